@@ -1,0 +1,13 @@
+"""SGN-L on SSCBench-KITTI-360: ResNet-18, half the channels, one diffusion block; five frames."""
+
+_base_ = './sgn-T_kitti360.py'
+
+embed_dims = 64
+model = dict(
+    backbone=dict(
+        depth=18,
+        init_cfg=dict(checkpoint='https://download.pytorch.org/models/resnet18-f37072fd.pth'),
+    ),
+    neck=dict(in_channels=[256], out_channels=embed_dims),
+    head=dict(embed_dims=embed_dims, diffusion_depth=1),
+)

@@ -1,0 +1,305 @@
+"""Predicting the scene of images that are no part of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike, fspath
+from typing import Any, Union
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+
+from mmssc.datasets.kitti_format import read_depth, read_velodyne
+from mmssc.datasets.strict_files import read_rgb
+from mmssc.datasets.transforms import (
+    CropSSCImages,
+    LoadPseudoLidar,
+    LoadSSCImages,
+    LoadVoxelLabels,
+    MaskVoxelRange,
+)
+from mmssc.datasets.transforms.loading import lift_depth
+from mmssc.errors import DataError
+from mmssc.registry import INFERENCERS, TRANSFORMS
+from mmssc.structures import Camera, SSCDataSample, VoxelGrid
+
+from .model_loading import dataset_config_of, init_model
+
+__all__ = ['SSCInferencer']
+
+Image = Union[str, PathLike, np.ndarray]
+_READ_BY_THE_INFERENCER = (LoadSSCImages, LoadVoxelLabels, MaskVoxelRange)
+
+
+class _PointsInMemory(LoadPseudoLidar):
+    """Merges the points or depth maps that the frames carry, as the data set's files are."""
+
+    def _load(self, frame: Mapping[str, Any], results: Mapping[str, Any]) -> np.ndarray:
+        if frame['points'] is not None:
+            return frame['points']
+        return lift_depth(frame['depth'], results['P2'], results['lidar2cam'][0])
+
+
+@INFERENCERS.register_module()
+class SSCInferencer:
+    """A model behind plain arrays: any image size, any pinhole camera, any box of voxels.
+
+    Inputs take the way of the data set's samples: the transforms of the config's test pipeline and
+    the model's data preprocessor.
+
+    Example::
+
+        inferencer = SSCInferencer('configs/sgn/sgn-S.py', 'sgn-S.pth')
+        sample, = inferencer('image.png', cam2img, lidar2cam, depth='depth.npy')
+        sample.pred_voxels  # (X, Y, Z) uint8 class ids, 0 = empty
+
+    Args:
+        config: File or loaded config.
+        checkpoint: File with weights; None keeps random weights.
+        device: Default: the GPU where there is one.
+        voxel_grid: Predict this box instead of the config's, see :func:`init_model`.
+        crop: Cut images to the size that the config cuts those of its data set to (their top left
+            corner), as ``tools/test.py`` does. By default the whole image is used.
+        cfg_options: Overrides of the config.
+
+    Raises:
+        DataError: See :func:`init_model`.
+    """
+
+    def __init__(
+        self,
+        config: str | PathLike[str] | Config,
+        checkpoint: str | PathLike[str] | None = None,
+        device: str | torch.device | None = None,
+        voxel_grid: VoxelGrid | Mapping[str, Any] | None = None,
+        crop: bool = False,
+        cfg_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        self.model = init_model(config, checkpoint, device, voxel_grid, cfg_options)
+        dataset = dataset_config_of(self.model.cfg)
+        self.num_frames = 1 + len(dataset.get('frame_offsets') or ())
+        self.needs_points = False
+        self.pipeline = self._adapt(dataset.get('pipeline') or [], crop)
+
+    @property
+    def dataset_meta(self) -> dict[str, Any]:
+        """Classes, palette and ids of the data set that the model was made for."""
+        return self.model.dataset_meta
+
+    def __call__(
+        self,
+        img: Image | Sequence[Image],
+        cam2img: Any,
+        lidar2cam: Any,
+        depth: Any = None,
+        points: Any = None,
+        earlier_frames: Sequence[Any] = (),
+        batch_size: int = 1,
+    ) -> list[SSCDataSample]:
+        """Predict one scene, or several.
+
+        For several scenes give a list of images, and lists of the same length for the rest;
+        a single ``cam2img`` or ``lidar2cam`` serves all.
+
+        Args:
+            img: File, or (H, W, 3) uint8 RGB.
+            cam2img: (3, 3) intrinsics in pixels, or KITTI's (3, 4) projection, whose fourth column
+                then shifts the points of the depth map.
+            lidar2cam: (4, 4) or (3, 4), frame of the voxels (x forward, y left, z up) to the camera
+                (x right, y down, z forward), metres.
+            depth: File (``.npy`` or ``.png``) or (H, W) metres along the optical axis, 0 = none;
+                in place of ``points``.
+            points: File (``.bin``) or (M, 3 or more) metres in the frame of the voxels.
+            earlier_frames: For temporal models, in the order of the config's ``frame_offsets``:
+                dicts with ``img``, ``depth`` or ``points`` (in that frame's own frame), and
+                ``frame2ref`` (4, 4), from that frame's voxel frame to the current one's. Missing
+                ones are replaced by the current frame, as at the start of a drive.
+            batch_size: Scenes that go through the model at once; those of one size only.
+
+        Returns:
+            Per scene a data sample on the CPU with ``pred_voxels`` and the metainfo.
+
+        Raises:
+            DataError: A file or an array is missing or wrong.
+        """
+        several = isinstance(img, (list, tuple))
+        scenes = list(_split(several, img, cam2img, lidar2cam, depth, points, earlier_frames))
+        packed = [
+            self.pipeline(self._results(number, scene)) for number, scene in enumerate(scenes)
+        ]
+        predictions: list[SSCDataSample] = []
+        for group in _batches(packed, batch_size):
+            with torch.no_grad():
+                predictions += self.model.test_step(pseudo_collate(group))
+        return [prediction.cpu() for prediction in predictions]
+
+    def _adapt(self, pipeline: Sequence[dict[str, Any]], crop: bool) -> Compose:
+        """The test pipeline without what reads files, and with points from memory."""
+        kept = []
+        for step in pipeline:
+            kind = TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']
+            if kind is not None and issubclass(kind, LoadPseudoLidar):
+                self.needs_points = True
+                options = {key: value for key, value in step.items() if key != 'type'}
+                kept.append(_PointsInMemory(**options))
+            elif kind is not None and issubclass(kind, CropSSCImages) and not crop:
+                continue
+            elif kind is None or not issubclass(kind, _READ_BY_THE_INFERENCER):
+                kept.append(TRANSFORMS.build(step))
+        return Compose(kept)
+
+    def _results(self, number: int, scene: Mapping[str, Any]) -> dict[str, Any]:
+        """What the transforms that read files would hand on."""
+        name = f'scene {number}'
+        current = self._frame(scene, name)
+        size = current['img'].shape[:2]
+        projection, lidar2cam = _camera(scene['cam2img'], scene['lidar2cam'], size, name)
+        frames, motions = [current], [np.eye(4)]
+        for index, frame in enumerate(scene['earlier_frames']):
+            label = f'{name}, earlier frame {index}'
+            frames.append(self._frame(frame, label, size))
+            motions.append(_rigid(frame.get('frame2ref'), 'frame2ref', label))
+        if len(frames) > self.num_frames:
+            expected = f'at most {self.num_frames - 1} (frame_offsets of the config)'
+            raise DataError(name, 'earlier_frames', expected, len(frames) - 1)
+        motions += [np.eye(4)] * (self.num_frames - len(frames))
+        frames += [current] * (self.num_frames - len(frames))
+        return dict(
+            sequence='',
+            frame_id=f'{number:06d}',
+            sample_idx=number,
+            num_classes=len(self.dataset_meta['classes']),
+            ignore_index=self.dataset_meta.get('ignore_index', 255),
+            voxel_grid=self.model.voxel_grid,
+            cam2img=projection[:, :3].copy(),
+            P2=projection,
+            lidar2cam=np.stack([lidar2cam @ np.linalg.inv(motion) for motion in motions]),
+            frame2ref=np.stack(motions),
+            frames=frames,
+            img=[frame['img'] for frame in frames],
+            img_paths=[frame['name'] for frame in frames],
+            ori_shape=size,
+            img_shape=size,
+        )
+
+    def _frame(
+        self, frame: Mapping[str, Any], name: str, size: tuple[int, int] | None = None
+    ) -> dict[str, Any]:
+        """Read and check one frame's image and its depth or points."""
+        image = _image(frame.get('img'), name)
+        if size is not None and image.shape[:2] != size:
+            raise DataError(name, 'image size', f'{size} as the current frame', image.shape[:2])
+        depth, points = frame.get('depth'), frame.get('points')
+        if not self.needs_points and (depth is not None or points is not None):
+            raise DataError(name, 'depth or points', 'none: this model takes images only', 'some')
+        if self.needs_points and (depth is None) == (points is None):
+            found = 'neither' if depth is None else 'both'
+            raise DataError(
+                name, 'depth or points', 'one of them', found,
+                'The model needs depth: pass depth= (metres, size of the image) or points= '
+                '(metres, frame of the voxels); any stereo or mono depth will do',
+            )  # fmt: skip
+        return dict(
+            frame_id=name,  # points are kept by this key, so that a repeated frame is lifted once
+            name=fspath(frame['img']) if isinstance(frame['img'], (str, PathLike)) else name,
+            img=image,
+            depth=None if depth is None else _depth(depth, image.shape[:2], name),
+            points=None if points is None else _points(points, name),
+        )
+
+
+def _split(several: bool, *arguments: Any) -> Iterator[dict[str, Any]]:
+    """One dict per scene from the arguments of a call."""
+    names = ('img', 'cam2img', 'lidar2cam', 'depth', 'points', 'earlier_frames')
+    if not several:
+        yield dict(zip(names, arguments))
+        return
+    count = len(arguments[0])
+    columns = []
+    for name, value in zip(names, arguments):
+        if value is None or name == 'earlier_frames' and len(value) == 0:
+            value = [() if name == 'earlier_frames' else None] * count
+        elif name in ('cam2img', 'lidar2cam') and np.ndim(value) == 2:
+            value = [value] * count
+        if len(value) != count:
+            raise DataError('SSCInferencer', name, f'{count}, one per image', len(value))
+        columns.append(value)
+    for row in zip(*columns):
+        yield dict(zip(names, row))
+
+
+def _batches(packed: Sequence[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    """Neighbours whose images have the same shape, at most ``size`` of them."""
+    group: list[dict[str, Any]] = []
+    for item in packed:
+        shapes = [other['inputs']['img'].shape for other in (*group[:1], item)]
+        if len(group) == size or len(set(shapes)) > 1:
+            yield group
+            group = []
+        group.append(item)
+    if group:
+        yield group
+
+
+def _image(value: Any, name: str) -> np.ndarray:
+    if isinstance(value, (str, PathLike)):
+        return read_rgb(value)
+    image = np.asarray(value)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise DataError(
+            name, 'img', 'a file or (H, W, 3) uint8 RGB', f'{image.dtype} {image.shape}'
+        )
+    return image
+
+
+def _depth(value: Any, size: tuple[int, int], name: str) -> np.ndarray:
+    if isinstance(value, (str, PathLike)):
+        name, depth = fspath(value), read_depth(value)
+    else:
+        depth = np.asarray(value, dtype=np.float32)
+    if depth.shape != size:
+        raise DataError(name, 'depth size', f'{size} as the image', depth.shape)
+    if not np.isfinite(depth).all() or (depth < 0).any():
+        raise DataError(name, 'depth', 'finite metres, 0 = none', 'NaN, infinity or negative')
+    return depth
+
+
+def _points(value: Any, name: str) -> np.ndarray:
+    if isinstance(value, (str, PathLike)):
+        return read_velodyne(value)[:, :3]
+    points = np.asarray(value, dtype=np.float32)
+    if points.ndim != 2 or points.shape[1] < 3 or not np.isfinite(points).all():
+        raise DataError(name, 'points', '(M, 3) finite metres', f'{points.dtype} {points.shape}')
+    return points[:, :3]
+
+
+def _camera(
+    cam2img: Any, lidar2cam: Any, size: tuple[int, int], name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Projection (3, 4) and ``lidar2cam`` (4, 4), both float64 and checked."""
+    projection = np.asarray(cam2img, dtype=np.float64)
+    if projection.shape not in ((3, 3), (3, 4)):
+        raise DataError(name, 'cam2img', '(3, 3), or (3, 4) as P2 of KITTI', projection.shape)
+    if projection.shape == (3, 3):
+        projection = np.pad(projection, ((0, 0), (0, 1)))
+    if min(projection[0, 0], projection[1, 1]) <= 0:
+        raise DataError(name, 'cam2img', 'positive focal lengths', projection.tolist())
+    return projection, Camera(projection[:, :3], _square(lidar2cam), size).ref2cam
+
+
+def _square(matrix: Any) -> np.ndarray:
+    matrix = np.asarray(matrix, dtype=np.float64)
+    return np.vstack((matrix, (0, 0, 0, 1))) if matrix.shape == (3, 4) else matrix
+
+
+def _rigid(matrix: Any, field: str, name: str) -> np.ndarray:
+    if matrix is None:
+        raise DataError(name, field, '(4, 4), its voxel frame to the current one', 'none')
+    try:
+        return Camera(np.eye(3), _square(matrix), (1, 1)).ref2cam
+    except DataError as error:
+        raise DataError(name, field, error.expected, error.found) from error

@@ -1,0 +1,135 @@
+"""From a config and a checkpoint to a model that is ready to predict."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmssc.compat import load_checkpoint_file
+from mmssc.errors import DataError
+from mmssc.models.checkpoint_import import check_classes, check_weights, read_state_dict
+from mmssc.models.completors import BaseCompletor
+from mmssc.registry import DATASETS, MODELS
+from mmssc.structures import VoxelGrid
+
+__all__ = ['dataset_meta_of', 'init_model', 'read_config', 'dataset_config_of']
+
+
+def read_config(
+    config: str | PathLike[str] | Config, cfg_options: Mapping[str, Any] | None = None
+) -> Config:
+    """A config of its own, with overrides, its default scope switched on.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    if isinstance(config, Config):
+        cfg = copy.deepcopy(config)
+    elif Path(config).is_file():
+        cfg = Config.fromfile(config)
+    else:
+        raise DataError(config, expected='a config file', found='no such file', hint='See configs/')
+    if cfg_options:
+        cfg.merge_from_dict(dict(cfg_options))
+    init_default_scope(cfg.get('default_scope') or 'mmssc')
+    return cfg
+
+
+def dataset_config_of(cfg: Config) -> dict[str, Any]:
+    """The data set that the config tests on, without the wrappers around it.
+
+    Raises:
+        DataError: The config has none.
+    """
+    for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
+        dataset = (cfg.get(loader) or {}).get('dataset')
+        while dataset is not None and 'dataset' in dataset:
+            dataset = dataset['dataset']
+        if dataset is not None:
+            return dataset
+    raise DataError(
+        cfg.filename or 'config', 'test_dataloader', 'a data set, for its classes', 'none'
+    )
+
+
+def dataset_meta_of(cfg: Config) -> dict[str, Any]:
+    """Classes, palette and ids of the config's data set, from its class; nothing is read.
+
+    Raises:
+        DataError: The config has no data set, or one that is not registered.
+    """
+    dataset = dataset_config_of(cfg)
+    kind = DATASETS.get(dataset['type'])
+    if kind is None:
+        raise DataError(
+            cfg.filename or 'config', 'dataset.type', 'a registered data set', dataset['type'],
+            'Is the package that registers it named in custom_imports?',
+        )  # fmt: skip
+    return {**copy.deepcopy(kind.METAINFO), **(dataset.get('metainfo') or {})}
+
+
+def init_model(
+    config: str | PathLike[str] | Config,
+    checkpoint: str | PathLike[str] | None = None,
+    device: str | torch.device = 'cpu',
+    voxel_grid: VoxelGrid | Mapping[str, Any] | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+) -> BaseCompletor:
+    """Build a model, load its weights, move it and switch it to evaluation.
+
+    Pretrained weights that the config names for training are not downloaded.
+
+    Args:
+        config: File or loaded config.
+        checkpoint: File with weights, read with ``weights_only=True``; None keeps random weights.
+        device: Where the model goes.
+        voxel_grid: Predict this box instead of the one the config names. Networks are
+            convolutional, so another box in voxels of the same size is sensible; the number of
+            voxels along z is fixed for some.
+        cfg_options: Overrides, ``{'model.test_cfg.keep_logits': True}``.
+
+    Returns:
+        The model, with ``cfg`` and ``dataset_meta`` (classes, palette, ...) set.
+
+    Raises:
+        DataError: The checkpoint is not one of this model, or was trained on other classes or,
+            unless ``voxel_grid`` is given, on another grid.
+    """
+    cfg = read_config(config, cfg_options)
+    trained_grid = VoxelGrid.build(cfg.model.voxel_grid)
+    if voxel_grid is not None:
+        cfg.model.voxel_grid = VoxelGrid.build(voxel_grid).to_dict()
+    model = MODELS.build(cfg.model)
+    model.cfg = cfg
+    model.dataset_meta = dataset_meta_of(cfg)
+    if checkpoint is not None:
+        state = read_state_dict(checkpoint)
+        check_weights(state, model, str(checkpoint))
+        meta = _trained_on(checkpoint)
+        check_classes(meta, model.dataset_meta, str(checkpoint))
+        if voxel_grid is None:
+            _check_grid(meta, trained_grid, str(checkpoint))
+        model.load_state_dict(state, strict=False)
+    return model.to(device).eval()
+
+
+def _trained_on(checkpoint: str | PathLike[str]) -> Mapping[str, Any]:
+    """Metainfo of the training data that the Runner wrote into the checkpoint, if any."""
+    content = load_checkpoint_file(checkpoint)
+    return (content.get('meta') or {}).get('dataset_meta') or {}
+
+
+def _check_grid(trained: Mapping[str, Any], expected: VoxelGrid, checkpoint: str) -> None:
+    found = trained.get('voxel_grid')
+    if found is not None and VoxelGrid.build(found) != expected:
+        raise DataError(
+            checkpoint, 'voxel_grid', f'{expected} of the config', VoxelGrid.build(found),
+            'To predict another box on purpose, give voxel_grid',
+        )  # fmt: skip

@@ -1,0 +1,18 @@
+"""The only place that touches other packages' internals.
+
+Importing it is cheap: neither torch nor an mm package is imported. What has to be changed in
+mmengine is changed at the moment mmengine itself is imported.
+"""
+
+from .checkpoints import (
+    load_checkpoint_file,
+    register_safe_checkpoint_globals,
+    secure_checkpoint_io,
+)
+from .distributed import init_cpu_process_group
+from .mmcv_stand_in import MMCV_OPS_HINT, has_compiled_mmcv_ops, install_mmcv_stand_in
+
+__all__ = [
+    'MMCV_OPS_HINT', 'has_compiled_mmcv_ops', 'init_cpu_process_group', 'install_mmcv_stand_in',
+    'load_checkpoint_file', 'register_safe_checkpoint_globals', 'secure_checkpoint_io',
+]  # fmt: skip

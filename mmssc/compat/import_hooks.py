@@ -1,0 +1,53 @@
+"""Run a function right after a module is imported, without importing it now."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+
+__all__ = ['after_import']
+
+Patch = Callable[[ModuleType], None]
+
+
+class _PatchingFinder(MetaPathFinder):
+    """Finds the registered modules as usual and applies their patch once they have run."""
+
+    def __init__(self) -> None:
+        self.patches: dict[str, Patch] = {}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        patch = self.patches.get(fullname)
+        spec = PathFinder.find_spec(fullname, path, target) if patch is not None else None
+        if patch is None or spec is None or spec.loader is None:
+            return None
+        run_module = spec.loader.exec_module
+
+        def run_and_patch(module: ModuleType) -> None:
+            run_module(module)
+            patch(module)
+
+        # The loader object is made anew for each spec, so this changes one import only.
+        spec.loader.exec_module = run_and_patch  # type: ignore[method-assign]
+        return spec
+
+
+_FINDER = _PatchingFinder()
+
+
+def after_import(module_name: str, patch: Patch) -> None:
+    """Call ``patch(module)`` when the module is imported, or now if it already is.
+
+    Registering the same module again replaces its patch, and a patch runs once per import.
+    """
+    if module_name in sys.modules:
+        patch(sys.modules[module_name])
+        return
+    _FINDER.patches[module_name] = patch
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)

@@ -1,0 +1,139 @@
+"""How well a depth map agrees with the lidar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+__all__ = ['DepthErrors', 'compare_depth', 'draw_depth_check', 'project_lidar']
+
+_CLOSE, _FAR = 0.05, 0.10
+# RGB of a lidar point by how far the depth map is off there.
+_GOOD, _FAIR, _BAD, _NO_DEPTH = (0, 200, 0), (255, 200, 0), (230, 0, 0), (150, 150, 150)
+
+
+@dataclass(frozen=True)
+class DepthErrors:
+    """Agreement at the lidar points.
+
+    Args:
+        num_points: Lidar points in the image.
+        valid: Share of them where the map has a depth.
+        median_relative: Median of |depth / lidar - 1| over those.
+        median_signed: Median of depth / lidar - 1: a wrong baseline shows here.
+        within_10_percent: Share of those with a relative error below 0.1.
+    """
+
+    num_points: int
+    valid: float
+    median_relative: float
+    median_signed: float
+    within_10_percent: float
+
+
+def project_lidar(
+    points: np.ndarray,
+    lidar2cam: np.ndarray,
+    projection: np.ndarray,
+    image_shape: tuple[int, int],
+    max_depth: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lidar points in the image.
+
+    Args:
+        points: (N, 3+) metres, lidar frame.
+        lidar2cam: (4, 4) lidar to rectified camera frame.
+        projection: (3, 4) pixels.
+        image_shape: (height, width).
+        max_depth: Points beyond are left out, metres.
+
+    Returns:
+        Pixels (M, 2) int64 (u, v), nearest pixel, and depths (M,) float64, far points first.
+    """
+    camera = points[:, :3].astype(np.float64) @ lidar2cam[:3, :3].T + lidar2cam[:3, 3]
+    camera = camera[camera[:, 2] > 0]
+    homogeneous = camera @ projection[:, :3].T + projection[:, 3]
+    pixels = np.rint(homogeneous[:, :2] / homogeneous[:, 2:]).astype(np.int64)
+    height, width = image_shape
+    inside = ((pixels >= 0) & (pixels < (width, height))).all(1) & (camera[:, 2] < max_depth)
+    pixels, depth = pixels[inside], camera[inside, 2]
+    far_first = np.argsort(-depth, kind='stable')
+    return pixels[far_first], depth[far_first]
+
+
+def _relative_errors(depth: np.ndarray, pixels: np.ndarray, lidar_depth: np.ndarray) -> np.ndarray:
+    """Signed relative error per lidar point, NaN where the map has no depth."""
+    estimate = depth[pixels[:, 1], pixels[:, 0]].astype(np.float64)
+    return np.where(estimate > 0, estimate / lidar_depth - 1, np.nan)
+
+
+def compare_depth(depth: np.ndarray, pixels: np.ndarray, lidar_depth: np.ndarray) -> DepthErrors:
+    """Compare a depth map with projected lidar points.
+
+    Args:
+        depth: (H, W) metres, 0 = none.
+        pixels: (N, 2) (u, v) of the lidar points.
+        lidar_depth: (N,) metres.
+
+    Returns:
+        The figures; NaN where there is nothing to compare.
+    """
+    errors = _relative_errors(depth, pixels, lidar_depth)
+    valid = errors[~np.isnan(errors)]
+    if len(valid) == 0:
+        share = 0.0 if len(errors) else np.nan
+        return DepthErrors(len(errors), share, np.nan, np.nan, np.nan)
+    return DepthErrors(
+        len(errors),
+        len(valid) / len(errors),
+        float(np.median(np.abs(valid))),
+        float(np.median(valid)),
+        float((np.abs(valid) < _FAR).mean()),
+    )
+
+
+def _colour_depth(depth: np.ndarray, max_depth: float) -> np.ndarray:
+    # Nearness, so that the colours spread where the scene is.
+    near = (
+        np.clip(2.0 / np.maximum(depth, 2.0), 0, 1) ** 0.5 * (depth > 0) * (depth < 4 * max_depth)
+    )
+    colours = cv2.applyColorMap((near * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
+    return np.where(depth[..., None] > 0, colours, np.uint8(0))
+
+
+def draw_depth_check(
+    image: np.ndarray,
+    depth: np.ndarray,
+    pixels: np.ndarray,
+    lidar_depth: np.ndarray,
+    max_depth: float,
+) -> np.ndarray:
+    """A picture to judge a depth map by.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        depth: (H, W) metres, 0 = none.
+        pixels: (N, 2) (u, v) of the lidar points, far points first.
+        lidar_depth: (N,) metres.
+        max_depth: Range of the colours, metres.
+
+    Returns:
+        (2H, W, 3) uint8 RGB. Above: the image with the lidar points, green where the depth map is
+        within 5 %, yellow within 10 %, red beyond, grey where it has no depth. Below: the depth
+        map, near red, far blue, black = none.
+    """
+    errors = np.abs(_relative_errors(depth, pixels, lidar_depth))
+    colours = np.full((len(errors), 3), _BAD, np.uint8)
+    colours[errors < _FAR] = _FAIR
+    colours[errors < _CLOSE] = _GOOD
+    colours[np.isnan(errors)] = _NO_DEPTH
+    overlay = image.copy()
+    # Points are two pixels wide; the pixel a point falls on is drawn last.
+    for du in (1, 0):
+        for dv in (1, 0):
+            u = np.minimum(pixels[:, 0] + du, image.shape[1] - 1)
+            v = np.minimum(pixels[:, 1] + dv, image.shape[0] - 1)
+            overlay[v, u] = colours
+    return np.concatenate((overlay, _colour_depth(depth, max_depth)))

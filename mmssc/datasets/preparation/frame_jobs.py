@@ -1,0 +1,218 @@
+"""Running one task per frame: restartable, in parallel, with every failure named."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import torch
+from tqdm import tqdm
+
+from mmssc.errors import DataError, MMSSCError
+
+__all__ = ['FrameRunner', 'FrameTask', 'StepReport', 'remove_temporary_files']
+
+# Tasks handed to the pool at a time, per worker: enough to keep it busy, few to wait for on Ctrl-C.
+_TASKS_AHEAD = 4
+
+
+class FrameTask(Protocol):
+    """What is made for one frame. A dataclass at module level, so that workers can receive it."""
+
+    @property
+    def sequence(self) -> str:
+        """Name of the drive."""
+
+    @property
+    def frame_id(self) -> str:
+        """Number of the frame, as in its file names."""
+
+    def is_finished(self) -> bool:
+        """Whether every result is there and has the right size (contents are not read)."""
+
+    def make(self) -> None:
+        """Make the results, atomically; a :class:`DataError` says what is wrong with the input."""
+
+
+@dataclass
+class StepReport:
+    """What a step did: one line of the summary."""
+
+    step: str
+    made: int = 0
+    kept: int = 0
+    failures: dict[tuple[str, str], str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add_failure(self, task: FrameTask, error: DataError) -> None:
+        """Remember why a frame failed."""
+        self.failures[task.sequence, task.frame_id] = str(error)
+
+
+def remove_temporary_files(folder: Path) -> int:
+    """Remove what a killed run left of unfinished atomic writes; returns how many files."""
+    leftovers = list(folder.glob('.*.tmp')) if folder.is_dir() else []
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    # One frame per process is the parallelism here; threads on top of it only get in the way,
+    # and the bytes written must not depend on how many there are.
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before[0])
+        torch.set_num_threads(before[1])
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _start_worker() -> None:
+    # A killed parent cannot stop its workers: each watches for that itself.
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    # Ctrl-C reaches every process of the terminal, but the parent alone decides when to stop:
+    # processes started in here ignore it, from their first instruction on.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _make(task: FrameTask) -> DataError | None:
+    try:
+        with _one_thread():
+            task.make()
+    except DataError as error:
+        return error
+    return None
+
+
+class FrameRunner:
+    """Runs tasks of several steps, in this process or in a pool of processes.
+
+    A context manager: leaving it stops the pool, after the frames in work.
+
+    Args:
+        workers: Number of processes; 1 works in this process.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> FrameRunner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def run(self, step: str, tasks: Sequence[FrameTask]) -> StepReport:
+        """Make what is not finished yet; go on after a bad frame and report it.
+
+        Args:
+            step: Name for the progress bar and the report.
+            tasks: One per frame.
+
+        Returns:
+            The counts, and the message of every frame whose input is at fault.
+
+        Raises:
+            MMSSCError: A worker process died.
+            OSError: A file cannot be written, e.g. because the disk is full.
+        """
+        start, report = time.perf_counter(), StepReport(step)
+        unfinished = []
+        for task in tasks:
+            try:
+                finished = task.is_finished()
+            except DataError as error:
+                report.add_failure(task, error)
+                continue
+            report.kept += finished
+            if not finished:
+                unfinished.append(task)
+        in_pool = min(self.workers, len(unfinished)) > 1
+        results = self._make_in_pool(unfinished) if in_pool else self._make_here(unfinished)
+        # In a log file a line per half minute is enough.
+        interval = 0.2 if sys.stderr.isatty() else 30
+        with tqdm(total=len(tasks), desc=step, unit='frame', mininterval=interval) as progress:
+            progress.update(len(tasks) - len(unfinished))
+            for task, fault in results:
+                progress.update()
+                if fault is None:
+                    report.made += 1
+                else:
+                    report.add_failure(task, fault)
+                    progress.write(f'error: {task.sequence}/{task.frame_id}: {fault}', sys.stderr)
+        report.seconds = time.perf_counter() - start
+        return report
+
+    @staticmethod
+    def _make_here(tasks: Sequence[FrameTask]) -> Iterator[tuple[FrameTask, DataError | None]]:
+        for task in tasks:
+            yield task, _make(task)
+
+    def _submit(self, tasks: Iterable[FrameTask], pending: dict[Future, FrameTask]) -> None:
+        if self._pool is None:
+            # A fresh interpreter per worker: forking a process that runs torch and OpenCV threads
+            # is not safe.
+            context = multiprocessing.get_context('spawn')
+            self._pool = ProcessPoolExecutor(self.workers, context, _start_worker)
+        with _without_interrupts():
+            for task in tasks:
+                pending[self._pool.submit(_make, task)] = task
+
+    def _make_in_pool(
+        self, tasks: Sequence[FrameTask]
+    ) -> Iterator[tuple[FrameTask, DataError | None]]:
+        queue = iter(tasks)
+        pending: dict[Future, FrameTask] = {}
+        try:
+            self._submit(islice(queue, self.workers * _TASKS_AHEAD), pending)
+            while pending:
+                done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    error = future.result()
+                    yield pending.pop(future), error
+                self._submit(islice(queue, len(done)), pending)
+        except BrokenProcessPool as broken:
+            names = ', '.join(f'{task.sequence}/{task.frame_id}' for task in pending.values())
+            raise MMSSCError(
+                f'A worker process died (out of memory?) near frame {names}. Run the same command '
+                'again, with fewer --workers: finished files are kept.'
+            ) from broken

@@ -1,0 +1,328 @@
+"""The steps of a preparation: labels, depth, pseudo-lidar, info files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmssc.datasets.info_file import FORMAT_VERSION, write_info_file
+from mmssc.datasets.preparation.frame_jobs import (
+    FrameRunner,
+    FrameTask,
+    StepReport,
+    remove_temporary_files,
+)
+from mmssc.datasets.preparation.layouts import SequenceLayout, StereoCalibration
+from mmssc.datasets.preparation.recipes import claim_folder, read_recipe
+from mmssc.datasets.preparation.tasks import (
+    FolderDepthTask,
+    LabelTask,
+    PseudoLidarTask,
+    StereoDepthTask,
+)
+from mmssc.errors import DataError
+from mmssc.structures import VoxelGrid
+
+__all__ = ['PreparationOptions', 'make_depth', 'make_infos', 'make_labels', 'make_pseudo_lidar']
+
+
+@dataclass(frozen=True)
+class PreparationOptions:
+    """What to make and how.
+
+    Args:
+        grid: Voxel grid of the ``1_1`` labels.
+        splits: Split name -> sequences.
+        sequences: Sequences to work on; info files cover every sequence of the split on disk.
+        label_factors: Pooling factors, ``1`` included.
+        samples_only: Depth and pseudo-lidar only of frames with a voxel volume.
+        depth_from: ``None`` or ``'stereo'`` for stereo matching, or a folder ``SS/FFFFFF.npy|png``.
+        depth_kind: What that folder holds, ``'depth'`` (m) or ``'disparity'`` (pixels).
+        depth_suffix: ``'.npy'`` or ``'.png'``, kind of the files written.
+        max_disparity: Search range of the stereo matching, pixels.
+        baseline: Stereo baseline in metres in place of the calibration's.
+        max_height: Pseudo-lidar points at this height or above are left out, metres.
+        crop_offsets: None, or the frame offsets of a model: only points that can lie in the grid
+            of a sample are kept.
+        overwrite: Make results of an earlier run again.
+    """
+
+    grid: VoxelGrid
+    splits: dict[str, Sequence[str]]
+    sequences: Sequence[str]
+    label_factors: Sequence[int] = (1, 2)
+    samples_only: bool = False
+    depth_from: str | None = None
+    depth_kind: str = 'depth'
+    depth_suffix: str = '.npy'
+    max_disparity: int = 128
+    baseline: float | None = None
+    max_height: float = 80.0
+    crop_offsets: Sequence[int] | None = None
+    overwrite: bool = False
+
+
+def make_labels(
+    layout: SequenceLayout, options: PreparationOptions, runner: FrameRunner
+) -> StepReport:
+    """Training labels of every sample; a sequence without any label is noted."""
+    tasks: list[FrameTask] = []
+    notes = []
+    for sequence in options.sequences:
+        samples = layout.sample_ids(sequence)
+        sources = [
+            frame
+            for frame in samples
+            if layout.voxel_file(sequence, frame, '.label').is_file()
+            or layout.label_file(sequence, frame, 1).is_file()
+        ]
+        if not sources:
+            kind = 'is a test sequence' if sequence in options.splits['test'] else 'CHECK'
+            notes.append(f'{sequence}: {len(samples)} samples, no voxels/*.label ({kind})')
+            continue
+        remove_temporary_files(layout.label_file(sequence, '*', 1).parent)
+        for frame in samples:
+            outputs = {n: layout.label_file(sequence, frame, n) for n in options.label_factors}
+            raw = layout.voxel_file(sequence, frame, '.label')
+            if options.overwrite and raw.is_file():
+                for path in outputs.values():
+                    path.unlink(missing_ok=True)
+            invalid = layout.voxel_file(sequence, frame, '.invalid')
+            task = LabelTask(
+                sequence, frame, raw, invalid, outputs, options.grid.shape, layout.dataset
+            )
+            tasks.append(task)
+    report = runner.run('labels', tasks)
+    report.notes += notes
+    return report
+
+
+def _frames(layout: SequenceLayout, options: PreparationOptions, sequence: str) -> list[str]:
+    return (layout.sample_ids if options.samples_only else layout.frame_ids)(sequence)
+
+
+def _baseline_focal(
+    layout: SequenceLayout, options: PreparationOptions, sequence: str
+) -> float | None:
+    calibration = layout.calibration(sequence)
+    if options.depth_from not in (None, 'stereo') and options.depth_kind == 'depth':
+        return None
+    if options.baseline is not None:
+        return options.baseline * float(calibration.projection[0, 0])
+    if calibration.baseline_focal is None:
+        raise DataError(
+            layout.root, f'calibration of {sequence}', 'a right camera (P3)', 'none',
+            'Give the baseline with --baseline METRES',
+        )  # fmt: skip
+    return calibration.baseline_focal
+
+
+def _depth_task(
+    layout: SequenceLayout,
+    options: PreparationOptions,
+    sequence: str,
+    frame: str,
+    baseline_focal: float | None,
+) -> FrameTask:
+    image = layout.left_image(sequence, frame)
+    output = layout.depth_folder(sequence) / (frame + options.depth_suffix)
+    if options.depth_from in (None, 'stereo'):
+        right = layout.right_image(sequence, frame)
+        assert baseline_focal is not None
+        return StereoDepthTask(
+            sequence, frame, image, right, output, baseline_focal, options.max_disparity
+        )
+    source = Path(options.depth_from) / sequence
+    return FolderDepthTask(sequence, frame, image, source, output, baseline_focal)
+
+
+def _depth_recipe(options: PreparationOptions, baseline_focal: float | None) -> dict[str, Any]:
+    recipe: dict[str, Any] = {
+        'step': 'depth', 'baseline_focal': baseline_focal, 'format': options.depth_suffix,
+    }  # fmt: skip
+    if options.depth_from in (None, 'stereo'):
+        return {**recipe, 'source': 'stereo', 'max_disparity': options.max_disparity}
+    source = Path(options.depth_from).resolve().name
+    return {**recipe, 'source': source, 'kind': options.depth_kind}
+
+
+def _claim_depth_folder(folder: Path, recipe: dict[str, Any], options: PreparationOptions) -> bool:
+    before = read_recipe(folder)
+    if options.depth_from is None and before is not None and before.get('source') != 'stereo':
+        return False
+    if claim_folder(folder, recipe, ('.npy', '.png'), options.overwrite):
+        return True
+    if options.depth_from is not None:
+        raise DataError(
+            folder, 'depth maps', 'none, or some made by this command', 'your own',
+            'Move them away, or leave --depth-from out to use them as they are',
+        )  # fmt: skip
+    return False
+
+
+def make_depth(
+    layout: SequenceLayout, options: PreparationOptions, runner: FrameRunner
+) -> StepReport:
+    """Depth maps by stereo matching or from a folder; depth maps that are there are kept."""
+    tasks: list[FrameTask] = []
+    notes = []
+    for sequence in options.sequences:
+        folder = layout.depth_folder(sequence)
+        baseline_focal = _baseline_focal(layout, options, sequence)
+        recipe = _depth_recipe(options, baseline_focal)
+        if not _claim_depth_folder(folder, recipe, options):
+            notes.append(f'{sequence}: depth maps found in {folder}, used as they are')
+            continue
+        frames = _frames(layout, options, sequence)
+        right = layout.right_image(sequence, '*').parent
+        if recipe['source'] == 'stereo' and frames and not right.is_dir():
+            hint = 'Stereo needs the right images; else give --depth-from DIR'
+            raise DataError(right, 'folder', 'right images', 'none', hint)
+        tasks += [_depth_task(layout, options, sequence, frame, baseline_focal) for frame in frames]
+    report = runner.run('depth', tasks)
+    report.notes += notes
+    return report
+
+
+def _motions_to_samples(
+    layout: SequenceLayout, sequence: str, frames: Sequence[str], offsets: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """Per frame: (N, 4, 4) lidar of the frame -> lidar of every sample that may read it."""
+    poses = layout.lidar_poses(sequence)
+    motions = {}
+    for frame in frames:
+        own = [np.eye(4)]
+        # A sample s reads frame s + offset, so frame t serves the samples t - offset.
+        users = [int(frame) - offset for offset in offsets]
+        if int(frame) in poses:
+            moving = poses[int(frame)]
+            own += [np.linalg.inv(poses[user]) @ moving for user in users if user in poses]
+        motions[frame] = np.stack(own)
+    return motions
+
+
+def _pseudo_lidar_tasks(
+    layout: SequenceLayout, options: PreparationOptions, sequence: str, frames: Sequence[str]
+) -> Iterable[FrameTask]:
+    calibration: StereoCalibration = layout.calibration(sequence)
+    motions: dict[str, np.ndarray] = {}
+    if options.crop_offsets is not None:
+        motions = _motions_to_samples(layout, sequence, frames, options.crop_offsets)
+    for frame in frames:
+        yield PseudoLidarTask(
+            sequence,
+            frame,
+            layout.left_image(sequence, frame),
+            layout.depth_folder(sequence),
+            layout.pseudo_lidar_folder(sequence) / f'{frame}.bin',
+            calibration.projection,
+            calibration.lidar2cam,
+            options.max_height,
+            options.grid,
+            motions.get(frame),
+        )
+
+
+def make_pseudo_lidar(
+    layout: SequenceLayout,
+    options: PreparationOptions,
+    runner: FrameRunner,
+    without: Iterable[tuple[str, str]] = (),
+) -> StepReport:
+    """Point clouds from the depth maps.
+
+    Args:
+        layout: The data set.
+        options: What to make.
+        runner: Does the work.
+        without: (sequence, frame) whose depth failed in this run: reported there already.
+    """
+    without = set(without)
+    tasks: list[FrameTask] = []
+    provided: list[FrameTask] = []
+    notes = []
+    for sequence in options.sequences:
+        recipe: dict[str, Any] = {
+            'step': 'pseudo_lidar',
+            'max_height': options.max_height,
+            'depth': read_recipe(layout.depth_folder(sequence)),
+            'crop': None,
+        }
+        if options.crop_offsets is not None:
+            grid, offsets = options.grid.to_dict(), sorted(options.crop_offsets)
+            recipe['crop'] = {'voxel_grid': grid, 'frame_offsets': offsets}
+        frames = _frames(layout, options, sequence)
+        frames = [frame for frame in frames if (sequence, frame) not in without]
+        folder = layout.pseudo_lidar_folder(sequence)
+        ours = claim_folder(folder, recipe, ('.bin',), options.overwrite)
+        if not ours:
+            notes.append(f'{sequence}: {folder} has clouds of your own: used as they are')
+        made_here = tasks if ours else provided
+        made_here += _pseudo_lidar_tasks(layout, options, sequence, frames)
+    report = runner.run('pseudo_lidar', tasks)
+    for task in provided:
+        if not task.is_finished():
+            error = DataError(task.output, 'file', 'a whole point file', 'none')  # type: ignore[attr-defined]
+            report.add_failure(task, error)
+    if without:
+        notes.append(f'{len(without)} frames left out: their depth failed')
+    report.notes += notes
+    return report
+
+
+def _info(layout: SequenceLayout, options: PreparationOptions, split: str) -> dict[str, Any]:
+    entries, data_list = {}, []
+    for sequence in sorted(set(options.splits[split]) & set(layout.sequences())):
+        entries[sequence] = layout.info_entry(sequence)
+        images = set(layout.frame_ids(sequence))
+        for frame in layout.sample_ids(sequence):
+            if frame not in images:
+                image = layout.left_image(sequence, frame)
+                raise DataError(image, 'file', 'the image of a voxel file', 'none')
+            paths = (
+                layout.voxel_file(sequence, frame, '.label'),
+                layout.label_file(sequence, frame, 1),
+            )
+            labelled = any(path.is_file() for path in paths)
+            data_list.append({'sequence': sequence, 'frame_id': frame, 'labelled': labelled})
+    return {
+        'metainfo': {
+            'dataset': layout.dataset.__name__.replace('Dataset', ''),
+            'split': split,
+            'format_version': FORMAT_VERSION,
+            'voxel_grid': options.grid,
+        },
+        'sequences': entries,
+        'data_list': data_list,
+    }
+
+
+def make_infos(layout: SequenceLayout, options: PreparationOptions) -> StepReport:
+    """Info files of every split that has a sequence on disk; unchanged ones are not rewritten."""
+    report = StepReport('infos')
+    for split, sequences in options.splits.items():
+        path = layout.info_file(split)
+        remove_temporary_files(path.parent)
+        missing = sorted(set(sequences) - set(layout.sequences()))
+        if len(missing) == len(set(sequences)):
+            report.notes.append(f'{split}: no sequence on disk, no info file')
+            continue
+        if missing:
+            report.notes.append(f'{split}: without {", ".join(missing)} (not on disk)')
+        info = _info(layout, options, split)
+        before = path.read_bytes() if path.is_file() else None
+        draft = path.with_name(f'.{path.name}.draft.tmp')
+        write_info_file(draft, info)
+        if draft.read_bytes() == before:
+            draft.unlink()
+            report.kept += 1
+        else:
+            draft.replace(path)
+            report.made += 1
+        labelled = sum(sample['labelled'] for sample in info['data_list'])
+        report.notes.append(f'{split}: {len(info["data_list"])} samples, {labelled} labelled')
+    return report

@@ -1,0 +1,177 @@
+"""Reading files from outside: a bad file is a :class:`DataError`, never another exception."""
+
+from __future__ import annotations
+
+import ast
+import io
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mmssc.errors import DataError
+from mmssc.fileio import atomic_write
+
+__all__ = [
+    'read_bytes', 'read_ends', 'read_npy', 'read_npy_shape', 'read_png_uint16', 'read_rgb',
+    'read_text', 'write_npy',
+]  # fmt: skip
+
+_NPY_MAGIC = b'\x93NUMPY'
+# What Pillow raises on damaged images: it has no common base class.
+_IMAGE_ERRORS = (
+    OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error,
+    OverflowError, MemoryError, Image.DecompressionBombError,
+)  # fmt: skip
+
+
+@contextmanager
+def _refusing_unreadable(path: str | PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(path, 'file', 'an existing file', 'none') from None
+    except (OSError, ValueError) as error:
+        raise DataError(path, 'file', 'a readable file', error) from error
+
+
+def read_bytes(path: str | PathLike[str]) -> bytes:
+    """The content of a file that must exist and hold something.
+
+    Raises:
+        DataError: The file is missing, unreadable, not a file, or empty.
+    """
+    with _refusing_unreadable(path):
+        content = Path(path).read_bytes()
+    if not content:
+        raise DataError(path, 'size', 'more than 0 bytes', '0 bytes')
+    return content
+
+
+def read_ends(path: str | PathLike[str], count: int = 4096) -> tuple[bytes, bytes, int]:
+    """The first and last ``count`` bytes of a file and its size, for checks that must be quick.
+
+    Raises:
+        DataError: As :func:`read_bytes`.
+    """
+    with _refusing_unreadable(path), Path(path).open('rb') as file:
+        head = file.read(count)
+        size = file.seek(0, 2)
+        file.seek(max(size - count, 0))
+        tail = file.read(count)
+    if not size:
+        raise DataError(path, 'size', 'more than 0 bytes', '0 bytes')
+    return head, tail, size
+
+
+def read_text(path: str | PathLike[str]) -> str:
+    """The content of an ASCII or UTF-8 text file.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the file is not text.
+    """
+    try:
+        return read_bytes(path).decode('utf-8')
+    except UnicodeDecodeError as error:
+        raise DataError(path, 'encoding', 'UTF-8 text', error) from error
+
+
+def _parse_npy_header(
+    start: bytes, file_size: int, path: str | PathLike[str], kinds: str
+) -> tuple[tuple[int, ...], np.dtype, str, int]:
+    """Shape, type, order and data offset of an ``.npy`` file whose size fits its header."""
+    if not start.startswith(_NPY_MAGIC) or len(start) < 12:
+        raise DataError(path, 'header', 'an .npy array', repr(start[:8]))
+    length_end = 12 if start[6] >= 2 else 10
+    offset = length_end + int.from_bytes(start[8:length_end], 'little')
+    try:
+        header = ast.literal_eval(start[length_end:offset].decode('latin1').strip())
+        shape, dtype = header['shape'], np.dtype(header['descr'])
+        order = 'F' if header['fortran_order'] else 'C'
+    except (ValueError, TypeError, SyntaxError, KeyError, RecursionError, MemoryError) as error:
+        raise DataError(path, 'header', 'an .npy header', repr(error)) from error
+    if dtype.kind not in kinds:
+        raise DataError(path, 'dtype', f'a kind among {kinds!r}', dtype)
+    if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+        raise DataError(path, 'shape', 'a tuple of sizes', shape)
+    expected = offset + dtype.itemsize * prod(shape)
+    if file_size != expected:
+        raise DataError(path, 'size', f'{expected} bytes', f'{file_size} bytes')
+    return shape, dtype, order, offset
+
+
+def read_npy(path: str | PathLike[str], kinds: str = 'fiu') -> np.ndarray:
+    """One array of an ``.npy`` file, whose size must be exactly what its header says.
+
+    Args:
+        path: The file.
+        kinds: Accepted ``dtype.kind`` letters. Objects are never read (they need pickle).
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the header, type or size is wrong.
+    """
+    content = read_bytes(path)
+    shape, dtype, order, offset = _parse_npy_header(content, len(content), path, kinds)
+    return np.frombuffer(content, dtype, offset=offset).reshape(shape, order=order)
+
+
+def read_npy_shape(path: str | PathLike[str], kinds: str = 'fiu') -> tuple[int, ...]:
+    """Shape of an ``.npy`` file, without reading its data.
+
+    Raises:
+        DataError: As :func:`read_npy`.
+    """
+    head, _, size = read_ends(path)
+    return _parse_npy_header(head, size, path, kinds)[0]
+
+
+def write_npy(path: str | PathLike[str], array: np.ndarray) -> None:
+    """Write one array as ``.npy``, atomically."""
+    with atomic_write(path) as file:
+        np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def _open_image(path: str | PathLike[str], modes: Sequence[str]) -> Image.Image:
+    content = read_bytes(path)
+    try:
+        # Checksums first: a flipped bit would otherwise decode to wrong pixels in silence.
+        with Image.open(io.BytesIO(content)) as image:
+            image.verify()
+        image = Image.open(io.BytesIO(content))
+        image.load()
+    except _IMAGE_ERRORS as error:
+        raise DataError(path, 'image', 'a complete image file', error) from error
+    if image.mode not in modes:
+        raise DataError(path, 'image mode', ' or '.join(modes), image.mode)
+    return image
+
+
+def read_rgb(path: str | PathLike[str]) -> np.ndarray:
+    """A colour (or grey, repeated) image.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the file is no complete 8-bit image.
+    """
+    image = _open_image(path, ('RGB', 'RGBA', 'L', 'P'))
+    return np.array(image.convert('RGB'))
+
+
+def read_png_uint16(path: str | PathLike[str]) -> np.ndarray:
+    """A one-channel 16-bit PNG.
+
+    Returns:
+        (H, W) uint16.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the file is no complete 16-bit grey image.
+    """
+    return np.array(_open_image(path, ('I;16', 'I;16B', 'I'))).astype(np.uint16)

@@ -1,0 +1,7 @@
+"""Hooks for the training and testing loops."""
+
+from .checkpoint_match_hook import CheckpointMatchHook
+from .epoch_seed_hook import EpochSeedHook, epoch_seed
+from .ssc_visualization_hook import SSCVisualizationHook
+
+__all__ = ['CheckpointMatchHook', 'EpochSeedHook', 'SSCVisualizationHook', 'epoch_seed']

@@ -1,0 +1,130 @@
+"""Pictures of predictions while a model is validated or tested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank, get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmssc.registry import HOOKS
+from mmssc.visualization.scene import Scene, check_formats
+
+__all__ = ['SSCVisualizationHook']
+
+
+@HOOKS.register_module()
+class SSCVisualizationHook(Hook):
+    """Draws predictions next to the labels.
+
+    With ``show_dir`` every drawn sample becomes ``SHOW_DIR/SEQUENCE_FRAME.png`` (and the other
+    formats); each process writes its own samples. Without it the picture goes to the backends of
+    the Runner's visualiser (TensorBoard, Weights & Biases, local files), which mmengine serves
+    from the main process only.
+
+    Args:
+        draw: Off by default; ``tools/test.py --show-dir DIR`` turns it on.
+        interval: Draw every n-th sample of the data set.
+        show_dir: Folder for the files.
+        max_samples: Draw at most this many samples of the data set, over all processes.
+        formats: Files to write: ``png``, ``bev``, ``ply``, ``glb``, ``html``.
+        draw_points: Add a view of the input points on the image.
+        hide_unevaluated: Hide predictions where no metric looks.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        draw: bool = False,
+        interval: int = 1,
+        show_dir: str | PathLike[str] | None = None,
+        max_samples: int | None = None,
+        formats: Sequence[str] = ('png',),
+        draw_points: bool = False,
+        hide_unevaluated: bool = True,
+    ) -> None:
+        if interval < 1:
+            raise ValueError(f'interval: expected 1 or more, found {interval}')
+        self.draw = draw
+        self.interval = interval
+        self.show_dir = None if show_dir is None else Path(show_dir)
+        self.max_samples = max_samples
+        self.formats = check_formats(formats)
+        self.draw_points = draw_points
+        self.hide_unevaluated = hide_unevaluated
+        self._seen = 0
+
+    def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
+        """Start counting samples anew."""
+        self._seen = 0
+
+    def _after_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+        mode: str = 'train',
+    ) -> None:
+        """Draw the samples of a validation or test batch."""
+        if not self.draw or mode == 'train':
+            return
+        loader = runner.val_dataloader if mode == 'val' else runner.test_dataloader
+        step = runner.iter if mode == 'val' else 0
+        self._draw_batch(runner, loader.dataset.metainfo, data_batch, outputs, mode, step)
+
+    def _is_due(self) -> bool:
+        """Whether the next sample of this process is to be drawn; counts it."""
+        # Distributed samplers deal the samples out in turn.
+        position = self._seen * get_world_size() + get_rank()
+        self._seen += 1
+        if position % self.interval:
+            return False
+        return self.max_samples is None or position // self.interval < self.max_samples
+
+    def _draw_batch(
+        self,
+        runner: Runner,
+        meta: Mapping[str, Any],
+        data_batch: Any,
+        outputs: Sequence[Any] | None,
+        mode: str,
+        step: int,
+    ) -> None:
+        inputs = data_batch.get('inputs', {}) if isinstance(data_batch, Mapping) else {}
+        for index, sample in enumerate(outputs or ()):
+            if not self._is_due():
+                continue
+            scene = Scene.from_sample(
+                sample,
+                meta,
+                image=_reference_image(inputs, index),
+                points=_points(inputs, index) if self.draw_points else None,
+                hide_unevaluated=self.hide_unevaluated,
+            )
+            name = scene.title.replace('/', '_')
+            if self.show_dir is not None:
+                scene.save(self.show_dir / name, self.formats)
+            elif get_rank() == 0:
+                # No slash: the local backend takes it for a folder and loses the picture.
+                runner.visualizer.add_image(f'{mode}_{name}', scene.draw(), step)
+
+
+def _reference_image(inputs: Mapping[str, Any], index: int) -> np.ndarray | None:
+    """(H, W, 3) uint8 of frame 0 of a sample, as the data loader gave it; ``None`` without one."""
+    images = inputs.get('img')
+    if images is None or images[index].dtype != torch.uint8:
+        return None
+    return np.ascontiguousarray(images[index][0].permute(1, 2, 0).cpu().numpy())
+
+
+def _points(inputs: Mapping[str, Any], index: int) -> np.ndarray | None:
+    points = inputs.get('points')
+    return None if points is None else points[index][:, :3].cpu().double().numpy()

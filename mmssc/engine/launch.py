@@ -1,0 +1,172 @@
+"""What ``tools/train.py`` and ``tools/test.py`` share: arguments, configs, devices, resuming."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import re
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from mmssc.compat import init_cpu_process_group
+from mmssc.errors import DataError
+
+__all__ = [
+    'ConfigOptions', 'add_cfg_options', 'add_common_arguments', 'build_runner', 'enable_amp',
+    'find_resume_checkpoint', 'load_config', 'say',
+]  # fmt: skip
+
+
+class ConfigOptions(DictAction):
+    """``KEY=VALUE ...``: mmengine's numbers, words and lists, and also dicts as in a config.
+
+    For example ``custom_hooks=[dict(type='EMAHook')]``.
+    """
+
+    @staticmethod
+    def _parse_iterable(val: str) -> Any:
+        if 'dict(' not in val and '{' not in val:
+            return DictAction._parse_iterable(val)
+        try:
+            return _literal(ast.parse(val.strip(), mode='eval').body)
+        except (SyntaxError, ValueError) as error:
+            raise argparse.ArgumentError(None, f'cannot read {val}: {error}') from None
+
+
+def _literal(node: ast.expr) -> Any:
+    if isinstance(node, (ast.List, ast.Tuple)):
+        values = [_literal(element) for element in node.elts]
+        return values if isinstance(node, ast.List) else tuple(values)
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values)}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
+        if node.args or any(keyword.arg is None for keyword in node.keywords):
+            raise ValueError('only dict(key=value, ...) is understood')
+        return {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
+    return ast.literal_eval(node)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options KEY=VALUE ...``, a dict for :meth:`Config.merge_from_dict` or None."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override settings of the config, e.g. train_cfg.max_epochs=2 '
+        'model.backbone.init_cfg=None "custom_hooks=[dict(type=\'EMAHook\')]"',
+    )
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that training and testing share."""
+    parser.add_argument(
+        '--work-dir', help='folder for logs and results (default: work_dirs/<config name>)'
+    )
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--launcher',
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none',
+        help='how the processes of a distributed run were started',
+    )
+    # Old torch.distributed.launch passes the argument, torchrun sets the variable.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read ``args.config`` and apply the common arguments to it.
+
+    Relative paths, also those in the config, are relative to the current folder.
+
+    Raises:
+        DataError: There is no such config.
+    """
+    if not Path(args.config).is_file():
+        raise DataError(
+            args.config, expected='a config file', found='no such file', hint='See configs/'
+        )
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif not cfg.get('work_dir'):
+        cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
+    return cfg
+
+
+def enable_amp(cfg: Config) -> None:
+    """Switch the config's optimiser wrapper to mixed precision.
+
+    bfloat16 where the device has it (and on the CPU), else float16 with loss scaling.
+
+    Raises:
+        ValueError: The config has an optimiser wrapper of its own.
+    """
+    wrapper = cfg.optim_wrapper
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind in ('AmpOptimWrapper', 'AutocastOptimWrapper'):
+        return
+    if kind != 'OptimWrapper':
+        raise ValueError(f'--amp replaces OptimWrapper, the config has optim_wrapper.type={kind!r}')
+    if not torch.cuda.is_available() or torch.cuda.is_bf16_supported():
+        wrapper.type = 'AutocastOptimWrapper'
+    else:
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner, with whatever a machine without a GPU needs for several processes."""
+    if cfg.launcher != 'none' and not torch.cuda.is_available():
+        init_cpu_process_group(cfg.launcher)
+        cfg.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel'))
+        cfg.model_wrapper_cfg.device_ids = None
+        # Without it a wrapper built from a config would broadcast BatchNorm statistics in
+        # every iteration, unlike mmengine's default.
+        cfg.model_wrapper_cfg.setdefault('broadcast_buffers', False)
+        unused = cfg.get('find_unused_parameters', False)
+        cfg.model_wrapper_cfg.setdefault('find_unused_parameters', unused)
+    if 'runner_type' in cfg:
+        from mmengine.registry import RUNNERS
+
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)
+
+
+def find_resume_checkpoint(work_dir: str | PathLike[str]) -> str | None:
+    """The newest checkpoint of a run, or None when there is none yet.
+
+    ``last_checkpoint`` is believed when the file that it names exists (a run that is killed at
+    the wrong moment leaves it empty); otherwise the highest ``epoch_N.pth`` or ``iter_N.pth``.
+    """
+    folder = Path(work_dir)
+    pointer = folder / 'last_checkpoint'
+    if pointer.is_file():
+        named = pointer.read_text().strip()
+        # The path was relative to the folder that the run was started from.
+        for candidate in (Path(named), folder / Path(named).name) if named else ():
+            if candidate.is_file():
+                return str(candidate)
+    numbered = [
+        (int(match.group(1)), str(path))
+        for path in folder.glob('*.pth')
+        if (match := re.fullmatch(r'(?:epoch|iter)_(\d+)\.pth', path.name))
+    ]
+    return max(numbered)[1] if numbered else None
+
+
+def say(message: str) -> None:
+    """Print once, not once per process."""
+    if is_main_process():
+        print(message, flush=True)

@@ -1,0 +1,48 @@
+"""Mixed precision without loss scaling, on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from mmssc.registry import OPTIM_WRAPPERS
+
+__all__ = ['AutocastOptimWrapper']
+
+
+@OPTIM_WRAPPERS.register_module()
+class AutocastOptimWrapper(OptimWrapper):
+    """Runs the forward pass and the losses under ``torch.autocast`` in bfloat16.
+
+    bfloat16 has the exponent range of float32, so gradients need no scaling; weights, optimiser
+    state and checkpoints stay float32. mmengine's ``AmpOptimWrapper`` (float16 with loss
+    scaling) refuses to be built without a GPU; this one works on the CPU and on CUDA.
+
+    Args:
+        dtype: Lower-precision type, ``'bfloat16'``.
+        **kwargs: As for ``OptimWrapper``.
+
+    Raises:
+        ValueError: ``dtype`` needs loss scaling.
+    """
+
+    def __init__(self, dtype: str = 'bfloat16', **kwargs: Any) -> None:
+        if dtype != 'bfloat16':
+            raise ValueError(
+                f'AutocastOptimWrapper does no loss scaling, so dtype must be bfloat16, found '
+                f"{dtype!r}; for float16 on CUDA use type='AmpOptimWrapper'"
+            )
+        super().__init__(**kwargs)
+        self.cast_dtype = torch.bfloat16
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Autocast on the model's device, besides the gradient accumulation of the base class."""
+        device_type = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device_type, dtype=self.cast_dtype):
+            yield

@@ -1,0 +1,51 @@
+"""The error types a user meets."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+__all__ = ['MMSSCError', 'DataError', 'MissingDependencyError']
+
+
+class MMSSCError(Exception):
+    """Base of every error that mmssc raises on purpose."""
+
+
+class DataError(MMSSCError, ValueError):
+    """A file or value from outside is missing, damaged or of the wrong kind.
+
+    Args:
+        file: The file (or other source) at fault.
+        field: The part of it, e.g. ``'P2'``, ``'shape'`` or ``'line 12'``.
+        expected: What a valid file holds.
+        found: What was found instead.
+        hint: What to do, usually the command that makes a valid file.
+    """
+
+    def __init__(
+        self,
+        file: str | PathLike[str],
+        field: str | None = None,
+        expected: Any = None,
+        found: Any = None,
+        hint: str | None = None,
+    ) -> None:
+        self.file, self.field = str(file), field
+        self.expected, self.found, self.hint = expected, found, hint
+        message = self.file if field is None else f'{self.file}: {field}'
+        if expected is not None:
+            message += f': expected {expected}'
+        if found is not None:
+            message += f', found {found}' if expected is not None else f': found {found}'
+        if hint:
+            message += f'. {hint}'
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple:
+        # Data loader workers send errors through pickle.
+        return type(self), (self.file, self.field, self.expected, self.found, self.hint)
+
+
+class MissingDependencyError(MMSSCError, ImportError):
+    """An optional package is needed and not installed; the message gives the command."""

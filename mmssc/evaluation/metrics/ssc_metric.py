@@ -1,0 +1,254 @@
+"""The metric of semantic scene completion."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from torch import Tensor
+
+from mmssc.errors import DataError
+from mmssc.geometry.projection import field_of_view_mask
+from mmssc.geometry.ranges import range_slices
+from mmssc.registry import METRICS
+from mmssc.structures import VoxelGrid
+
+from ..functional import SSCCounts, SSCScores, count_voxels, scores_from_counts, sum_counts
+from ..score_table import score_table
+from ..submission import SubmissionRules, pack_submission, prediction_path, write_prediction
+
+__all__ = ['SSCMetric']
+
+FULL = 'full'
+FIELD_OF_VIEW = 'fov'
+MAX_CACHED_MASKS = 4
+
+
+@METRICS.register_module()
+class SSCMetric(BaseMetric):
+    """Scene completion (SC) and semantic scene completion (SSC) scores, in percent.
+
+    Counts are kept per **sample**, so that the samples that a distributed sampler repeats are
+    dropped, and summed over the split before anything is divided. All protocols, ranges and the
+    field of view are scored in one run; voxels labelled ``ignore_index`` never count.
+
+    Keys, after ``PREFIX/``: ``SC_Precision``, ``SC_Recall``, ``SC_IoU``, ``SSC_mIoU``,
+    ``SSC_<class>_IoU`` and ``combined_IoU`` (IoU + mIoU); other views than ``full`` carry their
+    name, as in ``SSC_mIoU_12.8m``, ``SSC_mIoU_fov`` or ``SC_IoU_occluded``.
+
+    A data sample needs ``pred_voxels`` and ``gt_voxels`` (X, Y, Z), ``eval_masks[NAME]`` for a
+    protocol other than ``full``, ``voxel_grid`` for ranges, and ``voxel_grid``, ``lidar2cam``,
+    ``cam2img`` and ``img_shape`` for the field of view.
+
+    Args:
+        protocols: Name or names of the voxel sets to score: ``full``, or a mask of ``eval_masks``.
+        ranges: Also score ``full`` inside these ranges in metres; see
+            :func:`mmssc.geometry.ranges.range_slices`.
+        field_of_view: Also score ``full`` in the voxels whose centre the reference camera sees.
+        ignored_as_empty: Report the old figure of class 0, in which every voxel without a label
+            is a hit. No other figure changes.
+        format_only: Write predictions for a test server and score nothing.
+        output_dir: Folder for ``sequences/`` and ``submission.zip``; needed by ``format_only``.
+        allow_unofficial_grid: With ``format_only``: also write volumes that no server takes.
+        prefix: Prefix of the keys, e.g. ``'semkitti'``.
+        collect_device: ``'cpu'`` or ``'gpu'``, see mmengine.
+        collect_dir: Folder through which processes exchange counts, see mmengine.
+    """
+
+    default_prefix = 'ssc'
+
+    def __init__(
+        self,
+        protocols: str | Sequence[str] = (FULL,),
+        ranges: Sequence[float] = (),
+        field_of_view: bool = False,
+        ignored_as_empty: bool = False,
+        format_only: bool = False,
+        output_dir: str | PathLike[str] | None = None,
+        allow_unofficial_grid: bool = False,
+        prefix: str | None = None,
+        collect_device: str = 'cpu',
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        if format_only and output_dir is None:
+            raise ValueError('format_only=True needs output_dir, the folder for the predictions')
+        if not protocols:
+            raise ValueError("protocols is empty; use ('full',) to score the whole volume")
+        self.protocols = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+        self.ranges = tuple(float(extent) for extent in ranges)
+        self.field_of_view = field_of_view
+        self.ignored_as_empty = ignored_as_empty
+        self.format_only = format_only
+        self.output_dir = Path() if output_dir is None else Path(output_dir)
+        self.allow_unofficial_grid = allow_unofficial_grid
+        self._seen: OrderedDict[tuple, Tensor] = OrderedDict()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names of the data set, the empty class first."""
+        if not self.dataset_meta or 'classes' not in self.dataset_meta:
+            raise DataError(
+                'SSCMetric', 'dataset_meta', "a dict with 'classes'", self.dataset_meta,
+                'A Runner sets it; without one assign metric.dataset_meta, or use calculate()',
+            )  # fmt: skip
+        return tuple(self.dataset_meta['classes'])
+
+    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
+        """Reduce every sample of a batch to its counts (or write its prediction).
+
+        Raises:
+            DataError: A sample lacks labels, a mask or its calibration.
+        """
+        for sample in data_samples:
+            if self.format_only:
+                self.results.append(self._export(sample))
+            else:
+                self.results.append(self._count(sample))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Sum the counts of all samples, log the table, return the figures (2 decimals)."""
+        if not results:
+            return {}
+        if self.format_only:
+            archive = pack_submission(self.output_dir, results, self.output_dir / 'submission.zip')
+            print_log(f'Submission of {len(set(results))} frames written to {archive}', 'current')
+            return {}
+        classes = self.classes
+        counts = {
+            view: sum_counts((record[view] for record in results), len(classes))
+            for view in results[0]
+        }
+        scores = {
+            view: scores_from_counts(total, ignored_as_empty=self.ignored_as_empty)
+            for view, total in counts.items()
+        }
+        title = f'{self.prefix}: {len(results)} samples'
+        print_log(f'{title}\n{score_table(scores, counts, classes)}', 'current')
+        figures: dict[str, float] = {}
+        for view, score in scores.items():
+            if not counts[view].confusion.any():
+                text = f'{title}: no voxel of {view!r} has a label; its figures mean nothing'
+                print_log(text, 'current', logging.WARNING)
+            figures.update(_name_figures(score, classes, '' if view == FULL else f'_{view}'))
+        return figures
+
+    @staticmethod
+    def calculate(
+        predictions: Sequence[Tensor | np.ndarray],
+        targets: Sequence[Tensor | np.ndarray],
+        classes: Sequence[str],
+        masks: Sequence[Tensor | np.ndarray] | None = None,
+        ignored_as_empty: bool = False,
+    ) -> dict[str, float]:
+        """Score volumes without a Runner.
+
+        Args:
+            predictions: One volume (X, Y, Z) of class ids per sample.
+            targets: The labels, 255 = ignore.
+            classes: K names, the empty class first.
+            masks: Per sample the voxels to look at, bool.
+            ignored_as_empty: As in the constructor.
+
+        Returns:
+            The figures without prefix, in percent with 2 decimals.
+        """
+        if len(predictions) != len(targets) or len(masks or targets) != len(targets):
+            raise DataError(
+                'SSCMetric.calculate', 'samples', f'{len(targets)} of each', len(predictions)
+            )
+        counts = (
+            count_voxels(
+                torch.as_tensor(predictions[n]),
+                torch.as_tensor(targets[n]),
+                len(classes),
+                None if masks is None else torch.as_tensor(masks[n]),
+            )
+            for n in range(len(targets))
+        )
+        total = sum_counts(counts, len(classes))
+        return _name_figures(scores_from_counts(total, ignored_as_empty=ignored_as_empty), classes)
+
+    def _export(self, sample: Mapping[str, Any]) -> str:
+        rules = SubmissionRules.official(self.dataset_meta or {})
+        sequence, frame_id = sample['sequence'], sample['frame_id']
+        prediction = sample['pred_voxels'].cpu().numpy()
+        write_prediction(
+            self.output_dir, sequence, frame_id, prediction, rules, self.allow_unofficial_grid
+        )
+        return prediction_path(sequence, frame_id)
+
+    def _count(self, sample: Mapping[str, Any]) -> dict[str, SSCCounts]:
+        name = f'sample {sample.get("sequence", "?")}/{sample.get("frame_id", "?")}'
+        if sample.get('gt_voxels') is None:
+            raise DataError(
+                name, 'gt_voxels', 'labels to score against', 'none',
+                'A split without labels has no score; to write a submission: tools/test.py '
+                '--format-only --output-dir DIR, or SSCMetric(format_only=True, output_dir=...)',
+            )  # fmt: skip
+        prediction, target = (
+            sample['pred_voxels'],
+            sample['gt_voxels'].to(sample['pred_voxels'].device),
+        )
+        num_classes = len(self.classes)
+        record = {}
+        for protocol in self.protocols:
+            mask = None if protocol == FULL else _mask_of(sample, protocol, name)
+            record[protocol] = count_voxels(prediction, target, num_classes, mask)
+        for extent in self.ranges:
+            part = range_slices(_require(sample, 'voxel_grid', name), extent)
+            record[f'{extent:g}m'] = count_voxels(prediction[part], target[part], num_classes)
+        if self.field_of_view:
+            mask = self._visible(sample, name)
+            record[FIELD_OF_VIEW] = count_voxels(prediction, target, num_classes, mask)
+        return record
+
+    def _visible(self, sample: Mapping[str, Any], name: str) -> Tensor:
+        """Field of view of the reference frame, computed once per calibration."""
+        grid: VoxelGrid = _require(sample, 'voxel_grid', name)
+        lidar2cam = torch.as_tensor(_require(sample, 'lidar2cam', name), dtype=torch.float64)[0]
+        cam2img = torch.as_tensor(_require(sample, 'cam2img', name), dtype=torch.float64)
+        height, width = (int(side) for side in _require(sample, 'img_shape', name)[:2])
+        key = (grid, height, width, *lidar2cam.flatten().tolist(), *cam2img.flatten().tolist())
+        if key not in self._seen:
+            self._seen[key] = field_of_view_mask(
+                grid, lidar2cam.cpu(), cam2img.cpu(), (height, width)
+            )
+            if len(self._seen) > MAX_CACHED_MASKS:
+                self._seen.popitem(last=False)
+        self._seen.move_to_end(key)
+        return self._seen[key]
+
+
+def _require(sample: Mapping[str, Any], field: str, name: str) -> Any:
+    if sample.get(field) is None:
+        raise DataError(name, field, 'a value (the metric needs it for ranges or view)', 'none')
+    return sample[field]
+
+
+def _mask_of(sample: Mapping[str, Any], protocol: str, name: str) -> Tensor:
+    masks = sample.get('eval_masks') or {}
+    if protocol not in masks:
+        raise DataError(name, 'eval_masks', f'a mask {protocol!r}', f'{sorted(masks)}')
+    return torch.as_tensor(masks[protocol], dtype=torch.bool)
+
+
+def _name_figures(scores: SSCScores, classes: Sequence[str], suffix: str = '') -> dict[str, float]:
+    figures = {
+        'SC_Precision': scores.precision,
+        'SC_Recall': scores.recall,
+        'SC_IoU': scores.iou,
+        'SSC_mIoU': scores.miou,
+        **{f'SSC_{name}_IoU': value for name, value in zip(classes, scores.class_iou)},
+    }
+    rounded = {key: round(value, 2) for key, value in figures.items()}
+    rounded['combined_IoU'] = round(rounded['SC_IoU'] + rounded['SSC_mIoU'], 2)
+    return {f'{key}{suffix}': value for key, value in rounded.items()}

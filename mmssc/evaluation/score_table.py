@@ -1,0 +1,52 @@
+"""Scores as a table that a person reads in a log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .functional import SSCCounts, SSCScores
+
+__all__ = ['format_table', 'score_table']
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str] | None]) -> str:
+    """Plain text table; the first column is flush left, ``None`` among the rows is a rule."""
+    cells = [header, *(row for row in rows if row is not None)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    rule = '-+-'.join('-' * width for width in widths)
+
+    def line(row: Sequence[str]) -> str:
+        return ' | '.join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths))
+        )
+
+    body = [rule if row is None else line(row) for row in rows]
+    return '\n'.join([line(header), rule, *body])
+
+
+def score_table(
+    scores: Mapping[str, SSCScores], counts: Mapping[str, SSCCounts], classes: Sequence[str]
+) -> str:
+    """One row per figure, one column per view (``full``, ``12.8m``, ...), in percent.
+
+    The last column is the number of labelled voxels of a class in the first view: a class with
+    none scores 0 and still enters mIoU.
+    """
+    views = list(scores)
+    voxels = counts[views[0]].confusion.sum(1).tolist()
+    rows: list[Sequence[str] | None] = [
+        [title, *(f'{getattr(scores[view], field):.2f}' for view in views), '']
+        for title, field in (
+            ('SC precision', 'precision'),
+            ('SC recall', 'recall'),
+            ('SC IoU', 'iou'),
+            ('SSC mIoU', 'miou'),
+        )
+    ]
+    rows.append(None)
+    for index, name in enumerate(classes):
+        figures = [f'{scores[view].class_iou[index]:.2f}' for view in views]
+        title = f'{name} (not in mIoU)' if index == 0 else name
+        rows.append([title, *figures, f'{voxels[index]:,}'])
+    return format_table(['%', *views, 'voxels'], rows)

@@ -1,0 +1,233 @@
+"""Predictions in the form that the SemanticKITTI test server takes, and a check of a finished zip.
+
+A submission holds ``sequences/SS/predictions/FFFFFF.label`` for every labelled-scan position of the
+test sequences: the volume in C order (x, y, z), uint16 raw ids.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmssc.datasets.kitti_format import write_raw_labels
+from mmssc.errors import DataError
+from mmssc.fileio import atomic_write
+
+__all__ = ['SubmissionRules', 'check_submission', 'pack_submission', 'write_prediction']
+
+RAW_ID_BYTES = 2
+FILE_NAME = re.compile(r'sequences/(\d{2})/predictions/(\d{6})\.label')
+SERVERS = ('SemanticKITTI',)
+NO_SERVER = {
+    'SSCBenchKITTI360': 'its test labels are public: run the metric on the test split',
+    'NYU': 'its test labels are public: run the metric on the test split',
+    'NYUCAD': 'its test labels are public: run the metric on the test split',
+}
+
+
+@dataclass(frozen=True)
+class SubmissionRules:
+    """What a test server accepts.
+
+    Args:
+        shape: Voxels along x, y, z of a prediction.
+        raw_ids: (K,) uint16, the raw id of each train id.
+    """
+
+    shape: tuple[int, int, int]
+    raw_ids: np.ndarray
+
+    @classmethod
+    def official(cls, meta: Mapping[str, Any]) -> SubmissionRules:
+        """Rules of the server for the data set that ``meta`` (its metainfo) describes.
+
+        Raises:
+            DataError: The data set has no test server.
+        """
+        name = meta.get('dataset')
+        if name not in SERVERS:
+            reason = NO_SERVER.get(str(name), 'mmssc knows no server for this data set')
+            raise DataError(
+                'submission',
+                'dataset',
+                f'one with a test server ({", ".join(SERVERS)})',
+                f'{name}',
+                f'{name} has no submission server; {reason}',
+            )
+        return cls.semantic_kitti()
+
+    @classmethod
+    def semantic_kitti(cls) -> SubmissionRules:
+        """Rules of the SemanticKITTI scene completion server."""
+        from mmssc.datasets import SemanticKITTIDataset
+
+        meta = SemanticKITTIDataset.METAINFO
+        return cls(tuple(meta['voxel_grid']['shape']), raw_id_table(meta['inverse_learning_map']))
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of one prediction file."""
+        return int(np.prod(self.shape)) * RAW_ID_BYTES
+
+
+def raw_id_table(inverse_learning_map: Mapping[int, int] | Sequence[int]) -> np.ndarray:
+    """(K,) uint16: the raw id of each train id, from a mapping or a list."""
+    if isinstance(inverse_learning_map, Mapping):
+        pairs = {int(key): int(value) for key, value in inverse_learning_map.items()}
+        inverse_learning_map = [pairs[train_id] for train_id in range(len(pairs))]
+    return np.asarray(inverse_learning_map, dtype=np.uint16)
+
+
+def prediction_path(sequence: str, frame_id: str) -> str:
+    """Name of a prediction inside a submission."""
+    return f'sequences/{sequence}/predictions/{frame_id}.label'
+
+
+def write_prediction(
+    root: str | PathLike[str],
+    sequence: str,
+    frame_id: str,
+    prediction: np.ndarray,
+    rules: SubmissionRules,
+    allow_unofficial_grid: bool = False,
+) -> Path:
+    """Write one prediction, atomically.
+
+    Args:
+        root: Folder that will hold ``sequences/``.
+        sequence: Two digits.
+        frame_id: Six digits.
+        prediction: (X, Y, Z) integer train ids.
+        rules: What the server accepts.
+        allow_unofficial_grid: Write a volume of another shape too; no server takes it.
+
+    Raises:
+        DataError: The name, the shape or a class id is not what the server accepts.
+    """
+    name = prediction_path(sequence, frame_id)
+    if not FILE_NAME.fullmatch(name):
+        raise DataError(
+            'submission', 'frame', 'a sequence of 2 digits and a frame of 6',
+            f'{sequence}/{frame_id}',
+        )  # fmt: skip
+    if prediction.shape != rules.shape and not allow_unofficial_grid:
+        raise DataError(
+            name,
+            'shape',
+            rules.shape,
+            prediction.shape,
+            'The server refuses other grids; allow_unofficial_grid=True writes them all the same',
+        )
+    if prediction.size and int(prediction.max()) >= len(rules.raw_ids):
+        raise DataError(name, 'class ids', f'0 to {len(rules.raw_ids) - 1}', prediction.max())
+    path = Path(root) / name
+    write_raw_labels(path, rules.raw_ids[prediction])
+    return path
+
+
+def pack_submission(
+    root: str | PathLike[str], names: Iterable[str], archive: str | PathLike[str]
+) -> Path:
+    """Zip the predictions ``names`` under ``root``; files of earlier runs stay outside.
+
+    Raises:
+        DataError: A prediction is missing, e.g. because ``root`` is not shared by all machines.
+    """
+    root, archive = Path(root), Path(archive)
+    names = sorted(set(names))
+    for name in names:
+        if not (root / name).is_file():
+            hint = 'All processes have to write to one shared folder'
+            raise DataError(root / name, None, 'a prediction', 'no file', hint)
+    with (
+        atomic_write(archive) as file,
+        zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED, compresslevel=4) as package,
+    ):
+        for name in names:
+            package.write(root / name, name)
+    return archive
+
+
+def _members(source: Path) -> Iterator[tuple[str, Any]]:
+    """Name and reader of every file of a zip or folder, in order."""
+    if source.is_dir():
+        for path in sorted(source.rglob('*')):
+            if path.is_file() and path.suffix != '.zip':
+                yield path.relative_to(source).as_posix(), path.read_bytes
+        return
+    if not zipfile.is_zipfile(source):
+        raise DataError(source, None, 'a zip file or a folder', 'neither')
+    with zipfile.ZipFile(source) as package:
+        for entry in package.infolist():
+            if not entry.is_dir():
+                yield entry.filename, lambda entry=entry: package.read(entry)
+
+
+def _check_content(content: bytes, num_bytes: int, known: np.ndarray) -> str | None:
+    if len(content) != num_bytes:
+        return f'size: expected {num_bytes} bytes, found {len(content)}'
+    ids = np.frombuffer(content, dtype='<u2')
+    wrong = ~known[ids]
+    if wrong.any():
+        examples = ', '.join(map(str, np.unique(ids[wrong])[:5]))
+        return f'label value: {int(wrong.sum())} voxels hold unknown ids: {examples}'
+    return None
+
+
+def check_submission(
+    source: str | PathLike[str],
+    rules: SubmissionRules,
+    expected: Iterable[tuple[str, str]] | None = None,
+    sequences: Sequence[str] | None = None,
+) -> tuple[int, list[str]]:
+    """Check names, sizes and label values of a submission.
+
+    Args:
+        source: The zip, or the folder that holds ``sequences/``.
+        rules: What the server accepts.
+        expected: ``(sequence, frame_id)`` of every frame of the test split. With it, missing and
+            extra frames are found too.
+        sequences: Sequences of which at least one frame has to be there, where ``expected`` is
+            not known.
+
+    Returns:
+        The number of prediction files, and one line per problem: none means that it passes.
+
+    Raises:
+        DataError: ``source`` is neither a zip nor a folder.
+    """
+    known = np.zeros(2 ** (8 * RAW_ID_BYTES), dtype=bool)
+    known[rules.raw_ids] = True
+    problems: list[str] = []
+    found: set[tuple[str, str]] = set()
+    for name, read in _members(Path(source)):
+        match = FILE_NAME.fullmatch(name)
+        if match is None:
+            if name != 'description.txt':
+                problems.append(f'{name}: name: expected sequences/SS/predictions/FFFFFF.label')
+            continue
+        frame = (match.group(1), match.group(2))
+        if frame in found:
+            problems.append(f'{name}: name: it is there twice')
+        found.add(frame)
+        try:
+            problem = _check_content(read(), rules.num_bytes, known)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            problem = f'damaged: {error}'
+        if problem:
+            problems.append(f'{name}: {problem}')
+    if expected is not None:
+        wanted = {(str(sequence), str(frame)) for sequence, frame in expected}
+        problems += [f'{prediction_path(*key)}: missing' for key in sorted(wanted - found)]
+        problems += [f'{prediction_path(*key)}: extra' for key in sorted(found - wanted)]
+    missing = set(sequences or ()) - {sequence for sequence, _ in found}
+    problems += [f'sequences/{sequence}: missing' for sequence in sorted(missing)]
+    return len(found), problems

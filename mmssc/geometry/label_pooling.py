@@ -1,0 +1,63 @@
+"""Label volumes on coarser grids."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mmssc.errors import DataError
+
+__all__ = ['pool_labels']
+
+
+def pool_labels(
+    labels: Tensor,
+    factor: int,
+    num_classes: int,
+    ignore: int = 255,
+    empty_threshold: float = 0.95,
+) -> Tensor:
+    """Pool a label volume by majority over blocks of ``factor`` ** 3 voxels.
+
+    The rule of the completion benchmarks: where more than ``empty_threshold`` of a block is empty
+    (0) or ignored, the block is empty if empty voxels strictly outnumber the ignored ones and
+    ignored otherwise. Every other block takes its most frequent label among 1..num_classes-1, the
+    smallest id of a tie.
+
+    Args:
+        labels: (..., X, Y, Z) uint8 (or another integer type), sides multiples of ``factor``.
+        factor: Edge of a block in voxels.
+        num_classes: Number of classes, empty (0) included.
+        ignore: Id of voxels without a label.
+        empty_threshold: See above, a share of the block.
+
+    Returns:
+        (..., X / factor, Y / factor, Z / factor), same type and device.
+
+    Raises:
+        DataError: A side is no multiple of ``factor``, or an id is neither a class nor ``ignore``.
+    """
+    *batch, x, y, z = labels.shape
+    if factor < 1 or x % factor or y % factor or z % factor:
+        raise DataError('labels', 'shape', f'sides that are multiples of {factor}', (x, y, z))
+    if not bool(((labels == ignore) | ((labels >= 0) & (labels < num_classes))).all()):
+        found = sorted(set(torch.unique(labels).tolist()) - {*range(num_classes), ignore})
+        raise DataError('labels', 'ids', f'0..{num_classes - 1} or {ignore}', found)
+    pooled_shape = (*batch, x // factor, y // factor, z // factor)
+    blocks = labels.reshape(-1, x // factor, factor, y // factor, factor, z // factor, factor)
+    blocks = blocks.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, factor**3)
+
+    num_empty = (blocks == 0).sum(1)
+    num_ignored = (blocks == ignore).sum(1)
+    pooled = torch.full_like(num_empty, ignore)
+    pooled[num_empty > num_ignored] = 0
+    # Few blocks hold a surface: only those need their labels counted.
+    mixed = torch.nonzero(num_empty + num_ignored <= empty_threshold * factor**3)[:, 0]
+    members = blocks[mixed].to(torch.int64)
+    counts = torch.zeros(len(mixed), num_classes, dtype=torch.int64, device=labels.device)
+    is_class = (members != 0) & (members != ignore)
+    counts.scatter_add_(1, members.masked_fill(~is_class, 0), is_class.to(torch.int64))
+    # Count first, then the smaller id: one argmax settles both.
+    preference = torch.arange(num_classes, 0, -1, device=labels.device)
+    pooled[mixed] = (counts * (num_classes + 1) + preference).argmax(1)
+    return pooled.to(labels.dtype).reshape(pooled_shape)

@@ -1,0 +1,1 @@
+"""Image, depth and voxel encoders."""

@@ -1,0 +1,71 @@
+"""Checkpoint files: weights-only reading, atomic writing."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmssc.compat import load_checkpoint_file
+from mmssc.errors import DataError
+from mmssc.fileio import atomic_write
+
+__all__ = ['read_state_dict', 'write_state_dict']
+
+_DDP_PREFIX = 'module.'
+
+
+def read_state_dict(path: str | PathLike[str]) -> dict[str, Tensor]:
+    """Read the weights of a checkpoint without running any code that it may hold.
+
+    Args:
+        path: A file of ``torch.save``: a state dict, or a dict with one under ``'state_dict'``
+            (what mmcv, mmengine and Lightning write). The prefix ``module.`` of wrapped models is
+            removed.
+
+    Raises:
+        DataError: There is no such file, it is damaged, holds code, or has no weights.
+    """
+    try:
+        content = load_checkpoint_file(path, map_location='cpu')
+    except FileNotFoundError as error:
+        raise DataError(path, expected='a checkpoint', found='no such file') from error
+    except pickle.UnpicklingError as error:
+        # torch's own text advises to switch the protection off.
+        name = re.search(r'GLOBAL (\S+)', str(error))
+        found = name.group(1) if name else 'something else'
+        hint = 'Only weights and plain values are read; mmssc never runs code from a checkpoint'
+        raise DataError(path, expected='weights', found=found, hint=hint) from error
+    except DataError:
+        raise
+    except (OSError, ValueError) as error:
+        found = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(path, expected='a file of torch.save', found=found) from error
+    state = content.get('state_dict', content) if isinstance(content, Mapping) else None
+    if not state or not isinstance(state, Mapping):
+        raise DataError(path, expected='a state dict', found=type(content).__name__)
+    wrong = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    if wrong:
+        raise DataError(path, 'state dict', 'tensors only', f'another value at {wrong[0]!r}')
+    if all(key.startswith(_DDP_PREFIX) for key in state):
+        state = {key[len(_DDP_PREFIX) :]: value for key, value in state.items()}
+    return dict(state)
+
+
+def write_state_dict(
+    path: str | PathLike[str], state: Mapping[str, Tensor], meta: Mapping[str, Any]
+) -> None:
+    """Write ``{'meta', 'state_dict'}``, what mmengine's ``load_checkpoint`` reads, atomically.
+
+    Args:
+        path: Final name of the file.
+        state: The weights.
+        meta: Plain values only, so that the file loads weights-only.
+    """
+    with atomic_write(path) as file:
+        torch.save({'meta': dict(meta), 'state_dict': dict(state)}, file)

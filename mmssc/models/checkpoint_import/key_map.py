@@ -1,0 +1,109 @@
+"""How the keys of a reference checkpoint map to ours: data, and the code that reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from torch import Tensor
+
+__all__ = ['TRANSFORMS', 'CheckpointMethod', 'KeyRule', 'prefix_rules']
+
+# Name -> (reference to ours, ours to reference).
+TRANSFORMS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    # A matrix that the reference multiplies from the other side.
+    'transpose': (lambda weight: weight.t(), lambda weight: weight.t()),
+    # spconv's [out, ka, kb, kc, in] and the [out, in, ka, kb, kc] of a dense convolution.
+    'sparse_to_dense': (
+        lambda weight: weight.permute(0, 4, 1, 2, 3),
+        lambda weight: weight.permute(0, 2, 3, 4, 1),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class KeyRule:
+    """Everything below one module of the reference moves to one module of ours.
+
+    Args:
+        reference: Module path (or whole key) in the reference; ``*`` stands for one path segment.
+        ours: Module path in mmssc with as many ``*``, filled in the same order.
+        transform: Name in :data:`TRANSFORMS` for tensors that are stored in another layout.
+    """
+
+    reference: str
+    ours: str
+    transform: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.reference.count('*') != self.ours.count('*'):
+            raise ValueError(f'{self.reference!r} and {self.ours!r} differ in their number of *')
+        if self.transform is not None and self.transform not in TRANSFORMS:
+            raise ValueError(f'unknown transform {self.transform!r}, known: {sorted(TRANSFORMS)}')
+
+    def to_ours(self, key: str) -> str | None:
+        """Our key for a key of the reference, None when the rule is not about it."""
+        return _move(key, self.reference, self.ours)
+
+    def to_reference(self, key: str) -> str | None:
+        """The reference's key for one of ours, None when the rule is not about it."""
+        return _move(key, self.ours, self.reference)
+
+
+def prefix_rules(reference: str, ours: str, table: Mapping[str, str]) -> tuple[KeyRule, ...]:
+    """One rule per entry of ``table``, its paths being below ``reference`` and ``ours``."""
+    return tuple(KeyRule(f'{reference}.{a}', f'{ours}.{b}') for a, b in table.items())
+
+
+@dataclass(frozen=True)
+class CheckpointMethod:
+    """All that the importer has to know about one method.
+
+    Args:
+        name: Name on the command line.
+        rules: The first rule that knows a key decides.
+        dropped: Module path (or key) of tensors that the reference stores and never uses -> why.
+        class_keys: Reference keys of the classifiers; their rows are the classes.
+        datasets: Number of classes -> data set of the published checkpoints.
+        model_config: Reference keys and shapes -> config of the model that they are for.
+        optional_suffixes: Keys with these ends may be missing; they are then zero.
+    """
+
+    name: str
+    rules: tuple[KeyRule, ...]
+    dropped: Mapping[str, str]
+    class_keys: tuple[str, ...]
+    datasets: Mapping[int, str]
+    model_config: Callable[[Mapping[str, tuple[int, ...]]], dict[str, Any]]
+    optional_suffixes: tuple[str, ...] = field(default=('num_batches_tracked',))
+
+    def drop_reason(self, key: str) -> str | None:
+        """Why a key of the reference is dropped; None when it is needed."""
+        for path, reason in self.dropped.items():
+            if _match(key, path) is not None:
+                return reason
+        return None
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    segments = ['([^.]+)' if part == '*' else re.escape(part) for part in path.split('.')]
+    return re.compile(r'\.'.join(segments) + r'(|\..+)')
+
+
+def _match(key: str, path: str) -> tuple[str, ...] | None:
+    """What the ``*`` of ``path`` stand for, and the rest of the key; None when it does not fit."""
+    match = _pattern(path).fullmatch(key)
+    return None if match is None else match.groups()
+
+
+def _move(key: str, source: str, target: str) -> str | None:
+    groups = _match(key, source)
+    if groups is None:
+        return None
+    *stars, rest = groups
+    filled = iter(stars)
+    return '.'.join(next(filled) if p == '*' else p for p in target.split('.')) + rest

@@ -1,0 +1,72 @@
+"""Whether a checkpoint belongs to a model: mmengine's loader leaves out what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmssc.errors import DataError
+
+__all__ = ['check_classes', 'check_weights']
+
+_SHOWN_KEYS = 5
+
+
+def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str) -> None:
+    """Refuse weights that are not exactly those of a model.
+
+    Args:
+        state: Name -> tensor. Counters of batch normalisation, which predictions do not use, may
+            be left out.
+        model: The model, not wrapped.
+        checkpoint: Where the weights come from, for the message.
+
+    Raises:
+        DataError: A tensor is missing, superfluous or of another shape.
+    """
+    expected = model.state_dict()
+    missing = [
+        key for key in expected if key not in state and not key.endswith('num_batches_tracked')
+    ]
+    surplus = [key for key in state if key not in expected]
+    if missing or surplus:
+        found = f'{_listing("missing", missing)}; {_listing("not in the model", surplus)}'
+        raise DataError(
+            checkpoint, 'weights', f'those of {type(model).__name__} of this config', found,
+            'A checkpoint of the authors has to be imported first: '
+            'python tools/model_converters/import_checkpoint.py METHOD SRC DST',
+        )  # fmt: skip
+    for key, value in state.items():
+        if value.shape != expected[key].shape:
+            raise DataError(
+                checkpoint, f'shape of {key}', tuple(expected[key].shape), tuple(value.shape),
+                'Use the config that the checkpoint was trained with (number of classes, widths)',
+            )  # fmt: skip
+
+
+def check_classes(
+    trained: Mapping[str, Any], dataset_meta: Mapping[str, Any], checkpoint: str
+) -> None:
+    """Refuse a checkpoint whose training data had other classes, as far as it says so.
+
+    Args:
+        trained: ``meta['dataset_meta']`` of the checkpoint, empty where it has none.
+        dataset_meta: Metainfo of the data set at hand.
+        checkpoint: Where the weights come from, for the message.
+
+    Raises:
+        DataError: The names differ.
+    """
+    found, expected = trained.get('classes'), dataset_meta.get('classes')
+    if found is not None and tuple(found) != tuple(expected or ()):
+        raise DataError(
+            checkpoint, 'classes', f'{expected} of the config', tuple(found),
+            'Use the config that the checkpoint was trained with',
+        )  # fmt: skip
+
+
+def _listing(kind: str, keys: list[str]) -> str:
+    dots = ', ...' if len(keys) > _SHOWN_KEYS else ''
+    return f'{len(keys)} {kind}' + (f': {", ".join(keys[:_SHOWN_KEYS])}{dots}' if keys else '')

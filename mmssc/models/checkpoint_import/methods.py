@@ -1,0 +1,23 @@
+"""The methods that the importer knows."""
+
+from __future__ import annotations
+
+from mmssc.errors import DataError
+
+from .key_map import CheckpointMethod
+from .sgn import SGN
+
+__all__ = ['METHODS', 'get_method']
+
+METHODS: dict[str, CheckpointMethod] = {method.name: method for method in (SGN,)}
+
+
+def get_method(name: str) -> CheckpointMethod:
+    """The tables of a method.
+
+    Raises:
+        DataError: No such method; the message lists those there are.
+    """
+    if name not in METHODS:
+        raise DataError('checkpoint importer', 'method', ', '.join(METHODS), name)
+    return METHODS[name]

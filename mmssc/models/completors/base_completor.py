@@ -1,0 +1,124 @@
+"""Base class of the top-level models."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine import dist
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from mmssc.errors import DataError
+from mmssc.structures import SSCDataSample, VoxelGrid
+
+__all__ = ['BaseCompletor']
+
+
+class BaseCompletor(BaseModel):
+    """A model that labels every voxel of a grid.
+
+    Args:
+        voxel_grid: Grid of the prediction (:class:`VoxelGrid` or its dict).
+        data_preprocessor: Config of the data preprocessor.
+        test_cfg: ``keep_logits=True`` adds ``voxel_logits`` to the predictions.
+        init_cfg: Initialisation config of mmengine.
+    """
+
+    def __init__(
+        self,
+        voxel_grid: VoxelGrid | Mapping[str, Any],
+        data_preprocessor: dict[str, Any] | None = None,
+        test_cfg: Mapping[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        self.voxel_grid = VoxelGrid.build(voxel_grid)
+        self.test_cfg = dict(test_cfg or {})
+
+    def forward(
+        self,
+        inputs: dict[str, Any],
+        data_samples: Sequence[SSCDataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Any:
+        """Run the model.
+
+        Args:
+            inputs: What the data preprocessor returns.
+            data_samples: One per sample; ``'loss'`` needs their targets.
+            mode: ``'loss'`` returns a dict of losses, ``'predict'`` a list of data samples with
+                ``pred_voxels``, ``'tensor'`` a dict of named tensors, logits first.
+
+        Raises:
+            ValueError: Unknown mode.
+        """
+        if data_samples is not None:
+            self._check_grids(data_samples)
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self.forward_tensors(inputs)
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+
+    @abstractmethod
+    def extract_feat(self, inputs: dict[str, Any]) -> Any:
+        """Features that the head takes."""
+
+    @abstractmethod
+    def loss(
+        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
+    ) -> dict[str, Tensor]:
+        """Named losses of a batch."""
+
+    @abstractmethod
+    def predict_logits(self, inputs: dict[str, Any]) -> Tensor:
+        """Logits (B, K, X, Y, Z) of a batch."""
+
+    @abstractmethod
+    def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        """Named tensors of a batch, logits first."""
+
+    def predict(
+        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample] | None = None
+    ) -> list[SSCDataSample]:
+        """Label a batch.
+
+        Returns:
+            The data samples (new ones if None was given) with ``pred_voxels`` (X, Y, Z) uint8 and,
+            with ``test_cfg['keep_logits']``, ``voxel_logits`` (K, X, Y, Z) float32.
+        """
+        logits = self.predict_logits(inputs)
+        if data_samples is None:
+            data_samples = [SSCDataSample() for _ in logits]
+        for sample, volume in zip(data_samples, logits):
+            fields = dict(pred_voxels=volume.argmax(dim=0).to(torch.uint8))
+            if self.test_cfg.get('keep_logits', False):
+                fields['voxel_logits'] = volume.float()
+            sample.set_data(fields)
+        return list(data_samples)
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum the losses; the values for the log are means over all processes."""
+        total, log_vars = super().parse_losses(losses)
+        if dist.get_world_size() > 1:
+            values = torch.stack([value.detach().float() for value in log_vars.values()])
+            dist.all_reduce(values, 'mean')
+            log_vars = type(log_vars)(zip(log_vars, values.unbind()))
+        return total, log_vars
+
+    def _check_grids(self, data_samples: Sequence[SSCDataSample]) -> None:
+        for sample in data_samples:
+            grid = sample.get('voxel_grid')
+            if grid is not None and VoxelGrid.build(grid) != self.voxel_grid:
+                raise DataError(
+                    f'sample {sample.get("sequence")}/{sample.get("frame_id")}',
+                    'voxel_grid',
+                    self.voxel_grid,
+                    grid,
+                    "Give the model the data set's grid: 'model.voxel_grid' in the config.",
+                )

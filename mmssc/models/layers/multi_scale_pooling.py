@@ -1,0 +1,59 @@
+"""Multi-scale pooling attention on sparse voxels (SGFE of DRINet and SGN)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmssc.ops import SparseIndex, group_mean
+
+__all__ = ['MultiScalePooling']
+
+
+class MultiScalePooling(nn.Module):
+    """Mix every voxel with the means of the active voxels around it, at several scales.
+
+    Args:
+        in_channels: Input channels.
+        reduced_channels: Width r of the first projection; the scales work on r / 2.
+        out_channels: Output channels.
+        scales: Edges, in voxels, of the cells that are averaged.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        reduced_channels: int,
+        out_channels: int,
+        scales: tuple[int, ...] = (2, 4, 6, 8),
+    ) -> None:
+        super().__init__()
+        half = reduced_channels // 2
+        self.scales = tuple(scales)
+        self.reduce = nn.Linear(in_channels, reduced_channels)
+        self.scale_fcs = nn.ModuleList(nn.Linear(reduced_channels, half) for _ in scales)
+        self.squeeze = nn.Linear(half, half, bias=False)
+        self.gates = nn.ModuleList(nn.Linear(half, half) for _ in scales)
+        self.mix = nn.Linear(half, reduced_channels, bias=False)
+        self.fuse = nn.Linear(2 * reduced_channels, reduced_channels, bias=False)
+        self.project = nn.Linear(reduced_channels, out_channels)
+
+    def forward(self, features: Tensor, index: SparseIndex) -> Tensor:
+        """Map (N, in_channels) rows of ``index`` to (N, out_channels)."""
+        reduced = F.relu(self.reduce(features))
+        pooled = [
+            self._pool(reduced, index, scale, fc) for scale, fc in zip(self.scales, self.scale_fcs)
+        ]
+        squeezed = F.relu(self.squeeze(torch.stack(pooled).sum(dim=0)))
+        gated = torch.stack(
+            [rows * torch.sigmoid(gate(squeezed)) for rows, gate in zip(pooled, self.gates)]
+        )
+        mixed = self.mix(gated.sum(dim=0))
+        return self.project(F.relu(self.fuse(torch.cat([reduced, mixed], dim=1))))
+
+    @staticmethod
+    def _pool(features: Tensor, index: SparseIndex, scale: int, fc: nn.Linear) -> Tensor:
+        keys, group = index.pool(scale)
+        # index_select, not features[group]: its gradient is summed in a fixed order.
+        return F.relu(fc(group_mean(features, group, len(keys)))).index_select(0, group)

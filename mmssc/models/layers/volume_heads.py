@@ -1,0 +1,108 @@
+"""Small heads on volumes and voxel rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .norm import build_norm
+
+__all__ = ['DilatedSegmentationHead', 'UpsamplingClassifier', 'VoxelClassifier']
+
+
+class DilatedSegmentationHead(nn.Module):
+    """Parallel dilated residual branches on a one-channel volume (LMSCNet's segmentation head).
+
+    Args:
+        channels: Width.
+        norm_cfg: Normalisation of the volumes.
+        dilations: Dilation of each branch.
+    """
+
+    def __init__(
+        self, channels: int, norm_cfg: dict[str, Any], dilations: tuple[int, ...] = (1, 2, 3)
+    ) -> None:
+        super().__init__()
+        self.conv_in = nn.Conv3d(1, channels, 3, padding=1)
+        self.branches = nn.ModuleList(
+            _DilatedBranch(channels, dilation, norm_cfg) for dilation in dilations
+        )
+        self.guidance_conv = nn.Conv3d(channels, channels, 3, padding=1)
+        self.guidance_norm = build_norm(norm_cfg, channels, 3)
+        self.classifier = nn.Conv3d(channels, 1, 3, padding=1)
+
+    def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, 1, ...) to logits (B, 1, ...) and guidance features (B, channels, ...)."""
+        x = F.relu(self.conv_in(volume))
+        x = F.relu(x + torch.stack([branch(x) for branch in self.branches]).sum(dim=0))
+        return self.classifier(x), F.relu(self.guidance_norm(self.guidance_conv(x)))
+
+
+class _DilatedBranch(nn.Module):
+    def __init__(self, channels: int, dilation: int, norm_cfg: dict[str, Any]) -> None:
+        super().__init__()
+        arguments = dict(kernel_size=3, padding=dilation, dilation=dilation, bias=False)
+        self.conv1 = nn.Conv3d(channels, channels, **arguments)
+        self.norm1 = build_norm(norm_cfg, channels, 3)
+        self.conv2 = nn.Conv3d(channels, channels, **arguments)
+        self.norm2 = build_norm(norm_cfg, channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+
+
+class VoxelClassifier(nn.Module):
+    """LayerNorm and a linear layer per voxel.
+
+    Args:
+        channels: Input channels.
+        num_classes: Number of classes K.
+        chunk_size: Rows that are handled at once when no gradient is wanted; exact.
+    """
+
+    def __init__(self, channels: int, num_classes: int, chunk_size: int = 1 << 18) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.classifier = nn.Linear(channels, num_classes)
+        self.chunk_size = chunk_size
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Map (N, channels) to logits (N, K)."""
+        if torch.is_grad_enabled() or len(rows) <= self.chunk_size:
+            return self.classifier(self.norm(rows))
+        parts = rows.split(self.chunk_size)
+        return torch.cat([self.classifier(self.norm(part)) for part in parts])
+
+
+class UpsamplingClassifier(VoxelClassifier):
+    """Trilinear up-sampling (``align_corners=True``), then LayerNorm and a linear layer per voxel.
+
+    The LayerNorm comes after the interpolation and the two do not commute.
+
+    Args:
+        channels: Input channels.
+        num_classes: Number of classes K.
+        scale_factor: Up-sampling of every axis.
+        chunk_size: As in :class:`VoxelClassifier`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_classes: int,
+        scale_factor: int = 2,
+        chunk_size: int = 1 << 18,
+    ) -> None:
+        super().__init__(channels, num_classes, chunk_size)
+        self.scale_factor = scale_factor
+
+    def forward(self, volume: Tensor) -> Tensor:
+        """Map (B, channels, X, Y, Z) to logits (B, K, s X, s Y, s Z), channels-last in memory."""
+        volume = F.interpolate(
+            volume, scale_factor=self.scale_factor, mode='trilinear', align_corners=True
+        ).permute(0, 2, 3, 4, 1)
+        logits = super().forward(volume.reshape(-1, volume.shape[-1]))
+        return logits.reshape(*volume.shape[:-1], -1).permute(0, 4, 1, 2, 3)

@@ -1,0 +1,7 @@
+"""Data structures shared by every room of the house."""
+
+from .camera import Camera
+from .ssc_data_sample import SSCDataSample
+from .voxel_grid import VoxelGrid
+
+__all__ = ['Camera', 'SSCDataSample', 'VoxelGrid']

@@ -1,0 +1,1 @@
+"""Synthetic scenes and helpers for tests and the quick start."""

@@ -1,0 +1,25 @@
+"""The methods whose parity can be checked."""
+
+from __future__ import annotations
+
+from mmssc.errors import DataError
+
+from .parity import ParityRecipe
+from .parity_sgn import SGNParity
+
+__all__ = ['RECIPES', 'get_recipe']
+
+RECIPES: dict[str, ParityRecipe] = {
+    f'sgn-{kind}': SGNParity(kind) for kind in ('T', 'S', 'L', 'tiny')
+}
+
+
+def get_recipe(name: str) -> ParityRecipe:
+    """The recipe of a method.
+
+    Raises:
+        DataError: No such method; the message lists those there are.
+    """
+    if name not in RECIPES:
+        raise DataError('parity check', 'method', ', '.join(RECIPES), name)
+    return RECIPES[name]

@@ -1,0 +1,65 @@
+"""A random sample of any size: for benchmarks and tests that need no data set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmssc.geometry.label_pooling import pool_labels
+from mmssc.structures import SSCDataSample, VoxelGrid
+
+__all__ = ['random_sample']
+
+
+def random_sample(
+    voxel_grid: VoxelGrid,
+    num_classes: int,
+    image_size: tuple[int, int],
+    num_frames: int = 1,
+    points_per_frame: int = 30000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What ``dataset[i]`` of an outdoor camera data set returns, with random contents.
+
+    A forward-looking camera stands at the grid's frame (x forward, z up); labels are blocks of
+    4x4x4 voxels, a quarter of them occupied and a tenth ignored; points are uniform in the grid.
+
+    Args:
+        voxel_grid: Grid of the labels, axes x, y, z, its sides multiples of 2.
+        num_classes: Classes with the empty one.
+        image_size: (height, width) in pixels.
+        num_frames: Frames of the sample, all with the same pose.
+        points_per_frame: Points per frame.
+        seed: Everything is a function of it and of the other arguments.
+
+    Returns:
+        ``inputs`` with ``img`` (N, 3, H, W) uint8 and ``points`` (M, 3) float32 metres;
+        ``data_samples`` with ``gt_voxels``, ``gt_voxels_1_2`` and the metainfo.
+    """
+    random = np.random.default_rng(seed)
+    shape, (height, width) = voxel_grid.shape, image_size
+    blocks = random.random([-(-side // 4) for side in shape])
+    classes = random.integers(1, num_classes, blocks.shape)
+    coarse = np.where(blocks < 0.25, classes, np.where(blocks > 0.9, 255, 0)).astype(np.uint8)
+    labels = coarse.repeat(4, 0).repeat(4, 1).repeat(4, 2)[: shape[0], : shape[1], : shape[2]]
+    cam2img = np.array([[0.6 * width, 0, width / 2], [0, 0.6 * width, height / 2], [0, 0, 1.0]])
+    lidar2cam = np.array([[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
+    sample = SSCDataSample(
+        metainfo=dict(
+            voxel_grid=voxel_grid,
+            sequence='00',
+            frame_id=f'{seed:06d}',
+            sample_idx=seed,
+            img_shape=image_size,
+            cam2img=cam2img,
+            lidar2cam=np.stack([lidar2cam] * num_frames),
+        )
+    )
+    sample.gt_voxels = torch.from_numpy(np.ascontiguousarray(labels))
+    sample.gt_voxels_1_2 = pool_labels(sample.gt_voxels, 2, num_classes)
+    points = random.uniform(voxel_grid.origin, voxel_grid.upper, (points_per_frame * num_frames, 3))
+    images = random.integers(0, 256, (num_frames, 3, height, width), dtype=np.uint8)
+    inputs = dict(img=torch.from_numpy(images), points=torch.from_numpy(points.astype(np.float32)))
+    return dict(inputs=inputs, data_samples=sample)

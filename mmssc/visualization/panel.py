@@ -1,0 +1,155 @@
+"""Pictures for people: titles, legend, several views side by side, PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from os import PathLike
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mmssc.fileio import atomic_write
+
+__all__ = ['compose_panel', 'draw_legend', 'draw_points', 'write_png']
+
+TEXT, FAINT_TEXT, BACKGROUND = (33, 37, 41), (160, 166, 173), (255, 255, 255)
+TITLE_HEIGHT, TITLE_SIZE, LEGEND_SIZE, GAP = 34, 19, 17, 12
+
+
+@lru_cache(maxsize=4)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # Matplotlib brings this font along, so text looks the same on every machine.
+    path = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'
+    return ImageFont.truetype(str(path), size)
+
+
+def draw_legend(
+    classes: Sequence[str],
+    colors: np.ndarray,
+    width: int,
+    present: Sequence[int] | None = None,
+    first: int = 1,
+) -> np.ndarray:
+    """Colour swatches with class names, in as many columns as fit.
+
+    Args:
+        classes: K names.
+        colors: (K, 3) RGB, 0 to 255.
+        width: Width of the picture in pixels.
+        present: Classes that occur; the names of others are faint. ``None``: all occur.
+        first: First class to list; 1 leaves out the empty class.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+    """
+    font, row = _font(LEGEND_SIZE), LEGEND_SIZE + 11
+    entries = range(first, len(classes))
+    widest = max((int(font.getlength(classes[index])) for index in entries), default=0)
+    cell = widest + LEGEND_SIZE + 30
+    columns = max(1, min(len(entries), (width - 2 * GAP) // cell))
+    rows = -(-len(entries) // columns) if len(entries) else 0
+    picture = Image.new('RGB', (width, rows * row + GAP), BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+    left = (width - columns * cell) // 2
+    for place, index in enumerate(entries):
+        x, y = left + place % columns * cell, place // columns * row + 3
+        box = (x, y, x + LEGEND_SIZE, y + LEGEND_SIZE)
+        draw.rectangle(box, fill=tuple(int(value) for value in colors[index]), outline=FAINT_TEXT)
+        shown = present is None or index in present
+        draw.text(
+            (x + LEGEND_SIZE + 9, y + LEGEND_SIZE // 2),
+            classes[index],
+            fill=TEXT if shown else FAINT_TEXT,
+            font=font,
+            anchor='lm',
+        )
+    return np.asarray(picture)
+
+
+def draw_points(
+    image: np.ndarray, points: np.ndarray, ref2cam: np.ndarray, cam2img: np.ndarray,
+    max_depth: float = 50.0,
+) -> np.ndarray:  # fmt: skip
+    """Draw points over a darkened image, coloured by depth (near red, far blue).
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        points: (M, 3) metres in the reference frame.
+        ref2cam: (4, 4) reference frame to the camera.
+        cam2img: (3, 3) intrinsics in pixels.
+        max_depth: Depth of the last colour in metres.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    height, width = image.shape[:2]
+    local = points @ ref2cam[:3, :3].T + ref2cam[:3, 3]
+    local = local[local[:, 2] > 0.1]
+    pixels = local @ cam2img.T
+    pixels = np.round(pixels[:, :2] / pixels[:, 2:]).astype(np.int64)
+    inside = ((pixels >= 0) & (pixels < (width, height))).all(1)
+    pixels, depth = pixels[inside], local[inside, 2]
+    order = np.argsort(-depth)
+    pixels, depth = pixels[order], depth[order]
+    share = np.clip(255 * (1 - depth / max_depth), 0, 255).astype(np.uint8)
+    colors = cv2.applyColorMap(share[:, None], cv2.COLORMAP_TURBO)[:, 0, ::-1]
+    picture = (image * 0.45).astype(np.uint8)
+    for step_u, step_v in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        u = np.minimum(pixels[:, 0] + step_u, width - 1)
+        v = np.minimum(pixels[:, 1] + step_v, height - 1)
+        picture[v, u] = colors
+    return picture
+
+
+def _titled(title: str, picture: np.ndarray, width: int) -> np.ndarray:
+    """Scale a picture to a width and put its title above it."""
+    height = round(picture.shape[0] * width / picture.shape[1])
+    method = cv2.INTER_AREA if width < picture.shape[1] else cv2.INTER_CUBIC
+    if (height, width) != picture.shape[:2]:
+        picture = cv2.resize(picture, (width, height), interpolation=method)
+    head = Image.new('RGB', (width, TITLE_HEIGHT), BACKGROUND)
+    ImageDraw.Draw(head).text(
+        (4, TITLE_HEIGHT // 2), title, fill=TEXT, font=_font(TITLE_SIZE), anchor='lm'
+    )
+    return np.concatenate([np.asarray(head), picture])
+
+
+def compose_panel(
+    rows: Sequence[Sequence[tuple[str, np.ndarray]]],
+    legend: np.ndarray | None = None,
+    width: int = 1600,
+) -> np.ndarray:
+    """Put titled pictures into rows, each row as wide as the panel, the legend underneath.
+
+    Args:
+        rows: Per row its ``(title, (H, W, 3) uint8 RGB)``; empty rows are left out.
+        legend: A picture of the panel's width, see :func:`draw_legend`.
+        width: Width of the panel in pixels.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+    """
+    bands = []
+    for row in rows:
+        if not row:
+            continue
+        cell = (width - GAP * (len(row) + 1)) // len(row)
+        tiles = [_titled(title, picture, cell) for title, picture in row]
+        band = np.full((max(len(tile) for tile in tiles) + GAP, width, 3), BACKGROUND, np.uint8)
+        for place, tile in enumerate(tiles):
+            left = GAP + place * (cell + GAP)
+            band[: len(tile), left : left + cell] = tile
+        bands.append(band)
+    if legend is not None:
+        bands.append(legend)
+    return np.concatenate(bands)
+
+
+def write_png(path: str | PathLike[str], picture: np.ndarray) -> None:
+    """Write a (H, W, 3) uint8 RGB picture, atomically."""
+    with atomic_write(path) as file:
+        Image.fromarray(picture).save(file, format='PNG')

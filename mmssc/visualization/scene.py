@@ -1,0 +1,229 @@
+"""A scene ready to be drawn: volumes with everything hidden that should not be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmssc.errors import DataError
+from mmssc.structures import Camera, VoxelGrid
+
+from .bird_eye_view import bird_eye_view
+from .html_viewer import write_html
+from .mesh_files import write_glb, write_ply
+from .panel import compose_panel, draw_legend, draw_points, write_png
+from .voxel_faces import EMPTY, visible_faces, visible_labels
+from .voxel_renderer import oblique_camera, render_faces, sensor_camera
+
+__all__ = ['FORMATS', 'PREDICTION', 'TRUTH', 'Scene', 'check_formats', 'class_colors']
+
+FORMATS = ('png', 'bev', 'ply', 'glb', 'html')
+PREDICTION, TRUTH = 'prediction', 'ground truth'
+PANEL_WIDTH = 1600
+
+
+def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
+    """Return ``formats`` as a tuple.
+
+    Raises:
+        ValueError: There is none, or one is not known.
+    """
+    formats = (formats,) if isinstance(formats, str) else tuple(formats)
+    unknown = sorted(set(formats) - set(FORMATS))
+    if unknown or not formats:
+        known = ', '.join(FORMATS)
+        raise ValueError(f'formats: expected some of {known}, found {unknown or "none"}')
+    return formats
+
+
+def class_colors(meta: Mapping[str, Any]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Class names and (K, 3) uint8 RGB palette from the metainfo of a data set.
+
+    Raises:
+        DataError: A class has no colour.
+    """
+    classes = tuple(meta.get('classes') or ())
+    palette = meta.get('palette')
+    if not classes or palette is None or np.shape(palette) != (len(classes), 3):
+        raise DataError('metainfo', 'palette', f'one RGB colour for each of {len(classes)} classes',
+                        f'shape {np.shape(palette)}')  # fmt: skip
+    return classes, np.asarray(palette, dtype=np.uint8)
+
+
+def _to_array(value: Any) -> np.ndarray:
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
+def _evaluated(sample: Any) -> np.ndarray | None:
+    """Voxels that any metric looks at, ``None`` when nothing is known about that."""
+    mask = None
+    if sample.get('gt_voxels') is not None:
+        mask = _to_array(sample.get('gt_voxels')) != 255
+    masks = [_to_array(item).astype(bool) for item in (sample.get('eval_masks') or {}).values()]
+    if masks:
+        union = np.logical_or.reduce(masks)
+        mask = union if mask is None else mask & union
+    return mask
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What to draw of one sample.
+
+    Args:
+        title: Name of the sample.
+        volumes: Name -> uint8 volume over ``grid``; 0 is empty and everything else is drawn.
+        grid: The grid.
+        classes: K names.
+        colors: (K, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB of the reference frame.
+        camera: The camera of ``image``: adds a view of the first volume from there.
+        points: (M, 3) metres in the grid's frame: adds a view of them on the image.
+    """
+
+    title: str
+    volumes: Mapping[str, np.ndarray]
+    grid: VoxelGrid
+    classes: tuple[str, ...]
+    colors: np.ndarray
+    image: np.ndarray | None = None
+    camera: Camera | None = None
+    points: np.ndarray | None = None
+
+    @classmethod
+    def from_sample(
+        cls,
+        sample: Any,
+        meta: Mapping[str, Any],
+        image: np.ndarray | None = None,
+        points: np.ndarray | None = None,
+        draw_truth: bool = True,
+        draw_prediction: bool = True,
+        hide_unevaluated: bool = True,
+        hidden: Collection[int] = (),
+    ) -> Scene:
+        """Collect what is to be drawn of an :class:`~mmssc.structures.SSCDataSample`.
+
+        Args:
+            sample: The data sample (or its dict).
+            meta: Metainfo of the data set: ``classes`` and ``palette``.
+            image: (H, W, 3) uint8 RGB of the reference frame.
+            points: (M, 3) metres in the grid's frame.
+            draw_truth: Draw ``gt_voxels``, where there are any.
+            draw_prediction: Draw ``pred_voxels``, where there are any.
+            hide_unevaluated: Hide predictions where no metric looks: without a label, or outside
+                all ``eval_masks``. Networks are not trained there, so they predict noise.
+            hidden: Classes to leave out.
+
+        Raises:
+            DataError: There is no volume to draw, or a colour or the grid is missing.
+        """
+        title = f'{sample.get("sequence", "")}/{sample.get("frame_id", "")}'.strip('/')
+        grid = sample.get('voxel_grid')
+        if grid is None:
+            raise DataError(f'sample {title}', 'voxel_grid', 'the grid of the volumes', 'none')
+        mask = _evaluated(sample) if hide_unevaluated else None
+        wanted = ((PREDICTION, 'pred_voxels', draw_prediction), (TRUTH, 'gt_voxels', draw_truth))
+        volumes = {
+            name: visible_labels(_to_array(sample.get(field)), mask, hidden)
+            for name, field, draw in wanted
+            if draw and sample.get(field) is not None
+        }
+        if not volumes:
+            raise DataError(f'sample {title}', 'pred_voxels', 'a volume to draw', 'none')
+        return cls(
+            title, volumes, grid, *class_colors(meta), image, _camera_of(sample, image), points
+        )
+
+    def draw(self, width: int = PANEL_WIDTH) -> np.ndarray:
+        """Image, camera view, volumes side by side, legend: (H, ``width``, 3) uint8 RGB."""
+        faces = {name: visible_faces(volume, self.grid) for name, volume in self.volumes.items()}
+        top = [] if self.image is None else [(f'{self.title}  image'.strip(), self.image)]
+        if self.camera is not None:
+            camera = self.camera
+            if self.image is not None and self.points is not None:
+                drawn = draw_points(self.image, self.points, camera.ref2cam, camera.cam2img)
+                top.append(('points', drawn))
+            view = sensor_camera(camera.cam2img, camera.ref2cam, camera.image_size)
+            name, seen = next(iter(faces.items()))
+            picture = render_faces(seen, self.colors, view, camera.image_size[::-1])
+            top.append((f'{name} from the camera', picture))
+        tile = width // max(2, len(faces))
+        size = (tile, round(tile * 0.68)) if len(faces) > 1 else (width, round(width * 0.6))
+        view = oblique_camera(self.grid, size)
+        bottom = [
+            (name, render_faces(face, self.colors, view, size, self.grid))
+            for name, face in faces.items()
+        ]
+        present = np.unique(np.concatenate([face.labels for face in faces.values()])).tolist()
+        legend = draw_legend(self.classes, self.colors, width, present)
+        return compose_panel([top, bottom], legend, width)
+
+    def save(self, stem: str | PathLike[str], formats: Sequence[str] = ('png',)) -> list[Path]:
+        """Write files, each atomically.
+
+        Args:
+            stem: Path without suffix. ``png`` and ``html`` hold all volumes in one file; ``bev``,
+                ``ply`` and ``glb`` are one file per volume: the first is ``STEM.ply``, another one
+                carries its name, as in ``STEM_ground_truth.ply``.
+            formats: Some of ``png``, ``bev`` (bird's-eye view, PNG), ``ply``, ``glb``, ``html``.
+
+        Returns:
+            The files.
+        """
+        stem, formats = Path(stem), check_formats(formats)
+        written = []
+        if 'png' in formats:
+            written.append(stem.with_name(f'{stem.name}.png'))
+            write_png(written[-1], self.draw())
+        if 'html' in formats:
+            written.append(stem.with_name(f'{stem.name}.html'))
+            write_html(
+                written[-1],
+                self.volumes,
+                self.grid,
+                self.classes,
+                self.colors,
+                self.title,
+                self.image,
+            )
+        for number, (name, volume) in enumerate(self.volumes.items()):
+            suffix = f'_{name.replace(" ", "_")}' if number else ''
+            base = stem.with_name(stem.name + suffix)
+            written += self._save_volume(base, volume, formats)
+        return written
+
+    def _save_volume(self, base: Path, volume: np.ndarray, formats: Sequence[str]) -> list[Path]:
+        written = []
+        if 'bev' in formats:
+            written.append(base.with_name(f'{base.name}_bev.png'))
+            write_png(written[-1], bird_eye_view(volume, self.grid, self.colors))
+        if {'ply', 'glb'} & set(formats):
+            faces = visible_faces(volume, self.grid)
+            if 'ply' in formats:
+                written.append(base.with_name(f'{base.name}.ply'))
+                write_ply(written[-1], faces, self.colors, self.grid.frame)
+            if 'glb' in formats:
+                written.append(base.with_name(f'{base.name}.glb'))
+                write_glb(written[-1], faces, self.colors, self.classes)
+        return written
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no voxel at all would be drawn."""
+        return all(not (volume != EMPTY).any() for volume in self.volumes.values())
+
+
+def _camera_of(sample: Any, image: np.ndarray | None) -> Camera | None:
+    fields = [sample.get(name) for name in ('cam2img', 'lidar2cam', 'img_shape')]
+    if any(field is None for field in fields):
+        return None
+    cam2img, lidar2cam, shape = (_to_array(field) for field in fields)
+    size = shape[:2] if image is None else image.shape[:2]
+    return Camera(cam2img, lidar2cam[0], (int(size[0]), int(size[1])))

@@ -1,0 +1,89 @@
+"""Fixtures that several rooms share."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.registry import DefaultScope
+
+PARITY = Path(__file__).parent / 'data' / 'parity'
+
+
+@pytest.fixture(scope='session')
+def parity():
+    """Expected figures of a case of SGN by name, e.g. ``parity('case_T_1')``."""
+    opened = {}
+
+    def load(name):
+        if name not in opened:
+            opened[name] = np.load(PARITY / 'sgn' / f'{name}.npz')
+        return opened[name]
+
+    yield load
+    for cases in opened.values():
+        cases.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_default_scope() -> Iterator[None]:
+    """No test sees the default scope that another one has set: it depends on their order."""
+    before = dict(DefaultScope._instance_dict)
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(before)
+
+
+@pytest.fixture(scope='session')
+def unit_cases(parity):
+    """Expected figures of single pieces of SGN."""
+    return parity('units_1')
+
+
+@pytest.fixture(scope='session')
+def real_frames() -> Path:
+    """A SemanticKITTI tree with real frames, where the machine has one."""
+    folder = os.environ.get('MMSSC_SAMPLES')
+    if not folder:
+        pytest.skip('set MMSSC_SAMPLES to a folder with real SemanticKITTI frames (dataset/...)')
+    assert (Path(folder) / 'dataset').is_dir(), f'MMSSC_SAMPLES={folder} has no folder dataset'
+    return Path(folder)
+
+
+@pytest.fixture
+def tool_in_process(monkeypatch, capsys):
+    """``tool_in_process('misc/x.py')`` gives a function: arguments -> (exit status, output).
+
+    The tool runs in this process: a new one would spend its time importing.
+    """
+
+    def load(name):
+        path = Path(__file__).parents[1] / 'tools' / name
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+        def run(*arguments):
+            monkeypatch.setattr(sys, 'argv', [str(path), *map(str, arguments)])
+            status = module.main()
+            captured = capsys.readouterr()
+            return status, captured.out + captured.err
+
+        return run
+
+    return load
+
+
+@pytest.fixture
+def kitti_lidar2cam() -> np.ndarray:
+    """Tr of KITTI odometry sequences 04-12."""
+    matrix = np.eye(4)
+    matrix[:3] = [
+        [-1.857739385241e-03, -9.999659513510e-01, -8.039975204516e-03, -4.784029760483e-03],
+        [-6.481465826011e-03, 8.051860151134e-03, -9.999466081774e-01, -7.337429464231e-02],
+        [9.999773098287e-01, -1.805528627661e-03, -6.496203536139e-03, -3.339968064433e-01],
+    ]
+    return matrix

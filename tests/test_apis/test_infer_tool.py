@@ -1,0 +1,109 @@
+"""tools/infer.py on files, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+
+import numpy as np
+import pytest
+import torch
+from small_scene import LIDAR2CAM, P2, ROOT
+
+from mmssc.apis import PREDICTION_FORMATS, SSCInferencer, save_prediction
+from mmssc.errors import DataError
+from mmssc.structures import SSCDataSample
+
+
+@pytest.fixture(scope='module')
+def arguments(small_config, tree, checkpoint, tmp_path_factory):
+    """Command line up to the options: frame 2 of the tree, results beside the config."""
+    work = tmp_path_factory.mktemp('tool')
+    small_config.dump(work / 'config.py')
+    image = tree / 'dataset/sequences/08/image_2/000002.png'
+    return [work / 'config.py', checkpoint, '--image', image, '--out', work / 'out']
+
+
+@pytest.fixture
+def infer(arguments, monkeypatch):
+    """Run the tool's main function in this process; returns the exit status."""
+    spec = spec_from_file_location('infer', ROOT / 'tools/infer.py')
+    tool = module_from_spec(spec)
+    spec.loader.exec_module(tool)
+
+    def run(*options):
+        monkeypatch.setattr(sys, 'argv', ['infer.py', *map(str, (*arguments, *options))])
+        return tool.main()
+
+    return run
+
+
+def test_temporal_scene_to_every_format(arguments, tree, small_config, checkpoint, scene):
+    raw, depth = tree / 'dataset/sequences/08', tree / 'dataset/depth/08'
+    names = ('000000', '000001')
+    options = (
+        '--depth', depth / '000002.npy', '--calib', raw / 'calib.txt', '--poses', raw / 'poses.txt',
+        '--earlier-image', *(raw / f'image_2/{name}.png' for name in names),
+        '--earlier-depth', *(depth / f'{name}.npy' for name in names),
+        '--frames', 2, 0, 1, '--formats', *PREDICTION_FORMATS,
+    )  # fmt: skip
+    command = [sys.executable, ROOT / 'tools/infer.py', *arguments, *options]
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    printed = subprocess.run(
+        list(map(str, command)), env=environment, stdout=subprocess.PIPE, text=True, timeout=120,
+        check=True,
+    ).stdout  # fmt: skip
+    out = arguments[-1]
+    written = {path.name for path in out.iterdir()}
+    suffixes = ('.npy', '.label', '.png', '_bev.png', '.ply', '.glb', '.html')
+    assert written == {f'000002{suffix}' for suffix in suffixes}
+    assert 'voxels occupied' in printed and all(name in printed for name in written)
+
+    lidar = np.linalg.inv(LIDAR2CAM) @ scene['poses'] @ LIDAR2CAM
+    earlier = [
+        dict(img=scene['images'][n], depth=scene['depth'][n],
+             frame2ref=np.linalg.inv(lidar[2]) @ lidar[n])
+        for n in (0, 1)
+    ]  # fmt: skip
+    expected = SSCInferencer(small_config, checkpoint, 'cpu')(
+        scene['images'][2], P2, LIDAR2CAM, depth=scene['depth'][2], earlier_frames=earlier
+    )[0].pred_voxels.numpy()
+    labels = np.load(out / '000002.npy')
+    # poses.txt has rounded numbers, so a voxel or two may differ.
+    assert labels.dtype == np.uint8 and (labels == expected).mean() > 0.99
+    raw_ids = np.fromfile(out / '000002.label', '<u2').reshape(labels.shape)
+    assert set(raw_ids[labels == 1]) <= {10} and set(raw_ids[labels == 0]) <= {0}
+
+
+def test_matrices_and_another_box(infer, arguments, tree):
+    status = infer(
+        '--depth', tree / 'dataset/depth/08/000002.npy', '--formats', 'npy',
+        '--cam2img', *P2[:, :3].flatten(), '--lidar2cam', *LIDAR2CAM[:3].flatten(),
+        '--grid-shape', 8, 24, 8, '--grid-origin', 1, -4.8, -1,
+    )  # fmt: skip
+    assert status == 0
+    assert np.load(arguments[-1] / '000002.npy').shape == (8, 24, 8)
+
+
+def test_errors_are_one_line(infer, tree, capsys):
+    calib = ('--calib', tree / 'dataset/sequences/08/calib.txt')
+    assert infer(*calib) == 1
+    assert capsys.readouterr().err.startswith('error: scene 0: depth or points')
+    earlier = tree / 'dataset/sequences/08/image_2/000000.png'
+    poses = tree / 'dataset/sequences/08/poses.txt'
+    assert infer(*calib, '--earlier-image', earlier, '--poses', poses, '--frames', 2, 7) == 1
+    assert capsys.readouterr().err.startswith('error: --frames: expected 2 of 0..2')
+    for options in ((), ('--cam2img', 1), (*calib, '--earlier-image', earlier)):
+        with pytest.raises(SystemExit, match='2'):
+            infer(*options)
+
+
+def test_prediction_files_refuse_what_they_cannot_write(tmp_path):
+    sample = SSCDataSample()
+    with pytest.raises(DataError, match='formats'):
+        save_prediction(sample, {}, tmp_path / 'a', ['jpg'])
+    sample.pred_voxels = torch.zeros(2, 2, 2, dtype=torch.uint8)
+    with pytest.raises(DataError, match='inverse_learning_map'):
+        save_prediction(sample, dict(classes=('a',)), tmp_path / 'a', ['label'])

@@ -1,0 +1,114 @@
+import io
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.fileio import LocalBackend
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner import checkpoint as mmengine_checkpoint
+
+from mmssc.compat import checkpoints, load_checkpoint_file
+
+
+class Malicious:
+    """Runs a command when it is unpickled by an ordinary unpickler."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f'touch {self.path}',)
+
+
+class TakesAttribute:
+    def __reduce__(self):
+        return getattr, (HistoryBuffer, '__init__')
+
+
+@pytest.fixture(params=['torch', 'restricted pickle'])
+def loader(request, monkeypatch):
+    """The loader of torch 2.6 and later, and the one for older versions."""
+    if request.param == 'restricted pickle':
+        monkeypatch.setattr(checkpoints, '_native_weights_only', lambda: False)
+    return load_checkpoint_file
+
+
+def mmengine_like_checkpoint() -> dict:
+    hub = MessageHub('test_checkpoints')
+    for value in (3.0, 2.0, 1.0):
+        hub.update_scalar('train/loss', value)
+    hub.update_info('best_score', np.float64(27.5))
+    hub.update_info('numbers', np.arange(3, dtype=np.int64))
+    return dict(
+        meta=dict(epoch=3, cfg='text'),
+        state_dict=torch.nn.Linear(2, 3).state_dict(),
+        parameter=torch.nn.Parameter(torch.ones(2)),
+        half=torch.ones(2, dtype=torch.bfloat16),
+        message_hub=hub.state_dict(),
+        optimizer=dict(state={0: dict(step=torch.tensor(3.0))}, param_groups=[dict(lr=0.1)]),
+    )
+
+
+def test_mmengine_checkpoint_round_trip(tmp_path, loader):
+    saved = mmengine_like_checkpoint()
+    torch.save(saved, tmp_path / 'epoch_1.pth')
+    loaded = loader(tmp_path / 'epoch_1.pth')
+    assert torch.equal(loaded['state_dict']['weight'], saved['state_dict']['weight'])
+    assert torch.equal(loaded['half'], saved['half'])
+    history = loaded['message_hub']['log_scalars']['train/loss']
+    assert history.mean() == 2.0 and history.statistics('min') == 1.0
+    assert loaded['message_hub']['runtime_info']['best_score'] == 27.5
+    assert loaded['message_hub']['runtime_info']['numbers'].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize('legacy', [False, True], ids=['zip', 'legacy'])
+def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path, loader, legacy):
+    target = tmp_path / 'executed'
+    path = tmp_path / 'bad.pth'
+    torch.save(dict(state_dict=Malicious(target)), path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(pickle.UnpicklingError, match='bad.pth'):
+        loader(path)
+    assert not target.exists()
+
+
+def test_getattr_in_a_checkpoint_reaches_log_statistics_only(tmp_path, loader):
+    torch.save(TakesAttribute(), tmp_path / 'bad.pth')
+    with pytest.raises(pickle.UnpicklingError, match='__init__'):
+        loader(tmp_path / 'bad.pth')
+
+
+def test_restricted_unpickler_refuses_to_set_the_state_of_a_class():
+    stream = (
+        b'\x80\x02cmmengine.logging.history_buffer\nHistoryBuffer\n}X\x03\x00\x00\x00minK\x01sb.'
+    )
+    with pytest.raises(pickle.UnpicklingError, match='state of'):
+        checkpoints._restricted_pickle().load(io.BytesIO(stream))
+
+
+def test_mmengine_loaders_refuse_code(tmp_path, monkeypatch):
+    target = tmp_path / 'executed'
+    folder = tmp_path / 'hub'
+    (folder / 'checkpoints').mkdir(parents=True)
+    path = folder / 'checkpoints' / 'bad.pth'
+    torch.save(dict(state_dict=Malicious(target)), path)
+    with pytest.raises(pickle.UnpicklingError):
+        mmengine_checkpoint.CheckpointLoader.load_checkpoint(str(path), 'cpu', logger='silent')
+    # As if downloaded already: the http loader finds it in torch's cache.
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(folder))
+    with pytest.raises(pickle.UnpicklingError):
+        mmengine_checkpoint.CheckpointLoader.load_checkpoint(
+            'https://example.org/bad.pth', 'cpu', logger='silent'
+        )
+    assert not target.exists()
+
+
+def test_failed_write_leaves_the_old_checkpoint(tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    mmengine_checkpoint.save_checkpoint(dict(value=torch.tensor(1)), str(path))
+
+    with pytest.raises(TypeError):
+        LocalBackend().put('not bytes', path)
+    assert load_checkpoint_file(path)['value'] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ['epoch_1.pth']

@@ -1,0 +1,170 @@
+"""Every shipped config loads, builds its model, and is described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from torch import nn
+
+ROOT = Path(__file__).resolve().parents[1]
+LEAVES = sorted(
+    path
+    for folder in ('configs', 'projects')
+    for path in (ROOT / folder).rglob('*.py')
+    if 'configs' in path.relative_to(ROOT).parts and '_base_' not in path.parts
+)
+METAFILES = sorted((ROOT / 'configs').glob('*/metafile.yml'))
+MAX_LEAF_LINES = 60
+SOURCES = {'reported by the authors', 'reproduced here'}
+
+
+def config_id(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def load_yaml(path: Path) -> dict:
+    return yaml.safe_load(path.read_text('utf-8'))
+
+
+@pytest.fixture(autouse=True)
+def import_path(monkeypatch):
+    """Projects keep their package beside their configs."""
+    for path in (ROOT / 'projects').glob('*'):
+        monkeypatch.syspath_prepend(str(path))
+
+
+def test_there_are_configs():
+    assert {'configs/sgn/sgn-T.py', 'configs/sgn/sgn-L.py'} <= set(map(config_id, LEAVES))
+
+
+@pytest.mark.parametrize('path', LEAVES, ids=config_id)
+def test_config_builds_its_model_and_is_short(path):
+    from mmssc.registry import MODELS
+
+    assert len(path.read_text('utf-8').splitlines()) <= MAX_LEAF_LINES
+    cfg = Config.fromfile(path)
+    init_default_scope(cfg.default_scope)
+    assert cfg.default_scope == 'mmssc'
+    model = MODELS.build(cfg.model)
+    assert sum(parameter.numel() for parameter in model.parameters()) > 0
+    # dumped into the work folder by a run, and read again by whoever wants to repeat it
+    assert Config.fromstring(cfg.pretty_text, '.py').model == cfg.model
+
+
+@pytest.mark.parametrize('path', LEAVES, ids=config_id)
+def test_config_has_everything_a_run_needs(path):
+    cfg = Config.fromfile(path)
+    keys = ('train_dataloader', 'val_dataloader', 'val_evaluator', 'train_cfg', 'val_cfg',
+            'test_dataloader', 'test_evaluator', 'test_cfg', 'optim_wrapper')  # fmt: skip
+    assert not [key for key in keys if cfg.get(key) is None]
+
+
+def frozen_by_config(model: nn.Module, backbone: Config) -> set[str]:
+    """Parameters that a ResNet keeps, by the rules of ``frozen_stages`` and ``norm_cfg``."""
+    stages = backbone.frozen_stages
+    folders = ['conv1.', 'bn1.'] if stages >= 0 else []
+    folders += [f'layer{stage}.' for stage in range(1, stages + 1)]
+    frozen = set()
+    for name, module in model.backbone.named_modules():
+        fixed = isinstance(module, nn.BatchNorm2d) and not backbone.norm_cfg.requires_grad
+        if fixed or f'{name}.'.startswith(tuple(folders)):
+            frozen |= {f'backbone.{name}.{key}' for key, _ in module.named_parameters()}
+    return frozen
+
+
+@pytest.mark.parametrize(
+    'path', [path for path in LEAVES if path.parts[-3] == 'configs'], ids=config_id
+)
+def test_every_parameter_learns_unless_it_is_frozen(path):
+    """One step of the config's model on a grid of 64 x 64 x 8 larger voxels and small images."""
+    from mmssc.registry import DATASETS, MODELS
+    from mmssc.structures import VoxelGrid
+    from mmssc.testing.random_sample import random_sample
+
+    cfg = Config.fromfile(path)
+    init_default_scope('mmssc')
+    cfg.merge_from_dict({'model.voxel_grid.voxel_size': 0.8, 'model.voxel_grid.shape': (64, 64, 8)})
+    data = cfg.train_dataloader.dataset
+    num_classes = len(DATASETS.get(data.type).METAINFO['classes'])
+    assert cfg.model.head.num_classes == num_classes
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).train()
+    sample = random_sample(
+        VoxelGrid.build(cfg.model.voxel_grid),
+        num_classes,
+        image_size=(96, 320),
+        num_frames=2 if data.get('frame_offsets') else 1,
+        points_per_frame=3000,
+    )
+    inputs = {key: [value] for key, value in sample['inputs'].items()}
+    batch = model.data_preprocessor(dict(inputs=inputs, data_samples=[sample['data_samples']]))
+    model.parse_losses(model(**batch, mode='loss'))[0].backward()
+
+    parameters = dict(model.named_parameters())
+    frozen = {name for name, parameter in parameters.items() if not parameter.requires_grad}
+    assert frozen == frozen_by_config(model, cfg.model.backbone)
+    still, broken = set(), set()
+    for name in parameters.keys() - frozen:
+        gradient = parameters[name].grad
+        if gradient is None or not gradient.any():
+            still.add(name)
+        elif not gradient.isfinite().all():
+            broken.add(name)
+    assert not still and not broken
+
+
+def test_every_metafile_is_in_the_model_index():
+    index = load_yaml(ROOT / 'model-index.yml')
+    assert sorted(index['Import']) == [config_id(path) for path in METAFILES]
+
+
+@pytest.mark.parametrize('path', METAFILES, ids=config_id)
+def test_metafile_describes_its_configs(path):
+    content = load_yaml(path)
+    collections = {collection['Name']: collection for collection in content['Collections']}
+    for collection in collections.values():
+        assert collection['Paper']['URL'].startswith('https://')
+        assert collection['Paper']['Title']
+        assert (ROOT / collection['README']).is_file()
+    names = [model['Name'] for model in content['Models']]
+    assert len(set(names)) == len(names)
+    for model in content['Models']:
+        assert model['In Collection'] in collections, model['Name']
+        assert (ROOT / model['Config']).is_file(), model['Config']
+        assert Path(model['Config']).stem == model['Name']
+        assert model['Metadata']['Source'] in SOURCES
+        for result in model['Results']:
+            assert result['Task'] == 'Semantic Scene Completion'
+            assert {'IoU', 'mIoU'} <= set(result['Metrics']) and result['Dataset']
+    described = {model['Config'] for model in content['Models']}
+    assert described == {config_id(leaf) for leaf in LEAVES if leaf.parent == path.parent}
+
+
+@pytest.mark.parametrize('path', METAFILES, ids=config_id)
+def test_metafile_counts_the_parameters(path):
+    from mmssc.registry import MODELS
+
+    init_default_scope('mmssc')
+    for model in load_yaml(path)['Models']:
+        if 'Parameters' in model['Metadata']:
+            built = MODELS.build(Config.fromfile(ROOT / model['Config']).model)
+            count = sum(parameter.numel() for parameter in built.parameters())
+            assert count == model['Metadata']['Parameters'], model['Name']
+
+
+def test_every_method_folder_has_readme_and_metafile():
+    folders = {leaf.parent for leaf in LEAVES if leaf.parts[-3] == 'configs'} - {
+        ROOT / 'configs/quickstart'
+    }
+    missing = {
+        config_id(folder / name)
+        for folder in folders
+        for name in ('README.md', 'metafile.yml')
+        if not (folder / name).is_file()
+    }
+    assert not missing

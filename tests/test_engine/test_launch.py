@@ -1,0 +1,94 @@
+import argparse
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmssc.engine.launch import (
+    add_common_arguments,
+    enable_amp,
+    find_resume_checkpoint,
+    load_config,
+)
+from mmssc.errors import DataError
+
+
+def arguments(*words):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('config')
+    add_common_arguments(parser)
+    return parser.parse_args(list(map(str, words)))
+
+
+def test_options_override_the_config(tmp_path, monkeypatch):
+    monkeypatch.delenv('LOCAL_RANK', raising=False)
+    path = tmp_path / 'small.py'
+    path.write_text('a = dict(b=1)\nwork_dir = None\n')
+    cfg = load_config(arguments(path, '--cfg-options', 'a.b=2', 'hooks.ema.type=EMAHook'))
+    assert cfg.a.b == 2 and cfg.hooks.ema.type == 'EMAHook'
+    assert cfg.work_dir == 'work_dirs/small' and cfg.launcher == 'none'
+    assert load_config(arguments(path, '--work-dir', 'there')).work_dir == 'there'
+
+
+@pytest.mark.parametrize(
+    'text, value',
+    [
+        ('3', 3),
+        ('2e-4', 2e-4),
+        ('None', None),
+        ('False', False),
+        ('word', 'word'),
+        ('data/kitti', 'data/kitti'),
+        ('2024-01-02', '2024-01-02'),
+        ('a,b', ['a', 'b']),
+        ('1,2', [1, 2]),
+        ('[a,b]', ['a', 'b']),
+        ('(64,64,8)', (64, 64, 8)),
+        ("[dict(type='EMAHook',momentum=0.1),{'type':'X'}]",
+         [dict(type='EMAHook', momentum=0.1), dict(type='X')]),
+        ("__import__('os')", "__import__('os')"),
+    ],
+)  # fmt: skip
+def test_values_of_options(tmp_path, text, value):
+    path = tmp_path / 'small.py'
+    path.write_text('a = dict(b=[1])\n')
+    cfg = load_config(arguments(path, '--cfg-options', f'a.b={text}'))
+    assert cfg.a.b == value and isinstance(cfg.a.b, type(value))
+
+
+def test_calls_in_options_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        arguments('small.py', '--cfg-options', "a=[dict(b=__import__('os'))]")
+    assert 'cannot read' in capsys.readouterr().err
+
+
+def test_missing_config_is_named():
+    with pytest.raises(DataError, match='nowhere.py'):
+        load_config(arguments('nowhere.py'))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='the type depends on the GPU')
+def test_amp_on_the_cpu_keeps_the_other_settings():
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper', clip_grad=dict(max_norm=35))))
+    enable_amp(cfg)
+    enable_amp(cfg)
+    assert cfg.optim_wrapper == dict(type='AutocastOptimWrapper', clip_grad=dict(max_norm=35))
+
+
+def test_amp_does_not_replace_a_special_wrapper():
+    cfg = Config(dict(optim_wrapper=dict(type='AdversarialOptimWrapper')))
+    with pytest.raises(ValueError, match='AdversarialOptimWrapper'):
+        enable_amp(cfg)
+
+
+def test_newest_checkpoint_is_found(tmp_path):
+    assert find_resume_checkpoint(tmp_path / 'nothing') is None
+    for name in ('epoch_9.pth', 'epoch_10.pth', 'best_epoch_99.pth'):
+        (tmp_path / name).touch()
+    assert find_resume_checkpoint(tmp_path) == str(tmp_path / 'epoch_10.pth')
+    # The run says which one is the last, by a path that need not exist from here.
+    (tmp_path / 'last_checkpoint').write_text('work_dirs/x/epoch_9.pth')
+    assert find_resume_checkpoint(tmp_path) == str(tmp_path / 'epoch_9.pth')
+    # A run that was killed while it wrote that file.
+    (tmp_path / 'last_checkpoint').write_text('')
+    assert find_resume_checkpoint(tmp_path) == str(tmp_path / 'epoch_10.pth')

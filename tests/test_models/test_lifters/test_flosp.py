@@ -1,0 +1,57 @@
+"""Lifting against the reference's figures."""
+
+import torch
+
+from mmssc.models.lifters import FLoSP, lift_features
+from mmssc.testing.reference_fill import normal
+
+
+def _case(unit_cases):
+    features = torch.from_numpy(normal('flosp_feat', (1, 3, 4, 6, 8), 1))
+    pixels = torch.from_numpy(unit_cases['flosp/pix'])[None]
+    return features, pixels, torch.from_numpy(unit_cases['flosp/fov'])[None]
+
+
+def test_reference_figures(unit_cases):
+    features, pixels, visible = _case(unit_cases)
+    output = lift_features(features, pixels, visible, 16).transpose(1, 2)
+    torch.testing.assert_close(output, torch.from_numpy(unit_cases['flosp/out']))
+    single = lift_features(features[:, :1], pixels[:, :1], visible[:, :1], 16).transpose(1, 2)
+    assert torch.equal(single, torch.from_numpy(unit_cases['flosp/out_single']))
+
+
+def test_batch_equals_its_samples(unit_cases):
+    features, pixels, visible = _case(unit_cases)
+    batch = [torch.cat([value, value.flip(1)]) for value in (features, pixels, visible)]
+    both = lift_features(*batch, 16)
+    for number in range(2):
+        alone = lift_features(*(value[number : number + 1] for value in batch), 16)
+        assert torch.equal(both[number], alone[0])
+
+
+def test_invisible_voxels_are_zero_and_get_no_gradient():
+    features = torch.ones(1, 1, 2, 3, 3, requires_grad=True)
+    pixels = torch.tensor([[[[0, 0], [10**10, -(10**10)], [40, 20]]]])
+    visible = torch.tensor([[[True, False, True]]])
+    output = lift_features(features, pixels, visible, 16)
+    assert output[0].tolist() == [[1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]
+    output.sum().backward()
+    expected = torch.zeros(3, 3)
+    expected[0, 0] = expected[1, 2] = 1
+    assert torch.equal(features.grad[0, 0, 0], expected)
+
+
+def test_grid_is_filled_in_its_own_axes():
+    grid = dict(origin=(0.0, -2.0, -1.0), voxel_size=1.0, shape=(4, 4, 2))
+    # Camera at the origin looking along x of the grid's frame.
+    lidar2cam = torch.tensor(
+        [[0.0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]], dtype=torch.float64
+    )
+    cam2img = torch.tensor([[16.0, 0, 32], [0, 16, 32], [0, 0, 1]], dtype=torch.float64)
+    columns = torch.arange(4.0).view(1, 1, 1, 1, 4).expand(1, 1, 1, 4, 4)
+    volume = FLoSP(grid, stride=16)(columns, cam2img[None], lidar2cam[None, None], (64, 64))
+    assert volume.shape == (1, 1, 4, 4, 2)
+    # Voxel (3, 3, 0) has y = 1.5, 3.5 m ahead: u = 32 - 16 * 1.5 / 3.5 = 25, column 1.
+    assert volume[0, 0, 3, 3, 0] == 1.0
+    # Voxel (0, 3, 0), 0.5 m ahead: u = 32 - 16 * 3 < 0, not seen.
+    assert volume[0, 0, 0, 3, 0] == 0.0

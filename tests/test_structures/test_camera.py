@@ -1,0 +1,32 @@
+"""Camera refuses what is not a pinhole camera."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmssc.errors import DataError
+from mmssc.structures import Camera
+
+INTRINSICS = np.array([[700.0, 0, 600], [0, 700, 180], [0, 0, 1]])
+
+
+def test_matrices_become_float64():
+    camera = Camera(INTRINSICS.astype(np.float32), np.eye(4, dtype=np.float32), (370, 1220))
+    assert camera.cam2img.dtype == camera.ref2cam.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'field'),
+    [
+        ((np.eye(4), np.eye(4), (4, 4)), 'cam2img'),
+        ((INTRINSICS, np.eye(3), (4, 4)), 'ref2cam'),
+        ((INTRINSICS, np.full((4, 4), np.nan), (4, 4)), 'ref2cam'),
+        ((INTRINSICS, np.diag([1.0, 1, -1, 1]), (4, 4)), 'ref2cam'),
+        ((INTRINSICS, np.diag([2.0, 2, 2, 1]), (4, 4)), 'ref2cam'),
+        ((INTRINSICS, np.eye(4), (0, 4)), 'image_size'),
+    ],
+)
+def test_wrong_camera_is_named(arguments, field):
+    with pytest.raises(DataError, match=field):
+        Camera(*arguments)

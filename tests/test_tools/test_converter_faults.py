@@ -1,0 +1,125 @@
+"""What the converters say about bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from converter_trees import GRID, HEIGHT, WIDTH, break_image, raw_tree, run_here
+
+from mmssc.datasets.kitti_format import write_depth
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return raw_tree(tmp_path / 'kitti')
+
+
+def break_label(root: Path) -> str:
+    path = root / 'dataset/sequences/08/voxels/000002.label'
+    path.write_bytes(path.read_bytes()[:-2])
+    return '000002.label'
+
+
+def break_label_id(root: Path) -> str:
+    path = root / 'dataset/sequences/08/voxels/000002.label'
+    path.write_bytes(np.full(GRID, 60000, '<u2').tobytes())
+    return '000002.label'
+
+
+def remove_label(root: Path) -> str:
+    (root / 'dataset/sequences/08/voxels/000002.label').unlink()
+    return '000002.label'
+
+
+def remove_invalid(root: Path) -> str:
+    (root / 'dataset/sequences/08/voxels/000002.invalid').unlink()
+    return '000002.invalid'
+
+
+def remove_right_image(root: Path) -> str:
+    (root / 'dataset/sequences/08/image_3/000001.png').unlink()
+    return 'image_3/000001.png'
+
+
+def swap_cameras(root: Path) -> str:
+    path = root / 'dataset/sequences/08/calib.txt'
+    path.write_text(path.read_text().replace('P2', 'PX').replace('P3', 'P2').replace('PX', 'P3'))
+    return 'calib.txt'
+
+
+def break_poses(root: Path) -> str:
+    path = root / 'dataset/sequences/08/poses.txt'
+    path.write_text(path.read_text().replace(' ', ' x', 1))
+    return 'poses.txt'
+
+
+def remove_sample_image(root: Path) -> str:
+    for side in (2, 3):
+        (root / f'dataset/sequences/08/image_{side}/000002.png').unlink()
+    return 'image_2/000002.png'
+
+
+@pytest.mark.parametrize(
+    'damage',
+    [
+        break_label, break_label_id, remove_label, remove_invalid, break_image, remove_right_image,
+        swap_cameras, break_poses, remove_sample_image,
+    ],
+)  # fmt: skip
+def test_bad_input_is_named_and_fails(tree: Path, damage, capsys: pytest.CaptureFixture) -> None:
+    name = damage(tree)
+    assert run_here(tree) == 1
+    assert name in capsys.readouterr().err
+    assert list(tree.rglob('.*.tmp')) == []
+
+
+def test_a_bad_frame_does_not_stop_the_others(tree: Path, capsys: pytest.CaptureFixture) -> None:
+    break_image(tree)
+    assert run_here(tree) == 1
+    out = capsys.readouterr().out
+    made = sorted(path.stem for path in (tree / 'dataset/pseudo_lidar').rglob('*.bin'))
+    assert made == ['000000', '000000', '000001', '000002', '000002', '000003', '000004']
+    assert '1 frames left out' in out and 'infos: not written' in out
+    assert not list(tree.glob('*.json'))
+
+
+@pytest.mark.parametrize('fault', ['shape', 'nan', 'negative', 'nothing', 'missing'])
+def test_bad_depth_of_a_folder_is_named(
+    tree: Path, tmp_path: Path, fault: str, capsys: pytest.CaptureFixture
+) -> None:
+    depth = np.full((HEIGHT, WIDTH), 5, np.float32)
+    for frame in range(3):
+        path = tmp_path / f'other/08/{frame:06d}.npy'
+        write_depth(path, depth)
+    bad = {'shape': depth[1:], 'nan': depth * np.nan, 'negative': -depth, 'nothing': depth * 0}
+    if fault == 'missing':
+        path.unlink()
+    else:
+        np.save(path, bad[fault])
+    options = ['--sequences', '08', '--depth-from', str(tmp_path / 'other')]
+    assert run_here(tree, *options) == 1
+    assert 'other/08/000002.npy' in capsys.readouterr().err
+    made = sorted(path.name for path in (tree / 'dataset/depth/08').glob('*.npy'))
+    assert made == ['000000.npy', '000001.npy']
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--sequences', '07'], '--sequences'),
+        (['--label-factors', '4'], 'multiples of 4'),
+        (['--max-disparity', '100'], 'multiple of 16'),
+    ],
+)
+def test_bad_options_are_named(
+    tree: Path, options: list[str], message: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert run_here(tree, *options) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run_here(tmp_path / 'nothing') == 1
+    assert 'nothing: sequences: expected images in' in capsys.readouterr().err

@@ -1,0 +1,133 @@
+"""tools/misc/render_voxels.py as a command."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tool_runs import ROOT, tool_environment
+
+from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
+from mmssc.datasets.kitti_format import write_raw_labels, write_voxel_bits, write_voxel_labels
+
+GRID = ['--grid-shape', '8', '8', '4', '--voxel-size', '1', '--grid-origin', '0', '-4', '-2']
+
+
+TOOL = ROOT / 'tools/misc/render_voxels.py'
+
+
+@pytest.fixture
+def run_tool(monkeypatch, capsys):
+    """Run the tool in this process: (exit status, stdout, stderr)."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, arguments)])
+        status = runpy.run_path(str(TOOL))['main']()
+        return (status, *capsys.readouterr())
+
+    return run
+
+
+def test_runs_as_a_command_without_a_display(tmp_path, raw):
+    write_raw_labels(tmp_path / '000000.label', raw)
+    environment = tool_environment()
+    environment.pop('DISPLAY', None)
+    done = subprocess.run(
+        [sys.executable, str(TOOL), str(tmp_path / '000000.label'), *GRID],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / '000000.png')
+
+
+def colors_of(path: Path) -> set[tuple[int, ...]]:
+    with Image.open(path) as picture:
+        return {tuple(color) for color in np.asarray(picture).reshape(-1, 3).tolist()}
+
+
+@pytest.fixture
+def raw() -> np.ndarray:
+    """Road (raw 40) with a moving car (raw 252) and voxels without a class (raw 1)."""
+    volume = np.zeros((8, 8, 4), dtype=np.uint16)
+    volume[:, :, 0] = 40
+    volume[2:4, 2:4, 1] = 252
+    volume[6, 6, 1] = 1
+    return volume
+
+
+def test_raw_labels_of_both_data_sets_in_every_format(tmp_path, raw, run_tool):
+    path = tmp_path / '000000.label'
+    write_raw_labels(path, raw)
+    for name, dataset in (
+        ('semantickitti', SemanticKITTIDataset), ('sscbench-kitti360', SSCBenchKITTI360Dataset)
+    ):  # fmt: skip
+        folder = tmp_path / name
+        status, out, err = run_tool(
+            path, '--dataset', name, *GRID, '--out-dir', folder,
+            '--formats', 'png', 'bev', 'ply', 'glb', 'html',
+        )  # fmt: skip
+        assert status == 0, err
+        made = ['000000.glb', '000000.html', '000000.ply', '000000.png', '000000_bev.png']
+        assert sorted(file.name for file in folder.iterdir()) == made
+        assert sorted(out.split()) == [str(folder / file) for file in made]
+        road = dataset.METAINFO['classes'].index('road')
+        palette = dataset.METAINFO['palette']
+        assert colors_of(folder / '000000_bev.png') == {palette[road], palette[1]}
+        assert {palette[road], palette[1]} <= colors_of(folder / '000000.png')
+
+
+def test_train_ids_with_labels_beside_and_classes_hidden(tmp_path, run_tool):
+    prediction = np.zeros((8, 8, 4), dtype=np.uint8)
+    prediction[:, :, 0] = 9
+    truth = prediction.copy()
+    truth[:4] = 255
+    prediction[6, 6, 1] = 13
+    for name, volume in (('prediction.npy', prediction), ('truth.npy', truth)):
+        write_voxel_labels(tmp_path / name, volume)
+    status, out, err = run_tool(
+        tmp_path / 'prediction.npy', '--truth', tmp_path / 'truth.npy', *GRID,
+        '--formats', 'bev', '--hide', 'building',
+    )  # fmt: skip
+    assert status == 0, err
+    shown = np.asarray(Image.open(tmp_path / 'prediction_bev.png'))
+    assert (shown[:12] == (255, 0, 255)).all()  # The far half, labelled; the building is gone.
+    assert (shown[12:] == (238, 240, 243)).all()  # The near half has no labels.
+    assert (tmp_path / 'prediction_ground_truth_bev.png').is_file()
+
+
+def test_invalid_voxels_are_hidden_and_an_empty_picture_is_announced(tmp_path, raw, run_tool):
+    write_raw_labels(tmp_path / '000000.label', raw)
+    write_voxel_bits(tmp_path / '000000.invalid', np.ones(raw.shape, dtype=bool))
+    status, out, err = run_tool(
+        tmp_path / '000000.label', '--invalid', tmp_path / '000000.invalid', *GRID,
+        '--formats', 'bev',
+    )  # fmt: skip
+    assert status == 0, err
+    assert 'nothing to see' in err
+    assert colors_of(tmp_path / '000000_bev.png') == {(238, 240, 243)}
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['a.label'], 'a.label'),
+        (['a.label', *GRID, '--hide', 'unicorn'], '--hide: class'),
+        (['b.npy', *GRID], 'class ids: expected below 20, found 77'),
+        (['c.txt', *GRID], '.label (raw ids) or .npy (train ids)'),
+    ],
+    ids=['size', 'class', 'id', 'suffix'],
+)
+def test_faults_become_one_line(tmp_path, raw, run_tool, arguments, message):
+    write_raw_labels(tmp_path / 'a.label', raw)
+    write_voxel_labels(tmp_path / 'b.npy', np.full((8, 8, 4), 77, dtype=np.uint8))
+    (tmp_path / 'c.txt').write_text('x')
+    status, out, err = run_tool(tmp_path / arguments[0], *arguments[1:])
+    assert status == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not list(tmp_path.glob('*.png'))

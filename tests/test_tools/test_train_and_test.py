@@ -1,0 +1,131 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from tool_runs import ROOT, TOY_CONFIG, assert_equal_trees, tool_environment
+
+from mmssc.compat import load_checkpoint_file
+
+# Everything that a checkpoint has to bring back: averaged weights, mixed precision, schedules,
+# accumulation, and the generators of data loader workers.
+EVERYTHING = [
+    '--amp',
+    '--cfg-options',
+    'default_hooks.ema.type=EMAHook',
+    'optim_wrapper.accumulative_counts=3',
+    'train_dataloader.num_workers=1',
+    'train_dataloader.persistent_workers=True',
+]
+
+
+def train_command(*args):
+    return [sys.executable, str(ROOT / 'tools/train.py'), str(TOY_CONFIG), *map(str, args)]
+
+
+def wait_for(path, process, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[0][-3000:]
+        assert time.monotonic() < deadline, f'{path.name} did not appear'
+        time.sleep(0.02)
+
+
+def test_killed_and_resumed_run_equals_an_uninterrupted_one(run_tool, tmp_path):
+    whole = subprocess.Popen(
+        train_command('--work-dir', 'whole', *EVERYTHING),
+        cwd=tmp_path, env=tool_environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    killed = subprocess.Popen(
+        train_command('--work-dir', 'killed', *EVERYTHING, 'model.sleep=0.5'),
+        cwd=tmp_path, env=tool_environment(), text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    wait_for(tmp_path / 'killed/last_checkpoint', killed)
+    time.sleep(0.7)  # Into the middle of the next epoch.
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert not (tmp_path / 'killed/epoch_3.pth').exists(), 'killed too late to prove anything'
+    log = whole.communicate(timeout=60)[0]
+    assert whole.returncode == 0, log[-3000:]
+    run_tool('train.py', TOY_CONFIG, '--work-dir', 'killed', '--resume', *EVERYTHING)
+
+    expected = load_checkpoint_file(tmp_path / 'whole/epoch_3.pth')
+    found = load_checkpoint_file(tmp_path / 'killed/epoch_3.pth')
+    for key in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
+        assert_equal_trees(found[key], expected[key], key)
+    # The test can fail: averaged and last weights differ, and so do the epochs.
+    earlier = load_checkpoint_file(tmp_path / 'whole/epoch_2.pth')
+    weight = 'layers.0.weight'
+    assert not torch.equal(earlier['state_dict'][weight], expected['state_dict'][weight])
+    assert 'AutocastOptimWrapper' in expected['meta']['cfg']
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A checkpoint of the toy model, not trained."""
+    sys.path.insert(0, str(TOY_CONFIG.parent))
+    from toy import InstantCompletor
+
+    torch.manual_seed(0)
+    torch.save(dict(state_dict=InstantCompletor().state_dict()), tmp_path / 'toy.pth')
+    return 'toy.pth'
+
+
+def test_test_py_writes_the_figures(run_tool, tmp_path, checkpoint):
+    done = run_tool('test.py', TOY_CONFIG, checkpoint, '--out', 'out/figures.json')
+    figures = json.loads((tmp_path / 'out/figures.json').read_text())
+    assert 0 < figures['ssc/SC_IoU'] <= 100
+    assert 'SSC mIoU' in done.stdout + done.stderr
+    # Without --work-dir the log goes to a folder named after the config, where the user is.
+    assert list((tmp_path / 'work_dirs/toy_config').glob('*/*.log'))
+
+
+def test_a_checkpoint_of_another_model_is_not_scored(run_tool, tmp_path, checkpoint):
+    state = torch.load(tmp_path / checkpoint, weights_only=True)['state_dict']
+    meta = dict(dataset_meta=dict(classes=('empty', 'road', 'tree')))
+    torch.save(dict(state_dict=state, meta=meta), tmp_path / 'classes.pth')
+    del state['layers.4.bias']
+    torch.save(dict(state_dict=state), tmp_path / 'part.pth')
+    (tmp_path / 'half.pth').write_bytes((tmp_path / checkpoint).read_bytes()[:1000])
+    for name, message in (
+        ('classes.pth', 'classes.pth: classes: expected'),
+        ('part.pth', 'part.pth: weights: expected those of InstantCompletor'),
+        ('half.pth', 'half.pth: expected a whole file of torch.save'),
+    ):
+        assert message in run_tool('test.py', TOY_CONFIG, name, status=1).stderr
+
+
+def test_two_processes_on_the_cpu(run_tool, tmp_path):
+    run_tool('dist_train.sh', TOY_CONFIG, 2, '--work-dir', 'two', '--cfg-options',
+             'train_cfg.max_epochs=1', 'train_dataloader.batch_size=1')  # fmt: skip
+    cfg = load_checkpoint_file(tmp_path / 'two/epoch_1.pth')['meta']['cfg']
+    assert 'find_unused_parameters=False' in cfg and 'device_ids=None' in cfg
+    done = run_tool('dist_test.sh', TOY_CONFIG, tmp_path / 'two/epoch_1.pth', 2,
+                    '--work-dir', 'two', '--out', 'two.json')  # fmt: skip
+    # Three samples on two processes: the one that pads the second process is not counted.
+    assert '3 samples' in done.stdout + done.stderr
+    run_tool('test.py', TOY_CONFIG, tmp_path / 'two/epoch_1.pth', '--out', 'one.json')
+    one, two = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('one', 'two'))
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    'script, args, message',
+    [
+        ('train.py', ['nowhere.py'], 'nowhere.py: expected a config file'),
+        ('test.py', [TOY_CONFIG, 'x.pth', '--format-only'], '--output-dir go together'),
+        ('dist_train.sh', ['config.py'], 'usage:'),
+        ('dist_test.sh', ['config.py', 'x.pth'], 'usage:'),
+        ('slurm_train.sh', ['partition'], 'usage:'),
+        ('slurm_test.sh', ['partition', 'job', 'config.py'], 'usage:'),
+    ],
+)
+def test_wrong_command_lines_say_what_is_wrong(run_tool, script, args, message):
+    status = 1 if script == 'train.py' else 2
+    assert message in run_tool(script, *args, status=status).stderr

@@ -1,0 +1,54 @@
+"""Where the tools are and what they run in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+TOY_CONFIG = HERE / 'toy_config.py'
+STREET_CONFIG = HERE / 'street_config.py'
+
+
+def tool_environment() -> dict[str, str]:
+    """The environment of a tool: the repository and the toy module are importable."""
+    path = os.pathsep.join([str(ROOT), str(HERE), os.environ.get('PYTHONPATH', '')])
+    return {
+        **os.environ, 'PYTHONPATH': path.rstrip(os.pathsep), 'OMP_NUM_THREADS': '1',
+        'PYTHON': sys.executable, 'CUDA_VISIBLE_DEVICES': '-1',
+    }  # fmt: skip
+
+
+def run_tool_in(
+    folder: Path, script: str, *args: object, status: int = 0
+) -> subprocess.CompletedProcess:
+    """Run ``tools/SCRIPT`` from a folder; fails the test on another exit status."""
+    runner = 'bash' if script.endswith('.sh') else sys.executable
+    done = subprocess.run(
+        [runner, str(ROOT / 'tools' / script), *map(str, args)],
+        cwd=folder, env=tool_environment(), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == status, f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
+    return done
+
+
+def assert_equal_trees(first: object, second: object, path: str = '') -> None:
+    """Two parts of checkpoints are equal, bit for bit."""
+    assert type(first) is type(second), path
+    if isinstance(first, dict):
+        assert first.keys() == second.keys(), path
+        for key in first:
+            assert_equal_trees(first[key], second[key], f'{path}.{key}')
+    elif isinstance(first, (list, tuple)):
+        assert len(first) == len(second), path
+        for number, (one, other) in enumerate(zip(first, second)):
+            assert_equal_trees(one, other, f'{path}[{number}]')
+    elif isinstance(first, torch.Tensor):
+        assert torch.equal(first, second), path
+    else:
+        assert first == second, path

@@ -1,0 +1,69 @@
+"""A toy data set and completor: everything that the tools touch, in milliseconds."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.model import BaseModel
+from torch import nn
+
+from mmssc.registry import DATASETS, MODELS
+from mmssc.structures import SSCDataSample
+
+GRID = (4, 4, 2)
+NUM_CLASSES = 3
+
+
+@DATASETS.register_module()
+class InstantDataset(BaseDataset):
+    """Random volumes of labels; the noise in the input comes from NumPy's global generator."""
+
+    METAINFO = dict(classes=('empty', 'road', 'car'))
+
+    def __init__(self, length: int = 6, **kwargs) -> None:
+        self.length = length
+        super().__init__(serialize_data=False, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        return [dict(number=number) for number in range(self.length)]
+
+    def prepare_data(self, idx: int) -> dict:
+        labels = torch.from_numpy(
+            np.random.RandomState(idx).randint(0, NUM_CLASSES, GRID).astype(np.uint8)
+        )
+        noise = 0.0 if self.test_mode else torch.from_numpy(np.random.normal(0, 0.3, GRID)).float()
+        sample = SSCDataSample(metainfo=dict(sequence='00', frame_id=f'{idx:06d}'))
+        sample.gt_voxels = labels
+        return dict(inputs=dict(volume=(labels.float() + noise)[None]), data_samples=sample)
+
+
+@MODELS.register_module()
+class InstantCompletor(BaseModel):
+    """Convolution, BatchNorm and dropout; ``sleep`` seconds per step leave time to kill it."""
+
+    def __init__(self, sleep: float = 0.0, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.sleep = sleep
+        self.layers = nn.Sequential(
+            nn.Conv3d(1, 8, 3, padding=1),
+            nn.BatchNorm3d(8),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Conv3d(8, NUM_CLASSES, 1),
+        )
+
+    def forward(self, inputs: dict, data_samples: list | None = None, mode: str = 'tensor'):
+        logits = self.layers(torch.stack(list(inputs['volume'])))
+        if mode == 'loss':
+            target = torch.stack([sample.gt_voxels for sample in data_samples]).long()
+            if self.sleep:
+                import time
+
+                time.sleep(self.sleep)
+            return dict(loss=nn.functional.cross_entropy(logits.float(), target))
+        if mode == 'predict':
+            for sample, volume in zip(data_samples, logits.argmax(1)):
+                sample.pred_voxels = volume.to(torch.uint8)
+            return data_samples
+        return dict(logits=logits)

@@ -1,0 +1,291 @@
+"""Time, memory and parameters of a config, stage by stage.
+
+``python tools/analysis_tools/benchmark.py CONFIG`` measures loading, preprocessing, the forward
+pass, prediction with its metric, losses, backward pass and optimiser step, on the CPU or a GPU.
+``--synthetic-input`` needs no data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+
+from mmssc.engine.launch import add_cfg_options, enable_amp
+from mmssc.fileio import atomic_write
+from mmssc.registry import DATASETS, METRICS, MODELS
+from mmssc.structures import VoxelGrid
+from mmssc.testing.random_sample import random_sample
+from mmssc.version import __version__
+
+MIB = 2**20
+
+
+class Stages:
+    """Times and peak memory of named stages, over several iterations."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.seconds: dict[str, list[float]] = {}
+        self.peak_mib: dict[str, float] = {}
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Measure the body as one run of the stage."""
+        self._reset_peak()
+        start = time.perf_counter()
+        yield
+        self._wait()
+        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+        peak = self._peak()
+        if peak is not None:
+            self.peak_mib[name] = max(peak, self.peak_mib.get(name, 0.0))
+
+    def forget(self) -> None:
+        """Drop what was measured so far (the warm-up)."""
+        self.seconds.clear()
+        self.peak_mib.clear()
+
+    def table(self) -> list[dict[str, Any]]:
+        """One record per stage: mean and spread in milliseconds, peak memory in MiB."""
+        return [
+            dict(
+                stage=name,
+                mean_ms=round(1e3 * statistics.mean(values), 3),
+                spread_ms=round(1e3 * statistics.pstdev(values), 3),
+                peak_mib=round(self.peak_mib[name], 1) if name in self.peak_mib else None,
+            )
+            for name, values in self.seconds.items()
+        ]
+
+    def _wait(self) -> None:
+        if self.device.type == 'cuda':
+            torch.cuda.synchronize(self.device)
+
+    def _reset_peak(self) -> None:
+        self._wait()
+        if self.device.type == 'cuda':
+            torch.cuda.reset_peak_memory_stats(self.device)
+        elif os.access('/proc/self/clear_refs', os.W_OK):
+            Path('/proc/self/clear_refs').write_text('5')  # Linux: peak = current.
+
+    def _peak(self) -> float | None:
+        """Peak of the stage in MiB: allocated on the GPU, or resident in the process (Linux)."""
+        if self.device.type == 'cuda':
+            return torch.cuda.max_memory_allocated(self.device) / MIB
+        status = Path('/proc/self/status')
+        if not status.exists() or not os.access('/proc/self/clear_refs', os.W_OK):
+            return None
+        lines = [line for line in status.read_text().splitlines() if line.startswith('VmHWM:')]
+        return int(lines[0].split()[1]) / 1024
+
+
+def find_values(node: Any, key: str) -> Iterator[Any]:
+    """All values of ``key`` anywhere in a config."""
+    if isinstance(node, dict):
+        if key in node:
+            yield node[key]
+        for value in node.values():
+            yield from find_values(value, key)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from find_values(value, key)
+
+
+def synthetic_loader(cfg: Config, args: argparse.Namespace) -> Callable[[int], dict]:
+    """Random samples of the size that the config works with."""
+    dataset = cfg.train_dataloader.dataset
+    grid = VoxelGrid.build(next(find_values(cfg.model, 'voxel_grid')))
+    image_size = args.shape
+    if image_size is None:
+        crops = (
+            step.size
+            for step in next(find_values(dataset, 'pipeline'), [])
+            if step.type.endswith('CropSSCImages')
+        )
+        image_size = next(crops, None)
+    if image_size is None:
+        raise SystemExit('--synthetic-input: give the image size with --shape HEIGHT WIDTH')
+    num_frames = 1 + len(next(find_values(dataset, 'frame_offsets'), ()))
+    num_classes = max(find_values(cfg.model, 'num_classes'))
+
+    def load(index: int) -> dict:
+        return random_sample(
+            grid, num_classes, tuple(image_size), num_frames, args.points, seed=index
+        )
+
+    return load
+
+
+def count_parameters(model: torch.nn.Module) -> dict[str, int]:
+    """Parameters of each part, of the whole, and those that are trained."""
+    counts = {
+        name: sum(parameter.numel() for parameter in child.parameters())
+        for name, child in model.named_children()
+    }
+    parameters = list(model.parameters())
+    counts['all'] = sum(parameter.numel() for parameter in parameters)
+    counts['trained'] = sum(
+        parameter.numel() for parameter in parameters if parameter.requires_grad
+    )
+    return {name: count for name, count in counts.items() if count}
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """What the figures depend on."""
+    cpu = platform.processor() or platform.machine()
+    info = Path('/proc/cpuinfo')
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith('model name')]
+        cpu = names[0].split(':', 1)[1].strip() if names else cpu
+    machine = dict(
+        mmssc=__version__,
+        torch=torch.__version__,
+        python=platform.python_version(),
+        cpu=cpu,
+        cores=os.cpu_count(),
+        threads=torch.get_num_threads(),
+        device=str(device),
+    )
+    if device.type == 'cuda':
+        machine.update(gpu=torch.cuda.get_device_name(device), cuda=torch.version.cuda)
+    return machine
+
+
+def run_iteration(
+    stages: Stages, model: Any, optim_wrapper: Any, metric: Any, load: Callable, batch: list[int]
+) -> None:
+    """One batch through every stage."""
+    with stages.measure('loading'):
+        data = pseudo_collate([load(index) for index in batch])
+    model.eval()
+    with torch.no_grad():
+        with stages.measure('preprocessing'):
+            prepared = model.data_preprocessor(data, False)
+        with stages.measure('forward'):
+            model(**prepared, mode='tensor')
+        with stages.measure('prediction'):
+            predictions = model(**prepared, mode='predict')
+    with stages.measure('metric'):
+        metric.process(data, [sample.to_dict() for sample in predictions])
+    model.train()
+    with optim_wrapper.optim_context(model):
+        prepared = model.data_preprocessor(data, True)
+        with stages.measure('forward and losses'):
+            loss, _ = model.parse_losses(model(**prepared, mode='loss'))
+    with stages.measure('backward'):
+        optim_wrapper.backward(loss)
+    with stages.measure('optimiser'):
+        optim_wrapper.step()
+        optim_wrapper.zero_grad()
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Time, memory and parameters of a config.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--iters', type=int, default=5, help='measured iterations')
+    parser.add_argument('--warmup', type=int, default=1, help='iterations before those')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument('--out', metavar='FILE.json', help='also write the figures to this file')
+    parser.add_argument(
+        '--synthetic-input', action='store_true', help='random samples instead of the data set'
+    )
+    parser.add_argument(
+        '--shape', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help='image size of those'
+    )
+    parser.add_argument('--points', type=int, default=30000, help='points per frame of those')
+    add_cfg_options(parser)
+    args = parser.parse_args()
+    if args.shape and not args.synthetic_input:
+        parser.error('--shape needs --synthetic-input')
+    return args
+
+
+def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
+    """Model, optimiser wrapper, metric and loading function."""
+    init_default_scope(cfg.get('default_scope', 'mmssc'))
+    if args.amp:
+        enable_amp(cfg)
+    model = MODELS.build(cfg.model).to(device)
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    evaluator = cfg.val_evaluator
+    metric = METRICS.build(evaluator[0] if isinstance(evaluator, (list, tuple)) else evaluator)
+    if args.synthetic_input:
+        load = synthetic_loader(cfg, args)
+        classes = [f'class {index}' for index in range(max(find_values(cfg.model, 'num_classes')))]
+        metric.dataset_meta = dict(classes=classes)
+    else:
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+        metric.dataset_meta = dataset.metainfo
+
+        def load(index: int) -> dict:
+            return dataset[index % len(dataset)]
+
+    return model, optim_wrapper, metric, load
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    warnings.simplefilter('ignore')
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    device = torch.device(args.device)
+    model, optim_wrapper, metric, load = build(args, cfg, device)
+    stages = Stages(device)
+    with torch.cuda.device(device) if device.type == 'cuda' else nullcontext():
+        for iteration in range(args.warmup + args.iters):
+            if iteration == args.warmup:
+                stages.forget()
+            first = iteration * args.batch_size
+            batch = list(range(first, first + args.batch_size))
+            run_iteration(stages, model, optim_wrapper, metric, load, batch)
+    result = dict(
+        config=str(args.config),
+        batch_size=args.batch_size,
+        iterations=args.iters,
+        amp=args.amp,
+        input='synthetic' if args.synthetic_input else 'data set',
+        machine=describe_machine(device),
+        parameters=count_parameters(model),
+        stages=stages.table(),
+    )
+    print_result(result)
+    if args.out:
+        with atomic_write(args.out, 'w') as file:
+            json.dump(result, file, indent=2)
+
+
+def print_result(result: dict[str, Any]) -> None:
+    """Print the figures as tables."""
+    print(', '.join(f'{key} {value}' for key, value in result['machine'].items()))
+    print(f'batch size {result["batch_size"]}, {result["iterations"]} iterations')
+    print(f'\n{"stage":20} {"mean ms":>10} {"spread ms":>10} {"peak MiB":>10}')
+    for row in result['stages']:
+        peak = '-' if row['peak_mib'] is None else f'{row["peak_mib"]:.0f}'
+        print(f'{row["stage"]:20} {row["mean_ms"]:10.1f} {row["spread_ms"]:10.1f} {peak:>10}')
+    print(f'\n{"part":20} {"parameters":>12}')
+    for name, count in result['parameters'].items():
+        print(f'{name:20} {count:12,}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,202 @@
+r"""Score two predictors without a network on the validation set of a config.
+
+`depth points`: a voxel is occupied if a depth point falls in it; its class is the most frequent
+one of the training set at that height. `training mean`: every voxel has the class that it has most
+often in the training set, whatever the image shows. A network has to beat both to be of use.
+
+Example:
+    python tools/analysis_tools/geometric_baselines.py configs/quickstart/sgn_synthetic.py \
+        --figures work_dirs/quickstart/figures.json --untrained work_dirs/quickstart/untrained.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.registry import init_default_scope
+from mmengine.utils import track_iter_progress
+from torch import Tensor
+
+from mmssc.engine.launch import add_cfg_options, load_config
+from mmssc.errors import DataError
+from mmssc.evaluation.functional import (
+    SSCCounts,
+    count_voxels,
+    scores_from_counts,
+    sum_counts,
+)
+from mmssc.evaluation.score_table import score_table
+from mmssc.fileio import atomic_write
+from mmssc.geometry import points_to_occupancy
+from mmssc.registry import DATASETS
+from mmssc.structures import VoxelGrid
+
+FIGURES = {'SC_IoU': 'iou', 'SSC_mIoU': 'miou'}
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    summary = __doc__.splitlines()[0]
+    parser = argparse.ArgumentParser(description=summary)
+    parser.add_argument('config', help='config file; its train and val data sets are read')
+    parser.add_argument('--out', type=Path, metavar='FILE.json', help='also write the figures here')
+    text = 'figures of a network (tools/test.py --out): fail unless they beat both baselines'
+    parser.add_argument('--figures', type=Path, metavar='FILE.json', help=text)
+    text = 'figures of the same network before training: another baseline for --figures'
+    parser.add_argument('--untrained', type=Path, metavar='FILE.json', help=text)
+    text = 'look at no more than so many training samples, evenly spread'
+    parser.add_argument('--train-samples', type=int, metavar='N', help=text)
+    add_cfg_options(parser)
+    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
+    args = parser.parse_args(arguments)
+    if args.train_samples is not None and args.train_samples < 1:
+        parser.error('--train-samples must be 1 or more')
+    return args
+
+
+def count_classes(dataset: BaseDataset, limit: int | None, ignore_index: int) -> Tensor:
+    """How often every voxel has every class: (K, X, Y, Z) int32 over the samples of a set."""
+    total = len(dataset)
+    numbers = range(total)
+    if limit is not None and limit < total:
+        numbers = [number * total // limit for number in range(limit)]  # type: ignore[assignment]
+    classes = torch.arange(len(dataset.metainfo['classes']))[:, None, None, None]
+    counts: Tensor | None = None
+    for number in track_iter_progress(list(numbers)):
+        labels = labels_of(dataset[number]['data_samples'], dataset)
+        if counts is None:
+            counts = torch.zeros(len(classes), *labels.shape, dtype=torch.int32)
+        counts += (labels == classes) & (labels != ignore_index)
+    if counts is None:
+        raise DataError(dataset.ann_file, 'samples', 'at least one', 'none')
+    return counts
+
+
+def labels_of(sample: Any, dataset: BaseDataset) -> Tensor:
+    """The labels (X, Y, Z) of a data sample, which must have them."""
+    if 'gt_voxels' not in sample:
+        name = f'{sample.sequence}/{sample.frame_id}'
+        raise DataError(dataset.ann_file, f'sample {name}', 'gt_voxels', 'no labels')
+    return sample.gt_voxels
+
+
+def class_at_height(counts: Tensor, axis: int) -> Tensor:
+    """Most frequent class but empty (0) at every height, int64 (Z,).
+
+    Args:
+        counts: (K, X, Y, Z) of :func:`count_classes`.
+        axis: Array axis (0 to 2) along which the height runs.
+
+    Returns:
+        Heights that the training set leaves empty get its most frequent class.
+    """
+    others = [1 + other for other in range(3) if other != axis]
+    occupied = counts[1:].sum(dim=others, dtype=torch.int64)
+    fallback = 1 + occupied.sum(1).argmax()
+    return torch.where(occupied.sum(0) > 0, 1 + occupied.argmax(0), fallback)
+
+
+def predict_from_points(points: Tensor, grid: VoxelGrid, classes: Tensor) -> Tensor:
+    """Volume (X, Y, Z) int64 of the voxels that hold a point, with the class of their height."""
+    shape = [len(classes) if axis == 'z' else 1 for axis in grid.axes]
+    return points_to_occupancy(points, grid) * classes.reshape(shape)
+
+
+def score_baselines(
+    train: BaseDataset, val: BaseDataset, limit: int | None = None
+) -> dict[str, SSCCounts]:
+    """Counts of both baselines over the validation set."""
+    ignore_index = train.metainfo.get('ignore_index', 255)
+    counts = count_classes(train, limit, ignore_index)
+    prior = counts.argmax(0)
+    axes = val[0]['data_samples'].voxel_grid.axes
+    classes = class_at_height(counts, axes.index('z'))
+    num_classes = len(counts)
+    records: dict[str, list[SSCCounts]] = {'depth points': [], 'training mean': []}
+    for number in track_iter_progress(list(range(len(val)))):
+        item = val[number]
+        sample, points = item['data_samples'], item['inputs']['points']
+        target = labels_of(sample, val)
+        lifted = predict_from_points(points, sample.voxel_grid, classes)
+        for name, prediction in zip(records, (lifted, prior)):
+            record = count_voxels(prediction, target, num_classes, ignore_index=ignore_index)
+            records[name].append(record)
+    return {name: sum_counts(parts, num_classes) for name, parts in records.items()}
+
+
+def compare(network: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> bool:
+    """Print a network beside the baselines and return whether it beats every one of them."""
+    rows = {**baselines, 'network': network}
+    print(f'\n{"":16}' + ''.join(f'{key:>10}' for key in FIGURES))
+    for name, figures in rows.items():
+        print(f'{name:16}' + ''.join(f'{figures[key]:10.2f}' for key in FIGURES))
+    behind = [
+        f'{key} of {name}'
+        for name, figures in baselines.items()
+        for key in FIGURES
+        if network[key] <= figures[key]
+    ]
+    print(
+        f'NOT LEARNED: the network does not beat {", ".join(behind)}'
+        if behind
+        else 'The network is better than every baseline.'
+    )
+    return not behind
+
+
+def read_figures(path: Path) -> dict[str, float]:
+    """The figures of ``FIGURES`` in a file that ``tools/test.py --out`` wrote."""
+    try:
+        figures = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise DataError(path, 'file', 'the JSON of tools/test.py --out', error) from error
+    if not isinstance(figures, dict):
+        raise DataError(path, 'content', 'an object', type(figures).__name__)
+    chosen = {}
+    for key in FIGURES:
+        found = [value for name, value in figures.items() if name.rpartition('/')[2] == key]
+        if len(found) != 1:
+            raise DataError(path, key, 'one such figure', sorted(figures))
+        chosen[key] = found[0]
+    return chosen
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line entry; returns the exit status."""
+    args = parse_args(arguments)
+    try:
+        network, untrained = (
+            None if path is None else read_figures(path) for path in (args.figures, args.untrained)
+        )
+        config = load_config(args)
+        init_default_scope(config.get('default_scope', 'mmssc'))
+        train, val = (
+            DATASETS.build(config[f'{split}_dataloader'].dataset) for split in ('train', 'val')
+        )
+        counts = score_baselines(train, val, args.train_samples)
+        scores = {name: scores_from_counts(total) for name, total in counts.items()}
+        print('\n' + score_table(scores, counts, train.metainfo['classes']))
+        figures = {
+            name: {key: round(getattr(score, field), 2) for key, field in FIGURES.items()}
+            for name, score in scores.items()
+        }
+        if args.out is not None:
+            with atomic_write(args.out, 'w') as file:
+                json.dump(figures, file, indent=2)
+        if untrained is not None:
+            figures['untrained'] = untrained
+        return 0 if network is None or compare(network, figures) else 1
+    except DataError as error:
+        print(f'geometric_baselines: {error}', file=sys.stderr)
+        return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,176 @@
+r"""Write synthetic drives in the layout of a raw data set.
+
+Example:
+    python tools/dataset_converters/make_synthetic.py --out data/synthetic \
+        --sequences 00 01 02 03 08 --frames 25 --frame-step 3 --label-step 1 --workers 2 \
+        --grid-shape 64 64 8 --voxel-size 0.8 --image-size 96 320
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable
+
+from mmengine.utils import ProgressBar
+
+from mmssc.errors import DataError
+from mmssc.fileio import atomic_write
+from mmssc.structures import VoxelGrid
+from mmssc.testing.synthetic import (
+    DriveSettings,
+    drive_folders,
+    write_drive_files,
+    write_sensor_files,
+    write_voxel_files,
+)
+
+Task = tuple[Any, Callable[[], Any]]
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add('--layout', choices=('semantickitti',), default='semantickitti', help='data set to imitate')
+    add('--out', type=Path, required=True, help='root folder; files go to OUT/dataset')
+    add('--sequences', nargs='+', default=['00', '08'], help='two digits each; the real set has '
+        'train 00-07, 09, 10, val 08, test 11-21')  # fmt: skip
+    add('--frames', type=int, default=25, help='frames per sequence')
+    add('--seed', type=int, default=0, help='the same seed gives the same bytes')
+    add('--grid-shape', type=int, nargs=3, default=(64, 64, 8), metavar=('X', 'Y', 'Z'))
+    add('--voxel-size', type=float, default=0.8, help='metres')
+    add('--grid-origin', type=float, nargs=3, default=(0.0, -25.6, -2.0), metavar=('X', 'Y', 'Z'),
+        help='lower corner of the grid in the lidar frame, metres')  # fmt: skip
+    add('--image-size', type=int, nargs=2, default=(96, 320), metavar=('H', 'W'))
+    add('--frame-step', type=float, default=1.0, help='metres driven between frames')
+    add('--label-step', type=int, default=5, help='voxel files for every so many frames')
+    add('--lidar-size', type=int, nargs=2, default=(64, 600), metavar=('ROWS', 'COLUMNS'))
+    add('--workers', type=int, default=0, help='processes; 0 works in this one')
+    add('--overwrite', action='store_true', help='write again what is there already')
+    return parser.parse_args(arguments)
+
+
+def run_tasks(
+    tasks: Iterable[Task], pool: ProcessPoolExecutor | None, bar: ProgressBar
+) -> Iterator[tuple[Any, Any]]:
+    """Run (key, call) pairs and yield (key, result) as they end, in any order."""
+    if pool is None:
+        for key, call in tasks:
+            yield key, call()
+            bar.update()
+        return
+    pending: dict[Future, Any] = {pool.submit(call): key for key, call in tasks}
+    for future in as_completed(list(pending)):
+        # Forget the future, so that results do not pile up here.
+        yield pending.pop(future), future.result()
+        bar.update()
+
+
+class Record:
+    """``OUT/synthetic.json``: what a tree was made with, and which sequences are complete.
+
+    Raises:
+        DataError: The tree was made with other settings, and ``overwrite`` is false.
+    """
+
+    def __init__(self, out: Path, settings: DriveSettings, overwrite: bool) -> None:
+        self.path = out / 'synthetic.json'
+        # Through JSON, so that tuples compare equal to what was read.
+        self.settings = json.loads(json.dumps(asdict(settings)))
+        self.complete: list[str] = []
+        if not self.path.exists():
+            return
+        try:
+            found = json.loads(self.path.read_text(encoding='utf-8'))
+            made_with, self.complete = found['settings'], list(found['sequences'])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            hint = 'Remove it, or choose another --out'
+            raise DataError(self.path, 'file', 'a record of this tool', error, hint) from error
+        if overwrite:
+            self.complete = []
+        elif made_with != self.settings:
+            changed = {key: made_with.get(key) for key in self.settings
+                       if made_with.get(key) != self.settings[key]}  # fmt: skip
+            expected = {key: self.settings[key] for key in changed}
+            hint = 'Choose another --out, or remove the tree'
+            raise DataError(self.path, 'settings', expected, changed, hint)
+
+    def has(self, out: Path, sequence: str) -> bool:
+        """Whether a sequence is there, complete."""
+        return sequence in self.complete and drive_folders(out, sequence)[0].is_dir()
+
+    def add(self, sequence: str) -> None:
+        """Note that a sequence is complete."""
+        self.complete = sorted({*self.complete, sequence})
+        with atomic_write(self.path, 'w') as file:
+            json.dump({'settings': self.settings, 'sequences': self.complete}, file, indent=2)
+
+
+def write_tree(
+    out: Path,
+    sequences: list[str],
+    settings: DriveSettings,
+    pool: ProcessPoolExecutor | None,
+    record: Record,
+) -> None:
+    """Write every sequence, frames in parallel when there is a pool."""
+    there = [sequence for sequence in sequences if record.has(out, sequence)]
+    if there:
+        print(f'complete already: {" ".join(there)}')
+    sequences = [sequence for sequence in sequences if sequence not in there]
+    if not sequences:
+        return
+    frames = range(settings.frames)
+    labelled = frames[:: settings.label_step]
+    bar = ProgressBar(len(sequences) * (len(frames) + len(labelled)))
+    for sequence in sequences:
+        write_drive_files(out, sequence, settings)
+        write = partial(write_sensor_files, out, sequence, settings)
+        # The voxel labels of a frame are put together from what all frames of the drive see.
+        panoramas = dict(run_tasks(((f, partial(write, f)) for f in frames), pool, bar))
+        write = partial(write_voxel_files, out, sequence, settings, panoramas=panoramas)
+        for _ in run_tasks(((f, partial(write, f)) for f in labelled), pool, bar):
+            pass
+        record.add(sequence)
+    sys.stdout.write('\n')
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line entry."""
+    args = parse_args(arguments)
+    try:
+        settings = DriveSettings(
+            frames=args.frames,
+            seed=args.seed,
+            image_size=tuple(args.image_size),
+            grid=VoxelGrid(args.grid_origin, (args.voxel_size,) * 3, args.grid_shape),
+            frame_step=args.frame_step,
+            label_step=args.label_step,
+            lidar_size=tuple(args.lidar_size),
+        )
+        repeated = {name for name in args.sequences if args.sequences.count(name) > 1}
+        if repeated or not all(name.isdigit() and len(name) == 2 for name in args.sequences):
+            expected = 'different two-digit names'
+            raise DataError('command line', '--sequences', expected, args.sequences)
+        record = Record(args.out, settings, args.overwrite)
+        if args.workers <= 0:
+            write_tree(args.out, args.sequences, settings, None, record)
+        else:
+            with ProcessPoolExecutor(args.workers) as pool:
+                write_tree(args.out, args.sequences, settings, pool, record)
+    except DataError as error:
+        sys.exit(f'make_synthetic: {error}')
+    print(f'{len(args.sequences)} sequences of {args.frames} frames are in {args.out / "dataset"}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,154 @@
+r"""Predict the scene of your own images.
+
+    python tools/infer.py CONFIG CHECKPOINT --image image.png --depth depth.npy \
+        --calib calib.txt --out predictions
+
+Depth maps (``--depth``) or points (``--points``) come from any stereo or mono method, or a lidar.
+Several images of one camera are several scenes. Earlier frames of one scene, for temporal models,
+are given with ``--earlier-image`` and their poses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmssc.apis import PREDICTION_FORMATS, SSCInferencer, save_prediction
+from mmssc.datasets.kitti_format import read_calib, read_poses, to_homogeneous
+from mmssc.datasets.strict_files import read_rgb
+from mmssc.engine.launch import add_cfg_options
+from mmssc.errors import DataError, MMSSCError
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='config file')
+    add('checkpoint', help='checkpoint file')
+    add('--image', nargs='+', required=True, metavar='FILE', help='images, each one scene')
+    add('--depth', nargs='+', metavar='FILE', help='.npy or .png, one per image')
+    add('--points', nargs='+', metavar='FILE', help='.bin (float32 x y z w), one per image')
+    add('--calib', help='calib.txt of KITTI: P2 and Tr')
+    add('--cam2img', nargs='+', type=float, metavar='N', help='9 numbers, or 12 (P2), row by row')
+    add('--lidar2cam', nargs=12, type=float, metavar='N', help='voxel frame to camera, 3x4')
+    add('--earlier-image', nargs='+', default=[], metavar='FILE', help='earlier frames of a scene')
+    add('--earlier-depth', nargs='+', metavar='FILE', help='one per earlier image')
+    add('--earlier-points', nargs='+', metavar='FILE', help='one per earlier image')
+    add('--poses', help='poses.txt of KITTI: camera poses')
+    add('--frames', nargs='+', type=int, metavar='N', help='lines of --poses (from 0): the image, '
+        'then the earlier ones')  # fmt: skip
+    add('--grid-shape', nargs=3, type=int, metavar='N', help='predict another box: voxels per axis')
+    add('--grid-origin', nargs=3, type=float, metavar='METRES', help='... its lower corner')
+    add('--voxel-size', type=float, metavar='METRES', help='... edge of a voxel')
+    add('--crop', action='store_true', help="cut images to the size of the config's data set")
+    add('--out', required=True, type=Path, metavar='DIR', help='folder for the results')
+    add('--formats', nargs='+', choices=PREDICTION_FORMATS, default=['npy', 'png', 'ply', 'html'],
+        help='default: npy png ply html')  # fmt: skip
+    add('--device', help='default: the GPU where there is one')
+    add('--batch-size', type=int, default=1, help='scenes at once')
+    add_cfg_options(parser)
+    args = parser.parse_args()
+    if bool(args.calib) == bool(args.cam2img and args.lidar2cam):
+        parser.error('give either --calib, or --cam2img and --lidar2cam')
+    if args.earlier_image and len(args.image) != 1:
+        parser.error('--earlier-image belongs to one --image')
+    if bool(args.earlier_image) != bool(args.poses and args.frames):
+        parser.error('--earlier-image, --poses and --frames go together')
+    return args
+
+
+def read_camera(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """Projection (3, 3 or 4) and ``lidar2cam`` (4, 4)."""
+    if args.calib:
+        calib = read_calib(args.calib)
+        for name in ('P2', 'Tr'):
+            if name not in calib:
+                raise DataError(args.calib, name, 'a 3x4 matrix', 'none')
+        return calib['P2'], to_homogeneous(calib['Tr'])
+    if len(args.cam2img) not in (9, 12):
+        raise DataError('--cam2img', None, '9 or 12 numbers', len(args.cam2img))
+    lidar2cam = np.reshape(args.lidar2cam, (3, 4))
+    return np.reshape(args.cam2img, (3, -1)), to_homogeneous(lidar2cam)
+
+
+def earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dict[str, Any]]:
+    """What :class:`SSCInferencer` takes, from camera poses."""
+    if not args.earlier_image:
+        return []
+    count = len(args.earlier_image)
+    for name in ('earlier_depth', 'earlier_points'):
+        given = getattr(args, name)
+        if given is not None and len(given) != count:
+            raise DataError(f'--{name.replace("_", "-")}', None, f'{count} files', len(given))
+    poses = read_poses(args.poses)
+    if len(args.frames) != count + 1 or not all(0 <= n < len(poses) for n in args.frames):
+        raise DataError('--frames', None, f'{count + 1} of 0..{len(poses) - 1}', args.frames)
+    lidar = [np.linalg.inv(lidar2cam) @ poses[n] @ lidar2cam for n in args.frames]
+    columns = (args.earlier_depth or [None] * count, args.earlier_points or [None] * count)
+    return [
+        dict(img=image, depth=depth, points=points, frame2ref=np.linalg.inv(lidar[0]) @ pose)
+        for image, depth, points, pose in zip(args.earlier_image, *columns, lidar[1:])
+    ]
+
+
+def build_inferencer(args: argparse.Namespace) -> SSCInferencer:
+    """The model, for the box that the command line asks for."""
+    options = dict(device=args.device, crop=args.crop)
+    changes = {
+        'shape': args.grid_shape, 'origin': args.grid_origin, 'voxel_size': args.voxel_size,
+    }  # fmt: skip
+    changes = {name: value for name, value in changes.items() if value is not None}
+    cfg_options = dict(args.cfg_options or {})
+    if not changes:
+        return SSCInferencer(args.config, args.checkpoint, cfg_options=cfg_options, **options)
+    from mmssc.apis.model_loading import read_config
+
+    cfg = read_config(args.config, cfg_options)
+    grid = {**cfg.model.voxel_grid.to_dict(), **changes}
+    return SSCInferencer(cfg, args.checkpoint, voxel_grid=grid, **options)
+
+
+def infer(args: argparse.Namespace) -> None:
+    """Predict and write.
+
+    Raises:
+        DataError: An input is missing or wrong.
+    """
+    cam2img, lidar2cam = read_camera(args)
+    earlier = earlier_frames(args, lidar2cam)
+    inferencer = build_inferencer(args)
+    stems = [Path(name).stem for name in args.image]
+    if len(set(stems)) != len(stems):
+        stems = [f'{number:03d}_{stem}' for number, stem in enumerate(stems)]
+    results = inferencer(
+        args.image, cam2img, lidar2cam, depth=args.depth, points=args.points,
+        earlier_frames=[earlier] if earlier else (), batch_size=args.batch_size,
+    )  # fmt: skip
+    for name, stem, sample in zip(args.image, stems, results):
+        image = read_rgb(name)
+        occupied = float((sample.pred_voxels > 0).float().mean())
+        print(f'{name}: {occupied:.1%} of {tuple(sample.pred_voxels.shape)} voxels occupied')
+        meta = inferencer.dataset_meta
+        for path in save_prediction(sample, meta, args.out / stem, args.formats, image):
+            print(f'  {path}')
+
+
+def main() -> int:
+    """Run; errors become one line."""
+    try:
+        infer(parse_args())
+    except MMSSCError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Pictures of what a config's data pipeline gives the model: image, points on it, labels.
+
+Shows at a glance whether calibration, poses, points and labels fit together. No display needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from mmssc.engine.launch import add_cfg_options
+from mmssc.errors import DataError, MMSSCError
+from mmssc.registry import DATASETS
+from mmssc.visualization.scene import FORMATS, Scene
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', type=Path)
+    add('--split', choices=('train', 'val', 'test'), default='train', help='default: train')
+    add('--out-dir', type=Path, default=Path('work_dirs/browse'), help='default: %(default)s')
+    add('--num', type=int, default=8, help='samples, evenly spaced (default: %(default)s)')
+    add('--frame', nargs='+', metavar='SEQ/FRAME', help='these samples instead')
+    add('--formats', nargs='+', choices=FORMATS, default=['png'], help='default: png')
+    add_cfg_options(parser)
+    arguments = parser.parse_args()
+    if arguments.num < 1:
+        parser.error('--num must be at least 1')
+    return arguments
+
+
+def choose(names: list[str], arguments: argparse.Namespace) -> list[int]:
+    """Indices of the samples to draw."""
+    if arguments.frame is None:
+        count = min(arguments.num, len(names))
+        return [len(names) * n // count for n in range(count)]
+    unknown = [name for name in arguments.frame if name not in names]
+    if unknown:
+        raise DataError('--frame', 'sample', f'one of the {len(names)} of the split', unknown)
+    return [names.index(name) for name in arguments.frame]
+
+
+def browse(arguments: argparse.Namespace) -> None:
+    """Draw the samples."""
+    cfg = Config.fromfile(arguments.config)
+    cfg.merge_from_dict(arguments.cfg_options or {})
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
+        dataset = DATASETS.build(cfg[f'{arguments.split}_dataloader'].dataset)
+    items = [dataset.get_data_info(index) for index in range(len(dataset))]
+    for index in choose([f'{item["sequence"]}/{item["frame_id"]}' for item in items], arguments):
+        packed = dataset[index]
+        inputs, sample = packed['inputs'], packed['data_samples']
+        if 'gt_voxels' not in sample:
+            print(f'{sample.sequence}/{sample.frame_id}: no labels, not drawn')
+            continue
+        image = inputs['img'][0].permute(1, 2, 0).numpy() if 'img' in inputs else None
+        points = inputs['points'].numpy() if 'points' in inputs else None
+        scene = Scene.from_sample(sample, dataset.metainfo, image, points)
+        stem = arguments.out_dir / f'{sample.sequence}_{sample.frame_id}'
+        for path in scene.save(stem, arguments.formats):
+            print(path)
+
+
+def main() -> int:
+    """Draw; errors become one line."""
+    try:
+        browse(parse_args())
+    except (MMSSCError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

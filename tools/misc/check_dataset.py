@@ -1,0 +1,84 @@
+"""Data set doctor: what is missing, superfluous, damaged or of the wrong release.
+
+Given a data folder, checks the whole tree of SemanticKITTI or SSCBench-KITTI-360, raw and prepared,
+and, where lidar scans are there, that the SemanticKITTI voxels are not of release 1.0 (one voxel
+late). Given a config, checks exactly the files that it reads. Prints one line per folder and kind
+of problem, with the frames, or with --list one per file, and exits with 1 if there is any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from mmssc.datasets.inspection import (
+    TreeReport,
+    check_config,
+    check_tree,
+    summarise_problems,
+)
+from mmssc.engine.launch import add_cfg_options
+from mmssc.errors import MMSSCError
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('target', type=Path, help='a data folder, or a config (.py)')
+    text = 'read and decode every file (hours on a whole data set) instead of sizes and headers'
+    parser.add_argument('--thorough', action='store_true', help=text)
+    parser.add_argument('--list', action='store_true', help='print every file, not a summary')
+    add_cfg_options(parser)
+    return parser.parse_args()
+
+
+def inspect(arguments: argparse.Namespace) -> TreeReport:
+    """Check the folder or the config."""
+    if arguments.target.suffix != '.py':
+        return check_tree(arguments.target, arguments.thorough)
+    cfg = Config.fromfile(arguments.target)
+    cfg.merge_from_dict(arguments.cfg_options or {})
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
+        return check_config(cfg, arguments.thorough)
+
+
+def print_report(report: TreeReport, every_file: bool = False) -> None:
+    """The table of counts, then notes, then the problems."""
+    kinds = list(dict.fromkeys(kind for counts in report.counts.values() for kind in counts))
+    width = max((len(name) for name in report.counts), default=0)
+    width = max(width, len('sequence'))
+    print(' '.join([f'{"sequence":{width}s}', *(f'{kind:>12s}' for kind in kinds)]))
+    for sequence, counts in sorted(report.counts.items()):
+        cells = [f'{counts.get(kind, "-"):>12}' for kind in kinds]
+        print(' '.join([f'{sequence:{width}s}', *cells]))
+    for note in report.notes:
+        print(f'note     {note}')
+    for line in report.problems if every_file else summarise_problems(report):
+        print(line)
+    by_kind: dict[str, int] = {}
+    for problem in report.problems:
+        by_kind[problem.kind] = by_kind.get(problem.kind, 0) + 1
+    found = ', '.join(f'{count} {kind}' for kind, count in sorted(by_kind.items()))
+    print(f'{len(report.problems)} problems: {found}' if found else 'no problem found')
+
+
+def main() -> int:
+    """Run the check; errors become one line."""
+    try:
+        arguments = parse_args()
+        report = inspect(arguments)
+    except (MMSSCError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print_report(report, arguments.list)
+    return 1 if report.problems else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

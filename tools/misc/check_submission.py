@@ -1,0 +1,62 @@
+"""Check a SemanticKITTI scene completion submission before it is uploaded.
+
+Names, sizes and label values of every prediction; with ``--ann-file`` also missing and extra
+frames. Exits with 1 and one line per problem when something is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmssc.datasets.info_file import read_info_file
+from mmssc.datasets.preparation import SemanticKITTILayout
+from mmssc.errors import MMSSCError
+from mmssc.evaluation.submission import SubmissionRules, check_submission
+
+SHOWN = 20
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('submission', type=Path, help='the zip, or the folder with sequences/')
+    text = 'info file of the test split: every frame of it has to be there'
+    parser.add_argument('--ann-file', type=Path, help=text)
+    parser.add_argument('--all-problems', action='store_true', help=f'print more than {SHOWN}')
+    return parser.parse_args()
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Print what is wrong and return the exit status."""
+    expected = None
+    if arguments.ann_file is not None:
+        samples = read_info_file(arguments.ann_file)['data_list']
+        expected = [(sample['sequence'], sample['frame_id']) for sample in samples]
+    sequences = SemanticKITTILayout.splits['test'] if expected is None else None
+    count, problems = check_submission(
+        arguments.submission, SubmissionRules.semantic_kitti(), expected, sequences
+    )
+    for problem in problems if arguments.all_problems else problems[:SHOWN]:
+        print(problem)
+    if len(problems) > SHOWN and not arguments.all_problems:
+        print(f'... and {len(problems) - SHOWN} more (--all-problems prints them)')
+    verdict = f'{len(problems)} problems' if problems else 'ok'
+    print(f'{arguments.submission}: {count} predictions, {verdict}')
+    return 1 if problems else 0
+
+
+def main() -> int:
+    """Run the check; errors become one line."""
+    try:
+        return check(parse_args())
+    except MMSSCError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""Exit with 0 when a URL answers within five seconds: ``python tools/misc/reachable.py URL``."""
+
+from __future__ import annotations
+
+import sys
+from urllib.error import URLError
+from urllib.request import urlopen
+
+
+def main() -> None:
+    """Ask for the URL given on the command line."""
+    try:
+        with urlopen(sys.argv[1], timeout=5):
+            sys.exit(0)
+    except (URLError, OSError):
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    main()

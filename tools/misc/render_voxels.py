@@ -1,0 +1,131 @@
+"""Draw label volumes: PNG, bird's-eye view, PLY, GLB or a one-file HTML viewer. No display needed.
+
+Reads ``.label`` (raw ids, uint16) and ``.npy`` (train ids). Voxels without a label are hidden.
+With ``--truth`` a second volume is drawn next to every first one, and predictions are hidden where
+it has no label.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
+from mmssc.datasets.kitti_format import read_raw_labels, read_voxel_bits, read_voxel_labels
+from mmssc.datasets.strict_files import read_rgb
+from mmssc.errors import DataError, MMSSCError
+from mmssc.structures import VoxelGrid
+from mmssc.visualization.scene import (
+    FORMATS,
+    PREDICTION,
+    TRUTH,
+    Scene,
+    class_colors,
+)
+from mmssc.visualization.voxel_faces import visible_labels
+
+DATASETS = {'semantickitti': SemanticKITTIDataset, 'sscbench-kitti360': SSCBenchKITTI360Dataset}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('files', nargs='+', type=Path, metavar='FILE', help='.label or .npy volumes')
+    add('--dataset', choices=DATASETS, default='semantickitti', help='names, colours, ids and grid')
+    add('--formats', nargs='+', choices=FORMATS, default=['png'], help='default: png')
+    add('--out-dir', type=Path, help='folder for the pictures (default: beside each file)')
+    add('--truth', nargs='+', type=Path, metavar='FILE', help='labels to draw beside each FILE')
+    add('--image', type=Path, help='image to show with the volumes')
+    add('--invalid', type=Path, help='packed bits of voxels to hide (.invalid of SemanticKITTI)')
+    add('--hide', nargs='+', default=[], metavar='CLASS', help='classes to leave out, by name')
+    add('--grid-shape', nargs=3, type=int, metavar=('X', 'Y', 'Z'), help='voxels per axis')
+    add('--grid-origin', nargs=3, type=float, metavar=('X', 'Y', 'Z'), help='lower corner, metres')
+    add('--voxel-size', type=float, metavar='METRES', help='edge of a voxel')
+    arguments = parser.parse_args()
+    if arguments.truth is not None and len(arguments.truth) != len(arguments.files):
+        parser.error(f'--truth needs one file per FILE, {len(arguments.files)} in all')
+    return arguments
+
+
+def make_grid(arguments: argparse.Namespace, meta: dict[str, Any]) -> VoxelGrid:
+    """The grid of the data set, changed as the command line says."""
+    grid = dict(meta['voxel_grid'])
+    for name, value in (
+        ('shape', arguments.grid_shape),
+        ('origin', arguments.grid_origin),
+        ('voxel_size', arguments.voxel_size),
+    ):
+        if value is not None:
+            grid[name] = value
+    return VoxelGrid.build(grid)
+
+
+def read_labels(path: Path, dataset: type, grid: VoxelGrid) -> np.ndarray:
+    """Train ids (X, Y, Z) uint8 from a file of either kind."""
+    if path.suffix == '.label':
+        raw = read_raw_labels(path, grid.shape)
+        return dataset.train_labels(raw, np.zeros(grid.shape, dtype=bool))
+    if path.suffix == '.npy':
+        labels = read_voxel_labels(path, grid.shape)
+        highest = int(labels[labels != 255].max(initial=0))
+        if highest >= len(dataset.METAINFO['classes']):
+            raise DataError(path, 'class ids', f'below {len(dataset.METAINFO["classes"])}', highest,
+                            'Is --dataset the right one?')  # fmt: skip
+        return labels
+    raise DataError(path, 'suffix', '.label (raw ids) or .npy (train ids)', path.suffix)
+
+
+def render(arguments: argparse.Namespace) -> None:
+    """Draw every file.
+
+    Raises:
+        DataError: A file is missing, has another size, or holds ids the data set does not know.
+    """
+    dataset = DATASETS[arguments.dataset]
+    meta = dataset.METAINFO
+    grid = make_grid(arguments, meta)
+    classes, colors = class_colors(meta)
+    unknown = set(arguments.hide) - set(classes)
+    if unknown:
+        raise DataError('--hide', 'class', f'some of {", ".join(classes)}', ', '.join(unknown))
+    hidden = [classes.index(name) for name in arguments.hide]
+    shown = None
+    if arguments.invalid is not None:
+        shown = ~read_voxel_bits(arguments.invalid, grid.shape)
+    image = None if arguments.image is None else read_rgb(arguments.image)
+    for number, path in enumerate(arguments.files):
+        labels, mask = read_labels(path, dataset, grid), shown
+        volumes = {}
+        if arguments.truth is not None:
+            truth = read_labels(arguments.truth[number], dataset, grid)
+            mask = truth != 255 if mask is None else mask & (truth != 255)
+            volumes[TRUTH] = visible_labels(truth, mask, hidden)
+        name = 'labels' if arguments.truth is None else PREDICTION
+        volumes = {name: visible_labels(labels, mask, hidden), **volumes}
+        scene = Scene(path.stem, volumes, grid, classes, colors, image)
+        if scene.is_empty:
+            print(f'{path}: nothing to see, every voxel is empty or hidden', file=sys.stderr)
+        folder = arguments.out_dir or path.parent
+        for written in scene.save(folder / path.stem, arguments.formats):
+            print(written)
+
+
+def main() -> int:
+    """Run; errors become one line."""
+    try:
+        render(parse_args())
+    except MMSSCError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Make (or complete) the virtual environment .venv with mmssc and its pinned dependencies:
+#   bash tools/misc/setup_venv.sh [EXTRAS]        EXTRAS: e.g. tests or tests,sparse (default: tests)
+# Settings, as environment variables:
+#   PYTHON           the Python to use (default: the first of 3.11, 3.12, 3.10, 3.9)
+#   MMSSC_VENV       where the environment goes (default: .venv in the repository)
+#   TORCH_INDEX_URL  where torch comes from, e.g. https://download.pytorch.org/whl/cu126
+#                    (default: the CPU builds)
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+venv=${MMSSC_VENV:-$root/.venv}
+extras=${1:-tests}
+
+fail() {
+    echo "setup_venv.sh: $*" >&2
+    exit 1
+}
+
+in_range() {
+    "$1" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] < (3, 13))' 2>/dev/null
+}
+
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        "$PYTHON" -c '' 2>/dev/null || fail "PYTHON=$PYTHON does not run"
+        in_range "$PYTHON" || fail "PYTHON=$PYTHON is $("$PYTHON" -V 2>&1); 3.9 to 3.12 is needed"
+        echo "$PYTHON"
+        return
+    fi
+    local candidate
+    for candidate in python3.11 python3.12 python3.10 python3.9 python3 python; do
+        if command -v "$candidate" >/dev/null && in_range "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "no Python 3.9 to 3.12 found ($(python3 -V 2>&1)); install one and set PYTHON=/path/to/it"
+}
+
+install_packages() {
+    local python=$venv/bin/python constraints=$root/requirements/constraints.txt index=()
+    # The CPU builds of torch are 0.2 GB; the default ones of PyPI bring 3 GB of CUDA.
+    local url=${TORCH_INDEX_URL:-https://download.pytorch.org/whl/cpu}
+    if [ -n "${TORCH_INDEX_URL:-}" ] || "$python" "$root/tools/misc/reachable.py" "$url/torch/"; then
+        index=(--extra-index-url "$url")
+    fi
+    "$python" -m pip install -q --upgrade pip 'setuptools<81' wheel \
+        || fail 'pip cannot download packages: is there a network connection (or a proxy to set)?'
+    "$python" -m pip install -q ${index[@]+"${index[@]}"} -c "$constraints" -e "$root[$extras]" \
+        || fail 'the installation failed, see above. Without a network nothing can be downloaded'
+    # opencv-python needs the libGL of a desktop; on a server the headless build takes its place.
+    if ! "$python" -c 'import cv2' 2>/dev/null; then
+        "$python" -m pip install -q --force-reinstall --no-deps -c "$constraints" \
+            opencv-python-headless || fail 'opencv-python-headless could not be installed'
+    fi
+}
+
+# What the environment was made from; it is installed again only when this changes.
+stamp() {
+    cat "$root"/setup.py "$root"/requirements/*.txt "$root/mmssc/version.py"
+    echo "$extras $root ${TORCH_INDEX_URL:-}"
+}
+
+if [ ! -x "$venv/bin/python" ] || ! in_range "$venv/bin/python"; then
+    python=$(find_python)
+    echo "Making $venv with $("$python" -V 2>&1)"
+    "$python" -m venv --clear "$venv" || fail "$python has no venv module (Debian: python3-venv)"
+fi
+if [ "$(stamp)" != "$(cat "$venv/mmssc-stamp" 2>/dev/null || true)" ]; then
+    echo "Installing mmssc[$extras] into $venv (a few minutes)"
+    install_packages
+    "$venv/bin/python" -W ignore "$root/tools/misc/check_env.py"
+    stamp >"$venv/mmssc-stamp"
+fi

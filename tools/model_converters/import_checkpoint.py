@@ -1,0 +1,80 @@
+"""Turn a checkpoint of a reference implementation into one of mmssc, or back (``--export``)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmssc import __version__
+from mmssc.errors import DataError
+from mmssc.models.checkpoint_import import (
+    METHODS,
+    ImportReport,
+    export_state_dict,
+    get_method,
+    import_state_dict,
+    read_state_dict,
+    write_state_dict,
+)
+from mmssc.registry import MODELS
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('method', choices=sorted(METHODS), help='method the checkpoint is of')
+    parser.add_argument('src', help='checkpoint to read')
+    parser.add_argument('dst', help='checkpoint to write')
+    parser.add_argument('--export', action='store_true', help='from mmssc to the reference')
+    parser.add_argument(
+        '--config',
+        help='check against the model of this config (default: the model of the data set that the '
+        'checkpoint was published for); needed for a data set of your own',
+    )
+    parser.add_argument('--verbose', action='store_true', help='list every renamed key')
+    return parser.parse_args()
+
+
+def convert(args: argparse.Namespace) -> ImportReport:
+    """Read, convert and write.
+
+    Raises:
+        DataError: The source is not a complete checkpoint of the method.
+    """
+    method = get_method(args.method)
+    expected = None
+    if args.config:
+        from mmengine.config import Config
+
+        expected = MODELS.build(Config.fromfile(args.config).model).state_dict()
+    state = read_state_dict(args.src)
+    direction = 'exported_from' if args.export else 'imported_from'
+    meta = {'method': method.name, direction: Path(args.src).name, 'mmssc_version': __version__}
+    if args.export:
+        result, report = export_state_dict(state, method, args.src)
+        # The way back proves that the source is complete.
+        import_state_dict(result, method, expected, args.src)
+    else:
+        result, report = import_state_dict(state, method, expected, args.src)
+    write_state_dict(args.dst, result, meta)
+    return report
+
+
+def main() -> int:
+    """Convert as the command line says; 1 when the source is refused."""
+    args = parse_args()
+    try:
+        report = convert(args)
+    except DataError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(report.summary(args.verbose))
+    if report.missing:
+        print('the reference loads it with strict=False only: the modules above are missing')
+    print(f'{args.dst} written')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

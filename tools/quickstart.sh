@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# From nothing to a trained network: an environment of its own, synthetic driving scenes, training,
+# testing, pictures, and a check that the network learned. Safe to run again; needs no data, no GPU.
+#   bash tools/quickstart.sh
+# PYTHON chooses the Python, see tools/misc/setup_venv.sh. Data go to
+# data/synthetic and results to work_dirs/quickstart in the repository.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+bash "$root/tools/misc/setup_venv.sh" tests
+python=${MMSSC_VENV:-$root/.venv}/bin/python
+cd "$root"
+data=data/synthetic
+work=work_dirs/quickstart
+config=configs/quickstart/sgn_synthetic.py
+grid=(--grid-shape 64 64 8 --voxel-size 0.8)
+
+step() {
+    echo
+    echo "== $* =="
+}
+
+step 'Generating driving scenes (about a minute)'
+"$python" tools/dataset_converters/make_synthetic.py --out "$data" "${grid[@]}" \
+    --sequences 00 01 02 03 04 08 --frames 25 --frame-step 3 --label-step 1 --workers 2
+step 'Preparing labels, depth, pseudo-lidar and info files'
+"$python" tools/dataset_converters/semantic_kitti.py "$data" "${grid[@]}" --workers 2
+
+step 'Scoring the untrained network'
+"$python" tools/test.py "$config" untrained --work-dir "$work" --out "$work/untrained.json"
+step 'Training (three to five minutes; an interrupted run goes on where it stopped)'
+export PYTHON=$python
+if [ "$("$python" -c 'import os; print(len(os.sched_getaffinity(0)))')" -ge 2 ]; then
+    bash tools/dist_train.sh "$config" 2 --work-dir "$work" --resume
+else
+    "$python" tools/train.py "$config" --work-dir "$work" --resume \
+        --cfg-options train_dataloader.batch_size=2
+fi
+step 'Testing on a sequence that was not trained on, and drawing every prediction'
+"$python" tools/test.py "$config" "$(cat "$work/last_checkpoint")" --work-dir "$work" \
+    --out "$work/figures.json" --show-dir "$work/pictures"
+step 'Did it learn? Comparing with the untrained network and two geometric baselines'
+"$python" tools/analysis_tools/geometric_baselines.py "$config" \
+    --figures "$work/figures.json" --untrained "$work/untrained.json"
+
+echo
+echo 'Done. What there is to look at:'
+echo "  $root/$work/pictures         input, prediction and ground truth of every test frame"
+echo "  $root/$work/figures.json     IoU, mIoU and every class (printed above)"
+echo "  $(cat "$work/last_checkpoint")    the weights"
+echo "  $root/$data                  the scenes, in the layout of SemanticKITTI"

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Run the test suite in an environment of its own (made on the first call):
+#   bash tools/run_tests.sh [arguments of pytest]      e.g. -m slow, or tests/test_geometry
+# PYTHON chooses the Python, see tools/misc/setup_venv.sh.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+bash "$root/tools/misc/setup_venv.sh" tests
+cd "$root"
+python=${MMSSC_VENV:-$root/.venv}/bin/python
+# One thread each: the tests are small, and threads of several processes wait for one another.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+workers=$("$python" -c 'import os; print(min(len(os.sched_getaffinity(0)), 4))')
+exec "$python" -m pytest -n "$workers" --dist loadfile "$@"

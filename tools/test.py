@@ -1,0 +1,76 @@
+"""Test a model: ``python tools/test.py CONFIG CHECKPOINT``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from mmengine.config import Config
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+from mmssc.engine.launch import add_common_arguments, build_runner, load_config, say
+from mmssc.fileio import atomic_write
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Test a model, draw or export its predictions.')
+    parser.add_argument('config', help='config file')
+    text = "checkpoint file or URL, or 'untrained': the network as the config initialises it"
+    parser.add_argument('checkpoint', help=text)
+    parser.add_argument('--out', metavar='FILE.json', help='also write the figures to this file')
+    parser.add_argument('--show-dir', help='write a picture of every prediction to this folder')
+    parser.add_argument(
+        '--format-only',
+        action='store_true',
+        help='write predictions for the test server (to --output-dir) and score nothing',
+    )
+    parser.add_argument('--output-dir', help='folder for the predictions of --format-only')
+    add_common_arguments(parser)
+    args = parser.parse_args()
+    if args.format_only != bool(args.output_dir):
+        parser.error('--format-only and --output-dir go together')
+    return args
+
+
+def export_only(cfg: Config, output_dir: str) -> None:
+    """Let every metric of the test evaluator write predictions instead of figures."""
+    evaluator = cfg.test_evaluator
+    for metric in evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]:
+        metric.format_only = True
+        metric.output_dir = output_dir
+
+
+def unwrap_model(model: nn.Module) -> nn.Module:
+    """The model itself, whether or not it is wrapped for several processes."""
+    return model.module if is_model_wrapper(model) else model
+
+
+def main() -> None:
+    """Test as the command line says."""
+    args = parse_args()
+    cfg = load_config(args)
+    untrained = args.checkpoint == 'untrained'
+    cfg.load_from = None if untrained else args.checkpoint
+    cfg.resume = False
+    if args.format_only:
+        export_only(cfg, args.output_dir)
+    if args.show_dir:
+        hooks = cfg.setdefault('default_hooks', {})
+        settings = hooks.get('visualization') or dict(type='SSCVisualizationHook')
+        hooks['visualization'] = dict(settings, draw=True, show_dir=args.show_dir)
+    runner = build_runner(cfg)
+    if untrained:
+        unwrap_model(runner.model).init_weights()
+    else:
+        runner.register_hook(dict(type='CheckpointMatchHook'))
+    figures = runner.test()
+    if args.out and runner.rank == 0:
+        with atomic_write(args.out, 'w') as file:
+            json.dump({key: float(value) for key, value in figures.items()}, file, indent=2)
+        say(f'Figures written to {args.out}')
+
+
+if __name__ == '__main__':
+    main()
