@@ -9,7 +9,13 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from torch import nn
 
-from mmssc.engine.launch import add_common_arguments, build_runner, load_config, say
+from mmssc.engine.launch import (
+    add_common_arguments,
+    build_runner,
+    close_process_group,
+    load_config,
+    say,
+)
 from mmssc.fileio import atomic_write
 
 
@@ -70,6 +76,7 @@ def main() -> None:
         with atomic_write(args.out, 'w') as file:
             json.dump({key: float(value) for key, value in figures.items()}, file, indent=2)
         say(f'Figures written to {args.out}')
+    close_process_group()
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ import argparse
 from mmssc.engine.launch import (
     add_common_arguments,
     build_runner,
+    close_process_group,
     enable_amp,
     find_resume_checkpoint,
     load_config,
@@ -61,6 +62,7 @@ def main() -> None:
         cfg.resume = checkpoint is not None
         cfg.load_from = checkpoint or cfg.get('load_from')
     build_runner(cfg).train()
+    close_process_group()
 
 
 if __name__ == '__main__':

@@ -19,8 +19,8 @@ from mmssc.compat import init_cpu_process_group
 from mmssc.errors import DataError
 
 __all__ = [
-    'ConfigOptions', 'add_cfg_options', 'add_common_arguments', 'build_runner', 'enable_amp',
-    'find_resume_checkpoint', 'load_config', 'say',
+    'ConfigOptions', 'add_cfg_options', 'add_common_arguments', 'build_runner',
+    'close_process_group', 'enable_amp', 'find_resume_checkpoint', 'load_config', 'say',
 ]  # fmt: skip
 
 
@@ -142,6 +142,18 @@ def build_runner(cfg: Config) -> Runner:
 
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
+
+
+def close_process_group() -> None:
+    """Leave the processes of a distributed run together, at the end of a run that succeeded.
+
+    A process that just exits tears its threads down while the others may still talk to it; now and
+    then that ends in an abort and a failed launch after all results were written. Does nothing in
+    a run of one process.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def find_resume_checkpoint(work_dir: str | PathLike[str]) -> str | None:
