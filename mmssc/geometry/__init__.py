@@ -1,19 +1,39 @@
 """Geometry: pure functions on tensors, usable without the rest of the library."""
 
+from .depth_mapping import (
+    depth_to_voxels,
+    invert_mapping,
+    invert_pixel_mapping,
+    place_grid,
+    voxel_pixel_mapping,
+)
 from .depth_to_points import depth_to_points, disparity_to_depth
 from .label_pooling import pool_labels
 from .projection import field_of_view_mask, voxel_to_pixel
 from .rigid import invert_rigid, transform_points
+from .sketch import label_sketch
+from .tsdf import compute_tsdf, flip_tsdf, label_weight, observed_voxels, pool_tsdf
 from .voxelize import points_to_occupancy, quantize_points
 
 __all__ = [
+    'compute_tsdf',
     'depth_to_points',
+    'depth_to_voxels',
     'disparity_to_depth',
     'field_of_view_mask',
+    'flip_tsdf',
+    'invert_mapping',
+    'invert_pixel_mapping',
     'invert_rigid',
+    'label_sketch',
+    'label_weight',
+    'observed_voxels',
+    'place_grid',
     'points_to_occupancy',
     'pool_labels',
+    'pool_tsdf',
     'quantize_points',
     'transform_points',
+    'voxel_pixel_mapping',
     'voxel_to_pixel',
 ]

@@ -16,13 +16,14 @@ def pool_labels(
     num_classes: int,
     ignore: int = 255,
     empty_threshold: float = 0.95,
+    tie: str = 'ignore',
 ) -> Tensor:
     """Pool a label volume by majority over blocks of ``factor`` ** 3 voxels.
 
     The rule of the completion benchmarks: where more than ``empty_threshold`` of a block is empty
-    (0) or ignored, the block is empty if empty voxels strictly outnumber the ignored ones and
-    ignored otherwise. Every other block takes its most frequent label among 1..num_classes-1, the
-    smallest id of a tie.
+    (0) or ignored, the block is whichever of the two has more voxels; ``tie`` decides between
+    equals. Every other block takes its most frequent label among 1..num_classes-1, the smallest id
+    of a tie.
 
     Args:
         labels: (..., X, Y, Z) uint8 (or another integer type), sides multiples of ``factor``.
@@ -30,13 +31,19 @@ def pool_labels(
         num_classes: Number of classes, empty (0) included.
         ignore: Id of voxels without a label.
         empty_threshold: See above, a share of the block.
+        tie: A block with as many empty as ignored voxels is ``'ignore'`` (SemanticKITTI, and
+            MonoScene and DDRNet on NYU) or ``'empty'`` (TorchSSC's files, hence 3D-Sketch,
+            CleanerS and AMMNet).
 
     Returns:
         (..., X / factor, Y / factor, Z / factor), same type and device.
 
     Raises:
-        DataError: A side is no multiple of ``factor``, or an id is neither a class nor ``ignore``.
+        DataError: A side is no multiple of ``factor``, an id is neither a class nor ``ignore``, or
+            ``tie`` is no such rule.
     """
+    if tie not in ('ignore', 'empty'):
+        raise DataError('label pooling', 'tie', "'ignore' or 'empty'", repr(tie))
     *batch, x, y, z = labels.shape
     if factor < 1 or x % factor or y % factor or z % factor:
         raise DataError('labels', 'shape', f'sides that are multiples of {factor}', (x, y, z))
@@ -50,7 +57,7 @@ def pool_labels(
     num_empty = (blocks == 0).sum(1)
     num_ignored = (blocks == ignore).sum(1)
     pooled = torch.full_like(num_empty, ignore)
-    pooled[num_empty > num_ignored] = 0
+    pooled[num_empty > num_ignored if tie == 'ignore' else num_empty >= num_ignored] = 0
     # Few blocks hold a surface: only those need their labels counted.
     mixed = torch.nonzero(num_empty + num_ignored <= empty_threshold * factor**3)[:, 0]
     members = blocks[mixed].to(torch.int64)

@@ -1,0 +1,272 @@
+"""Truncated signed distance volumes of one depth map."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from mmssc.errors import DataError
+from mmssc.geometry.depth_mapping import check_depth_camera, hit_voxels
+from mmssc.structures import VoxelGrid
+
+__all__ = ['compute_tsdf', 'observed_voxels', 'pool_tsdf', 'flip_tsdf', 'label_weight']
+
+# Voxels of a slab: large enough for vector units, small enough for the cache.
+_SLAB_VOXELS = 400_000
+# A voxel this close to the seen depth is not behind it (metres).
+_DEPTH_TOLERANCE = 1e-4
+# Smallest magnitude of a flipped value, and the value below which a distance has no sign.
+_FLIPPED_MINIMUM = 1e-3
+
+
+def compute_tsdf(
+    depth: Tensor,
+    pixel_voxels: Tensor,
+    cam2img: Tensor,
+    cam2world: Tensor,
+    grid: VoxelGrid,
+    truncation: float = 0.24,
+    depth_limits: tuple[float, float] = (0.5, 8.0),
+) -> Tensor:
+    """The TSDF of one view, as the indoor completion benchmarks define it.
+
+    Not the projective distance: the magnitude is the Euclidean distance to the nearest voxel that
+    a pixel hits, the sign says whether the lower corner of the voxel is in front of (+) or behind
+    (-) the depth of the pixel it projects to. +1 is seen empty space farther than ``truncation``
+    from a surface, -1 is hidden, and 0 is both "surface" and "not observed" (outside the image,
+    behind the camera, no depth, depth beyond the limits); see :func:`observed_voxels`.
+
+    Float32 in the order of operations of SSCNet's CUDA tool (Song et al., CVPR 2017, as changed by
+    SATNet and TorchSSC), with an exact distance transform instead of its search of a box. Same on
+    every device. Memory: a few volumes of ``grid``.
+
+    Args:
+        depth: (H, W) float32, metres along the optical axis, 0 = none.
+        pixel_voxels: (H, W) voxel of each pixel, -1 = none: :func:`depth_to_voxels` of the same
+            depth, camera and grid.
+        cam2img: (3, 3) intrinsics without skew, pixels.
+        cam2world: (4, 4) rigid, camera to the frame of the grid.
+        grid: The fine grid, any order of axes.
+        truncation: Distance at which the magnitude is 1 (metres).
+        depth_limits: A voxel whose pixel has a smaller or larger depth is not observed (metres).
+
+    Returns:
+        float32 of ``grid.shape`` in [-1, 1].
+
+    Raises:
+        DataError: See :func:`check_depth_camera`, or ``pixel_voxels`` has another shape than
+            ``depth`` or an index that is not in the grid, or the truncation is not positive.
+    """
+    check_depth_camera(depth, cam2img, cam2world)
+    if pixel_voxels.shape != depth.shape:
+        raise DataError('TSDF', 'pixel_voxels', tuple(depth.shape), tuple(pixel_voxels.shape))
+    if not 0 < truncation < math.inf:
+        raise DataError('TSDF', 'truncation', 'a positive length', truncation)
+    depth = depth.to(torch.float32)
+    tsdf = _truncated_distance(pixel_voxels, grid, truncation)
+    planes = max(1, _SLAB_VOXELS // (grid.shape[1] * grid.shape[2]))
+    projection = _CornerProjection(depth, cam2img, cam2world, grid, depth_limits)
+    for first in range(0, grid.shape[0], planes):
+        slab = slice(first, min(first + planes, grid.shape[0]))
+        tsdf[slab] *= projection.sign(slab)
+    # A product with the sign -1 may be -0.
+    return tsdf.add_(0.0)
+
+
+class _CornerProjection:
+    """Signs of the voxels of a grid, slab by slab along its first axis.
+
+    A corner in camera coordinates is ``R^T (corner - t)``. The products with each world coordinate
+    are vectors along one array axis, so the volume only sees their sum, x, then y, then z.
+    """
+
+    def __init__(
+        self,
+        depth: Tensor,
+        cam2img: Tensor,
+        cam2world: Tensor,
+        grid: VoxelGrid,
+        depth_limits: tuple[float, float],
+    ) -> None:
+        self.depth = depth
+        camera, pose = cam2img.to(depth), cam2world.to(depth)
+        self.focal, self.center = (camera[0, 0], camera[1, 1]), (camera[0, 2], camera[1, 2])
+        low, high = depth_limits
+        self.has_depth = (depth >= low) & (depth <= high)
+        # terms[w][i]: R[w, i] * (corner_w - t_w), shaped to broadcast along its array axis.
+        self.terms: list[list[Tensor]] = []
+        self.first_axis = 'xyz'.index(grid.axes[0])
+        for world, name in enumerate('xyz'):
+            axis = grid.axes.index(name)
+            index = torch.arange(grid.shape[axis], device=depth.device, dtype=torch.float32)
+            step = depth.new_tensor(grid.voxel_size[axis])
+            offset = index * step + depth.new_tensor(grid.origin[axis]) - pose[world, 3]
+            shape = [1, 1, 1]
+            shape[axis] = -1
+            self.terms.append([(pose[world, i] * offset).reshape(shape) for i in range(3)])
+
+    def _coordinate(self, i: int, slab: slice) -> Tensor:
+        x, y, z = (
+            terms[i][slab] if world == self.first_axis else terms[i]
+            for world, terms in enumerate(self.terms)
+        )
+        return x + y + z
+
+    def sign(self, slab: slice) -> Tensor:
+        """+1 in front, -1 behind, 0 not observed; float32, shape of the slab."""
+        height, width = self.depth.shape
+        z = self._coordinate(2, slab)
+        column = (self._coordinate(0, slab) / z).mul_(self.focal[0]).add_(self.center[0])
+        row = (self._coordinate(1, slab) / z).mul_(self.focal[1]).add_(self.center[1])
+        # Rounding half away from zero gives a pixel of the image exactly for these.
+        seen = (z > 0) & (column > -0.5) & (column < width - 0.5)
+        seen &= (row > -0.5) & (row < height - 0.5)
+        voxels = torch.nonzero(seen.reshape(-1))[:, 0]
+        z, column, row = (value.reshape(-1)[voxels] for value in (z, column, row))
+        pixels = _round_half_up(row) * width + _round_half_up(column)
+        surface = self.depth.reshape(-1)[pixels]
+        in_front = (surface > z) | ((surface - z).abs() < _DEPTH_TOLERANCE)
+        signs = in_front.to(torch.float32).mul_(2).sub_(1)
+        signs *= self.has_depth.reshape(-1)[pixels]
+        volume = torch.zeros(seen.numel(), dtype=torch.float32, device=seen.device)
+        volume[voxels] = signs
+        return volume.reshape(seen.shape)
+
+
+def _round_half_up(values: Tensor) -> Tensor:
+    """Nearest whole number of values above -0.5, exact halves upwards; int64."""
+    # Not floor(x + 0.5): the sum rounds 0.49999997 up to 1.
+    whole = values.to(torch.int64)
+    return whole + (values - whole >= 0.5)
+
+
+def _truncated_distance(pixel_voxels: Tensor, grid: VoxelGrid, truncation: float) -> Tensor:
+    """Distance to the nearest voxel hit over ``truncation``, at most 1; float32, grid shape.
+
+    The squared distance is separable: one minimum over shifts per axis, exact up to the truncation.
+    """
+    device = pixel_voxels.device
+    unit = min(grid.voxel_size)
+    reach = truncation / unit
+    is_cubic = max(grid.voxel_size) == unit
+    limit = math.ceil(reach * reach - 1e-6)
+    # Whole numbers of squared voxels where the voxels are cubes: half the memory, twice the speed.
+    whole = is_cubic and 2 * limit < torch.iinfo(torch.int16).max
+    dtype = torch.int16 if whole else torch.float32
+    squares = torch.full((grid.num_voxels,), limit, dtype=dtype, device=device)
+    squares[hit_voxels(pixel_voxels, grid.num_voxels)] = 0
+    squares = squares.reshape(grid.shape)
+    for axis in range(3):
+        ratio = grid.voxel_size[axis] / unit
+        squares = _minimum_over_shifts(squares, axis, ratio, limit)
+    # float(): a sum of squares is exact in float32.
+    return squares.to(torch.float32).sqrt_().div_(_number(reach, device)).clamp_(max=1)
+
+
+def _number(value: float, device: torch.device) -> Tensor:
+    """A plain number as float32 tensor: dividing by it is a division on every device."""
+    nearest = round(value)
+    value = nearest if abs(value - nearest) < 1e-6 else value
+    return torch.tensor(value, dtype=torch.float32, device=device)
+
+
+def _minimum_over_shifts(squares: Tensor, axis: int, ratio: float, limit: int) -> Tensor:
+    """``min_k squares[i + k] + (k * ratio) ** 2`` along one axis."""
+    result = squares.clone()
+    length = squares.shape[axis]
+    for shift in range(1, length):
+        cost = (shift * ratio) ** 2
+        if cost >= limit:
+            break
+        step = int(cost) if not squares.is_floating_point() else cost
+        raised = squares + step
+        for target, source in ((0, shift), (shift, 0)):
+            kept = result.narrow(axis, target, length - shift)
+            torch.minimum(kept, raised.narrow(axis, source, length - shift), out=kept)
+    return result
+
+
+def observed_voxels(tsdf: Tensor, pixel_voxels: Tensor) -> Tensor:
+    """Voxels that the camera observed: on a surface, in front of one or hidden by one.
+
+    Args:
+        tsdf: (X, Y, Z) of :func:`compute_tsdf`, at full resolution.
+        pixel_voxels: (H, W) voxel of each pixel, -1 = none.
+
+    Returns:
+        bool, (X, Y, Z).
+    """
+    observed = (tsdf != 0).reshape(-1)
+    observed[hit_voxels(pixel_voxels, tsdf.numel())] = True
+    return observed.reshape(tsdf.shape)
+
+
+def pool_tsdf(tsdf: Tensor, factor: int) -> Tensor:
+    """Mean over blocks of ``factor`` ** 3 voxels, added in one fixed order.
+
+    Args:
+        tsdf: (..., X, Y, Z) floating point, sides multiples of ``factor``.
+        factor: Edge of a block in voxels.
+
+    Returns:
+        (..., X / factor, Y / factor, Z / factor), same type and device.
+
+    Raises:
+        DataError: A side is no multiple of ``factor``.
+    """
+    sides = tuple(tsdf.shape[-3:])
+    if tsdf.ndim < 3 or factor < 1 or any(side % factor for side in sides):
+        raise DataError('TSDF', 'shape', f'sides that are multiples of {factor}', sides)
+    total = tsdf
+    for axis in (-1, -2, -3):
+        blocks = total.unflatten(axis, (total.shape[axis] // factor, factor))
+        parts = blocks.unbind(axis)
+        total = parts[0].clone()
+        for part in parts[1:]:
+            total += part
+    return total / torch.tensor(float(factor**3), dtype=tsdf.dtype, device=tsdf.device)
+
+
+def flip_tsdf(tsdf: Tensor, unseen: Tensor | None = None) -> Tensor:
+    """The flipped TSDF of SSCNet: large near surfaces, small far from them.
+
+    ``sign(t) * max(0.001, 1 - |t|)``, with the sign + where ``|t| < 0.001``.
+
+    Args:
+        tsdf: Any shape, in [-1, 1].
+        unseen: bool of the same shape, voxels that count as far away in front (t = 1), as in
+            SSCNet; None leaves them as they are: t = 0, hence 1 (SATNet's and DDRNet's files).
+            See :func:`observed_voxels`.
+
+    Returns:
+        Same shape, type and device.
+    """
+    if unseen is not None:
+        tsdf = tsdf.masked_fill(unseen, 1.0)
+    magnitude = tsdf.abs()
+    flipped = (1 - magnitude).clamp_(min=_FLIPPED_MINIMUM)
+    return torch.where((tsdf < 0) & (magnitude >= _FLIPPED_MINIMUM), -flipped, flipped)
+
+
+def label_weight(label: Tensor, tsdf: Tensor, ignore: int = 255) -> Tensor:
+    """The voxels that the RGB-D methods train on: every labelled object and all hidden space.
+
+    The rule of TorchSSC's ``arr_1``. It keeps hidden voxels without a label, which the losses and
+    metrics leave out by ``label != ignore``.
+
+    Args:
+        label: (..., X, Y, Z) class ids, 0 = empty.
+        tsdf: (..., X, Y, Z) TSDF on the same grid, see :func:`pool_tsdf`.
+        ignore: Id of voxels without a label.
+
+    Returns:
+        bool, (..., X, Y, Z).
+
+    Raises:
+        DataError: The shapes differ.
+    """
+    if label.shape != tsdf.shape:
+        raise DataError('label weight', 'shape', tuple(label.shape), tuple(tsdf.shape))
+    return ((label > 0) & (label != ignore)) | (tsdf < -0.5)
