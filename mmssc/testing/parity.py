@@ -24,7 +24,7 @@ from . import reference_fill as fill
 
 __all__ = [
     'ParityCase', 'ParityOptions', 'ParityRecipe', 'ParityReport', 'ParityRow', 'crc32',
-    'rebuild_checkpoint', 'to_numpy',
+    'fill_checkpoint', 'rebuild_checkpoint', 'to_numpy',
 ]  # fmt: skip
 
 _TINY = 1e-300
@@ -194,12 +194,21 @@ class ParityReport:
         max_rel = float((error / np.maximum(magnitude, _TINY)).max(initial=0.0))
         self.add(ParityRow(name, error.size, max_abs, max_rel, tolerance, ok))
 
-    def probed(self, case: ParityCase, name: str, array: Any, relative: float) -> None:
-        """Compare an array with ``NAME/shape, idx, val, stats``, relative to its deviation."""
+    def probed(
+        self, case: ParityCase, name: str, array: Any, relative: float, absolute: float = 0.0
+    ) -> None:
+        """Compare an array with its probe, relative to its deviation.
+
+        A probe is ``NAME/shape, idx, val`` and perhaps ``stats`` (mean, deviation, minimum,
+        maximum), or ``NAME.shape, .idx, .val, .mean, .std``.
+        """
         array = to_numpy(array)
-        shape = tuple(int(side) for side in case[f'{name}/shape'])
-        index, expected = case[f'{name}/idx'], case[f'{name}/val'].astype(np.float64)
+        dot = '.' if f'{name}.idx' in case else '/'
+        shape = tuple(int(side) for side in case[f'{name}{dot}shape'])
+        index, expected = case[f'{name}{dot}idx'], case[f'{name}{dot}val'].astype(np.float64)
         stats = case.get(f'{name}/stats')
+        if dot == '.':
+            stats = np.array([case.number(f'{name}.mean'), case.number(f'{name}.std')])
         if array.shape != shape:
             self._wrong_shape(name, array, np.empty(shape, np.bool_), 'shape')
             return
@@ -208,9 +217,10 @@ class ParityReport:
         if stats is not None:
             scale = float(stats[1])
             whole = array.astype(np.float64)
-            found = np.append(found, [whole.mean(), whole.std(), whole.min(), whole.max()])
+            summary = [whole.mean(), whole.std(), whole.min(), whole.max()]
+            found = np.append(found, summary[: len(stats)])
             expected = np.append(expected, stats)
-        self.close(name, found, expected, relative=relative, scale=scale)
+        self.close(name, found, expected, relative=relative, absolute=absolute, scale=scale)
 
     def at_most(self, name: str, count: int, limit: int, total: int, what: str) -> None:
         """At most ``limit`` of ``total`` entries differ."""
@@ -276,12 +286,23 @@ def rebuild_checkpoint(manifest: str | PathLike[str], case: ParityCase) -> dict[
     Raises:
         DataError: The manifest has no tensor of the name ``tweak_key``.
     """
-    state = fill.fill_state_dict(fill.read_manifest(manifest), case.integer('seed'))
+    state = fill_checkpoint(manifest, case.integer('seed'))
     key = str(case['tweak_key'])
     if key not in state:
         raise DataError(manifest, 'keys', key, 'no such key', f'It belongs to {case.path.name}')
-    state[key].reshape(-1)[0] = case['tweak_value']
-    return {key: torch.from_numpy(value) for key, value in state.items()}
+    state[key].view(-1)[0] = float(case['tweak_value'])
+    return state
+
+
+def fill_checkpoint(manifest: str | PathLike[str], seed: int) -> dict[str, Tensor]:
+    """A reference checkpoint whose every tensor is filled by seed.
+
+    Args:
+        manifest: Keys and shapes, see :func:`reference_fill.read_manifest`.
+        seed: Seed of the case.
+    """
+    state = fill.fill_state_dict(fill.read_manifest(manifest), seed)
+    return {key: torch.from_numpy(np.asarray(value)) for key, value in state.items()}
 
 
 def to_numpy(value: Any) -> np.ndarray:

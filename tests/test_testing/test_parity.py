@@ -10,7 +10,13 @@ import torch
 
 from mmssc.errors import DataError
 from mmssc.testing import reference_fill as fill
-from mmssc.testing.parity import ParityCase, ParityReport, crc32, rebuild_checkpoint
+from mmssc.testing.parity import (
+    ParityCase,
+    ParityReport,
+    crc32,
+    fill_checkpoint,
+    rebuild_checkpoint,
+)
 
 
 def make_case(path: Path, **arrays: object) -> ParityCase:
@@ -72,6 +78,27 @@ def test_probed_sees_the_whole_array(tmp_path: Path, change: str | None) -> None
     assert not case.unused()
 
 
+@pytest.mark.parametrize('change', [None, 'probe', 'elsewhere', 'shape'])
+def test_probe_with_dotted_names(tmp_path: Path, change: str | None) -> None:
+    array = np.random.default_rng(0).standard_normal((40, 50)).astype(np.float32)
+    index, value = fill.probe(array, 1, 100)
+    parts = dict(
+        shape=array.shape, idx=index, val=value, mean=array.mean(), std=array.std(dtype=np.float64)
+    )
+    case = make_case(tmp_path, **{f'a.b.{key}': part for key, part in parts.items()})
+    if change == 'probe':
+        array.reshape(-1)[index[3]] += 0.01
+    if change == 'elsewhere':
+        rest = np.setdiff1d(np.arange(array.size), index)
+        array.reshape(-1)[rest[7]] = 9.0
+    if change == 'shape':
+        array = array.T
+    report = ParityReport()
+    report.probed(case, 'a.b', torch.from_numpy(array), 1e-4)
+    assert report.ok is (change is None)
+    assert not case.unused()
+
+
 def test_at_most_and_tell() -> None:
     report = ParityReport()
     report.at_most('x', 200, 200, 1000, 'voxels')
@@ -104,6 +131,8 @@ def test_checkpoint_is_filled_and_tweaked(tmp_path: Path) -> None:
     state = rebuild_checkpoint(manifest, case)
     assert state['b.bias'].tolist() == [-0.25]
     assert np.array_equal(state['a.weight'].numpy(), fill.fill_tensor('a.weight', (2, 3), 5))
+    plain = fill_checkpoint(manifest, 5)
+    assert plain['b.bias'].numpy() == fill.fill_tensor('b.bias', (1,), 5)
     with pytest.raises(DataError, match=r'c\.bias'):
         rebuild_checkpoint(
             manifest, make_case(tmp_path, seed=5, tweak_key='c.bias', tweak_value=1.0)

@@ -1,6 +1,16 @@
 """Layers shared by several methods."""
 
 from .bev_unet import BEVUNet
+from .ddr import (
+    ConvBlock3D,
+    DDRBottleneck3D,
+    DDRStage,
+    TwoStageTrunk,
+    TwoStageUNet,
+    UpsampleBlock3D,
+    VolumeClassifier,
+    conv_stack,
+)
 from .multi_scale_pooling import MultiScalePooling
 from .norm import DistributedBN, build_norm, normalize_rows
 from .semantic_diffusion import MPAC, ASPP3d, SemanticDiffusion
@@ -8,7 +18,9 @@ from .sparse_blocks import SparseGuidance, SparseResidualBlock
 from .volume_heads import DilatedSegmentationHead, UpsamplingClassifier, VoxelClassifier
 
 __all__ = [
-    'MPAC', 'ASPP3d', 'BEVUNet', 'DilatedSegmentationHead', 'DistributedBN', 'MultiScalePooling',
-    'SemanticDiffusion', 'SparseGuidance', 'SparseResidualBlock', 'UpsamplingClassifier',
-    'VoxelClassifier', 'build_norm', 'normalize_rows',
+    'MPAC', 'ASPP3d', 'BEVUNet', 'ConvBlock3D', 'DDRBottleneck3D', 'DDRStage',
+    'DilatedSegmentationHead', 'DistributedBN', 'MultiScalePooling', 'SemanticDiffusion',
+    'SparseGuidance', 'SparseResidualBlock', 'TwoStageTrunk', 'TwoStageUNet', 'UpsampleBlock3D',
+    'UpsamplingClassifier', 'VolumeClassifier', 'VoxelClassifier', 'build_norm', 'conv_stack',
+    'normalize_rows',
 ]  # fmt: skip

@@ -1,0 +1,271 @@
+"""Dimensional decomposition residual (DDR) blocks and the two-stage trunk built of them.
+
+Li et al., "RGBD Based Dimensional Decomposition Residual Network for 3D Semantic Scene
+Completion", CVPR 2019, in the form that 3D-Sketch, CleanerS and AMMNet share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .norm import build_norm
+
+__all__ = [
+    'ConvBlock3D', 'DDRBottleneck3D', 'DDRStage', 'TwoStageTrunk', 'TwoStageUNet',
+    'UpsampleBlock3D', 'VolumeClassifier', 'conv_stack',
+]  # fmt: skip
+
+_BN = dict(type='BN')
+
+
+class ConvBlock3D(nn.Module):
+    """3x3x3 convolution without bias, normalisation, ReLU.
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels.
+        norm_cfg: Normalisation, see :func:`build_norm`.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, norm_cfg: dict[str, Any] = _BN) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(in_channels, out_channels, 3, padding=1, bias=False)
+        self.norm = build_norm(norm_cfg, out_channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, X, Y, Z) to (B, out_channels, X, Y, Z)."""
+        return F.relu(self.norm(self.conv(x)), inplace=True)
+
+
+def conv_stack(widths: Sequence[int], norm_cfg: dict[str, Any] = _BN) -> nn.Sequential:
+    """:class:`ConvBlock3D` from each of ``widths`` to the next."""
+    return nn.Sequential(*(ConvBlock3D(a, b, norm_cfg) for a, b in zip(widths, widths[1:])))
+
+
+class UpsampleBlock3D(nn.Module):
+    """Transposed convolution with bias that doubles every side, normalisation, ReLU, dropout.
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels.
+        dropout: Rate of the element-wise dropout at the end.
+        norm_cfg: Normalisation, see :func:`build_norm`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        dropout: float = 0.0,
+        norm_cfg: dict[str, Any] = _BN,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose3d(
+            in_channels, out_channels, 3, stride=2, padding=1, output_padding=1
+        )
+        self.norm = build_norm(norm_cfg, out_channels, 3)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, X, Y, Z) to (B, out_channels, 2X, 2Y, 2Z)."""
+        return self.dropout(F.relu(self.norm(self.conv(x)), inplace=True))
+
+
+class VolumeClassifier(nn.Module):
+    """Channel dropout and a 1x1x1 convolution with bias.
+
+    Args:
+        channels: Input channels.
+        num_classes: Number of classes K.
+        dropout: Rate of the channel dropout.
+    """
+
+    def __init__(self, channels: int, num_classes: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout3d(dropout)
+        self.conv = nn.Conv3d(channels, num_classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels, X, Y, Z) to logits (B, K, X, Y, Z)."""
+        return self.conv(self.dropout(x))
+
+
+class DDRBottleneck3D(nn.Module):
+    """Residual block with a 3x3x3 convolution decomposed into 1x1x3, 1x3x1 and 3x1x1.
+
+    The sums between the three use the tensors before ReLU. The shortcuts of these sums
+    (``downsample2`` to ``downsample4``) exist only where the stride is above 1; the reference
+    builds them always and never uses the others.
+
+    Args:
+        in_channels: Input channels.
+        planes: Width inside.
+        expansion: Output channels over ``planes``.
+        stride: Stride of every axis; a side of n becomes ceil(n / stride).
+        dilation: Dilation of the three convolutions.
+        downsample: Shortcut of the whole block by average pooling, 1x1x1 convolution and
+            normalisation, needed where the block changes the shape.
+        norm_cfg: Normalisation, see :func:`build_norm`.
+
+    Raises:
+        ValueError: Without ``downsample`` the block must keep the shape.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        planes: int,
+        expansion: int = 4,
+        stride: int = 1,
+        dilation: int = 1,
+        downsample: bool = False,
+        norm_cfg: dict[str, Any] = _BN,
+    ) -> None:
+        super().__init__()
+        out_channels = planes * expansion
+        if not downsample and (stride != 1 or in_channels != out_channels):
+            raise ValueError(
+                f'{in_channels} to {out_channels} channels with stride {stride} needs downsample'
+            )
+        self.conv1 = nn.Conv3d(in_channels, planes, 1, bias=False)
+        self.conv2 = _axis_conv(planes, (0, 0, 1), stride, dilation)
+        self.conv3 = _axis_conv(planes, (0, 1, 0), stride, dilation)
+        self.conv4 = _axis_conv(planes, (1, 0, 0), stride, dilation)
+        self.conv5 = nn.Conv3d(planes, out_channels, 1, bias=False)
+        self.bn1, self.bn2, self.bn3, self.bn4 = (build_norm(norm_cfg, planes, 3) for _ in range(4))
+        self.bn5 = build_norm(norm_cfg, out_channels, 3)
+        self.downsample = self.downsample2 = self.downsample3 = self.downsample4 = nn.Identity()
+        if downsample:
+            self.downsample = _shortcut(in_channels, out_channels, (stride,) * 3, norm_cfg)
+        if stride != 1:
+            self.downsample2 = _shortcut(planes, planes, (1, stride, 1), norm_cfg)
+            self.downsample3 = _shortcut(planes, planes, (stride, 1, 1), norm_cfg)
+            self.downsample4 = _shortcut(planes, planes, (stride, 1, 1), norm_cfg)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, X, Y, Z) to (B, planes * expansion, X / stride, ...)."""
+        a = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        b = self.bn2(self.conv2(a))
+        c = self.bn3(self.conv3(F.relu(b)))
+        b = self.downsample2(b)
+        c = c + b
+        d = self.bn4(self.conv4(F.relu(c)))
+        d = d + self.downsample3(b) + self.downsample4(c)
+        e = self.bn5(self.conv5(F.relu(d, inplace=True)))
+        return F.relu(e + self.downsample(x), inplace=True)
+
+
+def _axis_conv(planes: int, axis: tuple[int, int, int], stride: int, dilation: int) -> nn.Conv3d:
+    """Convolution of length 3 along the one axis that is marked with 1."""
+
+    def only(value: int, elsewhere: int) -> tuple[int, ...]:
+        return tuple(value if marked else elsewhere for marked in axis)
+
+    return nn.Conv3d(
+        planes,
+        planes,
+        only(3, 1),
+        stride=only(stride, 1),
+        padding=only(dilation, 0),
+        dilation=only(dilation, 1),
+        bias=False,
+    )
+
+
+def _shortcut(
+    in_channels: int, out_channels: int, stride: tuple[int, ...], norm_cfg: dict[str, Any]
+) -> nn.Sequential:
+    # ceil_mode: sides that the stride does not divide come out as those of the convolutions.
+    return nn.Sequential(
+        nn.AvgPool3d(stride, stride, ceil_mode=True),
+        nn.Conv3d(in_channels, out_channels, 1, bias=False),
+        build_norm(norm_cfg, out_channels, 3),
+    )
+
+
+class DDRStage(nn.Sequential):
+    """One DDR block of stride 2, then one per dilation at the lower resolution.
+
+    The first block has ``in_channels / 4`` planes, the others ``out_channels / 4``.
+
+    Args:
+        in_channels: Input channels, a multiple of 4.
+        out_channels: Output channels, a multiple of ``in_channels / 4`` and of 4.
+        dilations: Dilation of each block after the first.
+        norm_cfg: Normalisation, see :func:`build_norm`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        dilations: Sequence[int] = (1, 2, 3),
+        norm_cfg: dict[str, Any] = _BN,
+    ) -> None:
+        planes = in_channels // 4
+        if planes == 0 or in_channels % 4 or out_channels % 4 or out_channels % planes:
+            raise ValueError(f'cannot go from {in_channels} to {out_channels} channels')
+        expansion = out_channels // planes
+        super().__init__(
+            DDRBottleneck3D(
+                in_channels, planes, expansion, stride=2, downsample=True, norm_cfg=norm_cfg
+            ),
+            *(
+                DDRBottleneck3D(
+                    out_channels, out_channels // 4, dilation=dilation, norm_cfg=norm_cfg
+                )
+                for dilation in dilations
+            ),
+        )
+
+
+class TwoStageTrunk(nn.Module):
+    """Two :class:`DDRStage`: C channels at half, 2C at a quarter of the resolution.
+
+    Args:
+        channels: C, a multiple of 4.
+        norm_cfg: Normalisation, see :func:`build_norm`.
+    """
+
+    def __init__(self, channels: int, norm_cfg: dict[str, Any] = _BN) -> None:
+        super().__init__()
+        self.layer1 = DDRStage(channels, channels, norm_cfg=norm_cfg)
+        self.layer2 = DDRStage(channels, 2 * channels, norm_cfg=norm_cfg)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, C, X, Y, Z) to (B, C, X/2, Y/2, Z/2) and (B, 2C, X/4, Y/4, Z/4)."""
+        s1 = self.layer1(x)
+        return s1, self.layer2(s1)
+
+
+class TwoStageUNet(nn.Module):
+    """:class:`TwoStageTrunk` and the way back: two up-sampling blocks, one skip connection.
+
+    There is no skip at full resolution.
+
+    Args:
+        channels: C, a multiple of 4.
+        dropout: Rate of the element-wise dropout after the first up-sampling.
+        norm_cfg: Normalisation, see :func:`build_norm`.
+    """
+
+    def __init__(self, channels: int, dropout: float = 0.0, norm_cfg: dict[str, Any] = _BN) -> None:
+        super().__init__()
+        self.trunk = TwoStageTrunk(channels, norm_cfg)
+        self.up1 = UpsampleBlock3D(2 * channels, channels, dropout, norm_cfg)
+        self.up2 = UpsampleBlock3D(channels, channels, norm_cfg=norm_cfg)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, X, Y, Z) to the same shape.
+
+        Raises:
+            ValueError: A side is no multiple of 4.
+        """
+        if any(side % 4 for side in x.shape[2:]):
+            raise ValueError(f'every side must be a multiple of 4, got {tuple(x.shape[2:])}')
+        s1, s2 = self.trunk(x)
+        return self.up2(self.up1(s2) + s1)

@@ -1,0 +1,133 @@
+"""Lifting of image features to the voxels that a depth image hits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmssc.registry import MODELS
+
+__all__ = ['DepthMappedLifter', 'fill_zero_elements', 'sample_pixels']
+
+
+@MODELS.register_module()
+class DepthMappedLifter(BaseModule):
+    """Give every voxel the image feature at the pixel whose depth lies in it.
+
+    Equal to resizing the features to the image (bilinear) and reading the mapped pixels, without
+    the full-size features: a frame maps a few thousand voxels to its hundred thousands of pixels.
+
+    Args:
+        align_corners: Kind of the bilinear resizing, see ``torch.nn.functional.interpolate``.
+        fill: Finish with :func:`fill_zero_elements` ("3D initialisation" of 3D-Sketch).
+    """
+
+    def __init__(
+        self, align_corners: bool, fill: bool = True, init_cfg: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(init_cfg)
+        self.align_corners = align_corners
+        self.fill = fill
+
+    def forward(
+        self, features: Tensor, image_size: tuple[int, int], voxel_to_pixel: Tensor
+    ) -> Tensor:
+        """Lift.
+
+        Args:
+            features: (B, C, h, w) of any resolution.
+            image_size: (height, width) in pixels of the image that the mapping refers to.
+            voxel_to_pixel: (B, X, Y, Z) integers, flat pixel index ``row * width + column``;
+                -1 where no pixel hits the voxel.
+
+        Returns:
+            (B, C, X, Y, Z); 0 in voxels that no pixel hits, unless filled.
+
+        Raises:
+            ValueError: A pixel lies outside the image.
+        """
+        volume = self.lift(features, image_size, voxel_to_pixel)
+        return fill_zero_elements(volume) if self.fill else volume
+
+    def lift(self, features: Tensor, image_size: tuple[int, int], voxel_to_pixel: Tensor) -> Tensor:
+        """:meth:`forward` without the filling."""
+        batch_size, channels = features.shape[:2]
+        flat = voxel_to_pixel.flatten()
+        hit = (flat >= 0).nonzero()[:, 0]
+        pixels = flat[hit].long()
+        height, width = image_size
+        if len(pixels) and int(pixels.max()) >= height * width:
+            raise ValueError(f'pixel {int(pixels.max())} of an image of {height} x {width} pixels')
+        sample = hit.div(voxel_to_pixel[0].numel(), rounding_mode='floor')
+        rows = sample_pixels(features, image_size, sample, pixels, self.align_corners)
+        volume = rows.new_zeros(len(flat), channels).index_copy(0, hit, rows)
+        volume = volume.view(*voxel_to_pixel.shape, channels).permute(0, 4, 1, 2, 3)
+        return volume.contiguous()
+
+
+def sample_pixels(
+    features: Tensor,
+    image_size: tuple[int, int],
+    sample: Tensor,
+    pixels: Tensor,
+    align_corners: bool,
+) -> Tensor:
+    """Bilinear interpolation at some pixels of the resized features.
+
+    Args:
+        features: (B, C, h, w).
+        image_size: (height, width) that the features would be resized to.
+        sample: (N,) int64, sample of each pixel.
+        pixels: (N,) int64, flat pixel index ``row * width + column``.
+        align_corners: As in ``torch.nn.functional.interpolate``.
+
+    Returns:
+        (N, C), in the dtype of the features.
+    """
+    sides = features.shape[2:]
+    row = pixels.div(image_size[1], rounding_mode='floor')
+    column = pixels - row * image_size[1]
+    (top, bottom, down), (left, right, along) = (
+        _neighbours(position, side, length, align_corners)
+        for position, side, length in zip((row, column), sides, image_size)
+    )
+    table = features.permute(0, 2, 3, 1).flatten(0, 2)
+    start = sample * (sides[0] * sides[1])
+
+    def read(y: Tensor, x: Tensor) -> Tensor:
+        # index_select, not table[...]: its gradient is summed in a fixed order.
+        return table.index_select(0, start + y * sides[1] + x)
+
+    down, along = (part.to(features.dtype)[:, None] for part in (down, along))
+    upper = read(top, left) * (1 - along) + read(top, right) * along
+    lower = read(bottom, left) * (1 - along) + read(bottom, right) * along
+    return upper * (1 - down) + lower * down
+
+
+def _neighbours(
+    position: Tensor, side: int, length: int, align_corners: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cells before and after a pixel along one axis, and the weight of the second."""
+    if align_corners:
+        source = position.float() * ((side - 1) / max(length - 1, 1))
+    else:
+        source = ((position.float() + 0.5) * (side / length) - 0.5).clamp_min(0)
+    before = source.long().clamp_max(side - 1)
+    return before, (before + 1).clamp_max(side - 1), source - before
+
+
+def fill_zero_elements(volume: Tensor) -> Tensor:
+    """Add the mean of the 3x3x3 neighbourhood to every element that is exactly 0.
+
+    The test is per element: a channel that a ReLU has set to 0 in a voxel with a feature is filled
+    too. The mean counts everything outside the volume as zeros (always 27 elements).
+
+    Args:
+        volume: (B, C, X, Y, Z).
+    """
+    mean = F.avg_pool3d(volume, 3, stride=1, padding=1, count_include_pad=True)
+    return torch.addcmul(volume, mean, (volume == 0).to(volume.dtype))
