@@ -14,6 +14,7 @@ from mmssc.engine.launch import (
     build_runner,
     close_process_group,
     load_config,
+    run_main,
     say,
 )
 from mmssc.fileio import atomic_write
@@ -80,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_main(main)

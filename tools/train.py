@@ -11,6 +11,7 @@ from mmssc.engine.launch import (
     enable_amp,
     find_resume_checkpoint,
     load_config,
+    run_main,
     say,
 )
 
@@ -66,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_main(main)

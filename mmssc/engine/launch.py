@@ -6,6 +6,7 @@ import argparse
 import ast
 import os
 import re
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from mmssc.errors import DataError
 
 __all__ = [
     'ConfigOptions', 'add_cfg_options', 'add_common_arguments', 'build_runner',
-    'close_process_group', 'enable_amp', 'find_resume_checkpoint', 'load_config', 'say',
+    'close_process_group', 'enable_amp', 'find_resume_checkpoint', 'load_config', 'run_main', 'say',
 ]  # fmt: skip
 
 
@@ -142,6 +143,19 @@ def build_runner(cfg: Config) -> Runner:
 
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
+
+
+def run_main(main: Callable[[], None]) -> None:
+    """Run a tool; a wrong file or value ends it with its message and status 1, not a traceback.
+
+    ``MMSSC_TRACEBACK=1`` shows where the message comes from.
+    """
+    try:
+        main()
+    except DataError as error:
+        if os.environ.get('MMSSC_TRACEBACK', '0') != '0':
+            raise
+        raise SystemExit(f'error: {error}') from None
 
 
 def close_process_group() -> None:
