@@ -8,8 +8,9 @@ from mmssc.testing.ray_casting import ParallelRays, PinholeRays, cast_rays
 from mmssc.testing.solids import Solids, surface_normals
 from mmssc.testing.street_objects import BARK, FACADE, GLASS, LEAVES, PLANKS, RAW_IDS, SIGN
 from mmssc.testing.synthetic_driving import BAY_LENGTH, Street
+from mmssc.testing.textures import fading_noise, stripes, value_noise
 
-__all__ = ['cast_shadow', 'paint_image', 'value_noise']
+__all__ = ['cast_shadow', 'paint_image']
 
 _GROUND_COLORS = {
     'road': (0.27, 0.27, 0.29), 'parking': (0.40, 0.38, 0.39), 'sidewalk': (0.62, 0.57, 0.52),
@@ -24,43 +25,6 @@ _GRAIN = (
     (LEAVES, 0.8, 0.14, 0.45), (BARK, 0.35, 0.08, 0.3), (PLANKS, 0.2, 0.15, 0.6),
     (FACADE, 0.1, 0.2, 1.5),
 )  # fmt: skip
-
-
-def _hash(cells: np.ndarray) -> np.ndarray:
-    """(..., D) int64 cells to uniform numbers in 0..1, the same on every machine."""
-    mixed = np.zeros(cells.shape[:-1], np.uint32)
-    for axis, prime in zip(range(cells.shape[-1]), (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)):
-        mixed ^= cells[..., axis].astype(np.uint32) * np.uint32(prime)
-        mixed *= np.uint32(0x27D4EB2F)
-        mixed ^= mixed >> np.uint32(15)
-    return (mixed & np.uint32(0xFFFFFF)) / np.float64(0x1000000)
-
-
-def value_noise(points: np.ndarray, cell: float) -> np.ndarray:
-    """Smooth random values in -1..1 of (N, D) points, correlated over ``cell`` metres."""
-    scaled = points / cell
-    base = np.floor(scaled).astype(np.int64)
-    part = scaled - base
-    part = part * part * (3 - 2 * part)
-    total = np.zeros(len(points))
-    for corner in range(2 ** points.shape[1]):
-        shift = [(corner >> axis) & 1 for axis in range(points.shape[1])]
-        weight = np.prod(np.where(shift, part, 1 - part), axis=1)
-        total += weight * _hash(base + shift)
-    return 2 * total - 1
-
-
-def _fading_noise(points: np.ndarray, cell: float, footprint: np.ndarray) -> np.ndarray:
-    """Noise that is blended out where a pixel covers more than its grain (no aliasing)."""
-    weight = np.clip(1.5 - 1.5 * footprint / cell, 0, 1)
-    noise = np.zeros(len(points))
-    seen = weight > 0
-    noise[seen] = value_noise(points[seen], cell) * weight[seen]
-    return noise
-
-
-def _stripes(value: np.ndarray, period: float, width: float) -> np.ndarray:
-    return np.mod(value, period) < width
 
 
 def cast_shadow(
@@ -87,17 +51,17 @@ def _paint_ground(
         color[label == RAW_IDS[name]] = base
     flat = points[:, :2]
     rough = np.where(label == RAW_IDS['terrain'], 0.26, 0.07)
-    grain = 0.5 * _fading_noise(flat, 0.12, footprint) + 0.5 * _fading_noise(flat, 0.45, footprint)
+    grain = 0.5 * fading_noise(flat, 0.12, footprint) + 0.5 * fading_noise(flat, 0.45, footprint)
     color *= (1 + rough * grain + 0.8 * rough * value_noise(flat, 3.0))[:, None]
     dry = (label == RAW_IDS['terrain']) & (value_noise(flat, 5.0) > 0.35)
     color[dry] = color[dry] * (1.2, 0.95, 0.95)
     tiles = (label == RAW_IDS['sidewalk']) & (footprint < 0.25)
-    color[tiles & (_stripes(s, 0.75, 0.05) | _stripes(d, 0.75, 0.05))] *= 0.78
+    color[tiles & (stripes(s, 0.75, 0.05) | stripes(d, 0.75, 0.05))] *= 0.78
     on_road = (label == RAW_IDS['road']) & (away < road)
-    dashes = (away < 0.09) & _stripes(s, 7.0, 3.0)
+    dashes = (away < 0.09) & stripes(s, 7.0, 3.0)
     paint = on_road & (dashes | (np.abs(away - road + 0.25) < 0.07))
     bays = (label == RAW_IDS['parking']) & (away < strip) & (
-        _stripes(s + 0.06, BAY_LENGTH, 0.14) | (away < road + 0.12))  # fmt: skip
+        stripes(s + 0.06, BAY_LENGTH, 0.14) | (away < road + 0.12))  # fmt: skip
     color[paint | bays] = (0.82, 0.82, 0.80)
     kerb = np.abs(away - np.where(label == RAW_IDS['parking'], strip, road)) < 0.13
     color[kerb & (label == RAW_IDS['sidewalk'])] = (0.72, 0.71, 0.69)
@@ -124,12 +88,12 @@ def _paint_solids(
     color, local, style = solids.color.copy(), solids.to_local(points), solids.style
     for number, rough, fine, coarse in _GRAIN:
         at = style == number
-        grain = _fading_noise(points[at], fine, footprint[at])
-        grain = 0.5 * grain + 0.7 * _fading_noise(points[at], coarse, footprint[at])
+        grain = fading_noise(points[at], fine, footprint[at])
+        grain = 0.5 * grain + 0.7 * fading_noise(points[at], coarse, footprint[at])
         color[at] *= (1 + rough * grain)[:, None]
     at = style == FACADE
     color[at] = _paint_facade(local[at], solids.half_size[at], color[at])
-    at = (style == PLANKS) & (footprint < 0.1) & _stripes(local[:, 0], 0.22, 0.04)
+    at = (style == PLANKS) & (footprint < 0.1) & stripes(local[:, 0], 0.22, 0.04)
     color[at] *= 0.55
     half = solids.half_size
     at = (style == GLASS) & ((np.abs(local) > 0.93 * half).sum(1) > 1)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-__all__ = ['BOX', 'CYLINDER', 'ELLIPSOID', 'CORNERS', 'Solids', 'surface_normals', 'turn']
+__all__ = [
+    'BOX', 'CYLINDER', 'ELLIPSOID', 'CORNERS', 'PLAIN', 'Point', 'SolidList', 'Solids',
+    'surface_normals', 'turn',
+]  # fmt: skip
 
 BOX, CYLINDER, ELLIPSOID = 0, 1, 2
+# The surface pattern of a solid with one colour all over; scenes add their own.
+PLAIN = 0
+Point = Sequence[float]
 # Corners of a box of half size 1.
 CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
 
@@ -24,7 +31,7 @@ class Solids:
         yaw: (N,) float64, radians about z.
         label: (N,) uint16 class id.
         color: (N, 3) float64, red, green, blue in 0..1.
-        style: (N,) surface pattern, see :mod:`mmssc.testing.appearance`.
+        style: (N,) surface pattern, painted by the appearance module of the scene.
     """
 
     kind: np.ndarray
@@ -83,3 +90,48 @@ def surface_normals(solids: Solids, points: np.ndarray) -> np.ndarray:
     local = np.where((solids.kind == CYLINDER)[:, None], cylinder, local)
     local /= np.maximum(np.linalg.norm(local, axis=1, keepdims=True), 1e-12)
     return turn(local, solids.yaw)
+
+
+class SolidList:
+    """Collects solids; every ``add`` is relative to the pose of the last ``place``.
+
+    Args:
+        ids: Label of every class name of the scene.
+    """
+
+    def __init__(self, ids: Mapping[str, int]) -> None:
+        self._ids, self._rows, self._things = ids, [], []  # type: ignore[var-annotated]
+        self._position, self._yaw, self._label, self._thing = np.zeros(3), 0.0, 0, -1
+
+    def place(self, position: Point, yaw: float, name: str) -> None:
+        """Begin a thing of class ``name`` at (x, y) or (x, y, z), turned by ``yaw`` radians."""
+        self._position = np.array((*position, 0.0)[:3], np.float64)
+        self._yaw = float(yaw)
+        self.relabel(name)
+
+    def relabel(self, name: str) -> None:
+        """Go on at the same pose with another thing, of class ``name``."""
+        self._label = self._ids[name]
+        self._thing += 1
+
+    def add(self, kind: int, center: Point, size: Point, color: Point, style: int = PLAIN) -> None:
+        """Add a solid with its ``center`` and full ``size`` in metres."""
+        middle = turn(np.array(center, np.float64), np.array(self._yaw)) + self._position
+        self._rows.append(
+            (kind, middle, np.array(size, np.float64) / 2, self._yaw, self._label,
+             np.clip(color, 0.02, 0.98), style)
+        )  # fmt: skip
+        self._things.append(self._thing)
+
+    @property
+    def things(self) -> np.ndarray:
+        """(N,) int64, the number of the thing that every solid is a part of."""
+        return np.array(self._things, np.int64)
+
+    def build(self) -> Solids:
+        """All solids as arrays."""
+        kind, center, half, yaw, label, color, style = zip(*self._rows)
+        return Solids(
+            np.array(kind, np.uint8), np.array(center), np.array(half), np.array(yaw),
+            np.array(label, np.uint16), np.array(color, np.float64), np.array(style, np.uint8),
+        )  # fmt: skip

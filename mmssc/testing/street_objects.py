@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from mmssc.testing.solids import BOX, CYLINDER, ELLIPSOID, Solids, turn
+from mmssc.testing.solids import BOX, CYLINDER, ELLIPSOID, PLAIN, Point, SolidList
 
 __all__ = [
-    'RAW_IDS', 'PLAIN', 'FACADE', 'PLANKS', 'LEAVES', 'BARK', 'GLASS', 'SIGN', 'SolidList',
+    'RAW_IDS', 'FACADE', 'PLANKS', 'LEAVES', 'BARK', 'GLASS', 'SIGN',
     'add_building', 'add_bush', 'add_car', 'add_fence', 'add_hedge', 'add_person', 'add_pole',
     'add_sign', 'add_tree', 'add_truck', 'add_two_wheeler', 'add_van',
 ]  # fmt: skip
@@ -23,7 +21,7 @@ RAW_IDS = {
 }  # fmt: skip
 
 # Surface patterns, painted by mmssc.testing.appearance.
-PLAIN, FACADE, PLANKS, LEAVES, BARK, GLASS, SIGN = range(7)
+FACADE, PLANKS, LEAVES, BARK, GLASS, SIGN = range(PLAIN + 1, 7)
 
 _PAINT = np.array([
     (.75, .10, .08), (.10, .20, .55), (.85, .85, .87), (.60, .62, .65), (.10, .10, .12),
@@ -39,40 +37,6 @@ _CLOTHES = np.array([
 _SIGNS = np.array([(0.80, 0.06, 0.08), (0.08, 0.22, 0.72), (0.92, 0.78, 0.05), (0.90, 0.90, 0.90)])
 _BLACK, _METAL, _SKIN = (0.05, 0.05, 0.055), (0.42, 0.44, 0.46), (0.72, 0.52, 0.42)
 _PANE = (0.10, 0.13, 0.17)
-Point = Sequence[float]
-
-
-class SolidList:
-    """Collects solids; every ``add`` is relative to the pose of the last ``place``."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple] = []
-        self._position, self._yaw, self._label = np.zeros(3), 0.0, 0
-
-    def place(self, position: Point, yaw: float, name: str) -> None:
-        """Begin a thing of class ``name`` at (x, y) on the ground, turned by ``yaw`` radians."""
-        self._position = np.array((position[0], position[1], 0.0))
-        self._yaw, self._label = float(yaw), RAW_IDS[name]
-
-    def relabel(self, name: str) -> None:
-        """Go on at the same pose with another class."""
-        self._label = RAW_IDS[name]
-
-    def add(self, kind: int, center: Point, size: Point, color: Point, style: int = PLAIN) -> None:
-        """Add a solid with its ``center`` and full ``size`` in metres."""
-        middle = turn(np.array(center, np.float64), np.array(self._yaw)) + self._position
-        self._rows.append(
-            (kind, middle, np.array(size, np.float64) / 2, self._yaw, self._label,
-             np.clip(color, 0.02, 0.98), style)
-        )  # fmt: skip
-
-    def build(self) -> Solids:
-        """All solids as arrays."""
-        kind, center, half, yaw, label, color, style = zip(*self._rows)
-        return Solids(
-            np.array(kind, np.uint8), np.array(center), np.array(half), np.array(yaw),
-            np.array(label, np.uint16), np.array(color, np.float64), np.array(style, np.uint8),
-        )  # fmt: skip
 
 
 def _pick(rng: np.random.Generator, palette: np.ndarray, spread: float = 0.05) -> np.ndarray:

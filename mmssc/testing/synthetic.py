@@ -27,6 +27,7 @@ from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.structures import VoxelGrid
 from mmssc.testing.appearance import cast_shadow, paint_image
+from mmssc.testing.panorama import SIGHT, Panorama, take_panorama
 from mmssc.testing.ray_casting import (
     PanoramaRays,
     ParallelRays,
@@ -37,13 +38,7 @@ from mmssc.testing.ray_casting import (
 )
 from mmssc.testing.street_objects import RAW_IDS
 from mmssc.testing.synthetic_driving import Street, build_street
-from mmssc.testing.voxel_annotation import (
-    SIGHT,
-    Panorama,
-    VoxelAnnotation,
-    annotate_voxels,
-    take_panorama,
-)
+from mmssc.testing.voxel_annotation import VoxelAnnotation, annotate_voxels
 
 __all__ = ['DriveSettings', 'SyntheticDrive', 'RenderedView', 'write_synthetic_drive']
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmssc.testing import street_objects as objects
-from mmssc.testing.solids import Solids
-from mmssc.testing.street_objects import RAW_IDS, SolidList
+from mmssc.testing.solids import SolidList, Solids
+from mmssc.testing.street_objects import RAW_IDS
 
 __all__ = ['Street', 'build_street', 'STRIP_WIDTH', 'BAY_LENGTH']
 
@@ -108,7 +108,7 @@ class _Builder:
 
     def __init__(self, street: Street, rng: np.random.Generator, drive: float) -> None:
         self.street, self.rng, self.drive = street, rng, drive
-        self.solids = SolidList()
+        self.solids = SolidList(RAW_IDS)
 
     def place(self, s: float, d: float) -> tuple[np.ndarray, float]:
         """World position and heading of the street there."""
@@ -302,7 +302,7 @@ def build_street(seed: tuple[int, ...], drive: float) -> Street:
         lot_starts=tuple(side[0] for side in sides), lots=tuple(side[1] for side in sides),
         forecourts=tuple(side[2] for side in sides), span=span, sun=sun,
     )  # fmt: skip
-    builder = _Builder(Street(solids=SolidList(), **common), rng, drive)  # type: ignore[arg-type]
+    builder = _Builder(Street(solids=SolidList(RAW_IDS), **common), rng, drive)  # type: ignore[arg-type]
     builder.traffic()
     builder.closing()
     names = {number: name for name, number in RAW_IDS.items()}
