@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,7 +26,13 @@ class BaseCompletor(BaseModel):
         data_preprocessor: Config of the data preprocessor.
         test_cfg: ``keep_logits=True`` adds ``voxel_logits`` to the predictions.
         init_cfg: Initialisation config of mmengine.
+
+    Attributes:
+        origin_matters: Whether a sample's grid must lie where the model's does. False for methods
+            that never use the origin and whose data sets place the grid anew in every frame.
     """
+
+    origin_matters = True
 
     def __init__(
         self,
@@ -114,7 +121,7 @@ class BaseCompletor(BaseModel):
     def _check_grids(self, data_samples: Sequence[SSCDataSample]) -> None:
         for sample in data_samples:
             grid = sample.get('voxel_grid')
-            if grid is not None and VoxelGrid.build(grid) != self.voxel_grid:
+            if grid is not None and not self._same_grid(VoxelGrid.build(grid)):
                 raise DataError(
                     f'sample {sample.get("sequence")}/{sample.get("frame_id")}',
                     'voxel_grid',
@@ -122,3 +129,8 @@ class BaseCompletor(BaseModel):
                     grid,
                     "Give the model the data set's grid: 'model.voxel_grid' in the config.",
                 )
+
+    def _same_grid(self, grid: VoxelGrid) -> bool:
+        if not self.origin_matters:
+            grid = replace(grid, origin=self.voxel_grid.origin)
+        return grid == self.voxel_grid

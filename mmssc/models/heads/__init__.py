@@ -1,6 +1,8 @@
 """Heads; each owns its losses."""
 
+from .image_semantic_head import ImageSemanticHead
 from .point_occupancy_head import PointOccupancyHead
 from .sgn_head import SGNHead
+from .volume_completion_head import VolumeCompletionHead
 
-__all__ = ['PointOccupancyHead', 'SGNHead']
+__all__ = ['ImageSemanticHead', 'PointOccupancyHead', 'SGNHead', 'VolumeCompletionHead']

@@ -10,13 +10,13 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmssc.errors import DataError
 from mmssc.models.layers import (
     SemanticDiffusion,
     SparseGuidance,
     UpsamplingClassifier,
     VoxelClassifier,
 )
+from mmssc.models.targets import stack_targets
 from mmssc.ops import SparseIndex
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
@@ -174,8 +174,8 @@ class SGNHead(BaseModule):
     ) -> dict[str, Tensor]:
         """Losses of the arrays of :meth:`forward`."""
         logits, occ = outputs['ssc_logit'], outputs['pts_occ']
-        target = _stack_targets(data_samples, 'gt_voxels', logits.shape[2:])
-        coarse = _stack_targets(data_samples, 'gt_voxels_1_2', occ.shape[1:])
+        target = stack_targets(data_samples, 'gt_voxels', logits.shape[2:])
+        coarse = stack_targets(data_samples, 'gt_voxels_1_2', occ.shape[1:])
         losses = {name: loss(logits, target) for name, loss in self.volume_losses.items()}
         if len(self.seed_losses):
             proposal = outputs['proposal']
@@ -218,15 +218,3 @@ def _build_losses(**configs: dict[str, Any] | None) -> nn.ModuleDict:
     return nn.ModuleDict(
         {name: MODELS.build(cfg) for name, cfg in configs.items() if cfg is not None}
     )
-
-
-def _stack_targets(
-    data_samples: Sequence[SSCDataSample], field: str, shape: Sequence[int]
-) -> Tensor:
-    for sample in data_samples:
-        name = f'sample {sample.get("sequence")}/{sample.get("frame_id")}'
-        if field not in sample:
-            raise DataError(name, field, 'a target volume', 'none', 'Training needs labels.')
-        if sample.get(field).shape != tuple(shape):
-            raise DataError(name, field, tuple(shape), tuple(sample.get(field).shape))
-    return torch.stack([sample.get(field) for sample in data_samples])

@@ -15,12 +15,15 @@ from .multi_scale_pooling import MultiScalePooling
 from .norm import DistributedBN, build_norm, normalize_rows
 from .semantic_diffusion import MPAC, ASPP3d, SemanticDiffusion
 from .sparse_blocks import SparseGuidance, SparseResidualBlock
+from .tsdf_encoder import TSDFEncoder
+from .volume_augmentation import VolumeAugmentation, VolumeChange
 from .volume_heads import DilatedSegmentationHead, UpsamplingClassifier, VoxelClassifier
 
 __all__ = [
     'MPAC', 'ASPP3d', 'BEVUNet', 'ConvBlock3D', 'DDRBottleneck3D', 'DDRStage',
     'DilatedSegmentationHead', 'DistributedBN', 'MultiScalePooling', 'SemanticDiffusion',
-    'SparseGuidance', 'SparseResidualBlock', 'TwoStageTrunk', 'TwoStageUNet', 'UpsampleBlock3D',
-    'UpsamplingClassifier', 'VolumeClassifier', 'VoxelClassifier', 'build_norm', 'conv_stack',
+    'SparseGuidance', 'SparseResidualBlock', 'TSDFEncoder', 'TwoStageTrunk', 'TwoStageUNet',
+    'UpsampleBlock3D', 'UpsamplingClassifier', 'VolumeAugmentation', 'VolumeChange',
+    'VolumeClassifier', 'VoxelClassifier', 'build_norm', 'conv_stack',
     'normalize_rows',
 ]  # fmt: skip

@@ -3,11 +3,17 @@
 from .base_loss import SSCLoss
 from .class_weights import class_weights_from_counts
 from .cross_entropy import VoxelCrossEntropyLoss
+from .distillation import (
+    ClassAffinityDistillationLoss,
+    ClassCenterDistillationLoss,
+    FeatureDistillationLoss,
+)
 from .lovasz import LovaszSoftmaxLoss
 from .occupancy import BinaryOccupancyLoss
 from .scene_class_affinity import GeometricScalLoss, SemanticScalLoss
 
 __all__ = [
-    'BinaryOccupancyLoss', 'GeometricScalLoss', 'LovaszSoftmaxLoss', 'SSCLoss', 'SemanticScalLoss',
-    'VoxelCrossEntropyLoss', 'class_weights_from_counts',
+    'BinaryOccupancyLoss', 'ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss',
+    'FeatureDistillationLoss', 'GeometricScalLoss', 'LovaszSoftmaxLoss', 'SSCLoss',
+    'SemanticScalLoss', 'VoxelCrossEntropyLoss', 'class_weights_from_counts',
 ]  # fmt: skip

@@ -1,0 +1,184 @@
+"""What a student learns from its teacher: features, class centres, affinities (CleanerS)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mmssc.registry import MODELS
+
+from .base_loss import SSCLoss
+
+__all__ = ['ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss',
+           'FeatureDistillationLoss', 'class_centers']  # fmt: skip
+
+
+@MODELS.register_module()
+class FeatureDistillationLoss(SSCLoss):
+    """Mean squared difference of two feature volumes, over all their elements (KD-T).
+
+    CleanerS (arXiv 2303.09977) distils the features of the TSDF encoder, over every voxel whether
+    it is labelled or not.
+    """
+
+    def per_sample(self, features: Tensor, teacher_features: Tensor) -> Tensor:
+        """The loss of every sample: (B, ...), (B, ...) -> (B,).
+
+        Raises:
+            ValueError: The shapes differ.
+        """
+        if features.shape != teacher_features.shape:
+            raise ValueError(
+                f'features of the student {tuple(features.shape)} and the teacher '
+                f'{tuple(teacher_features.shape)} differ in shape'
+            )
+        return (features - teacher_features.float()).square().flatten(1).mean(1)
+
+
+class _RelationLoss(SSCLoss):
+    """A loss on the logits of the labelled voxels, grouped by their true class.
+
+    Args:
+        empty_index: Class that forms no group (its voxels still count as voxels).
+        loss_weight: Factor of the result.
+        ignore_index: Label that takes no part.
+    """
+
+    def __init__(
+        self, empty_index: int = 0, loss_weight: float = 1.0, ignore_index: int = 255
+    ) -> None:
+        super().__init__(loss_weight, ignore_index)
+        self.empty_index = empty_index
+
+    def per_sample(
+        self, logits: Tensor, teacher_logits: Tensor, target: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """The loss of every sample.
+
+        Args:
+            logits: (B, K, ...) of the student.
+            teacher_logits: (B, K, ...) of the teacher.
+            target: (B, ...) class ids.
+            mask: (B, ...) bool, voxels that take part; None for all.
+
+        Returns:
+            (B,) float32; 0 where no voxel of an occupied class takes part.
+        """
+        student, label, valid = self.flatten_voxels(logits, target)
+        if mask is not None:
+            valid = valid & mask.bool().flatten(1)
+        teacher = teacher_logits.float().flatten(2)
+        student_centers, count = class_centers(student, label, valid)
+        teacher_centers, _ = class_centers(teacher, label, valid)
+        present = count > 0
+        present[:, self.empty_index] = False
+        return self.compare(student, teacher, student_centers, teacher_centers, present, valid)
+
+    def compare(
+        self,
+        student: Tensor,
+        teacher: Tensor,
+        student_centers: Tensor,
+        teacher_centers: Tensor,
+        present: Tensor,
+        valid: Tensor,
+    ) -> Tensor:
+        """The loss from logits (B, K, V), centres (B, K, K), classes (B, K), voxels (B, V)."""
+        raise NotImplementedError
+
+
+@MODELS.register_module()
+class ClassCenterDistillationLoss(_RelationLoss):
+    """Divergence of the class centres of the logits (KD-SC).
+
+    The centre of a class is the mean of the raw logits of the voxels with that label. Mean over
+    the occupied classes that occur of ``KL(softmax(teacher / t) || softmax(student / t)) * t^2``.
+
+    Args:
+        temperature: t.
+        empty_index: Class that has no centre; its channel stays part of the distributions.
+        loss_weight: Factor of the result.
+        ignore_index: Label that takes no part.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        empty_index: int = 0,
+        loss_weight: float = 1.0,
+        ignore_index: int = 255,
+    ) -> None:
+        super().__init__(empty_index, loss_weight, ignore_index)
+        if temperature <= 0:
+            raise ValueError(f'temperature must be positive, got {temperature}')
+        self.temperature = temperature
+
+    def compare(
+        self,
+        student: Tensor,
+        teacher: Tensor,
+        student_centers: Tensor,
+        teacher_centers: Tensor,
+        present: Tensor,
+        valid: Tensor,
+    ) -> Tensor:
+        """See :class:`_RelationLoss`."""
+        log_student = (student_centers / self.temperature).log_softmax(2)
+        log_teacher = (teacher_centers / self.temperature).log_softmax(2)
+        divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(2)
+        total = divergence.masked_fill(~present, 0).sum(1) * self.temperature**2
+        return total / present.sum(1).clamp_min(1)
+
+
+@MODELS.register_module()
+class ClassAffinityDistillationLoss(_RelationLoss):
+    """Squared difference of the cosine similarities of voxels and class centres (KD-SA).
+
+    Every voxel that takes part (empty ones too) against the centre of every occupied class that
+    occurs, each network with its own centres; mean over voxels and classes. Arguments:
+    :class:`_RelationLoss`.
+    """
+
+    def compare(
+        self,
+        student: Tensor,
+        teacher: Tensor,
+        student_centers: Tensor,
+        teacher_centers: Tensor,
+        present: Tensor,
+        valid: Tensor,
+    ) -> Tensor:
+        """See :class:`_RelationLoss`."""
+        difference = _affinity(teacher, teacher_centers) - _affinity(student, student_centers)
+        pairs = present.unsqueeze(2) & valid.unsqueeze(1)
+        total = difference.square().masked_fill(~pairs, 0).flatten(1).sum(1)
+        return total / (present.sum(1) * valid.sum(1)).clamp_min(1)
+
+
+def class_centers(logits: Tensor, label: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean of the logits of each class's voxels.
+
+    A product with the membership matrix: one pass over all voxels, samples and classes, and the
+    same result in every run on a GPU, which scattering does not give.
+
+    Args:
+        logits: (B, K, V).
+        label: (B, V) int64 in [0, K).
+        valid: (B, V) bool.
+
+    Returns:
+        Centres (B, class, K), 0 for a class that does not occur, and voxels per class (B, K).
+    """
+    member = functional.one_hot(label, logits.shape[1]).to(logits.dtype)
+    member = member * valid.unsqueeze(2)
+    count = member.sum(1)
+    sums = torch.einsum('bkv,bvc->bck', logits, member)
+    return sums / count.clamp_min(1).unsqueeze(2), count
+
+
+def _affinity(logits: Tensor, centers: Tensor, eps: float = 1e-8) -> Tensor:
+    """Cosine similarity of logits (B, K, V) and centres (B, C, K): (B, C, V)."""
+    unit = logits / logits.norm(dim=1, keepdim=True).clamp_min(eps)
+    directions = centers / centers.norm(dim=2, keepdim=True).clamp_min(eps)
+    return directions @ unit
