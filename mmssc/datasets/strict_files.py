@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import io
+import lzma
 import struct
+import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from os import PathLike
@@ -19,11 +21,16 @@ from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
 __all__ = [
-    'read_bytes', 'read_ends', 'read_npy', 'read_npy_shape', 'read_png_uint16', 'read_rgb',
-    'read_text', 'write_npy',
+    'read_bytes', 'read_ends', 'read_npy', 'read_npy_shape', 'read_npz', 'read_png_uint16',
+    'read_rgb', 'read_text', 'write_npy', 'write_npz',
 ]  # fmt: skip
 
 _NPY_MAGIC = b'\x93NUMPY'
+# What zipfile raises on damaged archives: it has no common base class either.
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, ValueError, EOFError,
+    LookupError, NotImplementedError, RuntimeError, OverflowError, MemoryError,
+)  # fmt: skip
 # What Pillow raises on damaged images: it has no common base class.
 _IMAGE_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error,
@@ -135,6 +142,60 @@ def write_npy(path: str | PathLike[str], array: np.ndarray) -> None:
     """Write one array as ``.npy``, atomically."""
     with atomic_write(path) as file:
         np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def read_npz(
+    path: str | PathLike[str],
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    kinds: str = 'fiub',
+) -> dict[str, np.ndarray]:
+    """Arrays of an ``.npz`` file, compressed or not; other arrays of the file are not decoded.
+
+    Args:
+        path: The file.
+        required: Names that must be there.
+        optional: Names that are read where they are there.
+        kinds: Accepted ``dtype.kind`` letters. Objects are never read (they need pickle).
+
+    Returns:
+        Name -> array, read-only.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the archive is damaged, a required name is missing, or
+            an array has a wrong header, type, size or checksum.
+    """
+    content = read_bytes(path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = archive.namelist()
+            keys = [key for key in (*required, *optional) if f'{key}.npy' in names]
+            members = {key: archive.read(f'{key}.npy') for key in keys}
+    except _ARCHIVE_ERRORS as error:
+        raise DataError(path, 'archive', 'a complete .npz file', repr(error)) from error
+    if not set(required) <= set(members):
+        found = ', '.join(sorted(name[:-4] for name in names if name.endswith('.npy')))
+        raise DataError(path, 'keys', ', '.join(required), found or 'none')
+    arrays = {}
+    for key, member in members.items():
+        try:
+            shape, dtype, order, offset = _parse_npy_header(member, len(member), path, kinds)
+        except DataError as error:
+            field = f'{key}, {error.field}'
+            raise DataError(path, field, error.expected, error.found, error.hint) from error
+        arrays[key] = np.frombuffer(member, dtype, offset=offset).reshape(shape, order=order)
+    return arrays
+
+
+def write_npz(path: str | PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays as a compressed ``.npz``, atomically."""
+    with atomic_write(path) as file, zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for key, array in arrays.items():
+            # A fixed time: the same arrays give the same bytes.
+            member = zipfile.ZipInfo(f'{key}.npy', (1980, 1, 1, 0, 0, 0))
+            member.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(member, 'w', force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
 
 
 def _open_image(path: str | PathLike[str], modes: Sequence[str]) -> Image.Image:
