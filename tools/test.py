@@ -54,9 +54,8 @@ def unwrap_model(model: nn.Module) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
 
 
-def main() -> None:
+def run_test(args: argparse.Namespace) -> None:
     """Test as the command line says."""
-    args = parse_args()
     cfg = load_config(args)
     untrained = args.checkpoint == 'untrained'
     cfg.load_from = None if untrained else args.checkpoint
@@ -77,6 +76,11 @@ def main() -> None:
         with atomic_write(args.out, 'w') as file:
             json.dump({key: float(value) for key, value in figures.items()}, file, indent=2)
         say(f'Figures written to {args.out}')
+
+
+def main() -> None:
+    """Test, and leave in good order."""
+    run_test(parse_args())
     close_process_group()
 
 

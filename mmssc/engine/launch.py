@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import gc
 import os
 import re
 from collections.abc import Callable
@@ -161,12 +162,14 @@ def run_main(main: Callable[[], None]) -> None:
 def close_process_group() -> None:
     """Leave the processes of a distributed run together, at the end of a run that succeeded.
 
-    A process that just exits tears its threads down while the others may still talk to it; now and
-    then that ends in an abort and a failed launch after all results were written. Does nothing in
-    a run of one process.
+    Call it when nothing holds the runner any more. A group that is still alive when the interpreter
+    shuts down can abort the process after all results were written, and the launch then counts as
+    failed. Does nothing in a run of one process.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
+        # A runner is full of reference cycles, and the wrapped model in it holds the group.
+        gc.collect()
         torch.distributed.destroy_process_group()
 
 

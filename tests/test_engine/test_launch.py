@@ -1,4 +1,5 @@
 import argparse
+import weakref
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from mmengine.config import Config
 
 from mmssc.engine.launch import (
     add_common_arguments,
+    close_process_group,
     enable_amp,
     find_resume_checkpoint,
     load_config,
@@ -92,3 +94,18 @@ def test_newest_checkpoint_is_found(tmp_path):
     # A run that was killed while it wrote that file.
     (tmp_path / 'last_checkpoint').write_text('')
     assert find_resume_checkpoint(tmp_path) == str(tmp_path / 'epoch_10.pth')
+
+
+def test_nothing_holds_the_process_group_after_closing_it(tmp_path):
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1
+    )
+    wrapped = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2))
+    # Like a runner, whose loops and hooks point back to it.
+    wrapped.owner = wrapped
+    wrapped(torch.ones(1, 2)).sum().backward()
+    alive = weakref.ref(wrapped)
+    del wrapped
+    close_process_group()
+    assert alive() is None and not torch.distributed.is_initialized()
+    close_process_group()  # a run of one process has no group
