@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 
-from .key_map import TRANSFORMS, CheckpointMethod
+from .key_map import TRANSFORMS, CheckpointMethod, JoinRule, Rule
 
 __all__ = ['ImportReport', 'export_state_dict', 'import_state_dict']
 
@@ -92,25 +92,11 @@ def import_state_dict(
     Raises:
         DataError: A key is unknown or missing, a shape or the number of classes is another.
     """
-    report = ImportReport(source_parameters=_count(reference))
-    moved: StateDict = {}
-    unknown = []
-    for key, value in reference.items():
-        reason = method.drop_reason(key)
-        if reason is not None:
-            report.dropped.append((key, reason))
-            continue
-        target = _to_ours(key, method)
-        if target is None:
-            unknown.append(key)
-            continue
-        name, transform = target
-        report.add(key, name, transform)
-        moved[name] = TRANSFORMS[transform][0](value).contiguous() if transform else value
-    if unknown:
-        hint = None if moved else 'A checkpoint of mmssc needs no import; --export is the way back'
-        found = _list('unknown', unknown)
-        raise DataError(source, 'keys', f'a checkpoint of {method.name}', found, hint)
+    report = ImportReport()
+    if method.select is not None:
+        reference, report.dropped = method.select(reference)
+    report.source_parameters = _count(reference)
+    moved = _move_all(reference, method, report, source)
     if expected is None:
         expected = _infer_expected(reference, method, source)
     _check_classes(reference, method, expected, source)
@@ -134,13 +120,13 @@ def export_state_dict(
     result: StateDict = {}
     unknown = []
     for key, value in state.items():
-        names = ((rule.to_reference(key), rule.transform) for rule in method.rules)
-        name, transform = next((pair for pair in names if pair[0] is not None), (None, None))
-        if name is None:
+        exports = ((rule.export(key, value), rule.transform) for rule in method.rules)
+        tensors, transform = next((pair for pair in exports if pair[0] is not None), ({}, None))
+        if not tensors:
             unknown.append(key)
-            continue
-        report.add(key, name, transform)
-        result[name] = TRANSFORMS[transform][1](value).contiguous() if transform else value
+        for name in tensors:
+            report.add(key, name, transform)
+        result.update(tensors)
     if unknown:
         expected = f'an mmssc checkpoint of {method.name}'
         raise DataError(source, 'keys', expected, _list('unknown', unknown))
@@ -149,11 +135,50 @@ def export_state_dict(
     return result, report
 
 
-def _to_ours(key: str, method: CheckpointMethod) -> tuple[str, str | None] | None:
+def _move_all(
+    reference: Mapping[str, Tensor], method: CheckpointMethod, report: ImportReport, source: str
+) -> StateDict:
+    """Every tensor that has a place on our side, under our key and in our layout."""
+    moved: StateDict = {}
+    unknown = []
+    for key, value in reference.items():
+        reason = method.drop_reason(key)
+        if reason is not None:
+            report.dropped.append((key, reason))
+            continue
+        target = _to_ours(key, method)
+        if target is None:
+            unknown.append(key)
+            continue
+        name, rule = target
+        report.add(key, name, rule.transform)
+        if isinstance(rule, JoinRule):
+            if name not in moved:
+                moved[name] = _join(rule, reference, name, source)
+        elif rule.transform:
+            moved[name] = TRANSFORMS[rule.transform][0](value).contiguous()
+        else:
+            moved[name] = value
+    if unknown:
+        hint = None if moved else 'A checkpoint of mmssc needs no import; --export is the way back'
+        found = _list('unknown', unknown)
+        raise DataError(source, 'keys', f'a checkpoint of {method.name}', found, hint)
+    return moved
+
+
+def _join(rule: JoinRule, reference: Mapping[str, Tensor], name: str, source: str) -> Tensor:
+    try:
+        return rule.join(reference, name)
+    except KeyError as error:
+        expected = ' and '.join(rule.parts_of(name) or ())
+        raise DataError(source, 'keys', expected, f'no {error.args[0]}') from error
+
+
+def _to_ours(key: str, method: CheckpointMethod) -> tuple[str, Rule] | None:
     for rule in method.rules:
         name = rule.to_ours(key)
         if name is not None:
-            return name, rule.transform
+            return name, rule
     return None
 
 

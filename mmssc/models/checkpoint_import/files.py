@@ -25,8 +25,8 @@ def read_state_dict(path: str | PathLike[str]) -> dict[str, Tensor]:
 
     Args:
         path: A file of ``torch.save``: a state dict, or a dict with one under ``'state_dict'``
-            (what mmcv, mmengine and Lightning write). The prefix ``module.`` of wrapped models is
-            removed.
+            (what mmcv, mmengine and Lightning write) or ``'model'`` (CleanerS and AMMNet). The
+            prefix ``module.`` of wrapped models is removed.
 
     Raises:
         DataError: There is no such file, it is damaged, holds code, or has no weights.
@@ -46,7 +46,11 @@ def read_state_dict(path: str | PathLike[str]) -> dict[str, Tensor]:
     except (OSError, ValueError) as error:
         found = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(path, expected='a file of torch.save', found=found) from error
-    state = content.get('state_dict', content) if isinstance(content, Mapping) else None
+    state = content if isinstance(content, Mapping) else None
+    for name in ('state_dict', 'model'):
+        if state and isinstance(state.get(name), Mapping):
+            state = state[name]
+            break
     if not state or not isinstance(state, Mapping):
         raise DataError(path, expected='a state dict', found=type(content).__name__)
     wrong = [key for key, value in state.items() if not isinstance(value, Tensor)]

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Union
 
+import torch
 from torch import Tensor
 
-__all__ = ['TRANSFORMS', 'CheckpointMethod', 'KeyRule', 'prefix_rules']
+__all__ = ['TRANSFORMS', 'CheckpointMethod', 'JoinRule', 'KeyRule', 'Rule', 'prefix_rules']
 
 # Name -> (reference to ours, ours to reference).
 TRANSFORMS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
@@ -21,6 +22,8 @@ TRANSFORMS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tenso
         lambda weight: weight.permute(0, 4, 1, 2, 3),
         lambda weight: weight.permute(0, 2, 3, 4, 1),
     ),
+    # A linear layer and the 1x1 convolution that does the same.
+    'linear_to_conv': (lambda weight: weight[:, :, None, None], lambda weight: weight[:, :, 0, 0]),
 }
 
 
@@ -52,6 +55,69 @@ class KeyRule:
         """The reference's key for one of ours, None when the rule is not about it."""
         return _move(key, self.ours, self.reference)
 
+    def export(self, key: str, value: Tensor) -> dict[str, Tensor] | None:
+        """The reference's tensor for one of ours, None when the rule is not about it."""
+        name = self.to_reference(key)
+        if name is None:
+            return None
+        return {
+            name: TRANSFORMS[self.transform][1](value).contiguous() if self.transform else value
+        }
+
+
+@dataclass(frozen=True)
+class JoinRule:
+    """Several tensors of the reference are one of ours, one behind the other along axis 0.
+
+    Args:
+        reference: Keys (or module paths) in the reference, in the order of the parts; ``*`` as in
+            :class:`KeyRule`.
+        ours: Key (or path) in mmssc.
+        shares: Length of each part, as a proportion: ``(1, 2)`` for one third and two thirds.
+    """
+
+    reference: tuple[str, ...]
+    ours: str
+    shares: tuple[int, ...]
+    transform: str = field(default='joined', init=False)
+
+    def __post_init__(self) -> None:
+        if len(self.reference) != len(self.shares):
+            raise ValueError(f'{len(self.reference)} parts and {len(self.shares)} shares')
+        if any(path.count('*') != self.ours.count('*') for path in self.reference):
+            raise ValueError(f'{self.reference} and {self.ours!r} differ in their number of *')
+
+    def to_ours(self, key: str) -> str | None:
+        """Our key that a key of the reference is a part of; None when it is not about it."""
+        names = (_move(key, path, self.ours) for path in self.reference)
+        return next((name for name in names if name is not None), None)
+
+    def parts_of(self, key: str) -> list[str] | None:
+        """The reference's keys, in order, that make up one of ours."""
+        names = [_move(key, self.ours, path) for path in self.reference]
+        return None if None in names else names
+
+    def export(self, key: str, value: Tensor) -> dict[str, Tensor] | None:
+        """The reference's tensors for one of ours, None when the rule is not about it."""
+        names = self.parts_of(key)
+        if names is None:
+            return None
+        unit = len(value) // sum(self.shares)
+        parts = value.split([share * unit for share in self.shares])
+        return {name: part.contiguous() for name, part in zip(names, parts)}
+
+    def join(self, parts: Mapping[str, Tensor], key: str) -> Tensor:
+        """Our tensor ``key`` from the reference's.
+
+        Raises:
+            KeyError: A part is missing.
+        """
+        return torch.cat([parts[name] for name in self.parts_of(key) or ()])
+
+
+Rule = Union[KeyRule, JoinRule]
+Selection = tuple[dict[str, Tensor], list[tuple[str, str]]]
+
 
 def prefix_rules(reference: str, ours: str, table: Mapping[str, str]) -> tuple[KeyRule, ...]:
     """One rule per entry of ``table``, its paths being below ``reference`` and ``ours``."""
@@ -70,15 +136,18 @@ class CheckpointMethod:
         datasets: Number of classes -> data set of the published checkpoints.
         model_config: Reference keys and shapes -> config of the model that they are for.
         optional_suffixes: Keys with these ends may be missing; they are then zero.
+        select: State dict of a file -> the state dict of the network, its keys without prefixes
+            that depend on how it was saved, and (key, why) of what the file holds besides.
     """
 
     name: str
-    rules: tuple[KeyRule, ...]
+    rules: tuple[Rule, ...]
     dropped: Mapping[str, str]
     class_keys: tuple[str, ...]
     datasets: Mapping[int, str]
     model_config: Callable[[Mapping[str, tuple[int, ...]]], dict[str, Any]]
     optional_suffixes: tuple[str, ...] = field(default=('num_batches_tracked',))
+    select: Callable[[Mapping[str, Tensor]], Selection] | None = None
 
     def drop_reason(self, key: str) -> str | None:
         """Why a key of the reference is dropped; None when it is needed."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from mmssc.errors import DataError
 
+from .cleaners import CLEANERS, CLEANERS_TEACHER
 from .key_map import CheckpointMethod
 from .sgn import SGN
 
 __all__ = ['METHODS', 'get_method']
 
-METHODS: dict[str, CheckpointMethod] = {method.name: method for method in (SGN,)}
+METHODS: dict[str, CheckpointMethod] = {
+    method.name: method for method in (SGN, CLEANERS, CLEANERS_TEACHER)
+}
 
 
 def get_method(name: str) -> CheckpointMethod:
