@@ -5,12 +5,14 @@ from __future__ import annotations
 from mmssc.errors import DataError
 
 from .parity import ParityRecipe
+from .parity_cleaners import CleanersParity
 from .parity_sgn import SGNParity
 
 __all__ = ['RECIPES', 'get_recipe']
 
 RECIPES: dict[str, ParityRecipe] = {
-    f'sgn-{kind}': SGNParity(kind) for kind in ('T', 'S', 'L', 'tiny')
+    **{f'sgn-{kind}': SGNParity(kind) for kind in ('T', 'S', 'L', 'tiny')},
+    'cleaners': CleanersParity(),
 }
 
 

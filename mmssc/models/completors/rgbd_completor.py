@@ -110,8 +110,7 @@ class RGBDCompletor(BaseCompletor):
         images = inputs['img'][:, 0]
         feat2d = self.image_head(self.backbone(images))
         pixel_to_voxel = self.pixel_to_voxel(inputs)
-        voxel_to_pixel = invert_pixel_mapping(pixel_to_voxel, self.voxel_grid.num_voxels)
-        voxel_to_pixel = voxel_to_pixel.unflatten(1, self.voxel_grid.shape)
+        voxel_to_pixel = self.voxel_to_pixel(pixel_to_voxel)
         volume = self.lifter(feat2d, tuple(images.shape[-2:]), voxel_to_pixel)
         return dict(volume=volume, feat2d=feat2d, pixel_to_voxel=pixel_to_voxel)
 
@@ -129,6 +128,15 @@ class RGBDCompletor(BaseCompletor):
                 'Load it with LoadPreparedFrame(keys=[..., "voxel_to_pixel"])',
             )  # fmt: skip
         return invert_mapping(inputs['voxel_to_pixel'], tuple(inputs['img'].shape[-2:]))
+
+    def voxel_to_pixel(self, pixel_to_voxel: Tensor) -> Tensor:
+        """The pixel whose feature a voxel gets: (B, H, W) -> (B, X, Y, Z), -1 = none.
+
+        Not the mapping of the files: there a pixel may serve several voxels, here the last of them
+        only. Of several pixels of a voxel (an enlarged image) the last in row-major order counts.
+        """
+        flat = invert_pixel_mapping(pixel_to_voxel, self.voxel_grid.num_voxels)
+        return flat.unflatten(1, self.voxel_grid.shape)
 
     def forward_network(
         self, inputs: dict[str, Any], change: VolumeChange | None = None
@@ -161,7 +169,7 @@ class RGBDCompletor(BaseCompletor):
         Raises:
             DataError: A target is missing or has another size than the prediction.
         """
-        labels = stack_targets(data_samples, 'gt_voxels', self.voxel_grid.shape)
+        labels = self.label_volume(data_samples)
         losses = {}
         if self.loss_2d is not None and 'feat2d' in outputs:
             pixel_to_voxel = outputs['pixel_to_voxel']
@@ -172,6 +180,14 @@ class RGBDCompletor(BaseCompletor):
                 outputs['logits'], labels, mask=self.label_weight(data_samples)
             )
         return losses
+
+    def label_volume(self, data_samples: Sequence[SSCDataSample]) -> Tensor:
+        """(B, X, Y, Z) uint8: the labels, 255 = ignore.
+
+        Raises:
+            DataError: A sample has none, or one of another size.
+        """
+        return stack_targets(data_samples, 'gt_voxels', self.voxel_grid.shape)
 
     def label_weight(self, data_samples: Sequence[SSCDataSample]) -> Tensor:
         """(B, X, Y, Z) bool: the voxels that take part in training.

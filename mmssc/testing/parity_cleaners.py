@@ -1,0 +1,241 @@
+"""Parity of CleanerS with the official implementation: teacher, student and what passes between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmssc.errors import DataError
+from mmssc.models.checkpoint_import import get_method, import_state_dict
+from mmssc.models.completors.cleaners import CleanerS
+from mmssc.models.completors.rgbd_completor import RGBDCompletor, labels_of_pixels
+from mmssc.models.layers.volume_augmentation import VolumeChange
+from mmssc.registry import MODELS
+
+from . import reference_fill as fill
+from .parity import ParityCase, ParityOptions, ParityReport, fill_checkpoint
+from .parity_rgbd import (
+    GRADIENT,
+    LOSS,
+    PROBE,
+    capture_levels,
+    check_centred_scores,
+    check_gradients,
+    check_image_arrays,
+    check_scores,
+    unweighted,
+)
+from .parity_rgbd_inputs import RGBDCaseInputs, make_inputs, synthetic_batch
+
+__all__ = ['STUDENT_SEED', 'CleanersParity', 'cleaners_losses']
+
+METHOD = get_method('cleaners')
+STUDENT_SEED = 100  # the student's weights are filled with the case's seed and this
+_CROSS_ENTROPY = dict(type='mmssc.VoxelCrossEntropyLoss', label_smoothing=0.2, reduction='batch')
+_SEGMENTATION = {'loss_2d': 'loss2d', 'loss_3d': 'loss3d'}
+
+
+def cleaners_losses() -> dict[str, Any]:
+    """Configs of all losses, as in the shipped config."""
+    return dict(
+        loss_2d=dict(_CROSS_ENTROPY, loss_weight=0.25),
+        loss_3d=_CROSS_ENTROPY,
+        loss_kd_t=dict(type='mmssc.FeatureDistillationLoss', loss_weight=0.25),
+        loss_kd_sc=dict(type='mmssc.ClassCenterDistillationLoss', loss_weight=0.25),
+        loss_kd_sa=dict(type='mmssc.ClassAffinityDistillationLoss', loss_weight=0.25),
+    )
+
+
+class CleanersParity:
+    """Recipe of the cases of CleanerS."""
+
+    def check_units(self, case: ParityCase, report: ParityReport) -> None:
+        """Refuse: all of CleanerS is in its case files.
+
+        Raises:
+            DataError: Always.
+        """
+        raise DataError(case.path, expected='a case file (--case)', found='unit cases')
+
+    def check_case(
+        self,
+        manifest: str | PathLike[str],
+        case: ParityCase,
+        report: ParityReport,
+        options: ParityOptions,
+    ) -> None:
+        """Compare both networks, the losses, the distillation and the student's gradients.
+
+        Raises:
+            DataError: Manifest and case file do not belong together.
+        """
+        seed = case.integer('seed')
+        student = self._build_student(manifest, options)
+        self._check_synthetic(student, seed, case, report)
+        made = make_inputs(seed).to(options.device)
+        taught = self._check_teacher(student, manifest, seed, made, case, report, options)
+        _load(student, manifest, seed + STUDENT_SEED, options.device)
+        with torch.set_grad_enabled(not options.forward_only), capture_levels(student) as levels:
+            outputs = student.forward_network(made.inputs)
+        _check_network(student, outputs, levels, made, case, report, 'student.')
+        self._check_losses(student, outputs, taught, made, case, report, options.forward_only)
+        del outputs, taught
+        _check_augmentation(student, made, case, report)
+        if options.forward_only:
+            case.mark_used('grad')
+        report.note_unused(case)
+
+    def _build_student(self, manifest: str | PathLike[str], options: ParityOptions) -> CleanerS:
+        config = options.model_config
+        if config is None:
+            shapes = fill.read_manifest(manifest)
+            config = {**METHOD.model_config(shapes), **cleaners_losses()}
+            config.update(type='mmssc.CleanerS', teacher={})
+        return MODELS.build(dict(config)).eval()
+
+    def _check_synthetic(
+        self, model: CleanerS, seed: int, case: ParityCase, report: ParityReport
+    ) -> None:
+        """Losses and figures of logits that no network has made."""
+        student = synthetic_batch(seed)
+        teacher = synthetic_batch(seed, 'synth_logits3d_T', signal=3.0)
+        shape = (2, 16, 30, 18, 30)
+        features = (torch.from_numpy(fill.normal(f'synth_feat_{who}', shape, seed)) for who in 'ST')
+        outputs, taught = (
+            dict(logits=batch.logits_3d, tsdf_feat=feat)
+            for batch, feat in zip((student, teacher), features)
+        )
+        labels = model.label_volume(student.samples)
+        losses = dict(
+            loss_2d=model.loss_2d(
+                student.logits_2d, labels_of_pixels(labels, student.pixel_to_voxel)
+            ),
+            loss_3d=model.loss_3d(
+                student.logits_3d, labels, mask=model.label_weight(student.samples)
+            ),
+            **model.distillation_losses(outputs, taught, student.samples),
+        )
+        _compare_losses(_by_reference_names(model, losses), 'synth.', case, report)
+        check_scores(
+            student.logits_3d, student.logits_2d, student.voxel_to_pixel, student.samples,
+            case, report, 'synth.',
+        )  # fmt: skip
+
+    def _check_teacher(
+        self,
+        student: CleanerS,
+        manifest: str | PathLike[str],
+        seed: int,
+        made: RGBDCaseInputs,
+        case: ParityCase,
+        report: ParityReport,
+        options: ParityOptions,
+    ) -> dict[str, Tensor]:
+        teacher = _load(student.build_teacher(), manifest, seed, options.device)
+        with torch.no_grad(), capture_levels(teacher) as levels:
+            outputs = teacher.forward_network(made.inputs)
+            _check_network(teacher, outputs, levels, made, case, report, 'teacher.')
+            # The teacher's own training has the student's segmentation losses.
+            teacher.loss_2d, teacher.loss_3d = student.loss_2d, student.loss_3d
+            losses = teacher.segmentation_losses(outputs, [made.sample])
+        names = {f'teacher.{key}': value for key, value in unweighted_of(student, losses).items()}
+        names['teacher.loss_total'] = sum(losses.values())
+        _compare_losses(names, '', case, report)
+        return dict(logits=outputs['logits'], tsdf_feat=outputs['tsdf_feat'])
+
+    def _check_losses(
+        self,
+        student: CleanerS,
+        outputs: Mapping[str, Tensor],
+        taught: Mapping[str, Tensor],
+        made: RGBDCaseInputs,
+        case: ParityCase,
+        report: ParityReport,
+        forward_only: bool,
+    ) -> None:
+        samples = [made.sample]
+        with torch.set_grad_enabled(not forward_only):
+            losses = student.segmentation_losses(outputs, samples)
+            losses.update(student.distillation_losses(outputs, taught, samples))
+            total = sum(losses.values())
+        found = _by_reference_names(student, losses)
+        for name in _SEGMENTATION.values():
+            found[f'student.{name}'] = found.pop(name)
+        _compare_losses({**found, 'loss_total': total}, '', case, report)
+        if forward_only:
+            return
+        for name, loss, array in (
+            ('grad_kd_s_logit3d', found['loss_kd_s'], outputs['logits']),
+            ('grad_kd_t_feat', found['loss_kd_t'], outputs['tsdf_feat']),
+        ):
+            (gradient,) = torch.autograd.grad(loss, array, retain_graph=True)
+            report.close(name, gradient.double().norm(), case[name], relative=GRADIENT)
+        student.zero_grad(set_to_none=True)
+        total.backward()
+        check_gradients(dict(student.named_parameters()), METHOD, case, report)
+        student.zero_grad(set_to_none=True)
+
+
+def unweighted_of(model: CleanerS, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Losses without their factors; the segmentation's under the reference's names."""
+    modules = dict(loss_2d=model.loss_2d, loss_3d=model.loss_3d, **model.distillation)
+    plain = unweighted(losses, modules)
+    return {_SEGMENTATION.get(name, name): value for name, value in plain.items()}
+
+
+def _by_reference_names(model: CleanerS, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    plain = unweighted_of(model, losses)
+    plain['loss_kd_s'] = plain['loss_kd_sc'] + plain['loss_kd_sa']
+    return plain
+
+
+def _compare_losses(
+    losses: Mapping[str, Tensor], prefix: str, case: ParityCase, report: ParityReport
+) -> None:
+    for name, value in losses.items():
+        report.close(f'{prefix}{name}', value, case[f'{prefix}{name}'], relative=LOSS)
+
+
+def _load(
+    model: RGBDCompletor, manifest: str | PathLike[str], seed: int, device: str
+) -> RGBDCompletor:
+    """Weights filled by seed, through the importer."""
+    reference = fill_checkpoint(manifest, seed)
+    state, _ = import_state_dict(reference, METHOD, model.state_dict(), str(manifest))
+    model.load_state_dict(state, strict=True)
+    return model.to(device).eval()
+
+
+def _check_network(
+    model: RGBDCompletor,
+    outputs: Mapping[str, Tensor],
+    levels: list[Tensor],
+    made: RGBDCaseInputs,
+    case: ParityCase,
+    report: ParityReport,
+    prefix: str,
+) -> None:
+    """All arrays of one network, and its figures."""
+    logits_2d = check_image_arrays(model, outputs, levels, made.inputs, case, report, prefix)
+    with torch.no_grad():
+        fused = outputs['volume'] + outputs['tsdf_feat']
+    for name, array in (('tsdf_feat', outputs['tsdf_feat']), ('fused3d', fused),
+                        ('logit3d', outputs['logits'])):  # fmt: skip
+        report.probed(case, f'{prefix}{name}', array, PROBE)
+    check_centred_scores(
+        outputs['logits'].detach(), logits_2d, made.inputs['voxel_to_pixel'], [made.sample],
+        case, report, prefix,
+    )  # fmt: skip
+
+
+def _check_augmentation(
+    model: CleanerS, made: RGBDCaseInputs, case: ParityCase, report: ParityReport
+) -> None:
+    """Logits with the first axis of the features flipped, the flip undone."""
+    with torch.no_grad():
+        outputs = model.forward_network(made.inputs, VolumeChange(flips=(0,)))
+    report.probed(case, 'student.logit3d_aug', outputs['logits'], PROBE)

@@ -1,0 +1,206 @@
+"""What the parity recipes of CleanerS and AMMNet have in common: arrays, scores, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmssc.evaluation.functional import count_voxels, scores_from_counts, sum_counts
+from mmssc.models.checkpoint_import import CheckpointMethod
+from mmssc.models.completors.rgbd_completor import RGBDCompletor, labels_of_pixels
+from mmssc.structures import SSCDataSample
+
+from .parity import ParityCase, ParityReport
+from .parity_rgbd_inputs import IGNORE, NUM_CLASSES
+
+__all__ = ['GRADIENT', 'LOSS', 'PROBE', 'capture_levels', 'check_gradients', 'check_image_arrays',
+           'check_centred_scores', 'check_scores', 'our_name', 'unweighted']  # fmt: skip
+
+# Relative tolerances, see the parity data's README: probes to the array's deviation.
+PROBE, LOSS, GRADIENT = 1e-4, 1e-5, 1e-3
+_COUNTS, _PERCENT = 3, 2e-2
+
+
+@contextmanager
+def capture_levels(model: RGBDCompletor) -> Iterator[list[Tensor]]:
+    """The outputs of the image encoder's stages, while the model runs."""
+    levels: list[Tensor] = []
+    handle = model.backbone.register_forward_hook(
+        lambda module, args, output: levels.extend(level.detach() for level in output)
+    )
+    try:
+        yield levels
+    finally:
+        handle.remove()
+
+
+def check_image_arrays(
+    model: RGBDCompletor,
+    outputs: Mapping[str, Tensor],
+    levels: Sequence[Tensor],
+    inputs: Mapping[str, Tensor],
+    case: ParityCase,
+    report: ParityReport,
+    prefix: str = '',
+) -> Tensor:
+    """Compare ``enc_c*``, ``feat2d``, ``logit2d`` and ``proj3d`` (lifted, not filled).
+
+    Args:
+        model: The network.
+        outputs: Of its :meth:`forward_network`.
+        levels: Of :func:`capture_levels`.
+        inputs: Of the model.
+        case: The case file.
+        report: Takes the rows.
+        prefix: Of the names, e.g. ``'teacher.'``.
+
+    Returns:
+        The 2D logits (B, K, H, W).
+    """
+    for number, level in enumerate(levels, 1):
+        report.probed(case, f'{prefix}enc_c{number}', level, PROBE)
+    feat2d = outputs['feat2d'].detach()
+    size = tuple(inputs['img'].shape[-2:])
+    logits_2d = model.image_head.classify(feat2d, size).detach()
+    report.probed(case, f'{prefix}feat2d', feat2d, PROBE)
+    report.probed(case, f'{prefix}logit2d', logits_2d, PROBE)
+    lifted = model.lifter.lift(feat2d, size, model.voxel_to_pixel(outputs['pixel_to_voxel']))
+    report.probed(case, f'{prefix}proj3d', lifted, PROBE)
+    hit = lifted != 0
+    report.close(f'{prefix}proj3d.nonzero', int(hit.sum()), case[f'{prefix}proj3d.nonzero'],
+                 absolute=_COUNTS)  # fmt: skip
+    voxels = int(hit.any(1).sum())
+    report.equal(f'{prefix}proj3d.voxels', voxels, case[f'{prefix}proj3d.voxels'])
+    return logits_2d
+
+
+def check_scores(
+    logits_3d: Tensor,
+    logits_2d: Tensor,
+    voxel_to_pixel: Tensor,
+    samples: Sequence[SSCDataSample],
+    case: ParityCase,
+    report: ParityReport,
+    prefix: str = '',
+) -> None:
+    """Compare the evaluation protocol's histograms, matrices and figures.
+
+    SSC on the voxels of ``label_weight``, SC on those of them that no pixel hits, 2D at the pixel
+    of every voxel that has one.
+
+    Args:
+        logits_3d: (B, K, X, Y, Z).
+        logits_2d: (B, K, H, W).
+        voxel_to_pixel: (B, X, Y, Z), -1 = none.
+        samples: With ``gt_voxels`` and ``label_weight``.
+        case: The case file.
+        report: Takes the rows.
+        prefix: Of the names, e.g. ``'synth.'``.
+    """
+    labels = torch.stack([sample.gt_voxels for sample in samples])
+    weight = torch.stack([sample.label_weight for sample in samples])
+    volume, image = logits_3d.argmax(1), logits_2d.argmax(1)
+    for name, found in (('hist3d', volume), ('hist2d', image)):
+        histogram = torch.bincount(found.flatten(), minlength=NUM_CLASSES)
+        report.close(f'{prefix}{name}', histogram, case[f'{prefix}{name}'], absolute=_COUNTS)
+    hit = voxel_to_pixel >= 0
+    # At the voxel's pixel: the image's prediction gathered as labels are for the 2D loss.
+    at_pixel = labels_of_pixels(image, voxel_to_pixel, 0)
+    ssc = _counts(volume, labels, weight)
+    sc = _counts((volume > 0).long(), _binary(labels), weight & ~hit, 2)
+    pixels = _counts(at_pixel, labels, hit)
+    for name, counts in (('cm_ssc', ssc), ('cm_sc', sc), ('cm_2d', pixels)):
+        expected = case[f'{prefix}{name}']
+        report.close(f'{prefix}{name}', counts.confusion, expected, absolute=_COUNTS)
+    ssc_scores, sc_scores = scores_from_counts(ssc), scores_from_counts(sc)
+    image_iou = np.array(scores_from_counts(pixels).class_iou)
+    figures = dict(
+        sc_iou=sc_scores.iou,
+        sc_precision=sc_scores.precision,
+        sc_recall=sc_scores.recall,
+        ssc_iou=np.array(ssc_scores.class_iou),
+        ssc_miou=ssc_scores.miou,
+        iou_2d=image_iou,
+        miou_2d=image_iou.mean(),
+    )
+    for name, figure in figures.items():
+        report.close(f'{prefix}{name}', figure, case[f'{prefix}{name}'], absolute=_PERCENT)
+
+
+def check_centred_scores(
+    logits_3d: Tensor,
+    logits_2d: Tensor,
+    voxel_to_pixel: Tensor,
+    samples: Sequence[SSCDataSample],
+    case: ParityCase,
+    report: ParityReport,
+    prefix: str = '',
+) -> None:
+    """:func:`check_scores` as it is, and for logits without their mean per channel."""
+    check_scores(logits_3d, logits_2d, voxel_to_pixel, samples, case, report, prefix)
+    centred = [logits.double() for logits in (logits_3d, logits_2d)]
+    centred = [x - x.flatten(2).mean(2).view(*x.shape[:2], *[1] * (x.dim() - 2)) for x in centred]
+    check_scores(*centred, voxel_to_pixel, samples, case, report, f'{prefix}centred.')
+
+
+def _binary(labels: Tensor) -> Tensor:
+    return torch.where(labels == IGNORE, IGNORE, (labels > 0).to(labels.dtype))
+
+
+def _counts(prediction: Tensor, target: Tensor, mask: Tensor, num_classes: int = NUM_CLASSES):
+    return sum_counts(
+        (count_voxels(p, t, num_classes, m) for p, t, m in zip(prediction, target, mask)),
+        num_classes,
+    )
+
+
+def our_name(method: CheckpointMethod, key: str) -> str:
+    """Our name of a tensor of the reference.
+
+    Raises:
+        KeyError: We have no such tensor.
+    """
+    names = (rule.to_ours(key) for rule in method.rules)
+    name = next((name for name in names if name is not None), None)
+    if name is None:
+        raise KeyError(key)
+    return name
+
+
+def check_gradients(
+    parameters: Mapping[str, nn.Parameter],
+    method: CheckpointMethod,
+    case: ParityCase,
+    report: ParityReport,
+    prefix: str = 'grad',
+) -> None:
+    """Compare gradient norms with ``PREFIX.names, .norms, .total, .num``.
+
+    Args:
+        parameters: Our name -> parameter, after the backward pass.
+        method: Its rules translate the names.
+        case: The case file.
+        report: Takes the rows.
+        prefix: Of the names.
+    """
+    # float32 norms of large tensors are off by 1e-5.
+    norms = {
+        name: float(parameter.grad.double().norm())
+        for name, parameter in parameters.items()
+        if parameter.grad is not None
+    }
+    for key, expected in zip(case[f'{prefix}.names'].tolist(), case[f'{prefix}.norms'].tolist()):
+        found = norms.get(our_name(method, key), float('nan'))
+        report.close(f'{prefix}/{key}', found, expected, relative=GRADIENT, absolute=1e-9)
+    total = sum(norm**2 for norm in norms.values()) ** 0.5
+    report.close(f'{prefix}.total', total, case[f'{prefix}.total'], relative=GRADIENT)
+    report.equal(f'{prefix}.num', len(norms), case[f'{prefix}.num'])
+
+
+def unweighted(losses: Mapping[str, Tensor], modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Losses without the factor that their config gives them."""
+    return {name: value / modules[name].loss_weight for name, value in losses.items()}
