@@ -82,9 +82,10 @@ class CleanersParity:
         with torch.set_grad_enabled(not options.forward_only), capture_levels(student) as levels:
             outputs = student.forward_network(made.inputs)
         _check_network(student, outputs, levels, made, case, report, 'student.')
+        with torch.no_grad():
+            flipped = student.complete(outputs, VolumeChange(flips=(0,)))
+        report.probed(case, 'student.logit3d_aug', flipped['logits'], PROBE)
         self._check_losses(student, outputs, taught, made, case, report, options.forward_only)
-        del outputs, taught
-        _check_augmentation(student, made, case, report)
         if options.forward_only:
             case.mark_used('grad')
         report.note_unused(case)
@@ -230,12 +231,3 @@ def _check_network(
         outputs['logits'].detach(), logits_2d, made.inputs['voxel_to_pixel'], [made.sample],
         case, report, prefix,
     )  # fmt: skip
-
-
-def _check_augmentation(
-    model: CleanerS, made: RGBDCaseInputs, case: ParityCase, report: ParityReport
-) -> None:
-    """Logits with the first axis of the features flipped, the flip undone."""
-    with torch.no_grad():
-        outputs = model.forward_network(made.inputs, VolumeChange(flips=(0,)))
-    report.probed(case, 'student.logit3d_aug', outputs['logits'], PROBE)

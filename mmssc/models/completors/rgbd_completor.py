@@ -155,9 +155,12 @@ class RGBDCompletor(BaseCompletor):
         features = self.extract_feat(inputs)
         if change is None:
             change = VolumeChange() if self.augmentation is None else self.augmentation()
+        return {**self.complete(features, change), **features}
+
+    def complete(self, features: Mapping[str, Tensor], change: VolumeChange) -> dict[str, Any]:
+        """The volume head on augmented features; see :meth:`forward_network`."""
         augmented = self.head(change.apply(features['volume']), change.apply(features['tsdf_feat']))
-        logits = change.undo(augmented)
-        return dict(logits=logits, augmented_logits=augmented, change=change, **features)
+        return dict(logits=change.undo(augmented), augmented_logits=augmented, change=change)
 
     def segmentation_losses(
         self,

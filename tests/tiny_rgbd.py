@@ -1,0 +1,65 @@
+"""A tiny network of CleanerS and AMMNet, and batches for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from mmssc.structures import SSCDataSample
+
+SHAPE = (16, 8, 16)
+IMAGE_SIZE = (48, 64)
+NUM_CLASSES = 5
+CHANNELS = 16
+CROSS_ENTROPY = dict(type='mmssc.VoxelCrossEntropyLoss', label_smoothing=0.2, reduction='batch')
+
+
+def tiny_network(**changes: Any) -> dict[str, Any]:
+    """Config of an RGBDCompletor; ``changes`` replace whole arguments."""
+    network = dict(
+        type='mmssc.RGBDCompletor',
+        voxel_grid=dict(
+            origin=(0, 0, 0), voxel_size=0.3, shape=SHAPE, axes=('x', 'z', 'y'), frame='world'
+        ),
+        backbone=dict(type='mmssc.MiT', embed_dims=8, num_layers=(1, 1, 1, 1)),
+        image_head=dict(
+            type='mmssc.ImageSemanticHead',
+            in_channels=(8, 16, 40, 64),
+            channels=CHANNELS,
+            num_classes=NUM_CLASSES,
+        ),
+        lifter=dict(type='mmssc.DepthMappedLifter', align_corners=False),
+        tsdf_encoder=dict(type='mmssc.TSDFEncoder', widths=(1, 3, 8, CHANNELS)),
+        head=dict(type='mmssc.VolumeCompletionHead', channels=CHANNELS, num_classes=NUM_CLASSES),
+        augmentation=dict(type='mmssc.VolumeAugmentation'),
+        loss_2d=dict(CROSS_ENTROPY, loss_weight=0.25),
+        loss_3d=CROSS_ENTROPY,
+    )
+    return {**network, **changes}
+
+
+def tiny_batch(batch: int = 2, seed: int = 0) -> tuple[dict[str, torch.Tensor], list]:
+    """Inputs, one mapping per sample, and data samples with targets."""
+    generator = torch.Generator().manual_seed(seed)
+    num_voxels = SHAPE[0] * SHAPE[1] * SHAPE[2]
+    mapping = torch.full((batch, num_voxels), -1)
+    samples = []
+    for index in range(batch):
+        voxels = torch.randperm(num_voxels, generator=generator)[:300]
+        pixels = IMAGE_SIZE[0] * IMAGE_SIZE[1]
+        mapping[index, voxels] = torch.randint(0, pixels, (300,), generator=generator)
+        sample = SSCDataSample(metainfo=dict(sequence='tiny', frame_id=str(index)))
+        labels = torch.randint(0, NUM_CLASSES, SHAPE, generator=generator, dtype=torch.uint8)
+        labels[torch.rand(SHAPE, generator=generator) < 0.1] = 255
+        sample.gt_voxels = labels
+        sample.label_weight = torch.rand(SHAPE, generator=generator) < 0.6
+        samples.append(sample)
+    volume = (batch, 1, *SHAPE)
+    inputs = dict(
+        img=torch.randn(batch, 1, 3, *IMAGE_SIZE, generator=generator),
+        tsdf=torch.rand(volume, generator=generator) * 2 - 1,
+        tsdf_clean=torch.rand(volume, generator=generator) * 2 - 1,
+        voxel_to_pixel=mapping.view(batch, *SHAPE),
+    )
+    return inputs, samples
