@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +40,37 @@ def test_adamw_48e_equals_the_reference_learning_rate():
     assert found.keys() == wanted.keys()
     for iteration, value in wanted.items():
         assert abs(found[iteration] - value) < 1e-9 * value, f'iteration {iteration}'
+
+
+def rgbd_schedule(model):
+    cfg = Config.fromfile(ROOT / 'configs/_base_/schedules/adamw_100e_rgbd.py')
+    return cfg, build_optim_wrapper(model, cfg.optim_wrapper)
+
+
+def test_adamw_100e_rgbd_is_a_cosine_per_epoch():
+    cfg, optim_wrapper = rgbd_schedule(torch.nn.Linear(1, 1))
+    (scheduler,) = (
+        PARAM_SCHEDULERS.build(dict(optimizer=optim_wrapper, **one)) for one in cfg.param_scheduler
+    )
+    optim_wrapper.optimizer.step()
+    for epoch in range(1, 101):
+        expected = 1e-7 + 0.5 * (1e-3 - 1e-7) * (1 + math.cos(math.pi * (epoch - 1) / 100))
+        assert abs(optim_wrapper.param_groups[0]['lr'] - expected) < 1e-10, epoch
+        scheduler.step()
+    assert cfg.train_cfg.max_epochs == 100
+
+
+def test_adamw_100e_rgbd_decays_matrices_only():
+    layers = (torch.nn.Conv3d(2, 3, 1), torch.nn.BatchNorm3d(3), torch.nn.Linear(3, 2))
+    model = torch.nn.Sequential(*layers)
+    cfg, optim_wrapper = rgbd_schedule(model)
+    decay = {
+        id(parameter): group['weight_decay']
+        for group in optim_wrapper.param_groups
+        for parameter in group['params']
+    }
+    for name, parameter in model.named_parameters():
+        assert decay[id(parameter)] == (0.05 if parameter.dim() > 1 else 0), name
+    defaults = optim_wrapper.optimizer.defaults
+    assert defaults['betas'] == (0.9, 0.999) and defaults['eps'] == 1e-8
+    assert cfg.optim_wrapper.clip_grad == dict(max_norm=10, norm_type=2)

@@ -1,0 +1,24 @@
+"""AdamW for 100 epochs: cosine per epoch, no warm-up, gradients clipped to norm 10 (CleanerS)."""
+
+max_epochs = 100
+lr = 1e-3
+
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.05),
+    # No weight decay on 1-D tensors: biases, scales and shifts of normalisation.
+    paramwise_cfg=dict(flat_decay_mult=0.0),
+    clip_grad=dict(max_norm=10, norm_type=2),
+)
+param_scheduler = [
+    # Constant inside an epoch: 1e-7 + 0.5 (lr - 1e-7) (1 + cos(pi e / max_epochs)), e from 0.
+    dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=1e-7, by_epoch=True),
+]
+
+# The learning rate is for 2 processes with 2 samples each; --auto-scale-lr scales it to another
+# batch size.
+auto_scale_lr = dict(enable=False, base_batch_size=4)
