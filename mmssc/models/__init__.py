@@ -1,5 +1,8 @@
 """Models: completors and the parts that configs wire together."""
 
-from . import backbones, completors, data_preprocessors, heads, layers, lifters, losses
+from . import backbones, completors, data_preprocessors, heads, layers, lifters, losses, necks
 
-__all__ = ['backbones', 'completors', 'data_preprocessors', 'heads', 'layers', 'lifters', 'losses']
+__all__ = [
+    'backbones', 'completors', 'data_preprocessors', 'heads', 'layers', 'lifters', 'losses',
+    'necks',
+]  # fmt: skip

@@ -1,7 +1,9 @@
 """Completors: the top-level models."""
 
 from .base_completor import BaseCompletor
+from .cleaners import CleanerS
 from .rgbd_completor import RGBDCompletor
 from .sgn import SGN
+from .sketch import SketchCompletor
 
-__all__ = ['SGN', 'BaseCompletor', 'RGBDCompletor']
+__all__ = ['SGN', 'BaseCompletor', 'CleanerS', 'RGBDCompletor', 'SketchCompletor']

@@ -3,6 +3,10 @@
 from .image_semantic_head import ImageSemanticHead
 from .point_occupancy_head import PointOccupancyHead
 from .sgn_head import SGNHead
+from .sketch_head import SketchHead, SketchSemanticHead
 from .volume_completion_head import VolumeCompletionHead
 
-__all__ = ['ImageSemanticHead', 'PointOccupancyHead', 'SGNHead', 'VolumeCompletionHead']
+__all__ = [
+    'ImageSemanticHead', 'PointOccupancyHead', 'SGNHead', 'SketchHead', 'SketchSemanticHead',
+    'VolumeCompletionHead',
+]  # fmt: skip

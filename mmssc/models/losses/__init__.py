@@ -8,6 +8,7 @@ from .distillation import (
     ClassCenterDistillationLoss,
     FeatureDistillationLoss,
 )
+from .kl import StandardNormalKLLoss
 from .lovasz import LovaszSoftmaxLoss
 from .occupancy import BinaryOccupancyLoss
 from .scene_class_affinity import GeometricScalLoss, SemanticScalLoss
@@ -15,5 +16,6 @@ from .scene_class_affinity import GeometricScalLoss, SemanticScalLoss
 __all__ = [
     'BinaryOccupancyLoss', 'ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss',
     'FeatureDistillationLoss', 'GeometricScalLoss', 'LovaszSoftmaxLoss', 'SSCLoss',
-    'SemanticScalLoss', 'VoxelCrossEntropyLoss', 'class_weights_from_counts',
+    'SemanticScalLoss', 'StandardNormalKLLoss', 'VoxelCrossEntropyLoss',
+    'class_weights_from_counts',
 ]  # fmt: skip

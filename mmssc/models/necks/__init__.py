@@ -1,1 +1,5 @@
 """Feature necks."""
+
+from .image_projection import ImageProjection
+
+__all__ = ['ImageProjection']

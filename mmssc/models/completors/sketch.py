@@ -1,0 +1,188 @@
+"""3D-Sketch: completion with a sketch of the scene and a structure prior (CVPR 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmssc.errors import DataError
+from mmssc.geometry.sketch import label_sketch
+from mmssc.models.targets import stack_targets
+from mmssc.registry import MODELS
+from mmssc.structures import SSCDataSample, VoxelGrid
+
+from .rgbd_completor import RGBDCompletor
+
+__all__ = ['SketchCompletor']
+
+UNKNOWN_RULES = ('empty', 'ignore')
+
+
+@MODELS.register_module()
+class SketchCompletor(RGBDCompletor):
+    """Sketch of the scene from the TSDF, then semantics from it and the lifted image features.
+
+    Args:
+        backbone: Image encoder; its last level is used.
+        image_head: :class:`ImageProjection`.
+        lifter: :class:`DepthMappedLifter`.
+        tsdf_encoder: :class:`SketchHead`.
+        head: :class:`SketchSemanticHead`.
+        voxel_grid: Grid of the prediction; its origin is that of any frame.
+        freeze_backbone: The weights of the backbone do not learn. Its batch normalisation stays in
+            training mode all the same, as in the reference: batch statistics normalise, and the
+            running statistics drift. The backbone's ``norm_eval=True`` stops both.
+        loss_3d: Loss of the semantic logits, on the voxels of ``label_weight``.
+        ignored_in_divisor: Divide ``loss_3d`` by the number of voxels of ``label_weight``, voxels
+            without a label included (the reference; on NYU 55 % of them have none). Otherwise by
+            the number of those with a label.
+        sketch_unknown: The sketch around voxels without a label: ``'empty'``, they count as empty
+            (the reference), or ``'ignore'``, the sketch losses leave their neighbourhood out.
+        loss_scale: Factor of the sum of the losses, not of the logged values. The authors' two
+            processes divide the gradient by two twice: 0.5 repeats their training on any number.
+        kwargs: ``tsdf_source``, ``data_preprocessor``, ``test_cfg``, ``init_cfg``; see
+            :class:`RGBDCompletor`.
+
+    Raises:
+        ValueError: There is no such rule for unknown voxels.
+    """
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        image_head: dict[str, Any],
+        lifter: dict[str, Any],
+        tsdf_encoder: dict[str, Any],
+        head: dict[str, Any],
+        voxel_grid: VoxelGrid | Mapping[str, Any],
+        freeze_backbone: bool = True,
+        loss_3d: dict[str, Any] | None = None,
+        ignored_in_divisor: bool = True,
+        sketch_unknown: str = 'empty',
+        loss_scale: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            backbone, image_head, lifter, tsdf_encoder, head, voxel_grid, loss_3d=loss_3d, **kwargs
+        )
+        if sketch_unknown not in UNKNOWN_RULES:
+            raise ValueError(f'sketch_unknown must be one of {UNKNOWN_RULES}: {sketch_unknown!r}')
+        self.ignored_in_divisor, self.sketch_unknown = ignored_in_divisor, sketch_unknown
+        self.loss_scale = loss_scale
+        if freeze_backbone:
+            self.backbone.requires_grad_(False)
+
+    def extract_feat(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        """Lifted image features.
+
+        Args:
+            inputs: ``img`` (B, 1, 3, H, W) normalised; ``tsdf`` (B, 1, X, Y, Z);
+                ``voxel_to_pixel`` (B, X, Y, Z) flat pixel index, -1 = none.
+
+        Returns:
+            ``volume`` (B, C, X, Y, Z) and ``feat2d`` (B, C, h, w).
+        """
+        return self.image_volume(inputs)
+
+    def image_volume(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        """See :meth:`extract_feat`; several voxels may read the same pixel."""
+        if 'voxel_to_pixel' not in inputs:
+            raise DataError(
+                'inputs', 'voxel_to_pixel', 'a mapping', sorted(inputs),
+                'Load it with LoadPreparedFrame(keys=[..., "voxel_to_pixel"])',
+            )  # fmt: skip
+        images = inputs['img'][:, 0]
+        feat2d = self.image_head(self.backbone(images))
+        volume = self.lifter(feat2d, tuple(images.shape[-2:]), inputs['voxel_to_pixel'])
+        return dict(volume=volume, feat2d=feat2d)
+
+    def forward_network(
+        self,
+        inputs: dict[str, Any],
+        true_sketch: Tensor | None = None,
+        frames: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """The whole network.
+
+        Args:
+            inputs: See :meth:`extract_feat`. ``sketch_codes`` and ``sketch_noise``
+                (S, B, L, X/4, Y/4, Z/4) replace the random numbers of the prior and the posterior.
+            true_sketch: (B, X, Y, Z), 1 = edge; turns the branches for training on.
+            frames: Name of each frame, which its random codes depend on.
+
+        Returns:
+            ``logits`` (B, K, X, Y, Z), the arrays of :class:`SketchHead`, and those of
+            :meth:`extract_feat`.
+        """
+        tsdf, codes = self._tsdf(inputs), inputs.get('sketch_codes')
+        if true_sketch is None:
+            sketches = self.tsdf_encoder(tsdf, frames, codes)
+        else:
+            noise = inputs.get('sketch_noise')
+            sketches = self.tsdf_encoder.forward_train(tsdf, true_sketch, noise, codes)
+        features = self.extract_feat(inputs)
+        logits = self.head(features['volume'], sketches['sketch_raw'], sketches['sketch_prior'])
+        return dict(logits=logits, **sketches, **features)
+
+    def loss(
+        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
+    ) -> dict[str, Tensor]:
+        """Losses of a batch.
+
+        Args:
+            inputs: See :meth:`forward_network`.
+            data_samples: With ``gt_voxels`` uint8 and ``label_weight`` bool, (X, Y, Z). The sketch
+                is ``gt_sketch``, or computed from the labels where a sample has none.
+
+        Raises:
+            DataError: A target is missing or has another size than the prediction.
+        """
+        labels = stack_targets(data_samples, 'gt_voxels', self.voxel_grid.shape)
+        weight = self.label_weight(data_samples)
+        sketch = self.target_sketch(labels, data_samples)
+        outputs = self.forward_network(inputs, true_sketch=sketch)
+        losses = self.tsdf_encoder.loss_by_outputs(outputs, sketch, weight)
+        if self.loss_3d is not None:
+            divisor = weight.sum() if self.ignored_in_divisor else None
+            losses['loss_3d'] = self.loss_3d(
+                outputs['logits'], labels, mask=weight, avg_factor=divisor
+            )
+        return losses
+
+    def target_sketch(self, labels: Tensor, data_samples: Sequence[SSCDataSample]) -> Tensor:
+        """(B, X, Y, Z) uint8: 1 edge, 0 none, with ``sketch_unknown='ignore'`` 255 for unknown."""
+        if self.sketch_unknown == 'empty' and all('gt_sketch' in sample for sample in data_samples):
+            return stack_targets(data_samples, 'gt_sketch', self.voxel_grid.shape)
+        return label_sketch(labels, unknown=self.sketch_unknown)
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum of the losses times ``loss_scale``, and the values for the log."""
+        total, log_vars = super().parse_losses(losses)
+        return total * self.loss_scale, log_vars
+
+    def predict(
+        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample] | None = None
+    ) -> list[SSCDataSample]:
+        """See :meth:`BaseCompletor.predict`; the random codes depend on the frames' names."""
+        if data_samples is not None:
+            names = [
+                f'{sample.get("sequence")}/{sample.get("frame_id")}' for sample in data_samples
+            ]
+            inputs = {**inputs, 'frames': names}
+        return super().predict(inputs, data_samples)
+
+    @torch.no_grad()
+    def predict_logits(self, inputs: dict[str, Any]) -> Tensor:
+        """Logits (B, K, X, Y, Z).
+
+        Args:
+            inputs: See :meth:`forward_network`; ``frames``, the name of each frame, may be there.
+        """
+        return self.forward_network(inputs, frames=inputs.get('frames'))['logits']
+
+    def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        """``logits``, ``sketch_raw``, ``sketch_prior``, ``volume``, ``feat2d``."""
+        return self.forward_network(inputs, frames=inputs.get('frames'))

@@ -1,0 +1,17 @@
+"""Starting values that the methods share."""
+
+from __future__ import annotations
+
+from torch import nn
+
+__all__ = ['kaiming_init_convs']
+
+
+def kaiming_init_convs(module: nn.Module) -> None:
+    """``kaiming_normal_(mode='fan_in')`` for the weight of every 2D and 3D convolution inside.
+
+    Biases and transposed convolutions keep PyTorch's values.
+    """
+    for part in module.modules():
+        if isinstance(part, (nn.Conv2d, nn.Conv3d)):
+            nn.init.kaiming_normal_(part.weight, mode='fan_in', nonlinearity='relu')
