@@ -35,7 +35,8 @@ def random_sample(
         seed: Everything is a function of it and of the other arguments.
 
     Returns:
-        ``inputs`` with ``img`` (N, 3, H, W) uint8 and ``points`` (M, 3) float32 metres;
+        ``inputs`` with ``img`` (N, 3, H, W) uint8, ``depth`` (N, H, W) float32 metres and
+        ``points`` (M, 3) float32 metres;
         ``data_samples`` with ``gt_voxels``, ``gt_voxels_1_2`` and the metainfo.
     """
     random = np.random.default_rng(seed)
@@ -61,5 +62,10 @@ def random_sample(
     sample.gt_voxels_1_2 = pool_labels(sample.gt_voxels, 2, num_classes)
     points = random.uniform(voxel_grid.origin, voxel_grid.upper, (points_per_frame * num_frames, 3))
     images = random.integers(0, 256, (num_frames, 3, height, width), dtype=np.uint8)
-    inputs = dict(img=torch.from_numpy(images), points=torch.from_numpy(points.astype(np.float32)))
+    depth = random.uniform(1, 50, (num_frames, height, width)).astype(np.float32)
+    inputs = dict(
+        img=torch.from_numpy(images),
+        depth=torch.from_numpy(depth),
+        points=torch.from_numpy(points.astype(np.float32)),
+    )
     return dict(inputs=inputs, data_samples=sample)

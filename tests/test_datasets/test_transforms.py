@@ -9,10 +9,17 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from mmssc.datasets import SemanticKITTIDataset
-from mmssc.datasets.kitti_format import read_velodyne, write_velodyne, write_voxel_labels
+from mmssc.datasets.kitti_format import (
+    read_depth,
+    read_velodyne,
+    write_depth,
+    write_velodyne,
+    write_voxel_labels,
+)
 from mmssc.datasets.strict_files import read_npy, read_rgb, write_npy
 from mmssc.datasets.transforms import (
     CropSSCImages,
+    LoadDepthMaps,
     LoadPseudoLidar,
     LoadSSCImages,
     LoadVoxelLabels,
@@ -136,6 +143,39 @@ def test_points_are_moved_and_merged(item):
         np.testing.assert_allclose(part, moved[:, :3], rtol=1e-6, atol=1e-5)
         start += len(own)
     assert start == len(points)
+
+
+def test_depth_maps_are_read_cropped_and_packed(item):
+    results = LoadDepthMaps()(LoadSSCImages()(item))
+    whole = [read_depth(frame['depth_path']) for frame in item['frames']]
+    assert len(whole) == 3 and (whole[0] == 0).any() and not np.array_equal(whole[0], whole[1])
+    for depth, expected in zip(results['depth'], whole):
+        np.testing.assert_array_equal(depth, expected)
+    packed = PackSSCInputs()(CropSSCImages((30, 44))(results))['inputs']['depth']
+    assert packed.shape == (3, 30, 44) and packed.dtype == torch.float32
+    np.testing.assert_array_equal(packed, np.stack(whole)[:, :30, :44])
+
+
+def test_depth_maps_come_from_any_folder_and_kind(tree, tmp_path):
+    for frame in (2, 5, 6):
+        source = read_depth(tree / f'dataset/depth/08/{frame:06d}.npy')
+        write_depth(tmp_path / f'lidar/08/{frame:06d}.png', source)
+    kwargs = dict(data_prefix=dict(depth=str(tmp_path / 'lidar')), depth_suffix='.png')
+    found = LoadDepthMaps()(build(tree, **kwargs)[2])['depth']
+    expected = LoadDepthMaps()(build(tree)[2])['depth']
+    np.testing.assert_allclose(found, expected, atol=0.5 / 256)
+
+
+def test_a_missing_depth_map_names_the_frame_and_the_command(item, tree):
+    (tree / 'dataset/depth/08/000002.npy').unlink()
+    with pytest.raises(DataError, match=r'depth/08/000002.npy: frame 08/000002.*semantic_kitti'):
+        LoadDepthMaps()(item)
+
+
+def test_depth_maps_have_the_size_of_the_image(item):
+    write_depth(item['frames'][1]['depth_path'], np.ones((3, 4)))
+    with pytest.raises(DataError, match=r'000002.npy: .*size: expected \(32, 48\) as the image'):
+        LoadDepthMaps()(LoadSSCImages()(item))
 
 
 def test_depth_gives_the_points_of_the_file(item):

@@ -2,11 +2,12 @@
 
 from .cropping import CropSSCImages
 from .formatting import PackSSCInputs
-from .loading import LoadPseudoLidar, LoadSSCImages, LoadVoxelLabels
+from .loading import LoadDepthMaps, LoadPseudoLidar, LoadSSCImages, LoadVoxelLabels
 from .targets import MaskVoxelRange
 
 __all__ = [
     'CropSSCImages',
+    'LoadDepthMaps',
     'LoadPseudoLidar',
     'LoadSSCImages',
     'LoadVoxelLabels',

@@ -16,9 +16,11 @@ __all__ = ['CropSSCImages']
 class CropSSCImages(BaseTransform):
     """Keep the top left corner of every image, which leaves the intrinsics as they are.
 
+    Depth maps that were loaded are cropped with their images.
+
     Required Keys: ``img``, ``img_paths``
 
-    Modified Keys: ``img``, ``img_shape``
+    Modified Keys: ``img``, ``img_shape``, ``depth`` where present
 
     Args:
         size: (height, width) in pixels.
@@ -40,5 +42,7 @@ class CropSSCImages(BaseTransform):
                     path, 'image size', expected, f'{image.shape[0]} x {image.shape[1]}'
                 )
         results['img'] = [image[:height, :width] for image in results['img']]
+        if 'depth' in results:
+            results['depth'] = [depth[:height, :width] for depth in results['depth']]
         results['img_shape'] = self.size
         return results

@@ -23,8 +23,9 @@ class PackSSCInputs(BaseTransform):
 
     Required Keys: ``img`` and/or ``points``, and those of ``meta_keys``
 
-    Added Keys (all others are dropped): ``inputs``, dict of ``img`` (N, 3, H, W) uint8 RGB and
-    ``points`` (M, 3) float32, whichever was loaded; ``data_samples``, a
+    Added Keys (all others are dropped): ``inputs``, dict of ``img`` (N, 3, H, W) uint8 RGB,
+    ``depth`` (N, H, W) float32 and ``points`` (M, 3) float32, whichever was loaded;
+    ``data_samples``, a
     :class:`~mmssc.structures.SSCDataSample` with the loaded targets and the metainfo.
 
     Args:
@@ -46,6 +47,8 @@ class PackSSCInputs(BaseTransform):
         if 'img' in results:
             images = np.stack(results['img']).transpose(0, 3, 1, 2)
             inputs['img'] = torch.from_numpy(np.ascontiguousarray(images))
+        if 'depth' in results:
+            inputs['depth'] = torch.from_numpy(np.stack(results['depth']))
         if 'points' in results:
             inputs['points'] = torch.from_numpy(np.ascontiguousarray(results['points']))
         sample = SSCDataSample(

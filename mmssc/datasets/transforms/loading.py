@@ -18,7 +18,9 @@ from mmssc.errors import DataError
 from mmssc.geometry import depth_to_points, invert_rigid, pool_labels, transform_points
 from mmssc.registry import TRANSFORMS
 
-__all__ = ['LoadSSCImages', 'LoadPseudoLidar', 'LoadVoxelLabels', 'lift_depth']
+__all__ = [
+    'LoadSSCImages', 'LoadDepthMaps', 'LoadPseudoLidar', 'LoadVoxelLabels', 'lift_depth',
+]  # fmt: skip
 
 
 @contextmanager
@@ -62,6 +64,40 @@ class LoadSSCImages(BaseTransform):
                 expected = f'{results["img_shape"]} as the current frame'
                 raise DataError(path, 'image size', expected, image.shape[:2])
         return results
+
+
+@TRANSFORMS.register_module()
+class LoadDepthMaps(BaseTransform):
+    """Read the depth map of every frame: stereo, LiDAR or monocular, from ``.npy`` or ``.png``.
+
+    The folder is the data set's ``data_prefix['depth']`` and the kind of file its
+    ``depth_suffix``; nothing else depends on where the depth comes from.
+
+    Required Keys: ``sequence``, ``frames``; ``ori_shape`` if images were loaded
+
+    Added Keys: ``depth`` (N arrays (H, W) float32, metres along the optical axis, 0 = none)
+
+    Raises:
+        DataError: A depth map is missing or damaged, or has not the size of the image.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Read the maps; a frame that is repeated is read once."""
+        maps: dict[str, np.ndarray] = {}
+        for frame in results['frames']:
+            path = frame['depth_path']
+            if path not in maps:
+                with _naming_frame(results, frame['frame_id']):
+                    maps[path] = _read_depth_of_image(path, results)
+        results['depth'] = [maps[frame['depth_path']] for frame in results['frames']]
+        return results
+
+
+def _read_depth_of_image(path: str, results: Mapping[str, Any]) -> np.ndarray:
+    depth = read_depth(path)
+    if 'ori_shape' in results and depth.shape != results['ori_shape']:
+        raise DataError(path, 'size', f'{results["ori_shape"]} as the image', depth.shape)
+    return depth
 
 
 def lift_depth(depth: np.ndarray, projection: np.ndarray, lidar2cam: np.ndarray) -> np.ndarray:
@@ -143,9 +179,7 @@ class LoadPseudoLidar(BaseTransform):
 
     @staticmethod
     def _from_depth(path: str, results: Mapping[str, Any]) -> np.ndarray:
-        depth = read_depth(path)
-        if 'ori_shape' in results and depth.shape != results['ori_shape']:
-            raise DataError(path, 'size', f'{results["ori_shape"]} as the image', depth.shape)
+        depth = _read_depth_of_image(path, results)
         return lift_depth(depth, results['P2'], results['lidar2cam'][0])
 
     @staticmethod

@@ -22,7 +22,8 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
     """Move a batch to the device, normalise its images, stack images and cameras.
 
     ``inputs['img']`` becomes (B, N, 3, H, W) float32, ``(img / 255 - mean) / std``; uint8 and float
-    images alike are in 0..255. ``inputs['points']`` stays a list. ``inputs['cam2img']`` (B, 3, 3)
+    images alike are in 0..255. ``inputs['depth']`` becomes (B, N, H, W). ``inputs['points']`` stays
+    a list. ``inputs['cam2img']`` (B, 3, 3)
     and ``inputs['lidar2cam']`` (B, N, 4, 4), float64, come from the metainfo of the data samples.
 
     Args:
@@ -55,23 +56,27 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
         data = self.cast_data(data)
         inputs, samples = dict(data['inputs']), data.get('data_samples')
         if 'img' in inputs:
-            images = self._stack_images(inputs['img'], samples)
+            images = self._stack(inputs['img'], samples, 'image')
             inputs['img'] = (images.to(torch.float32) / 255 - self.mean) / self.std
             for field in ('cam2img', 'lidar2cam'):
                 if field not in inputs:
                     inputs[field] = self._stack_matrices(samples, field)
+        if 'depth' in inputs:
+            inputs['depth'] = self._stack(inputs['depth'], samples, 'depth')
         return dict(inputs=inputs, data_samples=samples)
 
     @staticmethod
-    def _stack_images(
-        images: Sequence[Tensor] | Tensor, samples: Sequence[SSCDataSample] | None
+    def _stack(
+        images: Sequence[Tensor] | Tensor,
+        samples: Sequence[SSCDataSample] | None,
+        kind: str,
     ) -> Tensor:
         for number, image in enumerate(images):
             if image.shape != images[0].shape:
                 source = samples[number].get('img_paths') if samples else None
                 raise DataError(
                     str(source or f'sample {number} of the batch'),
-                    'image shape (frames, channels, height, width)',
+                    f'{kind} shape (frames, ..., height, width)',
                     tuple(images[0].shape),
                     tuple(image.shape),
                     'Crop all images to one size (CropSSCImages).',

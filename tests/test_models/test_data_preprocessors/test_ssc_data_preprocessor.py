@@ -34,8 +34,10 @@ def test_batch_is_stacked_and_cameras_come_from_the_metainfo():
     image = torch.zeros(2, 3, 4, 5, dtype=torch.uint8)
     data = _batch(image, image)
     data['inputs']['points'] = [torch.zeros(3, 3), torch.zeros(0, 3)]
+    data['inputs']['depth'] = [torch.zeros(2, 4, 5), torch.ones(2, 4, 5)]
     inputs = SSCDataPreprocessor()(data)['inputs']
     assert inputs['img'].shape == (2, 2, 3, 4, 5)
+    assert inputs['depth'].shape == (2, 2, 4, 5) and inputs['depth'][1].all()
     assert inputs['cam2img'].shape == (2, 3, 3)
     assert inputs['lidar2cam'].shape == (2, 2, 4, 4)
     assert inputs['lidar2cam'].dtype == torch.float64
