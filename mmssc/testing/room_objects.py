@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmssc.datasets.nyu_format import RAW_NAMES
 from mmssc.testing.solids import BOX, CYLINDER, ELLIPSOID, PLAIN, Point, SolidList
 
 __all__ = [
@@ -16,46 +17,8 @@ __all__ = [
     'SCREEN', 'SHINY', 'TILES', 'WALLPAPER', 'WINDOW', 'WOOD', 'BUILDERS',
 ]  # fmt: skip
 
-# Raw ids of the NYU volumes, 1 to 36 (0 is empty, 255 outside of the annotated room).
-_NAMES = [
-    'ceiling',
-    'floor',
-    'wall',
-    'window',
-    'door',
-    'chair',
-    'bed',
-    'sofa',
-    'table',
-    'side_table',
-    'bookshelf',
-    'kitchen_cabinet',
-    'closet',
-    'lamp',
-    'car',
-    'computer',
-    'desk',
-    'music',
-    'gym',
-    'household_appliance',
-    'kitchen_appliance',
-    'pillow',
-    'pets',
-    'plants',
-    'pool',
-    'recreation',
-    'night_stand',
-    'bathtub',
-    'shower',
-    'table_and_chair',
-    'toilet',
-    'trash_can',
-    'tvs',
-    'sink',
-    'mirror',
-    'dont_care',
-]
-RAW_IDS = {name: number for number, name in enumerate(_NAMES, 1)}
+# Raw ids of the NYU volumes, 0 to 36 (255 is outside of the annotated room).
+RAW_IDS = {name: number for number, name in enumerate(RAW_NAMES)}
 
 # Surface patterns, painted by mmssc.testing.room_appearance.
 (
@@ -200,7 +163,7 @@ def add_closet(
     solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
 ) -> None:
     """A wardrobe, dresser or sideboard: a box with doors."""
-    solids.place(position, yaw, 'closet')
+    solids.place(position, yaw, 'closets_wardrobes_cabinets')
     solids.add(BOX, (0, 0, size[2] / 2), size, _pick(rng, _FRONTS), DOORS)
 
 
@@ -346,7 +309,7 @@ def add_wash_stand(
 ) -> None:
     """A cabinet with a sink on it and a mirror above."""
     width, depth, height = size
-    solids.place(position, yaw, 'closet')
+    solids.place(position, yaw, 'closets_wardrobes_cabinets')
     solids.add(BOX, (0, 0, height / 2), (width, depth, height), _pick(rng, _FRONTS), DOORS)
     solids.relabel('sink')
     solids.add(BOX, (0, 0, height + 0.03), (width + 0.04, depth + 0.04, 0.06), _WHITE, SHINY)

@@ -52,6 +52,16 @@ def digests(folder):
     }  # fmt: skip
 
 
+def recall_by_colour(pixels, names):
+    """Recall of each class, of test pixels that get the class with the nearest mean colour."""
+    means = np.stack([pixels['train', name].mean(0) for name in names])
+    recall = []
+    for number, name in enumerate(names):
+        distance = np.linalg.norm(pixels['test', name][:, None] - means, axis=-1)
+        recall.append((distance.argmin(1) == number).mean())
+    return recall
+
+
 def read_voxels(folder, frame, shape):
     path = folder / 'voxels' / f'{frame:06d}'
     bits = {
@@ -320,11 +330,7 @@ def test_colours_tell_classes_apart():
         for name in names:
             found = [view.image[view.labels == RAW_IDS[name]] for view in views]
             pixels[split, name] = np.concatenate(found).astype(np.float64)
-    means = np.stack([pixels['train', name].mean(0) for name in names])
-    recall = []
-    for number, name in enumerate(names):
-        distance = np.linalg.norm(pixels['test', name][:, None] - means, axis=-1)
-        recall.append((distance.argmin(1) == number).mean())
+    recall = recall_by_colour(pixels, names)
     # The colour of a single pixel: chance is 20 %. Shape and place do the rest.
     assert np.mean(recall) > 0.5, dict(zip(names, recall))
 

@@ -1,9 +1,11 @@
-r"""Write synthetic drives in the layout of a raw data set.
+r"""Write synthetic scenes in the layout of a raw data set: drives or rooms.
 
-Example:
+Examples:
     python tools/dataset_converters/make_synthetic.py --out data/synthetic \
         --sequences 00 01 02 03 08 --frames 25 --frame-step 3 --label-step 1 --workers 2 \
         --grid-shape 64 64 8 --voxel-size 0.8 --image-size 96 320
+    python tools/dataset_converters/make_synthetic.py --layout nyu --out data/synthetic_nyu \
+        --frames 40 10 --workers 2
 """
 
 from __future__ import annotations
@@ -30,33 +32,52 @@ from mmssc.testing.synthetic import (
     write_sensor_files,
     write_voxel_files,
 )
+from mmssc.testing.synthetic_rooms import RoomSettings, frame_files, write_room_files
 
 Task = tuple[Any, Callable[[], Any]]
+# What an option of both layouts is, unless it is given.
+DEFAULTS: dict[str, dict[str, Any]] = dict(
+    semantickitti=dict(
+        frames=[25], grid_shape=(64, 64, 8), voxel_size=0.8, image_size=(96, 320)
+    ),
+    nyu=dict(
+        frames=[40, 10], grid_shape=(240, 144, 240), voxel_size=0.02, image_size=(480, 640)
+    ),
+)  # fmt: skip
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add('--layout', choices=('semantickitti',), default='semantickitti', help='data set to imitate')
-    add('--out', type=Path, required=True, help='root folder; files go to OUT/dataset')
+    add('--layout', choices=tuple(DEFAULTS), default='semantickitti',
+        help='data set to imitate (default: semantickitti)')  # fmt: skip
+    add('--out', type=Path, required=True, help='root folder')
+    add('--frames', type=int, nargs='+', metavar='N', help='semantickitti: frames per sequence '
+        '(25); nyu: frames to train and to test on (40 10)')  # fmt: skip
+    add('--seed', type=int, default=0, help='the same seed gives the same bytes')
+    add('--grid-shape', type=int, nargs=3, metavar='N', help='voxels of the raw labels; '
+        'semantickitti: x, y, z (64 64 8); nyu: x, up, y (240 144 240)')  # fmt: skip
+    add('--voxel-size', type=float, help='metres (0.8; 0.02)')
+    add('--image-size', type=int, nargs=2, metavar=('H', 'W'), help='(96 320; 480 640)')
+    add('--workers', type=int, default=0, help='processes; 0 works in this one')
+    add('--overwrite', action='store_true', help='write again what is there already')
+    drives = parser.add_argument_group('semantickitti')
+    add = drives.add_argument
     add('--sequences', nargs='+', default=['00', '08'], help='two digits each; the real set has '
         'train 00-07, 09, 10, val 08, test 11-21')  # fmt: skip
-    add('--frames', type=int, default=25, help='frames per sequence')
-    add('--seed', type=int, default=0, help='the same seed gives the same bytes')
-    add('--grid-shape', type=int, nargs=3, default=(64, 64, 8), metavar=('X', 'Y', 'Z'))
-    add('--voxel-size', type=float, default=0.8, help='metres')
     add('--grid-origin', type=float, nargs=3, default=(0.0, -25.6, -2.0), metavar=('X', 'Y', 'Z'),
         help='lower corner of the grid in the lidar frame, metres')  # fmt: skip
-    add('--image-size', type=int, nargs=2, default=(96, 320), metavar=('H', 'W'))
     add('--frame-step', type=float, default=1.0, help='metres driven between frames')
     add('--label-step', type=int, default=5, help='voxel files for every so many frames')
     add('--lidar-size', type=int, nargs=2, default=(64, 600), metavar=('ROWS', 'COLUMNS'))
-    add('--workers', type=int, default=0, help='processes; 0 works in this one')
-    add('--overwrite', action='store_true', help='write again what is there already')
-    return parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
+    for name, value in DEFAULTS[parsed.layout].items():
+        if getattr(parsed, name) is None:
+            setattr(parsed, name, value)
+    return parsed
 
 
 def run_tasks(
@@ -82,7 +103,7 @@ class Record:
         DataError: The tree was made with other settings, and ``overwrite`` is false.
     """
 
-    def __init__(self, out: Path, settings: DriveSettings, overwrite: bool) -> None:
+    def __init__(self, out: Path, settings: DriveSettings | RoomSettings, overwrite: bool) -> None:
         self.path = out / 'synthetic.json'
         # Through JSON, so that tuples compare equal to what was read.
         self.settings = json.loads(json.dumps(asdict(settings)))
@@ -111,11 +132,15 @@ class Record:
     def add(self, sequence: str) -> None:
         """Note that a sequence is complete."""
         self.complete = sorted({*self.complete, sequence})
+        self.save()
+
+    def save(self) -> None:
+        """Write the record."""
         with atomic_write(self.path, 'w') as file:
             json.dump({'settings': self.settings, 'sequences': self.complete}, file, indent=2)
 
 
-def write_tree(
+def write_drives(
     out: Path,
     sequences: list[str],
     settings: DriveSettings,
@@ -144,32 +169,91 @@ def write_tree(
     sys.stdout.write('\n')
 
 
+def room_numbers(frames: list[int]) -> dict[str, range]:
+    """Frame ids of both splits: odd ones to train, even ones to test, so that either may grow."""
+    if len(frames) != 2 or min(frames) < 0 or max(frames) > 4999 or not any(frames):
+        raise DataError('command line', '--frames', 'two numbers of 0..4999', frames)
+    return dict(train=range(1, 2 * frames[0], 2), test=range(2, 2 * frames[1] + 1, 2))
+
+
+def write_rooms(
+    out: Path,
+    frames: dict[str, range],
+    settings: RoomSettings,
+    pool: ProcessPoolExecutor | None,
+    overwrite: bool,
+) -> None:
+    """Write the rooms that are not there, in parallel when there is a pool, and the split lists."""
+    asked = [(split, frame) for split, numbers in frames.items() for frame in numbers]
+    todo = [
+        (split, frame)
+        for split, frame in asked
+        if overwrite or not all(path.is_file() for path in frame_files(out, split, frame).values())
+    ]
+    if len(todo) < len(asked):
+        print(f'complete already: {len(asked) - len(todo)} frames')
+    if todo:
+        bar = ProgressBar(len(todo))
+        tasks = ((key, partial(write_room_files, out, *key, settings)) for key in todo)
+        for _ in run_tasks(tasks, pool, bar):
+            pass
+        sys.stdout.write('\n')
+    for split in frames:
+        there = sorted(path.name[3:7] for path in (out / f'NYU{split}').glob('NYU*.bin'))
+        with atomic_write(out / f'{split}.txt', 'w') as file:
+            file.writelines(f'{name}\n' for name in there)
+
+
+def make_drives(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> str:
+    """Write the drives that the command line asks for."""
+    if len(args.frames) != 1:
+        raise DataError('command line', '--frames', 'one number', args.frames)
+    settings = DriveSettings(
+        frames=args.frames[0],
+        seed=args.seed,
+        image_size=tuple(args.image_size),
+        grid=VoxelGrid(args.grid_origin, (args.voxel_size,) * 3, args.grid_shape),
+        frame_step=args.frame_step,
+        label_step=args.label_step,
+        lidar_size=tuple(args.lidar_size),
+    )
+    repeated = {name for name in args.sequences if args.sequences.count(name) > 1}
+    if repeated or not all(name.isdigit() and len(name) == 2 for name in args.sequences):
+        expected = 'different two-digit names'
+        raise DataError('command line', '--sequences', expected, args.sequences)
+    record = Record(args.out, settings, args.overwrite)
+    write_drives(args.out, args.sequences, settings, pool, record)
+    frames = f'{settings.frames} frames'
+    return f'{len(args.sequences)} sequences of {frames} are in {args.out / "dataset"}'
+
+
+def make_rooms(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> str:
+    """Write the rooms that the command line asks for."""
+    frames = room_numbers(args.frames)
+    settings = RoomSettings(
+        seed=args.seed,
+        image_size=tuple(args.image_size),
+        shape=tuple(args.grid_shape),
+        voxel_size=args.voxel_size,
+    )
+    Record(args.out, settings, args.overwrite).save()
+    write_rooms(args.out, frames, settings, pool, args.overwrite)
+    return f'{args.frames[0]} rooms to train and {args.frames[1]} to test are in {args.out}'
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Command line entry."""
     args = parse_args(arguments)
+    make = dict(semantickitti=make_drives, nyu=make_rooms)[args.layout]
     try:
-        settings = DriveSettings(
-            frames=args.frames,
-            seed=args.seed,
-            image_size=tuple(args.image_size),
-            grid=VoxelGrid(args.grid_origin, (args.voxel_size,) * 3, args.grid_shape),
-            frame_step=args.frame_step,
-            label_step=args.label_step,
-            lidar_size=tuple(args.lidar_size),
-        )
-        repeated = {name for name in args.sequences if args.sequences.count(name) > 1}
-        if repeated or not all(name.isdigit() and len(name) == 2 for name in args.sequences):
-            expected = 'different two-digit names'
-            raise DataError('command line', '--sequences', expected, args.sequences)
-        record = Record(args.out, settings, args.overwrite)
         if args.workers <= 0:
-            write_tree(args.out, args.sequences, settings, None, record)
+            result = make(args, None)
         else:
             with ProcessPoolExecutor(args.workers) as pool:
-                write_tree(args.out, args.sequences, settings, pool, record)
+                result = make(args, pool)
     except DataError as error:
         sys.exit(f'make_synthetic: {error}')
-    print(f'{len(args.sequences)} sequences of {args.frames} frames are in {args.out / "dataset"}')
+    print(result)
 
 
 if __name__ == '__main__':
