@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
+from mmssc.datasets.json_fields import read_json, require_array, require_field
 from mmssc.datasets.kitti_format import check_projection, check_rigid, to_homogeneous
-from mmssc.datasets.strict_files import read_text
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.structures import VoxelGrid
@@ -35,56 +35,24 @@ FORMAT_VERSION = 1
 _SAFE_NAME = re.compile(r'[A-Za-z0-9_-]+')
 
 
-def _require(container: Any, key: str, kind: type, file: str, field: str) -> Any:
-    if not isinstance(container, Mapping):
-        raise DataError(file, field, 'an object', type(container).__name__)
-    value = container.get(key)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        found = 'nothing' if key not in container else repr(value)[:60]
-        raise DataError(file, f'{field}.{key}'.lstrip('.'), f'a {kind.__name__}', found)
-    return value
-
-
-def _array(value: Any, shape: Sequence[int | None], file: str, field: str) -> np.ndarray:
-    """Nested lists as float64 of ``shape`` (None = any size), all finite."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        array = np.asarray(None)
-    if array.size == 0 and shape[0] is None:
-        return np.zeros([n or 0 for n in shape])
-    matches = array.ndim == len(shape) and all(
-        n is None or n == m for n, m in zip(shape, array.shape)
-    )
-    if array.dtype.kind not in 'if' or not matches:
-        wanted = ' x '.join('N' if n is None else str(n) for n in shape)
-        raise DataError(file, field, f'{wanted} numbers', f'{array.dtype} {array.shape}')
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        raise DataError(file, field, 'finite numbers', 'NaN or infinity')
-    return array
-
-
 def _parse_sequence(raw: Any, file: str, field: str) -> dict[str, np.ndarray]:
     sequence = {}
     for key in ('P2', 'P3'):
         if key == 'P2' or (isinstance(raw, Mapping) and key in raw):
-            matrix = _array(_require(raw, key, list, file, field), (3, 4), file, f'{field}.{key}')
+            matrix = require_array(raw, key, (3, 4), file, field)
             check_projection(matrix, file, f'{field}.{key}')
             sequence[key] = matrix
-    matrix = _array(
-        _require(raw, 'lidar2cam', list, file, field), (4, 4), file, f'{field}.lidar2cam'
-    )
+    matrix = require_array(raw, 'lidar2cam', (4, 4), file, field)
     check_rigid(matrix, file, f'{field}.lidar2cam')
     if not np.array_equal(matrix[3], (0, 0, 0, 1)):
         raise DataError(file, f'{field}.lidar2cam', 'a last row 0 0 0 1', matrix[3].tolist())
     sequence['lidar2cam'] = matrix
-    rows = _array(_require(raw, 'poses', list, file, field), (None, 12), file, f'{field}.poses')
+    rows = require_array(raw, 'poses', (None, 12), file, field)
     sequence['poses'] = to_homogeneous(rows.reshape(-1, 3, 4))
     check_rigid(sequence['poses'], file, f'{field}.poses')
     if 'pose_indices' in raw:
         name = f'{field}.pose_indices'
-        index = _array(_require(raw, 'pose_indices', list, file, field), (None,), file, name)
+        index = require_array(raw, 'pose_indices', (None,), file, field)
         whole = (index == np.round(index)).all() and (index >= 0).all() and (index < 2**31).all()
         if len(index) != len(rows) or not whole or (np.diff(index) <= 0).any():
             found = f'{len(index)} numbers'
@@ -96,9 +64,9 @@ def _parse_sequence(raw: Any, file: str, field: str) -> dict[str, np.ndarray]:
 def _parse_sample(raw: Any, number: int, sequences: Mapping, file: str) -> dict[str, Any]:
     field = f'data_list[{number}]'
     sample: dict[str, Any] = {
-        'sequence': _require(raw, 'sequence', str, file, field),
-        'frame_id': _require(raw, 'frame_id', str, file, field),
-        'labelled': _require(raw, 'labelled', bool, file, field),
+        'sequence': require_field(raw, 'sequence', str, file, field),
+        'frame_id': require_field(raw, 'frame_id', str, file, field),
+        'labelled': require_field(raw, 'labelled', bool, file, field),
     }
     if sample['sequence'] not in sequences:
         raise DataError(file, f'{field}.sequence', 'a key of "sequences"', sample['sequence'])
@@ -108,25 +76,25 @@ def _parse_sample(raw: Any, number: int, sequences: Mapping, file: str) -> dict[
 
 
 def _parse_info(raw: Any, file: str) -> dict[str, Any]:
-    metainfo = dict(_require(raw, 'metainfo', Mapping, file, ''))
-    version = _require(metainfo, 'format_version', int, file, 'metainfo')
+    metainfo = dict(require_field(raw, 'metainfo', Mapping, file, ''))
+    version = require_field(metainfo, 'format_version', int, file, 'metainfo')
     if version != FORMAT_VERSION:
         raise DataError(file, 'metainfo.format_version', FORMAT_VERSION, version)
     for key in ('dataset', 'split'):
-        _require(metainfo, key, str, file, 'metainfo')
-    grid = _require(metainfo, 'voxel_grid', Mapping, file, 'metainfo')
+        require_field(metainfo, key, str, file, 'metainfo')
+    grid = require_field(metainfo, 'voxel_grid', Mapping, file, 'metainfo')
     try:
         metainfo['voxel_grid'] = VoxelGrid.build(grid)
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(file, 'metainfo.voxel_grid', 'a voxel grid', error) from error
     sequences = {}
-    for name, value in _require(raw, 'sequences', Mapping, file, '').items():
+    for name, value in require_field(raw, 'sequences', Mapping, file, '').items():
         if not isinstance(name, str) or not _SAFE_NAME.fullmatch(name):
             raise DataError(file, 'sequences', 'plain folder names', repr(name))
         sequences[name] = _parse_sequence(value, file, f'sequences.{name}')
     data_list = [
         _parse_sample(item, number, sequences, file)
-        for number, item in enumerate(_require(raw, 'data_list', list, file, ''))
+        for number, item in enumerate(require_field(raw, 'data_list', list, file, ''))
     ]
     keys = [(sample['sequence'], sample['frame_id']) for sample in data_list]
     if len(set(keys)) != len(keys):
@@ -151,12 +119,7 @@ def read_info_file(path: str | PathLike[str], hint: str | None = None) -> dict[s
         DataError: The file is missing, is no such JSON, or any of its values is wrong.
     """
     try:
-        text = read_text(path)
-        try:
-            raw = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise DataError(path, 'JSON', 'a valid file', error) from error
-        return _parse_info(raw, str(path))
+        return _parse_info(read_json(path), str(path))
     except DataError as error:
         raise DataError(error.file, error.field, error.expected, error.found, hint) from error
 

@@ -22,7 +22,7 @@ from mmssc.fileio import atomic_write
 
 __all__ = [
     'read_bytes', 'read_ends', 'read_npy', 'read_npy_shape', 'read_npz', 'read_png_uint16',
-    'read_rgb', 'read_text', 'write_npy', 'write_npz',
+    'read_png_uint8', 'read_rgb', 'read_text', 'write_npy', 'write_npz',
 ]  # fmt: skip
 
 _NPY_MAGIC = b'\x93NUMPY'
@@ -236,3 +236,15 @@ def read_png_uint16(path: str | PathLike[str]) -> np.ndarray:
         DataError: As :func:`read_bytes`, or the file is no complete 16-bit grey image.
     """
     return np.array(_open_image(path, ('I;16', 'I;16B', 'I'))).astype(np.uint16)
+
+
+def read_png_uint8(path: str | PathLike[str]) -> np.ndarray:
+    """A one-channel 8-bit image of ids; of an image with a palette the indices.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the file is no complete 8-bit one-channel image.
+    """
+    return np.array(_open_image(path, ('L', 'P')))

@@ -15,6 +15,13 @@ from os import PathLike
 import numpy as np
 
 from mmssc.datasets.strict_files import read_npy, read_npz, write_npy, write_npz
+from mmssc.datasets.volume_checks import (
+    Shape,
+    check_labels,
+    check_tsdf,
+    check_volume,
+    check_whole_numbers,
+)
 from mmssc.errors import DataError
 
 __all__ = [
@@ -24,59 +31,18 @@ __all__ = [
     'write_torchssc_sketch', 'write_torchssc_tsdf',
 ]  # fmt: skip
 
-Shape = Sequence[int]
-# Rounding of a mean or of a file's float16 may leave [-1, 1] by this.
-_TSDF_LIMIT = 1.001
-
-
-def _volume(
-    array: np.ndarray, shape: Shape, path: str | PathLike[str], key: str, any_shape: bool = False
-) -> np.ndarray:
-    """An array of a file, flat or in (a view of) its own shape, as a volume of ``shape``."""
-    trimmed = tuple(side for side in array.shape if side != 1)
-    known = trimmed in ((prod(shape),), tuple(side for side in shape if side != 1))
-    if array.size != prod(shape) or not (known or any_shape):
-        raise DataError(path, f'{key}, shape', f'({prod(shape)},) or {tuple(shape)}', array.shape)
-    return array.reshape(shape)
-
-
-def _whole_numbers(
-    array: np.ndarray, low: int, high: int, path: str | PathLike[str], key: str, hint: str = ''
-) -> np.ndarray:
-    """``array`` as int64, refused unless it holds whole numbers of ``[low, high]``."""
-    # Comparisons with NaN are false, so NaN is refused too.
-    valid = (array >= low) & (array <= high)
-    if array.dtype.kind == 'f':
-        valid &= np.floor(array) == array
-    if not valid.all():
-        found = np.unique(array[~valid])[:3].tolist()
-        raise DataError(path, key, f'whole numbers {low}..{high}', found, hint or None)
-    return array.astype(np.int64)
-
-
-def _labels(array: np.ndarray, num_classes: int, path: str | PathLike[str], key: str) -> np.ndarray:
-    labels = _whole_numbers(array, 0, 255, path, key)
-    bad = np.unique(labels[(labels >= num_classes) & (labels != 255)])
-    if bad.size:
-        raise DataError(path, key, f'0..{num_classes - 1} or 255', bad[:5].tolist())
-    return labels.astype(np.uint8)
-
 
 def _tsdf(path: str | PathLike[str], key: str, shape: Shape) -> np.ndarray:
-    array = read_npz(path, [key], kinds='f')[key]
-    volume = _volume(array, shape, path, key).astype(np.float32)
-    if not (np.abs(volume) <= _TSDF_LIMIT).all():
-        raise DataError(path, key, 'numbers of [-1, 1]', 'NaN, infinity or larger')
-    return volume
+    return check_tsdf(read_npz(path, [key], kinds='f')[key], shape, path, key)
 
 
 def _mapping(
     path: str | PathLike[str], key: str, shape: Shape, image_size: tuple[int, int]
 ) -> np.ndarray:
-    array = _volume(read_npz(path, [key])[key], shape, path, key)
+    array = check_volume(read_npz(path, [key])[key], shape, path, key)
     none = prod(image_size)
     hint = f'{none} = none: the mapping belongs to images of another size?'
-    mapping = _whole_numbers(array, 0, none, path, key, hint)
+    mapping = check_whole_numbers(array, 0, none, path, key, hint)
     mapping[mapping == none] = -1
     return mapping.astype(np.int32)
 
@@ -103,8 +69,8 @@ def read_torchssc_weight(path: str | PathLike[str], shape: Shape) -> np.ndarray:
     Raises:
         DataError: As :func:`read_torchssc_tsdf`, or a number is neither 0 nor 1.
     """
-    weight = _volume(read_npz(path, ['arr_1'])['arr_1'], shape, path, 'arr_1')
-    return _whole_numbers(weight, 0, 1, path, 'arr_1').astype(bool)
+    weight = check_volume(read_npz(path, ['arr_1'])['arr_1'], shape, path, 'arr_1')
+    return check_whole_numbers(weight, 0, 1, path, 'arr_1').astype(bool)
 
 
 def read_torchssc_mapping(
@@ -128,8 +94,8 @@ def read_torchssc_label(path: str | PathLike[str], shape: Shape, num_classes: in
     Raises:
         DataError: As :func:`read_torchssc_tsdf`, or an id is neither a class nor 255.
     """
-    array = _volume(read_npz(path, ['arr_0'], kinds='fiu')['arr_0'], shape, path, 'arr_0')
-    return _labels(array, num_classes, path, 'arr_0')
+    array = check_volume(read_npz(path, ['arr_0'], kinds='fiu')['arr_0'], shape, path, 'arr_0')
+    return check_labels(array, num_classes, path, 'arr_0')
 
 
 def read_torchssc_sketch(path: str | PathLike[str], shape: Shape) -> np.ndarray:
@@ -139,17 +105,16 @@ def read_torchssc_sketch(path: str | PathLike[str], shape: Shape) -> np.ndarray:
         DataError: The file is missing or damaged, has another number of entries, or one that is
             neither 0 nor 1.
     """
-    array = _volume(read_npy(path, 'fiub'), shape, path, 'array', any_shape=True)
-    return _whole_numbers(array, 0, 1, path, 'sketch').astype(np.uint8)
+    array = check_volume(read_npy(path, 'fiub'), shape, path, 'array', any_shape=True)
+    return check_whole_numbers(array, 0, 1, path, 'sketch').astype(np.uint8)
 
 
 def write_torchssc_tsdf(
     path: str | PathLike[str], tsdf: np.ndarray, weight: np.ndarray | None = None
 ) -> None:
     """Write ``TSDF/NNNN.npz``: ``arr_0`` float32, ``arr_1`` (where given) float64, both flat."""
-    arrays = dict(arr_0=np.asarray(tsdf, np.float32).reshape(-1))
-    if not (np.abs(arrays['arr_0']) <= _TSDF_LIMIT).all():
-        raise DataError(path, 'arr_0', 'numbers of [-1, 1]', 'NaN, infinity or larger')
+    tsdf = np.asarray(tsdf, np.float32)
+    arrays = dict(arr_0=check_tsdf(tsdf, tsdf.shape, path, 'arr_0').reshape(-1))
     if weight is not None:
         if np.shape(weight) != np.shape(tsdf):
             raise DataError(path, 'arr_1, shape', np.shape(tsdf), np.shape(weight))
@@ -162,19 +127,19 @@ def write_torchssc_mapping(
 ) -> None:
     """Write ``Mapping/NNNN.npz``: ``arr_0`` int64, flat; -1 becomes H * W."""
     none = prod(image_size)
-    mapping = _whole_numbers(np.asarray(voxel_to_pixel), -1, none - 1, path, 'arr_0')
+    mapping = check_whole_numbers(np.asarray(voxel_to_pixel), -1, none - 1, path, 'arr_0')
     write_npz(path, dict(arr_0=np.where(mapping < 0, none, mapping).reshape(-1)))
 
 
 def write_torchssc_label(path: str | PathLike[str], labels: np.ndarray, num_classes: int) -> None:
     """Write ``Label/NNNN.npz``: ``arr_0`` int32, flat."""
-    labels = _labels(np.asarray(labels), num_classes, path, 'arr_0')
+    labels = check_labels(np.asarray(labels), num_classes, path, 'arr_0')
     write_npz(path, dict(arr_0=labels.astype(np.int32).reshape(-1)))
 
 
 def write_torchssc_sketch(path: str | PathLike[str], sketch: np.ndarray) -> None:
     """Write ``sketch3D/NNNN.npy``: uint8 0 or 1, in the shape given."""
-    sketch = _whole_numbers(np.asarray(sketch), 0, 1, path, 'sketch')
+    sketch = check_whole_numbers(np.asarray(sketch), 0, 1, path, 'sketch')
     write_npy(path, sketch.astype(np.uint8))
 
 
@@ -234,8 +199,8 @@ def read_ddrnet_label(
     Returns and errors as :func:`read_torchssc_label`. Blocks with as many empty as unknown voxels
     are ignored here and empty in TorchSSC's files.
     """
-    array = _volume(read_npz(path, [key], kinds='fiu')[key], shape, path, key)
-    return _labels(array, num_classes, path, key)
+    array = check_volume(read_npz(path, [key], kinds='fiu')[key], shape, path, key)
+    return check_labels(array, num_classes, path, key)
 
 
 def read_ddrnet_position(
@@ -257,7 +222,7 @@ def read_ddrnet_position(
         DataError: The file is missing or damaged, has no such array, or one of another type, shape
             or range.
     """
-    array = _volume(read_npz(path, ['position'])['position'], image_size, path, 'position')
-    voxels = _whole_numbers(array, 0, num_voxels - 1, path, 'position')
+    array = check_volume(read_npz(path, ['position'])['position'], image_size, path, 'position')
+    voxels = check_whole_numbers(array, 0, num_voxels - 1, path, 'position')
     voxels[voxels == 0] = -1
     return voxels

@@ -3,11 +3,13 @@
 from .cropping import CropSSCImages
 from .formatting import PackSSCInputs
 from .loading import LoadDepthMaps, LoadPseudoLidar, LoadSSCImages, LoadVoxelLabels
+from .prepared_frame import LoadPreparedFrame
 from .targets import MaskVoxelRange
 
 __all__ = [
     'CropSSCImages',
     'LoadDepthMaps',
+    'LoadPreparedFrame',
     'LoadPseudoLidar',
     'LoadSSCImages',
     'LoadVoxelLabels',

@@ -14,19 +14,25 @@ from mmssc.structures import SSCDataSample
 
 __all__ = ['PackSSCInputs']
 
-_TARGET_KEYS = ('gt_voxels', 'gt_voxels_1_2', 'gt_voxels_1_4', 'gt_voxels_1_8')
+_VOLUME_KEYS = ('tsdf', 'tsdf_clean', 'tsdf_fine')
+_INPUT_KEYS = ('points', 'voxel_to_pixel', 'pixel_to_voxel', 'segmentation')
+_TARGET_KEYS = (
+    'gt_voxels', 'gt_voxels_1_2', 'gt_voxels_1_4', 'gt_voxels_1_8', 'label_weight', 'gt_sketch',
+)  # fmt: skip
 
 
 @TRANSFORMS.register_module()
 class PackSSCInputs(BaseTransform):
     """Pack a sample.
 
-    Required Keys: ``img`` and/or ``points``, and those of ``meta_keys``
+    Required Keys: those of ``meta_keys``, and what the model reads
 
-    Added Keys (all others are dropped): ``inputs``, dict of ``img`` (N, 3, H, W) uint8 RGB,
-    ``depth`` (N, H, W) float32 and ``points`` (M, 3) float32, whichever was loaded;
-    ``data_samples``, a
-    :class:`~mmssc.structures.SSCDataSample` with the loaded targets and the metainfo.
+    Added Keys (all others are dropped): ``inputs``, dict of whatever was loaded of ``img``
+    (N, 3, H, W) uint8 RGB, ``depth`` (N, H, W) float32, ``points`` (M, 3) float32, ``tsdf``,
+    ``tsdf_clean`` and ``tsdf_fine`` (1, X, Y, Z) float32, ``voxel_to_pixel`` (X, Y, Z) and
+    ``pixel_to_voxel`` (H, W) int64, ``segmentation`` (H, W) uint8; ``data_samples``, a
+    :class:`~mmssc.structures.SSCDataSample` with the loaded targets, the ``eval_masks`` and the
+    metainfo.
 
     Args:
         meta_keys: Keys that become metainfo, where present.
@@ -49,12 +55,22 @@ class PackSSCInputs(BaseTransform):
             inputs['img'] = torch.from_numpy(np.ascontiguousarray(images))
         if 'depth' in results:
             inputs['depth'] = torch.from_numpy(np.stack(results['depth']))
-        if 'points' in results:
-            inputs['points'] = torch.from_numpy(np.ascontiguousarray(results['points']))
+        for key in (*_INPUT_KEYS, *_VOLUME_KEYS):
+            if key in results:
+                inputs[key] = _tensor(results[key][None] if key in _VOLUME_KEYS else results[key])
         sample = SSCDataSample(
             metainfo={key: results[key] for key in self.meta_keys if key in results}
         )
         for key in _TARGET_KEYS:
             if key in results:
-                sample.set_data({key: torch.from_numpy(np.ascontiguousarray(results[key]))})
+                sample.set_data({key: _tensor(results[key])})
+        if 'eval_masks' in results:
+            masks = {name: _tensor(mask) for name, mask in results['eval_masks'].items()}
+            sample.set_data(dict(eval_masks=masks))
         return dict(inputs=inputs, data_samples=sample)
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    # A copy where the array is a view of a file's bytes, which must not be written to.
+    array = np.ascontiguousarray(array)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -20,11 +20,12 @@ from mmssc.registry import TRANSFORMS
 
 __all__ = [
     'LoadSSCImages', 'LoadDepthMaps', 'LoadPseudoLidar', 'LoadVoxelLabels', 'lift_depth',
+    'naming_frame',
 ]  # fmt: skip
 
 
 @contextmanager
-def _naming_frame(results: Mapping[str, Any], frame_id: str, hint: bool = True) -> Iterator[None]:
+def naming_frame(results: Mapping[str, Any], frame_id: str, hint: bool = True) -> Iterator[None]:
     """Add the frame, and the command that makes the file, to a reader's error."""
     try:
         yield
@@ -54,7 +55,7 @@ class LoadSSCImages(BaseTransform):
             path = frame['img_path']
             if path not in images:
                 # Images are the data set's own: no converter makes them.
-                with _naming_frame(results, frame['frame_id'], hint=False):
+                with naming_frame(results, frame['frame_id'], hint=False):
                     images[path] = read_rgb(path)
         results['img_paths'] = [frame['img_path'] for frame in results['frames']]
         results['img'] = [images[path] for path in results['img_paths']]
@@ -87,7 +88,7 @@ class LoadDepthMaps(BaseTransform):
         for frame in results['frames']:
             path = frame['depth_path']
             if path not in maps:
-                with _naming_frame(results, frame['frame_id']):
+                with naming_frame(results, frame['frame_id']):
                     maps[path] = _read_depth_of_image(path, results)
         results['depth'] = [maps[frame['depth_path']] for frame in results['frames']]
         return results
@@ -153,7 +154,7 @@ class LoadPseudoLidar(BaseTransform):
         for frame, frame2ref in zip(results['frames'], results['frame2ref']):
             frame_id = frame['frame_id']
             if frame_id not in clouds:
-                with _naming_frame(results, frame_id):
+                with naming_frame(results, frame_id):
                     clouds[frame_id] = self._load(frame, results)
             points = clouds[frame_id]
             if not np.array_equal(frame2ref, np.eye(4)):
@@ -236,7 +237,7 @@ class LoadVoxelLabels(BaseTransform):
                             'Test splits need LoadVoxelLabels(optional=True)')  # fmt: skip
         for scale in self.scales:
             key = 'gt_voxels' if scale == '1_1' else f'gt_voxels_{scale}'
-            with _naming_frame(results, results['frame_id']):
+            with naming_frame(results, results['frame_id']):
                 results[key] = self._load(scale, results)
         return results
 

@@ -27,17 +27,25 @@ class SSCCounts:
     Args:
         confusion: (K, K) int64, rows are the labels, columns the predictions; class 0 is empty.
         ignored: Number of voxels that were left out because they carry no label.
+        own_completion: (3,) int64, :attr:`completion` where it was counted on other voxels than
+            ``confusion`` (the NYU protocol); None: follows from ``confusion``.
     """
 
     confusion: Tensor
     ignored: int = 0
+    own_completion: Tensor | None = None
 
     def __add__(self, other: SSCCounts) -> SSCCounts:
-        return SSCCounts(self.confusion + other.confusion, self.ignored + other.ignored)
+        completion = None
+        if self.own_completion is not None or other.own_completion is not None:
+            completion = self.completion + other.completion
+        return SSCCounts(self.confusion + other.confusion, self.ignored + other.ignored, completion)
 
     @property
     def completion(self) -> Tensor:
         """(3,) int64: true positives, false positives, false negatives of "occupied"."""
+        if self.own_completion is not None:
+            return self.own_completion
         matrix = self.confusion
         return torch.stack([matrix[1:, 1:].sum(), matrix[0, 1:].sum(), matrix[1:, 0].sum()])
 

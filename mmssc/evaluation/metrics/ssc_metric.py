@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ __all__ = ['SSCMetric']
 
 FULL = 'full'
 FIELD_OF_VIEW = 'fov'
+NYU = 'nyu'
+# Masks of the protocol: semantics on visible surface and occluded space, completion on the latter.
+NYU_MASKS = ('nyu_ssc', 'nyu_sc')
 MAX_CACHED_MASKS = 4
 
 
@@ -45,11 +49,14 @@ class SSCMetric(BaseMetric):
     name, as in ``SSC_mIoU_12.8m``, ``SSC_mIoU_fov`` or ``SC_IoU_occluded``.
 
     A data sample needs ``pred_voxels`` and ``gt_voxels`` (X, Y, Z), ``eval_masks[NAME]`` for a
-    protocol other than ``full``, ``voxel_grid`` for ranges, and ``voxel_grid``, ``lidar2cam``,
-    ``cam2img`` and ``img_shape`` for the field of view.
+    protocol other than ``full`` (two for ``nyu``), ``voxel_grid`` for ranges, and ``voxel_grid``,
+    ``lidar2cam``, ``cam2img`` and ``img_shape`` for the field of view.
 
     Args:
-        protocols: Name or names of the voxel sets to score: ``full``, or a mask of ``eval_masks``.
+        protocols: Name or names of the voxel sets to score: ``full``; ``nyu``, the protocol of the
+            indoor papers: SSC on the mask ``nyu_ssc`` (voxels of the label weight), SC on
+            ``nyu_sc`` (those of them that are not on the visible surface); or any mask of
+            ``eval_masks``.
         ranges: Also score ``full`` inside these ranges in metres; see
             :func:`mmssc.geometry.ranges.range_slices`.
         field_of_view: Also score ``full`` in the voxels whose centre the reference camera sees.
@@ -201,6 +208,13 @@ class SSCMetric(BaseMetric):
         num_classes = len(self.classes)
         record = {}
         for protocol in self.protocols:
+            if protocol == NYU:
+                semantic, completion = (
+                    count_voxels(prediction, target, num_classes, _mask_of(sample, part, name))
+                    for part in NYU_MASKS
+                )
+                record[NYU] = replace(semantic, own_completion=completion.completion)
+                continue
             mask = None if protocol == FULL else _mask_of(sample, protocol, name)
             record[protocol] = count_voxels(prediction, target, num_classes, mask)
         for extent in self.ranges:
@@ -237,7 +251,8 @@ def _require(sample: Mapping[str, Any], field: str, name: str) -> Any:
 def _mask_of(sample: Mapping[str, Any], protocol: str, name: str) -> Tensor:
     masks = sample.get('eval_masks') or {}
     if protocol not in masks:
-        raise DataError(name, 'eval_masks', f'a mask {protocol!r}', f'{sorted(masks)}')
+        hint = 'LoadPreparedFrame(keys=[..., "eval_masks"])' if protocol in NYU_MASKS else None
+        raise DataError(name, 'eval_masks', f'a mask {protocol!r}', f'{sorted(masks)}', hint)
     return torch.as_tensor(masks[protocol], dtype=torch.bool)
 
 

@@ -16,15 +16,25 @@ from mmssc.structures import SSCDataSample
 
 __all__ = ['SSCDataPreprocessor']
 
+# Per key: what a wrong shape is about.
+_STACKED = dict.fromkeys(('tsdf', 'tsdf_clean', 'tsdf_fine', 'voxel_to_pixel'), 'volume')
+_STACKED.update(dict.fromkeys(('pixel_to_voxel', 'segmentation'), 'map of pixels'))
+_IMAGE_SHAPE = 'image shape (frames, channels, height, width)'
+_DEPTH_SHAPE = 'depth shape (frames, height, width)'
+_IMAGE_HINT = 'Crop all images to one size (CropSSCImages).'
+# Images that come with one of these need no camera: the relation to the voxels is in it.
+_WITHOUT_CAMERA = {'tsdf', 'tsdf_clean', 'voxel_to_pixel', 'pixel_to_voxel'}
+
 
 @MODELS.register_module()
 class SSCDataPreprocessor(BaseDataPreprocessor):
-    """Move a batch to the device, normalise its images, stack images and cameras.
+    """Move a batch to the device, normalise its images, stack images, volumes and cameras.
 
     ``inputs['img']`` becomes (B, N, 3, H, W) float32, ``(img / 255 - mean) / std``; uint8 and float
-    images alike are in 0..255. ``inputs['depth']`` becomes (B, N, H, W). ``inputs['points']`` stays
-    a list. ``inputs['cam2img']`` (B, 3, 3)
-    and ``inputs['lidar2cam']`` (B, N, 4, 4), float64, come from the metainfo of the data samples.
+    images alike are in 0..255. ``inputs['depth']`` becomes (B, N, H, W), ``inputs['points']`` stays
+    a list; TSDF volumes, mappings and segmentations are stacked as they are. ``inputs['cam2img']``
+    (B, 3, 3) and ``inputs['lidar2cam']`` (B, N, 4, 4), float64, come from the metainfo of the data
+    samples; an RGB-D batch (with a TSDF or a mapping) goes without those that its samples lack.
 
     Args:
         mean: Mean of each channel, for images in 0..1.
@@ -51,37 +61,31 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
             training: Unused: nothing is augmented here.
 
         Raises:
-            DataError: Images of a batch differ in shape, or metainfo of a camera is missing.
+            DataError: Images or volumes of a batch differ in shape, or metainfo of a camera is
+                missing.
         """
         data = self.cast_data(data)
         inputs, samples = dict(data['inputs']), data.get('data_samples')
         if 'img' in inputs:
-            images = self._stack(inputs['img'], samples, 'image')
+            images = _stack(inputs['img'], samples, _IMAGE_SHAPE, _IMAGE_HINT)
             inputs['img'] = (images.to(torch.float32) / 255 - self.mean) / self.std
             for field in ('cam2img', 'lidar2cam'):
-                if field not in inputs:
+                if field not in inputs and not self._goes_without(inputs, samples, field):
                     inputs[field] = self._stack_matrices(samples, field)
         if 'depth' in inputs:
-            inputs['depth'] = self._stack(inputs['depth'], samples, 'depth')
+            inputs['depth'] = _stack(inputs['depth'], samples, _DEPTH_SHAPE, _IMAGE_HINT)
+        for key, what in _STACKED.items():
+            if key in inputs:
+                inputs[key] = _stack(inputs[key], samples, f'{key}, shape of the {what}')
         return dict(inputs=inputs, data_samples=samples)
 
     @staticmethod
-    def _stack(
-        images: Sequence[Tensor] | Tensor,
-        samples: Sequence[SSCDataSample] | None,
-        kind: str,
-    ) -> Tensor:
-        for number, image in enumerate(images):
-            if image.shape != images[0].shape:
-                source = samples[number].get('img_paths') if samples else None
-                raise DataError(
-                    str(source or f'sample {number} of the batch'),
-                    f'{kind} shape (frames, ..., height, width)',
-                    tuple(images[0].shape),
-                    tuple(image.shape),
-                    'Crop all images to one size (CropSSCImages).',
-                )
-        return images if isinstance(images, Tensor) else torch.stack(list(images))
+    def _goes_without(
+        inputs: dict[str, Any], samples: Sequence[SSCDataSample] | None, field: str
+    ) -> bool:
+        """Whether a batch needs no camera and its samples do not all have one."""
+        have_all = bool(samples) and all(sample.get(field) is not None for sample in samples or ())
+        return not have_all and bool(_WITHOUT_CAMERA & set(inputs))
 
     def _stack_matrices(self, samples: Sequence[SSCDataSample] | None, field: str) -> Tensor:
         matrices = []
@@ -94,3 +98,22 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
         if not matrices:
             raise DataError('batch', field, 'data samples with cameras, or an input', 'neither')
         return torch.from_numpy(np.stack(matrices)).to(self.device)
+
+
+def _stack(
+    tensors: Sequence[Tensor] | Tensor,
+    samples: Sequence[SSCDataSample] | None,
+    what: str,
+    hint: str | None = None,
+) -> Tensor:
+    for number, tensor in enumerate(tensors):
+        if tensor.shape != tensors[0].shape:
+            raise DataError(
+                _source(number, samples), what, tuple(tensors[0].shape), tuple(tensor.shape), hint
+            )
+    return tensors if isinstance(tensors, Tensor) else torch.stack(list(tensors))
+
+
+def _source(number: int, samples: Sequence[SSCDataSample] | None) -> str:
+    source = samples[number].get('img_paths') if samples else None
+    return str(source or f'sample {number} of the batch')

@@ -1,0 +1,176 @@
+"""NYU Depth V2 and NYUCAD for semantic scene completion (Song et al., CVPR 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os.path import join
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+
+from mmssc.datasets.frame_list import (
+    SHARED,
+    Frame,
+    FrameFile,
+    FrameList,
+    camera_matrix,
+    read_frame_list,
+)
+from mmssc.errors import DataError
+from mmssc.registry import DATASETS
+
+__all__ = ['NYUDataset']
+
+# Keys that describe the scene: the same for every depth image of a frame.
+_LABEL_KEYS = ('gt_voxels', 'label_weight', 'gt_sketch')
+
+
+@DATASETS.register_module()
+class NYUDataset(BaseDataset):
+    """NYU and NYUCAD: one depth image and one colour image per frame, 60 x 36 x 60 voxels of 8 cm.
+
+    The info list (:mod:`mmssc.datasets.frame_list`) says where the files are, so that prepared
+    trees and the folders that 3D-Sketch, CleanerS, AMMNet and DDRNet distribute are one data set;
+    ``tools/dataset_converters/nyu.py`` writes it. Each item before the pipeline holds
+
+    - ``sequence`` (the split), ``frame_id``, ``sample_idx``, ``num_classes``, ``ignore_index``
+    - ``voxel_grid`` (:class:`~mmssc.structures.VoxelGrid`): axes world x, z (up), y; the origin is
+      that of the frame where the list knows it, else 0
+    - ``image_size`` (height, width); ``cam2img`` (3, 3) float64 of ``source``; ``lidar2cam``
+      (1, 4, 4) float64, world -> camera, where the list has the pose
+    - ``files``: key -> (path, format), for :class:`~mmssc.datasets.transforms.LoadPreparedFrame`
+    - ``missing``: keys whose file the frame lacks, as the list says
+    - ``prepare_hint``: the command that makes the files
+
+    Args:
+        ann_file: Info list.
+        data_root: Folder that ``ann_file`` and the paths of the list are relative to.
+        source: Depth that ``tsdf`` and ``voxel_to_pixel`` come from: ``'nyu'`` (Kinect),
+            ``'nyucad'`` (rendered from the annotation), or another source of the list.
+        clean_source: Depth that ``tsdf_clean`` comes from, None for none: ``'nyucad'`` for the
+            teacher of CleanerS.
+        label_source: Labels, weights and sketches; NYU's also in runs on NYUCAD.
+        require: Keys that a frame must have; frames whose file the list calls missing are left
+            out, and their number is logged. ``('img',)`` takes the frames with a colour image.
+        files: Key -> ``dict(path=..., format=...)``, in place of or in addition to those of the
+            list; the path may be absolute.
+        kwargs: Arguments of :class:`mmengine.dataset.BaseDataset`.
+
+    Raises:
+        DataError: The info list is missing, wrong or without (required) frames, or has not the
+            source.
+    """
+
+    METAINFO: dict[str, Any] = dict(
+        dataset='NYU',
+        classes=(
+            'empty', 'ceiling', 'floor', 'wall', 'window', 'chair', 'bed', 'sofa', 'table', 'tvs',
+            'furniture', 'objects',
+        ),
+        palette=(
+            (22, 191, 206), (214, 38, 40), (43, 160, 4), (158, 216, 229), (114, 158, 206),
+            (204, 204, 91), (255, 186, 119), (147, 102, 188), (30, 119, 181), (188, 188, 33),
+            (255, 127, 12), (196, 175, 214),
+        ),
+        # Of the training split, where a voxel is labelled and takes part in training.
+        class_counts=(
+            7049946, 80205, 1072333, 907680, 116952, 180994, 436852, 282264, 255113, 28247,
+            1806927, 852366,
+        ),
+        voxel_grid=dict(
+            origin=[0.0, 0.0, 0.0], voxel_size=[0.08] * 3, shape=[60, 36, 60],
+            axes=['x', 'z', 'y'], frame='world',
+        ),
+        ignore_index=255,
+    )  # fmt: skip
+    #: Command that makes the prepared files and the info list.
+    CONVERTER = 'tools/dataset_converters/nyu.py'
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        source: str = 'nyu',
+        clean_source: str | None = None,
+        label_source: str = 'nyu',
+        require: Sequence[str] = (),
+        files: Mapping[str, Mapping[str, str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.source, self.clean_source, self.label_source = source, clean_source, label_source
+        self.require = tuple(require)
+        self.own_files = {key: FrameFile(**file) for key, file in (files or {}).items()}
+        self.prepare_hint = f'Run: python {self.CONVERTER} {data_root}'.rstrip()
+        super().__init__(ann_file=ann_file, data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read the info list and lay out every frame, in its order."""
+        frames = read_frame_list(self.ann_file, hint=self.prepare_hint)
+        self._check_sources(frames)
+        self._metainfo['voxel_grid'] = frames.voxel_grid.to_dict()
+        table = self._file_table(frames)
+        items = [self._make_item(frames, frame, table) for frame in frames.frames]
+        kept = [item for item in items if not set(self.require) & item['missing']]
+        if not kept:
+            needed = f' with {", ".join(self.require)}' if self.require else ''
+            found = f'none of {len(items)}'
+            raise DataError(
+                self.ann_file, 'data_list', f'a frame{needed}', found, self.prepare_hint
+            )
+        if len(kept) < len(items):
+            text = f'{self.ann_file}: {len(kept)} of {len(items)} frames have {self.require}'
+            print_log(text, 'current')
+        return kept
+
+    def _check_sources(self, frames: FrameList) -> None:
+        for name in ('source', 'clean_source', 'label_source'):
+            source = getattr(self, name)
+            if source is not None and source not in frames.files:
+                found = sorted(set(frames.files) - {SHARED})
+                raise DataError(
+                    self.ann_file, f'{name} {source!r}', 'files of it', f'only {found}',
+                    self.prepare_hint,
+                )  # fmt: skip
+
+    def _file_table(self, frames: FrameList) -> dict[str, tuple[str, FrameFile]]:
+        """Key -> (name in ``missing``, file)."""
+        table = {}
+        for source, of_labels in (
+            (SHARED, False),
+            (self.source, False),
+            (self.label_source, True),
+        ):
+            for key, file in frames.files.get(source, {}).items():
+                if (key in _LABEL_KEYS) == of_labels:
+                    table[key] = f'{source}/{key}', file
+        clean = frames.files.get(self.clean_source or '', {}).get('tsdf')
+        if clean is not None:
+            table['tsdf_clean'] = f'{self.clean_source}/tsdf', clean
+        table.update({key: ('', file) for key, file in self.own_files.items()})
+        return table
+
+    def _make_item(
+        self, frames: FrameList, frame: Frame, table: Mapping[str, tuple[str, FrameFile]]
+    ) -> dict[str, Any]:
+        item = dict(
+            sequence=frames.split,
+            frame_id=frame.frame_id,
+            num_classes=len(self._metainfo['classes']),
+            ignore_index=self._metainfo['ignore_index'],
+            voxel_grid=frames.grid_of(frame),
+            image_size=frames.image_size,
+            files={
+                key: (join(self.data_root, file.of(frame.frame_id)), file.format)
+                for key, (_, file) in table.items()
+            },
+            missing={key for key, (name, _) in table.items() if name in frame.missing}
+            | (set(self.require) - set(table)),
+            prepare_hint=self.prepare_hint,
+        )
+        if self.source in frames.cameras:
+            item['cam2img'] = camera_matrix(frames.cameras[self.source])
+        if frame.cam2world is not None:
+            item['lidar2cam'] = np.linalg.inv(frame.cam2world)[None]
+        return item

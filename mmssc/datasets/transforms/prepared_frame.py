@@ -1,0 +1,122 @@
+"""Reading an RGB-D frame: image, segmentation, TSDF, mapping, labels, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from mmssc.datasets.frame_files import FRAME_KEYS, FrameSpec, read_frame_file
+from mmssc.errors import DataError
+from mmssc.geometry import invert_mapping
+from mmssc.registry import TRANSFORMS
+
+from .loading import naming_frame
+
+__all__ = ['LoadPreparedFrame', 'nyu_masks']
+
+# Key -> keys of the files that it is made of.
+_DERIVED = dict(pixel_to_voxel=('voxel_to_pixel',), eval_masks=('voxel_to_pixel', 'label_weight'))
+_KNOWN = (*FRAME_KEYS, 'tsdf_clean', *_DERIVED)
+
+
+def nyu_masks(label_weight: np.ndarray, voxel_to_pixel: np.ndarray) -> dict[str, np.ndarray]:
+    """The voxel sets of the NYU protocols, as 3D-Sketch, CleanerS and AMMNet count.
+
+    Args:
+        label_weight: (X, Y, Z) bool.
+        voxel_to_pixel: (X, Y, Z), -1 where the voxel is not on the visible surface.
+
+    Returns:
+        ``nyu_ssc``: visible surface and occluded space, for semantics; ``nyu_sc``: occluded space
+        alone, for completion. Voxels labelled "ignore" are left to the metric.
+    """
+    return dict(nyu_ssc=label_weight, nyu_sc=label_weight & (voxel_to_pixel < 0))
+
+
+@TRANSFORMS.register_module()
+class LoadPreparedFrame(BaseTransform):
+    """Read what a method needs of a frame, from whatever files the data set's info list names.
+
+    Required Keys: ``sequence``, ``frame_id``, ``files``, ``voxel_grid``, ``image_size``,
+    ``num_classes``
+
+    Added Keys, of ``keys``:
+
+    - ``img``: [(H, W, 3) uint8 RGB], with ``img_paths``; ``ori_shape`` and ``img_shape``
+      (height, width) are always added
+    - ``segmentation`` (H, W) uint8, ids of a 2D segmentation
+    - ``tsdf``, ``tsdf_clean`` (X, Y, Z) float32 in [-1, 1]; ``tsdf_fine`` the same on the grid of
+      a quarter of the voxel size
+    - ``voxel_to_pixel`` (X, Y, Z) int64, flat pixel index, -1 = none; ``pixel_to_voxel`` (H, W)
+      int64, flat voxel index, -1 = none: of the voxels that share a pixel the largest index
+    - ``gt_voxels`` (X, Y, Z) uint8, 255 = ignore; ``label_weight`` (X, Y, Z) bool; ``gt_sketch``
+      (X, Y, Z) uint8, 0 or 1
+    - ``eval_masks``: see :func:`nyu_masks`
+
+    Args:
+        keys: What to load.
+        optional: Loaded where the data set offers it: ``('tsdf_clean',)`` follows its
+            ``clean_source``. For a split without labels: ``('gt_voxels', 'label_weight',
+            'eval_masks')``.
+
+    Raises:
+        DataError: An unknown key, one that the data set does not offer, or a file that is missing,
+            damaged or of another shape, type or range.
+    """
+
+    def __init__(self, keys: Sequence[str], optional: Sequence[str] = ()) -> None:
+        unknown = sorted({*keys, *optional} - set(_KNOWN))
+        if unknown:
+            raise DataError('config', 'LoadPreparedFrame.keys', ', '.join(_KNOWN), unknown)
+        self.keys, self.optional = tuple(keys), tuple(optional)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Read every file once."""
+        offered = set(results['files']) - set(results.get('missing', ()))
+        keys = [*self.keys]
+        keys += [key for key in self.optional if set(_DERIVED.get(key, (key,))) <= offered]
+        needed = {part for key in keys for part in _DERIVED.get(key, (key,))}
+        arrays = self._read(results, sorted(needed))
+        results['ori_shape'] = results['img_shape'] = tuple(results['image_size'])
+        for key in keys:
+            results[key] = self._value(key, arrays, results)
+        return results
+
+    def _read(self, results: Mapping[str, Any], keys: Sequence[str]) -> dict[str, np.ndarray]:
+        groups: dict[tuple[str, str], list[str]] = {}
+        for key in keys:
+            if key not in results['files']:
+                name = f'{results["sequence"]}/{results["frame_id"]}'
+                hint = (
+                    'tsdf_clean needs the clean_source of the data set'
+                    if key == 'tsdf_clean'
+                    else results.get('prepare_hint')
+                )
+                raise DataError(name, key, 'a file in the info list', 'none', hint)
+            groups.setdefault(results['files'][key], []).append(key)
+        spec = FrameSpec(results['voxel_grid'], results['image_size'], results['num_classes'])
+        arrays: dict[str, np.ndarray] = {}
+        for (path, format_name), members in groups.items():
+            stored = ['tsdf' if key == 'tsdf_clean' else key for key in members]
+            with naming_frame(results, results['frame_id']):
+                read = read_frame_file(path, format_name, stored, spec)
+            arrays.update(zip(members, (read[key] for key in stored)))
+        return arrays
+
+    @staticmethod
+    def _value(key: str, arrays: Mapping[str, np.ndarray], results: dict[str, Any]) -> Any:
+        if key == 'eval_masks':
+            return nyu_masks(arrays['label_weight'], arrays['voxel_to_pixel'])
+        if key == 'pixel_to_voxel':
+            mapping = torch.from_numpy(arrays['voxel_to_pixel'].astype(np.int64))
+            return invert_mapping(mapping, results['image_size']).numpy()
+        if key == 'voxel_to_pixel':
+            return arrays[key].astype(np.int64)
+        if key == 'img':
+            results['img_paths'] = [results['files']['img'][0]]
+            return [arrays['img']]
+        return arrays[key]
