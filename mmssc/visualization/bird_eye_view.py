@@ -6,7 +6,7 @@ import numpy as np
 
 from mmssc.structures import VoxelGrid
 
-from .voxel_faces import EMPTY, frame_view
+from .voxel_faces import EMPTY, forward_azimuth, frame_view
 
 __all__ = ['bird_eye_view']
 
@@ -28,7 +28,8 @@ def bird_eye_view(
         background: RGB of columns with nothing in them.
 
     Returns:
-        (scale * X, scale * Y, 3) uint8 RGB: forward (+x) is up, left (+y) is left.
+        uint8 RGB with forward up and left to the left: (scale * X, scale * Y, 3) in a lidar frame
+        (+x is up, +y left), (scale * Y, scale * X, 3) in a world frame (+y is up, +x right).
     """
     volume, _, _ = frame_view(np.asarray(labels), grid)
     occupied = volume != EMPTY
@@ -36,4 +37,5 @@ def bird_eye_view(
     ids = np.take_along_axis(volume, top[:, :, None], 2)[:, :, 0]
     picture = np.asarray(colors, dtype=np.uint8)[ids]
     picture[~occupied.any(2)] = background
-    return np.repeat(np.repeat(picture[::-1, ::-1], scale, 0), scale, 1)
+    picture = picture[::-1, ::-1] if forward_azimuth(grid) == 0 else picture.swapaxes(0, 1)[::-1]
+    return np.repeat(np.repeat(picture, scale, 0), scale, 1)

@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from PIL import Image
 from mmssc.fileio import atomic_write
 from mmssc.structures import VoxelGrid
 
-from .voxel_faces import frame_view, visible_faces
+from .voxel_faces import forward_azimuth, frame_view, visible_faces
 from .voxel_renderer import DARKEST_CORNER, FACE_LIGHT
 
 __all__ = ['write_html']
@@ -53,6 +53,7 @@ def write_html(
     colors: np.ndarray,
     title: str = 'mmssc',
     image: np.ndarray | None = None,
+    hidden: Collection[int] = (),
 ) -> None:
     """Write a viewer that holds its data: turn, zoom, switch classes and volumes.
 
@@ -65,11 +66,14 @@ def write_html(
         colors: (K, 3) RGB of each class, 0 to 255.
         title: Heading.
         image: (H, W, 3) uint8 RGB shown in a corner.
+        hidden: Classes that are switched off at first.
     """
     _, origin, voxel_size = frame_view(np.empty(grid.shape, dtype=bool), grid)
     scene = {
         'title': title,
         'frame': grid.frame,
+        'forward': forward_azimuth(grid),
+        'hidden': sorted(hidden),
         'origin': origin.tolist(),
         'voxel_size': voxel_size.tolist(),
         'shape': [grid.shape[grid.axes.index(name)] for name in 'xyz'],

@@ -18,7 +18,7 @@ from .bird_eye_view import bird_eye_view
 from .html_viewer import write_html
 from .mesh_files import write_glb, write_ply
 from .panel import compose_panel, draw_legend, draw_points, write_png
-from .voxel_faces import EMPTY, visible_faces, visible_labels
+from .voxel_faces import EMPTY, VoxelFaces, visible_faces, visible_labels
 from .voxel_renderer import oblique_camera, render_faces, sensor_camera
 
 __all__ = ['FORMATS', 'PREDICTION', 'TRUTH', 'Scene', 'check_formats', 'class_colors']
@@ -26,6 +26,8 @@ __all__ = ['FORMATS', 'PREDICTION', 'TRUTH', 'Scene', 'check_formats', 'class_co
 FORMATS = ('png', 'bev', 'ply', 'glb', 'html')
 PREDICTION, TRUTH = 'prediction', 'ground truth'
 PANEL_WIDTH = 1600
+# Depth of the last colour of points, metres; less in a small grid.
+FARTHEST = 50.0
 
 
 def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
@@ -85,6 +87,7 @@ class Scene:
         image: (H, W, 3) uint8 RGB of the reference frame.
         camera: The camera of ``image``: adds a view of the first volume from there.
         points: (M, 3) metres in the grid's frame: adds a view of them on the image.
+        roof: Classes that views from above leave out, because everything is below them.
     """
 
     title: str
@@ -95,6 +98,7 @@ class Scene:
     image: np.ndarray | None = None
     camera: Camera | None = None
     points: np.ndarray | None = None
+    roof: tuple[int, ...] = ()
 
     @classmethod
     def from_sample(
@@ -112,7 +116,8 @@ class Scene:
 
         Args:
             sample: The data sample (or its dict).
-            meta: Metainfo of the data set: ``classes`` and ``palette``.
+            meta: Metainfo of the data set: ``classes`` and ``palette``; ``roof_classes``, names of
+                what views from above leave out.
             image: (H, W, 3) uint8 RGB of the reference frame.
             points: (M, 3) metres in the grid's frame.
             draw_truth: Draw ``gt_voxels``, where there are any.
@@ -137,21 +142,25 @@ class Scene:
         }
         if not volumes:
             raise DataError(f'sample {title}', 'pred_voxels', 'a volume to draw', 'none')
-        return cls(
-            title, volumes, grid, *class_colors(meta), image, _camera_of(sample, image), points
-        )
+        classes, colors = class_colors(meta)
+        roof = tuple(classes.index(name) for name in meta.get('roof_classes', ()))
+        camera = _camera_of(sample, image)
+        return cls(title, volumes, grid, classes, colors, image, camera, points, roof)
 
     def draw(self, width: int = PANEL_WIDTH) -> np.ndarray:
         """Image, camera view, volumes side by side, legend: (H, ``width``, 3) uint8 RGB."""
-        faces = {name: visible_faces(volume, self.grid) for name, volume in self.volumes.items()}
+        faces = {name: self._faces_below_roof(volume) for name, volume in self.volumes.items()}
         top = [] if self.image is None else [(f'{self.title}  image'.strip(), self.image)]
         if self.camera is not None:
             camera = self.camera
             if self.image is not None and self.points is not None:
-                drawn = draw_points(self.image, self.points, camera.ref2cam, camera.cam2img)
+                side = max(s * n for s, n in zip(self.grid.voxel_size, self.grid.shape))
+                reach = min(FARTHEST, 1.5 * side)
+                drawn = draw_points(self.image, self.points, camera.ref2cam, camera.cam2img, reach)
                 top.append(('points', drawn))
             view = sensor_camera(camera.cam2img, camera.ref2cam, camera.image_size)
-            name, seen = next(iter(faces.items()))
+            name, volume = next(iter(self.volumes.items()))
+            seen = visible_faces(volume, self.grid) if self.roof else faces[name]
             picture = render_faces(seen, self.colors, view, camera.image_size[::-1])
             top.append((f'{name} from the camera', picture))
         tile = width // max(2, len(faces))
@@ -161,7 +170,7 @@ class Scene:
             (name, render_faces(face, self.colors, view, size, self.grid))
             for name, face in faces.items()
         ]
-        present = np.unique(np.concatenate([face.labels for face in faces.values()])).tolist()
+        present = np.unique(np.concatenate([*map(np.unique, self.volumes.values())])).tolist()
         legend = draw_legend(self.classes, self.colors, width, present)
         return compose_panel([top, bottom], legend, width)
 
@@ -192,6 +201,7 @@ class Scene:
                 self.colors,
                 self.title,
                 self.image,
+                self.roof,
             )
         for number, (name, volume) in enumerate(self.volumes.items()):
             suffix = f'_{name.replace(" ", "_")}' if number else ''
@@ -199,11 +209,15 @@ class Scene:
             written += self._save_volume(base, volume, formats)
         return written
 
+    def _faces_below_roof(self, volume: np.ndarray) -> VoxelFaces:
+        return visible_faces(visible_labels(volume, hidden=self.roof), self.grid)
+
     def _save_volume(self, base: Path, volume: np.ndarray, formats: Sequence[str]) -> list[Path]:
         written = []
         if 'bev' in formats:
             written.append(base.with_name(f'{base.name}_bev.png'))
-            write_png(written[-1], bird_eye_view(volume, self.grid, self.colors))
+            below = visible_labels(volume, hidden=self.roof)
+            write_png(written[-1], bird_eye_view(below, self.grid, self.colors))
         if {'ply', 'glb'} & set(formats):
             faces = visible_faces(volume, self.grid)
             if 'ply' in formats:

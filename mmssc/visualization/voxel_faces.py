@@ -11,7 +11,8 @@ from mmssc.errors import DataError
 from mmssc.structures import VoxelGrid
 
 __all__ = [
-    'FACE_NORMALS', 'VoxelFaces', 'face_corners', 'frame_view', 'visible_faces', 'visible_labels',
+    'FACE_NORMALS', 'VoxelFaces', 'face_corners', 'forward_azimuth', 'frame_view', 'visible_faces',
+    'visible_labels',
 ]  # fmt: skip
 
 EMPTY, IGNORE_INDEX = 0, 255
@@ -83,6 +84,14 @@ def frame_view(volume: np.ndarray, grid: VoxelGrid) -> tuple[np.ndarray, np.ndar
     order = [grid.axes.index(name) for name in ('x', 'y', 'z')]
     origin, size = np.array(grid.origin), np.array(grid.voxel_size)
     return volume.transpose(order), origin[order], size[order]
+
+
+def forward_azimuth(grid: VoxelGrid) -> float:
+    """Where a sensor looks in the frame of a grid, degrees from x towards y.
+
+    A lidar frame has x forward, the world of a room (``frame='world'``) has y forward.
+    """
+    return 90.0 if grid.frame == 'world' else 0.0
 
 
 def visible_labels(

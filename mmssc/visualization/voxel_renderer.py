@@ -15,7 +15,14 @@ import numpy as np
 
 from mmssc.structures import VoxelGrid
 
-from .voxel_faces import FACE_NORMALS, VoxelFaces, face_corners, frame_view, visible_faces
+from .voxel_faces import (
+    FACE_NORMALS,
+    VoxelFaces,
+    face_corners,
+    forward_azimuth,
+    frame_view,
+    visible_faces,
+)
 
 __all__ = ['ViewCamera', 'oblique_camera', 'render_faces', 'render_voxels', 'sensor_camera']
 
@@ -94,13 +101,15 @@ def oblique_camera(
     Args:
         grid: What to look at.
         size: (width, height) of the picture.
-        azimuth: Viewing direction in degrees, from the frame's x (forward) towards y (left).
+        azimuth: Viewing direction in degrees, turned from forward (x of a lidar frame, y of a world
+            frame) to the left.
         elevation: Degrees below the horizon.
         focal: Focal length in image heights.
         margin: Free rim, as a share of width and height.
     """
     origin, extent = _box(grid)
     corners = origin + extent * np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, 8).T
+    azimuth += forward_azimuth(grid)
     rotation = _look_along(np.deg2rad(azimuth), np.deg2rad(elevation))
     middle = origin + extent / 2
     near, far = 0.5 * np.linalg.norm(extent), 40 * np.linalg.norm(extent)

@@ -49,3 +49,25 @@ def sample(grid, labels, kitti_lidar2cam) -> SSCDataSample:
     made.gt_voxels = torch.from_numpy(labels)
     made.pred_voxels = torch.from_numpy(np.where(labels == 255, 1, labels).astype(np.uint8))
     return made
+
+
+@pytest.fixture
+def room() -> tuple[SSCDataSample, dict]:
+    """A room of world axes x, z (up), y with floor, ceiling and a box, seen along +y."""
+    grid = VoxelGrid((-1.0, 0.0, 1.0), 0.25, (8, 6, 10), ('x', 'z', 'y'), 'world')
+    labels = np.zeros(grid.shape, dtype=np.uint8)
+    labels[:, 0], labels[:, 5] = 2, 1
+    labels[1:3, 1:3, 6:9] = 3
+    world2cam = np.eye(4)
+    world2cam[:3, :3], world2cam[:3, 3] = [(1, 0, 0), (0, 0, -1), (0, 1, 0)], (0, 1.2, 0)
+    made = SSCDataSample(
+        metainfo=dict(
+            sequence='train', frame_id='0001', voxel_grid=grid, lidar2cam=world2cam[None],
+            cam2img=np.array([[60.0, 0, 60], [0, 60, 40], [0, 0, 1]]), img_shape=(80, 120),
+        )
+    )  # fmt: skip
+    made.gt_voxels = torch.from_numpy(labels)
+    return made, dict(
+        classes=('empty', 'ceiling', 'floor', 'bed'), roof_classes=('ceiling',),
+        palette=[(0, 0, 0), (214, 38, 40), (43, 160, 4), (255, 186, 119)],
+    )  # fmt: skip

@@ -125,3 +125,39 @@ def test_visualizer_writes_files_and_feeds_backends(tmp_path, sample, meta):
     assert list((tmp_path / 'vis_data').rglob('events.out.tfevents*'))
     visualizer.add_datasample('x', IMAGE, sample, out_file=tmp_path / 'one.png')
     assert (tmp_path / 'one.png').is_file()
+
+
+def test_a_room_is_seen_from_behind_the_camera_and_without_its_ceiling(room, tmp_path):
+    sample, meta = room
+    ceiling, bed = (tuple(meta['palette'][index]) for index in (1, 3))
+    scene = Scene.from_sample(sample, meta)
+    scene.save(tmp_path / 'room', ('bev', 'html'))
+    with Image.open(tmp_path / 'room_bev.png') as picture:
+        above = np.asarray(picture)
+    # Forward (+y, 10 voxels) is up, right (+x, 8 voxels) is right: the bed is far and to the left.
+    assert above.shape == (30, 24, 3)
+    rows, columns = np.nonzero((above == bed).all(2))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (3, 11, 3, 8)
+    assert not (above == ceiling).all(2).any()
+    page = (tmp_path / 'room.html').read_text(encoding='utf-8')
+    assert '"forward":90.0,"hidden":[1]' in page
+    # From above no red; the camera below the ceiling sees it, and the legend names it.
+    panel = scene.draw(800)
+    views = panel[-400:-60]
+    red = (views[..., 0] > 2 * views[..., 1].astype(int)) & (views[..., 0] > 90)
+    assert not red.any()
+    assert (panel == ceiling).all(2).any()
+    # Ahead of the camera the bed is left of the middle.
+    tan = (panel.astype(int)[..., 0] > 150) & (panel[..., 2] < 0.6 * panel[..., 0])
+    columns = np.nonzero(tan[-400:-60].any(0))[0]
+    assert columns.size and columns.mean() < 400
+
+
+def test_points_of_a_room_are_coloured_over_the_room(room):
+    sample, meta = room
+    image = np.zeros((80, 120, 3), dtype=np.uint8)
+    points = np.array([(0.0, 1.2, 1.0), (0.3, 3.4, 1.0)])
+    drawn = Scene.from_sample(sample, meta, image, points).draw(800)
+    colors = drawn.reshape(-1, 3).astype(int)
+    blue = (colors[:, 2] > 100) & (colors[:, 0] < 80)
+    assert blue.any(), 'the farther point is not as red as the nearer one'
