@@ -1,5 +1,6 @@
 """Geometry: pure functions on tensors, usable without the rest of the library."""
 
+from .context_relations import context_relations
 from .depth_mapping import (
     depth_to_voxels,
     invert_mapping,
@@ -8,20 +9,27 @@ from .depth_mapping import (
     voxel_pixel_mapping,
 )
 from .depth_to_points import depth_to_points, disparity_to_depth
+from .frustum import NO_FRUSTUM, assign_frustums, count_frustum_classes, frustum_index
 from .label_pooling import pool_labels
-from .projection import field_of_view_mask, voxel_to_pixel
+from .projection import PROJECTION_RULES, field_of_view_mask, project_voxels, voxel_to_pixel
 from .rigid import invert_rigid, transform_points
 from .sketch import label_sketch
 from .tsdf import compute_tsdf, flip_tsdf, label_weight, observed_voxels, pool_tsdf
 from .voxelize import points_to_occupancy, quantize_points
 
 __all__ = [
+    'NO_FRUSTUM',
+    'PROJECTION_RULES',
+    'assign_frustums',
     'compute_tsdf',
+    'context_relations',
+    'count_frustum_classes',
     'depth_to_points',
     'depth_to_voxels',
     'disparity_to_depth',
     'field_of_view_mask',
     'flip_tsdf',
+    'frustum_index',
     'invert_mapping',
     'invert_pixel_mapping',
     'invert_rigid',
@@ -32,6 +40,7 @@ __all__ = [
     'points_to_occupancy',
     'pool_labels',
     'pool_tsdf',
+    'project_voxels',
     'quantize_points',
     'transform_points',
     'voxel_pixel_mapping',

@@ -2,52 +2,107 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from mmssc.errors import DataError
 from mmssc.geometry.rigid import transform_points
 from mmssc.structures import VoxelGrid
 
-__all__ = ['voxel_to_pixel', 'field_of_view_mask']
+__all__ = ['PROJECTION_RULES', 'field_of_view_mask', 'project_voxels', 'voxel_to_pixel']
 
+#: Orders of the number types, see :func:`project_voxels`.
+PROJECTION_RULES = ('sgn', 'monoscene')
 # Depths below this are divided as this, so that nothing becomes infinite (metres).
 _MIN_DEPTH = 1e-6
 
 
-def voxel_to_pixel(
-    grid: VoxelGrid, ref2cam: Tensor, cam2img: Tensor, image_size: tuple[int, int]
+def project_voxels(
+    grid: VoxelGrid, ref2cam: Tensor, cam2img: Tensor, rule: str = 'sgn'
 ) -> tuple[Tensor, Tensor]:
-    """Project every voxel centre of a grid into images.
+    """Project every voxel centre of a grid.
 
-    The order of number types decides the last bit, hence some pixels, and is the one that MonoScene
-    and its successors train with: centres in float32, rigid transform in float64, intrinsics
-    rounded to float32 and multiplied in float64, round half to even.
+    The order of number types and operations decides the last bit, hence a few pixels in a million,
+    so each family of published models has its own (intrinsics rounded to float32 and rounding half
+    to even in both):
+
+    - ``'sgn'``: centres in float32, the rest in float64; depths below 1e-6 m divided as 1e-6 m.
+    - ``'monoscene'`` (MonoScene, Symphonies): origin rounded to float32, centres computed in
+      float64 and rounded to float32, the rest in the type of ``ref2cam`` (MonoScene has float32
+      poses on NYU), ``x * f / z + c`` with no limit on z.
 
     Args:
         grid: V voxels.
-        ref2cam: (..., 4, 4) float64, frame of the grid to the camera (x right, y down, z forward).
+        ref2cam: (..., 4, 4), frame of the grid to the camera (x right, y down, z forward).
         cam2img: (..., 3, 3) intrinsics; leading dimensions broadcast with those of ``ref2cam``.
-        image_size: (height, width) in pixels.
+        rule: One of :data:`PROJECTION_RULES`.
 
     Returns:
         ``pixels`` (..., V, 2) int64, columns (u, v), rounded; a voxel behind the camera may hold a
-        huge number, so mask before an index is computed. ``visible`` (..., V) bool: in front of the
-        camera and inside the image.
+        huge number, so mask before an index is computed. ``depth`` (..., V) along the optical axis
+        in metres.
+
+    Raises:
+        DataError: No such rule.
     """
-    centers = grid.centers(torch.float32, ref2cam.device).to(torch.float64)
-    ref2cam = ref2cam.to(torch.float64)
-    in_camera = transform_points(centers, ref2cam)
-    in_image = in_camera @ cam2img.to(torch.float32).to(torch.float64).mT
-    depth = in_image[..., 2:]
-    pixels = torch.round(in_image[..., :2] / depth.clamp(min=_MIN_DEPTH)).to(torch.int64)
+    if rule not in PROJECTION_RULES:
+        raise DataError('projection', 'rule', ' or '.join(PROJECTION_RULES), rule)
+    if rule == 'sgn':
+        centers = grid.centers(torch.float32, ref2cam.device).to(torch.float64)
+        ref2cam = ref2cam.to(torch.float64)
+        in_camera = transform_points(centers, ref2cam)
+        in_image = in_camera @ cam2img.to(torch.float32).to(torch.float64).mT
+        depth = in_image[..., 2:]
+        image = in_image[..., :2] / depth.clamp(min=_MIN_DEPTH)
+    else:
+        origin = torch.tensor(grid.origin, dtype=torch.float32).tolist()
+        exact = replace(grid, origin=tuple(origin)).centers(torch.float64, ref2cam.device)
+        centers = exact.to(torch.float32).to(ref2cam.dtype)
+        # One product of (x, y, z, 1): adding the shift afterwards is another last bit in float32.
+        in_camera = F.pad(centers, (0, 1), value=1.0) @ ref2cam[..., :3, :].mT
+        depth = in_camera[..., 2:]
+        matrix = cam2img.to(torch.float32).to(ref2cam.dtype)[..., None, :, :]
+        focal, center = matrix[..., :2, :2].diagonal(dim1=-2, dim2=-1), matrix[..., :2, 2]
+        image = in_camera[..., :2] * focal / depth + center
+    return torch.round(image).to(torch.int64), depth[..., 0]
+
+
+def voxel_to_pixel(
+    grid: VoxelGrid,
+    ref2cam: Tensor,
+    cam2img: Tensor,
+    image_size: tuple[int, int],
+    rule: str = 'sgn',
+) -> tuple[Tensor, Tensor]:
+    """Project every voxel centre of a grid into images.
+
+    Args:
+        grid: V voxels.
+        ref2cam: See :func:`project_voxels`.
+        cam2img: See :func:`project_voxels`.
+        image_size: (height, width) in pixels.
+        rule: See :func:`project_voxels`.
+
+    Returns:
+        ``pixels`` (..., V, 2) int64 as :func:`project_voxels` has them. ``visible`` (..., V) bool:
+        in front of the camera and, after rounding, inside the image.
+    """
+    pixels, depth = project_voxels(grid, ref2cam, cam2img, rule)
     u, v = pixels.unbind(-1)
     height, width = image_size
-    visible = (u >= 0) & (u < width) & (v >= 0) & (v < height) & (depth[..., 0] > 0)
+    visible = (u >= 0) & (u < width) & (v >= 0) & (v < height) & (depth > 0)
     return pixels, visible
 
 
 def field_of_view_mask(
-    grid: VoxelGrid, ref2cam: Tensor, cam2img: Tensor, image_size: tuple[int, int]
+    grid: VoxelGrid,
+    ref2cam: Tensor,
+    cam2img: Tensor,
+    image_size: tuple[int, int],
+    rule: str = 'sgn',
 ) -> Tensor:
     """Voxels whose centre is seen, as a volume.
 
@@ -56,5 +111,5 @@ def field_of_view_mask(
     Returns:
         (..., *grid.shape) bool, array axes of the grid.
     """
-    visible = voxel_to_pixel(grid, ref2cam, cam2img, image_size)[1]
+    visible = voxel_to_pixel(grid, ref2cam, cam2img, image_size, rule)[1]
     return visible.reshape(*visible.shape[:-1], *grid.shape)

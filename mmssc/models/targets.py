@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmssc.errors import DataError
 from mmssc.structures import SSCDataSample
 
-__all__ = ['stack_targets']
+__all__ = ['stack_targets', 'volume_losses']
 
 
 def stack_targets(
@@ -36,3 +36,35 @@ def stack_targets(
         if sample.get(field).shape != tuple(shape):
             raise DataError(name, field, tuple(shape), tuple(sample.get(field).shape))
     return torch.stack([sample.get(field) for sample in data_samples])
+
+
+def volume_losses(
+    losses: Mapping[str, nn.Module] | nn.ModuleDict,
+    logits: Tensor,
+    data_samples: Sequence[SSCDataSample],
+    field: str = 'gt_voxels',
+) -> dict[str, Tensor]:
+    """Losses of the logits of a volume, each with the targets that it asks for.
+
+    Args:
+        losses: Name -> :class:`~mmssc.models.losses.SSCLoss`.
+        logits: (B, K, X, Y, Z).
+        data_samples: With ``field`` and the losses' ``extra_targets``.
+        field: Name of the labels.
+
+    Returns:
+        Name -> scalar.
+
+    Raises:
+        DataError: A sample lacks a target or has it in another shape.
+    """
+    shape = logits.shape[2:]
+    target = stack_targets(data_samples, field, shape)
+    return {
+        name: loss(
+            logits,
+            target,
+            *(stack_targets(data_samples, extra, shape) for extra in loss.extra_targets),
+        )
+        for name, loss in losses.items()
+    }

@@ -14,6 +14,7 @@ class SSCDataSample(BaseDataElement):
 
     - ``gt_voxels``: uint8 class ids, 0 empty, 255 ignore. Absent when there are no labels.
     - ``gt_voxels_1_2``, ``gt_voxels_1_4``, ``gt_voxels_1_8``: the same on coarser grids.
+    - ``frustum_index``: uint8 number of the image's cell that each voxel projects to, 255 none.
     - ``eval_masks``: dict of bool volumes, by name.
     - ``pred_voxels``: uint8 class ids.
     - ``voxel_logits``: (K, X, Y, Z) float32, only when asked for.

@@ -6,6 +6,7 @@ file, runs our model and hands what it finds to a :class:`ParityReport`.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from . import reference_fill as fill
 
 __all__ = [
     'ParityCase', 'ParityOptions', 'ParityRecipe', 'ParityReport', 'ParityRow', 'crc32',
-    'fill_checkpoint', 'rebuild_checkpoint', 'to_numpy',
+    'fill_checkpoint', 'rebuild_checkpoint', 'seed_of_units', 'to_numpy',
 ]  # fmt: skip
 
 _TINY = 1e-300
@@ -200,15 +201,15 @@ class ParityReport:
         """Compare an array with its probe, relative to its deviation.
 
         A probe is ``NAME/shape, idx, val`` and perhaps ``stats`` (mean, deviation, minimum,
-        maximum), or ``NAME.shape, .idx, .val, .mean, .std``.
+        maximum) or ``mean`` and ``std``, or the same five names after a dot.
         """
         array = to_numpy(array)
         dot = '.' if f'{name}.idx' in case else '/'
         shape = tuple(int(side) for side in case[f'{name}{dot}shape'])
         index, expected = case[f'{name}{dot}idx'], case[f'{name}{dot}val'].astype(np.float64)
         stats = case.get(f'{name}/stats')
-        if dot == '.':
-            stats = np.array([case.number(f'{name}.mean'), case.number(f'{name}.std')])
+        if f'{name}{dot}std' in case:
+            stats = np.array([case.number(f'{name}{dot}mean'), case.number(f'{name}{dot}std')])
         if array.shape != shape:
             self._wrong_shape(name, array, np.empty(shape, np.bool_), 'shape')
             return
@@ -318,3 +319,17 @@ def crc32(array: Any, dtype: str | None = None) -> int:
     return zlib.crc32(
         np.ascontiguousarray(array if dtype is None else array.astype(dtype)).tobytes()
     )
+
+
+def seed_of_units(case: ParityCase) -> int:
+    """Seed of a file of unit cases: its array ``seed``, or the number at the end of its name.
+
+    Raises:
+        DataError: It has neither.
+    """
+    if 'seed' in case:
+        return case.integer('seed')
+    match = re.fullmatch(r'.*_(\d+)', case.path.stem)
+    if match is None:
+        raise DataError(case.path, 'name', 'units_SEED.npz', case.path.name)
+    return int(match.group(1))

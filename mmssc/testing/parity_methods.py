@@ -7,12 +7,14 @@ from mmssc.errors import DataError
 from .parity import ParityRecipe
 from .parity_cleaners import CleanersParity
 from .parity_sgn import SGNParity
+from .parity_symphonies import SymphoniesParity
 
 __all__ = ['RECIPES', 'get_recipe']
 
 RECIPES: dict[str, ParityRecipe] = {
     **{f'sgn-{kind}': SGNParity(kind) for kind in ('T', 'S', 'L', 'tiny')},
     'cleaners': CleanersParity(),
+    'symphonies': SymphoniesParity(),
 }
 
 

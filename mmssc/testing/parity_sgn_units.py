@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from mmssc.datasets.kitti_format import to_homogeneous
 from mmssc.datasets.label_rules import learning_table
 from mmssc.datasets.sscbench_kitti360 import kitti360_calibration
 from mmssc.datasets.transforms import CropSSCImages, PackSSCInputs
-from mmssc.errors import DataError
 from mmssc.evaluation import SSCMetric
 from mmssc.evaluation.functional import count_voxels, scores_from_counts, sum_counts
 from mmssc.evaluation.submission import raw_id_table
@@ -40,7 +38,7 @@ from mmssc.models.losses import (
 from mmssc.structures import VoxelGrid
 
 from . import reference_fill as fill
-from .parity import ParityCase, ParityReport, crc32
+from .parity import ParityCase, ParityReport, crc32, seed_of_units
 from .parity_sgn_blocks import check_blocks
 from .parity_sgn_inputs import read_calib_text
 
@@ -57,7 +55,7 @@ _DATASETS = {'semantickitti': SemanticKITTIDataset, 'kitti360': SSCBenchKITTI360
 
 def check_sgn_units(case: ParityCase, report: ParityReport) -> None:
     """Compare every unit case of a ``units_N.npz``."""
-    seed = _seed_of(case)
+    seed = seed_of_units(case)
     with tempfile.TemporaryDirectory() as folder:
         calib = read_calib_text(Path(folder))
         _check_frames(case, report, Path(folder), calib)
@@ -72,15 +70,6 @@ def check_sgn_units(case: ParityCase, report: ParityReport) -> None:
     _check_schedule(case, report)
     check_blocks(case, report, seed)
     report.note_unused(case)
-
-
-def _seed_of(case: ParityCase) -> int:
-    if 'seed' in case:
-        return case.integer('seed')
-    match = re.fullmatch(r'.*_(\d+)', case.path.stem)
-    if match is None:
-        raise DataError(case.path, 'name', 'units_SEED.npz', case.path.name)
-    return int(match.group(1))
 
 
 def _check_projection(case: ParityCase, report: ParityReport) -> None:

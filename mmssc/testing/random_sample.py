@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mmssc.geometry.frustum import frustum_index
 from mmssc.geometry.label_pooling import pool_labels
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -27,7 +28,7 @@ def random_sample(
     4x4x4 voxels, a quarter of them occupied and a tenth ignored; points are uniform in the grid.
 
     Args:
-        voxel_grid: Grid of the labels, axes x, y, z, its sides multiples of 2.
+        voxel_grid: Grid of the labels, axes x, y, z.
         num_classes: Classes with the empty one.
         image_size: (height, width) in pixels.
         num_frames: Frames of the sample, all with the same pose.
@@ -37,7 +38,8 @@ def random_sample(
     Returns:
         ``inputs`` with ``img`` (N, 3, H, W) uint8, ``depth`` (N, H, W) float32 metres and
         ``points`` (M, 3) float32 metres;
-        ``data_samples`` with ``gt_voxels``, ``gt_voxels_1_2`` and the metainfo.
+        ``data_samples`` with ``gt_voxels``, ``gt_voxels_1_2`` (``1_4``, ``1_8``) where
+        the sides allow, ``frustum_index`` and the metainfo.
     """
     random = np.random.default_rng(seed)
     shape, (height, width) = voxel_grid.shape, image_size
@@ -59,7 +61,13 @@ def random_sample(
         )
     )
     sample.gt_voxels = torch.from_numpy(np.ascontiguousarray(labels))
-    sample.gt_voxels_1_2 = pool_labels(sample.gt_voxels, 2, num_classes)
+    for factor in (2, 4, 8):
+        if not any(side % factor for side in shape):
+            labels_coarse = pool_labels(sample.gt_voxels, factor, num_classes)
+            sample.set_data({f'gt_voxels_1_{factor}': labels_coarse})
+    sample.frustum_index = frustum_index(
+        voxel_grid, torch.from_numpy(lidar2cam), torch.from_numpy(cam2img), image_size
+    )
     points = random.uniform(voxel_grid.origin, voxel_grid.upper, (points_per_frame * num_frames, 3))
     images = random.integers(0, 256, (num_frames, 3, height, width), dtype=np.uint8)
     depth = random.uniform(1, 50, (num_frames, height, width)).astype(np.float32)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmssc.geometry import field_of_view_mask, voxel_to_pixel
+from mmssc.errors import DataError
+from mmssc.geometry import field_of_view_mask, project_voxels, voxel_to_pixel
 from mmssc.structures import VoxelGrid
 
 SGN_GRID = VoxelGrid((0, -25.6, -2), 0.4, (128, 128, 16))
@@ -63,7 +64,8 @@ def test_a_voxel_behind_the_camera_is_invisible():
     assert not voxel_to_pixel(grid, LIDAR2CAM, cam2img, (100, 100))[1].any()
 
 
-def test_batches_equal_single_calls():
+@pytest.mark.parametrize('rule', ['sgn', 'monoscene'])
+def test_batches_equal_single_calls(rule):
     grid = VoxelGrid((0, -2, -1), 0.5, (8, 8, 4))
     generator = torch.Generator().manual_seed(0)
     shift = torch.rand(2, 3, 3, generator=generator, dtype=torch.float64)
@@ -71,12 +73,40 @@ def test_batches_equal_single_calls():
     ref2cam[..., :3, 3] = shift
     cam2img = torch.tensor([[40.0, 0, 20], [0, 40, 15], [0, 0, 1]]).repeat(2, 1, 1, 1)
     cam2img[1, 0, 0, 2] = 25
-    pixels, visible = voxel_to_pixel(grid, ref2cam, cam2img, (30, 40))
+    pixels, visible = voxel_to_pixel(grid, ref2cam, cam2img, (30, 40), rule)
     assert pixels.shape == (2, 3, 256, 2) and visible.shape == (2, 3, 256)
     assert 0 < int(visible.sum()) < visible.numel()
     for b in range(2):
         for n in range(3):
-            one = voxel_to_pixel(grid, ref2cam[b, n], cam2img[b, 0], (30, 40))
+            one = voxel_to_pixel(grid, ref2cam[b, n], cam2img[b, 0], (30, 40), rule)
             assert torch.equal(one[0], pixels[b, n])
             assert torch.equal(one[1], visible[b, n])
     assert field_of_view_mask(grid, ref2cam, cam2img, (30, 40)).shape == (2, 3, 8, 8, 4)
+
+
+def test_the_rules_differ_in_last_bits_alone(unit_cases):
+    ref2cam, cam2img = (
+        torch.from_numpy(unit_cases[f'vox2pix/kitti_current/{key}']) for key in ('E', 'K')
+    )
+    pixels, visible = voxel_to_pixel(SGN_GRID, ref2cam, cam2img, (370, 1220))
+    others, seen = voxel_to_pixel(SGN_GRID, ref2cam, cam2img, (370, 1220), rule='monoscene')
+    assert torch.equal(visible, seen)
+    difference = (pixels - others)[visible].abs()
+    assert difference.max() == 1 and 1 <= int(difference.sum()) <= 4
+
+
+def test_single_precision_poses_stay_so():
+    grid = VoxelGrid((0.1, -2, -1), 0.3, (8, 8, 4))
+    cam2img = torch.tensor([[40.0, 0, 20], [0, 40, 15], [0, 0, 1]])
+    depths = [
+        project_voxels(grid, LIDAR2CAM.to(dtype), cam2img, 'monoscene')[1]
+        for dtype in (torch.float32, torch.float64)
+    ]
+    assert depths[0].dtype == torch.float32 and depths[1].dtype == torch.float64
+    torch.testing.assert_close(depths[0].double(), depths[1], atol=1e-6, rtol=0)
+
+
+def test_unknown_rule():
+    grid = VoxelGrid((0, 0, 0), 1, (1, 1, 1))
+    with pytest.raises(DataError, match='sgn or monoscene'):
+        voxel_to_pixel(grid, LIDAR2CAM, torch.eye(3), (1, 1), rule='other')

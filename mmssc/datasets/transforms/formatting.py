@@ -18,6 +18,7 @@ _VOLUME_KEYS = ('tsdf', 'tsdf_clean', 'tsdf_fine')
 _INPUT_KEYS = ('points', 'voxel_to_pixel', 'pixel_to_voxel', 'segmentation')
 _TARGET_KEYS = (
     'gt_voxels', 'gt_voxels_1_2', 'gt_voxels_1_4', 'gt_voxels_1_8', 'label_weight', 'gt_sketch',
+    'frustum_index',
 )  # fmt: skip
 
 

@@ -1,16 +1,23 @@
-"""Changing the targets of a sample."""
+"""Making and changing the targets of a sample."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 
+from mmssc.geometry.frustum import frustum_index
 from mmssc.geometry.ranges import range_slices
 from mmssc.registry import TRANSFORMS
+from mmssc.structures import VoxelGrid
 
-__all__ = ['MaskVoxelRange']
+__all__ = ['FrustumTargets', 'MaskVoxelRange']
+
+# Calibrations whose volume (2 MB on KITTI) a process remembers.
+_CACHED_CALIBRATIONS = 32
 
 
 @TRANSFORMS.register_module()
@@ -41,3 +48,51 @@ class MaskVoxelRange(BaseTransform):
             masked[inside] = labels[inside]
             results['gt_voxels'] = masked
         return results
+
+
+@TRANSFORMS.register_module()
+class FrustumTargets(BaseTransform):
+    """Say which frustum of the image each voxel lies in, for the frustum proportion loss.
+
+    The volume depends on the calibration alone: every process computes it once for each and hands
+    out the same array, which must not be changed in place. Comes after whatever changes image
+    size, calibration or grid. Needed for training only.
+
+    Required Keys: ``voxel_grid``, ``cam2img``, ``lidar2cam``, ``img_shape``
+
+    Added Keys: ``frustum_index`` ((X, Y, Z) uint8, row-major number of the image's cell, 255 =
+    none)
+
+    Args:
+        cells: Cells along each side of the image, at most 15.
+        rule: Order of the projection's number types, see :func:`mmssc.geometry.project_voxels`.
+    """
+
+    def __init__(self, cells: int = 8, rule: str = 'monoscene') -> None:
+        self.cells = int(cells)
+        self.rule = rule
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add the volume of the reference frame."""
+        matrices = (
+            np.asarray(results[key], np.float64).tobytes() for key in ('cam2img', 'lidar2cam')
+        )
+        height, width = results['img_shape']
+        results['frustum_index'] = _cached_frustum_index(
+            results['voxel_grid'], *matrices, (int(height), int(width)), self.cells, self.rule
+        )
+        return results
+
+
+@lru_cache(maxsize=_CACHED_CALIBRATIONS)
+def _cached_frustum_index(
+    grid: VoxelGrid,
+    cam2img: bytes,
+    lidar2cam: bytes,
+    image_size: tuple[int, int],
+    cells: int,
+    rule: str,
+) -> np.ndarray:
+    intrinsics = torch.frombuffer(bytearray(cam2img), dtype=torch.float64).view(3, 3)
+    poses = torch.frombuffer(bytearray(lidar2cam), dtype=torch.float64).view(-1, 4, 4)
+    return frustum_index(grid, poses[0], intrinsics, image_size, cells, rule).numpy()

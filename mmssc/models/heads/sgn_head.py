@@ -16,7 +16,7 @@ from mmssc.models.layers import (
     UpsamplingClassifier,
     VoxelClassifier,
 )
-from mmssc.models.targets import stack_targets
+from mmssc.models.targets import stack_targets, volume_losses
 from mmssc.ops import SparseIndex
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
@@ -174,9 +174,8 @@ class SGNHead(BaseModule):
     ) -> dict[str, Tensor]:
         """Losses of the arrays of :meth:`forward`."""
         logits, occ = outputs['ssc_logit'], outputs['pts_occ']
-        target = stack_targets(data_samples, 'gt_voxels', logits.shape[2:])
+        losses = volume_losses(self.volume_losses, logits, data_samples)
         coarse = stack_targets(data_samples, 'gt_voxels_1_2', occ.shape[1:])
-        losses = {name: loss(logits, target) for name, loss in self.volume_losses.items()}
         if len(self.seed_losses):
             proposal = outputs['proposal']
             batch_index = proposal.nonzero()[:, 0]

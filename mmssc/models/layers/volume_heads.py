@@ -10,11 +10,43 @@ from torch import Tensor, nn
 
 from .norm import build_norm
 
-__all__ = ['DilatedSegmentationHead', 'UpsamplingClassifier', 'VoxelClassifier']
+__all__ = [
+    'DilatedSegmentationHead', 'ResidualASPP3d', 'UpsamplingClassifier', 'VoxelClassifier',
+]  # fmt: skip
+
+_BN = dict(type='BN')
 
 
-class DilatedSegmentationHead(nn.Module):
-    """Parallel dilated residual branches on a one-channel volume (LMSCNet's segmentation head).
+class ResidualASPP3d(nn.Module):
+    """Parallel dilated residual branches: ReLU of the input plus the branches' sum.
+
+    A branch is convolution, normalisation, ReLU, convolution, normalisation, 3x3x3 and without
+    bias (MonoScene, Symphonies; LMSCNet's segmentation head).
+
+    Args:
+        channels: Width.
+        dilations: Dilation of each branch.
+        norm_cfg: Normalisation of the volumes.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        dilations: tuple[int, ...] = (1, 2, 3),
+        norm_cfg: dict[str, Any] = _BN,
+    ) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            _DilatedBranch(channels, dilation, norm_cfg) for dilation in dilations
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels, X, Y, Z) to the same shape."""
+        return F.relu(x + torch.stack([branch(x) for branch in self.branches]).sum(dim=0))
+
+
+class DilatedSegmentationHead(ResidualASPP3d):
+    """:class:`ResidualASPP3d` on a one-channel volume (LMSCNet's segmentation head).
 
     Args:
         channels: Width.
@@ -25,19 +57,15 @@ class DilatedSegmentationHead(nn.Module):
     def __init__(
         self, channels: int, norm_cfg: dict[str, Any], dilations: tuple[int, ...] = (1, 2, 3)
     ) -> None:
-        super().__init__()
+        super().__init__(channels, dilations, norm_cfg)
         self.conv_in = nn.Conv3d(1, channels, 3, padding=1)
-        self.branches = nn.ModuleList(
-            _DilatedBranch(channels, dilation, norm_cfg) for dilation in dilations
-        )
         self.guidance_conv = nn.Conv3d(channels, channels, 3, padding=1)
         self.guidance_norm = build_norm(norm_cfg, channels, 3)
         self.classifier = nn.Conv3d(channels, 1, 3, padding=1)
 
     def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, 1, ...) to logits (B, 1, ...) and guidance features (B, channels, ...)."""
-        x = F.relu(self.conv_in(volume))
-        x = F.relu(x + torch.stack([branch(x) for branch in self.branches]).sum(dim=0))
+        x = super().forward(F.relu(self.conv_in(volume)))
         return self.classifier(x), F.relu(self.guidance_norm(self.guidance_conv(x)))
 
 

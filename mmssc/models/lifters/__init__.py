@@ -1,8 +1,9 @@
 """Lifters: image features to voxel features."""
 
 from .depth_mapped import DepthMappedLifter, fill_zero_elements, sample_pixels
-from .flosp import FLoSP, lift_features
+from .flosp import FLoSP, MultiScaleFLoSP, lift_features, lift_pyramid
 
 __all__ = [
-    'DepthMappedLifter', 'FLoSP', 'fill_zero_elements', 'lift_features', 'sample_pixels',
+    'DepthMappedLifter', 'FLoSP', 'MultiScaleFLoSP', 'fill_zero_elements', 'lift_features',
+    'lift_pyramid', 'sample_pixels',
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from mmssc.geometry.projection import voxel_to_pixel
 from mmssc.registry import MODELS
 from mmssc.structures import VoxelGrid
 
-__all__ = ['FLoSP', 'lift_features']
+__all__ = ['FLoSP', 'MultiScaleFLoSP', 'lift_features', 'lift_pyramid']
 
 
 @MODELS.register_module()
@@ -56,6 +56,78 @@ class FLoSP(BaseModule):
         pixels, visible = voxel_to_pixel(self.voxel_grid, lidar2cam, cam2img[:, None], image_size)
         rows = lift_features(features, pixels, visible, self.stride)
         return rows.unflatten(1, self.voxel_grid.shape).permute(0, 4, 1, 2, 3)
+
+
+@MODELS.register_module()
+class MultiScaleFLoSP(BaseModule):
+    """:class:`FLoSP` of several feature maps, summed: the form of MonoScene, sec. 3.1.
+
+    Args:
+        voxel_grid: Grid to fill (:class:`VoxelGrid` or its dict).
+        strides: Pixels per feature cell of each map, finest first.
+        rule: Order of the projection's number types, see :func:`mmssc.geometry.project_voxels`.
+        pose_dtype: Type of the poses that are projected with; MonoScene's are ``'float32'`` on
+            NYU, which moves a pixel here and there.
+    """
+
+    def __init__(
+        self,
+        voxel_grid: VoxelGrid | Mapping[str, Any],
+        strides: Sequence[int] = (1, 2, 4, 8),
+        rule: str = 'monoscene',
+        pose_dtype: str = 'float64',
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.voxel_grid = VoxelGrid.build(voxel_grid)
+        self.strides = tuple(strides)
+        self.rule = rule
+        self.pose_dtype = getattr(torch, pose_dtype)
+
+    def forward(
+        self,
+        features: Sequence[Tensor],
+        cam2img: Tensor,
+        lidar2cam: Tensor,
+        image_size: tuple[int, int],
+    ) -> Tensor:
+        """Lift.
+
+        Args:
+            features: One (B, N, C, H, W) per stride, H and W being the image's divided by it and
+                rounded up.
+            cam2img: (B, 3, 3) intrinsics.
+            lidar2cam: (B, N, 4, 4), grid's frame to the camera of each frame.
+            image_size: (height, width) of the images in pixels.
+
+        Returns:
+            (B, C, X, Y, Z), channels-last in memory; 0 where no frame sees the voxel.
+        """
+        pixels, visible = voxel_to_pixel(
+            self.voxel_grid,
+            lidar2cam.to(self.pose_dtype),
+            cam2img[:, None],
+            image_size,
+            self.rule,
+        )
+        rows = lift_pyramid(features, pixels, visible, self.strides)
+        return rows.unflatten(1, self.voxel_grid.shape).permute(0, 4, 1, 2, 3)
+
+
+def lift_pyramid(
+    features: Sequence[Tensor], pixels: Tensor, visible: Tensor, strides: Sequence[int]
+) -> Tensor:
+    """Sum of :func:`lift_features` over feature maps; shapes as there, one map per stride.
+
+    Raises:
+        ValueError: There are not as many maps as strides.
+    """
+    if len(features) != len(strides):
+        raise ValueError(f'{len(strides)} strides need as many feature maps, got {len(features)}')
+    total = lift_features(features[0], pixels, visible, strides[0])
+    for feature, stride in zip(features[1:], strides[1:]):
+        total = total + lift_features(feature, pixels, visible, stride)
+    return total
 
 
 def lift_features(features: Tensor, pixels: Tensor, visible: Tensor, stride: int) -> Tensor:

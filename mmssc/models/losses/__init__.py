@@ -2,12 +2,14 @@
 
 from .base_loss import SSCLoss
 from .class_weights import class_weights_from_counts
+from .context_relation import ContextRelationLoss
 from .cross_entropy import VoxelCrossEntropyLoss
 from .distillation import (
     ClassAffinityDistillationLoss,
     ClassCenterDistillationLoss,
     FeatureDistillationLoss,
 )
+from .frustum_proportion import FrustumProportionLoss
 from .kl import StandardNormalKLLoss
 from .lovasz import LovaszSoftmaxLoss
 from .occupancy import BinaryOccupancyLoss
@@ -15,7 +17,8 @@ from .scene_class_affinity import GeometricScalLoss, SemanticScalLoss
 
 __all__ = [
     'BinaryOccupancyLoss', 'ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss',
-    'FeatureDistillationLoss', 'GeometricScalLoss', 'LovaszSoftmaxLoss', 'SSCLoss',
+    'ContextRelationLoss', 'FeatureDistillationLoss', 'FrustumProportionLoss',
+    'GeometricScalLoss', 'LovaszSoftmaxLoss', 'SSCLoss',
     'SemanticScalLoss', 'StandardNormalKLLoss', 'VoxelCrossEntropyLoss',
     'class_weights_from_counts',
 ]  # fmt: skip

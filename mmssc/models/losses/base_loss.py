@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ['OccupancyLoss', 'SSCLoss', 'sample_of_points', 'sum_by_class']
+__all__ = ['OccupancyLoss', 'SSCLoss', 'check_reduction', 'sample_of_points', 'sum_by_class']
 
 
 class SSCLoss(nn.Module):
@@ -20,7 +20,18 @@ class SSCLoss(nn.Module):
     Args:
         loss_weight: Factor of the result.
         ignore_index: Target value that takes no part, neither in the value nor in the gradient.
+
+    Attributes:
+        reduction: ``'sample'``, as above. Losses with an argument of that name may get ``'batch'``
+            instead: all voxels of the batch are one sample, as the reference implementations of
+            MonoScene and its successors have it; with one sample per process there is no
+            difference.
+        extra_targets: Fields of the data samples, volumes of the target's shape, that
+            :meth:`per_sample` takes after the target.
     """
+
+    reduction = 'sample'
+    extra_targets: tuple[str, ...] = ()
 
     def __init__(self, loss_weight: float = 1.0, ignore_index: int = 255) -> None:
         super().__init__()
@@ -74,6 +85,17 @@ class SSCLoss(nn.Module):
         valid = target != self.ignore_index
         return logits.flatten(2), target.long().masked_fill(~valid, 0), valid
 
+    def pool_batch(self, logits: Tensor, *volumes: Tensor) -> tuple[Tensor, ...]:
+        """Make one sample of a batch when ``reduction`` is ``'batch'``.
+
+        Args:
+            logits: (B, K, ...), becomes (1, K, B, ...).
+            volumes: Each (B, ...), becomes (1, B, ...).
+        """
+        if self.reduction == 'sample':
+            return logits, *volumes
+        return logits.transpose(0, 1).unsqueeze(0), *(volume.unsqueeze(0) for volume in volumes)
+
     def extra_repr(self) -> str:
         """Options shown by ``print(model)``."""
         return f'loss_weight={self.loss_weight}, ignore_index={self.ignore_index}'
@@ -93,6 +115,17 @@ class OccupancyLoss(SSCLoss):
     ) -> None:
         super().__init__(loss_weight, ignore_index)
         self.empty_index = empty_index
+
+
+def check_reduction(reduction: str) -> str:
+    """Return ``reduction`` if there is such a one.
+
+    Raises:
+        ValueError: It is neither ``'sample'`` nor ``'batch'``.
+    """
+    if reduction not in ('sample', 'batch'):
+        raise ValueError(f"reduction must be 'sample' or 'batch', got {reduction!r}")
+    return reduction
 
 
 def sum_by_class(values: Tensor, classes: Tensor, num_classes: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from mmssc.registry import MODELS
 
-from .base_loss import SSCLoss, sample_of_points
+from .base_loss import SSCLoss, check_reduction, sample_of_points
 
 __all__ = ['VoxelCrossEntropyLoss']
 
@@ -50,11 +50,9 @@ class VoxelCrossEntropyLoss(SSCLoss):
         super().__init__(loss_weight, ignore_index)
         if normalizer not in ('count', 'weights'):
             raise ValueError(f"normalizer must be 'count' or 'weights', got {normalizer!r}")
-        if reduction not in ('sample', 'batch'):
-            raise ValueError(f"reduction must be 'sample' or 'batch', got {reduction!r}")
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f'label_smoothing must lie in [0, 1], got {label_smoothing!r}')
-        self.normalizer, self.reduction = normalizer, reduction
+        self.normalizer, self.reduction = normalizer, check_reduction(reduction)
         self.label_smoothing = label_smoothing
         weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
         # In the logits' dtype, never in the target's: integer targets would make them 0.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmssc.registry import MODELS
 
-from .base_loss import OccupancyLoss, SSCLoss, sum_by_class
+from .base_loss import OccupancyLoss, SSCLoss, check_reduction, sum_by_class
 
 __all__ = ['GeometricScalLoss', 'SemanticScalLoss']
 
@@ -43,10 +43,22 @@ class SemanticScalLoss(SSCLoss):
     averaged over the classes present.
 
     All classes come from one pass: ``sum(p_i)``, ``sum(p_i [t=i])`` and the counts are enough.
+
+    Args:
+        loss_weight: Factor of the result.
+        ignore_index: Target value that takes no part.
+        reduction: ``'sample'`` or ``'batch'``, see :class:`SSCLoss`.
     """
+
+    def __init__(
+        self, loss_weight: float = 1.0, ignore_index: int = 255, reduction: str = 'sample'
+    ) -> None:
+        super().__init__(loss_weight, ignore_index)
+        self.reduction = check_reduction(reduction)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of every sample, see :meth:`SSCLoss.per_sample`."""
+        logits, target = self.pool_batch(logits, target)
         logits, target, valid = self.flatten_voxels(logits, target)
         num_classes = logits.shape[1]
         probability = logits.softmax(1)
@@ -74,11 +86,26 @@ class GeometricScalLoss(OccupancyLoss):
     negative logarithms (at most 100 each). A volume without an occupied voxel has no precision
     and no recall, one without an empty voxel no specificity: such terms are 0.
 
-    Arguments: :class:`OccupancyLoss`.
+    Args:
+        empty_index: See :class:`OccupancyLoss`.
+        loss_weight: Factor of the result.
+        ignore_index: Target value that takes no part.
+        reduction: ``'sample'`` or ``'batch'``, see :class:`SSCLoss`.
     """
+
+    def __init__(
+        self,
+        empty_index: int = 0,
+        loss_weight: float = 1.0,
+        ignore_index: int = 255,
+        reduction: str = 'sample',
+    ) -> None:
+        super().__init__(empty_index, loss_weight, ignore_index)
+        self.reduction = check_reduction(reduction)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of every sample, see :meth:`SSCLoss.per_sample`."""
+        logits, target = self.pool_batch(logits, target)
         logits, target, valid = self.flatten_voxels(logits, target)
         is_empty = target == self.empty_index
         occupied = valid & ~is_empty
