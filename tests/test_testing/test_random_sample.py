@@ -13,6 +13,8 @@ def test_sample_has_the_shapes_of_a_data_set_and_its_preprocessor_takes_it():
     samples = [random_sample(GRID, 5, (20, 32), num_frames=2, seed=seed) for seed in (1, 2)]
     sample = samples[0]['data_samples']
     assert sample.gt_voxels.shape == (16, 16, 8) and sample.gt_voxels_1_2.shape == (8, 8, 4)
+    assert sample.gt_voxels_1_8.shape == (2, 2, 1)
+    assert sample.frustum_index.shape == (16, 16, 8) and len(sample.frustum_index.unique()) > 30
     assert set(sample.gt_voxels.unique().tolist()) == {0, 1, 2, 3, 4, 255}
     assert not torch.equal(sample.gt_voxels, samples[1]['data_samples'].gt_voxels)
     points = samples[0]['inputs']['points']
