@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmssc.datasets.transforms import FrustumTargets, PackSSCInputs
+from mmssc.datasets.transforms import FrustumTargets, PackSSCInputs, PoolVoxelLabels
 from mmssc.datasets.transforms.targets import _cached_frustum_index
-from mmssc.geometry import frustum_index
+from mmssc.geometry import frustum_index, pool_labels
 from mmssc.structures import VoxelGrid
 
 GRID = VoxelGrid((0, -4, -2), 0.5, (16, 16, 8))
@@ -46,3 +46,12 @@ def test_is_computed_once_for_each_calibration(results):
     cropped = {**results, 'img_shape': (30, 39)}
     assert not np.array_equal(transform(cropped)['frustum_index'], first)
     assert _cached_frustum_index.cache_info().misses == 3
+
+
+def test_coarser_labels_of_a_data_set_with_one_scale():
+    labels = np.random.default_rng(0).choice([0, 0, 1, 2, 255], (8, 4, 8)).astype(np.uint8)
+    results = dict(gt_voxels=labels, num_classes=3, ignore_index=255)
+    pooled = PoolVoxelLabels(factors=(2, 4))(results)
+    for factor in (2, 4):
+        expected = pool_labels(torch.from_numpy(labels), factor, 3)
+        assert torch.equal(torch.from_numpy(pooled[f'gt_voxels_1_{factor}']), expected)

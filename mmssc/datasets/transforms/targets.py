@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,11 +11,12 @@ import torch
 from mmcv.transforms import BaseTransform
 
 from mmssc.geometry.frustum import frustum_index
+from mmssc.geometry.label_pooling import pool_labels
 from mmssc.geometry.ranges import range_slices
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 
-__all__ = ['FrustumTargets', 'MaskVoxelRange']
+__all__ = ['FrustumTargets', 'MaskVoxelRange', 'PoolVoxelLabels']
 
 # Calibrations whose volume (2 MB on KITTI) a process remembers.
 _CACHED_CALIBRATIONS = 32
@@ -81,6 +83,33 @@ class FrustumTargets(BaseTransform):
         results['frustum_index'] = _cached_frustum_index(
             results['voxel_grid'], *matrices, (int(height), int(width)), self.cells, self.rule
         )
+        return results
+
+
+@TRANSFORMS.register_module()
+class PoolVoxelLabels(BaseTransform):
+    """Coarser labels from those that were loaded, for a data set that stores one scale.
+
+    Required Keys: ``gt_voxels``, ``num_classes``, ``ignore_index``
+
+    Added Keys: ``gt_voxels_1_N`` for every N of ``factors``
+
+    Args:
+        factors: Edges of the blocks, in voxels of ``gt_voxels``.
+        tie: See :func:`mmssc.geometry.pool_labels`.
+    """
+
+    def __init__(self, factors: Sequence[int] = (4,), tie: str = 'ignore') -> None:
+        self.factors = tuple(int(factor) for factor in factors)
+        self.tie = tie
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Pool."""
+        labels = torch.from_numpy(np.array(results['gt_voxels']))
+        classes, ignore = results['num_classes'], results['ignore_index']
+        for factor in self.factors:
+            pooled = pool_labels(labels, factor, classes, ignore, tie=self.tie)
+            results[f'gt_voxels_1_{factor}'] = pooled.numpy()
         return results
 
 
