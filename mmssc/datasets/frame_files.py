@@ -9,7 +9,7 @@ The format ``prepared`` is our own, one npz per frame, written by
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from os import PathLike
 from typing import Union
@@ -73,11 +73,13 @@ class FrameSpec:
 
     @property
     def fine_grid(self) -> VoxelGrid:
-        """The grid that ``fine_factor`` voxels of each axis make one voxel of ``grid`` of."""
-        factor, grid = self.fine_factor, self.grid
-        size = tuple(edge / factor for edge in grid.voxel_size)
-        shape = tuple(side * factor for side in grid.shape)
-        return VoxelGrid(grid.origin, size, shape, grid.axes, grid.frame)  # type: ignore[arg-type]
+        """The grid with ``fine_factor`` voxels in place of one along each axis."""
+        return self.grid.refine(self.fine_factor)
+
+    def placed_grid(self, origin: Sequence[float]) -> VoxelGrid:
+        """The grid with its lower corner at world x, y, z (metres)."""
+        corner = tuple(float(origin['xyz'.index(axis)]) for axis in self.grid.axes)
+        return replace(self.grid, origin=corner)  # type: ignore[arg-type]
 
 
 Path = Union[str, PathLike]

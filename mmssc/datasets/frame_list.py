@@ -1,7 +1,7 @@
 """The info list of an RGB-D data set: which frames a split has, and where their files are.
 
-Plain JSON with relative path templates, so that a tree can be moved, and read in whatever layout
-it came::
+Plain JSON with path templates, so that a tree is read in whatever layout it came. Paths are
+relative to the data root, so that it can be moved, and absolute where a file lies elsewhere::
 
     {"metainfo": {"dataset": "NYU", "split": "train", "format_version": 1,
                   "voxel_grid": {"voxel_size": .., "shape": .., "axes": .., ..},
@@ -52,7 +52,7 @@ class FrameFile:
     """Where a key of every frame is.
 
     Args:
-        path: Template with ``{frame_id}``, relative to the data root.
+        path: Template with ``{frame_id}``, relative to the data root or absolute.
         format: Name in :data:`mmssc.datasets.frame_files.FORMATS`.
     """
 
@@ -204,9 +204,8 @@ def _parse_files(raw: Mapping, file: str) -> dict[str, dict[str, FrameFile]]:
                 having = ', '.join(name for name in FORMATS if key in FORMATS[name])
                 expected = having or 'a known key'
                 raise DataError(file, f'{where}.format', expected, repr(format_name))
-            if path.startswith('/') or '..' in path.split('/') or '{frame_id}' not in path:
-                expected = 'a path relative to the data root with {frame_id}'
-                raise DataError(file, f'{where}.path', expected, repr(path))
+            if '{frame_id}' not in path:
+                raise DataError(file, f'{where}.path', 'a path with {frame_id}', repr(path))
             files[source][key] = FrameFile(path, format_name)
     return files
 

@@ -16,16 +16,16 @@ import numpy as np
 from PIL import Image
 
 from mmssc.datasets.kitti_format import check_rigid
-from mmssc.datasets.strict_files import read_bytes, read_png_uint16
+from mmssc.datasets.strict_files import read_bytes, read_ends, read_png_uint16
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.structures import VoxelGrid
 
 __all__ = [
-    'IGNORE', 'RAW_NAMES', 'RAW_TO_CLASS', 'SSCNET_AXES', 'SSCNET_SHAPE', 'SSCNET_VOXEL_SIZE',
-    'SSCNetVolume', 'decode_nyu_depth', 'encode_nyu_depth', 'raw_to_class', 'read_nyu_depth',
-    'read_plain_depth_mm', 'read_sscnet_bin', 'write_nyu_depth', 'write_plain_depth_mm',
-    'write_sscnet_bin',
+    'IGNORE', 'NYU_CAMERAS', 'NYU_IMAGE_SIZE', 'RAW_NAMES', 'RAW_TO_CLASS', 'SSCNET_AXES',
+    'SSCNET_SHAPE', 'SSCNET_VOXEL_SIZE', 'SSCNetVolume', 'decode_nyu_depth', 'encode_nyu_depth',
+    'raw_to_class', 'read_nyu_depth', 'read_plain_depth_mm', 'read_sscnet_bin',
+    'read_sscnet_header', 'write_nyu_depth', 'write_plain_depth_mm', 'write_sscnet_bin',
 ]  # fmt: skip
 
 ImageSize = tuple[int, int]
@@ -33,6 +33,10 @@ ImageSize = tuple[int, int]
 SSCNET_SHAPE = (240, 144, 240)
 SSCNET_VOXEL_SIZE = 0.02
 SSCNET_AXES = ('x', 'z', 'y')
+NYU_IMAGE_SIZE = (480, 640)
+#: fx, fy, cx, cy in pixels. The Kinect of NYU as the files of 3D-Sketch, CleanerS and AMMNet were
+#: made with, and the camera that rendered NYUCAD; SSCNet and DDRNet take the latter for both.
+NYU_CAMERAS = dict(nyu=(518.8579, 519.4696, 325.58, 253.74), nyucad=(518.8579, 518.8579, 320, 240))
 # Id of voxels outside the annotated room, and of voxels without a class.
 IGNORE = 255
 RAW_NAMES = (
@@ -202,12 +206,7 @@ def read_sscnet_bin(
             is not rigid, an id is none of the raw ids, or the runs do not sum up to the volume.
     """
     content = read_bytes(path)
-    if len(content) <= _HEADER_BYTES or (len(content) - _HEADER_BYTES) % 8:
-        expected = f'{_HEADER_BYTES} bytes and at least one run of 8 bytes each'
-        raise DataError(path, 'size', expected, f'{len(content)} bytes')
-    header = np.frombuffer(content, '<f4', 19).astype(np.float32)
-    origin, cam2world = header[:3], header[3:].reshape(4, 4)
-    _check_header(path, origin, cam2world)
+    origin, cam2world = _parse_header(path, content, len(content))
     ids, lengths = np.frombuffer(content, '<u4', offset=_HEADER_BYTES).reshape(-1, 2).T
     _check_raw_ids(path, ids)
     total, expected_total = int(lengths.sum(dtype=np.uint64)), prod(shape)
@@ -218,6 +217,28 @@ def read_sscnet_bin(
         raise DataError(path, 'run lengths', expected, total)
     raw_ids = np.repeat(ids.astype(np.uint8), lengths).reshape(shape)
     return SSCNetVolume(origin, cam2world, raw_ids)
+
+
+def read_sscnet_header(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Origin (3,) and pose (4, 4) of a ``.bin``, float32, without its volume.
+
+    Raises:
+        DataError: As :func:`read_sscnet_bin`, but for the runs.
+    """
+    head, _, size = read_ends(path)
+    return _parse_header(path, head, size)
+
+
+def _parse_header(
+    path: str | PathLike[str], start: bytes, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    if size <= _HEADER_BYTES or (size - _HEADER_BYTES) % 8:
+        expected = f'{_HEADER_BYTES} bytes and at least one run of 8 bytes each'
+        raise DataError(path, 'size', expected, f'{size} bytes')
+    header = np.frombuffer(start, '<f4', 19).astype(np.float32)
+    origin, cam2world = header[:3], header[3:].reshape(4, 4)
+    _check_header(path, origin, cam2world)
+    return origin, cam2world
 
 
 def write_sscnet_bin(path: str | PathLike[str], volume: SSCNetVolume) -> None:

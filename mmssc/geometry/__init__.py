@@ -9,6 +9,8 @@ from .depth_mapping import (
     voxel_pixel_mapping,
 )
 from .depth_to_points import depth_to_points, disparity_to_depth
+from .depth_volumes import DepthVolumes, depth_volumes
+from .floor import level_camera
 from .frustum import NO_FRUSTUM, assign_frustums, count_frustum_classes, frustum_index
 from .label_pooling import pool_labels
 from .projection import PROJECTION_RULES, field_of_view_mask, project_voxels, voxel_to_pixel
@@ -21,11 +23,13 @@ __all__ = [
     'NO_FRUSTUM',
     'PROJECTION_RULES',
     'assign_frustums',
+    'DepthVolumes',
     'compute_tsdf',
     'context_relations',
     'count_frustum_classes',
     'depth_to_points',
     'depth_to_voxels',
+    'depth_volumes',
     'disparity_to_depth',
     'field_of_view_mask',
     'flip_tsdf',
@@ -35,6 +39,7 @@ __all__ = [
     'invert_rigid',
     'label_sketch',
     'label_weight',
+    'level_camera',
     'observed_voxels',
     'place_grid',
     'points_to_occupancy',

@@ -102,6 +102,22 @@ class VoxelGrid:
             self.frame,
         )
 
+    def refine(self, factor: int) -> VoxelGrid:
+        """The grid over the same box with ``factor`` voxels in place of one along each axis.
+
+        Raises:
+            DataError: ``factor`` is not positive.
+        """
+        if factor < 1:
+            raise DataError('voxel grid', 'factor', 'a positive number', factor)
+        return VoxelGrid(
+            self.origin,
+            tuple(size / factor for size in self.voxel_size),  # type: ignore[arg-type]
+            tuple(count * factor for count in self.shape),  # type: ignore[arg-type]
+            self.axes,
+            self.frame,
+        )
+
     def centers(
         self, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None
     ) -> Tensor:

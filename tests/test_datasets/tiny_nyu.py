@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def frame_arrays(seed: int) -> dict[str, np.ndarray]:
     )
 
 
-def make_list(frames: tuple[Frame, ...] | None = None) -> FrameList:
+def make_list(frames: Sequence[Frame] | None = None) -> FrameList:
     """Prepared NYU, the same as TorchSSC's files under the name "torchssc", NYUCAD."""
     cad = {
         key: FrameFile(file.path.replace('nyu', 'nyucad'), file.format)
@@ -63,7 +64,7 @@ def make_list(frames: tuple[Frame, ...] | None = None) -> FrameList:
         IMAGE_SIZE,
         dict(nyu=(5.0, 6.0, 4.5, 3.5), nyucad=(5.0, 5.0, 5.0, 4.0)),
         dict(nyu=PREPARED, nyucad=cad, torchssc=TORCHSSC, shared=SHARED_FILES),
-        frames or (Frame('0003', origin=(1.0, 2.0, 3.0), cam2world=CAM2WORLD), Frame('0004')),
+        frames or [Frame('0003', origin=(1.0, 2.0, 3.0), cam2world=CAM2WORLD), Frame('0004')],
     )
 
 

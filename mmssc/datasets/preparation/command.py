@@ -6,7 +6,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from mmssc.datasets.preparation.steps import (
 from mmssc.errors import DataError, MMSSCError
 from mmssc.structures import VoxelGrid
 
-__all__ = ['build_parser', 'prepare']
+__all__ = ['add_work_options', 'build_parser', 'prepare', 'run_converter']
 
 _STEPS = ('labels', 'depth', 'pseudo_lidar', 'infos')
 _MAX_DEFAULT_WORKERS = 8
@@ -58,10 +58,7 @@ def build_parser(layout: type[SequenceLayout], description: str) -> argparse.Arg
         split = option[2:].partition('-')[0]
         text = f'sequences of the {split} split'
         add(option, nargs='*', metavar='SS', default=list(layout.splits[split]), help=text)
-    cores = min(_available_cores(), _MAX_DEFAULT_WORKERS)
-    add('--workers', type=_positive, default=cores, help='processes')
-    text = 'make again what this command made before (not files of your own)'
-    add('--overwrite', action='store_true', help=text)
+    add_work_options(parser)
     text = 'depth and pseudo-lidar of every image, or only of those with a voxel volume'
     add('--frames', choices=('all', 'samples'), default='all', help=text)
     _add_grid_options(parser, layout.dataset.METAINFO['voxel_grid'])
@@ -75,6 +72,15 @@ def build_parser(layout: type[SequenceLayout], description: str) -> argparse.Arg
     text = 'with --crop: the frame offsets of the models you will train'
     add('--crop-offsets', nargs='*', type=int, default=[-12, -9, -6, -3], help=text)
     return parser
+
+
+def add_work_options(parser: argparse.ArgumentParser) -> None:
+    """``--workers`` and ``--overwrite``."""
+    add = parser.add_argument
+    cores = min(_available_cores(), _MAX_DEFAULT_WORKERS)
+    add('--workers', type=_positive, default=cores, help='processes')
+    text = 'make again what this command made before (not files of your own)'
+    add('--overwrite', action='store_true', help=text)
 
 
 def _add_grid_options(parser: argparse.ArgumentParser, grid: Mapping[str, Any]) -> None:
@@ -195,12 +201,28 @@ def prepare(
         Exit status: 0 done, 1 when any input was at fault, 130 when stopped by the user.
     """
     parsed = build_parser(layout_class, description).parse_args(arguments)
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
+
+    def work() -> list[StepReport]:
         layout = layout_class(parsed.root)
         options = _read_options(parsed, layout)
         with FrameRunner(parsed.workers) as runner:
-            reports = _run_steps(layout, options, parsed.steps, runner)
+            return _run_steps(layout, options, parsed.steps, runner)
+
+    return run_converter(work)
+
+
+def run_converter(work: Callable[[], list[StepReport]]) -> int:
+    """Do the work of a converter: Ctrl-C, SIGTERM and bad input end it with one line, no traceback.
+
+    Args:
+        work: Returns what was done; the summary of it is printed.
+
+    Returns:
+        Exit status, see :func:`prepare`.
+    """
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        reports = work()
     except KeyboardInterrupt:
         print('\nStopped. Run the same command again to go on.', file=sys.stderr)
         return _INTERRUPTED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from mmssc.datasets.strict_files import read_text
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
-__all__ = ['RECIPE_NAME', 'claim_folder', 'read_recipe']
+__all__ = ['RECIPE_NAME', 'claim_folder', 'read_recipe', 'replace_if_changed']
 
 RECIPE_NAME = 'recipe.json'
 
@@ -79,4 +79,25 @@ def claim_folder(
     if before != recipe:
         with atomic_write(folder / RECIPE_NAME, 'w') as file:
             json.dump(recipe, file, indent=1)
+    return True
+
+
+def replace_if_changed(path: Path, write: Callable[[Path], None]) -> bool:
+    """Write a file anew, unless it has this content already.
+
+    Args:
+        path: The file.
+        write: Writes the content to the path that it is given.
+
+    Returns:
+        Whether the file changed.
+    """
+    remove_temporary_files(path.parent)
+    before = path.read_bytes() if path.is_file() else None
+    draft = path.with_name(f'.{path.name}.draft.tmp')
+    write(draft)
+    if draft.read_bytes() == before:
+        draft.unlink()
+        return False
+    draft.replace(path)
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from mmssc.datasets.preparation.frame_jobs import (
     remove_temporary_files,
 )
 from mmssc.datasets.preparation.layouts import SequenceLayout, StereoCalibration
-from mmssc.datasets.preparation.recipes import claim_folder, read_recipe
+from mmssc.datasets.preparation.recipes import claim_folder, read_recipe, replace_if_changed
 from mmssc.datasets.preparation.tasks import (
     FolderDepthTask,
     LabelTask,
@@ -306,7 +307,6 @@ def make_infos(layout: SequenceLayout, options: PreparationOptions) -> StepRepor
     report = StepReport('infos')
     for split, sequences in options.splits.items():
         path = layout.info_file(split)
-        remove_temporary_files(path.parent)
         missing = sorted(set(sequences) - set(layout.sequences()))
         if len(missing) == len(set(sequences)):
             report.notes.append(f'{split}: no sequence on disk, no info file')
@@ -314,15 +314,9 @@ def make_infos(layout: SequenceLayout, options: PreparationOptions) -> StepRepor
         if missing:
             report.notes.append(f'{split}: without {", ".join(missing)} (not on disk)')
         info = _info(layout, options, split)
-        before = path.read_bytes() if path.is_file() else None
-        draft = path.with_name(f'.{path.name}.draft.tmp')
-        write_info_file(draft, info)
-        if draft.read_bytes() == before:
-            draft.unlink()
-            report.kept += 1
-        else:
-            draft.replace(path)
-            report.made += 1
+        changed = replace_if_changed(path, partial(write_info_file, info=info))
+        report.made += changed
+        report.kept += not changed
         labelled = sum(sample['labelled'] for sample in info['data_list'])
         report.notes.append(f'{split}: {len(info["data_list"])} samples, {labelled} labelled')
     return report

@@ -1,0 +1,15 @@
+"""Make everything that training needs from raw NYU and NYUCAD, or list what others distribute.
+
+TSDF, voxel-pixel mapping, labels, label weight, sketch and info lists; see
+docs/en/user_guides/prepare_nyu.md. Stopped runs go on where they were when the command is given
+again.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from mmssc.datasets.preparation.nyu_command import prepare_nyu
+
+if __name__ == '__main__':
+    sys.exit(prepare_nyu(__doc__.splitlines()[0]))
