@@ -67,11 +67,14 @@ def test_config_has_everything_a_run_needs(path):
     assert not [key for key in keys if cfg.get(key) is None]
 
 
-def frozen_by_config(model: nn.Module, backbone: Config) -> set[str]:
-    """Parameters that an image encoder keeps, by the rules of its config."""
-    if backbone.type.endswith('MiT'):
-        names = [name for name, _ in model.named_parameters() if name.startswith('backbone.')]
-        return set(names) if backbone.get('frozen', True) else set()
+def frozen_by_config(model: nn.Module, cfg: Config) -> set[str]:
+    """Parameters that an image encoder keeps, by the rules of the model's config."""
+    backbone = cfg.backbone
+    is_mit = backbone.type.endswith('MiT')
+    if cfg.get('freeze_backbone') or (is_mit and backbone.get('frozen', True)):
+        return {name for name, _ in model.named_parameters() if name.startswith('backbone.')}
+    if is_mit:
+        return set()
     stages = backbone.frozen_stages
     folders = ['conv1.', 'bn1.'] if stages >= 0 else []
     folders += [f'layer{stage}.' for stage in range(1, stages + 1)]
@@ -129,7 +132,7 @@ def test_every_parameter_learns_unless_it_is_frozen(path):
 
     parameters = dict(model.named_parameters())
     frozen = {name for name, parameter in parameters.items() if not parameter.requires_grad}
-    assert frozen == frozen_by_config(model, cfg.model.backbone)
+    assert frozen == frozen_by_config(model, cfg.model)
     still, broken = set(), set()
     for name in parameters.keys() - frozen:
         gradient = parameters[name].grad

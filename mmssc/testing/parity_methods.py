@@ -7,6 +7,7 @@ from mmssc.errors import DataError
 from .parity import ParityRecipe
 from .parity_cleaners import CleanersParity
 from .parity_sgn import SGNParity
+from .parity_sketch import SketchParity
 from .parity_symphonies import SymphoniesParity
 
 __all__ = ['RECIPES', 'get_recipe']
@@ -14,6 +15,7 @@ __all__ = ['RECIPES', 'get_recipe']
 RECIPES: dict[str, ParityRecipe] = {
     **{f'sgn-{kind}': SGNParity(kind) for kind in ('T', 'S', 'L', 'tiny')},
     'cleaners': CleanersParity(),
+    'sketch': SketchParity(),
     'symphonies': SymphoniesParity(),
 }
 

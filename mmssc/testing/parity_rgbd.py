@@ -18,7 +18,8 @@ from .parity import ParityCase, ParityReport
 from .parity_rgbd_inputs import IGNORE, NUM_CLASSES
 
 __all__ = ['GRADIENT', 'LOSS', 'PROBE', 'capture_levels', 'check_gradients', 'check_image_arrays',
-           'check_centred_scores', 'check_scores', 'our_name', 'unweighted']  # fmt: skip
+           'check_centred_scores', 'check_scores', 'gradient_norms', 'our_name',
+           'unweighted']  # fmt: skip
 
 # Relative tolerances, see the parity data's README: probes to the array's deviation.
 PROBE, LOSS, GRADIENT = 1e-4, 1e-5, 1e-3
@@ -187,18 +188,23 @@ def check_gradients(
         report: Takes the rows.
         prefix: Of the names.
     """
-    # float32 norms of large tensors are off by 1e-5.
-    norms = {
-        name: float(parameter.grad.double().norm())
-        for name, parameter in parameters.items()
-        if parameter.grad is not None
-    }
+    norms = gradient_norms(parameters)
     for key, expected in zip(case[f'{prefix}.names'].tolist(), case[f'{prefix}.norms'].tolist()):
         found = norms.get(our_name(method, key), float('nan'))
         report.close(f'{prefix}/{key}', found, expected, relative=GRADIENT, absolute=1e-9)
     total = sum(norm**2 for norm in norms.values()) ** 0.5
     report.close(f'{prefix}.total', total, case[f'{prefix}.total'], relative=GRADIENT)
     report.equal(f'{prefix}.num', len(norms), case[f'{prefix}.num'])
+
+
+def gradient_norms(parameters: Mapping[str, nn.Parameter]) -> dict[str, float]:
+    """Norm of the gradient of every parameter that has one."""
+    # float32 norms of large tensors are off by 1e-5.
+    return {
+        name: float(parameter.grad.double().norm())
+        for name, parameter in parameters.items()
+        if parameter.grad is not None
+    }
 
 
 def unweighted(losses: Mapping[str, Tensor], modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:

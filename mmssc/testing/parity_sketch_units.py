@@ -34,6 +34,7 @@ from mmssc.geometry import (
 
 from . import reference_fill as fill
 from .parity import ParityCase, ParityReport
+from .parity_sketch_inputs import repeat_each
 
 __all__ = ['check_sketch_units']
 
@@ -56,22 +57,15 @@ def check_sketch_units(case: ParityCase, report: ParityReport) -> None:
     report.note_unused(case)
 
 
-def _repeat(array: np.ndarray, times: int) -> np.ndarray:
-    """Every voxel ``times`` times along each of three axes."""
-    for axis in range(3):
-        array = array.repeat(times, axis)
-    return array
-
-
 def _histogram(labels: Tensor | np.ndarray) -> np.ndarray:
     return np.bincount(np.asarray(labels).reshape(-1), minlength=256)
 
 
 def _check_sketch(case: ParityCase, report: ParityReport, seed: int) -> None:
     shape = tuple(side // 3 for side in _COARSE)
-    labels = _repeat(fill.integers('sketch_label', shape, seed, 0, _CLASSES), 3)
-    labels[_repeat(fill.integers('sketch_empty', shape, seed, 0, 3), 3) > 0] = 0
-    labels[_repeat(fill.integers('sketch_ignore', shape, seed, 0, 8), 3) == 0] = 255
+    labels = repeat_each(fill.integers('sketch_label', shape, seed, 0, _CLASSES), 3)
+    labels[repeat_each(fill.integers('sketch_empty', shape, seed, 0, 3), 3) > 0] = 0
+    labels[repeat_each(fill.integers('sketch_ignore', shape, seed, 0, 8), 3) == 0] = 255
     sketch = label_sketch(torch.from_numpy(labels))
     report.equal('sketch.output_bits', np.packbits(sketch), case['sketch.output_bits'])
     report.equal('sketch.sum', int(sketch.sum()), case['sketch.sum'])
@@ -81,9 +75,9 @@ def _fine_labels(seed: int) -> np.ndarray:
     """The label volume of the pooling case, (240, 144, 240) uint8."""
     sixth = tuple(side // 6 for side in _FINE)
     fifth = tuple(-(-side // 5) for side in _FINE)
-    labels = _repeat(fill.integers('down_label', sixth, seed, 0, _CLASSES), 6)
-    labels[_repeat(fill.integers('down_empty', sixth, seed, 0, 4), 6) > 0] = 0
-    ignored = _repeat(fill.integers('down_ignore', fifth, seed, 0, 3), 5) == 0
+    labels = repeat_each(fill.integers('down_label', sixth, seed, 0, _CLASSES), 6)
+    labels[repeat_each(fill.integers('down_empty', sixth, seed, 0, 4), 6) > 0] = 0
+    ignored = repeat_each(fill.integers('down_ignore', fifth, seed, 0, 3), 5) == 0
     labels[ignored[tuple(slice(side) for side in _FINE)]] = 255
     single = fill.integers('down_fine', _FINE, seed, 0, 40)
     return np.where(single < 3, single + 9, labels).astype(np.uint8)

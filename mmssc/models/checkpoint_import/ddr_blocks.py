@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ['UNUSED_SHORTCUT', 'conv_stack_keys', 'two_stage_unet', 'unused_shortcuts']
+__all__ = ['NYU_GRID', 'UNUSED_SHORTCUT', 'conv_stack_keys', 'two_stage_unet', 'unused_shortcuts']
 
 UNUSED_SHORTCUT = 'shortcut of a block without stride: built and stored by the reference, not used'
+# Grid of the published checkpoints; no weight depends on it.
+NYU_GRID = dict(
+    origin=(0.0, 0.0, 0.0),
+    voxel_size=0.08,
+    shape=(60, 36, 60),
+    axes=('x', 'z', 'y'),
+    frame='world',
+)
 _UPSAMPLE = {'0': 'conv', '1': 'norm'}
 
 

@@ -7,11 +7,12 @@ from mmssc.errors import DataError
 from .cleaners import CLEANERS, CLEANERS_TEACHER
 from .key_map import CheckpointMethod
 from .sgn import SGN
+from .sketch import SKETCH, SKETCH_BACKBONE
 
 __all__ = ['METHODS', 'get_method']
 
 METHODS: dict[str, CheckpointMethod] = {
-    method.name: method for method in (SGN, CLEANERS, CLEANERS_TEACHER)
+    method.name: method for method in (SGN, CLEANERS, CLEANERS_TEACHER, SKETCH, SKETCH_BACKBONE)
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .ddr_blocks import conv_stack_keys, two_stage_unet, unused_shortcuts
+from .ddr_blocks import NYU_GRID, conv_stack_keys, two_stage_unet, unused_shortcuts
 from .key_map import JoinRule, KeyRule, Rule, prefix_rules
 
 __all__ = ['RGBD_CLASS_KEYS', 'RGBD_DROPPED', 'RGBD_RULES', 'mit_rules', 'rgbd_model_config']
@@ -111,13 +111,7 @@ def rgbd_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     num_classes, channels = shapes['complete.classify_semantic.2.1.weight'][:2]
     return dict(
         type='mmssc.RGBDCompletor',
-        voxel_grid=dict(
-            origin=(0.0, 0.0, 0.0),
-            voxel_size=0.08,
-            shape=(60, 36, 60),
-            axes=('x', 'z', 'y'),
-            frame='world',
-        ),
+        voxel_grid=dict(NYU_GRID),
         backbone=dict(
             type='mmssc.MiT',
             embed_dims=widths[0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .ddr_blocks import conv_stack_keys, two_stage_unet, unused_shortcuts
+from .ddr_blocks import NYU_GRID, conv_stack_keys, two_stage_unet, unused_shortcuts
 from .key_map import CheckpointMethod, KeyRule, prefix_rules
 
 __all__ = ['SKETCH', 'SKETCH_BACKBONE', 'sketch_model_config']
@@ -65,13 +65,7 @@ def sketch_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]
     num_classes, channels = shapes['stage2.classify_semantic.2.1.weight'][:2]
     return dict(
         type='mmssc.SketchCompletor',
-        voxel_grid=dict(
-            origin=(0.0, 0.0, 0.0),
-            voxel_size=0.08,
-            shape=(60, 36, 60),
-            axes=('x', 'z', 'y'),
-            frame='world',
-        ),
+        voxel_grid=dict(NYU_GRID),
         backbone=_resnet_config(shapes['backbone.conv3.weight'][0]),
         image_head=dict(
             type='mmssc.ImageProjection',

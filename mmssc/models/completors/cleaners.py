@@ -103,8 +103,8 @@ class CleanerS(RGBDCompletor):
         return MODELS.build({'type': 'mmssc.RGBDCompletor', **cfg})
 
     def _keep_teacher(self, teacher: RGBDCompletor) -> None:
-        device = next(self.parameters()).device
-        self._teacher[:] = [teacher.to(device).eval().requires_grad_(False)]
+        like = next(self.parameters())
+        self._teacher[:] = [teacher.to(like.device, like.dtype).eval().requires_grad_(False)]
 
     def _teacher_file(self) -> str:
         pattern = (self.teacher_cfg or {}).get('checkpoint')

@@ -140,23 +140,39 @@ class SketchCompletor(RGBDCompletor):
         Raises:
             DataError: A target is missing or has another size than the prediction.
         """
-        labels = stack_targets(data_samples, 'gt_voxels', self.voxel_grid.shape)
-        weight = self.label_weight(data_samples)
-        sketch = self.target_sketch(labels, data_samples)
-        outputs = self.forward_network(inputs, true_sketch=sketch)
-        losses = self.tsdf_encoder.loss_by_outputs(outputs, sketch, weight)
+        targets = self.targets(data_samples)
+        outputs = self.forward_network(inputs, true_sketch=targets['sketch'])
+        return self.losses_by_outputs(outputs, targets)
+
+    def losses_by_outputs(
+        self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Losses of the outputs of :meth:`forward_network` and of :meth:`targets`."""
+        weight = targets['weight']
+        losses = self.tsdf_encoder.loss_by_outputs(outputs, targets['sketch'], weight)
         if self.loss_3d is not None:
             divisor = weight.sum() if self.ignored_in_divisor else None
             losses['loss_3d'] = self.loss_3d(
-                outputs['logits'], labels, mask=weight, avg_factor=divisor
+                outputs['logits'], targets['labels'], mask=weight, avg_factor=divisor
             )
         return losses
 
-    def target_sketch(self, labels: Tensor, data_samples: Sequence[SSCDataSample]) -> Tensor:
-        """(B, X, Y, Z) uint8: 1 edge, 0 none, with ``sketch_unknown='ignore'`` 255 for unknown."""
+    def targets(self, data_samples: Sequence[SSCDataSample]) -> dict[str, Tensor]:
+        """What the losses compare with, (B, X, Y, Z) each.
+
+        Returns:
+            ``labels`` uint8, 255 = ignore · ``weight`` bool, the voxels that take part ·
+            ``sketch`` uint8: 1 edge, 0 none, with ``sketch_unknown='ignore'`` 255 for unknown.
+
+        Raises:
+            DataError: A target is missing or has another size than the prediction.
+        """
+        labels, weight = self.label_volume(data_samples), self.label_weight(data_samples)
         if self.sketch_unknown == 'empty' and all('gt_sketch' in sample for sample in data_samples):
-            return stack_targets(data_samples, 'gt_sketch', self.voxel_grid.shape)
-        return label_sketch(labels, unknown=self.sketch_unknown)
+            sketch = stack_targets(data_samples, 'gt_sketch', self.voxel_grid.shape)
+        else:
+            sketch = label_sketch(labels, unknown=self.sketch_unknown)
+        return dict(labels=labels, weight=weight, sketch=sketch)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum of the losses times ``loss_scale``, and the values for the log."""

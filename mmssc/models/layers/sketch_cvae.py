@@ -25,10 +25,9 @@ class SketchCVAE(nn.Module):
     exists for training. A decoded sample is a volume of 2 **logits** (no edge, edge); samples are
     averaged as logits.
 
-    The condition is encoded once for all samples, and the samples pass the decoder as one batch.
-    With the running statistics of batch normalisation that equals one pass per sample. In training
-    the statistics are those of all samples together, where the reference normalises each sample's
-    batch by itself and updates its running statistics once per sample.
+    The condition is encoded once for all samples, and at test time the samples pass the decoder as
+    one batch: with running statistics that equals one pass per sample. In training each has a pass,
+    so that batch normalisation takes the statistics of one sample's batch, as in the reference.
 
     Args:
         latent_channels: Channels of a code, at a quarter of the resolution.
@@ -91,11 +90,17 @@ class SketchCVAE(nn.Module):
         Returns:
             (B, 2, X, Y, Z).
         """
-        number = len(codes)
-        pairs = torch.cat([condition.expand_as(codes), codes], dim=2).flatten(0, 1)
-        decoded = self.classifier.dropout(self.up2(self.up1(pairs)))
+        pairs = torch.cat([condition.expand_as(codes), codes], dim=2)
+        if self.training:
+            decoded = torch.stack([self._upsample(pair) for pair in pairs])
+        else:
+            decoded = self._upsample(pairs.flatten(0, 1)).unflatten(0, pairs.shape[:2])
         # The last convolution is linear: average first, convolve once.
-        return self.classifier.conv(decoded.unflatten(0, (number, -1)).mean(dim=0))
+        return self.classifier.conv(decoded.mean(dim=0))
+
+    def _upsample(self, pair: Tensor) -> Tensor:
+        """(B, 2 L, X/4, Y/4, Z/4) to what the last convolution takes, (B, L, X, Y, Z)."""
+        return self.classifier.dropout(self.up2(self.up1(pair)))
 
     def draw(self, sketch: Tensor) -> Tensor:
         """Codes for training from the global random state, (S, B, L, X/4, Y/4, Z/4)."""

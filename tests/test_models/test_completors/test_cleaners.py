@@ -97,6 +97,7 @@ def test_teacher_follows_the_student_to_another_type_and_device(teacher_file: Pa
     teacher = model.teacher
     model.double()
     assert next(teacher.head.parameters()).dtype == torch.float64
+    assert next(build(teacher_file).double().teacher.head.parameters()).dtype == torch.float64
     model.to('meta')
     assert next(teacher.head.parameters()).device.type == 'meta'
 

@@ -1,0 +1,112 @@
+"""Official checkpoints of 3D-Sketch and of its backbone: every tensor accounted for, both ways."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from torch import Tensor
+
+from mmssc.errors import DataError
+from mmssc.models.checkpoint_import import (
+    export_state_dict,
+    get_method,
+    import_state_dict,
+    read_state_dict,
+)
+from mmssc.registry import MODELS
+from mmssc.testing.parity import fill_checkpoint
+
+MANIFEST = Path(__file__).parents[2] / 'data/parity/sketch/manifest.csv'
+METHOD, BACKBONE = get_method('sketch'), get_method('sketch-backbone')
+STATISTICS = ('running_mean', 'running_var', 'num_batches_tracked')
+ALL, BACKBONES, UNUSED = 28_118_774, 23_631_808, 95_616
+
+
+@pytest.fixture(scope='module')
+def reference() -> dict[str, Tensor]:
+    return fill_checkpoint(MANIFEST, 3)
+
+
+@pytest.fixture(scope='module')
+def imported(reference: dict[str, Tensor]):
+    return import_state_dict(reference, METHOD)
+
+
+def shapes_of(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(value.shape) for key, value in state.items()}
+
+
+def test_counts_are_those_of_the_authors(reference, imported) -> None:
+    _, report = imported
+    assert len(reference) == 1294 and report.source_parameters == ALL
+    assert len(report.dropped) == 216
+    dropped = [key for key, _ in report.dropped if not key.endswith(STATISTICS)]
+    assert len(dropped) == 108
+    assert sum(reference[key].numel() for key in dropped) == UNUSED
+    assert report.result_parameters == ALL - UNUSED
+    assert len({why for _, why in report.dropped}) == 1
+
+
+def test_built_model_takes_the_weights(reference, imported) -> None:
+    init_default_scope('mmssc')
+    model = MODELS.build(METHOD.model_config(shapes_of(reference)))
+    model.load_state_dict(imported[0], strict=True)
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert trainable == ALL - UNUSED - BACKBONES
+    assert sum(p.numel() for p in model.tsdf_encoder.cvae.parameters()) == 65_985
+
+
+def test_way_back_is_bit_exact(reference, imported) -> None:
+    state, report = imported
+    back, _ = export_state_dict(state, METHOD)
+    assert set(back) == set(reference) - {key for key, _ in report.dropped}
+    assert all(torch.equal(back[key], reference[key]) for key in back)
+
+
+def test_file_of_the_authors(reference, tmp_path: Path) -> None:
+    state = {f'module.{key}': value for key, value in reference.items()}
+    content = dict(model=state, optimizer={'state': {}}, epoch=249, iteration=49500)
+    torch.save(content, tmp_path / 'epoch-249.pth')
+    assert read_state_dict(tmp_path / 'epoch-249.pth').keys() == reference.keys()
+
+
+def test_missing_and_unknown_tensors_are_named(reference) -> None:
+    state = dict(reference)
+    del state['stage1.cvae.decoder_x.14.weight']
+    with pytest.raises(DataError, match=r'1 missing: tsdf_encoder\.cvae\.condition\.blocks\.4'):
+        import_state_dict(state, METHOD, imported_shapes(reference))
+    with pytest.raises(DataError, match=r'stage3\.weight'):
+        import_state_dict({**reference, 'stage3.weight': torch.ones(1)}, METHOD)
+
+
+def imported_shapes(reference: dict[str, Tensor]) -> dict[str, Tensor]:
+    return import_state_dict(reference, METHOD)[0]
+
+
+@pytest.mark.parametrize('wrapped', [False, True])
+def test_backbone_of_imagenet(wrapped: bool, reference) -> None:
+    """Keys may have '.bn.' around every normalisation; the classifier is dropped."""
+    state = {
+        key.removeprefix('backbone.'): value
+        for key, value in reference.items()
+        if key.startswith('backbone.')
+    }
+    if wrapped:
+        state = {wrap(key, value, state): value for key, value in state.items()}
+        assert 'bn1.bn.weight' in state and 'layer1.0.downsample.1.bn.weight' in state
+    state.update({'fc.weight': torch.ones(1000, 2048), 'fc.bias': torch.ones(1000)})
+    init_default_scope('mmssc')
+    model = MODELS.build(BACKBONE.model_config(shapes_of(state)))
+    found, report = import_state_dict(state, BACKBONE, model.state_dict())
+    model.load_state_dict(found, strict=True)
+    whole = imported_shapes(reference)
+    assert all(torch.equal(value, whole[f'backbone.{key}']) for key, value in found.items())
+    assert {key for key, _ in report.dropped} == {'fc.weight', 'fc.bias'}
+
+
+def wrap(key: str, value: Tensor, state: dict[str, Tensor]) -> str:
+    module, _, name = key.rpartition('.')
+    return f'{module}.bn.{name}' if f'{module}.running_mean' in state else key
