@@ -1,7 +1,7 @@
 """Stage 1 of CleanerS: the teacher, on the TSDF of the noise-free (CAD) depth."""
 
 _base_ = [
-    '../_base_/datasets/nyu.py',
+    '../_base_/datasets/nyu_augmented.py',
     '../_base_/models/cleaners.py',
     '../_base_/schedules/adamw_100e_rgbd.py',
     '../_base_/default_runtime.py',

@@ -1,5 +1,12 @@
 """Transforms: every file of a sample is read here."""
 
+from .augment import (
+    CropMappedImage,
+    DistortColors,
+    FlipMappedImage,
+    PadMappedImage,
+    ResizeMappedImage,
+)
 from .cropping import CropSSCImages
 from .flipping import FlipSSCImages, FlipSSCScene
 from .formatting import PackSSCInputs
@@ -7,11 +14,16 @@ from .loading import LoadDepthMaps, LoadPseudoLidar, LoadSSCImages, LoadVoxelLab
 from .photometric import JitterSSCColors
 from .prepared_frame import LoadPreparedFrame
 from .targets import FrustumTargets, MaskVoxelRange, PoolVoxelLabels
+from .volume_flips import FlipVolumes, TransposeVolumes
 
 __all__ = [
+    'CropMappedImage',
     'CropSSCImages',
+    'DistortColors',
+    'FlipMappedImage',
     'FlipSSCImages',
     'FlipSSCScene',
+    'FlipVolumes',
     'FrustumTargets',
     'JitterSSCColors',
     'LoadDepthMaps',
@@ -21,5 +33,8 @@ __all__ = [
     'LoadVoxelLabels',
     'MaskVoxelRange',
     'PackSSCInputs',
+    'PadMappedImage',
     'PoolVoxelLabels',
+    'ResizeMappedImage',
+    'TransposeVolumes',
 ]

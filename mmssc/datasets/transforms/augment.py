@@ -1,0 +1,280 @@
+"""Augmenting the image of an RGB-D frame; the map from pixels to voxels goes along.
+
+TSDF, labels and weights stay: a pixel keeps its voxel wherever the image moves it. After an
+enlargement several pixels name one voxel, after a reduction some voxels have lost their pixel.
+CleanerS (arXiv 2303.09977) and AMMNet (arXiv 2403.07560) train with, in this order,
+:class:`ResizeMappedImage`, :class:`CropMappedImage`, :class:`FlipMappedImage`,
+:class:`DistortColors` and :class:`PadMappedImage`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmssc.errors import DataError
+from mmssc.registry import TRANSFORMS
+
+__all__ = [
+    'CropMappedImage', 'DistortColors', 'FlipMappedImage', 'PadMappedImage', 'ResizeMappedImage',
+]  # fmt: skip
+
+# Key -> value of pixels that are no pixels of the image.
+_MAPS = dict(pixel_to_voxel=-1, segmentation=0)
+
+
+def _check(results: dict[str, Any]) -> None:
+    if 'voxel_to_pixel' in results:
+        name = f'sample {results["sequence"]}/{results["frame_id"]}'
+        hint = 'LoadPreparedFrame(keys=[..., "pixel_to_voxel"]) without "voxel_to_pixel"'
+        raise DataError(name, 'voxel_to_pixel', 'pixel_to_voxel in its place', 'both', hint)
+
+
+def _change(
+    results: dict[str, Any],
+    image: Callable[[np.ndarray], np.ndarray],
+    pixel_map: Callable[[np.ndarray, int], np.ndarray],
+    shape: tuple[int, int],
+) -> dict[str, Any]:
+    """Apply ``image`` to images and ``pixel_map(array, fill value)`` to maps of pixels."""
+    _check(results)
+    if 'img' in results:
+        results['img'] = [image(array) for array in results['img']]
+    for key, fill in _MAPS.items():
+        if key in results:
+            results[key] = pixel_map(results[key], fill)
+    results['img_shape'] = shape
+    return results
+
+
+@TRANSFORMS.register_module()
+class ResizeMappedImage(BaseTransform):
+    """Enlarge or reduce, keeping the aspect, with some probability.
+
+    Images bilinear (in float32), maps of pixels by the nearest pixel, both as OpenCV does.
+
+    Required Keys: ``img_shape``; and any of ``img``, ``pixel_to_voxel``, ``segmentation``
+
+    Modified Keys: those, ``img`` becoming float32
+
+    Args:
+        prob: Probability.
+        ratio: The size is multiplied by a number of this interval, uniform.
+    """
+
+    def __init__(self, prob: float = 0.5, ratio: Sequence[float] = (0.8, 1.2)) -> None:
+        if not 0 < ratio[0] <= ratio[1]:
+            raise DataError('config', 'ResizeMappedImage.ratio', '(low, high) above 0', ratio)
+        self.prob, self.ratio = prob, (float(ratio[0]), float(ratio[1]))
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Draw a size and resize, or leave the image as it is."""
+        if random.random() >= self.prob:
+            return results
+        ratio = random.uniform(*self.ratio)
+        return self.resize(results, tuple(int(side * ratio) for side in results['img_shape']))  # type: ignore[arg-type]
+
+    @staticmethod
+    def resize(results: dict[str, Any], limits: tuple[int, int]) -> dict[str, Any]:
+        """Resize to the largest size of this aspect within ``limits`` (height, width)."""
+        height, width = results['img_shape']
+        factor = min(max(limits) / max(height, width), min(limits) / min(height, width))
+        new_height, new_width = (max(1, int(side * factor + 0.5)) for side in (height, width))
+        size = (new_width, new_height)
+
+        def image(array: np.ndarray) -> np.ndarray:
+            return cv2.resize(array.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+
+        def pixel_map(array: np.ndarray, _: int) -> np.ndarray:
+            resized = cv2.resize(array.astype(np.int32), size, interpolation=cv2.INTER_NEAREST)
+            return resized.astype(array.dtype)
+
+        return _change(results, image, pixel_map, (new_height, new_width))
+
+
+@TRANSFORMS.register_module()
+class CropMappedImage(BaseTransform):
+    """Cut a window of at most so many pixels at a random place.
+
+    Required Keys: ``img_shape``; and any of ``img``, ``pixel_to_voxel``, ``segmentation``
+
+    Args:
+        size: (height, width) of the window; a smaller image stays.
+    """
+
+    def __init__(self, size: Sequence[int]) -> None:
+        self.size = int(size[0]), int(size[1])
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Draw a place and cut."""
+        margins = (max(have - keep, 0) for have, keep in zip(results['img_shape'], self.size))
+        top, left = (random.randint(0, margin) for margin in margins)
+        return self.crop(results, top, left)
+
+    def crop(self, results: dict[str, Any], top: int, left: int) -> dict[str, Any]:
+        """Cut the window whose upper left pixel is (top, left)."""
+        height, width = self.size
+        window = np.s_[top : top + height, left : left + width]
+        shape = tuple(min(have, keep) for have, keep in zip(results['img_shape'], self.size))
+        return _change(results, lambda a: a[window], lambda a, _: a[window], shape)  # type: ignore[arg-type]
+
+
+@TRANSFORMS.register_module()
+class FlipMappedImage(BaseTransform):
+    """Mirror image and maps of pixels left to right, with some probability; the volume stays.
+
+    Required Keys: ``img_shape``; and any of ``img``, ``pixel_to_voxel``, ``segmentation``
+
+    Args:
+        prob: Probability.
+    """
+
+    def __init__(self, prob: float = 0.5) -> None:
+        self.prob = prob
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Flip, or leave the image as it is."""
+        return self.flip(results) if random.random() < self.prob else results
+
+    @staticmethod
+    def flip(results: dict[str, Any]) -> dict[str, Any]:
+        """Mirror."""
+        shape = results['img_shape']
+        return _change(results, lambda a: a[:, ::-1], lambda a, _: a[:, ::-1], shape)
+
+
+@TRANSFORMS.register_module()
+class PadMappedImage(BaseTransform):
+    """Fill up to a size at the bottom and on the right.
+
+    Required Keys: ``img_shape``; and any of ``img``, ``pixel_to_voxel``, ``segmentation``
+
+    Args:
+        size: (height, width).
+        mean: Colour of the added pixels, RGB in 0..1: that of the data preprocessor, so that they
+            are 0 in the network. Images become float32.
+
+    Raises:
+        DataError: The image is larger than ``size``.
+    """
+
+    def __init__(self, size: Sequence[int], mean: Sequence[float] = (0.485, 0.456, 0.406)) -> None:
+        self.size = int(size[0]), int(size[1])
+        self.color = np.array(mean, np.float32) * 255
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Pad; an image of this size stays as it is."""
+        shape = tuple(results['img_shape'])
+        if shape == self.size:
+            return results
+        if shape[0] > self.size[0] or shape[1] > self.size[1]:
+            name = f'sample {results["sequence"]}/{results["frame_id"]}'
+            expected = f'at most {self.size[0]} x {self.size[1]}'
+            raise DataError(name, 'image size', expected, f'{shape[0]} x {shape[1]}', 'Crop first')
+
+        def fill(array: np.ndarray, value: Any, kind: Any) -> np.ndarray:
+            padded = np.empty((*self.size, *array.shape[2:]), kind)
+            padded[:] = value
+            padded[: shape[0], : shape[1]] = array
+            return padded
+
+        return _change(
+            results,
+            lambda array: fill(array, self.color, np.float32),
+            lambda array, value: fill(array, value, array.dtype),
+            self.size,
+        )
+
+
+@TRANSFORMS.register_module()
+class DistortColors(BaseTransform):
+    """Change brightness, contrast, saturation and hue, each with probability 0.5 (SSD, mmseg).
+
+    Contrast comes before or after saturation and hue, with equal chance. 8 bits, hue on OpenCV's
+    scale of 0..179. For images in 0..255.
+
+    Required Keys: ``img``
+
+    Modified Keys: ``img``, uint8 unless nothing was drawn
+
+    Args:
+        brightness: Added, uniform in +- this.
+        contrast: Factor, uniform in this interval.
+        saturation: Factor, uniform in this interval.
+        hue: Whole numbers from -hue to hue - 1 are added.
+        eight_bits: True rounds a float image to 8 bits first. False is what the code of CleanerS
+            and AMMNet does: without a change of brightness or contrast before, saturation and hue
+            meet a float image and turn it grey or recolour it (28 % of the images).
+    """
+
+    def __init__(
+        self,
+        brightness: float = 32,
+        contrast: Sequence[float] = (0.5, 1.5),
+        saturation: Sequence[float] = (0.5, 1.5),
+        hue: int = 18,
+        eight_bits: bool = True,
+    ) -> None:
+        self.brightness, self.hue, self.eight_bits = float(brightness), int(hue), eight_bits
+        self.contrast = float(contrast[0]), float(contrast[1])
+        self.saturation = float(saturation[0]), float(saturation[1])
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Draw the changes and apply them to every image."""
+        brightness = random.uniform(-self.brightness, self.brightness) if _coin() else None
+        contrast_first = _coin()
+        contrast = random.uniform(*self.contrast) if _coin() else None
+        saturation = random.uniform(*self.saturation) if _coin() else None
+        hue = random.randrange(-self.hue, self.hue) if self.hue and _coin() else None
+        results['img'] = [
+            self.distort(image, brightness, contrast, saturation, hue, contrast_first)
+            for image in results['img']
+        ]
+        return results
+
+    def distort(
+        self,
+        image: np.ndarray,
+        brightness: float | None = None,
+        contrast: float | None = None,
+        saturation: float | None = None,
+        hue: int | None = None,
+        contrast_first: bool = True,
+    ) -> np.ndarray:
+        """Change one image (H, W, 3) RGB; None leaves a property as it is."""
+        if brightness is not None:
+            image = _linear(image, 1, brightness)
+        if contrast is not None and contrast_first:
+            image = _linear(image, contrast, 0)
+        if saturation is not None or hue is not None:
+            if self.eight_bits:
+                image = _linear(image, 1, 0)
+            if saturation is not None:
+                image = _in_hsv(image, 1, lambda channel: _linear(channel, saturation, 0))
+            if hue is not None:
+                image = _in_hsv(image, 0, lambda channel: (channel.astype(np.int64) + hue) % 180)
+        if contrast is not None and not contrast_first:
+            image = _linear(image, contrast, 0)
+        return image
+
+
+def _coin() -> bool:
+    return random.random() < 0.5
+
+
+def _linear(image: np.ndarray, factor: float, offset: float) -> np.ndarray:
+    changed = image.astype(np.float32) * np.float32(factor) + np.float32(offset)
+    return np.clip(changed, 0, 255).astype(np.uint8)
+
+
+def _in_hsv(
+    image: np.ndarray, channel: int, change: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    hsv = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2HSV)
+    hsv[..., channel] = change(hsv[..., channel])
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)

@@ -1,0 +1,129 @@
+"""Mirroring and turning the volumes of an RGB-D frame, with everything that has to follow."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmssc.errors import DataError
+from mmssc.registry import TRANSFORMS
+from mmssc.structures import VoxelGrid
+
+__all__ = ['FlipVolumes', 'TransposeVolumes']
+
+_VOLUMES = (
+    'tsdf', 'tsdf_clean', 'tsdf_fine', 'voxel_to_pixel', 'gt_voxels', 'label_weight', 'gt_sketch',
+)  # fmt: skip
+
+
+def _transform_volumes(
+    results: dict[str, Any], order: Sequence[int], reversed_axes: Sequence[int]
+) -> dict[str, Any]:
+    """Permute the array axes, then reverse some; the image stays, and each voxel its pixel."""
+
+    def change(volume: np.ndarray) -> np.ndarray:
+        return np.flip(volume.transpose(order), reversed_axes)
+
+    for key in _VOLUMES:
+        if key in results:
+            results[key] = change(results[key])
+    if 'eval_masks' in results:
+        results['eval_masks'] = {name: change(mask) for name, mask in results['eval_masks'].items()}
+    grid = VoxelGrid.build(results['voxel_grid'])
+    if 'pixel_to_voxel' in results:
+        before = change(np.arange(grid.num_voxels).reshape(grid.shape)).reshape(-1)
+        # One more entry: -1 stays -1.
+        index = np.full(grid.num_voxels + 1, -1)
+        index[before] = np.arange(grid.num_voxels)
+        results['pixel_to_voxel'] = index[results['pixel_to_voxel']]
+    _move_world(results, grid, order, reversed_axes)
+    return results
+
+
+def _move_world(
+    results: dict[str, Any], grid: VoxelGrid, order: Sequence[int], reversed_axes: Sequence[int]
+) -> None:
+    """The grid and the poses in the mirrored world: voxels keep their pixels there, too."""
+    old2new = np.zeros((4, 4))
+    old2new[3, 3] = 1
+    origin = []
+    for axis, source in enumerate(order):
+        sign = -1 if axis in reversed_axes else 1
+        old2new['xyz'.index(grid.axes[axis]), 'xyz'.index(grid.axes[source])] = sign
+        origin.append(-grid.upper[source] if sign < 0 else grid.origin[source])
+    results['voxel_grid'] = replace(grid, origin=tuple(origin))
+    if 'lidar2cam' in results:
+        results['lidar2cam'] = results['lidar2cam'] @ old2new.T
+
+
+def _axis_of(results: dict[str, Any], name: str) -> int:
+    axes = VoxelGrid.build(results['voxel_grid']).axes
+    if name not in axes:
+        raise DataError('config', 'axes', ' or '.join(axes), repr(name))
+    return axes.index(name)
+
+
+@TRANSFORMS.register_module()
+class FlipVolumes(BaseTransform):
+    """Mirror all volumes along axes of the world, each with some probability.
+
+    The image stays, and every voxel keeps its pixel: the mapping goes along, and so do the origin
+    of the grid and the pose (which becomes a mirrored one). With :class:`FlipMappedImage` the image
+    is mirrored as well. It comes after everything that reads files.
+
+    Required Keys: ``voxel_grid``
+
+    Modified Keys, where present: ``tsdf``, ``tsdf_clean``, ``tsdf_fine``, ``voxel_to_pixel``,
+    ``pixel_to_voxel``, ``gt_voxels``, ``label_weight``, ``gt_sketch``, ``eval_masks``,
+    ``lidar2cam``, ``voxel_grid``
+
+    Args:
+        axes: Names of world axes; left-right is ``'x'``, near-far ``'y'`` on NYU.
+        prob: Probability of each.
+    """
+
+    def __init__(self, axes: Sequence[str] = ('x',), prob: float = 0.5) -> None:
+        self.axes, self.prob = tuple(axes), prob
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Draw the axes and flip."""
+        chosen = [_axis_of(results, name) for name in self.axes if random.random() < self.prob]
+        return _transform_volumes(results, (0, 1, 2), chosen) if chosen else results
+
+
+@TRANSFORMS.register_module()
+class TransposeVolumes(BaseTransform):
+    """Exchange two axes of the world, with some probability.
+
+    With flips it gives the turns by 90 degrees. What goes along: see :class:`FlipVolumes`.
+
+    Args:
+        axes: The two world axes; the grid must have as many voxels of one size along both.
+        prob: Probability.
+
+    Raises:
+        DataError: The grid differs along the two axes.
+    """
+
+    def __init__(self, axes: Sequence[str] = ('x', 'y'), prob: float = 0.5) -> None:
+        if len(set(axes)) != 2 or len(axes) != 2:
+            raise DataError('config', 'TransposeVolumes.axes', 'two different axes', axes)
+        self.axes, self.prob = tuple(axes), prob
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Exchange the axes, or leave the volumes as they are."""
+        if random.random() >= self.prob:
+            return results
+        one, other = (_axis_of(results, name) for name in self.axes)
+        grid = VoxelGrid.build(results['voxel_grid'])
+        sides = [(grid.shape[axis], grid.voxel_size[axis]) for axis in (one, other)]
+        if sides[0] != sides[1]:
+            raise DataError('voxel grid', f'{self.axes[0]} and {self.axes[1]}', 'alike', sides)
+        order = [0, 1, 2]
+        order[one], order[other] = other, one
+        return _transform_volumes(results, order, ())
