@@ -16,7 +16,9 @@ RECIPES: dict[str, ParityRecipe] = {
     **{f'sgn-{kind}': SGNParity(kind) for kind in ('T', 'S', 'L', 'tiny')},
     'cleaners': CleanersParity(),
     'sketch': SketchParity(),
-    'symphonies': SymphoniesParity(),
+    'symphonies': SymphoniesParity('full'),
+    'symphonies-small': SymphoniesParity('small'),
+    'symphonies-decoder': SymphoniesParity('decoder'),
 }
 
 

@@ -29,6 +29,7 @@ class ImportReport:
         dropped: (reference key, why), tensors without a place on our side.
         missing: (module path of the reference, why), what an exported file lacks.
         filled: Our keys that the reference lacks and that were set to zero.
+        remarks: What else the method has to say about the source.
         source_parameters: Parameters of the source, statistics of normalisation excluded.
         result_parameters: The same of the result.
     """
@@ -39,6 +40,7 @@ class ImportReport:
     dropped: list[tuple[str, str]] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)
     filled: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     source_parameters: int = 0
     result_parameters: int = 0
 
@@ -59,6 +61,7 @@ class ImportReport:
             f'tensors: {len(self.kept)} kept, {len(self.renamed)} renamed, '
             f'{len(self.transformed)} of them in another layout, {len(self.dropped)} dropped, '
             f'{len(self.filled)} filled with zeros',
+            *self.remarks,
         ]
         for kind, entries in (('dropped', self.dropped), ('missing in the result', self.missing)):
             for reason in dict.fromkeys(reason for _, reason in entries):
@@ -101,6 +104,8 @@ def import_state_dict(
         expected = _infer_expected(reference, method, source)
     _check_classes(reference, method, expected, source)
     state = _check_against(moved, expected, method, report, source)
+    if method.describe is not None:
+        report.remarks = method.describe(reference)
     report.result_parameters = _count(state)
     return state, report
 

@@ -11,7 +11,9 @@ from typing import Any, Union
 import torch
 from torch import Tensor
 
-__all__ = ['TRANSFORMS', 'CheckpointMethod', 'JoinRule', 'KeyRule', 'Rule', 'prefix_rules']
+__all__ = [
+    'TRANSFORMS', 'CheckpointMethod', 'JoinRule', 'KeyRule', 'Rule', 'Selection', 'prefix_rules',
+]  # fmt: skip
 
 # Name -> (reference to ours, ours to reference).
 TRANSFORMS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
@@ -138,6 +140,7 @@ class CheckpointMethod:
         optional_suffixes: Keys with these ends may be missing; they are then zero.
         select: State dict of a file -> the state dict of the network, its keys without prefixes
             that depend on how it was saved, and (key, why) of what the file holds besides.
+        describe: State dict of the network, with the reference's keys -> remarks for the report.
     """
 
     name: str
@@ -148,6 +151,7 @@ class CheckpointMethod:
     model_config: Callable[[Mapping[str, tuple[int, ...]]], dict[str, Any]]
     optional_suffixes: tuple[str, ...] = field(default=('num_batches_tracked',))
     select: Callable[[Mapping[str, Tensor]], Selection] | None = None
+    describe: Callable[[Mapping[str, Tensor]], list[str]] | None = None
 
     def drop_reason(self, key: str) -> str | None:
         """Why a key of the reference is dropped; None when it is needed."""

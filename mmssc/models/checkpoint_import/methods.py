@@ -8,11 +8,13 @@ from .cleaners import CLEANERS, CLEANERS_TEACHER
 from .key_map import CheckpointMethod
 from .sgn import SGN
 from .sketch import SKETCH, SKETCH_BACKBONE
+from .symphonies import SYMPHONIES
 
 __all__ = ['METHODS', 'get_method']
 
 METHODS: dict[str, CheckpointMethod] = {
-    method.name: method for method in (SGN, CLEANERS, CLEANERS_TEACHER, SKETCH, SKETCH_BACKBONE)
+    method.name: method
+    for method in (SGN, CLEANERS, CLEANERS_TEACHER, SKETCH, SKETCH_BACKBONE, SYMPHONIES)
 }
 
 

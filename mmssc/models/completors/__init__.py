@@ -5,5 +5,6 @@ from .cleaners import CleanerS
 from .rgbd_completor import RGBDCompletor
 from .sgn import SGN
 from .sketch import SketchCompletor
+from .symphonies import Symphonies
 
-__all__ = ['SGN', 'BaseCompletor', 'CleanerS', 'RGBDCompletor', 'SketchCompletor']
+__all__ = ['SGN', 'BaseCompletor', 'CleanerS', 'RGBDCompletor', 'SketchCompletor', 'Symphonies']

@@ -4,9 +4,11 @@ from .image_semantic_head import ImageSemanticHead
 from .point_occupancy_head import PointOccupancyHead
 from .sgn_head import SGNHead
 from .sketch_head import SketchHead, SketchSemanticHead
+from .symphonies_decoder import SymphoniesDecoder
+from .symphonies_head import SymphoniesHead
 from .volume_completion_head import VolumeCompletionHead
 
 __all__ = [
     'ImageSemanticHead', 'PointOccupancyHead', 'SGNHead', 'SketchHead', 'SketchSemanticHead',
-    'VolumeCompletionHead',
+    'SymphoniesDecoder', 'SymphoniesHead', 'VolumeCompletionHead',
 ]  # fmt: skip

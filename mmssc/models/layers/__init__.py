@@ -1,6 +1,7 @@
 """Layers shared by several methods."""
 
 from .bev_unet import BEVUNet
+from .checkpointing import recompute_in_backward
 from .ddr import (
     ConvBlock3D,
     DDRBottleneck3D,
@@ -11,8 +12,15 @@ from .ddr import (
     VolumeClassifier,
     conv_stack,
 )
+from .deform_transformer import (
+    DeformableTransformerLayer,
+    SqueezedDeformableLayer,
+    TransformerLayer,
+)
 from .multi_scale_pooling import MultiScalePooling
 from .norm import DistributedBN, build_norm, normalize_rows
+from .scene_classifier import SceneClassifier, TransposedConvBlock3D
+from .scene_position import ScenePosition
 from .semantic_diffusion import MPAC, ASPP3d, SemanticDiffusion
 from .sparse_blocks import SparseGuidance, SparseResidualBlock
 from .tsdf_encoder import TSDFEncoder
@@ -25,11 +33,12 @@ from .volume_heads import (
 )
 
 __all__ = [
-    'MPAC', 'ASPP3d', 'BEVUNet', 'ConvBlock3D', 'DDRBottleneck3D', 'DDRStage',
-    'DilatedSegmentationHead', 'DistributedBN', 'MultiScalePooling', 'ResidualASPP3d',
-    'SemanticDiffusion',
-    'SparseGuidance', 'SparseResidualBlock', 'TSDFEncoder', 'TwoStageTrunk', 'TwoStageUNet',
+    'ASPP3d', 'BEVUNet', 'ConvBlock3D', 'DDRBottleneck3D', 'DDRStage',
+    'DeformableTransformerLayer', 'DilatedSegmentationHead', 'DistributedBN',
+    'MPAC', 'MultiScalePooling', 'ResidualASPP3d', 'SceneClassifier', 'ScenePosition',
+    'SemanticDiffusion', 'SparseGuidance', 'SparseResidualBlock', 'SqueezedDeformableLayer',
+    'TSDFEncoder', 'TransformerLayer', 'TransposedConvBlock3D', 'TwoStageTrunk', 'TwoStageUNet',
     'UpsampleBlock3D', 'UpsamplingClassifier', 'VolumeAugmentation', 'VolumeChange',
-    'VolumeClassifier', 'VoxelClassifier', 'build_norm', 'conv_stack',
-    'normalize_rows',
+    'VolumeClassifier', 'VoxelClassifier', 'build_norm', 'conv_stack', 'normalize_rows',
+    'recompute_in_backward',
 ]  # fmt: skip

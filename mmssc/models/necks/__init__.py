@@ -1,5 +1,6 @@
 """Feature necks."""
 
 from .image_projection import ImageProjection
+from .maskdino_pixel_decoder import MaskDINOPixelDecoder
 
-__all__ = ['ImageProjection']
+__all__ = ['ImageProjection', 'MaskDINOPixelDecoder']

@@ -1,0 +1,158 @@
+"""Symphonies: completion with contextual instance queries (CVPR 2024, arXiv 2306.15670)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmssc.errors import DataError
+from mmssc.geometry.working_volume import to_xyz_axes
+from mmssc.models.lifters import SceneView, view_scene
+from mmssc.registry import MODELS
+from mmssc.structures import SSCDataSample, VoxelGrid
+
+from .base_completor import BaseCompletor
+
+__all__ = ['Symphonies']
+
+
+@MODELS.register_module()
+class Symphonies(BaseCompletor):
+    """Image backbone, pixel decoder and a head that decodes a scene volume.
+
+    The data set may place the grid anew in every frame; each sample's own origin is used.
+
+    Args:
+        backbone: Image backbone; its first level is used raw, all are given to the neck.
+        neck: Pixel decoder; its levels follow the backbone's first one.
+        head: :class:`SymphoniesHead`; its decoder gets the working volume.
+        voxel_grid: Grid of the prediction (:class:`VoxelGrid` or its dict), in any order of axes.
+        volume_scale: Voxels of the prediction along an edge of a projected voxel.
+        downsample_z: Projected voxels above each other that make one working voxel.
+        voxel_assignment: Which voxel a depth point belongs to, see
+            :func:`~mmssc.models.lifters.view_scene`.
+        data_preprocessor: Config of the data preprocessor.
+        test_cfg: See :class:`BaseCompletor`.
+        init_cfg: Initialisation config of mmengine.
+    """
+
+    origin_matters = False
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        neck: dict[str, Any],
+        head: dict[str, Any],
+        voxel_grid: VoxelGrid | Mapping[str, Any],
+        volume_scale: int = 2,
+        downsample_z: int = 2,
+        voxel_assignment: str = 'truncate',
+        data_preprocessor: dict[str, Any] | None = None,
+        test_cfg: Mapping[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(voxel_grid, data_preprocessor, test_cfg, init_cfg)
+        xyz, self.axes_to_xyz = to_xyz_axes(self.voxel_grid)
+        self.projected_grid = xyz.coarsen(volume_scale)
+        x, y, z = self.projected_grid.shape
+        if z % downsample_z:
+            expected = f'a multiple of downsample_z = {downsample_z}'
+            raise DataError('config', 'height of the projected grid', expected, z)
+        self.downsample_z, self.voxel_assignment = downsample_z, voxel_assignment
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck)
+        decoder = dict(
+            head['decoder'],
+            volume_shape=(x, y, z // downsample_z),
+            volume_scale=volume_scale,
+            downsample_z=downsample_z,
+        )
+        self.head = MODELS.build({**head, 'decoder': decoder})
+
+    def forward(
+        self,
+        inputs: dict[str, Any],
+        data_samples: Sequence[SSCDataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Any:
+        """See :meth:`BaseCompletor.forward`; the samples' grids tell where the volumes lie."""
+        grids = [sample.get('voxel_grid') for sample in data_samples or ()]
+        if 'grid_origin' not in inputs and grids and all(grid is not None for grid in grids):
+            origins = [to_xyz_axes(VoxelGrid.build(grid))[0].origin for grid in grids]
+            inputs = {**inputs, 'grid_origin': torch.tensor(origins, dtype=torch.float64)}
+        return super().forward(inputs, data_samples, mode)
+
+    def extract_feat(self, inputs: dict[str, Any]) -> tuple[Tensor, ...]:
+        """Image maps, finest first.
+
+        Args:
+            inputs: ``img`` (B, N, 3, H, W) normalised; only the first frame is used.
+
+        Returns:
+            The backbone's first level (B, C, H / 4, W / 4) and those of the neck.
+        """
+        levels = self.backbone(inputs['img'][:, 0])
+        return (levels[0], *self.neck(levels))
+
+    def view_scenes(self, inputs: dict[str, Any]) -> list[SceneView]:
+        """Geometry of every sample.
+
+        Args:
+            inputs: ``depth`` (B, N, H, W) metres, ``cam2img`` (B, 3, 3), ``lidar2cam``
+                (B, N, 4, 4), and perhaps ``grid_origin`` (B, 3) as (x, y, z), metres.
+
+        Raises:
+            DataError: There is no depth, or its size is not that of the image.
+        """
+        depth, images = inputs.get('depth'), inputs['img']
+        if depth is None:
+            hint = 'Add LoadDepthMaps to the pipeline, before CropSSCImages'
+            raise DataError('batch', 'depth', 'a depth map for every image', 'none', hint)
+        if depth.shape[-2:] != images.shape[-2:]:
+            found = tuple(depth.shape[-2:])
+            raise DataError('batch', 'depth size', tuple(images.shape[-2:]), found)
+        origins = inputs.get('grid_origin')
+        views = []
+        for number, frames in enumerate(depth):
+            grid = self.projected_grid
+            if origins is not None:
+                grid = replace(grid, origin=tuple(origins[number].tolist()))
+            views.append(
+                view_scene(
+                    frames[0],
+                    grid,
+                    inputs['cam2img'][number],
+                    inputs['lidar2cam'][number, 0],
+                    self.downsample_z,
+                    self.voxel_assignment,
+                )
+            )
+        return views
+
+    def loss(
+        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
+    ) -> dict[str, Tensor]:
+        """Losses of a batch; ``inputs`` as in :meth:`extract_feat` and :meth:`view_scenes`."""
+        return self.head.loss(self._decode(inputs, all_outputs=True), data_samples)
+
+    @torch.no_grad()
+    def predict_logits(self, inputs: dict[str, Any]) -> Tensor:
+        """Logits (B, K, X, Y, Z) of the last layer; ``inputs`` as in :meth:`loss`."""
+        return self._decode(inputs, all_outputs=False)[-1]
+
+    def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        """``ssc_logits`` (B, K, X, Y, Z) of the last layer, ``ssc_logits.i`` after layer i."""
+        outputs = self._decode(inputs, all_outputs=True)
+        earlier = {f'ssc_logits.{number}': output for number, output in enumerate(outputs)}
+        return dict(ssc_logits=outputs[-1], **earlier)
+
+    def _decode(self, inputs: dict[str, Any], all_outputs: bool) -> list[Tensor]:
+        outputs = self.head(self.extract_feat(inputs), self.view_scenes(inputs), all_outputs)
+        if self.axes_to_xyz == (0, 1, 2):
+            return outputs
+        back = [2 + self.axes_to_xyz.index(axis) for axis in range(3)]
+        return [logits.permute(0, 1, *back) for logits in outputs]

@@ -1,0 +1,45 @@
+"""Recomputing modules in the backward pass without counting their batch statistics twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+__all__ = ['recompute_in_backward']
+
+
+def recompute_in_backward(module: nn.Module, *args: Any) -> Any:
+    """``module(*args)``, whose inner tensors are computed again for the gradients, not stored.
+
+    The values, the gradients and the running statistics of batch normalisation are those of a
+    plain call; dropout draws the same masks again. Costs one more forward pass of the module.
+    """
+    if not torch.is_grad_enabled():
+        return module(*args)
+    return checkpoint(
+        module,
+        *args,
+        use_reentrant=False,
+        context_fn=lambda: (nullcontext(), _frozen_statistics(module)),
+    )
+
+
+@contextmanager
+def _frozen_statistics(module: nn.Module) -> Iterator[None]:
+    """Batch normalisation uses the batch, as before, and leaves its running statistics alone."""
+    tracking = [part for part in module.modules() if isinstance(part, _BatchNorm)]
+    before = [(part, part.momentum, part.num_batches_tracked) for part in tracking]
+    for part, _, count in before:
+        part.momentum = 0.0
+        part.num_batches_tracked = None if count is None else count.clone()
+    try:
+        yield
+    finally:
+        for part, momentum, count in before:
+            part.momentum, part.num_batches_tracked = momentum, count

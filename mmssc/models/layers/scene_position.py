@@ -1,0 +1,60 @@
+"""Learned positions of the voxels of a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmssc.errors import DataError
+
+__all__ = ['ScenePosition']
+
+
+class ScenePosition(nn.Module):
+    """A learned code for every voxel, the sum of what three tables and a linear map know of it.
+
+    Symphonies keeps a table for x, y and z each and squeezes a finer picture: with a squeeze of
+    (a, b), the a b voxels above each other in one cell of the z table take a different row of the
+    x and y tables each. Voxel (x, y, z) with s = z mod a b gets::
+
+        proj(concat(E0[a x + s div b], E1[b y + s mod b], E2[z div (a b)]))
+
+    computed as three small products that are added by broadcasting.
+
+    Args:
+        shape: (X, Y, Z) of the volume; Z is a multiple of a b.
+        embed_dims: Channels C; each table has C / 2.
+        squeeze: (a, b).
+
+    Raises:
+        DataError: Z is not a multiple of a b.
+    """
+
+    def __init__(
+        self, shape: Sequence[int], embed_dims: int, squeeze: tuple[int, int] = (2, 2)
+    ) -> None:
+        super().__init__()
+        x, y, z = shape
+        self.shape, self.squeeze = (x, y, z), squeeze
+        a, b = squeeze
+        if z % (a * b):
+            expected = f'a height that is a multiple of {a * b}'
+            raise DataError('config', 'working volume', expected, (x, y, z))
+        rows = a * x, b * y, z // (a * b)
+        self.embeds = nn.ModuleList(nn.Embedding(count, embed_dims // 2) for count in rows)
+        self.proj = nn.Linear(3 * (embed_dims // 2), embed_dims)
+
+    def forward(self) -> Tensor:
+        """(X * Y * Z, C) float32, row ``(x * Y + y) * Z + z``."""
+        x, y, z = self.shape
+        a, b = self.squeeze
+        with torch.autocast(self.proj.weight.device.type, enabled=False):
+            parts = self.proj.weight.chunk(3, dim=1)
+            codes = [F.linear(table.weight, part) for table, part in zip(self.embeds, parts)]
+        along_x = codes[0].view(x, 1, 1, a, 1, -1)
+        along_y = codes[1].view(1, y, 1, 1, b, -1)
+        along_z = codes[2].view(1, 1, z // (a * b), 1, 1, -1) + self.proj.bias
+        return (along_x + along_y + along_z).reshape(x * y * z, -1)

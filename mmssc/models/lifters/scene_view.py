@@ -1,0 +1,113 @@
+"""What a camera tells about the voxels of a working volume, without a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mmssc.geometry.projection import voxel_to_pixel
+from mmssc.geometry.working_volume import depth_to_coordinates, merge_heights
+from mmssc.structures import VoxelGrid
+
+__all__ = ['SceneView', 'view_scene']
+
+_ASSIGNMENTS = ('truncate', 'floor')
+
+
+@dataclass(frozen=True)
+class SceneView:
+    """One sample; N voxels of the working volume, row ``(x * Y + y) * Z + z``.
+
+    Args:
+        pixels: (N, 2) float32, centre (u, v) of each voxel over (width, height); not clamped.
+        visible: (N,) bool, in the field of view.
+        voxels: (H * W, 3) int64, voxel (x, y, z) that each pixel's depth falls into, also outside
+            the volume.
+        measured: (H * W,) bool, pixels with a depth.
+        image_size: (height, width) in pixels.
+        shape: (X, Y, Z) of the working volume.
+    """
+
+    pixels: Tensor
+    visible: Tensor
+    voxels: Tensor
+    measured: Tensor
+    image_size: tuple[int, int]
+    shape: tuple[int, int, int]
+
+    def proposals(self) -> Tensor:
+        """(P,) int64, ascending: voxels that hold the surface point of at least one pixel."""
+        upper = self.voxels.new_tensor(self.shape)
+        inside = ((self.voxels >= 0) & (self.voxels < upper)).all(-1) & self.measured
+        x, y, z = self.voxels[inside].unbind(-1)
+        hit = torch.zeros(len(self.visible), dtype=torch.bool, device=self.voxels.device)
+        hit[(x * self.shape[1] + y) * self.shape[2] + z] = True
+        return hit.nonzero()[:, 0]
+
+    def points_to_volume(self, points: Tensor) -> Tensor:
+        """Where the surface under some image points lies.
+
+        Args:
+            points: (..., 2) as (x, y), 0..1 in the image.
+
+        Returns:
+            (..., 3) float32 as (x, y, z), 0..1 in the volume (i / (n - 1)), without gradient.
+            A pixel without depth gives the camera's own place.
+        """
+        height, width = self.image_size
+        pixel = (points.detach() * points.new_tensor([width, height])).to(torch.int64)
+        u, v = pixel[..., 0].clamp(0, width - 1), pixel[..., 1].clamp(0, height - 1)
+        last = points.new_tensor([max(side - 1, 1) for side in self.shape])
+        return (self.voxels[v * width + u] / last).clamp(0, 1)
+
+
+def view_scene(
+    depth: Tensor,
+    grid: VoxelGrid,
+    cam2img: Tensor,
+    ref2cam: Tensor,
+    height_factor: int = 1,
+    assignment: str = 'truncate',
+) -> SceneView:
+    """Project a volume into the image and the depth map into the volume.
+
+    Args:
+        depth: (H, W) metres along the optical axis; 0, negative or not finite = none.
+        grid: Voxels that are projected, axes x, y, z.
+        cam2img: (3, 3) intrinsics.
+        ref2cam: (4, 4) float64, frame of the grid to the camera.
+        height_factor: Voxels of ``grid`` above each other that make one working voxel.
+        assignment: ``'truncate'``, as Symphonies was trained: voxel k takes the points between its
+            centre and the next one's, voxel 0 also those half a voxel below the volume.
+            ``'floor'``: every voxel takes the points inside it.
+
+    Raises:
+        ValueError: Unknown assignment.
+    """
+    if assignment not in _ASSIGNMENTS:
+        raise ValueError(f'assignment must be one of {_ASSIGNMENTS}, got {assignment!r}')
+    image_size = (int(depth.shape[0]), int(depth.shape[1]))
+    pixels, visible = voxel_to_pixel(grid, ref2cam, cam2img, image_size, rule='monoscene')
+    pixels, visible = merge_heights(pixels, visible, grid.shape, height_factor)
+    measured = (depth > 0) & torch.isfinite(depth)
+    truncate = assignment == 'truncate'
+    coordinates = depth_to_coordinates(
+        depth.masked_fill(~measured, 0.0),
+        grid,
+        cam2img,
+        ref2cam,
+        height_factor,
+        half_voxel=0.5 if truncate else 0.0,
+    )
+    voxels = coordinates.trunc() if truncate else coordinates.floor()
+    size = torch.tensor(image_size[::-1], dtype=torch.float32, device=depth.device)
+    return SceneView(
+        pixels=(pixels.float() + 0.5) / size,
+        visible=visible,
+        voxels=voxels.to(torch.int64),
+        measured=measured.flatten(),
+        image_size=image_size,
+        shape=(grid.shape[0], grid.shape[1], grid.shape[2] // height_factor),
+    )
