@@ -69,6 +69,8 @@ def test_config_has_everything_a_run_needs(path):
 
 def frozen_by_config(model: nn.Module, cfg: Config) -> set[str]:
     """Parameters that an image encoder keeps, by the rules of the model's config."""
+    if 'backbone' not in cfg:
+        return set()
     backbone = cfg.backbone
     is_mit = backbone.type.endswith('MiT')
     if cfg.get('freeze_backbone') or (is_mit and backbone.get('frozen', True)):

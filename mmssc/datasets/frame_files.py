@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from mmssc.datasets import torchssc_format as torchssc
+from mmssc.datasets.frame_cache import CACHED_NAMES, read_cached
 from mmssc.datasets.strict_files import read_npz, read_png_uint8, read_rgb, write_npz
 from mmssc.datasets.volume_checks import (
     check_labels,
@@ -113,6 +114,8 @@ def read_frame_file(path: Path, format_name: str, keys: Sequence[str], spec: Fra
         raise DataError(path, f'keys of format {format_name!r}', ', '.join(readers), unknown)
     if readers is _PREPARED:
         return _read_prepared(path, keys, spec)
+    if readers is _CACHED:
+        return read_cached(path, keys, spec.shape, spec.image_size, spec.num_classes)
     return {key: readers[key](path, spec) for key in keys}
 
 
@@ -225,9 +228,11 @@ def _ddrnet_weight(path: Path, spec: FrameSpec) -> np.ndarray:
 
 
 _PREPARED: dict[str, Callable] = dict.fromkeys(PREPARED_NAMES, _read_prepared)
+_CACHED: dict[str, Callable] = dict.fromkeys(CACHED_NAMES, read_cached)
 #: Format -> key -> reader ``(path, spec) -> array``.
 FORMATS: dict[str, dict[str, Callable]] = dict(
     prepared=_PREPARED,
+    cached=_CACHED,
     rgb=dict(img=lambda path, spec: _check_image(path, read_rgb(path), spec)),
     ids=dict(segmentation=lambda path, spec: _check_image(path, read_png_uint8(path), spec)),
     torchssc_tsdf=dict(

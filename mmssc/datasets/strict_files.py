@@ -21,8 +21,9 @@ from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
 __all__ = [
-    'read_bytes', 'read_ends', 'read_npy', 'read_npy_shape', 'read_npz', 'read_png_uint16',
-    'read_png_uint8', 'read_rgb', 'read_text', 'write_npy', 'write_npz',
+    'NpzArchive', 'read_bytes', 'read_ends', 'read_npy', 'read_npy_shape', 'read_npz',
+    'read_png_uint16', 'read_png_uint8', 'read_rgb', 'read_text', 'write_npy', 'write_npz',
+    'write_npz_member',
 ]  # fmt: skip
 
 _NPY_MAGIC = b'\x93NUMPY'
@@ -176,26 +177,68 @@ def read_npz(
     if not set(required) <= set(members):
         found = ', '.join(sorted(name[:-4] for name in names if name.endswith('.npy')))
         raise DataError(path, 'keys', ', '.join(required), found or 'none')
-    arrays = {}
-    for key, member in members.items():
+    return {key: _parse_member(member, key, path, kinds) for key, member in members.items()}
+
+
+def _parse_member(
+    member: bytes, key: str, path: str | PathLike[str], kinds: str = 'fiub'
+) -> np.ndarray:
+    try:
+        shape, dtype, order, offset = _parse_npy_header(member, len(member), path, kinds)
+    except DataError as error:
+        field = f'{key}, {error.field}'
+        raise DataError(path, field, error.expected, error.found, error.hint) from error
+    return np.frombuffer(member, dtype, offset=offset).reshape(shape, order=order)
+
+
+class NpzArchive:
+    """An ``.npz`` file that stays open: single arrays of a large one.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the archive is damaged.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = path
+        read_ends(path)
         try:
-            shape, dtype, order, offset = _parse_npy_header(member, len(member), path, kinds)
-        except DataError as error:
-            field = f'{key}, {error.field}'
-            raise DataError(path, field, error.expected, error.found, error.hint) from error
-        arrays[key] = np.frombuffer(member, dtype, offset=offset).reshape(shape, order=order)
-    return arrays
+            self._archive = zipfile.ZipFile(path)
+        except _ARCHIVE_ERRORS as error:
+            raise DataError(path, 'archive', 'a complete .npz file', repr(error)) from error
+
+    def read(self, key: str) -> np.ndarray:
+        """One array, read-only.
+
+        Raises:
+            DataError: As :func:`read_npz`.
+        """
+        name = f'{key}.npy'
+        if name not in self._archive.NameToInfo:
+            raise DataError(self.path, 'keys', key, f'{len(self._archive.NameToInfo)} others')
+        try:
+            member = self._archive.read(name)
+        except _ARCHIVE_ERRORS as error:
+            raise DataError(self.path, key, 'an undamaged array', repr(error)) from error
+        return _parse_member(member, key, self.path)
 
 
 def write_npz(path: str | PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays as a compressed ``.npz``, atomically."""
     with atomic_write(path) as file, zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED) as archive:
         for key, array in arrays.items():
-            # A fixed time: the same arrays give the same bytes.
-            member = zipfile.ZipInfo(f'{key}.npy', (1980, 1, 1, 0, 0, 0))
-            member.compress_type = zipfile.ZIP_DEFLATED
-            with archive.open(member, 'w', force_zip64=True) as stream:
-                np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+            write_npz_member(archive, key, array)
+
+
+def write_npz_member(archive: zipfile.ZipFile, key: str, array: np.ndarray) -> None:
+    """Add one array to an archive that becomes an ``.npz``."""
+    # A fixed time: the same arrays give the same bytes.
+    member = zipfile.ZipInfo(f'{key}.npy', (1980, 1, 1, 0, 0, 0))
+    member.compress_type = zipfile.ZIP_DEFLATED
+    with archive.open(member, 'w', force_zip64=True) as stream:
+        np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
 
 
 def _open_image(path: str | PathLike[str], modes: Sequence[str]) -> Image.Image:

@@ -1,5 +1,6 @@
 """Geometry: pure functions on tensors, usable without the rest of the library."""
 
+from .camera_fit import FittedCamera, fit_camera_pose
 from .context_relations import context_relations
 from .depth_mapping import (
     depth_to_voxels,
@@ -20,6 +21,7 @@ from .tsdf import compute_tsdf, flip_tsdf, label_weight, observed_voxels, pool_t
 from .voxelize import points_to_occupancy, quantize_points
 
 __all__ = [
+    'FittedCamera',
     'NO_FRUSTUM',
     'PROJECTION_RULES',
     'assign_frustums',
@@ -32,6 +34,7 @@ __all__ = [
     'depth_volumes',
     'disparity_to_depth',
     'field_of_view_mask',
+    'fit_camera_pose',
     'flip_tsdf',
     'frustum_index',
     'invert_mapping',

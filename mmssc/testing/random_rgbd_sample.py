@@ -37,7 +37,8 @@ def random_rgbd_sample(
     Returns:
         ``inputs``: ``img`` (1, 3, H, W) uint8, ``tsdf`` and ``tsdf_clean`` (1, X, Y, Z) float32 in
         [-1, 1], ``voxel_to_pixel`` (X, Y, Z) and ``pixel_to_voxel`` (H, W) int64, -1 = none,
-        ``segmentation`` (H, W) uint8; ``data_samples`` with ``gt_voxels``, ``label_weight``,
+        ``segmentation`` (H, W) uint8, ``surface_offset`` (1, X, Y, Z) float32, ``voxel_segments``
+        (X, Y, Z) int64 in 0..num_segments; ``data_samples`` with ``gt_voxels``, ``label_weight``,
         ``gt_sketch``, ``eval_masks`` of the NYU protocols, and the metainfo.
     """
     random = np.random.default_rng(seed)
@@ -69,6 +70,8 @@ def random_rgbd_sample(
     image = random.integers(0, 256, (1, 3, height, width), dtype=np.uint8)
     segments = random.integers(0, num_segments, (height, width), dtype=np.uint8)
     tsdf, clean = random.uniform(-1, 1, (2, 1, *shape)).astype(np.float32)
+    offset = random.uniform(-2.4, 2.4, (1, *shape)).astype(np.float32)
+    voxel_segments = random.integers(0, num_segments + 1, shape)
     inputs = dict(
         img=torch.from_numpy(image),
         tsdf=torch.from_numpy(tsdf),
@@ -76,5 +79,7 @@ def random_rgbd_sample(
         voxel_to_pixel=mapping,
         pixel_to_voxel=invert_mapping(mapping, image_size),
         segmentation=torch.from_numpy(segments),
+        surface_offset=torch.from_numpy(offset),
+        voxel_segments=torch.from_numpy(voxel_segments),
     )
     return dict(inputs=inputs, data_samples=sample)

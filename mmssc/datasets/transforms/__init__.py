@@ -14,9 +14,11 @@ from .loading import LoadDepthMaps, LoadPseudoLidar, LoadSSCImages, LoadVoxelLab
 from .photometric import JitterSSCColors
 from .prepared_frame import LoadPreparedFrame
 from .targets import FrustumTargets, MaskVoxelRange, PoolVoxelLabels
+from .view_volumes import AddViewVolumes
 from .volume_flips import FlipVolumes, TransposeVolumes
 
 __all__ = [
+    'AddViewVolumes',
     'CropMappedImage',
     'CropSSCImages',
     'DistortColors',

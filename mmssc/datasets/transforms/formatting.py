@@ -14,8 +14,8 @@ from mmssc.structures import SSCDataSample
 
 __all__ = ['PackSSCInputs']
 
-_VOLUME_KEYS = ('tsdf', 'tsdf_clean', 'tsdf_fine')
-_INPUT_KEYS = ('points', 'voxel_to_pixel', 'pixel_to_voxel', 'segmentation')
+_VOLUME_KEYS = ('tsdf', 'tsdf_clean', 'tsdf_fine', 'surface_offset')
+_INPUT_KEYS = ('points', 'voxel_to_pixel', 'pixel_to_voxel', 'segmentation', 'voxel_segments')
 _TARGET_KEYS = (
     'gt_voxels', 'gt_voxels_1_2', 'gt_voxels_1_4', 'gt_voxels_1_8', 'label_weight', 'gt_sketch',
     'frustum_index',
@@ -30,8 +30,9 @@ class PackSSCInputs(BaseTransform):
 
     Added Keys (all others are dropped): ``inputs``, dict of whatever was loaded of ``img``
     (N, 3, H, W) uint8 RGB, ``depth`` (N, H, W) float32, ``points`` (M, 3) float32, ``tsdf``,
-    ``tsdf_clean`` and ``tsdf_fine`` (1, X, Y, Z) float32, ``voxel_to_pixel`` (X, Y, Z) and
-    ``pixel_to_voxel`` (H, W) int64, ``segmentation`` (H, W) uint8; ``data_samples``, a
+    ``tsdf_clean``, ``tsdf_fine`` and ``surface_offset`` (1, X, Y, Z) float32, ``voxel_to_pixel``
+    and ``voxel_segments`` (X, Y, Z) and ``pixel_to_voxel`` (H, W) int64, ``segmentation`` (H, W)
+    uint8; ``data_samples``, a
     :class:`~mmssc.structures.SSCDataSample` with the loaded targets, the ``eval_masks`` and the
     metainfo.
 

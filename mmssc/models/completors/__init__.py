@@ -2,9 +2,13 @@
 
 from .base_completor import BaseCompletor
 from .cleaners import CleanerS
+from .light import LightCompletor
 from .rgbd_completor import RGBDCompletor
 from .sgn import SGN
 from .sketch import SketchCompletor
 from .symphonies import Symphonies
 
-__all__ = ['SGN', 'BaseCompletor', 'CleanerS', 'RGBDCompletor', 'SketchCompletor', 'Symphonies']
+__all__ = [
+    'SGN', 'BaseCompletor', 'CleanerS', 'LightCompletor', 'RGBDCompletor', 'SketchCompletor',
+    'Symphonies',
+]  # fmt: skip

@@ -17,7 +17,10 @@ from mmssc.structures import SSCDataSample
 __all__ = ['SSCDataPreprocessor']
 
 # Per key: what a wrong shape is about.
-_STACKED = dict.fromkeys(('tsdf', 'tsdf_clean', 'tsdf_fine', 'voxel_to_pixel'), 'volume')
+_STACKED = dict.fromkeys(
+    ('tsdf', 'tsdf_clean', 'tsdf_fine', 'surface_offset', 'voxel_to_pixel', 'voxel_segments'),
+    'volume',
+)
 _STACKED.update(dict.fromkeys(('pixel_to_voxel', 'segmentation'), 'map of pixels'))
 _IMAGE_SHAPE = 'image shape (frames, channels, height, width)'
 _DEPTH_SHAPE = 'depth shape (frames, height, width)'

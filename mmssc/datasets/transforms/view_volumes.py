@@ -1,0 +1,107 @@
+"""What a voxel has to do with the pixel that it projects to, hidden voxels included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from scipy.ndimage import distance_transform_edt
+
+from mmssc.errors import DataError
+from mmssc.geometry import project_voxels
+from mmssc.registry import TRANSFORMS
+
+__all__ = ['AddViewVolumes']
+
+
+@TRANSFORMS.register_module()
+class AddViewVolumes(BaseTransform):
+    """Segmentation and depth along the viewing rays, as volumes.
+
+    Only the mapping, the camera and the segmentation are used, so that the published files of NYU
+    (with a fitted pose, see ``tools/dataset_converters/nyu_cache.py``) and a depth camera give the
+    same: the depth of the visible surface is that of the mapped voxels, the nearest one of each
+    cell of the image; cells without one take that of the nearest cell.
+
+    Required Keys: ``voxel_to_pixel`` (X, Y, Z), ``voxel_grid``, ``cam2img``, ``lidar2cam``
+    (1, 4, 4), ``image_size``; ``segmentation`` (H, W), where the frame has one
+
+    Added Keys:
+
+    - ``surface_offset`` (X, Y, Z) float32: metres along the optical axis from the visible surface
+      to the voxel's centre, positive behind it, clipped to ``limit``; ``-2 limit`` outside the
+      image
+    - ``voxel_segments`` (X, Y, Z) int64, where there is a segmentation: 1 + the id at the pixel
+      that the voxel maps to, for other voxels at the pixel that its centre projects to; 0 outside
+      the image. ``segmentation`` itself is dropped.
+
+    Args:
+        cell: Edge of a cell of the depth map, pixels.
+        limit: Largest offset, metres.
+
+    Raises:
+        DataError: The frame has no pose, no voxel is visible, or the segmentation has another size
+            than the image.
+    """
+
+    def __init__(self, cell: int = 8, limit: float = 2.4) -> None:
+        self.cell, self.limit = cell, limit
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Project every voxel once."""
+        name = f'{results["sequence"]}/{results["frame_id"]}'
+        for key in ('cam2img', 'lidar2cam'):
+            if results.get(key) is None:
+                raise DataError(
+                    name, key, 'the camera of the frame', 'none',
+                    'tools/dataset_converters/nyu_cache.py fits the pose of frames without one',
+                )  # fmt: skip
+        height, width = results['image_size']
+        pixels, depth = (
+            array.numpy()
+            for array in project_voxels(
+                results['voxel_grid'],
+                torch.as_tensor(results['lidar2cam'][0]),
+                torch.as_tensor(results['cam2img']),
+            )
+        )
+        u, v = pixels[:, 0], pixels[:, 1]
+        inside = (u >= 0) & (u < width) & (v >= 0) & (v < height) & (depth > 0)
+        pixel = np.where(inside, v * width + u, 0)
+        mapping = results['voxel_to_pixel']
+        shape, mapping = mapping.shape, mapping.reshape(-1)
+        surface = self._surface_depth(mapping, depth, (height, width), name)
+        offset = (depth - surface[pixel // width // self.cell, pixel % width // self.cell]).clip(
+            -self.limit, self.limit
+        )
+        offset[~inside] = -2 * self.limit
+        results['surface_offset'] = offset.astype(np.float32).reshape(shape)
+        if 'segmentation' in results:
+            segmentation = results.pop('segmentation')
+            if segmentation.shape != (height, width):
+                raise DataError(name, 'segmentation size', (height, width), segmentation.shape)
+            seen = np.where(mapping >= 0, mapping, pixel)
+            ids = segmentation.reshape(-1)[seen].astype(np.int64) + 1
+            ids[~inside & (mapping < 0)] = 0
+            results['voxel_segments'] = ids.reshape(shape)
+        return results
+
+    def _surface_depth(
+        self, mapping: np.ndarray, depth: np.ndarray, image_size: tuple[int, int], name: str
+    ) -> np.ndarray:
+        """(rows, columns) of cells: depth of the visible surface in metres, without holes."""
+        hit = np.flatnonzero(mapping >= 0)
+        if not len(hit):
+            raise DataError(name, 'voxel_to_pixel', 'a visible voxel', 'none')
+        row, column = np.divmod(mapping[hit], image_size[1])
+        cells = np.full([-(-side // self.cell) for side in image_size], np.inf)
+        np.minimum.at(cells, (row // self.cell, column // self.cell), depth[hit])
+        nearest = distance_transform_edt(
+            np.isinf(cells), return_distances=False, return_indices=True
+        )
+        return cells[tuple(nearest)]
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(cell={self.cell}, limit={self.limit})'

@@ -1,0 +1,159 @@
+"""A small completor for depth cameras, with or without a 2D segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmssc.errors import DataError
+from mmssc.models.layers.volume_augmentation import VolumeChange
+from mmssc.models.targets import stack_targets
+from mmssc.registry import MODELS
+from mmssc.structures import SSCDataSample, VoxelGrid
+
+from .base_completor import BaseCompletor
+
+__all__ = ['LightCompletor']
+
+
+@MODELS.register_module()
+class LightCompletor(BaseCompletor):
+    """Completion from the volumes of one depth image, and of its segmentation where there is one.
+
+    Small enough to be trained on two CPU cores, so nothing runs at full resolution, and what a
+    convolution would have to learn about the camera is an input: how far a voxel lies behind the
+    visible surface, and the segmentation id at the pixel that it projects to, for hidden voxels
+    too (:class:`~mmssc.datasets.transforms.AddViewVolumes`).
+
+    Args:
+        stem: :class:`VoxelStem`; its ``num_segments`` decides whether a segmentation is read.
+        head: :class:`LightUNet`, from the stem's features to logits.
+        voxel_grid: Grid of the prediction; its origin is that of any frame.
+        losses: Losses of points, ``loss(logits (N, K), target (N,), batch_index, batch_size)``, on
+            the labelled voxels of ``label_weight``. Named ``loss_0``, ``loss_1``, ...
+        augmentation: :class:`VolumeAugmentation` of the inputs in training, None for none.
+        offset_scale: Metres behind the surface that count as 1.
+        ignore_index: Label of a voxel that has none.
+        data_preprocessor: Config of the data preprocessor.
+        test_cfg: See :class:`BaseCompletor`; ``flip_axes=(0,)`` averages the logits with those of
+            the volume mirrored along these axes.
+        init_cfg: Initialisation config of mmengine.
+    """
+
+    origin_matters = False
+
+    def __init__(
+        self,
+        stem: dict[str, Any],
+        head: dict[str, Any],
+        voxel_grid: VoxelGrid | Mapping[str, Any],
+        losses: Sequence[dict[str, Any]] = (),
+        augmentation: dict[str, Any] | None = None,
+        offset_scale: float = 0.8,
+        ignore_index: int = 255,
+        data_preprocessor: dict[str, Any] | None = None,
+        test_cfg: Mapping[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(voxel_grid, data_preprocessor, test_cfg, init_cfg)
+        self.stem = MODELS.build(stem)
+        self.head = MODELS.build(head)
+        self.losses = torch.nn.ModuleList(MODELS.build(loss) for loss in losses)
+        self.augmentation = None if augmentation is None else MODELS.build(augmentation)
+        self.offset_scale, self.ignore_index = offset_scale, ignore_index
+
+    def input_volumes(self, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+        """What the network reads, each with the voxels as last three axes.
+
+        Args:
+            inputs: ``tsdf`` and ``surface_offset`` (B, 1, X, Y, Z); ``voxel_to_pixel``
+                (B, X, Y, Z), -1 = none; ``voxel_segments`` (B, X, Y, Z) 0..num_segments, with a
+                segmentation.
+
+        Returns:
+            ``numbers`` (B, 3, X, Y, Z): TSDF, offset, and whether a pixel hits the voxel;
+            ``surface`` (B, X, Y, Z) bool, the last one; ``segments`` (B, X, Y, Z) int64.
+
+        Raises:
+            DataError: An input is missing, or an id is larger than ``num_segments``.
+        """
+        needed = ['tsdf', 'surface_offset', 'voxel_to_pixel']
+        needed += ['voxel_segments'] if self.stem.num_segments else []
+        for name in needed:
+            if name not in inputs:
+                raise DataError(
+                    'inputs', name, 'a volume', sorted(inputs),
+                    'The pipeline needs LoadPreparedFrame (with "segmentation" in its keys for a '
+                    'model that reads one) and AddViewVolumes',
+                )  # fmt: skip
+        surface = inputs['voxel_to_pixel'] >= 0
+        offset = inputs['surface_offset'] / self.offset_scale
+        numbers = torch.cat([inputs['tsdf'], offset, surface[:, None].to(offset.dtype)], 1)
+        volumes = dict(numbers=numbers, surface=surface)
+        if self.stem.num_segments:
+            segments = inputs['voxel_segments'].long()
+            if int(segments.max()) > self.stem.num_segments:
+                expected = f'at most {self.stem.num_segments} (stem.num_segments)'
+                raise DataError('inputs', 'voxel_segments', expected, int(segments.max()))
+            volumes['segments'] = segments
+        return volumes
+
+    def extract_feat(self, inputs: dict[str, Any], change: VolumeChange | None = None) -> Tensor:
+        """Features of the stem, (B, C, X/2, Y/2, Z/2), of the inputs changed alike.
+
+        Args:
+            inputs: See :meth:`input_volumes`.
+            change: Augmentation; None for none.
+        """
+        change = change or VolumeChange()
+        volumes = {key: change.apply(v) for key, v in self.input_volumes(inputs).items()}
+        numbers = volumes['numbers'].permute(0, 2, 3, 4, 1)
+        return self.stem(numbers, volumes.get('segments'), volumes['surface'])
+
+    def forward_network(self, inputs: dict[str, Any], change: VolumeChange | None = None) -> Tensor:
+        """Logits (B, K, X, Y, Z) with the change undone; see :meth:`extract_feat`."""
+        change = change or VolumeChange()
+        return change.undo(self.head(self.extract_feat(inputs, change)))
+
+    def loss(
+        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
+    ) -> dict[str, Tensor]:
+        """Losses of a batch.
+
+        Args:
+            inputs: See :meth:`input_volumes`.
+            data_samples: With ``gt_voxels`` uint8 and ``label_weight`` bool, (X, Y, Z).
+
+        Raises:
+            DataError: A target is missing or has another size than the prediction.
+        """
+        shape = self.voxel_grid.shape
+        labels = stack_targets(data_samples, 'gt_voxels', shape)
+        weight = stack_targets(data_samples, 'label_weight', shape).bool()
+        change = None if self.augmentation is None else self.augmentation()
+        logits = self.forward_network(inputs, change)
+        # An eighth of the voxels: the losses take them as points.
+        chosen = weight & (labels != self.ignore_index)
+        sample = torch.nonzero(chosen)[:, 0]
+        points, target = logits.permute(0, 2, 3, 4, 1)[chosen], labels[chosen]
+        return {
+            f'loss_{number}': loss(points, target, batch_index=sample, batch_size=len(labels))
+            for number, loss in enumerate(self.losses)
+        }
+
+    @torch.no_grad()
+    def predict_logits(self, inputs: dict[str, Any]) -> Tensor:
+        """Logits (B, K, X, Y, Z) of a batch."""
+        logits = self.forward_network(inputs)
+        axes = tuple(self.test_cfg.get('flip_axes') or ())
+        if axes:
+            logits = (logits + self.forward_network(inputs, VolumeChange(axes))) / 2
+        return logits
+
+    def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        """``logits`` (B, K, X, Y, Z) and ``stem`` (B, C, X/2, Y/2, Z/2)."""
+        stem = self.extract_feat(inputs)
+        return dict(logits=self.head(stem), stem=stem)

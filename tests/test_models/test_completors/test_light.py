@@ -1,0 +1,157 @@
+"""The light completor: size, batches, gradients, what it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from mmssc.errors import DataError
+from mmssc.models.layers import VolumeChange
+from mmssc.registry import MODELS
+from mmssc.structures import VoxelGrid
+from mmssc.testing.random_rgbd_sample import random_rgbd_sample
+
+CONFIGS = Path(__file__).resolve().parents[3] / 'configs' / 'light'
+GRID = VoxelGrid((0, 0, 0), 0.3, (16, 8, 12), ('x', 'z', 'y'), 'world')
+MAX_PARAMETERS = 3_000_000
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    with DefaultScope.overwrite_default_scope('mmssc'):
+        torch.manual_seed(0)
+        yield
+
+
+def small_model(num_segments: int = 14, **changes):
+    return MODELS.build(
+        dict(
+            type='LightCompletor',
+            voxel_grid=GRID.to_dict(),
+            stem=dict(type='VoxelStem', out_channels=8, num_segments=num_segments, embed_dims=3),
+            head=dict(
+                type='LightUNet', channels=(8, 12, 16), expansions=(3, 2), num_classes=5,
+                hidden_channels=8, encoder_dilations=(1,), context_dilations=(2,),
+                decoder_dilations=(1,),
+            ),
+            losses=[
+                dict(type='VoxelCrossEntropyLoss', class_weight=(1, 2, 1, 1, 3)),
+                dict(type='LovaszSoftmaxLoss'),
+            ],
+            **changes,
+        )
+    )  # fmt: skip
+
+
+def batch_of(model, seeds):
+    samples = [random_rgbd_sample(GRID, 5, (24, 32), seed=seed) for seed in seeds]
+    inputs = {
+        key: torch.stack([sample['inputs'][key] for sample in samples])
+        for key in ('tsdf', 'surface_offset', 'voxel_to_pixel', 'voxel_segments')
+    }
+    return dict(inputs=inputs, data_samples=[sample['data_samples'] for sample in samples])
+
+
+@pytest.mark.parametrize('name', ['light_seg_nyu', 'light_depth_nyu'])
+def test_the_shipped_networks_are_small(name):
+    model = MODELS.build(Config.fromfile(CONFIGS / f'{name}.py').model)
+    assert 1e6 < sum(parameter.numel() for parameter in model.parameters()) < MAX_PARAMETERS
+
+
+@pytest.mark.parametrize('num_segments', [0, 14])
+def test_a_batch_of_two_is_twice_a_batch_of_one(num_segments):
+    """Losses and gradients, with the statistics of normalisation fixed."""
+    model = small_model(num_segments).eval()
+
+    def run(seeds):
+        model.zero_grad()
+        losses = model(**batch_of(model, seeds), mode='loss')
+        sum(losses.values()).backward()
+        gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+        return torch.stack(list(losses.values())).detach(), gradients
+
+    both, gradients = run([1, 2])
+    (first, first_gradients), (second, second_gradients) = run([1]), run([2])
+    torch.testing.assert_close(both, (first + second) / 2)
+    for whole, a, b in zip(gradients, first_gradients, second_gradients):
+        torch.testing.assert_close(whole, (a + b) / 2, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize('num_segments', [0, 14])
+def test_every_parameter_learns(num_segments):
+    model = small_model(num_segments, augmentation=dict(type='VolumeAugmentation', prob=1.0))
+    sum(model.train()(**batch_of(model, [0, 1]), mode='loss').values()).backward()
+    still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not still
+
+
+def test_hidden_and_unlabelled_voxels_take_no_part():
+    """Labels outside the weight, and logits where there is no label, change nothing."""
+    model = small_model().eval()
+    batch = batch_of(model, [3])
+    sample = batch['data_samples'][0]
+    before = model(**batch, mode='loss')
+    sample.gt_voxels[~sample.label_weight] = 1
+    after = model(**batch, mode='loss')
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    sample.gt_voxels[sample.label_weight] = 255
+    assert sum(model(**batch, mode='loss').values()) == 0
+
+
+def test_a_mirrored_volume_gives_a_mirrored_result():
+    """Inputs and logits change alike: a mirrored scene is the augmentation of its mirror image."""
+    model = small_model().eval()
+    inputs = batch_of(model, [4])['inputs']
+    mirrored = {key: volume.flip(-3) for key, volume in inputs.items()}
+    expected = model.forward_network(mirrored).flip(-3)
+    torch.testing.assert_close(model.forward_network(inputs, VolumeChange((0,))), expected)
+
+
+def test_predictions_average_the_mirror_image_on_request():
+    model = small_model().eval()
+    inputs = batch_of(model, [5])['inputs']
+    plain = model.predict_logits(inputs)
+    model.test_cfg['flip_axes'] = (0,)
+    mirror = model.forward_network(inputs, VolumeChange((0,)))
+    torch.testing.assert_close(model.predict_logits(inputs), (plain + mirror) / 2)
+    assert not torch.allclose(plain, mirror)
+
+
+def test_prediction_reads_no_label():
+    model = small_model().eval()
+    inputs = batch_of(model, [6, 7])['inputs']
+    predictions = model(inputs, mode='predict')
+    assert [p.pred_voxels.shape for p in predictions] == [GRID.shape] * 2
+    tensors = model(inputs, mode='tensor')
+    assert next(iter(tensors)) == 'logits' and tensors['logits'].shape == (2, 5, *GRID.shape)
+
+
+def test_a_missing_input_is_named():
+    model = small_model().eval()
+    inputs = batch_of(model, [8])['inputs']
+    del inputs['voxel_segments']
+    with pytest.raises(DataError, match='voxel_segments'):
+        model(inputs, mode='tensor')
+    small_model(0).eval()(inputs, mode='tensor')
+
+
+def test_an_id_beyond_the_table_is_refused():
+    model = small_model(5).eval()
+    with pytest.raises(DataError, match='num_segments'):
+        model(batch_of(model, [9])['inputs'], mode='tensor')
+
+
+@pytest.mark.parametrize('shape', [(6, 8, 12), (16, 7, 12)])
+def test_sides_must_be_multiples_of_four(shape):
+    model = small_model(0).eval()
+    inputs = dict(
+        tsdf=torch.zeros(1, 1, *shape),
+        surface_offset=torch.zeros(1, 1, *shape),
+        voxel_to_pixel=torch.zeros(1, *shape, dtype=torch.int64),
+    )
+    with pytest.raises(ValueError, match='must be'):
+        model(inputs, mode='tensor')

@@ -1,0 +1,52 @@
+r"""Put all of NYU (TSDF, mapping, labels, weights, a 2D segmentation) into one file of 65 MB.
+
+The info lists of nyu.py say where the files are, in whatever layout. Poses that they lack are
+fitted to the mapping. ``configs/light`` reads the result.
+
+Example:
+    python tools/dataset_converters/nyu_cache.py data/nyu --out data/nyu_cache \
+        --segmentation seg13/{frame_id}.png
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmssc.datasets import NYUDataset
+from mmssc.datasets.preparation.nyu_cache import CACHE_NAME, cache_frames
+from mmssc.engine.launch import run_main
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('root', type=Path, help='folder of the info lists')
+    add('--out', type=Path, required=True, help='folder to write to')
+    add('--splits', nargs='+', default=['train', 'test'], metavar='SPLIT',
+        help='those of nyu_infos_SPLIT.json (default: train test)')  # fmt: skip
+    add('--source', default='nyu', help='depth of TSDF and mapping: nyu (default) or nyucad')
+    add('--segmentation', metavar='PATH',
+        help='8-bit id images, a path in ROOT with {frame_id} (default: as listed)')  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Write the cache as the command line says."""
+    args = parse_args()
+    lists = {f'nyu_infos_{split}': args.root / f'nyu_infos_{split}.json' for split in args.splits}
+    classes = NYUDataset.METAINFO['classes']
+    written = cache_frames(
+        lists, args.out, len(classes), args.source, segmentation=args.segmentation
+    )
+    size = (args.out / CACHE_NAME).stat().st_size
+    print(f'\n{args.out / CACHE_NAME}: {size / 1e6:.1f} MB')
+    for name, frames in written.items():
+        print(f'{args.out / name}.json: {len(frames.frames)} frames')
+
+
+if __name__ == '__main__':
+    run_main(main)
