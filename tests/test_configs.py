@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,17 @@ SOURCES = {'reported by the authors', 'reproduced here'}
 
 def config_id(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
+
+
+def skip_without_requirements(path: Path) -> None:
+    """Skip the config of a project whose own requirements are not installed."""
+    requirements = path.parents[1] / 'requirements.txt'
+    if 'projects' not in path.parts or not requirements.is_file():
+        return
+    for line in requirements.read_text('utf-8').splitlines():
+        name = re.match(r'[\w-]*', line).group()
+        if name and find_spec(name) is None:
+            pytest.skip(f'{name} is missing: pip install --no-deps -r {config_id(requirements)}')
 
 
 def load_yaml(path: Path) -> dict:

@@ -25,7 +25,19 @@ from .import_hooks import after_import
 
 __all__ = ['load_checkpoint_file', 'register_safe_checkpoint_globals', 'secure_checkpoint_io']
 
+# What the checkpoints of PyTorch Lightning, in which some authors publish, name besides weights: as
+# keys of the callbacks' states, and as the container of the hyper-parameters.
+_FOREIGN_CLASSES = (
+    'pytorch_lightning.callbacks.early_stopping.EarlyStopping',
+    'pytorch_lightning.callbacks.lr_monitor.LearningRateMonitor',
+    'pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint',
+    'pytorch_lightning.utilities.parsing.AttributeDict',
+)
 _NUMBER_CODES = '?bhilqBHILQefdFD'  # bool, the integers, the floats and the complex numbers
+
+
+class _ForeignState(dict):
+    """Stands in for a class of a package that is not needed; never the real one."""
 
 
 def _log_statistic(owner: Any, name: Any) -> Any:
@@ -54,6 +66,7 @@ def _safe_globals() -> dict[str, Any]:
         'numpy.dtype': np.dtype,
     }
     allowed.update({f'{dtype.__module__}.{dtype.__qualname__}': dtype for dtype in dtypes})
+    allowed.update(dict.fromkeys(_FOREIGN_CLASSES, _ForeignState))
     for core in ('numpy.core', 'numpy._core'):  # numpy 1 and 2 write different names
         allowed[f'{core}.multiarray._reconstruct'] = reconstruct
         allowed[f'{core}.multiarray.scalar'] = scalar

@@ -10,7 +10,7 @@ from .parity_sgn import SGNParity
 from .parity_sketch import SketchParity
 from .parity_symphonies import SymphoniesParity
 
-__all__ = ['RECIPES', 'get_recipe']
+__all__ = ['RECIPES', 'get_recipe', 'register_recipe']
 
 RECIPES: dict[str, ParityRecipe] = {
     **{f'sgn-{kind}': SGNParity(kind) for kind in ('T', 'S', 'L', 'tiny')},
@@ -31,3 +31,13 @@ def get_recipe(name: str) -> ParityRecipe:
     if name not in RECIPES:
         raise DataError('parity check', 'method', ', '.join(RECIPES), name)
     return RECIPES[name]
+
+
+def register_recipe(name: str, recipe: ParityRecipe) -> None:
+    """Make a method of a project known to the parity check.
+
+    Raises:
+        ValueError: There is another recipe of that name.
+    """
+    if RECIPES.setdefault(name, recipe) is not recipe:
+        raise ValueError(f'there is another recipe {name!r}')

@@ -13,6 +13,7 @@ import time
 import torch
 
 from mmssc.errors import DataError
+from mmssc.plugins import import_project
 from mmssc.testing.parity import ParityCase, ParityOptions, ParityReport
 from mmssc.testing.parity_methods import RECIPES, get_recipe
 
@@ -20,7 +21,8 @@ from mmssc.testing.parity_methods import RECIPES, get_recipe
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('method', choices=sorted(RECIPES), help='method and variant')
+    parser.add_argument('method', help=f"method and variant: {', '.join(RECIPES)}, or a project's")
+    parser.add_argument('--project', metavar='DIR', help='folder of a project with recipes')
     parser.add_argument('--manifest', metavar='CSV', help='keys and shapes of the checkpoint')
     parser.add_argument('--case', nargs='+', default=[], metavar='NPZ', help='case files')
     parser.add_argument('--units', metavar='NPZ', help='file of unit cases')
@@ -54,6 +56,8 @@ def run_checks(args: argparse.Namespace) -> ParityReport:
         from mmengine.config import Config
 
         model_config = Config.fromfile(args.config).model
+    if args.project:
+        import_project(args.project, 'parity')
     options = ParityOptions(args.forward_only, args.device, model_config)
     recipe, report = get_recipe(args.method), ParityReport(verbose=not args.failures_only)
     for path in args.case:

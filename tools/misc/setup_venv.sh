@@ -48,6 +48,12 @@ install_packages() {
         || fail 'pip cannot download packages: is there a network connection (or a proxy to set)?'
     "$python" -m pip install -q ${index[@]+"${index[@]}"} -c "$constraints" -e "$root[$extras]" \
         || fail 'the installation failed, see above. Without a network nothing can be downloaded'
+    # The requirements of the projects are for their tests; without what they in turn ask for, which
+    # may not fit (geffnet asks for a torchvision that it does not use).
+    if [[ ,$extras, == *,tests,* ]]; then
+        "$python" -m pip install -q --no-deps -r "$root/projects/monoscene/requirements.txt" \
+            || fail 'a requirement of a project could not be installed'
+    fi
     # opencv-python needs the libGL of a desktop; on a server the headless build takes its place.
     if ! "$python" -c 'import cv2' 2>/dev/null; then
         "$python" -m pip install -q --force-reinstall --no-deps -c "$constraints" \
@@ -57,7 +63,8 @@ install_packages() {
 
 # What the environment was made from; it is installed again only when this changes.
 stamp() {
-    cat "$root"/setup.py "$root"/requirements/*.txt "$root/mmssc/version.py"
+    cat "$root"/setup.py "$root"/requirements/*.txt "$root"/projects/*/requirements.txt \
+        "$root/mmssc/version.py"
     echo "$extras $root ${TORCH_INDEX_URL:-}"
 }
 

@@ -17,15 +17,19 @@ from mmssc.models.checkpoint_import import (
     read_state_dict,
     write_state_dict,
 )
+from mmssc.plugins import import_project
 from mmssc.registry import MODELS
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('method', choices=sorted(METHODS), help='method the checkpoint is of')
+    parser.add_argument(
+        'method', help=f"method of the checkpoint: {', '.join(METHODS)}, or a project's"
+    )
     parser.add_argument('src', help='checkpoint to read')
     parser.add_argument('dst', help='checkpoint to write')
+    parser.add_argument('--project', metavar='DIR', help='folder of a project with key tables')
     parser.add_argument('--export', action='store_true', help='from mmssc to the reference')
     parser.add_argument(
         '--config',
@@ -42,6 +46,8 @@ def convert(args: argparse.Namespace) -> ImportReport:
     Raises:
         DataError: The source is not a complete checkpoint of the method.
     """
+    if args.project:
+        import_project(args.project, 'checkpoints')
     method = get_method(args.method)
     expected = None
     if args.config:

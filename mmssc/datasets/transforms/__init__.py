@@ -10,6 +10,7 @@ from .augment import (
 from .cropping import CropSSCImages
 from .flipping import FlipSSCImages, FlipSSCScene
 from .formatting import PackSSCInputs
+from .grids import MoveOriginToGrid
 from .loading import LoadDepthMaps, LoadPseudoLidar, LoadSSCImages, LoadVoxelLabels
 from .photometric import JitterSSCColors
 from .prepared_frame import LoadPreparedFrame
@@ -34,6 +35,7 @@ __all__ = [
     'LoadSSCImages',
     'LoadVoxelLabels',
     'MaskVoxelRange',
+    'MoveOriginToGrid',
     'PackSSCInputs',
     'PadMappedImage',
     'PoolVoxelLabels',

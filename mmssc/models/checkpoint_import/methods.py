@@ -10,7 +10,7 @@ from .sgn import SGN
 from .sketch import SKETCH, SKETCH_BACKBONE
 from .symphonies import SYMPHONIES
 
-__all__ = ['METHODS', 'get_method']
+__all__ = ['METHODS', 'get_method', 'register_method']
 
 METHODS: dict[str, CheckpointMethod] = {
     method.name: method
@@ -27,3 +27,13 @@ def get_method(name: str) -> CheckpointMethod:
     if name not in METHODS:
         raise DataError('checkpoint importer', 'method', ', '.join(METHODS), name)
     return METHODS[name]
+
+
+def register_method(method: CheckpointMethod) -> None:
+    """Make a method of a project known to the importer.
+
+    Raises:
+        ValueError: There is another method of that name.
+    """
+    if METHODS.setdefault(method.name, method) is not method:
+        raise ValueError(f'there is another method {method.name!r}')

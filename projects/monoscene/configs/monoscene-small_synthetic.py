@@ -1,0 +1,47 @@
+"""A small MonoScene that learns synthetic streets on two CPU cores in a few minutes.
+
+The data are those of tools/quickstart.sh; EfficientNet-B0 from random numbers, 16 channels.
+"""
+
+_base_ = './monoscene_semantickitti.py'
+
+data_root = 'data/synthetic'
+image_size = (96, 320)
+channels = 16
+max_epochs = 5
+
+model = dict(
+    voxel_grid=dict(origin=(0.0, -25.6, -2.0), voxel_size=0.8, shape=(64, 64, 8)),
+    feature_scale=1,
+    image_unet=dict(
+        name='tf_efficientnet_b0', out_channels=channels, strides=(2, 4, 8), checkpoint=None
+    ),
+    lifter=dict(strides=(2, 4, 8)),
+    volume_unet=dict(channels=channels),
+)
+
+train_pipeline = [
+    dict(type='LoadSSCImages'),
+    dict(type='CropSSCImages', size=image_size),
+    dict(type='FlipSSCImages'),
+    dict(type='LoadVoxelLabels', scales=('1_1', '1_4'), pool_missing=True),
+    dict(type='FrustumTargets'),
+    dict(type='PackSSCInputs'),
+]
+test_pipeline = [
+    dict(type='LoadSSCImages'),
+    dict(type='CropSSCImages', size=image_size),
+    dict(type='LoadVoxelLabels', scales=('1_1',), optional=True),
+    dict(type='PackSSCInputs'),
+]
+loader = dict(num_workers=1)
+train_dataloader = dict(**loader, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(**loader, dataset=dict(data_root=data_root, pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+optim_wrapper = dict(optimizer=dict(lr=2e-3))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=30),
+    dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True),
+]
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)

@@ -1,0 +1,45 @@
+"""MonoScene on NYUv2: EfficientNet-B7, 200 channels; 2 processes with 2 samples each."""
+
+_base_ = [
+    '../../../configs/_base_/datasets/nyu.py',
+    '../../../configs/_base_/default_runtime.py',
+    './_base_/monoscene.py',
+]
+
+num_classes = 12
+channels = 200
+class_weight = [0.05, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+model = dict(
+    # Every frame has its own grid: MoveOriginToGrid puts it here.
+    voxel_grid=dict(
+        _delete_=True,
+        origin=(0.0, 0.0, 0.0),
+        voxel_size=0.08,
+        shape=(60, 36, 60),
+        axes=('x', 'z', 'y'),
+        frame='world',
+    ),
+    feature_scale=1,
+    image_unet=dict(out_channels=channels),
+    volume_unet=dict(channels=channels, num_classes=num_classes),
+    losses=dict(loss_ce=dict(class_weight=class_weight)),
+    relation_loss=dict(num_classes=num_classes),
+)
+
+train_pipeline = [
+    dict(type='LoadPreparedFrame', keys=['img', 'gt_voxels']),
+    dict(type='MoveOriginToGrid'),
+    dict(type='JitterSSCColors'),
+    dict(type='FlipSSCImages'),
+    dict(type='PoolVoxelLabels', factors=(4,)),
+    dict(type='FrustumTargets'),
+    dict(type='PackSSCInputs'),
+]
+test_pipeline = [
+    dict(type='LoadPreparedFrame', keys=['img', 'gt_voxels'], optional=['eval_masks']),
+    dict(type='MoveOriginToGrid'),
+    dict(type='PackSSCInputs'),
+]
+train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
