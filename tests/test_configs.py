@@ -85,6 +85,8 @@ def frozen_by_config(model: nn.Module, cfg: Config) -> set[str]:
     if 'backbone' not in cfg:
         return set()
     backbone = cfg.backbone
+    if backbone is None:
+        return set()
     is_mit = backbone.type.endswith('MiT')
     if cfg.get('freeze_backbone') or (is_mit and backbone.get('frozen', True)):
         return {name for name, _ in model.named_parameters() if name.startswith('backbone.')}

@@ -8,7 +8,7 @@ import torch
 
 from mmssc.structures import SSCDataSample
 
-SHAPE = (16, 8, 16)
+SHAPE = (16, 12, 16)
 IMAGE_SIZE = (48, 64)
 NUM_CLASSES = 5
 CHANNELS = 16
@@ -63,3 +63,26 @@ def tiny_batch(batch: int = 2, seed: int = 0) -> tuple[dict[str, torch.Tensor], 
         voxel_to_pixel=mapping.view(batch, *SHAPE),
     )
     return inputs, samples
+
+
+def tiny_ammnet(**changes: Any) -> dict[str, Any]:
+    """Config of an AMMNet; ``changes`` replace whole arguments."""
+    arguments = dict(
+        type='mmssc.AMMNet',
+        head=dict(type='mmssc.ModulatedCompletionHead', channels=CHANNELS, num_classes=NUM_CLASSES),
+        augmentation=dict(type='mmssc.VolumeAugmentation', flip_axes=(0, 2), swap_axes=(0, 2)),
+        discriminator=dict(type='mmssc.VolumeDiscriminator', channels=8, hidden=8),
+        loss_adv=dict(type='mmssc.AdversarialLoss', loss_weight=0.005),
+        loss_disc=dict(type='mmssc.AdversarialLoss'),
+    )
+    return tiny_network(**{**arguments, **changes})
+
+
+def tiny_players(**changes: Any) -> dict[str, Any]:
+    """Config of both optimisers of an AMMNet; ``changes`` are for both."""
+    one = dict(
+        optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+        paramwise_cfg=dict(flat_decay_mult=0.0),
+        clip_grad=dict(max_norm=10, norm_type=2),
+    )
+    return dict(generator={**one, **changes}, discriminator={**one, **changes})

@@ -110,12 +110,20 @@ def load_config(args: argparse.Namespace) -> Config:
 def enable_amp(cfg: Config) -> None:
     """Switch the config's optimiser wrapper to mixed precision.
 
-    bfloat16 where the device has it (and on the CPU), else float16 with loss scaling.
+    bfloat16 where the device has it (and on the CPU), else float16 with loss scaling. Where a
+    constructor builds several wrappers, each of them.
 
     Raises:
         ValueError: The config has an optimiser wrapper of its own.
     """
     wrapper = cfg.optim_wrapper
+    nested = [value for value in wrapper.values() if isinstance(value, dict)]
+    several = [value for value in nested if 'optimizer' in value]
+    for one in several or [wrapper]:
+        _enable_amp_of(one)
+
+
+def _enable_amp_of(wrapper: Any) -> None:
     kind = wrapper.get('type', 'OptimWrapper')
     if kind in ('AmpOptimWrapper', 'AutocastOptimWrapper'):
         return

@@ -1,8 +1,18 @@
 """Models: completors and the parts that configs wire together."""
 
-from . import backbones, completors, data_preprocessors, heads, layers, lifters, losses, necks
+from . import (
+    backbones,
+    completors,
+    data_preprocessors,
+    heads,
+    layers,
+    lifters,
+    losses,
+    model_wrappers,
+    necks,
+)
 
 __all__ = [
     'backbones', 'completors', 'data_preprocessors', 'heads', 'layers', 'lifters', 'losses',
-    'necks',
+    'model_wrappers', 'necks',
 ]  # fmt: skip

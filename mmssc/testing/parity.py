@@ -24,8 +24,8 @@ from mmssc.errors import DataError
 from . import reference_fill as fill
 
 __all__ = [
-    'ParityCase', 'ParityOptions', 'ParityRecipe', 'ParityReport', 'ParityRow', 'crc32',
-    'fill_checkpoint', 'rebuild_checkpoint', 'seed_of_units', 'to_numpy',
+    'CaseFilesOnly', 'ParityCase', 'ParityOptions', 'ParityRecipe', 'ParityReport', 'ParityRow',
+    'crc32', 'fill_checkpoint', 'rebuild_checkpoint', 'seed_of_units', 'to_numpy',
 ]  # fmt: skip
 
 _TINY = 1e-300
@@ -275,6 +275,18 @@ class ParityRecipe(Protocol):
 
     def check_units(self, case: ParityCase, report: ParityReport) -> None:
         """Compare single pieces with a file of unit cases."""
+
+
+class CaseFilesOnly:
+    """Base of the recipe of a method that has no files of unit cases."""
+
+    def check_units(self, case: ParityCase, report: ParityReport) -> None:
+        """Refuse.
+
+        Raises:
+            DataError: Always.
+        """
+        raise DataError(case.path, expected='a case file (--case)', found='unit cases')
 
 
 def rebuild_checkpoint(manifest: str | PathLike[str], case: ParityCase) -> dict[str, Tensor]:

@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmssc.errors import DataError
-from mmssc.models.checkpoint_import import get_method, import_state_dict
+from mmssc.models.checkpoint_import import get_method
 from mmssc.models.completors.cleaners import CleanerS
-from mmssc.models.completors.rgbd_completor import RGBDCompletor, labels_of_pixels
+from mmssc.models.completors.rgbd_completor import RGBDCompletor
 from mmssc.models.layers.volume_augmentation import VolumeChange
 from mmssc.registry import MODELS
 
 from . import reference_fill as fill
-from .parity import ParityCase, ParityOptions, ParityReport, fill_checkpoint
+from .parity import CaseFilesOnly, ParityCase, ParityOptions, ParityReport
 from .parity_rgbd import (
+    CROSS_ENTROPY,
     GRADIENT,
     LOSS,
     PROBE,
@@ -27,6 +27,8 @@ from .parity_rgbd import (
     check_gradients,
     check_image_arrays,
     check_scores,
+    load_filled,
+    synthetic_losses,
     unweighted,
 )
 from .parity_rgbd_inputs import RGBDCaseInputs, make_inputs, synthetic_batch
@@ -35,31 +37,22 @@ __all__ = ['STUDENT_SEED', 'CleanersParity', 'cleaners_losses']
 
 METHOD = get_method('cleaners')
 STUDENT_SEED = 100  # the student's weights are filled with the case's seed and this
-_CROSS_ENTROPY = dict(type='mmssc.VoxelCrossEntropyLoss', label_smoothing=0.2, reduction='batch')
 _SEGMENTATION = {'loss_2d': 'loss2d', 'loss_3d': 'loss3d'}
 
 
 def cleaners_losses() -> dict[str, Any]:
     """Configs of all losses, as in the shipped config."""
     return dict(
-        loss_2d=dict(_CROSS_ENTROPY, loss_weight=0.25),
-        loss_3d=_CROSS_ENTROPY,
+        loss_2d=dict(CROSS_ENTROPY, loss_weight=0.25),
+        loss_3d=CROSS_ENTROPY,
         loss_kd_t=dict(type='mmssc.FeatureDistillationLoss', loss_weight=0.25),
         loss_kd_sc=dict(type='mmssc.ClassCenterDistillationLoss', loss_weight=0.25),
         loss_kd_sa=dict(type='mmssc.ClassAffinityDistillationLoss', loss_weight=0.25),
     )
 
 
-class CleanersParity:
+class CleanersParity(CaseFilesOnly):
     """Recipe of the cases of CleanerS."""
-
-    def check_units(self, case: ParityCase, report: ParityReport) -> None:
-        """Refuse: all of CleanerS is in its case files.
-
-        Raises:
-            DataError: Always.
-        """
-        raise DataError(case.path, expected='a case file (--case)', found='unit cases')
 
     def check_case(
         self,
@@ -78,7 +71,7 @@ class CleanersParity:
         self._check_synthetic(student, seed, case, report)
         made = make_inputs(seed).to(options.device)
         taught = self._check_teacher(student, manifest, seed, made, case, report, options)
-        _load(student, manifest, seed + STUDENT_SEED, options.device)
+        load_filled(student, METHOD, manifest, seed + STUDENT_SEED, options.device)
         with torch.set_grad_enabled(not options.forward_only), capture_levels(student) as levels:
             outputs = student.forward_network(made.inputs)
         _check_network(student, outputs, levels, made, case, report, 'student.')
@@ -110,16 +103,8 @@ class CleanersParity:
             dict(logits=batch.logits_3d, tsdf_feat=feat)
             for batch, feat in zip((student, teacher), features)
         )
-        labels = model.label_volume(student.samples)
-        losses = dict(
-            loss_2d=model.loss_2d(
-                student.logits_2d, labels_of_pixels(labels, student.pixel_to_voxel)
-            ),
-            loss_3d=model.loss_3d(
-                student.logits_3d, labels, mask=model.label_weight(student.samples)
-            ),
-            **model.distillation_losses(outputs, taught, student.samples),
-        )
+        losses = synthetic_losses(model, student)
+        losses.update(model.distillation_losses(outputs, taught, student.samples))
         _compare_losses(_by_reference_names(model, losses), 'synth.', case, report)
         check_scores(
             student.logits_3d, student.logits_2d, student.voxel_to_pixel, student.samples,
@@ -136,7 +121,7 @@ class CleanersParity:
         report: ParityReport,
         options: ParityOptions,
     ) -> dict[str, Tensor]:
-        teacher = _load(student.build_teacher(), manifest, seed, options.device)
+        teacher = load_filled(student.build_teacher(), METHOD, manifest, seed, options.device)
         with torch.no_grad(), capture_levels(teacher) as levels:
             outputs = teacher.forward_network(made.inputs)
             _check_network(teacher, outputs, levels, made, case, report, 'teacher.')
@@ -199,16 +184,6 @@ def _compare_losses(
 ) -> None:
     for name, value in losses.items():
         report.close(f'{prefix}{name}', value, case[f'{prefix}{name}'], relative=LOSS)
-
-
-def _load(
-    model: RGBDCompletor, manifest: str | PathLike[str], seed: int, device: str
-) -> RGBDCompletor:
-    """Weights filled by seed, through the importer."""
-    reference = fill_checkpoint(manifest, seed)
-    state, _ = import_state_dict(reference, METHOD, model.state_dict(), str(manifest))
-    model.load_state_dict(state, strict=True)
-    return model.to(device).eval()
 
 
 def _check_network(

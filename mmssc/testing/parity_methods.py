@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmssc.errors import DataError
 
 from .parity import ParityRecipe
+from .parity_ammnet import AMMNetParity
 from .parity_cleaners import CleanersParity
 from .parity_sgn import SGNParity
 from .parity_sketch import SketchParity
@@ -19,6 +20,7 @@ RECIPES: dict[str, ParityRecipe] = {
     'symphonies': SymphoniesParity('full'),
     'symphonies-small': SymphoniesParity('small'),
     'symphonies-decoder': SymphoniesParity('decoder'),
+    'ammnet': AMMNetParity(),
 }
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
@@ -12,13 +11,22 @@ import torch
 from torch import Tensor
 
 from mmssc.evaluation.functional import count_voxels
-from mmssc.models.checkpoint_import import get_method, import_state_dict
+from mmssc.models.checkpoint_import import get_method
 from mmssc.models.completors.sketch import SketchCompletor
 from mmssc.registry import MODELS
 
 from . import reference_fill as fill
-from .parity import ParityCase, ParityOptions, ParityReport, fill_checkpoint
-from .parity_rgbd import GRADIENT, LOSS, PROBE, gradient_norms, our_name, unweighted
+from .parity import ParityCase, ParityOptions, ParityReport
+from .parity_rgbd import (
+    GRADIENT,
+    LOSS,
+    PROBE,
+    capture_outputs,
+    gradient_norms,
+    load_filled,
+    our_name,
+    unweighted,
+)
 from .parity_rgbd_inputs import NUM_CLASSES
 from .parity_sketch_inputs import SketchCaseInputs, check_inputs, make_inputs
 from .parity_sketch_units import check_sketch_units
@@ -195,39 +203,7 @@ def build_sketch(
         config['tsdf_encoder'].update(losses.pop('tsdf_encoder'))
         config.update(losses)
     model = MODELS.build(dict(config))
-    reference = fill_checkpoint(manifest, seed)
-    state, _ = import_state_dict(reference, METHOD, model.state_dict(), str(manifest))
-    model.load_state_dict(state, strict=True)
-    return model.to(options.device).eval()
-
-
-@contextmanager
-def capture_outputs(
-    model: SketchCompletor, names: Mapping[str, str]
-) -> Iterator[dict[str, list[Tensor]]]:
-    """What modules return while the model runs, call by call.
-
-    Args:
-        model: The model.
-        names: Path of a module -> name of its output.
-    """
-    outputs: dict[str, list[Tensor]] = {}
-
-    def keep(name: str) -> Any:
-        def hook(module: Any, args: Any, output: Any) -> None:
-            level = output if isinstance(output, Tensor) else output[-1]
-            outputs.setdefault(name, []).append(level.detach())
-
-        return hook
-
-    handles = [
-        model.get_submodule(path).register_forward_hook(keep(name)) for path, name in names.items()
-    ]
-    try:
-        yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
+    return load_filled(model, METHOD, manifest, seed, options.device)
 
 
 @torch.no_grad()

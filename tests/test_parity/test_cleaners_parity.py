@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmssc.testing import parity_cleaners
+from mmssc.testing import parity_rgbd
 from mmssc.testing.parity_rgbd_inputs import make_inputs, make_mapping, synthetic_batch
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def test_gradients(config: str | None, run_tool: RunTool) -> None:
 
 @pytest.mark.slow
 def test_a_broken_weight_is_found(run_tool: RunTool, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill = parity_cleaners.fill_checkpoint
+    fill = parity_rgbd.fill_checkpoint
 
     def fill_wrong(*arguments: object) -> dict[str, Tensor]:
         state = fill(*arguments)
@@ -57,7 +57,7 @@ def test_a_broken_weight_is_found(run_tool: RunTool, monkeypatch: pytest.MonkeyP
         state[f'{stem}.kv.weight'][:512] = query
         return state
 
-    monkeypatch.setattr(parity_cleaners, 'fill_checkpoint', fill_wrong)
+    monkeypatch.setattr(parity_rgbd, 'fill_checkpoint', fill_wrong)
     status, text = run_tool(*ARGUMENTS, '--forward-only', '--failures-only')
     failed = text[text.index('figures compared') :]
     assert status == 1

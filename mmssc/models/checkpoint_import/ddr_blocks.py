@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ['NYU_GRID', 'UNUSED_SHORTCUT', 'conv_stack_keys', 'two_stage_unet', 'unused_shortcuts']
+__all__ = [
+    'NYU_GRID', 'UNUSED_SHORTCUT', 'conv_stack_keys', 'two_stage_unet', 'unused_shortcuts',
+    'unused_shortcuts_of',
+]  # fmt: skip
 
 UNUSED_SHORTCUT = 'shortcut of a block without stride: built and stored by the reference, not used'
 # Grid of the published checkpoints; no weight depends on it.
@@ -49,9 +52,11 @@ def two_stage_unet(layers: str, classify: str) -> dict[str, str]:
 
 def unused_shortcuts(*stages: str) -> Mapping[str, str]:
     """Dropped paths of the blocks 1 to 3 of each stage (path in the reference)."""
+    return unused_shortcuts_of(*(f'{stage}.{block}' for stage in stages for block in (1, 2, 3)))
+
+
+def unused_shortcuts_of(*blocks: str) -> Mapping[str, str]:
+    """Dropped paths of blocks without stride (paths in the reference)."""
     return {
-        f'{stage}.{block}.downsample{number}': UNUSED_SHORTCUT
-        for stage in stages
-        for block in (1, 2, 3)
-        for number in (2, 3, 4)
+        f'{block}.downsample{number}': UNUSED_SHORTCUT for block in blocks for number in (2, 3, 4)
     }

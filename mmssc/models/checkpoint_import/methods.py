@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmssc.errors import DataError
 
+from .ammnet import AMMNET
 from .cleaners import CLEANERS, CLEANERS_TEACHER
 from .key_map import CheckpointMethod
 from .sgn import SGN
@@ -14,7 +15,7 @@ __all__ = ['METHODS', 'get_method', 'register_method']
 
 METHODS: dict[str, CheckpointMethod] = {
     method.name: method
-    for method in (SGN, CLEANERS, CLEANERS_TEACHER, SKETCH, SKETCH_BACKBONE, SYMPHONIES)
+    for method in (SGN, CLEANERS, CLEANERS_TEACHER, AMMNET, SKETCH, SKETCH_BACKBONE, SYMPHONIES)
 }
 
 

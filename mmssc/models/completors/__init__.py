@@ -1,5 +1,6 @@
 """Completors: the top-level models."""
 
+from .ammnet import AMMNet
 from .base_completor import BaseCompletor
 from .cleaners import CleanerS
 from .light import LightCompletor
@@ -9,6 +10,6 @@ from .sketch import SketchCompletor
 from .symphonies import Symphonies
 
 __all__ = [
-    'SGN', 'BaseCompletor', 'CleanerS', 'LightCompletor', 'RGBDCompletor', 'SketchCompletor',
-    'Symphonies',
+    'SGN', 'AMMNet', 'BaseCompletor', 'CleanerS', 'LightCompletor', 'RGBDCompletor',
+    'SketchCompletor', 'Symphonies',
 ]  # fmt: skip

@@ -265,7 +265,16 @@ class TwoStageUNet(nn.Module):
         Raises:
             ValueError: A side is no multiple of 4.
         """
-        if any(side % 4 for side in x.shape[2:]):
-            raise ValueError(f'every side must be a multiple of 4, got {tuple(x.shape[2:])}')
+        self.check_sides(x)
         s1, s2 = self.trunk(x)
         return self.up2(self.up1(s2) + s1)
+
+    @staticmethod
+    def check_sides(x: Tensor) -> None:
+        """Raise where (B, C, X, Y, Z) would not come back in its shape.
+
+        Raises:
+            ValueError: A side is no multiple of 4.
+        """
+        if any(side % 4 for side in x.shape[2:]):
+            raise ValueError(f'every side must be a multiple of 4, got {tuple(x.shape[2:])}')

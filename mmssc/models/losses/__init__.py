@@ -1,5 +1,6 @@
 """Losses for semantic scene completion."""
 
+from .adversarial import AdversarialLoss
 from .base_loss import SSCLoss
 from .class_weights import class_weights_from_counts
 from .context_relation import ContextRelationLoss
@@ -16,9 +17,9 @@ from .occupancy import BinaryOccupancyLoss
 from .scene_class_affinity import GeometricScalLoss, SemanticScalLoss
 
 __all__ = [
-    'BinaryOccupancyLoss', 'ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss',
-    'ContextRelationLoss', 'FeatureDistillationLoss', 'FrustumProportionLoss',
-    'GeometricScalLoss', 'LovaszSoftmaxLoss', 'SSCLoss',
+    'AdversarialLoss', 'BinaryOccupancyLoss', 'ClassAffinityDistillationLoss',
+    'ClassCenterDistillationLoss', 'ContextRelationLoss', 'FeatureDistillationLoss',
+    'FrustumProportionLoss', 'GeometricScalLoss', 'LovaszSoftmaxLoss', 'SSCLoss',
     'SemanticScalLoss', 'StandardNormalKLLoss', 'VoxelCrossEntropyLoss',
     'class_weights_from_counts',
 ]  # fmt: skip

@@ -1,0 +1,30 @@
+"""AMMNet on a 2D segmentation of DeepLabv3 that was computed before, in place of the image."""
+
+_base_ = './ammnet_segformer-b2_nyu.py'
+
+model = dict(
+    backbone=None,
+    image_head=None,
+    lifter=None,
+    loss_2d=None,
+    segmentation_encoder=dict(
+        type='mmssc.SegmentationEncoder',
+        # Ids 0 ... 13, one-hot at the voxels that a pixel hits.
+        num_segments=14,
+        widths=(3, 64, 256),
+        norm_cfg=dict(type='mmssc.DistributedBN'),
+    ),
+)
+inputs = ['segmentation', 'tsdf', 'voxel_to_pixel']
+targets = ['gt_voxels', 'label_weight']
+train_pipeline = [
+    dict(type='LoadPreparedFrame', keys=[*inputs, *targets]),
+    dict(type='PackSSCInputs'),
+]
+test_pipeline = [
+    dict(type='LoadPreparedFrame', keys=[*inputs, *targets, 'eval_masks']),
+    dict(type='PackSSCInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

@@ -1,0 +1,256 @@
+"""AMMNet: image features modulated by the TSDF, against a discriminator (arXiv 2403.07560)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+
+from mmssc.errors import DataError
+from mmssc.models.fake_volumes import erase_voxels, one_hot_volume, shuffle_classes
+from mmssc.models.players import Player, frozen
+from mmssc.registry import MODELS
+from mmssc.structures import SSCDataSample
+
+from .rgbd_completor import RGBDCompletor
+
+__all__ = ['AMMNet']
+
+_DISCRIMINATOR, _GENERATOR = 'discriminator', 'generator'
+_IGNORE = 255
+
+
+@MODELS.register_module()
+class AMMNet(RGBDCompletor):
+    """:class:`RGBDCompletor` with a modulating head and, in training, a discriminator.
+
+    One training iteration is two steps with an optimiser each: the discriminator's, on detached
+    logits of a first forward pass, then the generator's, on a second one, the discriminator frozen.
+    Prediction needs no discriminator.
+
+    Args:
+        discriminator: :class:`VolumeDiscriminator`; its ``num_classes`` and ``volume_shape`` are
+            those of the head and the grid unless given. None trains the generator alone, with one
+            optimiser.
+        loss_adv: :class:`AdversarialLoss` of the generator.
+        loss_disc: :class:`AdversarialLoss` of the discriminator, of each of its four volumes.
+        undo_for_discriminator: The discriminator sees logits whose augmentation is undone. False
+            is the authors' order: it sees flipped and transposed logits, masked by the
+            ``label_weight`` of the volume as it was.
+        segmentation_encoder: :class:`SegmentationEncoder`: features of ``inputs['segmentation']``
+            (B, H, W) take the place of lifted image features; ``backbone``, ``image_head`` and
+            ``lifter`` are then None and there is no 2D loss.
+        network: Arguments of :class:`RGBDCompletor`.
+    """
+
+    def __init__(
+        self,
+        *,
+        discriminator: Mapping[str, Any] | None = None,
+        loss_adv: dict[str, Any] | None = None,
+        loss_disc: dict[str, Any] | None = None,
+        undo_for_discriminator: bool = True,
+        segmentation_encoder: dict[str, Any] | None = None,
+        **network: Any,
+    ) -> None:
+        if segmentation_encoder is not None:
+            network = {'backbone': None, 'image_head': None, 'lifter': None, **network}
+            if network['backbone'] is not None or network['image_head'] is not None:
+                raise ValueError('segmentation_encoder takes the place of backbone and image_head')
+        super().__init__(**network)
+        self.segmentation_encoder: nn.Module | None = None
+        if segmentation_encoder is not None:
+            self.segmentation_encoder = MODELS.build(segmentation_encoder)
+        self.discriminator: nn.Module | None = None
+        if discriminator is not None:
+            shared = dict(num_classes=self.head.num_classes, volume_shape=self.voxel_grid.shape)
+            self.discriminator = MODELS.build({**shared, **discriminator})
+            if loss_adv is None or loss_disc is None:
+                raise ValueError('a discriminator needs loss_adv and loss_disc')
+            self.loss_adv, self.loss_disc = MODELS.build(loss_adv), MODELS.build(loss_disc)
+        self.undo_for_discriminator = undo_for_discriminator
+
+    def image_volume(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        """See :meth:`RGBDCompletor.image_volume`; of a segmentation there is ``volume`` alone."""
+        if self.segmentation_encoder is None:
+            return super().image_volume(inputs)
+        if 'segmentation' not in inputs:
+            raise DataError(
+                'inputs', 'segmentation', 'a 2D segmentation', sorted(inputs),
+                'Load it with LoadPreparedFrame(keys=[..., "segmentation"])',
+            )  # fmt: skip
+        if 'pixel_to_voxel' in inputs or 'voxel_to_pixel' not in inputs:
+            mapping = self.voxel_to_pixel(self.pixel_to_voxel(inputs))
+        else:
+            # A segmentation has no augmentation: every voxel reads its pixel, a shared one too.
+            mapping = inputs['voxel_to_pixel']
+        return dict(volume=self.segmentation_encoder(inputs['segmentation'], mapping))
+
+    def players(self) -> dict[str, Player]:
+        """Who learns in turns, in the order of their steps.
+
+        Raises:
+            ValueError: There is no discriminator.
+        """
+        if self.discriminator is None:
+            raise ValueError('without a discriminator there is one optimiser and one step')
+        generator = {
+            name: child
+            for name, child in self.named_children()
+            if child is not self.discriminator and next(child.parameters(), None) is not None
+        }
+        return {
+            _DISCRIMINATOR: Player({_DISCRIMINATOR: self.discriminator}, self.discriminator_losses),
+            _GENERATOR: Player(generator, self.generator_losses),
+        }
+
+    def train_step(
+        self,
+        data: dict[str, Any],
+        optim_wrapper: OptimWrapper,
+        players: Mapping[str, nn.Module] | None = None,
+    ) -> dict[str, Tensor]:
+        """The discriminator's step, then the generator's.
+
+        Args:
+            data: A batch of the data loader.
+            optim_wrapper: One wrapper per player, each with its own clipping, schedule, precision
+                and accumulation (:class:`AdversarialOptimWrapperConstructor`).
+            players: Of :meth:`players`, wrapped or not.
+
+        Returns:
+            The generator's losses, ``loss`` being their sum; the discriminator's, ``loss_disc``.
+
+        Raises:
+            DataError: The optimiser does not fit the discriminator that is there or not.
+        """
+        self._check_optimisers(optim_wrapper)
+        if self.discriminator is None:
+            return super().train_step(data, optim_wrapper)
+        data = self.data_preprocessor(data, True)
+        self._check_grids(data['data_samples'])
+        log = {}
+        for name, player in (players or self.players()).items():
+            wrapper = optim_wrapper[name]
+            with wrapper.optim_context(player):
+                losses = player(**data)
+            total, values = self.parse_losses(losses)
+            wrapper.update_params(total)
+            if name == _DISCRIMINATOR:
+                values['loss_disc'] = values.pop('loss')
+            log.update(values)
+        return log
+
+    def _check_optimisers(self, optim_wrapper: OptimWrapper) -> None:
+        several = isinstance(optim_wrapper, OptimWrapperDict)
+        if several == (self.discriminator is None):
+            with_discriminator = (
+                "optim_wrapper.constructor='mmssc.AdversarialOptimWrapperConstructor', with a "
+                'generator and a discriminator'
+            )
+            raise DataError(
+                'config', 'optim_wrapper',
+                'one optimiser, model.discriminator being None' if several else with_discriminator,
+                type(optim_wrapper).__name__,
+                'See configs/_base_/schedules/adamw_150e_adversarial.py',
+            )  # fmt: skip
+
+    def loss(
+        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
+    ) -> dict[str, Tensor]:
+        """The losses of both players, from one forward pass.
+
+        Their sum gives each player the gradient of its own losses.
+
+        Args:
+            inputs: See :meth:`RGBDCompletor.extract_feat`.
+            data_samples: With ``gt_voxels`` uint8 and ``label_weight`` bool, (X, Y, Z).
+        """
+        outputs = self.forward_network(inputs)
+        losses = self.losses_of_generator(outputs, data_samples)
+        if self.discriminator is not None:
+            losses.update(self.losses_of_discriminator(outputs, data_samples))
+        return losses
+
+    def generator_losses(
+        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
+    ) -> dict[str, Tensor]:
+        """``loss_2d``, ``loss_3d``, ``loss_adv``; arguments as of :meth:`loss`."""
+        return self.losses_of_generator(self.forward_network(inputs), data_samples)
+
+    def discriminator_losses(
+        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
+    ) -> dict[str, Tensor]:
+        """One loss for each volume that is judged; arguments as of :meth:`loss`.
+
+        The generator runs in its mode, draws its own augmentation, and gets no gradient.
+        """
+        with torch.no_grad():
+            outputs = self.forward_network(inputs)
+        return self.losses_of_discriminator(outputs, data_samples)
+
+    def losses_of_generator(
+        self, outputs: Mapping[str, Tensor], data_samples: Sequence[SSCDataSample]
+    ) -> dict[str, Tensor]:
+        """See :meth:`generator_losses`, from the outputs of :meth:`forward_network`."""
+        losses = self.segmentation_losses(outputs, data_samples)
+        if self.discriminator is not None:
+            predicted = self.predicted_volume(outputs, self.label_weight(data_samples))
+            with frozen(self.discriminator):
+                losses['loss_adv'] = self.loss_adv(self.discriminator(predicted), 1.0)
+        return losses
+
+    def losses_of_discriminator(
+        self, outputs: Mapping[str, Tensor], data_samples: Sequence[SSCDataSample]
+    ) -> dict[str, Tensor]:
+        """See :meth:`discriminator_losses`, from the outputs of :meth:`forward_network`."""
+        labels, weight = self.label_volume(data_samples), self.label_weight(data_samples)
+        predicted = self.predicted_volume(outputs, weight).detach()
+        volumes = self.annotated_volumes(labels, weight)
+        # A call each, since each has batch statistics of its own, in the order of the authors.
+        return {
+            f'loss_disc_{name}': self.loss_disc(
+                self.discriminator(volume.to(predicted.dtype)), float(name == 'real'), valid
+            )
+            for name, (volume, valid) in {**volumes, 'predicted': (predicted, None)}.items()
+        }
+
+    def predicted_volume(self, outputs: Mapping[str, Tensor], weight: Tensor) -> Tensor:
+        """What the discriminator sees of a prediction: raw logits, 0 outside of ``label_weight``.
+
+        Args:
+            outputs: Of :meth:`forward_network`.
+            weight: (B, X, Y, Z) bool.
+        """
+        name = 'logits' if self.undo_for_discriminator else 'augmented_logits'
+        return outputs[name] * weight[:, None]
+
+    def annotated_volumes(
+        self, labels: Tensor, weight: Tensor, generator: torch.Generator | None = None
+    ) -> dict[str, tuple[Tensor, Tensor | None]]:
+        """What the discriminator sees of the labels: ``real``, ``shuffled`` and ``erased``.
+
+        Args:
+            labels: (B, X, Y, Z), 255 = none.
+            weight: (B, X, Y, Z) bool; voxels outside count as empty.
+            generator: Source of the random numbers; None: the global one.
+
+        Returns:
+            Name -> volume (B, K, X, Y, Z) and the samples (B,) of which there is such a fake (None:
+            all): a scene without an occupied voxel has none.
+        """
+        num_classes = self.head.num_classes
+        known = labels.masked_fill((labels == _IGNORE) | ~weight, 0)
+        # Erased are occupied voxels outside of the mask too, as in the authors' code.
+        occupied = (labels != 0) & (labels != _IGNORE)
+        real = one_hot_volume(known, num_classes)
+        shuffled = shuffle_classes(known, num_classes, generator=generator)
+        erased = erase_voxels(occupied, generator=generator)
+        return dict(
+            real=(real, None),
+            shuffled=(one_hot_volume(shuffled, num_classes), (known != 0).flatten(1).any(1)),
+            erased=(real.masked_fill(erased[:, None], 0.0), occupied.flatten(1).any(1)),
+        )

@@ -1,0 +1,67 @@
+"""Distributed training of models whose parts learn in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from mmssc.registry import MODEL_WRAPPERS
+
+__all__ = ['PlayersDistributedDataParallel']
+
+
+@MODEL_WRAPPERS.register_module()
+class PlayersDistributedDataParallel(MMSeparateDistributedDataParallel):
+    """One gradient reducer for each player of a model (see :class:`Player`).
+
+    One reducer for the whole model would wait in each step for the gradients of the side that does
+    not learn in it; looking for unused parameters costs time in every pass. mmengine's
+    ``MMSeparateDistributedDataParallel`` puts a wrapper around every child, so that the model may
+    no longer call anything of a child but ``forward``. Here the model stays as it is.
+
+    Args:
+        module: Model with a method ``players()`` and a ``train_step`` that takes them.
+        broadcast_buffers: Copy the buffers of the first process to the others in each pass.
+        find_unused_parameters: As of ``DistributedDataParallel``.
+        kwargs: Further arguments of ``MMDistributedDataParallel``, e.g. ``device_ids``.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        broadcast_buffers: bool = False,
+        find_unused_parameters: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        # The reducers are those of the players.
+        super(DistributedDataParallel, self).__init__()
+        self.module = module
+        self.players = {
+            name: MMDistributedDataParallel(
+                player,
+                broadcast_buffers=broadcast_buffers,
+                find_unused_parameters=find_unused_parameters,
+                **kwargs,
+            )
+            for name, player in module.players().items()
+        }
+
+    def train_step(
+        self, data: dict[str, Any], optim_wrapper: OptimWrapperDict
+    ) -> dict[str, Tensor]:
+        """:meth:`train_step` of the model, with reduced gradients."""
+        return self.module.train_step(data, optim_wrapper, players=self.players)
+
+    @contextmanager
+    def no_sync(self) -> Iterator[None]:
+        """Gradients stay in this process."""
+        with ExitStack() as stack:
+            for player in self.players.values():
+                stack.enter_context(player.no_sync())
+            yield
