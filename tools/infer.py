@@ -6,6 +6,12 @@ r"""Predict the scene of your own images.
 Depth maps (``--depth``) or points (``--points``) come from any stereo or mono method, or a lidar.
 Several images of one camera are several scenes. Earlier frames of one scene, for temporal models,
 are given with ``--earlier-image`` and their poses.
+
+Models for depth cameras (configs/light, RGB-D) need the depth image and its intrinsics; without
+``--cam2world`` the floor is searched in the depth image:
+
+    python tools/infer.py configs/light/light_depth_nyu.py checkpoints/light_depth_nyu.pth \
+        --depth depth.png --cam2img FX FY CX CY --out predictions
 """
 
 from __future__ import annotations
@@ -17,11 +23,20 @@ from typing import Any
 
 import numpy as np
 
-from mmssc.apis import PREDICTION_FORMATS, SSCInferencer, save_prediction
+from mmssc.apis import (
+    DEPTH_KINDS,
+    PREDICTION_FORMATS,
+    DepthInferencer,
+    SSCInferencer,
+    is_depth_config,
+    save_prediction,
+)
+from mmssc.apis.depth_inferencer import read_depth_image
 from mmssc.datasets.kitti_format import read_calib, read_poses, to_homogeneous
-from mmssc.datasets.strict_files import read_rgb
+from mmssc.datasets.strict_files import read_matrix, read_rgb
 from mmssc.engine.launch import add_cfg_options
 from mmssc.errors import DataError, MMSSCError
+from mmssc.visualization.panel import draw_depth
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,11 +47,12 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     add('config', help='config file')
     add('checkpoint', help='checkpoint file')
-    add('--image', nargs='+', required=True, metavar='FILE', help='images, each one scene')
-    add('--depth', nargs='+', metavar='FILE', help='.npy or .png, one per image')
+    add('--image', nargs='+', metavar='FILE', help='images, each one scene')
+    add('--depth', nargs='+', metavar='FILE', help='.npy or .png, one per scene')
     add('--points', nargs='+', metavar='FILE', help='.bin (float32 x y z w), one per image')
     add('--calib', help='calib.txt of KITTI: P2 and Tr')
-    add('--cam2img', nargs='+', type=float, metavar='N', help='9 numbers, or 12 (P2), row by row')
+    add('--cam2img', nargs='+', type=float, metavar='N',
+        help='9 numbers, or 12 (P2), row by row; for a depth camera also fx fy cx cy')  # fmt: skip
     add('--lidar2cam', nargs=12, type=float, metavar='N', help='voxel frame to camera, 3x4')
     add('--earlier-image', nargs='+', default=[], metavar='FILE', help='earlier frames of a scene')
     add('--earlier-depth', nargs='+', metavar='FILE', help='one per earlier image')
@@ -44,6 +60,11 @@ def parse_args() -> argparse.Namespace:
     add('--poses', help='poses.txt of KITTI: camera poses')
     add('--frames', nargs='+', type=int, metavar='N', help='lines of --poses (from 0): the image, '
         'then the earlier ones')  # fmt: skip
+    text = 'depth camera: text file with the 4x4 pose in a world with z up and the floor at 0'
+    add('--cam2world', type=Path, metavar='FILE', help=f'{text} (default: the floor is searched)')
+    text = 'depth camera: 16-bit PNG in millimetres (default), or as SSCNet distributes NYU'
+    add('--depth-kind', choices=tuple(DEPTH_KINDS), default='mm', help=text)
+    add('--segmentation', nargs='+', metavar='FILE', help='depth camera: 8-bit id images')
     add('--grid-shape', nargs=3, type=int, metavar='N', help='predict another box: voxels per axis')
     add('--grid-origin', nargs=3, type=float, metavar='METRES', help='... its lower corner')
     add('--voxel-size', type=float, metavar='METRES', help='... edge of a voxel')
@@ -55,6 +76,13 @@ def parse_args() -> argparse.Namespace:
     add('--batch-size', type=int, default=1, help='scenes at once')
     add_cfg_options(parser)
     args = parser.parse_args()
+    args.is_depth = Path(args.config).is_file() and is_depth_config(args.config)
+    if args.is_depth:
+        if not (args.depth and args.cam2img):
+            parser.error('this model needs --depth and --cam2img')
+        return args
+    if not args.image:
+        parser.error('this model needs --image')
     if bool(args.calib) == bool(args.cam2img and args.lidar2cam):
         parser.error('give either --calib, or --cam2img and --lidar2cam')
     if args.earlier_image and len(args.image) != 1:
@@ -115,6 +143,54 @@ def build_inferencer(args: argparse.Namespace) -> SSCInferencer:
     return SSCInferencer(cfg, args.checkpoint, voxel_grid=grid, **options)
 
 
+def infer_depth(args: argparse.Namespace) -> None:
+    """Predict what a depth camera sees, and write it.
+
+    Raises:
+        DataError: An input is missing or wrong.
+    """
+    if len(args.cam2img) not in (4, 9):
+        raise DataError('--cam2img', None, '4 or 9 numbers', len(args.cam2img))
+    cam2img = args.cam2img if len(args.cam2img) == 4 else np.reshape(args.cam2img, (3, 3))
+    pose = None if args.cam2world is None else read_matrix(args.cam2world, (4, 4))
+    count = len(args.depth)
+    columns = []
+    for name in ('image', 'segmentation'):
+        files = getattr(args, name) or [None] * count
+        if len(files) != count:
+            raise DataError(f'--{name}', None, f'{count} files, one per depth image', len(files))
+        columns.append(files)
+    options = dict(device=args.device, cfg_options=args.cfg_options)
+    inferencer = DepthInferencer(args.config, args.checkpoint, **options)
+    stems = unique_stems(args.depth)
+    for depth, stem, image, segmentation in zip(args.depth, stems, *columns):
+        sample = inferencer(
+            depth, cam2img, pose, image, segmentation,
+            depth_kind=args.depth_kind, origin=args.grid_origin,
+        )  # fmt: skip
+        picture = draw_depth(read_depth_image(depth, args.depth_kind))
+        picture = picture if image is None else read_rgb(image)
+        write(args, depth, stem, sample, inferencer.dataset_meta, picture)
+
+
+def unique_stems(names: list[str]) -> list[str]:
+    """File names without folder and suffix, numbered where two are alike."""
+    stems = [Path(name).stem for name in names]
+    if len(set(stems)) != len(stems):
+        stems = [f'{number:03d}_{stem}' for number, stem in enumerate(stems)]
+    return stems
+
+
+def write(
+    args: argparse.Namespace, name: str, stem: str, sample: Any, meta: Any, image: np.ndarray
+) -> None:
+    """Write a prediction and say so."""
+    occupied = float((sample.pred_voxels > 0).float().mean())
+    print(f'{name}: {occupied:.1%} of {tuple(sample.pred_voxels.shape)} voxels occupied')
+    for path in save_prediction(sample, meta, args.out / stem, args.formats, image):
+        print(f'  {path}')
+
+
 def infer(args: argparse.Namespace) -> None:
     """Predict and write.
 
@@ -124,26 +200,20 @@ def infer(args: argparse.Namespace) -> None:
     cam2img, lidar2cam = read_camera(args)
     earlier = earlier_frames(args, lidar2cam)
     inferencer = build_inferencer(args)
-    stems = [Path(name).stem for name in args.image]
-    if len(set(stems)) != len(stems):
-        stems = [f'{number:03d}_{stem}' for number, stem in enumerate(stems)]
+    stems = unique_stems(args.image)
     results = inferencer(
         args.image, cam2img, lidar2cam, depth=args.depth, points=args.points,
         earlier_frames=[earlier] if earlier else (), batch_size=args.batch_size,
     )  # fmt: skip
     for name, stem, sample in zip(args.image, stems, results):
-        image = read_rgb(name)
-        occupied = float((sample.pred_voxels > 0).float().mean())
-        print(f'{name}: {occupied:.1%} of {tuple(sample.pred_voxels.shape)} voxels occupied')
-        meta = inferencer.dataset_meta
-        for path in save_prediction(sample, meta, args.out / stem, args.formats, image):
-            print(f'  {path}')
+        write(args, name, stem, sample, inferencer.dataset_meta, read_rgb(name))
 
 
 def main() -> int:
     """Run; errors become one line."""
     try:
-        infer(parse_args())
+        args = parse_args()
+        (infer_depth if args.is_depth else infer)(args)
     except MMSSCError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

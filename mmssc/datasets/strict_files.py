@@ -21,9 +21,9 @@ from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
 __all__ = [
-    'NpzArchive', 'read_bytes', 'read_ends', 'read_npy', 'read_npy_shape', 'read_npz',
-    'read_png_uint16', 'read_png_uint8', 'read_rgb', 'read_text', 'write_npy', 'write_npz',
-    'write_npz_member',
+    'NpzArchive', 'read_bytes', 'read_ends', 'read_matrix', 'read_npy', 'read_npy_shape',
+    'read_npz', 'read_png_uint16', 'read_png_uint8', 'read_rgb', 'read_text', 'write_npy',
+    'write_npz', 'write_npz_member',
 ]  # fmt: skip
 
 _NPY_MAGIC = b'\x93NUMPY'
@@ -88,6 +88,23 @@ def read_text(path: str | PathLike[str]) -> str:
         return read_bytes(path).decode('utf-8')
     except UnicodeDecodeError as error:
         raise DataError(path, 'encoding', 'UTF-8 text', error) from error
+
+
+def read_matrix(path: str | PathLike[str], shape: tuple[int, int]) -> np.ndarray:
+    """A text file of numbers, separated by blanks or commas, as float64 of ``shape``.
+
+    Raises:
+        DataError: The file is missing, holds something else, or another number of numbers.
+    """
+    words = read_text(path).replace(',', ' ').split()
+    try:
+        numbers = np.array([float(word) for word in words])
+    except ValueError as error:
+        raise DataError(path, 'content', 'numbers', error) from error
+    if numbers.size != shape[0] * shape[1] or not np.isfinite(numbers).all():
+        expected = f'{shape[0]} x {shape[1]} finite numbers'
+        raise DataError(path, 'content', expected, f'{numbers.size} numbers')
+    return numbers.reshape(shape)
 
 
 def _parse_npy_header(

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mmssc.fileio import atomic_write
 
-__all__ = ['compose_panel', 'draw_legend', 'draw_points', 'write_png']
+__all__ = ['compose_panel', 'draw_depth', 'draw_legend', 'draw_points', 'write_png']
 
 TEXT, FAINT_TEXT, BACKGROUND = (33, 37, 41), (160, 166, 173), (255, 255, 255)
 TITLE_HEIGHT, TITLE_SIZE, LEGEND_SIZE, GAP = 34, 19, 17, 12
@@ -103,6 +103,23 @@ def draw_points(
         v = np.minimum(pixels[:, 1] + step_v, height - 1)
         picture[v, u] = colors
     return picture
+
+
+def draw_depth(depth: np.ndarray, max_depth: float | None = None) -> np.ndarray:
+    """A depth map in colours (near red, far blue, none black).
+
+    Args:
+        depth: (H, W) metres, 0 = none.
+        max_depth: Depth of the last colour in metres; None: the 99th percentile.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    known = depth > 0
+    if max_depth is None:
+        max_depth = float(np.percentile(depth[known], 99)) if known.any() else 1.0
+    share = np.clip(255 * (1 - depth / max_depth), 0, 255).astype(np.uint8)
+    return cv2.applyColorMap(share, cv2.COLORMAP_TURBO)[..., ::-1] * known[..., None]
 
 
 def _titled(title: str, picture: np.ndarray, width: int) -> np.ndarray:

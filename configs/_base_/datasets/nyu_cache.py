@@ -1,5 +1,5 @@
-# NYU Depth V2 in one file with a 2D segmentation, written by
-# tools/dataset_converters/nyu_cache.py. Where the data lies: a link data/nyu_cache, or
+# NYU Depth V2 in one file, for models that read depth alone (nyu_cache_seg.py: and a segmentation),
+# written by tools/dataset_converters/nyu_cache.py. Where the data lies: a link data/nyu_cache, or
 # --cfg-options train_dataloader.dataset.data_root=DIR val_dataloader.dataset.data_root=DIR ...
 dataset_type = 'NYUDataset'
 data_root = 'data/nyu_cache'
@@ -8,7 +8,7 @@ data_root = 'data/nyu_cache'
 # light_seg_nyu_choose.py); the official test frames are for the final figures alone.
 held_out_frames = list(range(0, 795, 8))
 
-inputs = ['tsdf', 'voxel_to_pixel', 'segmentation']
+inputs = ['tsdf', 'voxel_to_pixel']
 targets = ['gt_voxels', 'label_weight']
 train_pipeline = [
     dict(type='LoadPreparedFrame', keys=[*inputs, *targets]),

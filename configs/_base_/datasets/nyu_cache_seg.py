@@ -1,0 +1,18 @@
+# NYU Depth V2 in one file, for models that read a 2D segmentation beside the depth.
+_base_ = './nyu_cache.py'
+
+inputs = ['tsdf', 'voxel_to_pixel', 'segmentation']
+targets = ['gt_voxels', 'label_weight']
+train_pipeline = [
+    dict(type='LoadPreparedFrame', keys=[*inputs, *targets]),
+    dict(type='AddViewVolumes'),
+    dict(type='PackSSCInputs'),
+]
+test_pipeline = [
+    dict(type='LoadPreparedFrame', keys=[*inputs, *targets, 'eval_masks']),
+    dict(type='AddViewVolumes'),
+    dict(type='PackSSCInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -1,0 +1,157 @@
+"""From a raw depth image to voxels: a made-up room, a small random network, the shipped ones."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from mmssc.apis import DepthInferencer, is_depth_config
+from mmssc.datasets.nyu_format import write_nyu_depth, write_plain_depth_mm
+from mmssc.datasets.strict_files import read_npz
+from mmssc.errors import DataError
+from mmssc.registry import MODELS
+
+ROOT = Path(__file__).resolve().parents[2]
+CAMERA = (259.42895, 259.42895, 160.0, 120.0)
+
+
+@pytest.fixture(scope='module')
+def room():
+    """Depth in metres, labels, pose and corner of a room of make_synthetic.py (seed 0)."""
+    path = ROOT / 'tests/data/light/room.npz'
+    stored = dict(read_npz(path, ['depth_mm', 'labels', 'cam2world', 'origin']))
+    stored['depth'] = stored.pop('depth_mm').astype(np.float32) / 1000
+    return stored
+
+
+def small_config(name: str) -> Config:
+    cfg = Config.fromfile(ROOT / f'configs/light/{name}.py')
+    cfg.model.stem.out_channels = 8
+    cfg.model.head.update(channels=(8, 12, 12), hidden_channels=8)
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def inferencer():
+    torch.manual_seed(0)
+    return DepthInferencer(small_config('light_depth_nyu'), device='cpu')
+
+
+def test_which_configs_are_for_depth_cameras():
+    assert is_depth_config(ROOT / 'configs/light/light_depth_nyu.py')
+    assert is_depth_config(ROOT / 'configs/cleaners/cleaners_r50_nyu.py')
+    assert not is_depth_config(ROOT / 'configs/sgn/sgn-T.py')
+    with pytest.raises(DataError, match='SSCInferencer'):
+        DepthInferencer(ROOT / 'configs/sgn/sgn-T.py')
+
+
+def test_the_box_lies_in_front_of_the_camera(inferencer, room):
+    sample = inferencer(room['depth'], CAMERA, room['cam2world'])
+    x, z, y = sample.voxel_grid.origin
+    np.testing.assert_allclose((x, y, z), room['origin'], atol=1e-5)
+    assert sample.pred_voxels.shape == (60, 36, 60) and sample.img_shape == (240, 320)
+    np.testing.assert_allclose(np.linalg.inv(sample.lidar2cam[0]), room['cam2world'], atol=1e-6)
+
+
+def test_without_a_pose_the_floor_tells_it(inferencer, room):
+    sample = inferencer(room['depth'], CAMERA)
+    found = np.linalg.inv(sample.lidar2cam[0])
+    height, up = room['cam2world'][2, 3], room['cam2world'][2, :3]
+    # Little of the floor is in the picture.
+    assert abs(found[2, 3] - height) < 0.15
+    np.testing.assert_allclose(found[2, :3], up, atol=0.06)
+
+
+def test_only_surfaces_and_hidden_space_are_kept(inferencer, room):
+    plain = inferencer(room['depth'], CAMERA, room['cam2world'], hide_unknown=False).pred_voxels
+    kept = inferencer(room['depth'], CAMERA, room['cam2world']).pred_voxels
+    assert (kept > 0).any() and torch.equal(kept[kept > 0], plain[kept > 0])
+    # Half a metre in front of the camera there is nothing.
+    assert plain.count_nonzero() > kept.count_nonzero()
+
+
+def test_a_box_of_ones_own(inferencer, room):
+    corner = tuple(room['origin'] + [0.4, 0, 0])
+    sample = inferencer(room['depth'], CAMERA, room['cam2world'], origin=corner)
+    assert sample.voxel_grid.origin == pytest.approx((corner[0], corner[2], corner[1]))
+
+
+@pytest.mark.parametrize('kind, write', [('mm', write_plain_depth_mm), ('nyu', write_nyu_depth)])
+def test_files_and_arrays_give_the_same(inferencer, room, tmp_path, kind, write):
+    write(tmp_path / 'depth.png', room['depth'])
+    expected = inferencer(room['depth'], CAMERA, room['cam2world']).pred_voxels
+    file = tmp_path / 'depth.png'
+    found = inferencer(file, CAMERA, room['cam2world'], depth_kind=kind).pred_voxels
+    assert torch.equal(found, expected)
+
+
+def test_a_segmentation_is_read_where_the_model_wants_one(room):
+    torch.manual_seed(0)
+    model = DepthInferencer(small_config('light_seg_nyu'), device='cpu')
+    with pytest.raises(DataError, match='this model reads one'):
+        model(room['depth'], CAMERA, room['cam2world'])
+    with pytest.raises(DataError, match='segmentation size'):
+        ids = np.zeros((240, 300), np.uint8)
+        model(room['depth'], CAMERA, room['cam2world'], segmentation=ids)
+    logits = []
+    for value in (1, 12):
+        ids = np.full((240, 320), value, np.uint8)
+        model.model.test_cfg['keep_logits'] = True
+        sample = model(room['depth'], CAMERA, room['cam2world'], segmentation=ids)
+        logits.append(sample.voxel_logits)
+    assert not torch.allclose(*logits)
+
+
+def test_depth_in_another_unit(inferencer, room):
+    with pytest.raises(DataError, match='a pixel in the box'):
+        inferencer(room['depth'] * 1000, CAMERA, room['cam2world'])
+
+
+def test_a_pose_that_is_none(inferencer, room):
+    with pytest.raises(DataError, match='rotation'):
+        inferencer(room['depth'], CAMERA, np.diag([1.0, 2, 1, 1]))
+
+
+@pytest.fixture
+def infer(monkeypatch):
+    """The main function of tools/infer.py, in this process."""
+    spec = spec_from_file_location('infer', ROOT / 'tools/infer.py')
+    tool = module_from_spec(spec)
+    spec.loader.exec_module(tool)
+
+    def run(*options):
+        monkeypatch.setattr(sys, 'argv', ['infer.py', *map(str, options)])
+        return tool.main()
+
+    return run
+
+
+def test_the_command(infer, room, tmp_path, capsys):
+    """A depth file, a pose file, files out."""
+    cfg = small_config('light_depth_nyu')
+    cfg.dump(tmp_path / 'config.py')
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / 'small.pth')
+    write_plain_depth_mm(tmp_path / 'shelf.png', room['depth'])
+    np.savetxt(tmp_path / 'pose.txt', room['cam2world'])
+    command = (
+        tmp_path / 'config.py', tmp_path / 'small.pth', '--depth', tmp_path / 'shelf.png',
+        '--out', tmp_path / 'out', '--formats', 'npy', 'ply', 'png', '--device', 'cpu',
+    )  # fmt: skip
+    assert infer(*command, '--cam2img', *CAMERA, '--cam2world', tmp_path / 'pose.txt') == 0
+    assert {p.name for p in (tmp_path / 'out').iterdir()} == {
+        'shelf.npy', 'shelf.ply', 'shelf.png'
+    }  # fmt: skip
+    assert Image.open(tmp_path / 'out/shelf.png').size[0] == 1600
+    assert 'voxels occupied' in capsys.readouterr().out
+    assert infer(*command, '--cam2img', 1, 2, 3) == 1
+    assert '4 or 9 numbers' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        infer(*command)
+    assert 'needs --depth and --cam2img' in capsys.readouterr().err
