@@ -53,6 +53,31 @@ def real_frames() -> Path:
     return Path(folder)
 
 
+def _folder_of(variable: str, what: str) -> Path:
+    folder = os.environ.get(variable)
+    if not folder:
+        pytest.skip(f'set {variable} to {what}')
+    return Path(folder)
+
+
+@pytest.fixture(scope='session')
+def real_nyu() -> Path:
+    """The files of 3D-Sketch for all frames of NYU, where the machine has them."""
+    return _folder_of('MMSSC_NYU', 'a folder with TSDF, Mapping and Label of NYU')
+
+
+@pytest.fixture(scope='session')
+def raw_nyu() -> Path:
+    """A raw NYU tree that holds frame 0001, where the machine has one."""
+    return _folder_of('MMSSC_NYU_RAW', 'a raw NYU tree with the depth image and .bin of frame 0001')
+
+
+@pytest.fixture(scope='session')
+def seven_scenes() -> Path:
+    """Frames 000000 and 000100 of a 7-Scenes room, where the machine has them."""
+    return _folder_of('MMSSC_SEVEN_SCENES', 'a folder with frame-000000.depth.png of 7-Scenes')
+
+
 @pytest.fixture
 def tool_in_process(monkeypatch, capsys):
     """``tool_in_process('misc/x.py')`` gives a function: arguments -> (exit status, output).

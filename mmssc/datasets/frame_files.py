@@ -147,7 +147,12 @@ def _check_prepared(path: Path, key: str, array: np.ndarray, spec: FrameSpec) ->
     return volume
 
 
-def write_prepared(path: Path, arrays: Mapping[str, np.ndarray], spec: FrameSpec) -> None:
+def write_prepared(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    spec: FrameSpec,
+    extras: Mapping[str, np.ndarray] | None = None,
+) -> None:
     """Write a prepared npz, atomically; :func:`read_frame_file` gives the same arrays.
 
     ``tsdf_fine`` is rounded to float16.
@@ -156,11 +161,12 @@ def write_prepared(path: Path, arrays: Mapping[str, np.ndarray], spec: FrameSpec
         path: The file.
         arrays: By key, see :func:`read_frame_file`.
         spec: What they must look like.
+        extras: Further arrays, by their name in the file.
 
     Raises:
         DataError: An array would not read back.
     """
-    stored = {}
+    stored = dict(extras or {})
     for key, array in arrays.items():
         name = PREPARED_NAMES[key]
         array = _check_prepared(path, key, np.asarray(array), spec)
@@ -168,11 +174,12 @@ def write_prepared(path: Path, arrays: Mapping[str, np.ndarray], spec: FrameSpec
     write_npz(path, stored)
 
 
-def has_prepared(path: Path, keys: Sequence[str]) -> bool:
+def has_prepared(path: Path, keys: Sequence[str], extras: Sequence[str] = ()) -> bool:
     """Whether a prepared npz is there and has the arrays of these keys (not their contents)."""
+    names = {PREPARED_NAMES[key] for key in keys} | set(extras)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {PREPARED_NAMES[key] for key in keys} <= set(archive.files)
+            return names <= set(archive.files)
     except (OSError, ValueError, EOFError, LookupError):
         return False
     except Exception as error:  # noqa: BLE001

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mmssc.datasets.frame_files import FrameSpec
 from mmssc.datasets.frame_list import FrameList, write_frame_list
@@ -31,7 +32,7 @@ from mmssc.datasets.preparation.rgbd_tree import (
 from mmssc.errors import DataError
 from mmssc.structures import VoxelGrid
 
-__all__ = ['add_volume_options', 'parse_camera', 'prepare_nyu', 'spec_of']
+__all__ = ['add_volume_options', 'claim_results', 'parse_camera', 'prepare_nyu', 'spec_of']
 
 Camera = tuple[float, float, float, float]
 _TORCHSSC_FOLDERS = ('TSDF', 'Mapping', 'Label', 'sketch3D')
@@ -58,12 +59,14 @@ def scaled_camera(camera: str | Camera, image_size: Sequence[int]) -> Camera:
     return fx * across, fy * down, cx * across, cy * down
 
 
-def add_volume_options(parser: argparse.ArgumentParser) -> None:
+def add_volume_options(
+    parser: argparse.ArgumentParser, image_size: tuple[int, int] | None = NYU_IMAGE_SIZE
+) -> None:
     """Options of the grid, the image and the TSDF."""
     grid = NYUDataset.METAINFO['voxel_grid']
     add = parser.add_argument_group('volumes').add_argument
     text = 'pixels, height and width'
-    add('--image-size', nargs=2, type=int, default=NYU_IMAGE_SIZE, metavar=('H', 'W'), help=text)
+    add('--image-size', nargs=2, type=int, default=image_size, metavar=('H', 'W'), help=text)
     text = 'voxels of the network along world x, z (up), y'
     add(
         '--grid-shape', nargs=3, type=int, default=grid['shape'], metavar=('X', 'Z', 'Y'), help=text
@@ -143,8 +146,13 @@ def _settings(arguments: argparse.Namespace) -> dict[str, FrameSettings]:
     }
 
 
-def _claim(folder: Path, settings: FrameSettings, overwrite: bool) -> None:
-    if not claim_folder(folder, settings.recipe(), ('.npz', '.npy'), overwrite):
+def claim_results(folder: Path, recipe: Mapping[str, Any], overwrite: bool) -> None:
+    """Make a folder ready for results; files that others made are never touched.
+
+    Raises:
+        DataError: There are files of another origin or of other settings.
+    """
+    if not claim_folder(folder, recipe, ('.npz', '.npy'), overwrite):
         raise DataError(
             folder, 'files', 'none, or some made by this command', 'files of another origin',
             'Give another --out, or --list-only to read them as they are',
@@ -158,12 +166,12 @@ def _tasks(
     if arguments.layout == 'torchssc':
         folder = out if source == 'nyu' else out / source.upper()
         for name in _TORCHSSC_FOLDERS:
-            _claim(folder / name, settings, arguments.overwrite)
+            claim_results(folder / name, settings.recipe(), arguments.overwrite)
         return [TorchSSCTask(frame, settings, folder) for frame in frames]
     coarse, fine = (out / prepared_path(source, is_fine) for is_fine in (False, True))
-    _claim(coarse.parent, settings, arguments.overwrite)
+    claim_results(coarse.parent, settings.recipe(), arguments.overwrite)
     if arguments.fine:
-        _claim(fine.parent, settings, arguments.overwrite)
+        claim_results(fine.parent, settings.recipe(), arguments.overwrite)
     return [
         PreparedTask(
             frame,

@@ -28,7 +28,10 @@ from mmssc.datasets.torchssc_format import (
 from mmssc.errors import DataError
 from mmssc.geometry import depth_volumes, label_sketch, label_weight, pool_labels
 
-__all__ = ['DEPTH_READERS', 'FrameSettings', 'PreparedTask', 'TorchSSCTask', 'prepare_frame']
+__all__ = [
+    'DEPTH_READERS', 'FrameSettings', 'PreparedTask', 'TorchSSCTask', 'prepare_frame',
+    'volumes_of_depth', 'write_volumes',
+]  # fmt: skip
 
 #: Name of a kind of depth image -> reader.
 DEPTH_READERS: dict[str, Callable[..., np.ndarray]] = dict(
@@ -162,15 +165,22 @@ class PreparedTask:
 
     def make(self) -> None:
         """Write the files."""
-        write_frame(prepare_frame(self.raw, self.settings), self, self.settings.spec)
+        arrays = prepare_frame(self.raw, self.settings)
+        write_volumes(arrays, self.settings.spec, self.output, self.fine_output)
 
 
-def write_frame(arrays: Mapping[str, np.ndarray], task: Any, spec: FrameSpec) -> None:
-    """Write the arrays to ``task.output``, the fine TSDF to ``task.fine_output``."""
-    if task.fine_output is not None:
-        write_prepared(task.fine_output, dict(tsdf_fine=arrays['tsdf_fine']), spec)
+def write_volumes(
+    arrays: Mapping[str, np.ndarray],
+    spec: FrameSpec,
+    output: Path,
+    fine_output: Path | None,
+    extras: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write a frame: everything but the fine TSDF last, which marks it as complete."""
+    if fine_output is not None:
+        write_prepared(fine_output, dict(tsdf_fine=arrays['tsdf_fine']), spec)
     coarse = {key: array for key, array in arrays.items() if key != 'tsdf_fine'}
-    write_prepared(task.output, coarse, spec)
+    write_prepared(output, coarse, spec, extras)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,182 @@
+"""Frames of one's own depth camera: pose from the floor, from files or by hand; wrong input."""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from nyu_trees import file_states
+from PIL import Image
+
+from mmssc.datasets import NYUDataset
+from mmssc.datasets.nyu_format import write_plain_depth_mm
+from mmssc.datasets.preparation.own_rgbd import prepare_own
+from mmssc.datasets.transforms import LoadPreparedFrame
+from mmssc.geometry import depth_volumes, place_grid
+from mmssc.geometry.floor import tilted_camera
+
+CAMERA = '65,65,39.5,29.5'
+# Voxels of 0.4 m.
+OPTIONS = ['--camera', CAMERA, '--grid-shape', '8', '6', '8', '--voxel-size', '0.4',
+           '--workers', '1']  # fmt: skip
+HEIGHTS = dict(a=1.2, b=1.5)
+
+
+def room_depth(height: float, tilt: float) -> np.ndarray:
+    """Depth of the floor and of a wall 3 m ahead, (60, 80)."""
+    pose = tilted_camera(height, tilt).double().numpy()
+    row, column = np.mgrid[:60, :80]
+    rays = np.stack([(column - 39.5) / 65, (row - 29.5) / 65, np.ones((60, 80))], -1)
+    rays = rays @ pose[:3, :3].T
+    with np.errstate(divide='ignore'):
+        floor = np.where(rays[..., 2] < 0, -height / rays[..., 2], np.inf)
+        wall = np.where(rays[..., 1] > 0, 3 / rays[..., 1], np.inf)
+    depth = np.minimum(floor, wall)
+    return np.where(depth < 8, depth, 0)
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    for name, height in HEIGHTS.items():
+        depth = room_depth(height, math.radians(15))
+        (tmp_path / 'depth').mkdir(exist_ok=True)
+        write_plain_depth_mm(tmp_path / f'depth/frame-{name}.png', depth)
+        (tmp_path / 'rgb').mkdir(exist_ok=True)
+        np.savetxt(tmp_path / f'{name}.txt', tilted_camera(height, math.radians(15)))
+    Image.fromarray(np.full((60, 80, 3), 7, np.uint8)).save(tmp_path / 'rgb/a.jpg')
+    return tmp_path
+
+
+def prepare(root: Path, *options: object) -> int:
+    depth = ['--depth', 'depth/frame-*.png', '--color', 'rgb/*.jpg']
+    return prepare_own('test', [str(root), *OPTIONS, *depth, *map(str, options)])
+
+
+def frames_of(root: Path, keys=('tsdf', 'voxel_to_pixel')) -> list[dict]:
+    return list(
+        NYUDataset(
+            ann_file='own_infos.json', data_root=str(root), source='own', label_source='own',
+            pipeline=[LoadPreparedFrame(keys)], test_mode=True,
+        )
+    )  # fmt: skip
+
+
+def test_pose_from_files(root):
+    assert prepare(root, '--poses', '*.txt', '--fine') == 0
+    frames = frames_of(root, ('tsdf', 'tsdf_fine', 'voxel_to_pixel'))
+    assert [frame['frame_id'] for frame in frames] == ['a', 'b']
+    for frame, height in zip(frames, HEIGHTS.values()):
+        pose = tilted_camera(height, math.radians(15))
+        grid = place_grid(pose, 0.4, (8, 6, 8))
+        assert frame['voxel_grid'].origin == pytest.approx(grid.origin, abs=1e-6)
+        assert np.allclose(frame['lidar2cam'][0] @ pose.numpy(), np.eye(4), atol=1e-5)
+        depth = np.round(room_depth(height, math.radians(15)) * 1000) / 1000
+        depth = torch.from_numpy(depth.astype(np.float32))
+        camera = torch.tensor([[65, 0, 39.5], [0, 65, 29.5], [0, 0, 1]])
+        expected = depth_volumes(depth, camera, pose, frame['voxel_grid'])
+        assert np.array_equal(frame['voxel_to_pixel'], expected.voxel_to_pixel)
+        assert np.array_equal(frame['tsdf'], expected.tsdf)
+        assert (frame['tsdf'] < 0).any() and (frame['voxel_to_pixel'] >= 0).sum() > 20
+    assert frames[0]['missing'] == set() and frames[1]['missing'] == {'img'}
+
+
+def test_the_floor_gives_the_pose(root, capsys):
+    assert prepare(root) == 0
+    assert re.search(
+        r'a: camera 1.2\d m over the floor, 15.\d degrees down', capsys.readouterr().out
+    )
+    for frame, height in zip(frames_of(root), HEIGHTS.values()):
+        found = np.linalg.inv(frame['lidar2cam'][0])
+        assert np.allclose(found, tilted_camera(height, math.radians(15)), atol=0.03)
+
+
+def test_pose_by_hand_and_grid_by_hand(root):
+    assert prepare(root, '--height', 1.3, '--tilt', 10, '--origin', -1, 0.5, -0.1) == 0
+    for frame in frames_of(root):
+        found = np.linalg.inv(frame['lidar2cam'][0])
+        assert np.allclose(found, tilted_camera(1.3, math.radians(10)), atol=1e-6)
+        assert frame['voxel_grid'].origin == pytest.approx((-1, -0.1, 0.5))
+
+
+def test_unit_of_the_depth(root):
+    assert prepare(root, '--poses', '*.txt') == 0
+    expected = frames_of(root)
+    for path in (root / 'depth').glob('*.png'):
+        millimetres = np.array(Image.open(path)).astype(np.uint16)
+        Image.fromarray(millimetres * np.uint16(5)).save(path)
+    assert prepare(root, '--poses', '*.txt', '--depth-scale', 5000, '--overwrite') == 0
+    for one, other in zip(expected, frames_of(root)):
+        assert np.allclose(one['tsdf'], other['tsdf'], atol=1e-3)
+
+
+def test_a_second_run_rewrites_nothing_and_settings_do_not_mix(root, capsys):
+    assert prepare(root) == 0
+    before = file_states(root)
+    assert prepare(root) == 0
+    assert file_states(root) == before
+    assert prepare(root, '--height', 1.3) == 1
+    assert "'height': 1.3" in capsys.readouterr().err
+
+
+def test_results_elsewhere(root, tmp_path_factory):
+    out = tmp_path_factory.mktemp('out')
+    before = file_states(root)
+    assert prepare(root, '--out', out) == 0
+    assert file_states(root) == before
+    assert frames_of(out)[0]['files']['img'][0] == str(root / 'rgb/a.jpg')
+
+
+def test_a_camera_may_be_a_file(root):
+    np.savetxt(root / 'K.txt', [[65, 0, 39.5], [0, 65, 29.5], [0, 0, 1]])
+    assert prepare(root, '--camera', root / 'K.txt') == 0
+    assert frames_of(root)[0]['cam2img'].tolist() == [[65, 0, 39.5], [0, 65, 29.5], [0, 0, 1]]
+
+
+def write_pose(text: str):
+    return lambda root: (root / 'a.txt').write_text(text)
+
+
+WRONG = [
+    (write_pose('1 2 3'), ['--poses', '*.txt'], 'a.txt: content: expected 4 x 4 .*found 3 numbers'),
+    (write_pose('x'), ['--poses', '*.txt'], 'a.txt: content: expected numbers'),
+    (write_pose('2 0 0 0 0 2 0 0 0 0 2 0 0 0 0 1'), ['--poses', '*.txt'], 'a.txt: pose'),
+    (lambda root: None, ['--poses', 'none-*.txt'], 'none-a.txt: file: expected an existing file'),
+    (lambda root: None, ['--depth', 'depth/*-*.png'], '--depth: expected one'),
+    (lambda root: None, ['--depth', 'none/*.png'], 'depth images: expected at least one'),
+    (lambda root: None, ['--image-size', '60', '81'], r'image size: .*\(60, 81\)'),
+    (lambda root: None, ['--height', '1', '--origin', '90', '0', '0'], 'a pixel in the voxel grid'),
+    (
+        lambda root: write_plain_depth_mm(root / 'depth/frame-a.png', np.full((60, 80), 2.0)),
+        [],
+        'frame-a.png: floor: .*Give --poses, or --height',
+    ),
+    (
+        lambda root: write_plain_depth_mm(root / 'depth/frame-a.png', np.zeros((60, 80))),
+        ['--height', '1'],
+        'frame-a.png: depth: expected at least one pixel',
+    ),
+]
+
+
+@pytest.mark.parametrize(('spoil', 'options', 'text'), WRONG)
+def test_wrong_input_is_named(root, capsys, spoil, options, text):
+    spoil(root)
+    assert prepare(root, *options) == 1
+    assert re.search(text, capsys.readouterr().err)
+
+
+def test_wrong_camera_is_refused(root, capsys):
+    with pytest.raises(SystemExit):
+        prepare(root, '--camera', root / 'none.txt')
+    assert 'none.txt: file: expected an existing file' in capsys.readouterr().err
+
+
+def test_frames_that_work_are_listed_beside_one_that_does_not(root):
+    shutil.copy(root / 'rgb/a.jpg', root / 'depth/frame-a.png')
+    assert prepare(root) == 1
+    assert [frame['frame_id'] for frame in frames_of(root)] == ['b']

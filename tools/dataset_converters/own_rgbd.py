@@ -1,0 +1,13 @@
+"""Prepare the frames of any depth camera: TSDF, voxel-pixel mapping, pose, info list.
+
+See docs/en/user_guides/own_rgbd_camera.md.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from mmssc.datasets.preparation.own_rgbd import prepare_own
+
+if __name__ == '__main__':
+    sys.exit(prepare_own(__doc__.splitlines()[0]))
