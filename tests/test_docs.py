@@ -167,6 +167,7 @@ def test_every_page_is_reachable_from_the_index():
     [
         ('semantic_kitti', 'SemanticKITTIDataset'),
         ('sscbench_kitti360', 'SSCBenchKITTI360Dataset'),
+        ('nyu', 'NYUDataset'),
     ],
 )
 def test_class_tables_are_those_of_the_code(page, dataset):

@@ -18,6 +18,7 @@ from mmssc.datasets.frame_list import (
     camera_matrix,
     read_frame_list,
 )
+from mmssc.datasets.nyu_format import RAW_TO_CLASS
 from mmssc.errors import DataError
 from mmssc.registry import DATASETS
 
@@ -81,6 +82,7 @@ class NYUDataset(BaseDataset):
             7049946, 80205, 1072333, 907680, 116952, 180994, 436852, 282264, 255113, 28247,
             1806927, 852366,
         ),
+        learning_map={raw: int(number) for raw, number in enumerate(RAW_TO_CLASS)},
         voxel_grid=dict(
             origin=[0.0, 0.0, 0.0], voxel_size=[0.08] * 3, shape=[60, 36, 60],
             axes=['x', 'z', 'y'], frame='world',

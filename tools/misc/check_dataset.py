@@ -2,8 +2,9 @@
 
 Given a data folder, checks the whole tree of SemanticKITTI or SSCBench-KITTI-360, raw and prepared,
 and, where lidar scans are there, that the SemanticKITTI voxels are not of release 1.0 (one voxel
-late). Given a config, checks exactly the files that it reads. Prints one line per folder and kind
-of problem, with the frames, or with --list one per file, and exits with 1 if there is any.
+late). Given a config, also one of NYU, checks exactly the files that it reads. Prints one line per
+folder and kind of problem, with the frames, or with --list one per file, and exits with 1 if there
+is any.
 """
 
 from __future__ import annotations

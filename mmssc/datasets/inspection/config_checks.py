@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mmssc.datasets.inspection.frame_checks import check_frames
 from mmssc.datasets.inspection.report import TreeReport
+from mmssc.datasets.nyu import NYUDataset
 from mmssc.datasets.ssc_dataset import SSCDataset
 from mmssc.errors import DataError
 from mmssc.registry import DATASETS
@@ -20,11 +22,12 @@ def check_config(cfg: Mapping[str, Any], thorough: bool = False) -> TreeReport:
     """Check every file that training, validation and testing with a config would read.
 
     Args:
-        cfg: A config with dataloaders of :class:`SSCDataset`.
+        cfg: A config with dataloaders of :class:`SSCDataset` or :class:`NYUDataset`.
         thorough: Read and decode every file instead of sizes, headers and ends.
     """
     report = TreeReport()
     seen: set[str] = set()
+    seen_arrays: set[tuple[str, str]] = set()
     counted: set[tuple[str, str]] = set()
     for loader in _LOADERS:
         if not cfg.get(loader):
@@ -33,6 +36,10 @@ def check_config(cfg: Mapping[str, Any], thorough: bool = False) -> TreeReport:
         pipeline = settings.pop('pipeline', [])
         try:
             dataset = DATASETS.build({**settings, 'pipeline': []})
+            if isinstance(dataset, NYUDataset):
+                count = check_frames(report, dataset, pipeline, seen_arrays, thorough)
+                report.notes.append(f'{loader}: {count} frames')
+                continue
             if not isinstance(dataset, SSCDataset):
                 report.notes.append(f'{loader}: not checked, {type(dataset).__name__}')
                 continue

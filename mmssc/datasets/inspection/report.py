@@ -54,11 +54,11 @@ class TreeReport:
 def split_name(path: str | Path) -> tuple[str, str, str]:
     """Folder, frame and ending of a file: ``('labels/00', '000005', '_1_1.npy')``.
 
-    The frame is empty where the name does not begin with digits.
+    The frame is empty where the name does not begin with digits, or with NYU and digits.
     """
     path = Path(path)
-    frame = re.match('[0-9]*', path.name)[0]  # type: ignore[index]
-    return str(path.parent), frame, path.name[len(frame) :]
+    match = re.match('(?:NYU(?=[0-9]))?([0-9]*)', path.name)
+    return str(path.parent), match[1], path.name[match.end() :]  # type: ignore[index]
 
 
 def describe_frames(frames: Iterable[str]) -> str:

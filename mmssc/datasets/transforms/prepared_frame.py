@@ -76,15 +76,20 @@ class LoadPreparedFrame(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read every file once."""
-        offered = set(results['files']) - set(results.get('missing', ()))
-        keys = [*self.keys]
-        keys += [key for key in self.optional if set(_DERIVED.get(key, (key,))) <= offered]
-        needed = {part for key in keys for part in _DERIVED.get(key, (key,))}
-        arrays = self._read(results, sorted(needed))
+        arrays = self._read(results, sorted(self.needed(results)))
         results['ori_shape'] = results['img_shape'] = tuple(results['image_size'])
-        for key in keys:
+        for key in self._wanted(results):
             results[key] = self._value(key, arrays, results)
         return results
+
+    def _wanted(self, results: Mapping[str, Any]) -> list[str]:
+        offered = set(results['files']) - set(results.get('missing', ()))
+        optional = [key for key in self.optional if set(_DERIVED.get(key, (key,))) <= offered]
+        return [*self.keys, *optional]
+
+    def needed(self, results: Mapping[str, Any]) -> set[str]:
+        """Keys of the files that are read for a frame of the data set."""
+        return {part for key in self._wanted(results) for part in _DERIVED.get(key, (key,))}
 
     def _read(self, results: Mapping[str, Any], keys: Sequence[str]) -> dict[str, np.ndarray]:
         groups: dict[tuple[str, str], list[str]] = {}
