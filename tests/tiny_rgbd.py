@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from mmengine.optim import build_optim_wrapper
 
 from mmssc.structures import SSCDataSample
 
@@ -86,3 +87,29 @@ def tiny_players(**changes: Any) -> dict[str, Any]:
         clip_grad=dict(max_norm=10, norm_type=2),
     )
     return dict(generator={**one, **changes}, discriminator={**one, **changes})
+
+
+def assert_trains_in_bfloat16(model: torch.nn.Module) -> None:
+    """One step as ``tools/train.py --amp`` does it: every learning weight moves.
+
+    The losses are float32, and a prediction comes close to the exact one.
+    """
+    inputs, samples = tiny_batch()
+    model.eval()
+    with torch.no_grad():
+        full = model(inputs, None)['logits']
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            low = model(inputs, None)['logits']
+    assert low.dtype == torch.bfloat16
+    assert (low.float() - full).abs().mean() < 0.05 * full.std()
+    wrapper = build_optim_wrapper(
+        model, dict(type='AutocastOptimWrapper', optimizer=dict(type='SGD', lr=0.1))
+    )
+    before = {name: p.detach().clone() for name, p in model.train().named_parameters()}
+    with wrapper.optim_context(model):
+        losses = model(inputs, samples, mode='loss')
+    assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())
+    wrapper.update_params(model.parse_losses(losses)[0])
+    for name, parameter in model.named_parameters():
+        assert parameter.isfinite().all(), name
+        assert torch.equal(parameter, before[name]) != parameter.requires_grad, name

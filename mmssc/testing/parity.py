@@ -32,10 +32,16 @@ _TINY = 1e-300
 
 
 class ParityCase:
-    """A case file, with a memory of which of its arrays were looked at."""
+    """A case file, with a memory of which of its arrays were looked at.
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    Args:
+        path: The file.
+        data: Folder with the data that the case was made from, where a recipe can use it.
+    """
+
+    def __init__(self, path: str | PathLike[str], data: str | PathLike[str] | None = None) -> None:
         self.path = Path(path)
+        self.data = None if data is None else Path(data)
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 self._arrays = {key: file[key] for key in file.files}

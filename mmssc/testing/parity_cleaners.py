@@ -33,7 +33,7 @@ from .parity_rgbd import (
 )
 from .parity_rgbd_inputs import RGBDCaseInputs, make_inputs, synthetic_batch
 
-__all__ = ['STUDENT_SEED', 'CleanersParity', 'cleaners_losses']
+__all__ = ['STUDENT_SEED', 'CleanersParity', 'build_student', 'check_synthetic', 'cleaners_losses']
 
 METHOD = get_method('cleaners')
 STUDENT_SEED = 100  # the student's weights are filled with the case's seed and this
@@ -67,8 +67,8 @@ class CleanersParity(CaseFilesOnly):
             DataError: Manifest and case file do not belong together.
         """
         seed = case.integer('seed')
-        student = self._build_student(manifest, options)
-        self._check_synthetic(student, seed, case, report)
+        student = build_student(manifest, options)
+        check_synthetic(student, seed, case, report)
         made = make_inputs(seed).to(options.device)
         taught = self._check_teacher(student, manifest, seed, made, case, report, options)
         load_filled(student, METHOD, manifest, seed + STUDENT_SEED, options.device)
@@ -82,34 +82,6 @@ class CleanersParity(CaseFilesOnly):
         if options.forward_only:
             case.mark_used('grad')
         report.note_unused(case)
-
-    def _build_student(self, manifest: str | PathLike[str], options: ParityOptions) -> CleanerS:
-        config = options.model_config
-        if config is None:
-            shapes = fill.read_manifest(manifest)
-            config = {**METHOD.model_config(shapes), **cleaners_losses()}
-            config.update(type='mmssc.CleanerS', teacher={})
-        return MODELS.build(dict(config)).eval()
-
-    def _check_synthetic(
-        self, model: CleanerS, seed: int, case: ParityCase, report: ParityReport
-    ) -> None:
-        """Losses and figures of logits that no network has made."""
-        student = synthetic_batch(seed)
-        teacher = synthetic_batch(seed, 'synth_logits3d_T', signal=3.0)
-        shape = (2, 16, 30, 18, 30)
-        features = (torch.from_numpy(fill.normal(f'synth_feat_{who}', shape, seed)) for who in 'ST')
-        outputs, taught = (
-            dict(logits=batch.logits_3d, tsdf_feat=feat)
-            for batch, feat in zip((student, teacher), features)
-        )
-        losses = synthetic_losses(model, student)
-        losses.update(model.distillation_losses(outputs, taught, student.samples))
-        _compare_losses(_by_reference_names(model, losses), 'synth.', case, report)
-        check_scores(
-            student.logits_3d, student.logits_2d, student.voxel_to_pixel, student.samples,
-            case, report, 'synth.',
-        )  # fmt: skip
 
     def _check_teacher(
         self,
@@ -164,6 +136,35 @@ class CleanersParity(CaseFilesOnly):
         total.backward()
         check_gradients(dict(student.named_parameters()), METHOD, case, report)
         student.zero_grad(set_to_none=True)
+
+
+def build_student(manifest: str | PathLike[str], options: ParityOptions | None = None) -> CleanerS:
+    """The student with the teacher's network at hand, random weights, in evaluation mode."""
+    config = (options or ParityOptions()).model_config
+    if config is None:
+        shapes = fill.read_manifest(manifest)
+        config = {**METHOD.model_config(shapes), **cleaners_losses()}
+        config.update(type='mmssc.CleanerS', teacher={})
+    return MODELS.build(dict(config)).eval()
+
+
+def check_synthetic(model: CleanerS, seed: int, case: ParityCase, report: ParityReport) -> None:
+    """Losses and figures of logits that no network has made."""
+    student = synthetic_batch(seed)
+    teacher = synthetic_batch(seed, 'synth_logits3d_T', signal=3.0)
+    shape = (2, 16, 30, 18, 30)
+    features = (torch.from_numpy(fill.normal(f'synth_feat_{who}', shape, seed)) for who in 'ST')
+    outputs, taught = (
+        dict(logits=batch.logits_3d, tsdf_feat=feat)
+        for batch, feat in zip((student, teacher), features)
+    )
+    losses = synthetic_losses(model, student)
+    losses.update(model.distillation_losses(outputs, taught, student.samples))
+    _compare_losses(_by_reference_names(model, losses), 'synth.', case, report)
+    check_scores(
+        student.logits_3d, student.logits_2d, student.voxel_to_pixel, student.samples,
+        case, report, 'synth.',
+    )  # fmt: skip
 
 
 def unweighted_of(model: CleanerS, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:

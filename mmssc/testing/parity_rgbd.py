@@ -35,7 +35,7 @@ def load_filled(
     method: CheckpointMethod,
     manifest: str | PathLike[str],
     seed: int,
-    device: str,
+    device: str = 'cpu',
 ) -> RGBDCompletor:
     """The model in evaluation mode with weights filled by seed, through the importer."""
     reference = fill_checkpoint(manifest, seed)

@@ -17,6 +17,7 @@ from mmssc.registry import MODELS
 
 from . import reference_fill as fill
 from .parity import ParityCase, ParityOptions, ParityReport
+from .parity_real_frame import check_real_frame, is_real_frame
 from .parity_rgbd import (
     GRADIENT,
     LOSS,
@@ -82,7 +83,7 @@ class SketchParity:
 
     def check_units(self, case: ParityCase, report: ParityReport) -> None:
         """Compare geometry and metric: made cases, or a frame as the authors distribute it."""
-        check_sketch_units(case, report)
+        (check_real_frame if is_real_frame(case) else check_sketch_units)(case, report)
 
     def check_case(
         self,

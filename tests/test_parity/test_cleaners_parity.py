@@ -9,12 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from mmssc.models.checkpoint_import import get_method
 from mmssc.testing import parity_rgbd
+from mmssc.testing.parity import ParityCase, ParityReport
+from mmssc.testing.parity_cleaners import STUDENT_SEED, build_student, check_synthetic
+from mmssc.testing.parity_rgbd import capture_levels, check_image_arrays, load_filled
 from mmssc.testing.parity_rgbd_inputs import make_inputs, make_mapping, synthetic_batch
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / 'tests' / 'data' / 'parity' / 'cleaners'
-ARGUMENTS = ('cleaners', '--manifest', DATA / 'manifest.csv', '--case', DATA / 'case_1.npz')
+MANIFEST, CASE = DATA / 'manifest.csv', DATA / 'case_1.npz'
+ARGUMENTS = ('cleaners', '--manifest', MANIFEST, '--case', CASE)
 RunTool = Callable[..., tuple[int, str]]
 
 
@@ -23,6 +28,27 @@ def run_tool(tool_in_process: Callable[[str], RunTool]) -> RunTool:
     return tool_in_process('analysis_tools/check_parity.py')
 
 
+def test_losses_and_scores_without_a_network() -> None:
+    case, report = ParityCase(CASE), ParityReport()
+    check_synthetic(build_student(MANIFEST), 1, case, report)
+    assert report.ok, report.failures
+    names = {row.name for row in report.rows}
+    assert {'synth.loss_kd_t', 'synth.loss_kd_sc', 'synth.loss_kd_sa', 'synth.loss2d',
+            'synth.loss3d', 'synth.cm_ssc', 'synth.cm_sc', 'synth.cm_2d'} <= names  # fmt: skip
+
+
+def test_image_branch() -> None:
+    """Encoder, head and lifting of the full-size case."""
+    case, report = ParityCase(CASE), ParityReport()
+    model = load_filled(build_student(MANIFEST), get_method('cleaners'), MANIFEST, 1 + STUDENT_SEED)
+    inputs = make_inputs(1).inputs
+    with torch.no_grad(), capture_levels(model) as levels:
+        outputs = model.image_volume(inputs)
+        check_image_arrays(model, outputs, levels, inputs, case, report, 'student.')
+    assert report.ok and len(report.rows) == 9, report.failures
+
+
+@pytest.mark.slow
 def test_forward(run_tool: RunTool) -> None:
     status, text = run_tool(*ARGUMENTS, '--forward-only')
     assert status == 0, text

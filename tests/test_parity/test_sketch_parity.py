@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional
 
+from mmssc.datasets.nyu_format import write_nyu_depth
 from mmssc.testing import parity_sketch
 from mmssc.testing.parity import ParityCase, ParityReport
 from mmssc.testing.parity_sketch import build_sketch, check_image_branch, check_sketch_branch
@@ -112,3 +116,95 @@ def test_wrong_unit_figures_are_found(run_tool: RunTool, tmp_path: Path) -> None
     np.savez(tmp_path / 'unit.npz', **arrays)
     status, text = run_tool('sketch', '--units', tmp_path / 'unit.npz', '--failures-only')
     assert status == 1 and '3 failed' in text
+
+
+def timed(name: str, function: Callable[[], Tensor]) -> tuple[Tensor, float]:
+    """Result, and the least processor time of three runs."""
+    seconds = []
+    for _ in range(3):
+        start = time.process_time()
+        result = function()
+        seconds.append(time.process_time() - start)
+    print(f'{name}: {min(seconds):.2f} s')
+    return result, min(seconds)
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_shorter_ways_are_equal_and_faster(golden) -> None:
+    """Lifting and VAE at full size beside the form of the official code (figures with -s)."""
+    model, made = golden
+    cvae, codes = model.tsdf_encoder.cvae, made.codes['noise']
+    features = model.extract_feat(made.inputs)['feat2d']
+    mapping = made.inputs['voxel_to_pixel']
+    sketch = (made.inputs['tsdf'] > 0).float()
+    size = tuple(made.inputs['img'].shape[-2:])
+
+    def resize_and_gather() -> Tensor:
+        image = functional.interpolate(features, size, mode='bilinear', align_corners=True)
+        table = functional.pad(image.flatten(2), (0, 1))
+        index = mapping.where(mapping >= 0, table.shape[2] - 1).flatten(1)
+        volume = table.gather(2, index[:, None].expand(-1, table.shape[1], -1))
+        return volume.unflatten(2, mapping.shape[1:])
+
+    def sample_by_sample() -> Tensor:
+        parts = []
+        for code in codes:
+            pair = torch.cat([cvae.condition(sketch), code], dim=1)
+            parts.append(cvae.classifier(cvae.up2(cvae.up1(pair))))
+        return torch.stack(parts).mean(0)
+
+    for name, plain, ours in (
+        ('lifting', resize_and_gather, lambda: model.lifter.lift(features, size, mapping)),
+        ('VAE', sample_by_sample, lambda: cvae.decode(cvae.condition(sketch), codes)),
+    ):
+        expected, long = timed(f'{name}, official form', plain)
+        found, short = timed(f'{name}, ours', ours)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        assert short < long
+
+
+@pytest.fixture
+def distributed(tmp_path: Path) -> Path:
+    """The room of the unit cases as raw files, and as 3D-Sketch would distribute them."""
+    with np.load(DATA / 'unit_1.npz') as room:
+        write_nyu_depth(tmp_path / 'raw/NYU0009_0000.png', room['room.depth_mm'] / 1000)
+        (tmp_path / 'raw/NYU0009_0000.bin').write_bytes(room['room.bin'].tobytes())
+        np.savez(
+            tmp_path / 'real_0009.npz',
+            tsdf_arr_0=room['room.tsdf_60'],
+            tsdf_arr_1=np.unpackbits(room['room.label_weight_bits']),
+            label_arr_0=room['room.label_60'].reshape(-1),
+            mapping_arr_0=room['room.mapping'],
+        )
+    return tmp_path
+
+
+def test_distributed_frame(run_tool: RunTool, distributed: Path) -> None:
+    arguments = ('sketch', '--units', distributed / 'real_0009.npz', '--data', distributed)
+    status, text = run_tool(*arguments)
+    assert status == 0, text
+    assert '5 figures compared' in text and 'not checked' not in text
+    figures = 'frame,split,weight,class_0\n0009,test,63176,1\n'
+    (distributed / 'nyu_frames.csv').write_text(figures)
+    with np.load(distributed / 'real_0009.npz') as file:
+        arrays = {key: file[key] for key in file.files}
+    arrays['mapping_arr_0'] = np.roll(arrays['mapping_arr_0'], 1)
+    arrays['tsdf_arr_0'] = arrays['tsdf_arr_0'] + np.float32(1e-4)
+    np.savez(distributed / 'real_0009.npz', **arrays)
+    status, text = run_tool(*arguments, '--failures-only')
+    assert status == 1
+    for name in ('from raw: voxel_to_pixel', 'from raw: tsdf', 'nyu_frames.csv/class_0'):
+        assert f'\n{name} ' in text
+    assert 'csv/weight' not in text and 'from raw: gt_voxels' not in text
+
+
+def test_raw_files_of_a_distributed_frame_must_be_there(
+    run_tool: RunTool, distributed: Path
+) -> None:
+    (distributed / 'raw/NYU0009_0000.png').unlink()
+    unit = distributed / 'real_0009.npz'
+    status, text = run_tool('sketch', '--units', unit, '--data', distributed)
+    assert status == 1 and 'NYU0009_0000.png' in text
+    status, text = run_tool('sketch', '--units', unit)
+    assert status == 0 and '1 figures compared' in text

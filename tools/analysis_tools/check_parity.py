@@ -26,6 +26,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--manifest', metavar='CSV', help='keys and shapes of the checkpoint')
     parser.add_argument('--case', nargs='+', default=[], metavar='NPZ', help='case files')
     parser.add_argument('--units', metavar='NPZ', help='file of unit cases')
+    parser.add_argument(
+        '--data', metavar='DIR', help='raw files that the unit cases were made from (sketch: NYU)'
+    )
     parser.add_argument('--config', help='check the model of this config instead of the default')
     parser.add_argument('--device', default='cpu', help='device of the model (default: cpu)')
     parser.add_argument(
@@ -65,7 +68,7 @@ def run_checks(args: argparse.Namespace) -> ParityReport:
         recipe.check_case(args.manifest, ParityCase(path), report, options)
     if args.units:
         print(f'\nunit cases: {args.units}\n{report.header()}', flush=True)
-        recipe.check_units(ParityCase(args.units), report)
+        recipe.check_units(ParityCase(args.units, args.data), report)
     return report
 
 

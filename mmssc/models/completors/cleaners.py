@@ -132,7 +132,8 @@ class CleanerS(RGBDCompletor):
         losses = self.segmentation_losses(outputs, data_samples)
         if self.teacher_cfg is not None:
             with torch.no_grad():
-                taught = self.teacher.forward_network(inputs)
+                shared = dict(pixel_to_voxel=outputs['pixel_to_voxel'])
+                taught = self.teacher.forward_network({**inputs, **shared})
             losses.update(self.distillation_losses(outputs, taught, data_samples))
         return losses
 

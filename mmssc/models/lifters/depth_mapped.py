@@ -64,7 +64,7 @@ class DepthMappedLifter(BaseModule):
             raise ValueError(f'pixel {int(pixels.max())} of an image of {height} x {width} pixels')
         sample = hit.div(voxel_to_pixel[0].numel(), rounding_mode='floor')
         rows = sample_pixels(features, image_size, sample, pixels, self.align_corners)
-        volume = rows.new_zeros(len(flat), channels).index_copy(0, hit, rows)
+        volume = rows.new_zeros(len(flat), channels).index_copy_(0, hit, rows)
         volume = volume.view(*voxel_to_pixel.shape, channels).permute(0, 4, 1, 2, 3)
         return volume.contiguous()
 

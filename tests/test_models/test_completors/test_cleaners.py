@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
-from tiny_rgbd import tiny_batch, tiny_network
+from tiny_rgbd import assert_trains_in_bfloat16, tiny_batch, tiny_network
 
 from mmssc.errors import DataError
 from mmssc.models.completors import CleanerS, RGBDCompletor
@@ -191,3 +191,43 @@ def test_teacher_may_have_a_network_of_its_own(tmp_path: Path) -> None:
     model, (inputs, samples) = build(None, teacher=cfg), tiny_batch(1)
     assert 'loss_kd_t' in model(inputs, samples, mode='loss')
     assert model.teacher.tsdf_source == 'tsdf'
+
+
+def test_trains_and_predicts_in_bfloat16(teacher_file: Path) -> None:
+    assert_trains_in_bfloat16(build(teacher_file))
+
+
+def test_checkpoint_without_the_teacher_goes_on_with_it(teacher_file: Path) -> None:
+    """What resuming does: strict loading, and the teacher from its own file again."""
+    model, (inputs, samples) = build(teacher_file).train(), tiny_batch(1)
+    model(inputs, samples, mode='loss')
+    state = model.state_dict()
+    assert not any(name.startswith('teacher') for name in state)
+    again = build(teacher_file, seed=9)
+    again.load_state_dict(state, strict=True)
+    found, expected = (net.eval()(inputs, samples, mode='loss') for net in (again, model))
+    assert found.keys() == expected.keys() >= KD
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+
+
+def test_a_checkpoint_with_a_teacher_serves_a_student_without() -> None:
+    """A file of a run with save_teacher=True is read by a config that does not ask for it."""
+    with_teacher = build('no/such/file.pth', save_teacher=True).state_dict()
+    assert any(name.startswith('teacher.') for name in with_teacher)
+    model = build('no/such/file.pth')
+    model.load_state_dict(with_teacher, strict=True)
+
+
+def test_mapping_is_made_once(teacher_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The teacher takes the student's map of the pixels."""
+    calls = []
+    inner = RGBDCompletor.pixel_to_voxel
+
+    def count(self: RGBDCompletor, inputs: dict) -> torch.Tensor:
+        calls.append('pixel_to_voxel' in inputs)
+        return inner(self, inputs)
+
+    monkeypatch.setattr(RGBDCompletor, 'pixel_to_voxel', count)
+    model, (inputs, samples) = build(teacher_file).train(), tiny_batch(1)
+    model(inputs, samples, mode='loss')
+    assert calls == [False, True]
