@@ -8,6 +8,7 @@ The format ``prepared`` is our own, one npz per frame, written by
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -180,13 +181,8 @@ def has_prepared(path: Path, keys: Sequence[str], extras: Sequence[str] = ()) ->
     try:
         with np.load(path, allow_pickle=False) as archive:
             return names <= set(archive.files)
-    except (OSError, ValueError, EOFError, LookupError):
+    except (OSError, ValueError, EOFError, LookupError, zipfile.BadZipFile):
         return False
-    except Exception as error:  # noqa: BLE001
-        # zipfile's own errors have no base class in common.
-        if type(error).__module__ in ('zipfile', 'zlib'):
-            return False
-        raise
 
 
 # --- files of others ---------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from mmssc.datasets.frame_files import has_prepared
 from mmssc.datasets.frame_list import (
@@ -34,34 +33,18 @@ from mmssc.datasets.preparation.rgbd_tasks import (
     write_volumes,
 )
 from mmssc.datasets.preparation.rgbd_tree import prepared_path
-from mmssc.datasets.strict_files import read_npz, read_text
+from mmssc.datasets.preparation.tasks import image_shape
+from mmssc.datasets.strict_files import read_matrix, read_npz
 from mmssc.errors import DataError
 from mmssc.geometry import level_camera, place_grid
 from mmssc.geometry.floor import tilted_camera
 
-__all__ = ['OWN_SOURCE', 'PoseRule', 'prepare_own', 'read_matrix']
+__all__ = ['OWN_SOURCE', 'PoseRule', 'prepare_own']
 
 #: Source name of the frames in the info list.
 OWN_SOURCE = 'own'
 _EXTRAS = ('cam2world', 'origin')
 _FRAMES_DESCRIBED = 5
-
-
-def read_matrix(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """A text file of numbers, separated by blanks or commas, as float64 of ``shape``.
-
-    Raises:
-        DataError: The file is missing, holds something else, or another number of numbers.
-    """
-    words = read_text(path).replace(',', ' ').split()
-    try:
-        numbers = np.array([float(word) for word in words])
-    except ValueError as error:
-        raise DataError(path, 'content', 'numbers', error) from error
-    if numbers.size != shape[0] * shape[1] or not np.isfinite(numbers).all():
-        expected = f'{shape[0]} x {shape[1]} finite numbers'
-        raise DataError(path, 'content', expected, f'{numbers.size} numbers')
-    return numbers.reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -201,14 +184,6 @@ def _frames(root: Path, pattern: str) -> dict[str, Path]:
     return frames
 
 
-def _image_size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(path, 'image', 'an image file', error) from error
-
-
 def _listed(
     arguments: argparse.Namespace, settings: FrameSettings, tasks: Sequence[OwnFrameTask]
 ) -> FrameList:
@@ -246,7 +221,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
     root, out = arguments.root, arguments.out or arguments.root
     depth_files = _frames(root, arguments.depth)
     if arguments.image_size is None:
-        arguments.image_size = _image_size(next(iter(depth_files.values())))
+        arguments.image_size = image_shape(next(iter(depth_files.values())))
     settings = FrameSettings(
         spec_of(arguments),
         arguments.camera,
@@ -298,14 +273,6 @@ def _describe(frame: Frame) -> str:
 
 
 def prepare_own(description: str, arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        description: For ``--help``.
-        arguments: Command line, by default that of this process.
-
-    Returns:
-        Exit status, see :func:`mmssc.datasets.preparation.prepare`.
-    """
+    """Run the command; arguments and exit status as :func:`.nyu_command.prepare_nyu`."""
     parsed = build_parser(description).parse_args(arguments)
     return run_converter(partial(_work, parsed))

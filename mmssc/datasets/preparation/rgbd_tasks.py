@@ -138,13 +138,11 @@ def volumes_of_depth(
 
 
 @dataclass(frozen=True)
-class PreparedTask:
-    """One frame in our own layout; the fine TSDF in a file of its own, where it is wanted."""
+class _RawFrameTask:
+    """A raw frame and how it is prepared."""
 
     raw: RawFrame
     settings: FrameSettings
-    output: Path
-    fine_output: Path | None = None
 
     @property
     def sequence(self) -> str:
@@ -155,6 +153,14 @@ class PreparedTask:
     def frame_id(self) -> str:
         """Name of the frame."""
         return self.raw.frame_id
+
+
+@dataclass(frozen=True)
+class PreparedTask(_RawFrameTask):
+    """One frame in our own layout; the fine TSDF in a file of its own, where it is wanted."""
+
+    output: Path
+    fine_output: Path | None = None
 
     def is_finished(self) -> bool:
         """Whether the files are there with all their arrays."""
@@ -184,22 +190,10 @@ def write_volumes(
 
 
 @dataclass(frozen=True)
-class TorchSSCTask:
+class TorchSSCTask(_RawFrameTask):
     """One frame in the folders that 3D-Sketch, CleanerS and AMMNet read."""
 
-    raw: RawFrame
-    settings: FrameSettings
     folder: Path
-
-    @property
-    def sequence(self) -> str:
-        """Source and split."""
-        return f'{self.raw.source} {self.raw.split}'
-
-    @property
-    def frame_id(self) -> str:
-        """Name of the frame."""
-        return self.raw.frame_id
 
     def _paths(self) -> list[Path]:
         """TSDF last: it marks the frame as complete."""

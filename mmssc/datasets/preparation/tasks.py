@@ -26,7 +26,10 @@ from mmssc.geometry import depth_to_points, disparity_to_depth, invert_rigid, po
 from mmssc.geometry.stereo import stereo_disparity
 from mmssc.structures import VoxelGrid
 
-__all__ = ['FolderDepthTask', 'LabelTask', 'PseudoLidarTask', 'StereoDepthTask', 'find_depth']
+__all__ = [
+    'FolderDepthTask', 'LabelTask', 'PseudoLidarTask', 'StereoDepthTask', 'find_depth',
+    'image_shape',
+]  # fmt: skip
 
 # What a 16-bit depth image can hold, in metres.
 _MAX_PNG_DEPTH = 65535 / 256
@@ -45,7 +48,12 @@ def _has_array(path: Path, shape: tuple[int, ...]) -> bool:
     return whole and array.shape == shape
 
 
-def _image_shape(path: Path) -> tuple[int, int]:
+def image_shape(path: Path) -> tuple[int, int]:
+    """(height, width) of an image file, from its header.
+
+    Raises:
+        DataError: The file is missing or no image.
+    """
     try:
         with Image.open(path) as image:
             return image.height, image.width
@@ -102,8 +110,8 @@ def find_depth(folder: Path, frame_id: str) -> Path | None:
 def _has_depth(path: Path, image: Path) -> bool:
     if not path.is_file():
         return False
-    shape = _image_shape(image)
-    return _has_array(path, shape) if path.suffix == '.npy' else _image_shape(path) == shape
+    shape = image_shape(image)
+    return _has_array(path, shape) if path.suffix == '.npy' else image_shape(path) == shape
 
 
 def _depth_from_disparity(disparity: np.ndarray, baseline_focal: float) -> np.ndarray:
@@ -166,7 +174,7 @@ class FolderDepthTask:
             path = self.source_folder / f'{self.frame_id}.npy'
             raise DataError(path, 'file', 'an existing .npy or .png', 'none')
         depth = read_depth(source)
-        shape = _image_shape(self.image)
+        shape = image_shape(self.image)
         if depth.shape != shape:
             raise DataError(source, 'shape', f'{shape}, the size of {self.image}', depth.shape)
         if self.baseline_focal is not None:
@@ -205,7 +213,7 @@ class PseudoLidarTask:
             path = self.depth_folder / f'{self.frame_id}.npy'
             raise DataError(path, 'file', 'a depth map', 'none', 'Run the step depth first')
         depth = read_depth(source)
-        shape = _image_shape(self.image)
+        shape = image_shape(self.image)
         if depth.shape != shape:
             raise DataError(source, 'shape', f'{shape}, the size of {self.image}', depth.shape)
         points = depth_to_points(
