@@ -14,7 +14,11 @@ model = dict(
     voxel_grid=dict(origin=(0.0, -25.6, -2.0), voxel_size=0.8, shape=(64, 64, 8)),
     feature_scale=1,
     image_unet=dict(
-        name='tf_efficientnet_b0', out_channels=channels, strides=(2, 4, 8), checkpoint=None
+        name='tf_efficientnet_b0',
+        out_channels=channels,
+        strides=(2, 4, 8),
+        decoder_channels=256,
+        checkpoint=None,
     ),
     lifter=dict(strides=(2, 4, 8)),
     volume_unet=dict(channels=channels),
@@ -35,7 +39,9 @@ test_pipeline = [
     dict(type='PackSSCInputs'),
 ]
 loader = dict(num_workers=1)
-train_dataloader = dict(**loader, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+train_dataloader = dict(
+    **loader, batch_size=2, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+)
 val_dataloader = dict(**loader, dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 

@@ -102,6 +102,8 @@ class EfficientNetUNet(BaseModule):
         out_channels: Channels F of every map.
         name: EfficientNet, see :class:`EfficientNetTrunk`.
         strides: Strides of the maps, of 1, 2, 4, 8 and 16, ascending.
+        decoder_channels: Channels at the start of the decoder; None for those of the EfficientNet's
+            last convolution, as published.
         checkpoint: File or URL of the EfficientNet's pretrained weights; None for random numbers.
     """
 
@@ -110,14 +112,16 @@ class EfficientNetUNet(BaseModule):
         out_channels: int,
         name: str = 'tf_efficientnet_b7_ns',
         strides: Sequence[int] = (1, 2, 4, 8),
+        decoder_channels: int | None = None,
         checkpoint: str | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         pretrained = checkpoint and dict(type='Pretrained', checkpoint=checkpoint)
         self.encoder = EfficientNetTrunk(name, pretrained or None)
-        *skips, width = self.encoder.widths
-        self.conv_in = nn.Conv2d(width, width, 1, padding=1)
+        *skips, deepest = self.encoder.widths
+        width = decoder_channels or deepest
+        self.conv_in = nn.Conv2d(deepest, width, 1, padding=1)
         self.blocks = nn.ModuleList()
         widths = {}
         for stride, skip in zip(_STRIDES, reversed(skips)):

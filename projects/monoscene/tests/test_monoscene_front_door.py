@@ -1,0 +1,144 @@
+"""MonoScene by the commands of its README, on a few frames of synthetic streets."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmssc.compat import load_checkpoint_file
+
+PROJECT = Path(__file__).resolve().parents[1]
+ROOT = PROJECT.parents[1]
+CONFIG = Path(__file__).parent / 'street_config.py'
+GRID = ('--grid-shape', 64, 64, 8, '--voxel-size', 0.8)
+TERMS = ('loss_ce', 'loss_sem_scal', 'loss_geo_scal', 'loss_frustum', 'loss_relation')
+
+pytestmark = pytest.mark.usefixtures('geffnet')
+
+
+def run(folder: Path, script: str, *arguments: object) -> str:
+    """Run ``tools/SCRIPT`` from a folder; its output."""
+    paths = [str(ROOT), str(PROJECT), os.environ.get('PYTHONPATH', '')]
+    environment = {
+        **os.environ, 'PYTHONPATH': os.pathsep.join(paths), 'OMP_NUM_THREADS': '1',
+        'PYTHON': sys.executable, 'CUDA_VISIBLE_DEVICES': '-1',
+    }  # fmt: skip
+    runner = 'bash' if script.endswith('.sh') else sys.executable
+    done = subprocess.run(
+        [runner, str(ROOT / 'tools' / script), *map(str, arguments)],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
+    return done.stdout + done.stderr
+
+
+def options(tree: Path, *more: str) -> list[str]:
+    """``--cfg-options`` with the place of the data."""
+    splits = ('train', 'val', 'test')
+    places = [f'{split}_dataloader.dataset.data_root={tree}' for split in splits]
+    return ['--cfg-options', *places, *more]
+
+
+def losses_of(work_dir: Path) -> list[dict]:
+    """Lines of the training log."""
+    lines = [json.loads(line) for path in sorted(work_dir.glob('*/vis_data/scalars.json'))
+             for line in path.read_text().splitlines()]  # fmt: skip
+    return [line for line in lines if 'loss' in line]
+
+
+@pytest.fixture(scope='session')
+def streets(tmp_path_factory) -> Path:
+    """Two frames to train on, two to validate, and two without labels."""
+    folder = tmp_path_factory.mktemp('monoscene_streets')
+    run(
+        folder, 'dataset_converters/make_synthetic.py', '--out', 'tree', *GRID,
+        '--sequences', '00', '08', '11', '--frames', 2, '--label-step', 1, '--frame-step', 3,
+        '--image-size', 48, 160, '--lidar-size', 16, 200,
+    )  # fmt: skip
+    tree = folder / 'tree'
+    for path in (tree / 'dataset/sequences/11/voxels').iterdir():
+        if path.suffix != '.bin':
+            path.unlink()
+    run(
+        folder, 'dataset_converters/semantic_kitti.py', 'tree', *GRID, '--workers', 1,
+        '--steps', 'labels', 'infos',
+    )  # fmt: skip
+    return tree
+
+
+@pytest.fixture(scope='session')
+def trained(streets, tmp_path_factory) -> Path:
+    """Folder with a run of two epochs."""
+    folder = tmp_path_factory.mktemp('monoscene_run')
+    run(folder, 'train.py', CONFIG, '--work-dir', 'run', *options(streets))
+    return folder / 'run'
+
+
+def test_trains_and_predicts(streets, trained, tmp_path):
+    steps = losses_of(trained)
+    assert len(steps) == 4
+    for step in steps:
+        assert all(math.isfinite(step[term]) and step[term] > 0 for term in TERMS)
+        assert step['loss'] == pytest.approx(sum(step[term] for term in TERMS), rel=1e-4)
+    run(
+        tmp_path, 'test.py', CONFIG, trained / 'epoch_2.pth', '--out', 'scores.json',
+        '--show-dir', 'pictures', *options(streets),
+    )  # fmt: skip
+    scores = json.loads((tmp_path / 'scores.json').read_text())
+    assert 0 < scores['ssc/SC_IoU'] <= 100 and 'ssc/SSC_road_IoU' in scores
+    assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 2
+
+
+@pytest.mark.slow
+def test_two_processes_resume_and_export(streets, trained, tmp_path):
+    arguments = ('--work-dir', 'run')
+    run(tmp_path, 'dist_train.sh', CONFIG, 2, *arguments, *options(streets, 'max_epochs=1',
+        'train_cfg.max_epochs=1', 'default_hooks.checkpoint.interval=1'))  # fmt: skip
+    more = run(tmp_path, 'dist_train.sh', CONFIG, 2, *arguments, '--resume', *options(streets))
+    assert 'resumed epoch: 1' in more
+    steps = losses_of(tmp_path / 'run')
+    assert len(steps) == 2 and all(math.isfinite(step['loss']) for step in steps)
+    weights = load_checkpoint_file(tmp_path / 'run/epoch_2.pth')['state_dict']
+    assert all(value.isfinite().all() for value in weights.values() if value.is_floating_point())
+
+    checkpoint = trained / 'epoch_2.pth'
+    run(tmp_path, 'test.py', CONFIG, checkpoint, '--out', 'one.json', *options(streets))
+    run(tmp_path, 'dist_test.sh', CONFIG, checkpoint, 2, '--out', 'two.json', *options(streets))
+    one, two = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('one', 'two'))
+    assert one == two
+
+    test_split = 'test_dataloader.dataset.ann_file=semantickitti_infos_test.json'
+    run(
+        tmp_path, 'test.py', CONFIG, checkpoint, '--format-only', '--output-dir', 'export',
+        *options(streets, test_split, 'test_evaluator.allow_unofficial_grid=True'),
+    )  # fmt: skip
+    labels = sorted((tmp_path / 'export').rglob('*.label'))
+    assert [path.name for path in labels] == ['000000.label', '000001.label']
+    assert all(path.stat().st_size == 64 * 64 * 8 * 2 for path in labels)
+
+
+@pytest.mark.slow
+def test_learns_the_frames_it_is_shown(streets, tmp_path):
+    """Against the untrained network, on the two frames of the training sequence."""
+    shown = [
+        'test_dataloader.dataset.ann_file=semantickitti_infos_train.json',
+        'train_cfg.max_epochs=40', 'train_cfg.val_interval=40',
+        'default_hooks.checkpoint.interval=40', 'train_dataloader.batch_size=2',
+    ]  # fmt: skip
+    run(tmp_path, 'test.py', CONFIG, 'untrained', '--out', 'before.json', *options(streets, *shown))
+    run(tmp_path, 'train.py', CONFIG, '--work-dir', 'run', *options(streets, *shown))
+    run(
+        tmp_path, 'test.py', CONFIG, tmp_path / 'run/epoch_40.pth', '--out', 'after.json',
+        *options(streets, *shown),
+    )  # fmt: skip
+    before, after = (
+        json.loads((tmp_path / f'{name}.json').read_text()) for name in ('before', 'after')
+    )
+    assert after['ssc/SC_IoU'] > before['ssc/SC_IoU'] + 15
+    assert after['ssc/SSC_mIoU'] > before['ssc/SSC_mIoU'] + 4
