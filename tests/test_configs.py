@@ -92,12 +92,14 @@ def frozen_by_config(model: nn.Module, cfg: Config) -> set[str]:
         return {name for name, _ in model.named_parameters() if name.startswith('backbone.')}
     if is_mit:
         return set()
-    stages = backbone.frozen_stages
+    stages = backbone.get('frozen_stages', -1)
     folders = ['conv1.', 'bn1.'] if stages >= 0 else []
     folders += [f'layer{stage}.' for stage in range(1, stages + 1)]
     frozen = set()
     for name, module in model.backbone.named_modules():
-        fixed = isinstance(module, nn.BatchNorm2d) and not backbone.norm_cfg.requires_grad
+        fixed = isinstance(module, nn.BatchNorm2d) and not backbone.norm_cfg.get(
+            'requires_grad', True
+        )
         if fixed or f'{name}.'.startswith(tuple(folders)):
             frozen |= {f'backbone.{name}.{key}' for key, _ in module.named_parameters()}
     return frozen

@@ -88,6 +88,7 @@ class NYUDataset(BaseDataset):
             axes=['x', 'z', 'y'], frame='world',
         ),
         ignore_index=255,
+        image_size=(480, 640),
     )  # fmt: skip
     #: Command that makes the prepared files and the info list.
     CONVERTER = 'tools/dataset_converters/nyu.py'

@@ -46,6 +46,7 @@ _SIZES = {
     'kitchen': ((1.5, 2.8), (0.58, 0.65), (2.0, 2.2)),
     'lamp': ((0.28, 0.42), (0.28, 0.42), (1.3, 1.7)),
     'night_stand': ((0.4, 0.55), (0.38, 0.45), (0.45, 0.6)),
+    'partition': ((0.7, 1.8), (0.08, 0.14), (0.9, 1.5)),
     'picture': ((0.35, 0.9), (0.03, 0.03), (0.35, 0.7)),
     'plant': ((0.35, 0.6), (0.35, 0.6), (0.6, 1.3)),
     'side_table': ((0.45, 0.6), (0.45, 0.6), (0.45, 0.6)),
@@ -102,7 +103,7 @@ class _Placed:
 
 def _draw_camera(rng: np.random.Generator, heading: float, height: float) -> np.ndarray:
     """Camera to world at (0, 0, height), tilted down by some degrees and rolled a little."""
-    tilt = np.deg2rad(np.clip(rng.normal(10, 7), -4, 24))
+    tilt = np.deg2rad(np.clip(rng.normal(12, 7), -3, 25))
     roll = np.deg2rad(rng.normal(0, 1.0))
     forward = np.array(
         (np.sin(heading) * np.cos(tilt), np.cos(heading) * np.cos(tilt), -np.sin(tilt))
@@ -121,7 +122,7 @@ class _Builder:
 
     def __init__(self, rng: np.random.Generator, kind: str) -> None:
         self.rng, self.solids = rng, SolidList(RAW_IDS)
-        size = rng.uniform((3.2, 3.2, 2.35), (5.4, 5.6, 2.72))
+        size = rng.uniform((3.4, 3.6, 2.35), (5.6, 5.9, 2.72))
         if kind == 'bathroom':
             size[:2] = rng.uniform((2.4, 2.6), (3.4, 3.6))
         self.heading = np.deg2rad(rng.uniform(-38, 38))
@@ -349,6 +350,19 @@ class _Builder:
         if self.chance(0.3):
             self.at_wall('door', inset=-0.04)
 
+    def partitions(self) -> None:
+        """Pieces of wall and furniture that divide the room, a metre or more before its end."""
+        for _ in range(self.rng.choice(3, p=(0.2, 0.5, 0.3))):
+            name = str(self.rng.choice(('partition', 'bookshelf', 'closet'), p=(0.7, 0.15, 0.15)))
+            for _ in range(_TRIES):
+                size = self.size(name)
+                if name == 'partition' and self.chance(0.6):
+                    size[2] = self.high[2] - 0.025
+                position = self.rng.uniform(self.low[:2], self.high[:2] - (0, 0.9))
+                turned = self.chance(0.25) * np.pi / 2
+                if self.sees(position) and self.stand(name, position, np.pi + turned, size):
+                    break
+
     def decoration(self) -> None:
         """Pictures on the walls and things on the floor."""
         for _ in range(self.rng.integers(0, 4)):
@@ -374,6 +388,8 @@ def build_room(seed: tuple[int, ...]) -> Room:
     builder = _Builder(rng, kind)
     builder.shell()
     builder.openings()
+    if kind != 'bathroom':
+        builder.partitions()
     getattr(builder, kind)()
     builder.decoration()
     size = builder.high - builder.low

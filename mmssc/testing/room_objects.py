@@ -34,6 +34,7 @@ _FRONTS = np.array([(.84, .80, .72), (.50, .33, .18), (.72, .58, .40),
                     (.60, .40, .24)])  # fmt: skip
 _BRIGHT = np.array([(.80, .18, .12), (.92, .74, .12), (.16, .45, .70), (.22, .55, .25),
                     (.88, .45, .12), (.70, .68, .62)])  # fmt: skip
+_PAINTS = np.array([(.80, .76, .66), (.78, .70, .58), (.66, .72, .74)])  # fmt: skip
 _WHITE, _BLACK, _STEEL = (0.92, 0.92, 0.90), (0.05, 0.05, 0.06), (0.62, 0.63, 0.65)
 
 
@@ -333,6 +334,14 @@ def add_window(
             solids.add(BOX, at, (0.3, 0.08, height + 0.3), color, FABRIC)
 
 
+def add_partition(
+    solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
+) -> None:
+    """A piece of wall that stands free: it hides what is behind it."""
+    solids.place(position, yaw, 'wall')
+    solids.add(BOX, (0, 0, size[2] / 2), size, _pick(rng, _PAINTS), WALLPAPER)
+
+
 def add_door(
     solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
 ) -> None:
@@ -353,7 +362,8 @@ BUILDERS = {
     'bathtub': add_bathtub, 'bed': add_bed, 'bookshelf': add_bookshelf, 'chair': add_chair,
     'closet': add_closet, 'clutter': add_clutter, 'desk': add_desk, 'door': add_door,
     'fridge': add_fridge, 'kitchen': add_kitchen, 'lamp': add_lamp, 'night_stand': add_night_stand,
-    'picture': add_picture, 'plant': add_plant, 'side_table': add_side_table, 'sofa': add_sofa,
+    'partition': add_partition, 'picture': add_picture, 'plant': add_plant,
+    'side_table': add_side_table, 'sofa': add_sofa,
     'table': add_table, 'toilet': add_toilet, 'trash_can': add_trash_can, 'tv': add_tv,
     'wash_stand': add_wash_stand, 'window': add_window,
 }  # fmt: skip

@@ -16,6 +16,9 @@ import torch
 from PIL import Image
 
 from mmssc.datasets.nyu_format import (
+    IGNORE,
+    NYU_CAMERAS,
+    NYU_IMAGE_SIZE,
     SSCNET_AXES,
     SSCNET_SHAPE,
     SSCNET_VOXEL_SIZE,
@@ -31,19 +34,16 @@ from mmssc.testing.depth_sensor import sense_depth
 from mmssc.testing.ray_casting import PinholeRays, cast_rays
 from mmssc.testing.room_appearance import paint_room
 from mmssc.testing.room_layout import Room, build_room
-from mmssc.testing.room_objects import SCREEN, SHINY, WINDOW
+from mmssc.testing.room_objects import RAW_IDS, SCREEN, SHINY, WINDOW
 from mmssc.testing.room_segments import recognise_segments
 from mmssc.testing.room_voxels import voxelize_room
 from mmssc.testing.solids import surface_normals
 
-__all__ = ['CAD_CAMERA', 'NYU_CAMERA', 'RoomSettings', 'SyntheticRoom', 'frame_files',
+__all__ = ['RoomSettings', 'SyntheticRoom', 'frame_files',
            'write_room_files']  # fmt: skip
 
-# fx, fy, cx, cy of a 480 x 640 image: the Kinect of NYU, and the camera that rendered NYUCAD.
-NYU_CAMERA = (518.8579, 519.4696, 325.5824, 253.7362)
-CAD_CAMERA = (518.8579, 518.8579, 320.0, 240.0)
-_FULL_SIZE = (480, 640)
-# Objects in the way of an annotated room: the label volume of a hole is that of the thing.
+# Share of the pixels.
+_CEILING_SEEN = 0.01
 _REFLECTING = (SCREEN, SHINY, WINDOW)
 
 
@@ -59,7 +59,7 @@ class RoomSettings:
     """
 
     seed: int = 0
-    image_size: tuple[int, int] = _FULL_SIZE
+    image_size: tuple[int, int] = NYU_IMAGE_SIZE
     shape: tuple[int, int, int] = SSCNET_SHAPE
     voxel_size: float = SSCNET_VOXEL_SIZE
 
@@ -75,10 +75,10 @@ class RoomSettings:
         if self.seed < 0:
             raise DataError('synthetic room', 'seed', '0 or more', self.seed)
 
-    def intrinsics(self, camera: tuple[float, float, float, float] = NYU_CAMERA) -> np.ndarray:
-        """(3, 3) intrinsics of an image of this size."""
-        down, across = (new / old for new, old in zip(self.image_size, _FULL_SIZE))
-        fx, fy, cx, cy = camera
+    def intrinsics(self, camera: str = 'nyu') -> np.ndarray:
+        """(3, 3) intrinsics of an image of this size; ``camera`` is a key of ``NYU_CAMERAS``."""
+        down, across = (new / old for new, old in zip(self.image_size, NYU_IMAGE_SIZE))
+        fx, fy, cx, cy = NYU_CAMERAS[camera]
         return np.array(((fx * across, 0, cx * across), (0, fy * down, cy * down), (0, 0, 1)))
 
 
@@ -112,7 +112,7 @@ class SyntheticRoom:
         self.entropy = (settings.seed, frame)
         self.room: Room = build_room(self.entropy)
 
-    def look(self, camera: tuple[float, float, float, float] = NYU_CAMERA) -> RoomView:
+    def look(self, camera: str = 'nyu') -> RoomView:
         """Cast the rays of a camera."""
         cam2img = self.settings.intrinsics(camera)
         rays = PinholeRays(cam2img, self.room.cam2world, self.settings.image_size)
@@ -149,7 +149,7 @@ class SyntheticRoom:
 
     def clean_depth(self) -> np.ndarray:
         """(H, W) float32 metres as NYUCAD's: the same pose, another camera, no noise."""
-        return self.look(CAD_CAMERA).depth
+        return self.look('nyucad').depth
 
     def segments(self) -> np.ndarray:
         """(H, W) uint8, ids 0..13 of a 2D segmentation that makes mistakes."""
@@ -162,11 +162,15 @@ class SyntheticRoom:
         return place_grid(pose, self.settings.voxel_size, self.settings.shape, SSCNET_AXES)
 
     def volume(self) -> SSCNetVolume:
-        """Voxel labels, pose and origin."""
+        """Voxel labels, pose and origin; a ceiling is annotated where an image shows one."""
         x, z, y = self.grid.origin
         origin = np.array((x, y, z), np.float32)
         pose = self.room.cam2world.astype(np.float32)
-        return SSCNetVolume(origin, pose, voxelize_room(self.room, self.grid))
+        raw_ids = voxelize_room(self.room, self.grid)
+        ceiling = RAW_IDS['ceiling']
+        if (self.labels == ceiling).mean() < _CEILING_SEEN:
+            raw_ids[raw_ids == ceiling] = IGNORE
+        return SSCNetVolume(origin, pose, raw_ids)
 
 
 def frame_files(out: str | PathLike[str], split: str, frame: int) -> dict[str, Path]:

@@ -1,6 +1,7 @@
 import json
 
-from tool_runs import TOY_CONFIG
+import pytest
+from tool_runs import ROOT, TOY_CONFIG
 
 
 def test_every_stage_is_measured(run_tool, tmp_path):
@@ -20,3 +21,23 @@ def test_every_stage_is_measured(run_tool, tmp_path):
     assert result['parameters'] == {'layers': 267, 'all': 267, 'trained': 267}
     assert result['machine']['torch'] and result['amp'] is True
     assert 'forward and losses' in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('name', 'step'),
+    [
+        ('cleaners-teacher', 'forward and losses'),
+        ('ammnet', 'training step'),
+        ('sketch', 'backward'),
+    ],
+)
+def test_indoor_configs_are_measured_on_random_rooms(name, step, run_tool, tmp_path):
+    run_tool(
+        'analysis_tools/benchmark.py', ROOT / f'configs/quickstart/{name}_synthetic.py',
+        '--synthetic-input', '--shape', 60, 80, '--iters', 1, '--warmup', 0, '--batch-size', 2,
+        '--out', 'figures.json', '--cfg-options', 'model.voxel_grid.shape=20,12,20',
+    )  # fmt: skip
+    result = json.loads((tmp_path / 'figures.json').read_text())
+    stages = {row['stage']: row['mean_ms'] for row in result['stages']}
+    assert stages[step] > 0 and stages['metric'] > 0

@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
-from tool_runs import STREET_CONFIG, assert_equal_trees, run_tool_in
+from tool_runs import STREET_CONFIG, assert_equal_trees, read_scalars, run_tool_in
 
 from mmssc.apis import init_model
 from mmssc.compat import load_checkpoint_file
@@ -35,12 +35,6 @@ def options(tree: Path, *more: str) -> list[str]:
     """``--cfg-options`` with the place of the data."""
     loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
     return ['--cfg-options', *(f'{name}.dataset.data_root={tree}' for name in loaders), *more]
-
-
-def read_scalars(work_dir: Path) -> list[dict]:
-    """Lines of the log of a run that was started once."""
-    (path,) = work_dir.glob('*/vis_data/scalars.json')
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.fixture(scope='session')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -35,6 +36,12 @@ def run_tool_in(
     )  # fmt: skip
     assert done.returncode == status, f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
     return done
+
+
+def read_scalars(work_dir: Path) -> list[dict]:
+    """Lines of the log of a run that was started once."""
+    (path,) = work_dir.glob('*/vis_data/scalars.json')
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def assert_equal_trees(first: object, second: object, path: str = '') -> None:

@@ -1,8 +1,8 @@
 """Time, memory and parameters of a config, stage by stage.
 
 ``python tools/analysis_tools/benchmark.py CONFIG`` measures loading, preprocessing, the forward
-pass, prediction with its metric, losses, backward pass and optimiser step, on the CPU or a GPU.
-``--synthetic-input`` needs no data.
+pass, prediction with its metric, losses, backward pass and optimiser step (of several optimisers:
+the whole training step), on the CPU or a GPU. ``--synthetic-input`` needs no data.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from mmengine.registry import init_default_scope
 
+from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of
 from mmssc.engine.launch import add_cfg_options, enable_amp
 from mmssc.fileio import atomic_write
 from mmssc.registry import DATASETS, METRICS, MODELS
 from mmssc.structures import VoxelGrid
+from mmssc.testing.random_rgbd_sample import random_rgbd_sample
 from mmssc.testing.random_sample import random_sample
 from mmssc.version import __version__
 
@@ -107,23 +109,22 @@ def find_values(node: Any, key: str) -> Iterator[Any]:
 
 
 def synthetic_loader(cfg: Config, args: argparse.Namespace) -> Callable[[int], dict]:
-    """Random samples of the size that the config works with."""
-    dataset = cfg.train_dataloader.dataset
+    """Random samples of the kind and size that the config works with."""
+    dataset = dataset_config_of(cfg)
+    meta = dataset_meta_of(cfg)
     grid = VoxelGrid.build(next(find_values(cfg.model, 'voxel_grid')))
-    image_size = args.shape
-    if image_size is None:
-        crops = (
-            step.size
-            for step in next(find_values(dataset, 'pipeline'), [])
-            if step.type.endswith('CropSSCImages')
-        )
-        image_size = next(crops, None)
+    steps = {step.type.rpartition('.')[2]: step for step in dataset.get('pipeline') or ()}
+    image_size = args.shape or meta.get('image_size')
+    if args.shape is None and 'CropSSCImages' in steps:
+        image_size = steps['CropSSCImages'].size
     if image_size is None:
         raise SystemExit('--synthetic-input: give the image size with --shape HEIGHT WIDTH')
-    num_frames = 1 + len(next(find_values(dataset, 'frame_offsets'), ()))
-    num_classes = max(find_values(cfg.model, 'num_classes'))
+    num_frames = 1 + len(dataset.get('frame_offsets') or ())
+    num_classes = len(meta['classes'])
 
     def load(index: int) -> dict:
+        if 'LoadPreparedFrame' in steps:
+            return random_rgbd_sample(grid, num_classes, tuple(image_size), seed=index)
         return random_sample(
             grid, num_classes, tuple(image_size), num_frames, args.points, seed=index
         )
@@ -183,6 +184,10 @@ def run_iteration(
     with stages.measure('metric'):
         metric.process(data, [sample.to_dict() for sample in predictions])
     model.train()
+    if isinstance(optim_wrapper, OptimWrapperDict):
+        with stages.measure('training step'):
+            model.train_step(data, optim_wrapper)
+        return
     with optim_wrapper.optim_context(model):
         prepared = model.data_preprocessor(data, True)
         with stages.measure('forward and losses'):
@@ -229,8 +234,7 @@ def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
     metric = METRICS.build(evaluator[0] if isinstance(evaluator, (list, tuple)) else evaluator)
     if args.synthetic_input:
         load = synthetic_loader(cfg, args)
-        classes = [f'class {index}' for index in range(max(find_values(cfg.model, 'num_classes')))]
-        metric.dataset_meta = dict(classes=classes)
+        metric.dataset_meta = dataset_meta_of(cfg)
     else:
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
         metric.dataset_meta = dataset.metainfo

@@ -1,0 +1,202 @@
+"""Indoor methods by the commands of the guides: rooms, converter, training, testing, pictures.
+
+All tests share one tree of tiny synthetic rooms.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tool_runs import HERE, ROOT, assert_equal_trees, read_scalars, run_tool_in
+
+from mmssc.compat import load_checkpoint_file
+from mmssc.datasets import NYUDataset
+from mmssc.datasets.nyu_format import NYU_CAMERAS, read_sscnet_header
+
+ROOM_CONFIG = HERE / 'room_config.py'
+QUICKSTART = ROOT / 'configs/quickstart'
+CLASSES = NYUDataset.METAINFO['classes']
+# Fine grid of the labels and grid of the network, 4.8 x 2.88 x 4.8 m.
+FINE = ('--grid-shape', 40, 24, 40, '--voxel-size', 0.12, '--image-size', 60, 80)
+COARSE = ('--grid-shape', 20, 12, 20, '--voxel-size', 0.24, '--image-size', 60, 80,
+          '--fine-factor', 2)  # fmt: skip
+TINY = {'model.voxel_grid.shape': (20, 12, 20), 'model.voxel_grid.voxel_size': 0.24}
+METHODS = ['cleaners-teacher', 'sketch', 'ammnet', 'light']
+
+
+def options(tree: Path, **more: object) -> list[str]:
+    """``--cfg-options`` with the place of the data."""
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    values = {f'{name}.dataset.data_root': tree for name in loaders} | more
+    return ['--cfg-options', *(f'{key}={value}'.replace(' ', '') for key, value in values.items())]
+
+
+@pytest.fixture(scope='session')
+def rooms(tmp_path_factory) -> Path:
+    """Six rooms to train on and three to test."""
+    folder = tmp_path_factory.mktemp('rooms')
+    run_tool_in(
+        folder, 'dataset_converters/make_synthetic.py', '--layout', 'nyu', '--out', 'tree', *FINE,
+        '--frames', 6, 3,
+    )  # fmt: skip
+    run_tool_in(folder, 'dataset_converters/nyu.py', 'tree', *COARSE)
+    return folder / 'tree'
+
+
+@pytest.fixture(scope='session')
+def trained(rooms, tmp_path_factory) -> Path:
+    """Work folder of two epochs in one process, two samples a batch."""
+    folder = tmp_path_factory.mktemp('room_training')
+    run_tool_in(folder, 'train.py', ROOM_CONFIG, '--work-dir', 'run', *options(rooms))
+    return folder / 'run'
+
+
+@pytest.fixture(scope='session')
+def tested(rooms, trained, tmp_path_factory) -> Path:
+    """Folder with ``scores.json`` and ``pictures/`` of that run."""
+    folder = tmp_path_factory.mktemp('room_test')
+    run_tool_in(
+        folder, 'test.py', ROOM_CONFIG, trained / 'epoch_2.pth', '--out', 'scores.json',
+        '--show-dir', 'pictures', *options(rooms),
+    )  # fmt: skip
+    return folder
+
+
+def test_rooms_are_trained_on_scored_and_drawn(rooms, trained, tested):
+    assert [f'{line}' for line in (rooms / 'test.txt').read_text().split()] == [
+        '0002', '0004', '0006'
+    ]  # fmt: skip
+    scores = json.loads((tested / 'scores.json').read_text())
+    for name in CLASSES:
+        assert 0 <= scores[f'ssc/SSC_{name}_IoU_nyu'] <= 100
+    assert 0 < scores['ssc/SC_IoU_nyu'] <= 100 and scores['ssc/SC_IoU'] != scores['ssc/SC_IoU_nyu']
+    validated = read_scalars(trained)[-1]
+    assert scores == {key: validated[key] for key in scores}
+    losses = [line['loss'] for line in read_scalars(trained) if 'loss' in line]
+    assert len(losses) == 6 and all(map(math.isfinite, losses)) and losses[-1] < losses[0]
+    assert list(trained.glob('best_ssc_SSC_mIoU_nyu_epoch_2.pth'))
+    pictures = sorted((tested / 'pictures').iterdir())
+    assert [path.name for path in pictures] == [f'test_{frame}.png' for frame in (
+        '0002', '0004', '0006')]  # fmt: skip
+    with Image.open(pictures[0]) as image:
+        colors = {tuple(color) for color in np.asarray(image).reshape(-1, 3).tolist()}
+    # Tops of voxels and the legend show the palette itself.
+    assert NYUDataset.METAINFO['palette'][CLASSES.index('floor')] in colors
+
+
+@pytest.mark.slow
+def test_every_frame_can_be_browsed(rooms, tmp_path):
+    run_tool_in(
+        tmp_path, 'misc/browse_dataset.py', ROOM_CONFIG, '--split', 'test', '--num', 2,
+        '--out-dir', 'pictures', *options(rooms),
+    )  # fmt: skip
+    names = [path.name for path in sorted((tmp_path / 'pictures').iterdir())]
+    assert names == ['test_0002.png', 'test_0004.png']
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_run_has_the_same_weights(rooms, trained, tmp_path):
+    command = ['train.py', ROOM_CONFIG, '--work-dir', 'run']
+    # Iteration 4 of 0-5 is the second of the second epoch.
+    hook = "[dict(type='KillHook',iteration=4)]"
+    run_tool_in(
+        tmp_path, *command, *options(rooms, custom_hooks=hook), status=-signal.SIGKILL
+    )  # fmt: skip
+    assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['epoch_1.pth']
+    run_tool_in(tmp_path, *command, '--resume', *options(rooms))
+    expected = load_checkpoint_file(trained / 'epoch_2.pth')
+    found = load_checkpoint_file(tmp_path / 'run/epoch_2.pth')
+    for key in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert_equal_trees(found[key], expected[key], key)
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_score_as_one(rooms, trained, tested, tmp_path):
+    run_tool_in(
+        tmp_path, 'dist_train.sh', ROOM_CONFIG, 2, '--work-dir', 'two',
+        *options(rooms, **{'train_dataloader.batch_size': 1}),
+    )  # fmt: skip
+    one, two = ([line for line in read_scalars(folder) if 'loss' in line]
+                for folder in (trained, tmp_path / 'two'))  # fmt: skip
+    assert len(one) == len(two) == 6
+    for expected, found in zip(one, two):
+        for key in [key for key in expected if key.startswith('loss')]:
+            assert found[key] == pytest.approx(expected[key], rel=1e-4), (expected['step'], key)
+    weights, before = (
+        load_checkpoint_file(trained / f'epoch_{epoch}.pth')['state_dict'] for epoch in (2, 1)
+    )
+    found = load_checkpoint_file(tmp_path / 'two/epoch_2.pth')['state_dict']
+    torch.testing.assert_close(found, weights, rtol=1e-3, atol=1e-5)
+    assert max(float((weights[name] - before[name]).abs().max()) for name in weights) > 1e-3
+    run_tool_in(
+        tmp_path, 'dist_test.sh', ROOM_CONFIG, trained / 'epoch_2.pth', 2, '--out', 'two.json',
+        *options(rooms),
+    )  # fmt: skip
+    expected = json.loads((tested / 'scores.json').read_text())
+    assert json.loads((tmp_path / 'two.json').read_text()) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', METHODS)
+def test_every_quick_start_trains_and_scores(name, rooms, tmp_path):
+    config = QUICKSTART / f'{name}_synthetic.py'
+    more = {**TINY, 'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1}
+    run_tool_in(tmp_path, 'train.py', config, '--work-dir', 'run', *options(rooms, **more))
+    scores = {}
+    for kind, weights in (('trained', 'run/epoch_1.pth'), ('untrained', 'untrained')):
+        run_tool_in(
+            tmp_path, 'test.py', config, weights, '--out', f'{kind}.json', *options(rooms, **TINY)
+        )
+        scores[kind] = json.loads((tmp_path / f'{kind}.json').read_text())
+    assert scores['trained'].keys() == scores['untrained'].keys() >= {'ssc/SSC_mIoU_nyu'}
+    assert scores['trained'] != scores['untrained']
+
+
+@pytest.mark.slow
+def test_the_student_of_cleaners_learns_from_its_teacher(rooms, trained, tmp_path):
+    config = QUICKSTART / 'cleaners_synthetic.py'
+    teacher = {'model.teacher.checkpoint': trained / 'best_*.pth', **TINY}
+    short = {'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1}
+    arguments = ('train.py', config, '--work-dir')
+    run_tool_in(tmp_path, *arguments, 'student', *options(rooms, **teacher, **short))
+    state = load_checkpoint_file(tmp_path / 'student/epoch_1.pth')['state_dict']
+    expected = load_checkpoint_file(trained / 'epoch_2.pth')['state_dict']
+    assert state.keys() == expected.keys(), 'no weights of the teacher'
+    logged = [line for line in read_scalars(tmp_path / 'student') if 'loss' in line][-1]
+    distilled = {key for key in logged if key.startswith('loss_kd')}
+    assert distilled == {'loss_kd_t', 'loss_kd_sc', 'loss_kd_sa'}
+    # Prediction needs neither the teacher nor the clean depth.
+    run_tool_in(
+        tmp_path, 'test.py', config, 'student/epoch_1.pth', '--out', 'student.json',
+        *options(rooms, **TINY),
+    )  # fmt: skip
+    assert json.loads((tmp_path / 'student.json').read_text())['ssc/SC_IoU_nyu'] > 0
+    missing = {**TINY, **short, 'model.teacher.checkpoint': 'nowhere_*.pth'}
+    done = run_tool_in(tmp_path, *arguments, 'none', *options(rooms, **missing), status=1)
+    assert 'nowhere_*.pth: model.teacher.checkpoint: expected one file' in done.stderr
+
+
+@pytest.mark.slow
+def test_a_room_is_predicted_from_image_and_depth(rooms, trained, tmp_path):
+    pose = read_sscnet_header(rooms / 'NYUtest/NYU0002_0000.bin')[1]
+    np.savetxt(tmp_path / 'pose.txt', pose)
+    frame = ('--image', rooms / 'RGB/NYU0002_rgb.png', '--cam2world', 'pose.txt')
+    depth = ('--depth', rooms / 'NYUtest/NYU0002_0000.png', '--depth-kind', 'nyu')
+    camera = ('--cam2img', *(value / 8 for value in NYU_CAMERAS['nyu']))
+    # The network of the student is that of the teacher.
+    done = run_tool_in(
+        tmp_path, 'infer.py', QUICKSTART / 'cleaners_synthetic.py', trained / 'epoch_2.pth',
+        *frame, *depth, *camera, '--out', 'predictions', '--formats', 'npy', 'png', 'html',
+        *options(rooms, **TINY),
+    )  # fmt: skip
+    assert '% of (20, 12, 20) voxels occupied' in done.stdout
+    names = {path.name for path in (tmp_path / 'predictions').iterdir()}
+    assert names == {f'NYU0002_0000.{kind}' for kind in ('npy', 'png', 'html')}
+    assert len(np.unique(np.load(tmp_path / 'predictions/NYU0002_0000.npy'))) > 1
