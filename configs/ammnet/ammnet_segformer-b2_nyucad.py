@@ -1,11 +1,7 @@
 """AMMNet with the image encoder of SegFormer-B2, on depth rendered from the annotation."""
 
-_base_ = [
-    '../_base_/datasets/nyucad.py',
-    '../_base_/models/ammnet.py',
-    '../_base_/schedules/adamw_150e_adversarial.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = './ammnet_segformer-b2_nyu.py'
 
-train_dataloader = dict(batch_size=2, drop_last=True)
-default_hooks = dict(checkpoint=dict(save_best='ssc/SSC_mIoU_nyu', rule='greater'))
+train_dataloader = dict(dataset=dict(source='nyucad'))
+val_dataloader = dict(dataset=dict(source='nyucad'))
+test_dataloader = dict(dataset=dict(source='nyucad'))

@@ -36,6 +36,7 @@ from .parity_rgbd import (
     synthetic_losses,
     unweighted,
 )
+from .parity_rgbd_images import check_image_pipeline
 from .parity_rgbd_inputs import (
     IGNORE,
     NUM_CLASSES,
@@ -123,6 +124,7 @@ class AMMNetParity(CaseFilesOnly):
         """
         seed = case.integer('seed')
         model = _build(manifest, options)
+        check_image_pipeline(seed, case, report)
         _check_synthetic(model, seed, case, report)
         made = make_inputs(seed).to(options.device)
         load_filled(model, METHOD, manifest, seed, options.device)

@@ -27,7 +27,8 @@ def test_forward(run_tool: RunTool) -> None:
     assert status == 0, text
     for name in ('enc_c4', 'proj3d', 'init3d', 'mod1', 'mod2', 'mod3', 'logit3d', 'logit3d_aug_raw',
                  'logit3d_aug', 'loss_adv', 'loss_total', 'loss_adv_misaligned', 'fake_counts',
-                 'disc_logits', 'loss_disc', 'centred.cm_sc', 'synth.loss3d'):  # fmt: skip
+                 'disc_logits', 'loss_disc', 'centred.cm_sc', 'synth.loss3d', 'aug2d_a.crc32',
+                 'aug2d_b.img'):  # fmt: skip
         assert f'\n{name} ' in text, name
     assert 'not checked' not in text
 
