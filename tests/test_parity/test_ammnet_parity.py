@@ -17,11 +17,6 @@ ARGUMENTS = ('ammnet', '--manifest', DATA / 'manifest.csv', '--case', DATA / 'ca
 RunTool = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture
-def run_tool(tool_in_process: Callable[[str], RunTool]) -> RunTool:
-    return tool_in_process('analysis_tools/check_parity.py')
-
-
 def test_forward(run_tool: RunTool) -> None:
     status, text = run_tool(*ARGUMENTS, '--forward-only')
     assert status == 0, text

@@ -23,11 +23,6 @@ ARGUMENTS = ('cleaners', '--manifest', MANIFEST, '--case', CASE)
 RunTool = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture
-def run_tool(tool_in_process: Callable[[str], RunTool]) -> RunTool:
-    return tool_in_process('analysis_tools/check_parity.py')
-
-
 def test_losses_and_scores_without_a_network() -> None:
     case, report = ParityCase(CASE), ParityReport()
     check_synthetic(build_student(MANIFEST), 1, case, report)

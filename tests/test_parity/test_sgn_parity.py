@@ -16,11 +16,6 @@ DATA = ROOT / 'tests' / 'data' / 'parity' / 'sgn'
 RunTool = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture
-def run_tool(tool_in_process: Callable[[str], RunTool]) -> RunTool:
-    return tool_in_process('analysis_tools/check_parity.py')
-
-
 def arguments_for(kind: str, *cases: str | Path) -> list[object]:
     paths = [case if isinstance(case, Path) else DATA / f'case_{case}.npz' for case in cases]
     return [f'sgn-{kind}', '--manifest', DATA / f'manifest_sgn-{kind}.csv', '--case', *paths]

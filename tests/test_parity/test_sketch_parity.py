@@ -25,11 +25,6 @@ ARGUMENTS = ('sketch', '--manifest', MANIFEST, '--case', CASE)
 RunTool = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture
-def run_tool(tool_in_process: Callable[[str], RunTool]) -> RunTool:
-    return tool_in_process('analysis_tools/check_parity.py')
-
-
 @pytest.fixture(scope='module')
 def golden() -> tuple[parity_sketch.SketchCompletor, SketchCaseInputs]:
     return build_sketch(MANIFEST, 1), make_inputs(1, 1)

