@@ -17,6 +17,7 @@ from mmssc.models.completors.ammnet import AMMNet
 from mmssc.models.fake_volumes import one_hot_volume
 from mmssc.models.layers.volume_augmentation import VolumeChange
 from mmssc.registry import MODELS
+from mmssc.structures import SSCDataSample
 
 from . import reference_fill as fill
 from .parity import CaseFilesOnly, ParityCase, ParityOptions, ParityReport
@@ -46,7 +47,10 @@ from .parity_rgbd_inputs import (
     synthetic_batch,
 )
 
-__all__ = ['AMMNetParity', 'ammnet_losses', 'ammnet_optimisers', 'fixed_fakes']
+__all__ = [
+    'AMMNetParity', 'ammnet_losses', 'ammnet_optimisers', 'build_ammnet', 'check_judgements',
+    'check_synthetic', 'fixed_fakes',
+]  # fmt: skip
 
 METHOD = get_method('ammnet')
 _VOLUMES = ('real', 'shuffled', 'erased', 'predicted')  # in the order of the case files
@@ -123,9 +127,9 @@ class AMMNetParity(CaseFilesOnly):
             DataError: Manifest and case file do not belong together.
         """
         seed = case.integer('seed')
-        model = _build(manifest, options)
+        model = build_ammnet(manifest, options)
         check_image_pipeline(seed, case, report)
-        _check_synthetic(model, seed, case, report)
+        check_synthetic(model, seed, case, report)
         made = make_inputs(seed).to(options.device)
         load_filled(model, METHOD, manifest, seed, options.device)
         with torch.set_grad_enabled(not options.forward_only):
@@ -141,14 +145,15 @@ class AMMNetParity(CaseFilesOnly):
         report.note_unused(case)
 
 
-def _build(manifest: str | PathLike[str], options: ParityOptions) -> AMMNet:
-    config = options.model_config
+def build_ammnet(manifest: str | PathLike[str], options: ParityOptions | None = None) -> AMMNet:
+    """The network with all losses, random weights, in evaluation mode."""
+    config = (options or ParityOptions()).model_config
     if config is None:
         config = {**METHOD.model_config(fill.read_manifest(manifest)), **ammnet_losses()}
     return MODELS.build(dict(config)).eval()
 
 
-def _check_synthetic(model: AMMNet, seed: int, case: ParityCase, report: ParityReport) -> None:
+def check_synthetic(model: AMMNet, seed: int, case: ParityCase, report: ParityReport) -> None:
     """Losses and figures of logits that no network has made."""
     batch = synthetic_batch(seed)
     losses = unweighted(synthetic_losses(model, batch), _loss_modules(model))
@@ -237,6 +242,28 @@ def _check_augmented(
     model.undo_for_discriminator = before
 
 
+@torch.no_grad()
+def check_judgements(
+    model: AMMNet, sample: SSCDataSample, seed: int, case: ParityCase, report: ParityReport
+) -> dict[str, Tensor]:
+    """Compare the discriminator on the annotated volume and on noise; no generator is needed.
+
+    Returns:
+        The volumes of :func:`fixed_fakes`.
+    """
+    labels, weight = model.label_volume([sample]), model.label_weight([sample])
+    volumes, counts = fixed_fakes(labels, weight, seed)
+    report.equal('fake_counts', np.array(counts), case['fake_counts'])
+    noise = torch.from_numpy(fill.normal('disc_in', (1, NUM_CLASSES, *SHAPE), seed))
+    noise = noise.to(labels.device)
+    for name, volume in (('real', volumes['real']), ('rand', noise)):
+        features = model.discriminator.blocks(model.discriminator.conv(volume))
+        report.probed(case, f'disc_layer4_{name}', features, PROBE)
+    verdict = model.discriminator(noise)[0]
+    report.close('disc_rand_logit', verdict, case['disc_rand_logit'], absolute=PROBE)
+    return volumes
+
+
 def _check_discriminator(
     model: AMMNet,
     logits: Tensor,
@@ -246,19 +273,9 @@ def _check_discriminator(
     report: ParityReport,
     forward_only: bool,
 ) -> None:
-    labels, weight = model.label_volume([made.sample]), model.label_weight([made.sample])
-    volumes, counts = fixed_fakes(labels, weight, seed)
-    volumes['predicted'] = model.predicted_volume(
-        dict(logits=logits, augmented_logits=logits), weight
-    )
-    report.equal('fake_counts', np.array(counts), case['fake_counts'])
-    noise = torch.from_numpy(fill.normal('disc_in', (1, NUM_CLASSES, *SHAPE), seed)).to(logits)
-    with torch.no_grad():
-        for name, volume in (('real', volumes['real']), ('rand', noise)):
-            features = model.discriminator.blocks(model.discriminator.conv(volume))
-            report.probed(case, f'disc_layer4_{name}', features, PROBE)
-        verdict = model.discriminator(noise)[0]
-        report.close('disc_rand_logit', verdict, case['disc_rand_logit'], absolute=PROBE)
+    volumes = check_judgements(model, made.sample, seed, case, report)
+    outputs = dict(logits=logits, augmented_logits=logits)
+    volumes['predicted'] = model.predicted_volume(outputs, model.label_weight([made.sample]))
     with torch.set_grad_enabled(not forward_only):
         verdicts = [model.discriminator(volumes[name]) for name in _VOLUMES]
         losses = [

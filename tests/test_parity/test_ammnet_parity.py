@@ -8,15 +8,40 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmssc.testing import parity_ammnet
+from mmssc.models.checkpoint_import import get_method
+from mmssc.testing.parity import ParityCase, ParityReport
+from mmssc.testing.parity_ammnet import (
+    build_ammnet,
+    check_judgements,
+    check_synthetic,
+    fixed_fakes,
+)
+from mmssc.testing.parity_rgbd import load_filled
+from mmssc.testing.parity_rgbd_images import check_image_pipeline
 from mmssc.testing.parity_rgbd_inputs import make_sample
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / 'tests' / 'data' / 'parity' / 'ammnet'
-ARGUMENTS = ('ammnet', '--manifest', DATA / 'manifest.csv', '--case', DATA / 'case_1.npz')
+MANIFEST, CASE = DATA / 'manifest.csv', DATA / 'case_1.npz'
+ARGUMENTS = ('ammnet', '--manifest', MANIFEST, '--case', CASE)
 RunTool = Callable[..., tuple[int, str]]
 
 
+def test_what_needs_no_generator() -> None:
+    """Losses and scores of given logits, augmented images, and the full-size discriminator."""
+    case, report = ParityCase(CASE), ParityReport()
+    model = load_filled(build_ammnet(MANIFEST), get_method('ammnet'), MANIFEST, 1)
+    check_image_pipeline(1, case, report)
+    check_synthetic(model, 1, case, report)
+    check_judgements(model, make_sample(1), 1, case, report)
+    assert report.ok, report.failures
+    names = {row.name for row in report.rows}
+    assert {'synth.loss2d', 'synth.loss3d', 'synth.cm_ssc', 'synth.cm_sc', 'synth.cm_2d',
+            'aug2d_a.img', 'aug2d_b.crc32', 'fake_counts', 'disc_layer4_real', 'disc_layer4_rand',
+            'disc_rand_logit'} <= names  # fmt: skip
+
+
+@pytest.mark.slow
 def test_forward(run_tool: RunTool) -> None:
     status, text = run_tool(*ARGUMENTS, '--forward-only')
     assert status == 0, text
@@ -41,14 +66,14 @@ def test_gradients_and_step(config: str | None, run_tool: RunTool) -> None:
 
 
 def test_units_are_refused(run_tool: RunTool) -> None:
-    status, text = run_tool('ammnet', '--units', DATA / 'case_1.npz')
+    status, text = run_tool('ammnet', '--units', CASE)
     assert status == 1 and 'expected a case file' in text
 
 
 def test_fixed_fakes_are_as_the_recipe_words_them() -> None:
     sample = make_sample(1)
     labels, weight = sample.gt_voxels[None], sample.label_weight[None]
-    volumes, (shuffled, erased) = parity_ammnet.fixed_fakes(labels, weight, 1)
+    volumes, (shuffled, erased) = fixed_fakes(labels, weight, 1)
     assert (shuffled, erased) == (3081, 22199)
     real = volumes['real'].argmax(1)
     fake = volumes['shuffled'].argmax(1)
