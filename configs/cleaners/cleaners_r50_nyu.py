@@ -1,22 +1,9 @@
 """Stage 2 of CleanerS with a ResNet-50 in place of MiT-B2, in the teacher too."""
 
-_base_ = './cleaners_segformer-b2_nyu.py'
+_base_ = ['./cleaners_segformer-b2_nyu.py', '../_base_/models/resnet50_frozen.py']
 
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='mmseg.ResNet',
-        depth=50,
-        out_indices=(0, 1, 2, 3),
-        frozen_stages=4,
-        norm_cfg=dict(type='BN', requires_grad=False),
-        norm_eval=True,
-        style='pytorch',
-        init_cfg=dict(
-            type='Pretrained',
-            checkpoint='https://download.pytorch.org/models/resnet50-0676ba61.pth',
-        ),
-    ),
-    image_head=dict(in_channels=(256, 512, 1024, 2048)),
+    backbone={{_base_.frozen_resnet50}},
+    image_head=dict(in_channels={{_base_.resnet50_channels}}),
     teacher=dict(checkpoint='work_dirs/cleaners-teacher_r50_nyucad/best_*.pth'),
 )

@@ -51,11 +51,43 @@ def test_image_branch(golden) -> None:
 def test_sketch_branch(golden) -> None:
     """The whole first stage of the full-size case."""
     case, report = ParityCase(CASE), ParityReport()
-    check_sketch_branch(*golden, case, report)
+    model, made = golden
+    sketches = check_sketch_branch(model, made, case, report)
+    check_posterior(model, made, sketches['sketch_raw'], case, report)
     assert report.ok, report.failures
     names = {row.name for row in report.rows}
     assert {'eval.stage1.up2', 'eval.cvae.decoder_x', 'eval.sketch_prior', 'mean.sketch_prior',
             'eval.sketch_raw.argmax_bits'} <= names  # fmt: skip
+
+
+def check_posterior(
+    model: parity_sketch.SketchCompletor,
+    made: SketchCaseInputs,
+    sketch_raw: Tensor,
+    case: ParityCase,
+    report: ParityReport,
+) -> None:
+    """The training branch of the VAE: nothing behind the first stage sends gradients into it."""
+    head, targets = model.tsdf_encoder, model.targets(made.samples)
+    sketch = sketch_raw.argmax(1, keepdim=True).float()
+    mean, log_var = head.cvae.encode(sketch, targets['sketch'][:, None].float())
+    codes = mean + (log_var / 2).exp() * made.codes['noise_posterior']
+    posterior = head.cvae.decode(head.cvae.condition(sketch), codes)
+    for name, found in (('mean', mean), ('log_var', log_var), ('sketch_posterior', posterior)):
+        report.probed(case, f'train.{name}', found, 1e-4)
+    divergence = head.loss_kl(mean, log_var)
+    loss = head.losses['posterior'](posterior, targets['sketch'], mask=targets['weight'])
+    report.close('loss.kl', divergence / 2, case['loss.kl'], relative=1e-5)
+    report.close('loss.sketch_posterior', loss, case['loss.sketch_posterior'], relative=1e-5)
+    parameters = {
+        'encoder.0.weight': head.cvae.encoder.blocks[0].conv.weight,
+        'mean.bias': head.cvae.mean.bias,
+        'log_var.weight': head.cvae.log_var.weight,
+    }
+    gradients = torch.autograd.grad(loss + divergence, list(parameters.values()))
+    for name, gradient in zip(parameters, gradients):
+        expected = case[f'grad.stage1.cvae.{name}']
+        report.close(name, gradient.double().norm(), expected, relative=1e-3)
 
 
 def test_units(run_tool: RunTool) -> None:
@@ -157,6 +189,7 @@ def test_shorter_ways_are_equal_and_faster(golden) -> None:
         found, short = timed(f'{name}, ours', ours)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
         assert short < long
+    timed('whole prediction', lambda: model.predict_logits(made.inputs))
 
 
 @pytest.fixture

@@ -45,6 +45,22 @@ class BaseCompletor(BaseModel):
         self.voxel_grid = VoxelGrid.build(voxel_grid)
         self.test_cfg = dict(test_cfg or {})
 
+    def init_weights(self) -> None:
+        """Give every part its starting values; ``Pretrained`` ones are read.
+
+        Raises:
+            DataError: A file of pretrained weights is not there.
+        """
+        try:
+            super().init_weights()
+        except FileNotFoundError as error:
+            hint = (
+                "The method's README says where its pretrained weights come from; init_cfg=None "
+                'starts from random numbers'
+            )
+            expected = 'a file of pretrained weights'
+            raise DataError('config', 'init_cfg.checkpoint', expected, error, hint) from error
+
     def forward(
         self,
         inputs: dict[str, Any],

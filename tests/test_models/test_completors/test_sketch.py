@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,6 +190,22 @@ def test_image_features_are_read_at_the_mapped_pixels() -> None:
 
 def test_trains_and_predicts_in_bfloat16() -> None:
     assert_trains_in_bfloat16(build())
+
+
+def test_backbone_starts_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / 'imagenet.pth'
+    backbone = dict(
+        tiny_sketch()['backbone'], init_cfg=dict(type='Pretrained', checkpoint=str(file))
+    )
+    model = build(backbone=backbone)
+    with pytest.raises(DataError, match=r'imagenet\.pth can not be found'):
+        model.init_weights()
+    expected = {name: value + 1 for name, value in model.backbone.state_dict().items()}
+    torch.save(expected, file)
+    model = build(backbone=backbone)
+    model.init_weights()
+    found = model.backbone.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
 def test_wrong_inputs_and_settings_are_named() -> None:
