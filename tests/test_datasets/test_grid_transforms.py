@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
-from mmssc.datasets.transforms import MoveOriginToGrid
+from mmssc.datasets.transforms import MoveOriginToGrid, SetIntrinsics
+from mmssc.errors import DataError
 from mmssc.geometry import points_to_occupancy, voxel_to_pixel
 from mmssc.structures import VoxelGrid
 
@@ -33,3 +35,14 @@ def test_projections_and_points_stay_where_they_are(kitti_lidar2cam):
         points_to_occupancy(torch.from_numpy(s['points']), s['voxel_grid']) for s in (before, after)
     ]
     assert occupied[0].any() and torch.equal(*occupied)
+
+
+def test_another_camera_in_the_size_of_the_images():
+    matrix = [[100.0, 0, 40], [0, 90, 30], [0, 0, 1]]
+    transform = SetIntrinsics(matrix, image_size=(60, 80))
+    same = transform(dict(img_shape=(60, 80), cam2img=np.eye(3)))['cam2img']
+    np.testing.assert_array_equal(same, matrix)
+    half = transform(dict(img_shape=(30, 40)))['cam2img']
+    np.testing.assert_array_equal(half, [[50, 0, 20], [0, 45, 15], [0, 0, 1]])
+    with pytest.raises(DataError, match='3 x 3'):
+        SetIntrinsics([1, 2, 3], image_size=(1, 1))

@@ -10,7 +10,7 @@ from .augment import (
 from .cropping import CropSSCImages
 from .flipping import FlipSSCImages, FlipSSCScene
 from .formatting import PackSSCInputs
-from .grids import MoveOriginToGrid
+from .grids import MoveOriginToGrid, SetIntrinsics
 from .loading import LoadDepthMaps, LoadPseudoLidar, LoadSSCImages, LoadVoxelLabels
 from .photometric import JitterSSCColors
 from .prepared_frame import LoadPreparedFrame
@@ -40,5 +40,6 @@ __all__ = [
     'PadMappedImage',
     'PoolVoxelLabels',
     'ResizeMappedImage',
+    'SetIntrinsics',
     'TransposeVolumes',
 ]

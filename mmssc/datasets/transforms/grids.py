@@ -1,17 +1,19 @@
-"""Changing where a sample's grid lies."""
+"""Changing where a sample's grid lies, and the camera that looks at it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 
-__all__ = ['MoveOriginToGrid']
+__all__ = ['MoveOriginToGrid', 'SetIntrinsics']
 
 
 @TRANSFORMS.register_module()
@@ -37,4 +39,36 @@ class MoveOriginToGrid(BaseTransform):
         if 'points' in results:
             points = results['points'].astype(np.float64) - corner
             results['points'] = points.astype(results['points'].dtype)
+        return results
+
+
+@TRANSFORMS.register_module()
+class SetIntrinsics(BaseTransform):
+    """Use another camera matrix than the data set's, as some published models do (MonoScene, NYU).
+
+    Comes before cropping and flipping.
+
+    Required Keys: ``img_shape``
+
+    Modified Keys: ``cam2img``
+
+    Args:
+        cam2img: 3 x 3 numbers, in pixels of an image of ``image_size``.
+        image_size: (height, width); images of another size get a matrix scaled to theirs.
+
+    Raises:
+        DataError: ``cam2img`` is no 3 x 3 matrix.
+    """
+
+    def __init__(self, cam2img: Sequence[Sequence[float]], image_size: tuple[int, int]) -> None:
+        self.cam2img = np.asarray(cam2img, np.float64)
+        if self.cam2img.shape != (3, 3):
+            raise DataError('config', 'SetIntrinsics.cam2img', '3 x 3', self.cam2img.shape)
+        self.image_size = tuple(image_size)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Replace the matrix."""
+        rows = (results['img_shape'][1] / self.image_size[1],
+                results['img_shape'][0] / self.image_size[0], 1.0)  # fmt: skip
+        results['cam2img'] = np.diag(rows) @ self.cam2img
         return results

@@ -26,9 +26,16 @@ model = dict(
     relation_loss=dict(num_classes=num_classes),
 )
 
+# The published model was trained with this camera, not with the depth camera's.
+camera = dict(
+    type='SetIntrinsics',
+    cam2img=[[518.8579, 0, 320], [0, 518.8579, 240], [0, 0, 1]],
+    image_size=(480, 640),
+)
 train_pipeline = [
     dict(type='LoadPreparedFrame', keys=['img', 'gt_voxels']),
     dict(type='MoveOriginToGrid'),
+    camera,
     dict(type='JitterSSCColors'),
     dict(type='FlipSSCImages'),
     dict(type='PoolVoxelLabels', factors=(4,)),
@@ -38,6 +45,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadPreparedFrame', keys=['img', 'gt_voxels'], optional=['eval_masks']),
     dict(type='MoveOriginToGrid'),
+    camera,
     dict(type='PackSSCInputs'),
 ]
 train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline))
