@@ -20,6 +20,7 @@ import torch
 
 from mmssc.datasets import torchssc_format as torchssc
 from mmssc.datasets.frame_cache import CACHED_NAMES, read_cached
+from mmssc.datasets.nyu_format import read_nyu_depth, read_plain_depth_mm
 from mmssc.datasets.strict_files import read_npz, read_png_uint8, read_rgb, write_npz
 from mmssc.datasets.volume_checks import (
     check_labels,
@@ -37,8 +38,8 @@ __all__ = [
 ]  # fmt: skip
 
 FRAME_KEYS = (
-    'img', 'segmentation', 'tsdf', 'tsdf_fine', 'voxel_to_pixel', 'gt_voxels', 'label_weight',
-    'gt_sketch',
+    'img', 'depth', 'segmentation', 'tsdf', 'tsdf_fine', 'voxel_to_pixel', 'gt_voxels',
+    'label_weight', 'gt_sketch',
 )  # fmt: skip
 #: Key -> name in a prepared npz.
 PREPARED_NAMES = dict(
@@ -98,7 +99,8 @@ def read_frame_file(path: Path, format_name: str, keys: Sequence[str], spec: Fra
         spec: What they must look like.
 
     Returns:
-        ``img`` (H, W, 3) uint8 RGB · ``segmentation`` (H, W) uint8 · ``tsdf`` (X, Y, Z) float32 in
+        ``img`` (H, W, 3) uint8 RGB · ``depth`` (H, W) float32 metres, 0 = none ·
+        ``segmentation`` (H, W) uint8 · ``tsdf`` (X, Y, Z) float32 in
         [-1, 1] · ``tsdf_fine`` the same on the fine grid · ``voxel_to_pixel`` (X, Y, Z) int32 flat
         pixel index, -1 = none · ``gt_voxels`` (X, Y, Z) uint8, 255 = ignore · ``label_weight``
         (X, Y, Z) bool · ``gt_sketch`` (X, Y, Z) uint8, 0 or 1; those that were asked for.
@@ -236,6 +238,8 @@ _CACHED: dict[str, Callable] = dict.fromkeys(CACHED_NAMES, read_cached)
 FORMATS: dict[str, dict[str, Callable]] = dict(
     prepared=_PREPARED,
     cached=_CACHED,
+    nyu_depth=dict(depth=lambda path, spec: read_nyu_depth(path, spec.image_size)),
+    depth_mm=dict(depth=lambda path, spec: read_plain_depth_mm(path, spec.image_size)),
     rgb=dict(img=lambda path, spec: _check_image(path, read_rgb(path), spec)),
     ids=dict(segmentation=lambda path, spec: _check_image(path, read_png_uint8(path), spec)),
     torchssc_tsdf=dict(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from mmssc.geometry.depth_mapping import invert_mapping
+from mmssc.geometry.frustum import frustum_index
 from mmssc.geometry.sketch import label_sketch
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -35,11 +36,13 @@ def random_rgbd_sample(
         seed: Everything is a function of it and of the other arguments.
 
     Returns:
-        ``inputs``: ``img`` (1, 3, H, W) uint8, ``tsdf`` and ``tsdf_clean`` (1, X, Y, Z) float32 in
-        [-1, 1], ``voxel_to_pixel`` (X, Y, Z) and ``pixel_to_voxel`` (H, W) int64, -1 = none,
+        ``inputs``: ``img`` (1, 3, H, W) uint8, ``depth`` (1, H, W) float32 metres, ``tsdf`` and
+        ``tsdf_clean`` (1, X, Y, Z) float32 in [-1, 1], ``voxel_to_pixel`` (X, Y, Z) and
+        ``pixel_to_voxel`` (H, W) int64, -1 = none,
         ``segmentation`` (H, W) uint8, ``surface_offset`` (1, X, Y, Z) float32, ``voxel_segments``
         (X, Y, Z) int64 in 0..num_segments; ``data_samples`` with ``gt_voxels``, ``label_weight``,
-        ``gt_sketch``, ``eval_masks`` of the NYU protocols, and the metainfo.
+        ``gt_sketch``, ``frustum_index``, ``eval_masks`` of the NYU protocols, and the metainfo with
+        a camera that stands in front of the grid.
     """
     random = np.random.default_rng(seed)
     shape, (height, width) = voxel_grid.shape, image_size
@@ -72,8 +75,18 @@ def random_rgbd_sample(
     tsdf, clean = random.uniform(-1, 1, (2, 1, *shape)).astype(np.float32)
     offset = random.uniform(-2.4, 2.4, (1, *shape)).astype(np.float32)
     voxel_segments = random.integers(0, num_segments + 1, shape)
+    depth = random.uniform(0.5, 5, (1, height, width)).astype(np.float32)
+    cam2img = np.array([[width, 0, width / 2], [0, width, height / 2], [0, 0, 1.0]])
+    # In front of the lower corner, looking along y of the world.
+    world2cam = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    world2cam[:3, 3] = -world2cam[:3, :3] @ _before(voxel_grid)
+    sample.set_metainfo(dict(cam2img=cam2img, lidar2cam=world2cam[None]))
+    sample.frustum_index = frustum_index(
+        voxel_grid, torch.from_numpy(world2cam), torch.from_numpy(cam2img), image_size
+    )
     inputs = dict(
         img=torch.from_numpy(image),
+        depth=torch.from_numpy(depth),
         tsdf=torch.from_numpy(tsdf),
         tsdf_clean=torch.from_numpy(clean),
         voxel_to_pixel=mapping,
@@ -83,3 +96,11 @@ def random_rgbd_sample(
         voxel_segments=torch.from_numpy(voxel_segments),
     )
     return dict(inputs=inputs, data_samples=sample)
+
+
+def _before(grid: VoxelGrid) -> np.ndarray:
+    """World x, y, z half a grid before the middle of its front."""
+    middle = [(low + high) / 2 for low, high in zip(grid.origin, grid.upper)]
+    x, y, z = (grid.axes.index(axis) for axis in 'xyz')
+    depth = grid.upper[y] - grid.origin[y]
+    return np.array([middle[x], grid.origin[y] - depth / 2, middle[z]])

@@ -11,6 +11,7 @@ from tiny_nyu import CAM2WORLD, FRAMES, GRID, IMAGE_SIZE, frame_arrays, make_lis
 
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.frame_list import Frame, write_frame_list
+from mmssc.datasets.nyu_format import write_nyu_depth, write_plain_depth_mm
 from mmssc.datasets.strict_files import read_npz, write_npz
 from mmssc.datasets.transforms import LoadPreparedFrame, PackSSCInputs
 from mmssc.errors import DataError
@@ -168,6 +169,21 @@ def test_a_file_may_be_named_by_the_config(own_root):
     files = dict(segmentation=dict(path='other/{frame_id}.png', format='ids'))
     sample = make_dataset(own_root, ['segmentation'], files=files)[0]
     assert (sample['inputs']['segmentation'] == 7).all()
+
+
+@pytest.mark.parametrize(
+    ('kind', 'write'), [('nyu_depth', write_nyu_depth), ('depth_mm', write_plain_depth_mm)]
+)
+def test_depth_maps_are_named_by_the_config(own_root, kind, write):
+    depth = np.linspace(0, 9, IMAGE_SIZE[0] * IMAGE_SIZE[1]).reshape(IMAGE_SIZE)
+    for frame_id in FRAMES:
+        write(own_root / f'raw/{frame_id}.png', depth)
+    files = dict(depth=dict(path='raw/{frame_id}.png', format=kind))
+    found = make_dataset(own_root, ['depth'], files=files)[0]['inputs']['depth']
+    assert found.shape == (1, *IMAGE_SIZE) and found.dtype == torch.float32
+    np.testing.assert_allclose(found[0], depth, atol=0.00051)
+    with pytest.raises(DataError, match='depth: expected a file in the info list, found none'):
+        make_dataset(own_root, ['depth'])[0]
 
 
 @pytest.mark.parametrize(

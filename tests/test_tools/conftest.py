@@ -8,10 +8,31 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tool_runs import run_tool_in
+from tool_runs import STREET_FRAMES, run_tool_in
+
+STREET_GRID = ('--grid-shape', 64, 64, 8, '--voxel-size', 0.8)
 
 
 @pytest.fixture
 def run_tool(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
     """Run ``tools/SCRIPT`` from an empty folder; fails the test on another exit status."""
     return partial(run_tool_in, tmp_path)
+
+
+@pytest.fixture(scope='session')
+def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sequences to train on, one to validate, and one of the test split, without labels."""
+    folder = tmp_path_factory.mktemp('streets')
+    run_tool_in(
+        folder, 'dataset_converters/make_synthetic.py', '--out', 'tree', *STREET_GRID,
+        '--sequences', '00', '01', '08', '11', '--frames', len(STREET_FRAMES), '--label-step', 1,
+        '--frame-step', 3, '--image-size', 48, 160, '--lidar-size', 16, 200,
+    )  # fmt: skip
+    tree = folder / 'tree'
+    for path in (tree / 'dataset/sequences/11/voxels').iterdir():
+        if path.suffix != '.bin':
+            path.unlink()
+    run_tool_in(
+        folder, 'dataset_converters/semantic_kitti.py', 'tree', *STREET_GRID, '--workers', 1
+    )
+    return tree

@@ -16,49 +16,31 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
-from tool_runs import STREET_CONFIG, assert_equal_trees, read_scalars, run_tool_in
+from tool_runs import (
+    STREET_CONFIG,
+    STREET_FRAMES,
+    assert_equal_trees,
+    read_scalars,
+    run_tool_in,
+    street_options,
+)
 
 from mmssc.apis import init_model
 from mmssc.compat import load_checkpoint_file
 from mmssc.datasets import SemanticKITTIDataset
 from mmssc.datasets.kitti_format import read_raw_labels
 
-GRID = ('--grid-shape', 64, 64, 8, '--voxel-size', 0.8)
 SHAPE = (64, 64, 8)
 CLASSES = SemanticKITTIDataset.METAINFO['classes']
 VIEWS = ('', '_12.8m', '_25.6m', '_51.2m')
-FRAMES = [f'{frame:06d}' for frame in range(3)]
 TEST_SPLIT = 'test_dataloader.dataset.ann_file=semantickitti_infos_test.json'
-
-
-def options(tree: Path, *more: str) -> list[str]:
-    """``--cfg-options`` with the place of the data."""
-    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-    return ['--cfg-options', *(f'{name}.dataset.data_root={tree}' for name in loaders), *more]
-
-
-@pytest.fixture(scope='session')
-def streets(tmp_path_factory) -> Path:
-    """Two sequences to train on, one to validate, and one of the test split, without labels."""
-    folder = tmp_path_factory.mktemp('streets')
-    run_tool_in(
-        folder, 'dataset_converters/make_synthetic.py', '--out', 'tree', *GRID,
-        '--sequences', '00', '01', '08', '11', '--frames', len(FRAMES), '--label-step', 1,
-        '--frame-step', 3, '--image-size', 48, 160, '--lidar-size', 16, 200,
-    )  # fmt: skip
-    tree = folder / 'tree'
-    for path in (tree / 'dataset/sequences/11/voxels').iterdir():
-        if path.suffix != '.bin':
-            path.unlink()
-    run_tool_in(folder, 'dataset_converters/semantic_kitti.py', 'tree', *GRID, '--workers', 1)
-    return tree
 
 
 @pytest.fixture(scope='session')
 def trained(streets, tmp_path_factory) -> Path:
     """Work folder of two epochs in one process, two samples a batch."""
     folder = tmp_path_factory.mktemp('one_process')
-    run_tool_in(folder, 'train.py', STREET_CONFIG, '--work-dir', 'run', *options(streets))
+    run_tool_in(folder, 'train.py', STREET_CONFIG, '--work-dir', 'run', *street_options(streets))
     return folder / 'run'
 
 
@@ -68,7 +50,7 @@ def tested(streets, trained, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('test')
     done = run_tool_in(
         folder, 'test.py', STREET_CONFIG, trained / 'epoch_2.pth', '--out', 'scores.json',
-        '--show-dir', 'pictures', *options(streets),
+        '--show-dir', 'pictures', *street_options(streets),
     )  # fmt: skip
     (folder / 'table.txt').write_text(done.stdout + done.stderr)
     return folder
@@ -89,7 +71,7 @@ def test_every_class_is_scored_by_name(trained, tested):
 
 
 def test_untrained_network_has_other_figures(streets, tested, tmp_path):
-    arguments = (STREET_CONFIG, 'untrained', '--out', 'untrained.json', *options(streets))
+    arguments = (STREET_CONFIG, 'untrained', '--out', 'untrained.json', *street_options(streets))
     run_tool_in(tmp_path, 'test.py', *arguments)
     untrained = json.loads((tmp_path / 'untrained.json').read_text())
     scores = json.loads((tested / 'scores.json').read_text())
@@ -99,7 +81,7 @@ def test_untrained_network_has_other_figures(streets, tested, tmp_path):
 
 def test_every_prediction_has_a_picture(tested):
     pictures = sorted((tested / 'pictures').iterdir())
-    assert [path.name for path in pictures] == [f'08_{frame}.png' for frame in FRAMES]
+    assert [path.name for path in pictures] == [f'08_{frame}.png' for frame in STREET_FRAMES]
     for path in pictures:
         with Image.open(path) as image:
             assert min(image.size) > 100
@@ -112,7 +94,7 @@ def trained_on_two(streets, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('two_processes')
     run_tool_in(
         folder, 'dist_train.sh', STREET_CONFIG, 2, '--work-dir', 'run',
-        *options(streets, 'train_dataloader.batch_size=1'),
+        *street_options(streets, 'train_dataloader.batch_size=1'),
     )  # fmt: skip
     return folder / 'run'
 
@@ -152,7 +134,7 @@ def test_two_processes_end_with_the_same_weights(trained, trained_on_two):
 def test_two_processes_score_as_one(streets, trained, tested, tmp_path):
     done = run_tool_in(
         tmp_path, 'dist_test.sh', STREET_CONFIG, trained / 'epoch_2.pth', 2, '--out', 'two.json',
-        *options(streets),
+        *street_options(streets),
     )  # fmt: skip
     assert '3 samples' in done.stdout + done.stderr
     expected = json.loads((tested / 'scores.json').read_text())
@@ -163,9 +145,9 @@ def test_killed_and_resumed_run_has_the_same_weights(streets, trained, tmp_path)
     # Iteration 4 of 0-5 is the second of the second epoch.
     power_cut = "custom_hooks=[dict(type='KillHook', iteration=4)]"
     command = ['train.py', STREET_CONFIG, '--work-dir', 'run']
-    run_tool_in(tmp_path, *command, *options(streets, power_cut), status=-signal.SIGKILL)
+    run_tool_in(tmp_path, *command, *street_options(streets, power_cut), status=-signal.SIGKILL)
     assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['epoch_1.pth']
-    done = run_tool_in(tmp_path, *command, '--resume', *options(streets))
+    done = run_tool_in(tmp_path, *command, '--resume', *street_options(streets))
     assert 'resumed epoch: 1, iter: 3' in done.stdout + done.stderr
     expected = load_checkpoint_file(trained / 'epoch_2.pth')
     found = load_checkpoint_file(tmp_path / 'run/epoch_2.pth')
@@ -201,7 +183,7 @@ def test_export_of_a_split_without_labels(streets, trained, tmp_path):
     run_tool_in(
         tmp_path, 'test.py', STREET_CONFIG, trained / 'epoch_2.pth', '--format-only',
         '--output-dir', 'export',
-        *options(streets, TEST_SPLIT, 'test_evaluator.allow_unofficial_grid=True'),
+        *street_options(streets, TEST_SPLIT, 'test_evaluator.allow_unofficial_grid=True'),
     )  # fmt: skip
     # Complete and readable; the one thing that the server would not take is the small grid.
     ann_file = streets / 'semantickitti_infos_test.json'
@@ -210,7 +192,7 @@ def test_export_of_a_split_without_labels(streets, trained, tmp_path):
     *problems, verdict = done.stdout.splitlines()
     assert verdict.endswith('3 predictions, 3 problems')
     size = f'size: expected {256 * 256 * 32 * 2} bytes, found {math.prod(SHAPE) * 2}'
-    names = [f'sequences/11/predictions/{frame}.label' for frame in FRAMES]
+    names = [f'sequences/11/predictions/{frame}.label' for frame in STREET_FRAMES]
     assert problems == [f'{name}: {size}' for name in names]
     known = set(SemanticKITTIDataset.METAINFO['inverse_learning_map'].values())
     for name in names:
@@ -229,7 +211,7 @@ def test_export_on_the_official_grid_passes_the_check(streets, tmp_path):
     torch.save(dict(state_dict=init_model(cfg, None).state_dict()), tmp_path / 'untrained.pth')
     run_tool_in(
         tmp_path, 'test.py', STREET_CONFIG, 'untrained.pth', '--format-only',
-        '--output-dir', 'export', *options(tree, TEST_SPLIT),
+        '--output-dir', 'export', *street_options(tree, TEST_SPLIT),
         *(f'{key}={value}'.replace(' ', '') for key, value in grid.items()),
     )  # fmt: skip
     ann_file = tree / 'semantickitti_infos_test.json'

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 TOY_CONFIG = HERE / 'toy_config.py'
 STREET_CONFIG = HERE / 'street_config.py'
+#: Frames of every sequence of the fixture ``streets``.
+STREET_FRAMES = [f'{frame:06d}' for frame in range(3)]
 
 
 def tool_environment() -> dict[str, str]:
@@ -36,6 +38,12 @@ def run_tool_in(
     )  # fmt: skip
     assert done.returncode == status, f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
     return done
+
+
+def street_options(tree: Path, *more: str) -> list[str]:
+    """``--cfg-options`` with the place of the data."""
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    return ['--cfg-options', *(f'{name}.dataset.data_root={tree}' for name in loaders), *more]
 
 
 def read_scalars(work_dir: Path) -> list[dict]:

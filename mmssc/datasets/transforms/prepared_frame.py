@@ -48,6 +48,7 @@ class LoadPreparedFrame(BaseTransform):
 
     - ``img``: [(H, W, 3) uint8 RGB], with ``img_paths``; ``ori_shape`` and ``img_shape``
       (height, width) are always added
+    - ``depth``: [(H, W) float32, metres along the optical axis, 0 = none]
     - ``segmentation`` (H, W) uint8, ids of a 2D segmentation
     - ``tsdf``, ``tsdf_clean`` (X, Y, Z) float32 in [-1, 1]; ``tsdf_fine`` the same on the grid of
       a quarter of the voxel size
@@ -124,4 +125,6 @@ class LoadPreparedFrame(BaseTransform):
         if key == 'img':
             results['img_paths'] = [results['files']['img'][0]]
             return [arrays['img']]
+        if key == 'depth':
+            return [arrays['depth']]
         return arrays[key]

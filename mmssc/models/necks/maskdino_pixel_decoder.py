@@ -135,7 +135,7 @@ class MaskDINOPixelDecoder(BaseModule):
         projections = [nn.Conv2d(channels, embed_dims, 1) for channels in in_channels]
         # One more level, at half the resolution of the last one.
         projections.append(nn.Conv2d(in_channels[-1], embed_dims, 3, stride=2, padding=1))
-        groups = min(32, embed_dims)
+        groups = max(1, embed_dims // 8)
         self.input_proj = ModuleList(
             nn.Sequential(conv, nn.GroupNorm(groups, embed_dims)) for conv in projections
         )
