@@ -8,7 +8,7 @@ _base_ = '../cleaners/cleaners_segformer-b2_nyu.py'
 
 data_root = 'data/synthetic_nyu'
 channels = 16
-max_epochs = 6
+max_epochs = 4
 
 # Nothing is downloaded: the image encoder starts from random numbers, so all of it learns.
 model = dict(

@@ -6,7 +6,7 @@ It reads depth and the 2D segmentation; see docs/en/user_guides/synthetic_rooms.
 _base_ = '../light/light_seg_nyu.py'
 
 data_root = 'data/synthetic_nyu'
-max_epochs = 6
+max_epochs = 4
 
 model = dict(
     voxel_grid=dict(voxel_size=0.12, shape=(40, 24, 40)),

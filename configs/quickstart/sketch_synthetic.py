@@ -7,7 +7,7 @@ _base_ = '../sketch/sketch_r50_nyu.py'
 
 data_root = 'data/synthetic_nyu'
 channels = 16
-max_epochs = 6
+max_epochs = 4
 
 # Nothing is downloaded: a narrow ResNet-18 starts from random numbers, so all of it learns.
 model = dict(
