@@ -62,7 +62,9 @@ def project_voxels(
         exact = replace(grid, origin=tuple(origin)).centers(torch.float64, ref2cam.device)
         centers = exact.to(torch.float32).to(ref2cam.dtype)
         # One product of (x, y, z, 1): adding the shift afterwards is another last bit in float32.
-        in_camera = F.pad(centers, (0, 1), value=1.0) @ ref2cam[..., :3, :].mT
+        # Mixed precision would halve that of a float32 pose.
+        with torch.autocast(ref2cam.device.type, enabled=False):
+            in_camera = F.pad(centers, (0, 1), value=1.0) @ ref2cam[..., :3, :].mT
         depth = in_camera[..., 2:]
         matrix = cam2img.to(torch.float32).to(ref2cam.dtype)[..., None, :, :]
         focal, center = matrix[..., :2, :2].diagonal(dim1=-2, dim2=-1), matrix[..., :2, 2]

@@ -142,3 +142,34 @@ def test_learns_the_frames_it_is_shown(streets, tmp_path):
     )
     assert after['ssc/SC_IoU'] > before['ssc/SC_IoU'] + 15
     assert after['ssc/SSC_mIoU'] > before['ssc/SSC_mIoU'] + 4
+
+
+@pytest.mark.slow
+def test_rooms(tmp_path):
+    """The NYU config, smaller, on synthetic rooms: every frame has a grid of its own."""
+    size = ('--image-size', 60, 80)
+    run(
+        tmp_path, 'dataset_converters/make_synthetic.py', '--layout', 'nyu', '--out', 'tree',
+        '--frames', 2, 2, '--grid-shape', 40, 24, 40, '--voxel-size', 0.12, *size,
+    )  # fmt: skip
+    run(
+        tmp_path, 'dataset_converters/nyu.py', 'tree', '--grid-shape', 20, 12, 20,
+        '--voxel-size', 0.24, '--fine-factor', 2, *size,
+    )  # fmt: skip
+    config = PROJECT / 'configs/monoscene_nyu.py'
+    small = [
+        'model.voxel_grid.shape=(20,12,20)', 'model.voxel_grid.voxel_size=0.24',
+        'model.image_unet.name=tf_efficientnet_b0', 'model.image_unet.checkpoint=None',
+        'model.image_unet.out_channels=8', 'model.image_unet.decoder_channels=64',
+        'model.volume_unet.channels=8', 'train_cfg.max_epochs=2', 'train_cfg.val_interval=2',
+        'default_hooks.logger.interval=1', 'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0',
+        'val_dataloader.persistent_workers=False',
+    ]  # fmt: skip
+    run(tmp_path, 'train.py', config, '--work-dir', 'run', *options(tmp_path / 'tree', *small))
+    steps = losses_of(tmp_path / 'run')
+    assert len(steps) == 2
+    assert all(math.isfinite(step[term]) and step[term] > 0 for step in steps for term in TERMS)
+    (path,) = (tmp_path / 'run').glob('*/vis_data/scalars.json')
+    scores = json.loads(path.read_text().splitlines()[-1])
+    assert {'ssc/SC_IoU', 'ssc/SSC_mIoU', 'ssc/SC_IoU_nyu', 'ssc/SSC_mIoU_nyu'} <= set(scores)

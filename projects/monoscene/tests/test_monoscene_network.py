@@ -148,6 +148,22 @@ def test_channels_last_and_mixed_precision_change_little(model):
     assert F.cosine_similarity(plain.flatten(), mixed.flatten(), dim=0) > 0.99
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_on_the_gpu(model):
+    data = model.eval().data_preprocessor(small_batch([0]))
+    with torch.no_grad():
+        expected = model(**data, mode='tensor')['ssc_logit']
+        model.cuda()
+        found = model(**model.data_preprocessor(small_batch([0])), mode='tensor')['ssc_logit']
+    assert ((found.cpu() - expected).abs() < 1e-2 * expected.std()).float().mean() > 0.99
+    data = model.train().data_preprocessor(small_batch(), True)
+    with torch.autocast('cuda', dtype=torch.float16):
+        losses = model(**data, mode='loss')
+    sum(losses.values()).backward()
+    assert all(value.isfinite() for value in losses.values())
+
+
 @pytest.mark.parametrize('name', ['monoscene_semantickitti', 'monoscene_nyu'])
 def test_losses_of_the_configs_are_those_of_the_parity_check(name):
     from monoscene.parity import monoscene_losses

@@ -48,3 +48,22 @@ def test_batch_equals_its_samples() -> None:
 def test_maps_and_strides_must_match() -> None:
     with pytest.raises(ValueError, match='4 strides need as many feature maps, got 3'):
         MultiScaleFLoSP(GRID)(make_maps(1), CAM2IMG[None], LIDAR2CAM[None, None], SIZE)
+
+
+@pytest.mark.parametrize('pose_dtype', ['float32', 'float64'])
+def test_projection_is_not_done_in_half_precision(pose_dtype: str) -> None:
+    lifter = MultiScaleFLoSP(GRID, (1, 2, 4), pose_dtype=pose_dtype)
+    arguments = make_maps(1), CAM2IMG[None], LIDAR2CAM[None, None], SIZE
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        mixed = lifter(*arguments)
+    assert torch.equal(mixed, lifter(*arguments))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_on_the_gpu() -> None:
+    lifter = MultiScaleFLoSP(GRID, (1, 2, 4))
+    maps, cameras = make_maps(1), (CAM2IMG[None], LIDAR2CAM[None, None])
+    found = lifter([m.cuda() for m in maps], *(camera.cuda() for camera in cameras), SIZE)
+    expected = lifter(maps, *cameras, SIZE)
+    assert ((found.cpu() - expected).abs() < 1e-5).float().mean() > 0.999

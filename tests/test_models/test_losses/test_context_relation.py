@@ -55,3 +55,12 @@ def test_shapes_are_checked() -> None:
     logits, target = make_batch()
     with pytest.raises(ValueError, match='need relations of a target'):
         ContextRelationLoss(K)(logits.transpose(2, 3), target)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_on_the_gpu() -> None:
+    logits, target = make_batch()
+    loss = ContextRelationLoss(K)
+    found = loss(logits.cuda(), target.cuda())
+    assert found.item() == pytest.approx(loss(logits, target).item(), rel=1e-5)

@@ -118,3 +118,12 @@ def test_samples_hand_out_what_each_loss_asks_for() -> None:
     values = volume_losses(losses, logits, samples)
     assert torch.equal(values['loss_frustum'], losses['loss_frustum'](logits, target, index))
     assert torch.equal(values['loss_sem'], losses['loss_sem'](logits, target))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_on_the_gpu() -> None:
+    logits, target, index = make_batch()
+    loss = FrustumProportionLoss()
+    found = loss(logits.cuda(), target.cuda(), index.cuda())
+    assert found.item() == pytest.approx(loss(logits, target, index).item(), rel=1e-5)
