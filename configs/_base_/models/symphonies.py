@@ -43,7 +43,7 @@ model = dict(
         num_classes=num_classes,
         embed_dims=embed_dims,
         norm_cfg=norm_cfg,
-        # with_cp: a third of the memory less for a quarter more time, see configs/symphonies/README.md.
+        # with_cp: a third less memory for a quarter more time, see configs/symphonies/README.md.
         decoder=dict(type='mmssc.SymphoniesDecoder', chunk_size=16384, with_cp=True),
         losses=dict(
             ce_ssc=dict(
