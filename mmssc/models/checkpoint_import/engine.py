@@ -194,12 +194,12 @@ def _infer_expected(
 
     shapes = {key: tuple(value.shape) for key, value in reference.items()}
     try:
-        classes = shapes[method.class_keys[0]][0]
+        classes = shapes[method.class_keys[0]][0] if method.class_keys else None
         config = method.model_config(shapes)
     except (KeyError, IndexError) as error:
         hint = 'It is not a complete checkpoint of this method'
         raise DataError(source, 'keys', f'a checkpoint of {method.name}', error, hint) from error
-    if classes not in method.datasets:
+    if method.class_keys and classes not in method.datasets:
         known = ' or '.join(f'{count} ({name})' for count, name in method.datasets.items())
         hint = 'Give the config of the model (--config) for a data set of your own'
         raise DataError(source, 'number of classes', known, classes, hint)

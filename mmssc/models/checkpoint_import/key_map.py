@@ -134,7 +134,8 @@ class CheckpointMethod:
         name: Name on the command line.
         rules: The first rule that knows a key decides.
         dropped: Module path (or key) of tensors that the reference stores and never uses -> why.
-        class_keys: Reference keys of the classifiers; their rows are the classes.
+        class_keys: Reference keys of the classifiers; their rows are the classes. Empty for
+            weights without classes, such as a backbone's.
         datasets: Number of classes -> data set of the published checkpoints.
         model_config: Reference keys and shapes -> config of the model that they are for.
         optional_suffixes: Keys with these ends may be missing; they are then zero.

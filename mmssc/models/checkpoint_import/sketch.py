@@ -122,7 +122,7 @@ SKETCH_BACKBONE = CheckpointMethod(
         *(KeyRule(f'layer{stage}', f'layer{stage}') for stage in (1, 2, 3, 4)),
     ),
     dropped={'fc': 'classifier of ImageNet'},
-    class_keys=('fc.weight', 'fc.bias'),
-    datasets={1000: 'ImageNet'},
+    class_keys=(),
+    datasets={},
     model_config=lambda shapes: _resnet_config(shapes['conv3.weight'][0]),
 )

@@ -59,7 +59,8 @@ class BaseCompletor(BaseModel):
                 'starts from random numbers'
             )
             expected = 'a file of pretrained weights'
-            raise DataError('config', 'init_cfg.checkpoint', expected, error, hint) from error
+            found = str(error).rstrip('.')
+            raise DataError('config', 'init_cfg.checkpoint', expected, found, hint) from error
 
     def forward(
         self,

@@ -106,6 +106,15 @@ def test_divisor_may_leave_unknown_voxels_out() -> None:
     torch.testing.assert_close(losses[0], losses[1] * share)
 
 
+def test_batch_without_any_voxel_to_learn_from() -> None:
+    model, (inputs, samples) = build().train(), tiny_batch(1)
+    samples[0].label_weight[:] = False
+    losses = model(inputs, samples, mode='loss')
+    assert all(losses[name] == 0 for name in losses if name != 'loss_kl')
+    model.parse_losses(losses)[0].backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
 def test_class_weights_are_a_setting() -> None:
     model, (inputs, samples) = build().eval(), tiny_batch(1)
     inputs = with_mean_codes(inputs)
