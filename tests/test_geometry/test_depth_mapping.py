@@ -148,3 +148,15 @@ def test_all_volumes_in_one_call():
     assert volumes.tsdf_fine.shape == fine.shape and volumes.tsdf.shape == grid.shape
     mean = torch.nn.functional.avg_pool3d(volumes.tsdf_fine[None], 2)[0]
     torch.testing.assert_close(volumes.tsdf, mean)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_a_gpu_gives_the_same():
+    depth, pose, _ = scene(3, AXES[1])
+    grid = VoxelGrid((-1.0, 0.0, 0.5), 0.2, (12, 10, 14), ('x', 'z', 'y'), 'world')
+    expected = depth_volumes(depth, CAMERA, pose, grid)
+    found = depth_volumes(depth.cuda(), CAMERA.cuda(), pose.cuda(), grid)
+    assert torch.equal(found.voxel_to_pixel.cpu(), expected.voxel_to_pixel)
+    assert torch.equal(found.pixel_to_voxel_fine.cpu(), expected.pixel_to_voxel_fine)
+    torch.testing.assert_close(found.tsdf.cpu(), expected.tsdf, rtol=0, atol=1e-6)

@@ -39,6 +39,8 @@ def volume_of(frame_id: str) -> SSCNetVolume:
     random = np.random.default_rng(int(frame_id))
     blocks = random.choice(np.uint8([0, 0, 0, 255, 2, 5, 7, 36]), (12, 8, 12))
     ids = blocks.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    # A block that is half empty and half unknown: --tie decides.
+    ids[:4, :4, :2], ids[:4, :4, 2:4] = 0, 255
     return SSCNetVolume(ORIGIN, tilted_camera(1.2).numpy(), ids)
 
 

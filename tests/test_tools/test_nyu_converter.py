@@ -83,6 +83,7 @@ def test_contents_are_those_of_the_geometry(raw, prepared):
             assert np.abs(frame['tsdf_fine'] - expected.tsdf_fine.numpy()).max() < 3e-4
             labels = pool_labels(torch.from_numpy(raw_to_class(volume.raw_ids)), 4, 12, tie='empty')
             assert np.array_equal(frame['gt_voxels'], labels)
+            assert frame['gt_voxels'][0, 0, 0] == 0
             assert np.array_equal(frame['label_weight'], label_weight(labels, expected.tsdf))
             assert np.array_equal(frame['gt_sketch'], label_sketch(labels))
             assert (frame['tsdf'] < 0).any() and (frame['voxel_to_pixel'] >= 0).any()
@@ -142,6 +143,7 @@ def test_other_settings_do_not_mix_with_old_results(own, capsys):
     assert file_states(own) == before
     assert convert(own, '--tie', 'ignore', '--overwrite', '--sources', 'nyu') == 0
     first = frames_of(own)[0]
+    assert first['gt_voxels'][0, 0, 0] == 255
     raw_ids = torch.from_numpy(raw_to_class(volume_of('0003').raw_ids))
     assert np.array_equal(first['gt_voxels'], pool_labels(raw_ids, 4, 12, tie='ignore'))
 
