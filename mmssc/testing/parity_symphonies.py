@@ -42,7 +42,9 @@ _TENSOR, _LOSS, _GRADIENT, _SMALL_GRADIENT = 2e-4, 1e-5, 1e-3, 5e-3
 # Below this norm the reference's float32 gradients of small_case_1 are up to 3.6e-3 off what our
 # model gives in float64 (ours in float32: 3e-4).
 _SMALL_NORM = 2.0
-_OBJECTIVE = 1e-3
+# Queries with positions make the decoder alone steeper: in decoder_flat_case_2 the reference's
+# float32 is up to 2.1e-3 off our float64, ours 1.3e-3.
+_OBJECTIVE, _DECODER_GRADIENT = 1e-3, 3e-3
 _ARGMAX_SHARE = 1e-4
 _METRIC = 1e-4
 # Ours -> the reference's name of a module of a layer.
@@ -245,7 +247,7 @@ def _check_decoder(
     objective.backward()
     parameters = {prefix + name: value for name, value in decoder.named_parameters()}
     parameters.update({f'input:{name}': value for name, value in made.items()})
-    _check_gradients(parameters, case, report)
+    _check_gradients(parameters, case, report, _DECODER_GRADIENT)
 
 
 @contextmanager
@@ -372,7 +374,10 @@ def _check_metric(
 
 
 def _check_gradients(
-    parameters: Mapping[str, Tensor], case: ParityCase, report: ParityReport
+    parameters: Mapping[str, Tensor],
+    case: ParityCase,
+    report: ParityReport,
+    relative: float = _GRADIENT,
 ) -> None:
     """Norms of all parameters of the reference; nan where it has no gradient."""
     for key, expected in zip(case['grad/names'].tolist(), case['grad/norm'].tolist()):
@@ -382,6 +387,6 @@ def _check_gradients(
         if np.isnan(expected) or gradient is None:
             report.equal(f'grad/{key}: none', gradient is None, bool(np.isnan(expected)))
             continue
-        relative = _GRADIENT if expected > _SMALL_NORM else _SMALL_GRADIENT
+        limit = relative if expected > _SMALL_NORM else _SMALL_GRADIENT
         norm = gradient.double().norm()
-        report.close(f'grad/{key}', norm, expected, relative=relative, absolute=1e-9)
+        report.close(f'grad/{key}', norm, expected, relative=limit, absolute=1e-9)
