@@ -16,6 +16,7 @@ from mmssc.datasets.kitti_format import read_depth, read_velodyne
 from mmssc.datasets.strict_files import read_rgb
 from mmssc.datasets.transforms import (
     CropSSCImages,
+    LoadDepthMaps,
     LoadPseudoLidar,
     LoadSSCImages,
     LoadVoxelLabels,
@@ -41,6 +42,20 @@ class _PointsInMemory(LoadPseudoLidar):
         if frame['points'] is not None:
             return frame['points']
         return lift_depth(frame['depth'], results['P2'], results['lidar2cam'][0])
+
+
+class _DepthInMemory(LoadDepthMaps):
+    """Hands on the depth maps that the frames carry."""
+
+    def _load(self, frame: Mapping[str, Any], results: Mapping[str, Any]) -> np.ndarray:
+        if frame['depth'] is None:
+            expected = 'a depth map: this model takes no points'
+            raise DataError(frame['frame_id'], 'depth', expected, 'points')
+        return frame['depth']
+
+
+# What reads depth, and what takes its place.
+_DEPTH_READERS = {LoadPseudoLidar: _PointsInMemory, LoadDepthMaps: _DepthInMemory}
 
 
 @INFERENCERS.register_module()
@@ -142,10 +157,10 @@ class SSCInferencer:
         kept = []
         for step in pipeline:
             kind = TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']
-            if kind is not None and issubclass(kind, LoadPseudoLidar):
+            if kind in _DEPTH_READERS:
                 self.needs_points = True
                 options = {key: value for key, value in step.items() if key != 'type'}
-                kept.append(_PointsInMemory(**options))
+                kept.append(_DEPTH_READERS[kind](**options))
             elif kind is not None and issubclass(kind, CropSSCImages) and not crop:
                 continue
             elif kind is None or not issubclass(kind, _READ_BY_THE_INFERENCER):

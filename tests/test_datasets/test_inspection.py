@@ -239,6 +239,9 @@ def test_a_config_needs_its_own_files_only(tree):
     depth.write_bytes(depth.read_bytes()[:-4])
     found = check_config(config(tree, (-2,), 'depth')).problems
     assert [(p.kind, p.path) for p in found] == [('damaged', str(depth))]
+    depth_maps = config(tree, (-2,))
+    depth_maps['val_dataloader']['dataset']['pipeline'][1] = dict(type='LoadDepthMaps')
+    assert check_config(depth_maps).problems == found
     counts = check_config(config(tree, (-2,))).counts['08']
     assert counts == {'samples': 3, 'labelled': 2, 'images': 4, 'pseudo_lidar': 4, 'labels': 4}
 

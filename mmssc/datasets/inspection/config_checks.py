@@ -77,6 +77,8 @@ def _needed_files(
             source = transform.get('source', 'pseudo_lidar')
             kind = 'depth' if source == 'depth' else 'points'
             yield from ((kind, frame[f'{source}_path'], ()) for frame in item['frames'])
+        elif name == 'LoadDepthMaps':
+            yield from (('depth', frame['depth_path'], ()) for frame in item['frames'])
         elif name == 'LoadVoxelLabels' and 'label_paths' in item:
             for scale in _required_scales(transform):
                 shape = item['voxel_grid'].coarsen(int(scale[2:])).shape

@@ -86,12 +86,15 @@ class LoadDepthMaps(BaseTransform):
         """Read the maps; a frame that is repeated is read once."""
         maps: dict[str, np.ndarray] = {}
         for frame in results['frames']:
-            path = frame['depth_path']
-            if path not in maps:
-                with naming_frame(results, frame['frame_id']):
-                    maps[path] = _read_depth_of_image(path, results)
-        results['depth'] = [maps[frame['depth_path']] for frame in results['frames']]
+            frame_id = frame['frame_id']
+            if frame_id not in maps:
+                with naming_frame(results, frame_id):
+                    maps[frame_id] = self._load(frame, results)
+        results['depth'] = [maps[frame['frame_id']] for frame in results['frames']]
         return results
+
+    def _load(self, frame: Mapping[str, str], results: Mapping[str, Any]) -> np.ndarray:
+        return _read_depth_of_image(frame['depth_path'], results)
 
 
 def _read_depth_of_image(path: str, results: Mapping[str, Any]) -> np.ndarray:

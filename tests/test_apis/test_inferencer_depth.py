@@ -1,0 +1,41 @@
+"""Own images for a model that takes depth maps instead of points."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from small_scene import GRID, LIDAR2CAM, P2
+from tiny_symphonies import tiny_config
+
+from mmssc.apis import SSCInferencer
+from mmssc.errors import DataError
+
+
+@pytest.fixture(scope='module')
+def depth_config(small_config) -> Config:
+    cfg = copy.deepcopy(small_config)
+    cfg.model = tiny_config(voxel_grid=GRID, test_cfg=dict(keep_logits=True))
+    dataset = cfg.test_dataloader.dataset
+    dataset.frame_offsets = ()
+    pipeline = [step for step in dataset.pipeline if step.type != 'LoadPseudoLidar']
+    dataset.pipeline = [pipeline[0], dict(type='LoadDepthMaps'), *pipeline[1:]]
+    return cfg
+
+
+def test_depth_reaches_the_model_and_points_are_refused(depth_config, scene):
+    torch.manual_seed(0)
+    inferencer = SSCInferencer(depth_config, None, 'cpu')
+    image, depth = scene['images'][0], scene['depth'][0]
+    found = inferencer(image, P2, LIDAR2CAM, depth=depth)[0].voxel_logits
+    assert found.shape[1:] == tuple(GRID['shape'])
+    again = inferencer(image, P2, LIDAR2CAM, depth=depth)[0].voxel_logits
+    other = inferencer(image, P2, LIDAR2CAM, depth=depth + 1)[0].voxel_logits
+    assert torch.equal(found, again) and not torch.equal(found, other)
+    with pytest.raises(DataError, match='this model takes no points'):
+        inferencer(image, P2, LIDAR2CAM, points=np.ones((5, 3)))
+    with pytest.raises(DataError, match='depth or points: expected one of them'):
+        inferencer(image, P2, LIDAR2CAM)
