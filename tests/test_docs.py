@@ -184,3 +184,11 @@ def test_class_tables_are_those_of_the_code(page, dataset):
         assert int(row[0]) == number
         if re.fullmatch(r'[\d, ]+', row[2]):
             assert {int(raw) for raw in row[2].split(',')} == raw_ids[number], row[1]
+
+
+def test_the_keys_of_a_frame_are_those_of_the_loader():
+    from mmssc.datasets.transforms.prepared_frame import KNOWN_KEYS
+
+    text = (ROOT / 'docs/en/datasets/nyu.md').read_text('utf-8')
+    table = text.partition('| key | shape, type')[2].partition('\n\n')[0]
+    assert set(re.findall(r'^\| `(\w+)`', table, re.M)) == set(KNOWN_KEYS)

@@ -132,7 +132,8 @@ class NYUDataset(BaseDataset):
     def _check_sources(self, frames: FrameList) -> None:
         for name in ('source', 'clean_source', 'label_source'):
             source = getattr(self, name)
-            if source is not None and source not in frames.files:
+            # A source whose depth image alone is there has not been prepared.
+            if source is not None and not set(frames.files.get(source, {})) - {'depth'}:
                 found = sorted(set(frames.files) - {SHARED})
                 raise DataError(
                     self.ann_file, f'{name} {source!r}', 'files of it', f'only {found}',

@@ -32,6 +32,7 @@ from mmssc.datasets.nyu_format import raw_to_class, read_nyu_depth
 from mmssc.datasets.preparation.rgbd_check import frame_figures
 from mmssc.datasets.strict_files import write_npz
 from mmssc.datasets.transforms import LoadPreparedFrame
+from mmssc.errors import DataError
 from mmssc.geometry import depth_volumes, label_sketch, label_weight, pool_labels
 
 KEYS = ('tsdf', 'voxel_to_pixel', 'gt_voxels', 'label_weight', 'gt_sketch')
@@ -98,6 +99,19 @@ def test_sources_have_their_own_depth_and_camera(prepared):
     assert sensor[0]['cam2img'][0, 0] == 20 and clean[0]['cam2img'][0, 0] == 21
     assert not np.array_equal(sensor[0]['tsdf'], clean[0]['tsdf'])
     assert np.array_equal(sensor[0]['gt_voxels'], clean[0]['gt_voxels'])
+
+
+def test_depth_images_are_listed_beside_the_volumes(prepared):
+    for source, folder in (('nyu', 'NYUtrain'), ('nyucad', 'NYUCADtrain')):
+        frame = frames_of(prepared, keys=['depth'], source=source)[0]
+        expected = read_nyu_depth(prepared / folder / 'NYU0003_0000.png')
+        assert np.array_equal(frame['depth'][0], expected)
+
+
+def test_depth_that_is_not_converted_is_no_source(raw, tmp_path):
+    assert convert(raw, '--out', tmp_path, '--sources', 'nyu') == 0
+    with pytest.raises(DataError, match="clean_source 'nyucad'"):
+        frames_of(tmp_path, clean_source='nyucad')
 
 
 def test_frames_without_an_image_are_listed_as_such(prepared):

@@ -35,6 +35,8 @@ from mmssc.structures import VoxelGrid
 __all__ = ['add_volume_options', 'claim_results', 'parse_camera', 'prepare_nyu', 'spec_of']
 
 Camera = tuple[float, float, float, float]
+# Kind of raw depth image -> format of the info list.
+_DEPTH_FORMATS = dict(nyu='nyu_depth', mm='depth_mm')
 _TORCHSSC_FOLDERS = ('TSDF', 'Mapping', 'Label', 'sketch3D')
 
 
@@ -209,7 +211,8 @@ def _write_lists(
     # The flipped volumes of DDRNet's files were made with one camera for both.
     cameras.update(nyu_flipped=cameras['nyucad'], nyucad_flipped=cameras['nyucad'])
     for split in SPLITS:
-        listed, remarks = tree.frame_list(split, cameras, settings['nyu'].spec)
+        depth_format = _DEPTH_FORMATS[settings['nyu'].depth_kind]
+        listed, remarks = tree.frame_list(split, cameras, settings['nyu'].spec, depth_format)
         if not listed.frames:
             report.notes.append(f'{split}: no frame with a TSDF, no info list')
             continue

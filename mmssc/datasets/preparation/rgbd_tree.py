@@ -57,9 +57,17 @@ def _prepared(source: str) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _candidates() -> dict[str, dict[str, list[tuple[str, str]]]]:
+def _candidates(depth_format: str) -> dict[str, dict[str, list[tuple[str, str]]]]:
     """Source -> key -> (path template, format), best first."""
     table = {source: _prepared(source) for source in RAW_SOURCES}
+    for source, raw in RAW_SOURCES.items():
+        table[source]['depth'] = [
+            (prefix + template, depth_format) for prefix in _PREFIXES for template in raw
+        ]
+    table['nyu']['depth'] += [
+        (f'{prefix}{{split}}/depth/NYU{{frame_id}}_depth_mm.png', 'depth_mm')
+        for prefix in _PREFIXES
+    ]
     nyu, cad = table['nyu'], table['nyucad']
     voxels = 'NYU{frame_id}_0000_voxels.npz'
     ddrnet = ('tsdf', 'tsdf_fine', 'voxel_to_pixel', 'gt_voxels', 'label_weight', 'gt_sketch')
@@ -168,7 +176,11 @@ class FrameTree:
         return official_split()[split]
 
     def frame_list(
-        self, split: str, cameras: Mapping[str, Sequence[float]], spec: FrameSpec
+        self,
+        split: str,
+        cameras: Mapping[str, Sequence[float]],
+        spec: FrameSpec,
+        depth_format: str = 'nyu_depth',
     ) -> tuple[FrameList, list[str]]:
         """What is there of a split, and remarks.
 
@@ -178,10 +190,11 @@ class FrameTree:
             split: ``'train'`` or ``'test'``.
             cameras: Source -> fx, fy, cx, cy.
             spec: Grid and image size.
+            depth_format: Of the raw depth images.
         """
         names = self.frame_ids(split)
         files: dict[str, dict[str, FrameFile]] = {}
-        for source, keys in _candidates().items():
+        for source, keys in _candidates(depth_format).items():
             for key, options in keys.items():
                 for template, format_name in options:
                     found = self._find(template, split, names)

@@ -16,11 +16,12 @@ from mmssc.registry import TRANSFORMS
 
 from .loading import naming_frame
 
-__all__ = ['LoadPreparedFrame', 'nyu_masks']
+__all__ = ['KNOWN_KEYS', 'LoadPreparedFrame', 'nyu_masks']
 
 # Key -> keys of the files that it is made of.
 _DERIVED = dict(pixel_to_voxel=('voxel_to_pixel',), eval_masks=('voxel_to_pixel', 'label_weight'))
-_KNOWN = (*FRAME_KEYS, 'tsdf_clean', *_DERIVED)
+#: What can be loaded.
+KNOWN_KEYS = (*FRAME_KEYS, 'tsdf_clean', *_DERIVED)
 
 
 def nyu_masks(label_weight: np.ndarray, voxel_to_pixel: np.ndarray) -> dict[str, np.ndarray]:
@@ -70,9 +71,9 @@ class LoadPreparedFrame(BaseTransform):
     """
 
     def __init__(self, keys: Sequence[str], optional: Sequence[str] = ()) -> None:
-        unknown = sorted({*keys, *optional} - set(_KNOWN))
+        unknown = sorted({*keys, *optional} - set(KNOWN_KEYS))
         if unknown:
-            raise DataError('config', 'LoadPreparedFrame.keys', ', '.join(_KNOWN), unknown)
+            raise DataError('config', 'LoadPreparedFrame.keys', ', '.join(KNOWN_KEYS), unknown)
         self.keys, self.optional = tuple(keys), tuple(optional)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
