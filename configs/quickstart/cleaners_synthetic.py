@@ -4,32 +4,23 @@ Its teacher is cleaners-teacher_synthetic.py. The data come from
 tools/dataset_converters/make_synthetic.py and nyu.py, see docs/en/user_guides/synthetic_rooms.md.
 """
 
-_base_ = '../cleaners/cleaners_segformer-b2_nyu.py'
+_base_ = ['../cleaners/cleaners_segformer-b2_nyu.py', '../_base_/small_rooms.py']
 
-data_root = 'data/synthetic_nyu'
 channels = 16
-max_epochs = 4
 
-# Nothing is downloaded: the image encoder starts from random numbers, so all of it learns.
 model = dict(
-    voxel_grid=dict(voxel_size=0.12, shape=(40, 24, 40)),
-    backbone=dict(
-        embed_dims=16, num_layers=(1, 1, 1, 1), drop_path_rate=0.0, frozen=False, init_cfg=None
-    ),
-    image_head=dict(in_channels=(16, 32, 80, 128), channels=channels, dropout=0.1),
+    voxel_grid={{_base_.room_grid}},
+    backbone={{_base_.room_mit}},
+    image_head=dict(in_channels={{_base_.room_mit_channels}}, channels=channels, dropout=0.1),
     tsdf_encoder=dict(widths=(1, 3, 8, channels), dropout=0.1),
     head=dict(channels=channels),
     teacher=dict(checkpoint='work_dirs/cleaners-teacher_synthetic/best_*.pth'),
 )
 
-loader = dict(num_workers=1, dataset=dict(data_root=data_root))
-train_dataloader = loader
-val_dataloader = loader
-test_dataloader = loader
+train_dataloader = {{_base_.room_loader}}
+val_dataloader = {{_base_.room_loader}}
+test_dataloader = {{_base_.room_loader}}
 
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
-    dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True),
-]
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+param_scheduler = {{_base_.room_scheduler}}
+train_cfg = {{_base_.room_train_cfg}}

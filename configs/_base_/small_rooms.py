@@ -1,0 +1,18 @@
+# What the quick starts on synthetic rooms have in common, to be named as {{_base_.NAME}}. The data
+# come from tools/dataset_converters/make_synthetic.py and nyu.py, see
+# docs/en/user_guides/synthetic_rooms.md.
+room_grid = dict(voxel_size=0.12, shape=(40, 24, 40))
+room_loader = dict(num_workers=1, dataset=dict(data_root='data/synthetic_nyu'))
+
+# Nothing is downloaded: the image encoder starts from random numbers, so all of it learns.
+room_mit = dict(
+    embed_dims=16, num_layers=(1, 1, 1, 1), drop_path_rate=0.0, frozen=False, init_cfg=None
+)
+room_mit_channels = (16, 32, 80, 128)
+
+room_epochs = 4
+room_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
+    dict(type='CosineAnnealingLR', T_max=room_epochs, by_epoch=True, convert_to_iter_based=True),
+]
+room_train_cfg = dict(max_epochs=room_epochs, val_interval=room_epochs)
