@@ -59,8 +59,8 @@ def deformable_attention(
         raise ValueError(f'maps of {list(spatial_shapes)} do not have {value.shape[1]} positions')
     use_mmcv, dtype = _use_mmcv(backend, value), value.dtype
     if not locations.shape[1]:
-        # Keeps the graph: a sample without queries must not break a distributed run.
-        return value.flatten(2)[:, :0]
+        # Keeps the graph to every input: a sample without queries must not stop a distributed run.
+        return value.flatten(2)[:, :0] + 0 * (locations.sum() + weights.sum()).to(dtype)
     with torch.autocast(value.device.type, enabled=False):
         arguments = _wide(value), spatial_shapes, _wide(locations), _wide(weights)
         if use_mmcv:

@@ -181,6 +181,7 @@ def test_no_queries_keep_the_graph():
     assert output.shape == (2, 0, 6)
     output.sum().backward()
     assert value.grad is not None and not value.grad.any()
+    assert locations.grad is not None and weights.grad is not None
 
 
 def test_wrong_arguments_are_refused():

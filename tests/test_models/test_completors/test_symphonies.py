@@ -131,6 +131,22 @@ def test_pixels_without_depth_propose_nothing(model):
     assert len(view.proposals()) > 10
 
 
+def test_a_sample_that_shows_nothing_keeps_every_gradient():
+    """No voxel in view, no depth: a distributed run must not miss a parameter."""
+    model = build_tiny_symphonies().train()
+    sample = make_sample(0)
+    turned = sample['data_samples'].lidar2cam * [[[-1.0], [1], [-1], [1]]]
+    sample['data_samples'].set_metainfo(dict(lidar2cam=turned))
+    sample['inputs']['depth'].zero_()
+    batch = collate(model, sample)
+    (view,) = model.view_scenes(batch['inputs'])
+    assert not view.visible.any() and not len(view.proposals())
+    model.parse_losses(model(**batch, mode='loss'))[0].backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+
+
 def test_missing_depth_is_named(model):
     batch = collate(model, make_sample(0))
     del batch['inputs']['depth']
