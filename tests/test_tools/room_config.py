@@ -1,7 +1,7 @@
 """The teacher of the quick start on tiny rooms: two epochs of three iterations.
 
-Nothing is random in a step, and the losses are means of samples, so that one process and two can
-be compared.
+Nothing is random in a step, and the losses are means of samples, so that one process and two
+differ by rounding alone.
 """
 
 _base_ = ['../../configs/quickstart/cleaners-teacher_synthetic.py']
