@@ -1,0 +1,30 @@
+r"""Make a small, safe file of a training checkpoint: weights and classes, nothing else.
+
+Example:
+    python tools/model_converters/publish_checkpoint.py \
+        work_dirs/light_depth_nyu/epoch_6.pth checkpoints/light_depth_nyu.pth
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmssc.engine.launch import run_main
+from mmssc.models.checkpoint_import.publish import publish_checkpoint
+
+
+def main() -> None:
+    """Convert as the command line says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('source', type=Path, help='checkpoint of a training run')
+    parser.add_argument('target', type=Path, help='file to write')
+    args = parser.parse_args()
+    meta = publish_checkpoint(args.source, args.target)
+    print(f'{args.target}: {args.target.stat().st_size / 1e6:.2f} MB, epoch {meta.get("epoch")}')
+
+
+if __name__ == '__main__':
+    run_main(main)
