@@ -175,7 +175,7 @@ def raw_to_class(raw_ids: np.ndarray) -> np.ndarray:
     Raises:
         DataError: Another id.
     """
-    table = np.full(256, IGNORE, np.uint8)
+    table = np.full(np.iinfo(np.uint8).max + 1, IGNORE, np.uint8)
     table[: len(RAW_TO_CLASS)] = RAW_TO_CLASS
     raw_ids = np.asarray(raw_ids)
     _check_raw_ids('raw ids', raw_ids)

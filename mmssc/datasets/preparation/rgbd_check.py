@@ -56,7 +56,7 @@ def frame_figures(arrays: Mapping[str, np.ndarray], image_size: tuple[int, int])
         ssc_voxels=int((masks['nyu_ssc'] & (label != 255)).sum()),
         sc_voxels=int((masks['nyu_sc'] & (label != 255)).sum()),
     )
-    counts = np.bincount(label.reshape(-1), minlength=256)
+    counts = np.bincount(label.reshape(-1), minlength=np.iinfo(np.uint8).max + 1)
     figures.update({f'class_{number}': int(counts[number]) for number in (*range(12), 255)})
     return figures
 

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmssc.datasets.semantic_kitti import SemanticKITTIDataset
+
 from .key_map import CheckpointMethod, KeyRule, Selection, prefix_rules
 
 __all__ = ['SYMPHONIES', 'symphonies_decoder_config', 'symphonies_model_config']
@@ -101,9 +103,11 @@ def symphonies_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
     x, y, z = decoder.pop('volume_shape')
     volume_scale, downsample_z = decoder.pop('volume_scale'), decoder.pop('downsample_z')
     shape = x * volume_scale, y * volume_scale, z * volume_scale * downsample_z
+    box = SemanticKITTIDataset.METAINFO['voxel_grid']
+    depth = box['voxel_size'][0] * box['shape'][0]
     return dict(
         type='mmssc.Symphonies',
-        voxel_grid=dict(origin=(0, -25.6, -2), voxel_size=51.2 / shape[0], shape=shape),
+        voxel_grid=dict(origin=box['origin'], voxel_size=depth / shape[0], shape=shape),
         volume_scale=volume_scale,
         downsample_z=downsample_z,
         backbone=dict(
