@@ -159,7 +159,7 @@ class MultiScaleDeformableAttention(nn.Module):
 
     def __init__(
         self,
-        embed_dims: int = 256,
+        embed_dims: int,
         num_heads: int = 8,
         num_levels: int = 4,
         num_points: int = 4,

@@ -34,6 +34,8 @@ model = dict(
     ),
     neck=dict(
         type='mmssc.MaskDINOPixelDecoder',
+        in_channels=(512, 1024, 2048),
+        embed_dims=256,
         init_cfg=dict(
             type='Pretrained', prefix='panoptic_head.pixel_decoder.', checkpoint=maskdino
         ),
@@ -41,6 +43,8 @@ model = dict(
     head=dict(
         type='mmssc.SymphoniesHead',
         num_classes=num_classes,
+        # Of the backbone's first map and of two of the pixel decoder.
+        in_channels=(256, 256, 256),
         embed_dims=embed_dims,
         norm_cfg=norm_cfg,
         # with_cp: a third less memory for a quarter more time, see configs/symphonies/README.md.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,6 +87,12 @@ def symphonies_decoder_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str
     )
 
 
+def _numbered(shapes: Mapping[str, tuple[int, ...]], pattern: str) -> list[tuple[int, ...]]:
+    """Shapes of the keys ``pattern.format(0)``, ``pattern.format(1)``, ... as far as they go."""
+    keys = map(pattern.format, itertools.count())
+    return [shapes[key] for key in itertools.takewhile(shapes.__contains__, keys)]
+
+
 def symphonies_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     """Config of the Symphonies that a checkpoint is for, without losses.
 
@@ -105,6 +112,8 @@ def symphonies_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
     shape = x * volume_scale, y * volume_scale, z * volume_scale * downsample_z
     box = SemanticKITTIDataset.METAINFO['voxel_grid']
     depth = box['voxel_size'][0] * box['shape'][0]
+    levels = _numbered(shapes, f'{_PIXEL_DECODER}.input_proj.{{}}.0.weight')
+    maps = _numbered(shapes, 'encoder.out_projs.{}.0.weight')
     return dict(
         type='mmssc.Symphonies',
         voxel_grid=dict(origin=box['origin'], voxel_size=depth / shape[0], shape=shape),
@@ -119,10 +128,16 @@ def symphonies_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
             norm_eval=True,
             style='pytorch',
         ),
-        neck=dict(type='mmssc.MaskDINOPixelDecoder'),
+        neck=dict(
+            type='mmssc.MaskDINOPixelDecoder',
+            # One more projection takes the last level again.
+            in_channels=[shape[1] for shape in levels[:-1]],
+            embed_dims=shapes[f'{_PIXEL_DECODER}.transformer.level_embed'][1],
+        ),
         head=dict(
             type='mmssc.SymphoniesHead',
             num_classes=decoder['num_classes'],
+            in_channels=[shape[1] for shape in maps],
             num_queries=shapes['encoder.query_embed.weight'][0],
             embed_dims=decoder['embed_dims'],
             decoder=decoder,

@@ -55,7 +55,7 @@ class SymphoniesHead(BaseModule):
         self,
         decoder: dict[str, Any],
         num_classes: int,
-        in_channels: Sequence[int] = (256, 256, 256),
+        in_channels: Sequence[int],
         embed_dims: int = 128,
         num_queries: int = 100,
         norm_cfg: dict[str, Any] = _PLAIN_BN,

@@ -35,7 +35,7 @@ class SegmentationEncoder(BaseModule):
     def __init__(
         self,
         num_segments: int,
-        widths: Sequence[int] = (3, 64, 256),
+        widths: Sequence[int],
         norm_cfg: dict[str, Any] = _PLAIN_BN,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:

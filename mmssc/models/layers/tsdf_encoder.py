@@ -30,7 +30,7 @@ class TSDFEncoder(BaseModule):
 
     def __init__(
         self,
-        widths: Sequence[int] = (1, 3, 64, 256),
+        widths: Sequence[int],
         dropout: float = 0.3,
         norm_cfg: dict[str, Any] = _PLAIN_BN,
         init_cfg: dict[str, Any] | None = None,

@@ -119,8 +119,8 @@ class MaskDINOPixelDecoder(BaseModule):
 
     def __init__(
         self,
-        in_channels: Sequence[int] = (512, 1024, 2048),
-        embed_dims: int = 256,
+        in_channels: Sequence[int],
+        embed_dims: int,
         num_layers: int = 6,
         num_heads: int = 8,
         num_points: int = 4,
