@@ -17,6 +17,7 @@ from functools import cache
 from os import PathLike
 from types import ModuleType
 from typing import IO, Any
+from urllib.error import URLError
 from urllib.parse import urlparse
 
 from ..errors import DataError
@@ -182,14 +183,25 @@ def load_checkpoint_file(file: str | PathLike[str] | IO[bytes], map_location: An
 def _load_url(
     url: str, model_dir: str | None = None, map_location: Any = None, progress: bool = True
 ) -> Any:
-    """As ``torch.hub.load_state_dict_from_url``, but weights only."""
+    """As ``torch.hub.load_state_dict_from_url``, but weights only.
+
+    Raises:
+        DataError: The address cannot be reached, or what came from there is damaged.
+    """
     import torch
 
     folder = model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints')
     os.makedirs(folder, exist_ok=True)
     cached = os.path.join(folder, os.path.basename(urlparse(url).path))
     if not os.path.exists(cached):
-        torch.hub.download_url_to_file(url, cached, progress=progress)
+        try:
+            torch.hub.download_url_to_file(url, cached, progress=progress)
+        except URLError as error:
+            hint = (
+                f'Download it elsewhere and put it into {folder}, or name the file in the config '
+                'in place of the address'
+            )
+            raise DataError(url, None, 'a download', error.reason, hint) from error
     return load_checkpoint_file(cached, map_location)
 
 

@@ -1,6 +1,7 @@
 import io
 import os
 import pickle
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from mmssc.compat import checkpoints, load_checkpoint_file
+from mmssc.errors import DataError
 
 
 class Malicious:
@@ -112,3 +114,16 @@ def test_failed_write_leaves_the_old_checkpoint(tmp_path):
         LocalBackend().put('not bytes', path)
     assert load_checkpoint_file(path)['value'] == 1
     assert [file.name for file in tmp_path.iterdir()] == ['epoch_1.pth']
+
+
+def test_an_address_that_cannot_be_reached_is_named(monkeypatch, tmp_path):
+    def fail(url, file, progress):
+        raise URLError('Name or service not known')
+
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', fail)
+    with pytest.raises(DataError) as caught:
+        mmengine_checkpoint.CheckpointLoader.load_checkpoint('https://example.org/resnet.pth')
+    assert caught.value.file == 'https://example.org/resnet.pth'
+    assert caught.match('found Name or service not known')
+    assert str(tmp_path) in caught.value.hint

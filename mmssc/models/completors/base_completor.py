@@ -13,6 +13,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmssc.errors import DataError
+from mmssc.models.pretrained import PRETRAINED_ERRORS, explain_pretrained_error
 from mmssc.structures import SSCDataSample, VoxelGrid
 
 __all__ = ['BaseCompletor']
@@ -49,18 +50,15 @@ class BaseCompletor(BaseModel):
         """Give every part its starting values; ``Pretrained`` ones are read.
 
         Raises:
-            DataError: A file of pretrained weights is not there.
+            DataError: A file of pretrained weights is not there or holds none for its part.
         """
         try:
             super().init_weights()
-        except FileNotFoundError as error:
-            hint = (
-                "The method's README says where its pretrained weights come from; init_cfg=None "
-                'starts from random numbers'
-            )
-            expected = 'a file of pretrained weights'
-            found = str(error).rstrip('.')
-            raise DataError('config', 'init_cfg.checkpoint', expected, found, hint) from error
+        except PRETRAINED_ERRORS as error:
+            explained = explain_pretrained_error(self, error)
+            if explained is None:
+                raise
+            raise explained from error
 
     def forward(
         self,

@@ -207,7 +207,9 @@ def test_backbone_starts_from_a_file(tmp_path: Path) -> None:
         tiny_sketch()['backbone'], init_cfg=dict(type='Pretrained', checkpoint=str(file))
     )
     model = build(backbone=backbone)
-    with pytest.raises(DataError, match=r'imagenet\.pth can not be found'):
+    with pytest.raises(
+        DataError, match=r'imagenet\.pth: expected pretrained weights of backbone, found no file'
+    ):
         model.init_weights()
     expected = {name: value + 1 for name, value in model.backbone.state_dict().items()}
     torch.save(expected, file)

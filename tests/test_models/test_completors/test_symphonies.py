@@ -163,3 +163,44 @@ def test_heights_that_do_not_fit_are_refused():
         build_tiny_symphonies(downsample_z=3)
     with pytest.raises(DataError, match='a height that is a multiple of 4'):
         build_tiny_symphonies(downsample_z=2)
+
+
+def build_with_pretrained(file):
+    """Backbone and pixel decoder start from a MaskDINO checkpoint, as in the base config."""
+    model = build_tiny_symphonies()
+    for part, prefix in (
+        (model.backbone, 'backbone.'), (model.neck, 'panoptic_head.pixel_decoder.'),
+    ):  # fmt: skip
+        part.init_cfg = dict(type='Pretrained', checkpoint=str(file), prefix=prefix)
+    return model
+
+
+def test_missing_pretrained_weights_are_named_with_the_parts_that_need_them(tmp_path):
+    file = tmp_path / 'maskdino.pth'
+    with pytest.raises(DataError) as caught:
+        build_with_pretrained(file).init_weights()
+    assert caught.value.file == str(file)
+    assert caught.match(r'of backbone and neck, found no file\. Put it there .*init_cfg=None')
+
+
+def test_pretrained_weights_without_a_part_are_an_error(tmp_path):
+    file = tmp_path / 'maskdino.pth'
+    model = build_with_pretrained(file)
+    state = {f'backbone.{name}': value + 1 for name, value in model.backbone.state_dict().items()}
+    torch.save(dict(state_dict=state), file)
+    with pytest.raises(DataError) as caught:
+        model.init_weights()
+    assert caught.value.file == str(file)
+    assert caught.match(r'panoptic_head\.pixel_decoder\.\* for neck, found none\. Set init_cfg')
+    assert torch.equal(model.backbone.conv1.weight, state['backbone.conv1.weight'])
+
+
+def test_other_errors_of_the_start_stay_what_they_are(monkeypatch):
+    model = build_tiny_symphonies()
+
+    def fail():
+        raise AssertionError('something else')
+
+    monkeypatch.setattr(model.head, 'init_weights', fail)
+    with pytest.raises(AssertionError, match='something else'):
+        model.init_weights()

@@ -1,0 +1,64 @@
+"""What to tell a user whose pretrained weights cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from os import path
+from typing import Any
+
+from torch import nn
+
+from mmssc.errors import DataError
+
+__all__ = ['PRETRAINED_ERRORS', 'explain_pretrained_error']
+
+#: What mmengine raises for a missing file and for a prefix that no name in the file has.
+PRETRAINED_ERRORS = (FileNotFoundError, AssertionError)
+
+
+def explain_pretrained_error(model: nn.Module, error: Exception) -> DataError | None:
+    """Name file, parts and remedy where a ``Pretrained`` start of a model's parts failed.
+
+    Args:
+        model: The model whose ``init_weights`` raised.
+        error: One of :data:`PRETRAINED_ERRORS`.
+
+    Returns:
+        The error to raise instead; None if no part's pretrained weights are the cause.
+    """
+    concerned = [
+        (part, config)
+        for part, config in _pretrained_parts(model)
+        if _is_about(error, config['checkpoint'], config.get('prefix'))
+    ]
+    if not concerned:
+        return None
+    file, prefix = concerned[0][1]['checkpoint'], concerned[0][1].get('prefix')
+    parts = ' and '.join(part for part, config in concerned if config['checkpoint'] == file)
+    hint = (
+        "name another file with the part's init_cfg.checkpoint, or start the part from random "
+        'numbers with init_cfg=None'
+    )
+    if isinstance(error, AssertionError):
+        field, expected, found = 'names', f'{prefix}* for {parts}', 'none'
+        hint = f"Set init_cfg.prefix to what precedes the part's own names in this file, {hint}"
+    else:
+        field, expected, found = None, f'pretrained weights of {parts}', 'no file'
+        hint = f"Put it there (the method's README says where it comes from), {hint}"
+    return DataError(file, field, expected, found, hint)
+
+
+def _pretrained_parts(model: nn.Module) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Names and initialisation configs of the parts that start from a file."""
+    for name, part in model.named_modules():
+        configs = getattr(part, 'init_cfg', None) or ()
+        for config in [configs] if isinstance(configs, dict) else configs:
+            if config.get('type') == 'Pretrained' and config.get('checkpoint'):
+                yield name or 'the model', config
+
+
+def _is_about(error: Exception, file: str, prefix: str | None) -> bool:
+    if isinstance(error, AssertionError):
+        missing = f'{(prefix or "").rstrip(".")}. is not in the pretrained model'
+        return prefix is not None and str(error) == missing
+    return path.expanduser(file) in str(error)
