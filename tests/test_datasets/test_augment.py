@@ -51,6 +51,7 @@ def make_results(seed: int = 0, size: tuple[int, int] = (48, 64)) -> dict:
         segmentation=(number % 14).astype(np.uint8),
         pixel_to_voxel=invert_mapping(torch.from_numpy(mapping), size).numpy(),
         img_shape=size,
+        ori_shape=size,
         voxel_grid=GRID,
         cam2img=CAM2IMG,
         lidar2cam=np.linalg.inv(tilted_camera(1.2, 0.2).double().numpy())[None],
@@ -167,16 +168,17 @@ def test_draws_follow_the_probabilities():
     assert places == {image['segmentation'][row, 0] for row in range(3)}
 
 
-def test_the_whole_pipeline_of_a_config_packs():
+@pytest.mark.parametrize('size', [(480, 640), (48, 64), (60, 50)])
+def test_the_whole_pipeline_of_a_config_keeps_the_size_of_any_image(size):
     cfg = Config.fromfile(ROOT / 'configs/_base_/datasets/nyu_augmented.py')
     steps = [TRANSFORMS.build(dict(step, type=f'mmssc.{step.type}')) for step in cfg.train_pipeline]
     random.seed(1)
     for seed in range(4):
-        results = make_results(seed, (480, 640))
+        results = make_results(seed, size)
         for step in steps[1:]:
             results = step(results)
-        assert results['inputs']['img'].shape == (1, 3, 480, 640)
-        assert results['inputs']['pixel_to_voxel'].shape == (480, 640)
+        assert results['inputs']['img'].shape == (1, 3, *size)
+        assert results['inputs']['pixel_to_voxel'].shape == size
 
 
 def test_a_mapping_that_would_not_follow_is_refused():

@@ -1,8 +1,7 @@
 # NYU with the augmentation of the image that CleanerS and AMMNet train with: the map from pixels to
-# voxels goes along with the image, the volumes stay.
+# voxels goes along with the image, the volumes stay. Images keep their size.
 _base_ = './nyu.py'
 
-image_size = (480, 640)
 train_pipeline = [
     dict(
         type='LoadPreparedFrame',
@@ -10,11 +9,11 @@ train_pipeline = [
         optional=['tsdf_clean'],
     ),
     dict(type='ResizeMappedImage', prob=0.5, ratio=(0.8, 1.2)),
-    dict(type='CropMappedImage', size=image_size),
+    dict(type='CropMappedImage'),
     dict(type='FlipMappedImage', prob=0.5),
     # eight_bits=False turns 28 % of the images grey or recolours them, as the authors' code does.
     dict(type='DistortColors', eight_bits=True),
-    dict(type='PadMappedImage', size=image_size),
+    dict(type='PadMappedImage'),
     dict(type='PackSSCInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -101,26 +101,29 @@ class ResizeMappedImage(BaseTransform):
 class CropMappedImage(BaseTransform):
     """Cut a window of at most so many pixels at a random place.
 
-    Required Keys: ``img_shape``; and any of ``img``, ``pixel_to_voxel``, ``segmentation``
+    Required Keys: ``img_shape``, ``ori_shape`` without a ``size``; and any of ``img``,
+    ``pixel_to_voxel``, ``segmentation``
 
     Args:
-        size: (height, width) of the window; a smaller image stays.
+        size: (height, width) of the window; a smaller image stays. None: that of the image as it
+            was read.
     """
 
-    def __init__(self, size: Sequence[int]) -> None:
-        self.size = int(size[0]), int(size[1])
+    def __init__(self, size: Sequence[int] | None = None) -> None:
+        self.size = _pair(size)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Draw a place and cut."""
-        margins = (max(have - keep, 0) for have, keep in zip(results['img_shape'], self.size))
+        size = _size(self.size, results)
+        margins = (max(have - keep, 0) for have, keep in zip(results['img_shape'], size))
         top, left = (random.randint(0, margin) for margin in margins)
         return self.crop(results, top, left)
 
     def crop(self, results: dict[str, Any], top: int, left: int) -> dict[str, Any]:
         """Cut the window whose upper left pixel is (top, left)."""
-        height, width = self.size
+        height, width = _size(self.size, results)
         window = np.s_[top : top + height, left : left + width]
-        shape = tuple(min(have, keep) for have, keep in zip(results['img_shape'], self.size))
+        shape = tuple(min(have, keep) for have, keep in zip(results['img_shape'], (height, width)))
         return _change(results, lambda a: a[window], lambda a, _: a[window], shape)  # type: ignore[arg-type]
 
 
@@ -152,10 +155,11 @@ class FlipMappedImage(BaseTransform):
 class PadMappedImage(BaseTransform):
     """Fill up to a size at the bottom and on the right.
 
-    Required Keys: ``img_shape``; and any of ``img``, ``pixel_to_voxel``, ``segmentation``
+    Required Keys: ``img_shape``, ``ori_shape`` without a ``size``; and any of ``img``,
+    ``pixel_to_voxel``, ``segmentation``
 
     Args:
-        size: (height, width).
+        size: (height, width). None: that of the image as it was read.
         mean: Colour of the added pixels, RGB in 0..1: that of the data preprocessor, so that they
             are 0 in the network. Images become float32.
 
@@ -163,22 +167,26 @@ class PadMappedImage(BaseTransform):
         DataError: The image is larger than ``size``.
     """
 
-    def __init__(self, size: Sequence[int], mean: Sequence[float] = (0.485, 0.456, 0.406)) -> None:
-        self.size = int(size[0]), int(size[1])
+    def __init__(
+        self,
+        size: Sequence[int] | None = None,
+        mean: Sequence[float] = (0.485, 0.456, 0.406),
+    ) -> None:
+        self.size = _pair(size)
         self.color = np.array(mean, np.float32) * 255
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pad; an image of this size stays as it is."""
-        shape = tuple(results['img_shape'])
-        if shape == self.size:
+        shape, size = tuple(results['img_shape']), _size(self.size, results)
+        if shape == size:
             return results
-        if shape[0] > self.size[0] or shape[1] > self.size[1]:
+        if shape[0] > size[0] or shape[1] > size[1]:
             name = f'sample {results["sequence"]}/{results["frame_id"]}'
-            expected = f'at most {self.size[0]} x {self.size[1]}'
+            expected = f'at most {size[0]} x {size[1]}'
             raise DataError(name, 'image size', expected, f'{shape[0]} x {shape[1]}', 'Crop first')
 
         def fill(array: np.ndarray, value: Any, kind: Any) -> np.ndarray:
-            padded = np.empty((*self.size, *array.shape[2:]), kind)
+            padded = np.empty((*size, *array.shape[2:]), kind)
             padded[:] = value
             padded[: shape[0], : shape[1]] = array
             return padded
@@ -187,7 +195,7 @@ class PadMappedImage(BaseTransform):
             results,
             lambda array: fill(array, self.color, np.float32),
             lambda array, value: fill(array, value, array.dtype),
-            self.size,
+            size,
         )
 
 
@@ -261,6 +269,15 @@ class DistortColors(BaseTransform):
         if contrast is not None and not contrast_first:
             image = _linear(image, contrast, 0)
         return image
+
+
+def _pair(size: Sequence[int] | None) -> tuple[int, int] | None:
+    return None if size is None else (int(size[0]), int(size[1]))
+
+
+def _size(size: tuple[int, int] | None, results: dict[str, Any]) -> tuple[int, int]:
+    """The size of the settings, or that of the image as it was read."""
+    return tuple(results['ori_shape']) if size is None else size  # type: ignore[return-value]
 
 
 def _coin() -> bool:

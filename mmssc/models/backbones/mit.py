@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmssc.registry import MODELS
 
@@ -78,6 +79,21 @@ class MiT(BaseModule):
         self.frozen, self.frozen_eval = frozen, frozen_eval
         if frozen:
             self.requires_grad_(False)
+
+    def init_weights(self) -> None:
+        """As mmseg; random numbers include the biases of the first patch embedding.
+
+        mmseg sets these to 0. The tokens of a padded part of an image, which is 0, are then 0 in
+        all channels, and every LayerNorm on their way multiplies the gradient by 1 / sqrt(eps):
+        the bias gets one of 1e8, beside which clipping leaves nothing of the others.
+        """
+        fresh = not self.is_init and self.encoder.init_cfg is None
+        super().init_weights()
+        if fresh:
+            projection = self.encoder.layers[0][0].projection
+            # PyTorch's own values of a convolution.
+            bound = 1 / math.sqrt(projection.weight[0].numel())
+            nn.init.uniform_(projection.bias, -bound, bound)
 
     def train(self, mode: bool = True) -> MiT:
         """Switch the mode; a frozen encoder may stay in evaluation mode (``frozen_eval``)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -66,3 +68,35 @@ def test_stochastic_depth_of_a_frozen_encoder_is_an_option() -> None:
     assert not fixed.training and not drops_paths(fixed)
     # The option is about frozen encoders only.
     assert tiny(drop_path_rate=0.5, frozen_eval=True, frozen=False).train().training
+
+
+def input_gradient(model: MiT) -> float:
+    """Norm of the gradient of all parameters for an image whose lower half is padding."""
+    torch.manual_seed(0)
+    image = torch.randn(1, 3, 64, 64)
+    image[:, :, 32:] = 0
+    sum((level * torch.randn_like(level)).mean() for level in model(image)).backward()
+    gradients = [parameter.grad.norm() for parameter in model.parameters()]
+    return float(torch.stack(gradients).norm())
+
+
+def test_padding_does_not_blow_up_the_gradient_of_random_weights() -> None:
+    torch.manual_seed(0)
+    model = tiny(frozen=False, drop_path_rate=0.0)
+    model.init_weights()
+    expected = input_gradient(model)
+    assert expected < 10
+    # As mmseg starts: all channels of a padded token are 0, and LayerNorms divide by nothing.
+    model.zero_grad()
+    nn.init.zeros_(model.encoder.layers[0][0].projection.bias)
+    assert input_gradient(model) > 1e3 * expected
+
+
+def test_loaded_weights_are_not_touched(tmp_path: Path) -> None:
+    state = {
+        name: torch.full_like(value, 0.5) for name, value in tiny().encoder.state_dict().items()
+    }
+    torch.save(state, tmp_path / 'mit.pth')
+    model = tiny(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'mit.pth')))
+    model.init_weights()
+    assert all(bool((value == 0.5).all()) for value in model.state_dict().values())
