@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmssc.datasets.nyu_format import NYU_CAMERAS
 from mmssc.testing.textures import value_noise
 
 __all__ = ['pixel_noise', 'sense_depth']
@@ -11,7 +12,7 @@ __all__ = ['pixel_noise', 'sense_depth']
 # Distance of the projector from the camera (metres, to the right) and steps per pixel of disparity.
 _BASELINE, _STEPS = 0.075, 8
 # Focal length at which the sensor counts disparities, whatever the size of the image.
-_FOCAL = 518.8579
+_FOCAL = NYU_CAMERAS['nyu'][0]
 _NEAREST, _FARTHEST = 0.5, 9.0
 _BORDER = 0.012
 

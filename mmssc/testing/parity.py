@@ -1,6 +1,6 @@
 """Comparison with the figures of a reference implementation, array by array.
 
-A method's recipe (see :mod:`mmssc.testing.parity_methods`) rebuilds checkpoint and inputs of a case
+A method's recipe (see :mod:`mmssc.testing.parity_recipe`) rebuilds checkpoint and inputs of a case
 file, runs our model and hands what it finds to a :class:`ParityReport`.
 """
 
@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from mmssc.errors import DataError
 
-from . import reference_fill as fill
-
 __all__ = [
-    'CaseFilesOnly', 'ParityCase', 'ParityOptions', 'ParityRecipe', 'ParityReport', 'ParityRow',
-    'crc32', 'fill_checkpoint', 'rebuild_checkpoint', 'seed_of_units', 'to_numpy',
+    'ParityCase', 'ParityReport', 'ParityRow', 'crc32', 'seed_of_units', 'to_numpy',
 ]  # fmt: skip
 
 _TINY = 1e-300
@@ -250,78 +245,6 @@ class ParityReport:
     ) -> None:
         note = f'shape {found.shape}, expected {expected.shape}'
         self.add(ParityRow(name, 0, float('nan'), float('nan'), tolerance, False, note))
-
-
-@dataclass(frozen=True)
-class ParityOptions:
-    """What a user may choose.
-
-    Args:
-        forward_only: Skip gradients, training steps and the losses in training mode.
-        device: Device of the model.
-        model_config: Config of the model to check; None takes the method's own.
-    """
-
-    forward_only: bool = False
-    device: str = 'cpu'
-    model_config: Mapping[str, Any] | None = None
-
-
-class ParityRecipe(Protocol):
-    """What the harness has to know about a method."""
-
-    def check_case(
-        self,
-        manifest: str | PathLike[str],
-        case: ParityCase,
-        report: ParityReport,
-        options: ParityOptions,
-    ) -> None:
-        """Compare our model with one case file."""
-
-    def check_units(self, case: ParityCase, report: ParityReport) -> None:
-        """Compare single pieces with a file of unit cases."""
-
-
-class CaseFilesOnly:
-    """Base of the recipe of a method that has no files of unit cases."""
-
-    def check_units(self, case: ParityCase, report: ParityReport) -> None:
-        """Refuse.
-
-        Raises:
-            DataError: Always.
-        """
-        raise DataError(case.path, expected='a case file (--case)', found='unit cases')
-
-
-def rebuild_checkpoint(manifest: str | PathLike[str], case: ParityCase) -> dict[str, Tensor]:
-    """The reference checkpoint of a case: filled by seed, with the one tensor that it replaces.
-
-    Args:
-        manifest: Keys and shapes, see :func:`reference_fill.read_manifest`.
-        case: With ``seed``, ``tweak_key`` and ``tweak_value``.
-
-    Raises:
-        DataError: The manifest has no tensor of the name ``tweak_key``.
-    """
-    state = fill_checkpoint(manifest, case.integer('seed'))
-    key = str(case['tweak_key'])
-    if key not in state:
-        raise DataError(manifest, 'keys', key, 'no such key', f'It belongs to {case.path.name}')
-    state[key].view(-1)[0] = float(case['tweak_value'])
-    return state
-
-
-def fill_checkpoint(manifest: str | PathLike[str], seed: int) -> dict[str, Tensor]:
-    """A reference checkpoint whose every tensor is filled by seed.
-
-    Args:
-        manifest: Keys and shapes, see :func:`reference_fill.read_manifest`.
-        seed: Seed of the case.
-    """
-    state = fill.fill_state_dict(fill.read_manifest(manifest), seed)
-    return {key: torch.from_numpy(np.asarray(value)) for key, value in state.items()}
 
 
 def to_numpy(value: Any) -> np.ndarray:

@@ -20,7 +20,8 @@ from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
 
 from . import reference_fill as fill
-from .parity import CaseFilesOnly, ParityCase, ParityOptions, ParityReport
+from .parity import ParityCase, ParityReport
+from .parity_recipe import ParityOptions, ParityRecipe, ParityRun, our_name
 from .parity_rgbd import (
     CROSS_ENTROPY,
     GRADIENT,
@@ -28,12 +29,10 @@ from .parity_rgbd import (
     PROBE,
     capture_levels,
     capture_outputs,
-    check_centred_scores,
     check_gradients,
     check_image_arrays,
     check_scores,
     load_filled,
-    our_name,
     synthetic_losses,
     unweighted,
 )
@@ -111,21 +110,14 @@ def fixed_fakes(labels: Tensor, weight: Tensor, seed: int) -> tuple[dict[str, Te
     return volumes, [int((shuffled != real).sum()), int(erased.sum())]
 
 
-class AMMNetParity(CaseFilesOnly):
+class AMMNetParity(ParityRecipe):
     """Recipe of the cases of AMMNet."""
 
-    def check_case(
-        self,
-        manifest: str | PathLike[str],
-        case: ParityCase,
-        report: ParityReport,
-        options: ParityOptions,
-    ) -> None:
-        """Compare the generator, the discriminator, all losses, gradients and one step.
+    training_arrays = ('grad', 'step')
 
-        Raises:
-            DataError: Manifest and case file do not belong together.
-        """
+    def compare(self, run: ParityRun) -> None:
+        """Compare the generator, the discriminator, all losses, gradients and one step."""
+        manifest, case, report, options = run
         seed = case.integer('seed')
         model = build_ammnet(manifest, options)
         check_image_pipeline(seed, case, report)
@@ -140,9 +132,6 @@ class AMMNetParity(CaseFilesOnly):
             _check_augmented(model, outputs, made, case, report)
         del outputs
         _check_discriminator(model, logits, made, seed, case, report, options.forward_only)
-        if options.forward_only:
-            case.mark_used('grad', 'step')
-        report.note_unused(case)
 
 
 def build_ammnet(manifest: str | PathLike[str], options: ParityOptions | None = None) -> AMMNet:
@@ -184,9 +173,9 @@ def _check_network(
     filled = int((outputs['volume'] != 0).sum())
     # Sums of a few rounding errors around zero are zero or not.
     report.close('init3d.nonzero', filled, case['init3d.nonzero'], relative=1e-5)
-    check_centred_scores(
+    check_scores(
         outputs['logits'].detach(), logits_2d, made.inputs['voxel_to_pixel'], [made.sample],
-        case, report,
+        case, report, centred=True,
     )  # fmt: skip
     return outputs
 

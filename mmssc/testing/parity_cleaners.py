@@ -16,14 +16,14 @@ from mmssc.models.layers.volume_augmentation import VolumeChange
 from mmssc.registry import MODELS
 
 from . import reference_fill as fill
-from .parity import CaseFilesOnly, ParityCase, ParityOptions, ParityReport
+from .parity import ParityCase, ParityReport
+from .parity_recipe import ParityOptions, ParityRecipe, ParityRun
 from .parity_rgbd import (
     CROSS_ENTROPY,
     GRADIENT,
     LOSS,
     PROBE,
     capture_levels,
-    check_centred_scores,
     check_gradients,
     check_image_arrays,
     check_scores,
@@ -51,26 +51,17 @@ def cleaners_losses() -> dict[str, Any]:
     )
 
 
-class CleanersParity(CaseFilesOnly):
+class CleanersParity(ParityRecipe):
     """Recipe of the cases of CleanerS."""
 
-    def check_case(
-        self,
-        manifest: str | PathLike[str],
-        case: ParityCase,
-        report: ParityReport,
-        options: ParityOptions,
-    ) -> None:
-        """Compare both networks, the losses, the distillation and the student's gradients.
-
-        Raises:
-            DataError: Manifest and case file do not belong together.
-        """
+    def compare(self, run: ParityRun) -> None:
+        """Compare both networks, the losses, the distillation and the student's gradients."""
+        manifest, case, report, options = run
         seed = case.integer('seed')
         student = build_student(manifest, options)
         check_synthetic(student, seed, case, report)
         made = make_inputs(seed).to(options.device)
-        taught = self._check_teacher(student, manifest, seed, made, case, report, options)
+        taught = self._check_teacher(student, made, seed, run)
         load_filled(student, METHOD, manifest, seed + STUDENT_SEED, options.device)
         with torch.set_grad_enabled(not options.forward_only), capture_levels(student) as levels:
             outputs = student.forward_network(made.inputs)
@@ -79,20 +70,11 @@ class CleanersParity(CaseFilesOnly):
             flipped = student.complete(outputs, VolumeChange(flips=(0,)))
         report.probed(case, 'student.logit3d_aug', flipped['logits'], PROBE)
         self._check_losses(student, outputs, taught, made, case, report, options.forward_only)
-        if options.forward_only:
-            case.mark_used('grad')
-        report.note_unused(case)
 
     def _check_teacher(
-        self,
-        student: CleanerS,
-        manifest: str | PathLike[str],
-        seed: int,
-        made: RGBDCaseInputs,
-        case: ParityCase,
-        report: ParityReport,
-        options: ParityOptions,
+        self, student: CleanerS, made: RGBDCaseInputs, seed: int, run: ParityRun
     ) -> dict[str, Tensor]:
+        manifest, case, report, options = run
         teacher = load_filled(student.build_teacher(), METHOD, manifest, seed, options.device)
         with torch.no_grad(), capture_levels(teacher) as levels:
             outputs = teacher.forward_network(made.inputs)
@@ -203,7 +185,7 @@ def _check_network(
     for name, array in (('tsdf_feat', outputs['tsdf_feat']), ('fused3d', fused),
                         ('logit3d', outputs['logits'])):  # fmt: skip
         report.probed(case, f'{prefix}{name}', array, PROBE)
-    check_centred_scores(
+    check_scores(
         outputs['logits'].detach(), logits_2d, made.inputs['voxel_to_pixel'], [made.sample],
-        case, report, prefix,
+        case, report, prefix, centred=True,
     )  # fmt: skip

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mmssc.errors import DataError
 
-from .parity import ParityRecipe
 from .parity_ammnet import AMMNetParity
 from .parity_cleaners import CleanersParity
+from .parity_recipe import ParityRecipe
 from .parity_sgn import SGNParity
 from .parity_sketch import SketchParity
 from .parity_symphonies import SymphoniesParity

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from mmssc.evaluation.functional import count_voxels, scores_from_counts, sum_counts
-from mmssc.models.checkpoint_import import CheckpointMethod, import_state_dict
+from mmssc.models.checkpoint_import import CheckpointMethod
 from mmssc.models.completors.rgbd_completor import RGBDCompletor, labels_of_pixels
 from mmssc.structures import SSCDataSample
 
-from .parity import ParityCase, ParityReport, fill_checkpoint
+from .parity import ParityCase, ParityReport
+from .parity_recipe import fill_checkpoint, gradient_norms, load_reference, our_name
 from .parity_rgbd_inputs import IGNORE, NUM_CLASSES, SyntheticBatch
 
 __all__ = ['CROSS_ENTROPY', 'GRADIENT', 'LOSS', 'PROBE', 'capture_levels', 'capture_outputs',
-           'check_gradients', 'check_image_arrays', 'check_centred_scores', 'check_scores',
-           'gradient_norms', 'load_filled', 'our_name', 'synthetic_losses',
-           'unweighted']  # fmt: skip
+           'check_gradients', 'check_image_arrays', 'check_scores',
+           'load_filled', 'synthetic_losses', 'unweighted']  # fmt: skip
 
 # Relative tolerances, see the parity data's README: probes to the array's deviation.
 PROBE, LOSS, GRADIENT = 1e-4, 1e-5, 1e-3
@@ -38,9 +38,7 @@ def load_filled(
     device: str = 'cpu',
 ) -> RGBDCompletor:
     """The model in evaluation mode with weights filled by seed, through the importer."""
-    reference = fill_checkpoint(manifest, seed)
-    state, _ = import_state_dict(reference, method, model.state_dict(), str(manifest))
-    model.load_state_dict(state, strict=True)
+    load_reference(model, fill_checkpoint(manifest, seed), method, manifest)
     return model.to(device).eval()
 
 
@@ -143,6 +141,7 @@ def check_scores(
     case: ParityCase,
     report: ParityReport,
     prefix: str = '',
+    centred: bool = False,
 ) -> None:
     """Compare the evaluation protocol's histograms, matrices and figures.
 
@@ -157,6 +156,7 @@ def check_scores(
         case: The case file.
         report: Takes the rows.
         prefix: Of the names, e.g. ``'synth.'``.
+        centred: Compare those of the logits without their mean per channel, too.
     """
     labels = torch.stack([sample.gt_voxels for sample in samples])
     weight = torch.stack([sample.label_weight for sample in samples])
@@ -186,22 +186,10 @@ def check_scores(
     )
     for name, figure in figures.items():
         report.close(f'{prefix}{name}', figure, case[f'{prefix}{name}'], absolute=_PERCENT)
-
-
-def check_centred_scores(
-    logits_3d: Tensor,
-    logits_2d: Tensor,
-    voxel_to_pixel: Tensor,
-    samples: Sequence[SSCDataSample],
-    case: ParityCase,
-    report: ParityReport,
-    prefix: str = '',
-) -> None:
-    """:func:`check_scores` as it is, and for logits without their mean per channel."""
-    check_scores(logits_3d, logits_2d, voxel_to_pixel, samples, case, report, prefix)
-    centred = [logits.double() for logits in (logits_3d, logits_2d)]
-    centred = [x - x.flatten(2).mean(2).view(*x.shape[:2], *[1] * (x.dim() - 2)) for x in centred]
-    check_scores(*centred, voxel_to_pixel, samples, case, report, f'{prefix}centred.')
+    if centred:
+        logits = (x.double() for x in (logits_3d, logits_2d))
+        logits = (x - x.mean(tuple(range(2, x.dim())), keepdim=True) for x in logits)
+        check_scores(*logits, voxel_to_pixel, samples, case, report, f'{prefix}centred.')
 
 
 def _binary(labels: Tensor) -> Tensor:
@@ -213,19 +201,6 @@ def _counts(prediction: Tensor, target: Tensor, mask: Tensor, num_classes: int =
         (count_voxels(p, t, num_classes, m) for p, t, m in zip(prediction, target, mask)),
         num_classes,
     )
-
-
-def our_name(method: CheckpointMethod, key: str) -> str:
-    """Our name of a tensor of the reference.
-
-    Raises:
-        KeyError: We have no such tensor.
-    """
-    names = (rule.to_ours(key) for rule in method.rules)
-    name = next((name for name in names if name is not None), None)
-    if name is None:
-        raise KeyError(key)
-    return name
 
 
 def check_gradients(
@@ -252,16 +227,6 @@ def check_gradients(
     report.close(f'{prefix}.total', total, case[f'{prefix}.total'], relative=GRADIENT)
     if f'{prefix}.num' in case:
         report.equal(f'{prefix}.num', len(norms), case[f'{prefix}.num'])
-
-
-def gradient_norms(parameters: Mapping[str, nn.Parameter]) -> dict[str, float]:
-    """Norm of the gradient of every parameter that has one."""
-    # float32 norms of large tensors are off by 1e-5.
-    return {
-        name: float(parameter.grad.double().norm())
-        for name, parameter in parameters.items()
-        if parameter.grad is not None
-    }
 
 
 def unweighted(losses: Mapping[str, Tensor], modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:

@@ -16,12 +16,20 @@ from torch import Tensor, nn
 from mmssc.datasets import SemanticKITTIDataset
 from mmssc.errors import DataError
 from mmssc.evaluation.functional import count_voxels, scores_from_counts
-from mmssc.models.checkpoint_import import get_method, import_state_dict
+from mmssc.models.checkpoint_import import get_method
 from mmssc.models.completors import SGN
 from mmssc.models.losses import class_weights_from_counts
 from mmssc.registry import MODELS
 
-from .parity import ParityCase, ParityOptions, ParityReport, crc32, rebuild_checkpoint
+from .parity import ParityCase, ParityReport, crc32
+from .parity_recipe import (
+    ParityRecipe,
+    ParityRun,
+    gradient_norms,
+    load_reference,
+    our_name,
+    rebuild_checkpoint,
+)
 from .parity_sgn_inputs import SGNCaseInputs, build_inputs, check_inputs
 from .parity_sgn_units import check_sgn_units
 from .reference_fill import read_manifest
@@ -55,12 +63,14 @@ def sgn_losses() -> dict[str, Any]:
     )
 
 
-class SGNParity:
+class SGNParity(ParityRecipe):
     """Recipe of one kind of case.
 
     Args:
         kind: ``'T'``, ``'S'``, ``'L'`` or ``'tiny'``, as in the case files.
     """
+
+    training_arrays = ('grad', 'train')
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -70,21 +80,12 @@ class SGNParity:
         """Compare single pieces with ``units_N.npz``."""
         check_sgn_units(case, report)
 
-    def check_case(
-        self,
-        manifest: str | PathLike[str],
-        case: ParityCase,
-        report: ParityReport,
-        options: ParityOptions,
-    ) -> None:
-        """Compare the whole model with one case file.
-
-        Raises:
-            DataError: Manifest and case file do not belong together.
-        """
+    def compare(self, run: ParityRun) -> None:
+        """Compare the whole model with one case file."""
+        manifest, case, report, options = run
         if str(case['kind']) != self.kind:
             raise DataError(case.path, 'kind', f'a case of sgn-{self.kind}', str(case['kind']))
-        model, state = self._load_model(manifest, case, options)
+        model, state = self._load_model(run)
         with tempfile.TemporaryDirectory() as folder:
             made = build_inputs(
                 self.size, case.integer('seed'), case.integer('n_frames'), Path(folder)
@@ -93,25 +94,19 @@ class SGNParity:
         made = made.to(options.device)
         self._check_prediction(model, made, case, report)
         self._check_training_graph(model, made, case, report, manifest, options.forward_only)
-        if options.forward_only:
-            case.mark_used('grad', 'train')
-        else:
+        if not options.forward_only:
             self._check_train_mode(model, state, made, case, report)
-        report.note_unused(case)
 
-    def _load_model(
-        self, manifest: str | PathLike[str], case: ParityCase, options: ParityOptions
-    ) -> tuple[SGN, dict[str, Tensor]]:
-        reference = rebuild_checkpoint(manifest, case)
-        config = options.model_config
+    def _load_model(self, run: ParityRun) -> tuple[SGN, dict[str, Tensor]]:
+        reference = rebuild_checkpoint(run.manifest, run.case)
+        config = run.options.model_config
         if config is None:
             shapes = {key: tuple(value.shape) for key, value in reference.items()}
             config = METHOD.model_config(shapes)
             config['head'].update(sgn_losses())
         model = MODELS.build(dict(config)).eval()
-        state, _ = import_state_dict(reference, METHOD, model.state_dict(), str(manifest))
-        model.load_state_dict(state, strict=True)
-        return model.to(options.device), state
+        state = load_reference(model, reference, METHOD, run.manifest)
+        return model.to(run.options.device), state
 
     def _check_prediction(
         self, model: SGN, made: SGNCaseInputs, case: ParityCase, report: ParityReport
@@ -196,16 +191,8 @@ class SGNParity:
 
 
 def to_ours(key: str) -> str:
-    """Our name of a tensor of the reference.
-
-    Raises:
-        KeyError: We have no such tensor.
-    """
-    for rule in METHOD.rules:
-        name = rule.to_ours(key)
-        if name is not None:
-            return name
-    raise KeyError(key)
+    """:func:`our_name` of SGN."""
+    return our_name(METHOD, key)
 
 
 @contextmanager
@@ -274,16 +261,11 @@ def _check_losses(
         report.close(f'{prefix}/{name}', value, case[f'{prefix}/{name}'], relative=relative)
 
 
-def _norm(gradient: Tensor) -> float:
-    # float32 norms of large tensors are off by 1e-5.
-    return float(gradient.double().norm())
-
-
 def _check_gradients(
     model: SGN, manifest: str | PathLike[str], case: ParityCase, report: ParityReport
 ) -> None:
     parameters = dict(model.named_parameters())
-    norms = {name: _norm(p.grad) for name, p in parameters.items() if p.grad is not None}
+    norms = gradient_norms(parameters)
     if 'grad/keys' in case:
         expected = dict(zip(case['grad/keys'].tolist(), case['grad/l2'].tolist()))
     else:

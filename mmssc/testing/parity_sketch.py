@@ -16,16 +16,21 @@ from mmssc.models.completors.sketch import SketchCompletor
 from mmssc.registry import MODELS
 
 from . import reference_fill as fill
-from .parity import ParityCase, ParityOptions, ParityReport
+from .parity import ParityCase, ParityReport
 from .parity_real_frame import check_real_frame, is_real_frame
+from .parity_recipe import (
+    ParityOptions,
+    ParityRecipe,
+    ParityRun,
+    gradient_norms,
+    our_name,
+)
 from .parity_rgbd import (
     GRADIENT,
     LOSS,
     PROBE,
     capture_outputs,
-    gradient_norms,
     load_filled,
-    our_name,
     unweighted,
 )
 from .parity_rgbd_inputs import NUM_CLASSES
@@ -78,25 +83,18 @@ def sketch_losses() -> dict[str, Any]:
     )
 
 
-class SketchParity:
+class SketchParity(ParityRecipe):
     """Recipe of the cases of 3D-Sketch."""
+
+    training_arrays = ('grad.',)
 
     def check_units(self, case: ParityCase, report: ParityReport) -> None:
         """Compare geometry and metric: made cases, or a frame as the authors distribute it."""
         (check_real_frame if is_real_frame(case) else check_sketch_units)(case, report)
 
-    def check_case(
-        self,
-        manifest: str | PathLike[str],
-        case: ParityCase,
-        report: ParityReport,
-        options: ParityOptions,
-    ) -> None:
-        """Compare the network as in testing and as in training, losses, scores and gradients.
-
-        Raises:
-            DataError: Manifest and case file do not belong together.
-        """
+    def compare(self, run: ParityRun) -> None:
+        """Compare the network as in testing and as in training, losses, scores and gradients."""
+        manifest, case, report, options = run
         seed, batch = case.integer('seed'), case.integer('batch')
         model = build_sketch(manifest, seed, options)
         made = make_inputs(seed, batch).to(options.device)
@@ -106,11 +104,8 @@ class SketchParity:
             sketches = check_sketch_branch(model, made, case, report)
             self._check_semantics(model, volume, sketches, made, case, report)
         self._check_training(model, made, case, report, options.forward_only)
-        if options.forward_only:
-            case.mark_used('grad.')
-        else:
+        if not options.forward_only:
             self._check_gradients(model, manifest, case, report)
-        report.note_unused(case)
 
     def _check_semantics(
         self,

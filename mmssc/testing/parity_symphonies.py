@@ -16,7 +16,7 @@ from mmssc.errors import DataError
 from mmssc.evaluation.functional import count_voxels, scores_from_counts
 from mmssc.geometry import count_frustum_classes, project_voxels, voxel_to_pixel
 from mmssc.geometry.working_volume import normalized_centers
-from mmssc.models.checkpoint_import import get_method, import_state_dict
+from mmssc.models.checkpoint_import import get_method
 from mmssc.models.checkpoint_import.symphonies import (
     symphonies_decoder_config,
     symphonies_model_config,
@@ -29,8 +29,16 @@ from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
 
 from . import reference_fill as fill
-from .parity import ParityCase, ParityOptions, ParityReport, fill_checkpoint
+from .parity import ParityCase, ParityReport
 from .parity_frustum_units import check_frustum_units
+from .parity_recipe import (
+    ParityOptions,
+    ParityRecipe,
+    ParityRun,
+    fill_checkpoint,
+    load_reference,
+    our_name,
+)
 from .parity_symphonies_inputs import GEOMETRIES, SymphoniesGeometry, build_inputs
 from .parity_symphonies_units import check_symphonies_units
 
@@ -69,7 +77,7 @@ def symphonies_losses() -> dict[str, dict[str, Any]]:
     )
 
 
-class SymphoniesParity:
+class SymphoniesParity(ParityRecipe):
     """Recipe of one kind of case.
 
     Args:
@@ -85,18 +93,9 @@ class SymphoniesParity:
         check_symphonies_units(case, report)
         report.note_unused(case)
 
-    def check_case(
-        self,
-        manifest: str | PathLike[str],
-        case: ParityCase,
-        report: ParityReport,
-        options: ParityOptions,
-    ) -> None:
-        """Compare the whole model, or the decoder, with one case file.
-
-        Raises:
-            DataError: Manifest and case file do not belong together.
-        """
+    def compare(self, run: ParityRun) -> None:
+        """Compare the whole model, or the decoder, with one case file."""
+        manifest, case, report, options = run
         reference = rebuild_checkpoint(manifest, case)
         geometry = self._geometry(manifest, case, reference)
         made = build_inputs(case, geometry, options.device)
@@ -104,9 +103,6 @@ class SymphoniesParity:
             _check_decoder(reference, case, geometry, made[0], report, options)
         else:
             _check_model(reference, case, geometry, made, report, options)
-        if options.forward_only:
-            case.mark_used('grad')
-        report.note_unused(case)
 
     def _geometry(
         self, manifest: str | PathLike[str], case: ParityCase, reference: Mapping[str, Tensor]
@@ -140,7 +136,7 @@ def to_ours(key: str) -> str | None:
     """Our name of a tensor of the reference, None where we have none."""
     if METHOD.drop_reason(key) is not None:
         return None
-    return next(name for name in (rule.to_ours(key) for rule in METHOD.rules) if name is not None)
+    return our_name(METHOD, key)
 
 
 def _check_model(
@@ -159,8 +155,7 @@ def _check_model(
     config = {**config, 'voxel_grid': geometry.grid.to_dict()}
     model = MODELS.build(config).eval()
     lightning = {f'model.{key}': value for key, value in reference.items()}
-    state, _ = import_state_dict(lightning, METHOD, model.state_dict(), str(case.path))
-    model.load_state_dict(state, strict=True)
+    load_reference(model, lightning, METHOD, case.path)
     model.to(options.device)
     inputs, sample = made
     _check_loader(inputs, sample, geometry, case, report)

@@ -11,6 +11,7 @@ from mmssc.geometry.depth_mapping import invert_mapping
 from mmssc.geometry.frustum import frustum_index
 from mmssc.geometry.sketch import label_sketch
 from mmssc.structures import SSCDataSample, VoxelGrid
+from mmssc.testing.random_sample import random_labels
 
 __all__ = ['random_rgbd_sample']
 
@@ -46,10 +47,7 @@ def random_rgbd_sample(
     """
     random = np.random.default_rng(seed)
     shape, (height, width) = voxel_grid.shape, image_size
-    blocks = random.random([-(-side // 4) for side in shape])
-    classes = random.integers(1, num_classes, blocks.shape)
-    coarse = np.where(blocks < 0.25, classes, np.where(blocks > 0.9, 255, 0)).astype(np.uint8)
-    labels = coarse.repeat(4, 0).repeat(4, 1).repeat(4, 2)[: shape[0], : shape[1], : shape[2]]
+    labels = random_labels(shape, num_classes, random)
     count = int(mapped * voxel_grid.num_voxels)
     voxel_to_pixel = np.full(voxel_grid.num_voxels, -1)
     hit = random.choice(voxel_grid.num_voxels, count, replace=False)
@@ -64,7 +62,7 @@ def random_rgbd_sample(
             img_shape=image_size,
         )
     )
-    sample.gt_voxels = torch.from_numpy(np.ascontiguousarray(labels))
+    sample.gt_voxels = labels
     sample.label_weight = torch.from_numpy(random.random(shape) < 0.6)
     sample.gt_sketch = label_sketch(sample.gt_voxels)
     sample.eval_masks = dict(

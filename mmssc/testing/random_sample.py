@@ -11,7 +11,18 @@ from mmssc.geometry.frustum import frustum_index
 from mmssc.geometry.label_pooling import pool_labels
 from mmssc.structures import SSCDataSample, VoxelGrid
 
-__all__ = ['random_sample']
+__all__ = ['random_labels', 'random_sample']
+
+
+def random_labels(
+    shape: tuple[int, int, int], num_classes: int, random: np.random.Generator
+) -> torch.Tensor:
+    """Labels (X, Y, Z) uint8 in blocks of 4x4x4 voxels, a quarter occupied and a tenth ignored."""
+    blocks = random.random([-(-side // 4) for side in shape])
+    classes = random.integers(1, num_classes, blocks.shape)
+    coarse = np.where(blocks < 0.25, classes, np.where(blocks > 0.9, 255, 0)).astype(np.uint8)
+    labels = coarse.repeat(4, 0).repeat(4, 1).repeat(4, 2)[: shape[0], : shape[1], : shape[2]]
+    return torch.from_numpy(np.ascontiguousarray(labels))
 
 
 def random_sample(
@@ -43,10 +54,7 @@ def random_sample(
     """
     random = np.random.default_rng(seed)
     shape, (height, width) = voxel_grid.shape, image_size
-    blocks = random.random([-(-side // 4) for side in shape])
-    classes = random.integers(1, num_classes, blocks.shape)
-    coarse = np.where(blocks < 0.25, classes, np.where(blocks > 0.9, 255, 0)).astype(np.uint8)
-    labels = coarse.repeat(4, 0).repeat(4, 1).repeat(4, 2)[: shape[0], : shape[1], : shape[2]]
+    labels = random_labels(shape, num_classes, random)
     cam2img = np.array([[0.6 * width, 0, width / 2], [0, 0.6 * width, height / 2], [0, 0, 1.0]])
     lidar2cam = np.array([[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
     sample = SSCDataSample(
@@ -60,7 +68,7 @@ def random_sample(
             lidar2cam=np.stack([lidar2cam] * num_frames),
         )
     )
-    sample.gt_voxels = torch.from_numpy(np.ascontiguousarray(labels))
+    sample.gt_voxels = labels
     for factor in (2, 4, 8):
         if not any(side % factor for side in shape):
             labels_coarse = pool_labels(sample.gt_voxels, factor, num_classes)

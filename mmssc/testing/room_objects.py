@@ -7,6 +7,8 @@ size is (width, depth, height) in metres.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mmssc.datasets.nyu_format import RAW_NAMES
@@ -17,6 +19,7 @@ __all__ = [
     'SCREEN', 'SHINY', 'TILES', 'WALLPAPER', 'WINDOW', 'WOOD', 'BUILDERS',
 ]  # fmt: skip
 
+Builder = Callable[[SolidList, np.random.Generator, Point, float, Point], None]
 # Raw ids of the NYU volumes, 0 to 36 (255 is outside of the annotated room).
 RAW_IDS = {name: number for number, name in enumerate(RAW_NAMES)}
 
@@ -141,14 +144,6 @@ def add_desk(
     solids.add(BOX, (side, 0, height / 2), (0.42, depth - 0.04, height - 0.08), wood, DOORS)
 
 
-def add_night_stand(
-    solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
-) -> None:
-    """A small chest with drawers."""
-    solids.place(position, yaw, 'night_stand')
-    solids.add(BOX, (0, 0, size[2] / 2), size, _pick(rng, _FRONTS), DOORS)
-
-
 def add_side_table(
     solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
 ) -> None:
@@ -158,14 +153,6 @@ def add_side_table(
     solids.add(CYLINDER, (0, 0, height - 0.02), (width, depth, 0.04), wood * 1.1, WOOD)
     solids.add(CYLINDER, (0, 0, height / 2), (0.08, 0.08, height - 0.04), wood, WOOD)
     solids.add(CYLINDER, (0, 0, 0.02), (0.6 * width, 0.6 * depth, 0.04), wood, WOOD)
-
-
-def add_closet(
-    solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
-) -> None:
-    """A wardrobe, dresser or sideboard: a box with doors."""
-    solids.place(position, yaw, 'closets_wardrobes_cabinets')
-    solids.add(BOX, (0, 0, size[2] / 2), size, _pick(rng, _FRONTS), DOORS)
 
 
 def add_bookshelf(
@@ -334,36 +321,30 @@ def add_window(
             solids.add(BOX, at, (0.3, 0.08, height + 0.3), color, FABRIC)
 
 
-def add_partition(
-    solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
-) -> None:
-    """A piece of wall that stands free: it hides what is behind it."""
-    solids.place(position, yaw, 'wall')
-    solids.add(BOX, (0, 0, size[2] / 2), size, _pick(rng, _PAINTS), WALLPAPER)
+def one_box(name: str, palette: np.ndarray, surface: int) -> Builder:
+    """Builder of what is a single box, its colour from a palette."""
+
+    def add(
+        solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
+    ) -> None:
+        solids.place(position, yaw, name)
+        solids.add(BOX, (0, 0, size[2] / 2), size, _pick(rng, palette), surface)
+
+    return add
 
 
-def add_door(
-    solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
-) -> None:
-    """A closed door in a wall."""
-    solids.place(position, yaw, 'door')
-    solids.add(BOX, (0, 0, size[2] / 2), size, _pick(rng, _WOODS[1:]), DOORS)
-
-
-def add_picture(
-    solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
-) -> None:
-    """A framed picture on a wall; the position is the middle of its lower edge."""
-    solids.place(position, yaw, 'dont_care')
-    solids.add(BOX, (0, 0, size[2] / 2), size, _pick(rng, _BRIGHT), PICTURE)
-
-
-BUILDERS = {
+BUILDERS: dict[str, Builder] = {
     'bathtub': add_bathtub, 'bed': add_bed, 'bookshelf': add_bookshelf, 'chair': add_chair,
-    'closet': add_closet, 'clutter': add_clutter, 'desk': add_desk, 'door': add_door,
-    'fridge': add_fridge, 'kitchen': add_kitchen, 'lamp': add_lamp, 'night_stand': add_night_stand,
-    'partition': add_partition, 'picture': add_picture, 'plant': add_plant,
-    'side_table': add_side_table, 'sofa': add_sofa,
+    'clutter': add_clutter, 'desk': add_desk, 'fridge': add_fridge, 'kitchen': add_kitchen,
+    'lamp': add_lamp, 'plant': add_plant, 'side_table': add_side_table, 'sofa': add_sofa,
     'table': add_table, 'toilet': add_toilet, 'trash_can': add_trash_can, 'tv': add_tv,
     'wash_stand': add_wash_stand, 'window': add_window,
+    # Wardrobes, dressers and sideboards; a small chest with drawers; a closed door in a wall.
+    'closet': one_box('closets_wardrobes_cabinets', _FRONTS, DOORS),
+    'night_stand': one_box('night_stand', _FRONTS, DOORS),
+    'door': one_box('door', _WOODS[1:], DOORS),
+    # A piece of wall that stands free: it hides what is behind it.
+    'partition': one_box('wall', _PAINTS, WALLPAPER),
+    # On a wall; the position is the middle of its lower edge.
+    'picture': one_box('dont_care', _BRIGHT, PICTURE),
 }  # fmt: skip

@@ -10,13 +10,8 @@ import torch
 
 from mmssc.errors import DataError
 from mmssc.testing import reference_fill as fill
-from mmssc.testing.parity import (
-    ParityCase,
-    ParityReport,
-    crc32,
-    fill_checkpoint,
-    rebuild_checkpoint,
-)
+from mmssc.testing.parity import ParityCase, ParityReport, crc32
+from mmssc.testing.parity_recipe import fill_checkpoint, rebuild_checkpoint
 
 
 def make_case(path: Path, **arrays: object) -> ParityCase:
@@ -58,13 +53,16 @@ def test_equal(found: list[str], ok: bool) -> None:
 
 
 @pytest.mark.parametrize('change', [None, 'probe', 'elsewhere', 'shape'])
-def test_probed_sees_the_whole_array(tmp_path: Path, change: str | None) -> None:
+@pytest.mark.parametrize('names', ['a/', 'a.b.'])
+def test_probed_sees_the_whole_array(tmp_path: Path, names: str, change: str | None) -> None:
     array = np.random.default_rng(0).standard_normal((40, 50)).astype(np.float32)
     index, value = fill.probe(array, 1, 100)
-    stats = [array.mean(), array.std(), array.min(), array.max()]
-    case = make_case(
-        tmp_path, **{'a/shape': array.shape, 'a/idx': index, 'a/val': value, 'a/stats': stats}
-    )
+    parts = dict(shape=array.shape, idx=index, val=value)
+    if names == 'a/':
+        parts['stats'] = [array.mean(), array.std(), array.min(), array.max()]
+    else:
+        parts.update(mean=array.mean(), std=array.std(dtype=np.float64))
+    case = make_case(tmp_path, **{f'{names}{key}': part for key, part in parts.items()})
     if change == 'probe':
         array.reshape(-1)[index[3]] += 0.01
     if change == 'elsewhere':
@@ -73,28 +71,7 @@ def test_probed_sees_the_whole_array(tmp_path: Path, change: str | None) -> None
     if change == 'shape':
         array = array.T
     report = ParityReport()
-    report.probed(case, 'a', torch.from_numpy(array), 1e-4)
-    assert report.ok is (change is None)
-    assert not case.unused()
-
-
-@pytest.mark.parametrize('change', [None, 'probe', 'elsewhere', 'shape'])
-def test_probe_with_dotted_names(tmp_path: Path, change: str | None) -> None:
-    array = np.random.default_rng(0).standard_normal((40, 50)).astype(np.float32)
-    index, value = fill.probe(array, 1, 100)
-    parts = dict(
-        shape=array.shape, idx=index, val=value, mean=array.mean(), std=array.std(dtype=np.float64)
-    )
-    case = make_case(tmp_path, **{f'a.b.{key}': part for key, part in parts.items()})
-    if change == 'probe':
-        array.reshape(-1)[index[3]] += 0.01
-    if change == 'elsewhere':
-        rest = np.setdiff1d(np.arange(array.size), index)
-        array.reshape(-1)[rest[7]] = 9.0
-    if change == 'shape':
-        array = array.T
-    report = ParityReport()
-    report.probed(case, 'a.b', torch.from_numpy(array), 1e-4)
+    report.probed(case, names[:-1], torch.from_numpy(array), 1e-4)
     assert report.ok is (change is None)
     assert not case.unused()
 

@@ -14,8 +14,9 @@ import torch
 
 from mmssc.errors import DataError
 from mmssc.plugins import import_project
-from mmssc.testing.parity import ParityCase, ParityOptions, ParityReport
+from mmssc.testing.parity import ParityCase, ParityReport
 from mmssc.testing.parity_methods import RECIPES, get_recipe
+from mmssc.testing.parity_recipe import ParityOptions, ParityRun
 
 
 def parse_args() -> argparse.Namespace:
@@ -65,7 +66,7 @@ def run_checks(args: argparse.Namespace) -> ParityReport:
     recipe, report = get_recipe(args.method), ParityReport(verbose=not args.failures_only)
     for path in args.case:
         print(f'\n{args.method}: {path}\n{report.header()}', flush=True)
-        recipe.check_case(args.manifest, ParityCase(path), report, options)
+        recipe.check_case(ParityRun(args.manifest, ParityCase(path), report, options))
     if args.units:
         print(f'\nunit cases: {args.units}\n{report.header()}', flush=True)
         recipe.check_units(ParityCase(args.units, args.data), report)

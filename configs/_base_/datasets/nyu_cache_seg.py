@@ -1,17 +1,12 @@
 # NYU Depth V2 in one file, for models that read a 2D segmentation beside the depth.
 _base_ = './nyu_cache.py'
 
-inputs = ['tsdf', 'voxel_to_pixel', 'segmentation']
-targets = ['gt_voxels', 'label_weight']
-train_pipeline = [
-    dict(type='LoadPreparedFrame', keys=[*inputs, *targets]),
-    dict(type='AddViewVolumes'),
-    dict(type='PackSSCInputs'),
-]
+inputs = [*_base_.inputs, 'segmentation']
+keys = [*inputs, *_base_.targets]
+train_pipeline = [dict(type='LoadPreparedFrame', keys=keys), *_base_.train_pipeline[1:]]
 test_pipeline = [
-    dict(type='LoadPreparedFrame', keys=[*inputs, *targets, 'eval_masks']),
-    dict(type='AddViewVolumes'),
-    dict(type='PackSSCInputs'),
+    dict(type='LoadPreparedFrame', keys=[*keys, 'eval_masks']),
+    *_base_.test_pipeline[1:],
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -1,25 +1,9 @@
 # SSCBench-KITTI-360 for methods that take one image and its depth map, as on SemanticKITTI.
-_base_ = './sscbench_kitti360.py'
+_base_ = ['./sscbench_kitti360.py', './depth_map_steps.py']
 
-image_size = (376, 1408)  # whole images (height, width)
-
-inputs = [
-    dict(type='LoadSSCImages'),
-    dict(type='LoadDepthMaps'),
-    dict(type='CropSSCImages', size=image_size),
-]
-train_pipeline = [
-    *inputs,
-    dict(type='LoadVoxelLabels', scales=('1_1',)),
-    dict(type='FlipSSCScene', prob=0.5),
-    dict(type='FrustumTargets', cells=8),
-    dict(type='PackSSCInputs'),
-]
-test_pipeline = [
-    *inputs,
-    dict(type='LoadVoxelLabels', scales=('1_1',), optional=True),
-    dict(type='PackSSCInputs'),
-]
+inputs = [*_base_.load_steps, dict(type='CropSSCImages', size=_base_.image_size)]
+train_pipeline = [*inputs, *_base_.train_steps]
+test_pipeline = [*inputs, *_base_.test_steps]
 
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -51,11 +51,7 @@ _STAGES = ('stage1.completion_layer1', 'stage1.completion_layer2',
 def sketch_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     """Config of the :class:`SketchCompletor` that a checkpoint is for, without losses.
 
-    Args:
-        shapes: Reference key -> shape.
-
-    Returns:
-        Config of the model, on the grid of NYU; no weight depends on the grid.
+    From shapes by key, as :func:`rgbd_model_config` makes that of :class:`RGBDCompletor`.
 
     Raises:
         KeyError: A tensor that tells a dimension is missing.

@@ -149,8 +149,8 @@ class SketchSemanticHead(VolumeCompletionHead):
         num_classes: Number of classes, empty included.
         sketch_widths: Channels of the two sketch encoders after each convolution but the last,
             which has ``channels``.
-        dropout: Channel dropout before the classifier.
         norm_cfg: Normalisation.
+        kwargs: Further arguments of :class:`VolumeCompletionHead`.
     """
 
     def __init__(
@@ -158,11 +158,10 @@ class SketchSemanticHead(VolumeCompletionHead):
         channels: int,
         num_classes: int,
         sketch_widths: Sequence[int] = (3, 64),
-        dropout: float = 0.1,
         norm_cfg: dict[str, Any] = _PLAIN_BN,
-        init_cfg: dict[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(channels, num_classes, dropout, norm_cfg, init_cfg)
+        super().__init__(channels, num_classes, norm_cfg=norm_cfg, **kwargs)
         widths = (2, *sketch_widths, channels)
         self.raw_encoder = conv_stack(widths, norm_cfg)
         self.prior_encoder = conv_stack(widths, norm_cfg)

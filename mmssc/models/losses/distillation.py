@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from mmssc.registry import MODELS
 
-from .base_loss import SSCLoss
+from .base_loss import OccupancyLoss, SSCLoss
 
 __all__ = ['ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss',
            'FeatureDistillationLoss', 'class_centers']  # fmt: skip
@@ -36,7 +38,14 @@ class FeatureDistillationLoss(SSCLoss):
         return (features - teacher_features.float()).square().flatten(1).mean(1)
 
 
-class _RelationLoss(SSCLoss):
+class _Logits(NamedTuple):
+    """Of one network: of the voxels (B, K, V), and their means by true class (B, K, K)."""
+
+    voxels: Tensor
+    centers: Tensor
+
+
+class _RelationLoss(OccupancyLoss):
     """A loss on the logits of the labelled voxels, grouped by their true class.
 
     Args:
@@ -44,12 +53,6 @@ class _RelationLoss(SSCLoss):
         loss_weight: Factor of the result.
         ignore_index: Label that takes no part.
     """
-
-    def __init__(
-        self, empty_index: int = 0, loss_weight: float = 1.0, ignore_index: int = 255
-    ) -> None:
-        super().__init__(loss_weight, ignore_index)
-        self.empty_index = empty_index
 
     def per_sample(
         self, logits: Tensor, teacher_logits: Tensor, target: Tensor, mask: Tensor | None = None
@@ -73,18 +76,12 @@ class _RelationLoss(SSCLoss):
         teacher_centers, _ = class_centers(teacher, label, valid)
         present = count > 0
         present[:, self.empty_index] = False
-        return self.compare(student, teacher, student_centers, teacher_centers, present, valid)
+        return self.compare(
+            _Logits(student, student_centers), _Logits(teacher, teacher_centers), present, valid
+        )
 
-    def compare(
-        self,
-        student: Tensor,
-        teacher: Tensor,
-        student_centers: Tensor,
-        teacher_centers: Tensor,
-        present: Tensor,
-        valid: Tensor,
-    ) -> Tensor:
-        """The loss from logits (B, K, V), centres (B, K, K), classes (B, K), voxels (B, V)."""
+    def compare(self, student: _Logits, teacher: _Logits, present: Tensor, valid: Tensor) -> Tensor:
+        """The loss (B,), from the occupied classes (B, K) and the voxels (B, V) that take part."""
         raise NotImplementedError
 
 
@@ -97,35 +94,20 @@ class ClassCenterDistillationLoss(_RelationLoss):
 
     Args:
         temperature: t.
-        empty_index: Class that has no centre; its channel stays part of the distributions.
-        loss_weight: Factor of the result.
-        ignore_index: Label that takes no part.
+        kwargs: ``empty_index`` (its channel stays part of the distributions), ``loss_weight``,
+            ``ignore_index``; see :class:`_RelationLoss`.
     """
 
-    def __init__(
-        self,
-        temperature: float = 1.0,
-        empty_index: int = 0,
-        loss_weight: float = 1.0,
-        ignore_index: int = 255,
-    ) -> None:
-        super().__init__(empty_index, loss_weight, ignore_index)
+    def __init__(self, temperature: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         if temperature <= 0:
             raise ValueError(f'temperature must be positive, got {temperature}')
         self.temperature = temperature
 
-    def compare(
-        self,
-        student: Tensor,
-        teacher: Tensor,
-        student_centers: Tensor,
-        teacher_centers: Tensor,
-        present: Tensor,
-        valid: Tensor,
-    ) -> Tensor:
+    def compare(self, student: _Logits, teacher: _Logits, present: Tensor, valid: Tensor) -> Tensor:
         """See :class:`_RelationLoss`."""
-        log_student = (student_centers / self.temperature).log_softmax(2)
-        log_teacher = (teacher_centers / self.temperature).log_softmax(2)
+        log_student = (student.centers / self.temperature).log_softmax(2)
+        log_teacher = (teacher.centers / self.temperature).log_softmax(2)
         divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(2)
         total = divergence.masked_fill(~present, 0).sum(1) * self.temperature**2
         return total / present.sum(1).clamp_min(1)
@@ -140,17 +122,9 @@ class ClassAffinityDistillationLoss(_RelationLoss):
     :class:`_RelationLoss`.
     """
 
-    def compare(
-        self,
-        student: Tensor,
-        teacher: Tensor,
-        student_centers: Tensor,
-        teacher_centers: Tensor,
-        present: Tensor,
-        valid: Tensor,
-    ) -> Tensor:
+    def compare(self, student: _Logits, teacher: _Logits, present: Tensor, valid: Tensor) -> Tensor:
         """See :class:`_RelationLoss`."""
-        difference = _affinity(teacher, teacher_centers) - _affinity(student, student_centers)
+        difference = _affinity(teacher) - _affinity(student)
         pairs = present.unsqueeze(2) & valid.unsqueeze(1)
         total = difference.square().masked_fill(~pairs, 0).flatten(1).sum(1)
         return total / (present.sum(1) * valid.sum(1)).clamp_min(1)
@@ -177,8 +151,8 @@ def class_centers(logits: Tensor, label: Tensor, valid: Tensor) -> tuple[Tensor,
     return sums / count.clamp_min(1).unsqueeze(2), count
 
 
-def _affinity(logits: Tensor, centers: Tensor, eps: float = 1e-8) -> Tensor:
-    """Cosine similarity of logits (B, K, V) and centres (B, C, K): (B, C, V)."""
-    unit = logits / logits.norm(dim=1, keepdim=True).clamp_min(eps)
-    directions = centers / centers.norm(dim=2, keepdim=True).clamp_min(eps)
+def _affinity(logits: _Logits, eps: float = 1e-8) -> Tensor:
+    """Cosine similarity of centres and voxels: (B, class, V)."""
+    unit = logits.voxels / logits.voxels.norm(dim=1, keepdim=True).clamp_min(eps)
+    directions = logits.centers / logits.centers.norm(dim=2, keepdim=True).clamp_min(eps)
     return directions @ unit

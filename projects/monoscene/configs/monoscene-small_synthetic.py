@@ -24,20 +24,15 @@ model = dict(
     volume_unet=dict(channels=channels),
 )
 
+inputs = [dict(type='LoadSSCImages'), dict(type='CropSSCImages', size=image_size)]
 train_pipeline = [
-    dict(type='LoadSSCImages'),
-    dict(type='CropSSCImages', size=image_size),
+    *inputs,
     dict(type='FlipSSCImages'),
     dict(type='LoadVoxelLabels', scales=('1_1', '1_4'), pool_missing=True),
     dict(type='FrustumTargets'),
     dict(type='PackSSCInputs'),
 ]
-test_pipeline = [
-    dict(type='LoadSSCImages'),
-    dict(type='CropSSCImages', size=image_size),
-    dict(type='LoadVoxelLabels', scales=('1_1',), optional=True),
-    dict(type='PackSSCInputs'),
-]
+test_pipeline = [*inputs, *_base_.test_pipeline[2:]]
 loader = dict(num_workers=1)
 train_dataloader = dict(
     **loader, batch_size=2, dataset=dict(data_root=data_root, pipeline=train_pipeline)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,22 @@ from mmssc.datasets import SemanticKITTIDataset
 from mmssc.errors import DataError
 from mmssc.evaluation.functional import count_voxels, scores_from_counts
 from mmssc.geometry import count_frustum_classes, frustum_index, voxel_to_pixel
-from mmssc.models.checkpoint_import import CheckpointMethod, import_state_dict
+from mmssc.models.checkpoint_import import CheckpointMethod
 from mmssc.models.losses import class_weights_from_counts
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 from mmssc.testing import reference_fill as fill
-from mmssc.testing.parity import ParityCase, ParityOptions, ParityReport, fill_checkpoint
+from mmssc.testing.parity import ParityCase, ParityReport
 from mmssc.testing.parity_frustum_units import CALIBRATIONS, make_target
 from mmssc.testing.parity_methods import register_recipe
-from mmssc.testing.parity_rgbd import our_name
+from mmssc.testing.parity_recipe import (
+    ParityRecipe,
+    ParityRun,
+    fill_checkpoint,
+    gradient_norms,
+    load_reference,
+    our_name,
+)
 
 from .checkpoints import MONOSCENE, MONOSCENE_NYU
 
@@ -83,7 +89,7 @@ class GivenMaps(nn.Module):
         return self.maps
 
 
-class MonoSceneParity:
+class MonoSceneParity(ParityRecipe):
     """Recipe of one kind of case.
 
     Args:
@@ -95,27 +101,10 @@ class MonoSceneParity:
         self.indoor = kind == 'nyu3d'
         self.method: CheckpointMethod = MONOSCENE_NYU if self.indoor else MONOSCENE
 
-    def check_units(self, case: ParityCase, report: ParityReport) -> None:
-        """Refuse: the unit cases are those of Symphonies.
-
-        Raises:
-            DataError: Always.
-        """
-        raise DataError(case.path, expected='a case file (--case)', found='unit cases')
-
-    def check_case(
-        self,
-        manifest: str | PathLike[str],
-        case: ParityCase,
-        report: ParityReport,
-        options: ParityOptions,
-    ) -> None:
-        """Compare arrays, losses, gradients and scores.
-
-        Raises:
-            DataError: Manifest and case file do not belong together.
-        """
-        model = self._load_model(manifest, case, options)
+    def compare(self, run: ParityRun) -> None:
+        """Compare arrays, losses, gradients and scores."""
+        _, case, report, options = run
+        model = self._load_model(run)
         inputs, sample = self._make_inputs(model, case, report)
         inputs = {key: value.to(options.device) for key, value in inputs.items()}
         sample = sample.to(options.device)
@@ -133,12 +122,9 @@ class MonoSceneParity:
             key = f'loss/{name[len("loss_") :]}'.replace('loss/ce', 'loss/ce_ssc')
             report.close(key, value, case[key], relative=_LOSS)
         report.close('loss_total', total, case['loss_total'], relative=_LOSS)
-        if options.forward_only:
-            case.mark_used('grad')
-        else:
+        if not options.forward_only:
             total.backward()
             self._check_gradients(model, case, report)
-        report.note_unused(case)
 
     def _grid(self, case: ParityCase) -> VoxelGrid:
         if not self.indoor:
@@ -146,17 +132,14 @@ class MonoSceneParity:
         x, y, z = case['voxel_origin'].tolist()
         return VoxelGrid((x, z, y), (0.24,) * 3, (20, 12, 20), ('x', 'z', 'y'), 'world')
 
-    def _load_model(
-        self, manifest: str | PathLike[str], case: ParityCase, options: ParityOptions
-    ) -> nn.Module:
-        reference = fill_checkpoint(manifest, case.integer('seed'))
-        config = options.model_config
+    def _load_model(self, run: ParityRun) -> nn.Module:
+        reference = fill_checkpoint(run.manifest, run.case.integer('seed'))
+        config = run.options.model_config
         if config is None:
-            config = self._model_config(reference, case)
+            config = self._model_config(reference, run.case)
         model = MODELS.build(dict(config)).eval()
-        state, _ = import_state_dict(reference, self.method, model.state_dict(), str(manifest))
-        model.load_state_dict(state, strict=True)
-        return model.to(options.device)
+        load_reference(model, reference, self.method, run.manifest)
+        return model.to(run.options.device)
 
     def _model_config(self, reference: Mapping[str, Tensor], case: ParityCase) -> dict[str, Any]:
         head = _NYU_ARRAYS['ssc_logit'] if self.indoor else _KITTI_ARRAYS['ssc_logit']
@@ -256,12 +239,8 @@ class MonoSceneParity:
             report.close(f'metric/{name}', value / 100, case[f'metric/{name}'], absolute=1e-3)
 
     def _check_gradients(self, model: nn.Module, case: ParityCase, report: ParityReport) -> None:
-        gradients = {
-            name: parameter.grad
-            for name, parameter in model.named_parameters()
-            if parameter.grad is not None
-        }
-        norms = {name: float(gradient.double().norm()) for name, gradient in gradients.items()}
+        parameters = dict(model.named_parameters())
+        norms = gradient_norms(parameters)
         expected = dict(zip(case['grad/names'].tolist(), case['grad/norm'].tolist()))
         noise = _NOISE * max(norms.values())
         for key, value in expected.items():
@@ -270,7 +249,7 @@ class MonoSceneParity:
             if name is None or np.isnan(value):
                 report.equal(f'grad/{key}: none', name is None, bool(np.isnan(value)))
                 continue
-            relative = max(_GRADIENT, _NORM_PER_ELEMENT * gradients[name].numel())
+            relative = max(_GRADIENT, _NORM_PER_ELEMENT * parameters[name].numel())
             found = norms.pop(name)
             report.close(f'grad/{key}', found, value, relative=relative, absolute=noise)
         report.equal('grad: no other parameter', sorted(norms), [])

@@ -10,21 +10,9 @@ model = dict(
     image_unet=dict(out_channels=channels, decoder_channels=64),
     volume_unet=dict(channels=channels),
 )
-train_pipeline = [
-    dict(type='LoadSSCImages'),
-    dict(type='JitterSSCColors'),
-    dict(type='CropSSCImages', size=image_size),
-    dict(type='FlipSSCImages'),
-    dict(type='LoadVoxelLabels', scales=('1_1', '1_4'), pool_missing=True),
-    dict(type='FrustumTargets'),
-    dict(type='PackSSCInputs'),
-]
-test_pipeline = [
-    dict(type='LoadSSCImages'),
-    dict(type='CropSSCImages', size=image_size),
-    dict(type='LoadVoxelLabels', scales=('1_1',), optional=True),
-    dict(type='PackSSCInputs'),
-]
+load, crop = dict(type='LoadSSCImages'), dict(type='CropSSCImages', size=image_size)
+train_pipeline = [load, dict(type='JitterSSCColors'), crop, *_base_.train_pipeline[2:]]
+test_pipeline = [load, crop, *_base_.test_pipeline[2:]]
 loader = dict(num_workers=0, persistent_workers=False)
 train_dataloader = dict(**loader, batch_size=1, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(**loader, dataset=dict(pipeline=test_pipeline))

@@ -17,7 +17,7 @@ from mmssc.models.checkpoint_import import (
     register_method,
 )
 from mmssc.registry import MODELS
-from mmssc.testing.parity import fill_checkpoint
+from mmssc.testing.parity_recipe import fill_checkpoint
 from mmssc.testing.reference_fill import read_manifest
 
 CASES = {

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.models.checkpoint_import import (
@@ -15,7 +14,6 @@ from mmssc.models.checkpoint_import import (
     import_state_dict,
     read_state_dict,
 )
-from mmssc.testing.parity import fill_checkpoint
 
 MANIFEST = Path(__file__).parents[2] / 'data/parity/ammnet/manifest.csv'
 METHOD = get_method('ammnet')
@@ -24,16 +22,6 @@ BLOCKS = {
     *(f'complete.semantic_layer{stage}.{block}' for stage in (1, 2) for block in (1, 2, 3)),
     'disc.layer4',
 }
-
-
-@pytest.fixture(scope='module')
-def reference() -> dict[str, Tensor]:
-    return fill_checkpoint(MANIFEST, 3)
-
-
-@pytest.fixture(scope='module')
-def imported(reference: dict[str, Tensor]):
-    return import_state_dict(reference, METHOD)
 
 
 def test_unused_shortcuts_are_those_of_the_blocks_without_stride(imported) -> None:

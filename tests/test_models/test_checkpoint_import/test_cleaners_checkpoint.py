@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.models.checkpoint_import import (
@@ -17,20 +16,9 @@ from mmssc.models.checkpoint_import import (
 )
 from mmssc.models.checkpoint_import.cleaners import select_network
 from mmssc.models.checkpoint_import.key_map import JoinRule
-from mmssc.testing.parity import fill_checkpoint
 
 MANIFEST = Path(__file__).parents[2] / 'data/parity/cleaners/manifest.csv'
 METHOD = get_method('cleaners')
-
-
-@pytest.fixture(scope='module')
-def reference() -> dict[str, Tensor]:
-    return fill_checkpoint(MANIFEST, 3)
-
-
-@pytest.fixture(scope='module')
-def imported(reference: dict[str, Tensor]):
-    return import_state_dict(reference, METHOD)
 
 
 def test_queries_keys_and_values_are_stacked(reference, imported) -> None:

@@ -18,7 +18,7 @@ from mmssc.models.checkpoint_import import (
     import_state_dict,
 )
 from mmssc.registry import MODELS
-from mmssc.testing.parity import fill_checkpoint
+from mmssc.testing.parity_recipe import fill_checkpoint
 
 DATA = Path(__file__).parents[2] / 'data/parity'
 STATISTICS = ('running_mean', 'running_var', 'num_batches_tracked')

@@ -16,20 +16,9 @@ from mmssc.models.checkpoint_import import (
     read_state_dict,
 )
 from mmssc.registry import MODELS
-from mmssc.testing.parity import fill_checkpoint
 
 MANIFEST = Path(__file__).parents[2] / 'data/parity/sketch/manifest.csv'
 METHOD, BACKBONE = get_method('sketch'), get_method('sketch-backbone')
-
-
-@pytest.fixture(scope='module')
-def reference() -> dict[str, Tensor]:
-    return fill_checkpoint(MANIFEST, 3)
-
-
-@pytest.fixture(scope='module')
-def imported(reference: dict[str, Tensor]):
-    return import_state_dict(reference, METHOD)
 
 
 def shapes_of(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
