@@ -1,7 +1,6 @@
 """A small Symphonies that learns synthetic streets on two CPU cores in some minutes.
 
-The data are those of sgn_synthetic.py: tools/dataset_converters/make_synthetic.py and
-semantic_kitti.py, see docs/en/methods/symphonies.md for the commands.
+The data are those of sgn_synthetic.py; docs/en/methods/symphonies.md has the commands and figures.
 """
 
 _base_ = [
@@ -12,9 +11,8 @@ _base_ = [
 ]
 
 data_root = 'data/synthetic'
-image_size = (96, 320)
 embed_dims = 32
-max_epochs = 3
+max_epochs = 6
 
 # Nothing is downloaded: everything starts from random numbers, so all of it learns.
 model = dict(
@@ -34,24 +32,27 @@ model = dict(
         embed_dims=embed_dims,
         num_queries=50,
         norm_cfg=dict(type='mmssc.DistributedBN'),
-        decoder=dict(num_layers=2, num_heads=4, with_cp=False),
+        decoder=dict(num_layers=2, num_heads=4, dropout=0.0, with_cp=False),
     ),
 )
 
 inputs = [
     dict(type='LoadSSCImages'),
     dict(type='LoadDepthMaps'),
-    dict(type='CropSSCImages', size=image_size),
+    dict(type='CropSSCImages', size=(96, 320)),
     dict(type='LoadVoxelLabels', scales=('1_1',)),
 ]
 train_pipeline = [*inputs, dict(type='FrustumTargets'), dict(type='PackSSCInputs')]
 test_pipeline = [*inputs, dict(type='PackSSCInputs')]
 loader = dict(num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline))
 train_dataloader = dict(loader, dataset=dict(data_root=data_root, pipeline=train_pipeline))
-val_dataloader = loader
-test_dataloader = loader
+val_dataloader = test_dataloader = loader
 
-optim_wrapper = dict(optimizer=dict(lr=2e-3, eps=1e-8), paramwise_cfg=None)
+optim_wrapper = dict(
+    optimizer=dict(lr=2e-3, eps=1e-8),
+    # The learned volume starts as noise, which has to turn into what most scenes look like.
+    paramwise_cfg=dict(custom_keys=dict(_delete_=True, scene_embed=dict(lr_mult=10.0))),
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=30),
     dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True),

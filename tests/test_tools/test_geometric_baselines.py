@@ -92,6 +92,14 @@ def test_samples_without_labels_are_an_error():
         geometric_baselines.count_classes(Volumes(), None, 255)
 
 
+def test_a_pipeline_without_points_is_an_error():
+    item = dict(TRAIN[0], inputs=dict(img=torch.zeros(1)))
+    with pytest.raises(
+        DataError, match=r'volumes\.json: points: .*reads points, e\.g\. one of SGN'
+    ):
+        geometric_baselines.points_of(item, TRAIN)
+
+
 @pytest.mark.parametrize(('iou', 'status'), [(41.0, 0), (40.0, 1), (12.0, 1)])
 def test_a_network_must_beat_both(iou, status, monkeypatch, tmp_path, capsys):
     truth = [[[1, 2], [1, 0]], [[1, 0], [0, 0]]]

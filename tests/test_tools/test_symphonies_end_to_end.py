@@ -10,7 +10,10 @@ import math
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
 from tool_runs import (
     HERE,
     STREET_FRAMES,
@@ -20,7 +23,10 @@ from tool_runs import (
     street_options,
 )
 
+from mmssc.apis import init_model
 from mmssc.compat import load_checkpoint_file
+from mmssc.datasets.kitti_format import read_raw_labels
+from mmssc.evaluation.submission import raw_id_table
 
 CONFIG = HERE / 'symphonies_config.py'
 TEST_SPLIT = 'test_dataloader.dataset.ann_file=semantickitti_infos_test.json'
@@ -97,13 +103,34 @@ def test_killed_and_resumed_run_has_the_same_weights(streets, symphonies_run, tm
 
 
 @pytest.mark.slow
-def test_export_of_a_split_without_labels(streets, symphonies_run, tmp_path):
+def test_two_processes_score_as_one(streets, symphonies_run, tmp_path):
+    arguments = (CONFIG, symphonies_run / 'epoch_2.pth', 2, '--out', 'two.json')
+    run_tool_in(tmp_path, 'dist_test.sh', *arguments, *street_options(streets))
+    scores = json.loads((tmp_path / 'two.json').read_text())
+    validated = read_scalars(symphonies_run)[-1]
+    assert scores == {key: validated[key] for key in scores}
+
+
+@pytest.mark.slow
+def test_export_holds_the_predictions_of_a_split_without_labels(streets, symphonies_run, tmp_path):
+    checkpoint = symphonies_run / 'epoch_2.pth'
     run_tool_in(
-        tmp_path, 'test.py', CONFIG, symphonies_run / 'epoch_2.pth', '--format-only',
-        '--output-dir', 'export',
+        tmp_path, 'test.py', CONFIG, checkpoint, '--format-only', '--output-dir', 'export',
         *street_options(streets, TEST_SPLIT, 'test_evaluator.allow_unofficial_grid=True'),
     )  # fmt: skip
     folder = tmp_path / 'export/sequences/11/predictions'
     assert sorted(path.name for path in folder.iterdir()) == [
         f'{frame}.label' for frame in STREET_FRAMES
     ]
+    cfg = Config.fromfile(CONFIG)
+    cfg.test_dataloader.dataset.update(
+        data_root=str(streets), ann_file='semantickitti_infos_test.json'
+    )
+    model = init_model(cfg, checkpoint)
+    raw_ids = raw_id_table(model.dataset_meta['inverse_learning_map'])
+    for batch in Runner.build_dataloader(cfg.test_dataloader):
+        (sample,) = model.test_step(batch)
+        expected = raw_ids[sample.pred_voxels.numpy()]
+        assert len(np.unique(expected)) > 1, 'one id everywhere could not tell a mistake'
+        found = read_raw_labels(folder / f'{sample.frame_id}.label', expected.shape)
+        assert np.array_equal(found, expected)

@@ -79,6 +79,21 @@ def count_classes(dataset: BaseDataset, limit: int | None, ignore_index: int) ->
     return counts
 
 
+def points_of(item: Mapping[str, Any], dataset: BaseDataset) -> Tensor:
+    """Depth points (M, 3) of an item.
+
+    Raises:
+        DataError: The pipeline loads none.
+    """
+    if 'points' not in item['inputs']:
+        hint = (
+            'Score the same frames with the config of a method that reads points, e.g. one of SGN; '
+            'the figures of this one can be given with --figures'
+        )
+        raise DataError(dataset.ann_file, 'points', 'a pipeline that loads them', 'none', hint)
+    return item['inputs']['points']
+
+
 def labels_of(sample: Any, dataset: BaseDataset) -> Tensor:
     """The labels (X, Y, Z) of a data sample, which must have them."""
     if 'gt_voxels' not in sample:
@@ -122,7 +137,7 @@ def score_baselines(
     records: dict[str, list[SSCCounts]] = {'depth points': [], 'training mean': []}
     for number in track_iter_progress(list(range(len(val)))):
         item = val[number]
-        sample, points = item['data_samples'], item['inputs']['points']
+        sample, points = item['data_samples'], points_of(item, val)
         target = labels_of(sample, val)
         lifted = predict_from_points(points, sample.voxel_grid, classes)
         for name, prediction in zip(records, (lifted, prior)):
