@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
 
+from mmssc.apis import init_model
 from mmssc.compat import load_checkpoint_file
+from mmssc.datasets.kitti_format import read_raw_labels
+from mmssc.evaluation.submission import raw_id_table
 
 PROJECT = Path(__file__).resolve().parents[1]
 ROOT = PROJECT.parents[1]
@@ -22,9 +30,14 @@ TERMS = ('loss_ce', 'loss_sem_scal', 'loss_geo_scal', 'loss_frustum', 'loss_rela
 pytestmark = pytest.mark.usefixtures('geffnet')
 
 
-def run(folder: Path, script: str, *arguments: object) -> str:
+def run(folder: Path, script: str, *arguments: object, status: int = 0) -> str:
     """Run ``tools/SCRIPT`` from a folder; its output."""
-    paths = [str(ROOT), str(PROJECT), os.environ.get('PYTHONPATH', '')]
+    paths = [
+        str(ROOT),
+        str(PROJECT),
+        str(ROOT / 'tests/test_tools'),
+        os.environ.get('PYTHONPATH', ''),
+    ]
     environment = {
         **os.environ, 'PYTHONPATH': os.pathsep.join(paths), 'OMP_NUM_THREADS': '1',
         'PYTHON': sys.executable, 'CUDA_VISIBLE_DEVICES': '-1',
@@ -34,7 +47,7 @@ def run(folder: Path, script: str, *arguments: object) -> str:
         [runner, str(ROOT / 'tools' / script), *map(str, arguments)],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
+    assert done.returncode == status, f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
     return done.stdout + done.stderr
 
 
@@ -96,7 +109,7 @@ def test_trains_and_predicts(streets, trained, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_resume_and_export(streets, trained, tmp_path):
+def test_two_processes_train_resume_and_score_as_one(streets, trained, tmp_path):
     arguments = ('--work-dir', 'run')
     run(tmp_path, 'dist_train.sh', CONFIG, 2, *arguments, *options(streets, 'max_epochs=1',
         'train_cfg.max_epochs=1', 'default_hooks.checkpoint.interval=1'))  # fmt: skip
@@ -113,6 +126,30 @@ def test_two_processes_resume_and_export(streets, trained, tmp_path):
     one, two = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('one', 'two'))
     assert one == two
 
+
+@pytest.mark.slow
+def test_resumed_run_has_the_weights_of_one_that_was_never_stopped(streets, trained, tmp_path):
+    command = ('train.py', CONFIG, '--work-dir', 'run')
+    keep = 'default_hooks.checkpoint.interval=1'
+    # Iteration 3 of 0-3 is the second of the second epoch.
+    power_cut = "custom_hooks=[dict(type='kill_hook.KillHook', iteration=3)]"
+    run(tmp_path, *command, *options(streets, keep, power_cut), status=-signal.SIGKILL)
+    assert [path.name for path in (tmp_path / 'run').glob('epoch*.pth')] == ['epoch_1.pth']
+    assert 'resumed epoch: 1' in run(tmp_path, *command, '--resume', *options(streets))
+    first = load_checkpoint_file(tmp_path / 'run/epoch_1.pth')['state_dict']
+    found, expected = (
+        load_checkpoint_file(folder / 'epoch_2.pth') for folder in (tmp_path / 'run', trained)
+    )
+    exact = dict(rtol=0, atol=0)
+    torch.testing.assert_close(found['state_dict'], expected['state_dict'], **exact)
+    torch.testing.assert_close(found['optimizer']['state'], expected['optimizer']['state'], **exact)
+    name = 'volume_unet.head.classifier.weight'
+    assert not torch.equal(first[name], expected['state_dict'][name])
+
+
+@pytest.mark.slow
+def test_export_holds_the_predictions_of_a_split_without_labels(streets, trained, tmp_path):
+    checkpoint = trained / 'epoch_2.pth'
     test_split = 'test_dataloader.dataset.ann_file=semantickitti_infos_test.json'
     run(
         tmp_path, 'test.py', CONFIG, checkpoint, '--format-only', '--output-dir', 'export',
@@ -120,7 +157,18 @@ def test_two_processes_resume_and_export(streets, trained, tmp_path):
     )  # fmt: skip
     labels = sorted((tmp_path / 'export').rglob('*.label'))
     assert [path.name for path in labels] == ['000000.label', '000001.label']
-    assert all(path.stat().st_size == 64 * 64 * 8 * 2 for path in labels)
+    cfg = Config.fromfile(CONFIG)
+    cfg.test_dataloader.dataset.update(
+        data_root=str(streets), ann_file='semantickitti_infos_test.json'
+    )
+    model = init_model(cfg, checkpoint)
+    raw_ids = raw_id_table(model.dataset_meta['inverse_learning_map'])
+    for path, batch in zip(labels, Runner.build_dataloader(cfg.test_dataloader)):
+        (sample,) = model.test_step(batch)
+        expected = raw_ids[sample.pred_voxels.numpy()]
+        assert len(np.unique(expected)) > 1, 'one id everywhere could not tell a mistake'
+        assert path.stem == sample.frame_id
+        assert np.array_equal(read_raw_labels(path, expected.shape), expected)
 
 
 @pytest.mark.slow
