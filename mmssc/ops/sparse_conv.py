@@ -238,10 +238,13 @@ class SubMConv3d(nn.Module):
                 self.out_channels,
                 self.kernel_size,
                 bias=False,
-                indice_key=f'subm{self.kernel_size}',
             )
             self._spconv_layer.append(layer.requires_grad_(False))
-        layer = self._spconv_layer[0].train(self.training)
+        # In inference mode spconv runs without autograd: what counts is whether a gradient is
+        # wanted, not the mode of the module. The two keep neighbour tables of their own.
+        wanted = torch.is_grad_enabled()
+        layer = self._spconv_layer[0].train(wanted)
+        layer.indice_key = f'subm{self.kernel_size}{"" if wanted else "-inference"}'
         inputs = (index.spconv_tensor(features),)
         return torch.func.functional_call(layer, {'weight': self.weight}, inputs).features
 

@@ -186,7 +186,9 @@ def _check_model(
     for number, logits in enumerate(outputs):
         key = f'grad_logits.{number}/norm'
         if key in case:
-            report.close(key, logits.grad.double().norm(), case[key], relative=_GRADIENT)
+            # As the figure was made: a float32 sum over 42 million elements on a CPU, 0.5 % off
+            # the norm in float64.
+            report.close(key, logits.grad.float().cpu().norm(), case[key], relative=_GRADIENT)
     _check_gradients(dict(model.named_parameters()), case, report)
 
 

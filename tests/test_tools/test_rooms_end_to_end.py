@@ -216,3 +216,14 @@ def test_a_room_is_predicted_from_image_and_depth(rooms, trained, tmp_path):
     names = {path.name for path in (tmp_path / 'predictions').iterdir()}
     assert names == {f'NYU0002_0000.{kind}' for kind in ('npy', 'png', 'html')}
     assert len(np.unique(np.load(tmp_path / 'predictions/NYU0002_0000.npy'))) > 1
+
+
+def test_benchmark_on_the_data_set_itself(rooms, tmp_path):
+    run_tool_in(
+        tmp_path, 'analysis_tools/benchmark.py', ROOM_CONFIG, '--iters', 1, '--warmup', 0,
+        '--device', 'cpu', '--out', 'figures.json', *options(rooms),
+    )  # fmt: skip
+    result = json.loads((tmp_path / 'figures.json').read_text())
+    # The NYU protocol scores masks that the training pipeline does not load.
+    assert {'loading', 'metric', 'optimiser'} <= {row['stage'] for row in result['stages']}
+    assert result['input'] == 'data set'

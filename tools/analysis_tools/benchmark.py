@@ -168,21 +168,29 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 
 
 def run_iteration(
-    stages: Stages, model: Any, optim_wrapper: Any, metric: Any, load: Callable, batch: list[int]
+    stages: Stages,
+    model: Any,
+    optim_wrapper: Any,
+    metric: Any,
+    loaders: tuple[Callable[[int], dict], Callable[[int], dict]],
+    batch: list[int],
 ) -> None:
-    """One batch through every stage."""
+    """One batch through every stage; ``loaders``: samples to train on and to validate on."""
+    load, load_val = loaders
     with stages.measure('loading'):
         data = pseudo_collate([load(index) for index in batch])
+    # What the metric needs (masks, say) is in the validation pipeline alone.
+    val_data = data if load_val is load else pseudo_collate([load_val(index) for index in batch])
     model.eval()
     with torch.no_grad():
         with stages.measure('preprocessing'):
-            prepared = model.data_preprocessor(data, False)
+            prepared = model.data_preprocessor(val_data, False)
         with stages.measure('forward'):
             model(**prepared, mode='tensor')
         with stages.measure('prediction'):
             predictions = model(**prepared, mode='predict')
     with stages.measure('metric'):
-        metric.process(data, [sample.to_dict() for sample in predictions])
+        metric.process(val_data, [sample.to_dict() for sample in predictions])
     model.train()
     if isinstance(optim_wrapper, OptimWrapperDict):
         with stages.measure('training step'):
@@ -224,7 +232,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
-    """Model, optimiser wrapper, metric and loading function."""
+    """Model, optimiser wrapper, metric, loaders of samples to train and to validate on."""
     init_default_scope(cfg.get('default_scope', 'mmssc'))
     if args.amp:
         enable_amp(cfg)
@@ -235,14 +243,15 @@ def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
     if args.synthetic_input:
         load = synthetic_loader(cfg, args)
         metric.dataset_meta = dataset_meta_of(cfg)
-    else:
-        dataset = DATASETS.build(cfg.train_dataloader.dataset)
-        metric.dataset_meta = dataset.metainfo
-
-        def load(index: int) -> dict:
-            return dataset[index % len(dataset)]
-
-    return model, optim_wrapper, metric, load
+        return model, optim_wrapper, metric, (load, load)
+    datasets = [
+        DATASETS.build(loader.dataset) for loader in (cfg.train_dataloader, cfg.val_dataloader)
+    ]
+    metric.dataset_meta = datasets[1].metainfo
+    loaders = tuple(
+        lambda index, dataset=dataset: dataset[index % len(dataset)] for dataset in datasets
+    )
+    return model, optim_wrapper, metric, loaders
 
 
 def main() -> None:
@@ -253,7 +262,7 @@ def main() -> None:
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     device = torch.device(args.device)
-    model, optim_wrapper, metric, load = build(args, cfg, device)
+    model, optim_wrapper, metric, loaders = build(args, cfg, device)
     stages = Stages(device)
     with torch.cuda.device(device) if device.type == 'cuda' else nullcontext():
         for iteration in range(args.warmup + args.iters):
@@ -261,7 +270,7 @@ def main() -> None:
                 stages.forget()
             first = iteration * args.batch_size
             batch = list(range(first, first + args.batch_size))
-            run_iteration(stages, model, optim_wrapper, metric, load, batch)
+            run_iteration(stages, model, optim_wrapper, metric, loaders, batch)
     result = dict(
         config=str(args.config),
         batch_size=args.batch_size,

@@ -122,6 +122,7 @@ class LightUNet(BaseModule):
         encoder_dilations: Dilation of each DDR block at 1/4 on the way down.
         context_dilations: Those at 1/8.
         decoder_dilations: Those at 1/4 on the way up.
+        channels_last: Keep volumes channels last in memory, which is what a CPU likes.
         norm_cfg: Normalisation.
     """
 
@@ -134,6 +135,7 @@ class LightUNet(BaseModule):
         encoder_dilations: Sequence[int] = (1, 2, 3),
         context_dilations: Sequence[int] = (1, 2),
         decoder_dilations: Sequence[int] = (1, 2),
+        channels_last: bool = True,
         norm_cfg: dict[str, Any] = _BN,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -151,6 +153,7 @@ class LightUNet(BaseModule):
                 )
             )
 
+        self.channels_last = channels_last
         self.enter = ConvBlock3D(half, half, norm_cfg)
         self.down1 = _down(half, quarter, 2, norm_cfg)
         self.encoder = blocks(quarter, expansions[0], encoder_dilations)
@@ -177,7 +180,8 @@ class LightUNet(BaseModule):
         """
         if any(side % 2 for side in stem.shape[2:]):
             raise ValueError(f'every side must be even, got {tuple(stem.shape[2:])}')
-        stem = stem.contiguous(memory_format=torch.channels_last_3d)
+        layout = torch.channels_last_3d if self.channels_last else torch.contiguous_format
+        stem = stem.contiguous(memory_format=layout)
         entered = self.enter(stem)
         quarter = self.encoder(self.down1(entered))
         context = self.context(self.down2(quarter))

@@ -340,7 +340,8 @@ def test_on_a_gpu(precision: str) -> None:
     data['data_samples'] = [sample.cuda() for sample in data['data_samples']]
     optimisers = AdversarialOptimWrapperConstructor(tiny_players(type=precision))(model)
     before = parameters(model)
-    for _ in range(3):
+    # float16: the loss scale halves until no gradient overflows, and these steps change nothing.
+    for _ in range(20 if precision == 'AmpOptimWrapper' else 3):
         log = model.train_step(data, optimisers)
     assert all(value.isfinite() for value in log.values())
     generator, discriminator = sides(model)
