@@ -23,6 +23,7 @@ from . import reference_fill as fill
 from .parity import ParityCase, ParityReport
 from .parity_recipe import ParityOptions, ParityRecipe, ParityRun, our_name
 from .parity_rgbd import (
+    COUNTS,
     CROSS_ENTROPY,
     GRADIENT,
     LOSS,
@@ -171,8 +172,9 @@ def _check_network(
     for name, array in arrays.items():
         report.probed(case, name, array, PROBE)
     filled = int((outputs['volume'] != 0).sum())
-    # Sums of a few rounding errors around zero are zero or not.
-    report.close('init3d.nonzero', filled, case['init3d.nonzero'], relative=1e-5)
+    # One element of proj3d that is 0 here and 1e-8 there, as in case 1, is in the mean around up to
+    # 27 others that are 0.
+    report.close('init3d.nonzero', filled, case['init3d.nonzero'], absolute=27 * COUNTS)
     check_scores(
         outputs['logits'].detach(), logits_2d, made.inputs['voxel_to_pixel'], [made.sample],
         case, report, centred=True,

@@ -20,13 +20,13 @@ from .parity import ParityCase, ParityReport
 from .parity_recipe import fill_checkpoint, gradient_norms, load_reference, our_name
 from .parity_rgbd_inputs import IGNORE, NUM_CLASSES, SyntheticBatch
 
-__all__ = ['CROSS_ENTROPY', 'GRADIENT', 'LOSS', 'PROBE', 'capture_levels', 'capture_outputs',
-           'check_gradients', 'check_image_arrays', 'check_scores',
+__all__ = ['COUNTS', 'CROSS_ENTROPY', 'GRADIENT', 'LOSS', 'PROBE', 'capture_levels',
+           'capture_outputs', 'check_gradients', 'check_image_arrays', 'check_scores',
            'load_filled', 'synthetic_losses', 'unweighted']  # fmt: skip
 
 # Relative tolerances, see the parity data's README: probes to the array's deviation.
 PROBE, LOSS, GRADIENT = 1e-4, 1e-5, 1e-3
-_COUNTS, _PERCENT = 3, 2e-2
+COUNTS, _PERCENT = 3, 2e-2
 CROSS_ENTROPY = dict(type='mmssc.VoxelCrossEntropyLoss', label_smoothing=0.2, reduction='batch')
 
 
@@ -127,7 +127,7 @@ def check_image_arrays(
     report.probed(case, f'{prefix}proj3d', lifted, PROBE)
     hit = lifted != 0
     report.close(f'{prefix}proj3d.nonzero', int(hit.sum()), case[f'{prefix}proj3d.nonzero'],
-                 absolute=_COUNTS)  # fmt: skip
+                 absolute=COUNTS)  # fmt: skip
     voxels = int(hit.any(1).sum())
     report.equal(f'{prefix}proj3d.voxels', voxels, case[f'{prefix}proj3d.voxels'])
     return logits_2d
@@ -163,7 +163,7 @@ def check_scores(
     volume, image = logits_3d.argmax(1), logits_2d.argmax(1)
     for name, found in (('hist3d', volume), ('hist2d', image)):
         histogram = torch.bincount(found.flatten(), minlength=NUM_CLASSES)
-        report.close(f'{prefix}{name}', histogram, case[f'{prefix}{name}'], absolute=_COUNTS)
+        report.close(f'{prefix}{name}', histogram, case[f'{prefix}{name}'], absolute=COUNTS)
     hit = voxel_to_pixel >= 0
     # At the voxel's pixel: the image's prediction gathered as labels are for the 2D loss.
     at_pixel = labels_of_pixels(image, voxel_to_pixel, 0)
@@ -172,7 +172,7 @@ def check_scores(
     pixels = _counts(at_pixel, labels, hit)
     for name, counts in (('cm_ssc', ssc), ('cm_sc', sc), ('cm_2d', pixels)):
         expected = case[f'{prefix}{name}']
-        report.close(f'{prefix}{name}', counts.confusion, expected, absolute=_COUNTS)
+        report.close(f'{prefix}{name}', counts.confusion, expected, absolute=COUNTS)
     ssc_scores, sc_scores = scores_from_counts(ssc), scores_from_counts(sc)
     image_iou = np.array(scores_from_counts(pixels).class_iou)
     figures = dict(

@@ -16,7 +16,6 @@ from mmssc.errors import DataError
 from mmssc.evaluation.functional import count_voxels, scores_from_counts
 from mmssc.geometry import count_frustum_classes, project_voxels, voxel_to_pixel
 from mmssc.geometry.working_volume import normalized_centers
-from mmssc.models.checkpoint_import import get_method
 from mmssc.models.checkpoint_import.symphonies import (
     symphonies_decoder_config,
     symphonies_model_config,
@@ -37,22 +36,23 @@ from .parity_recipe import (
     ParityRun,
     fill_checkpoint,
     load_reference,
-    our_name,
+)
+from .parity_symphonies_gradients import (
+    GRADIENT,
+    LOOSE_IN_DECODER,
+    LOOSE_IN_MODEL,
+    METHOD,
+    check_gradients,
+    to_ours,
 )
 from .parity_symphonies_inputs import GEOMETRIES, SymphoniesGeometry, build_inputs
 from .parity_symphonies_units import check_symphonies_units
 
 __all__ = ['SymphoniesParity', 'symphonies_losses']
 
-METHOD = get_method('symphonies')
-# Relative to the deviation of the array; losses and gradients relative to their value.
-_TENSOR, _LOSS, _GRADIENT, _SMALL_GRADIENT = 2e-4, 1e-5, 1e-3, 5e-3
-# Below this norm the reference's float32 gradients of small_case_1 are up to 3.6e-3 off what our
-# model gives in float64 (ours in float32: 3e-4).
-_SMALL_NORM = 2.0
-# Queries with positions make the decoder alone steeper: in decoder_flat_case_2 the reference's
-# float32 is up to 2.1e-3 off our float64, ours 1.3e-3.
-_OBJECTIVE, _DECODER_GRADIENT = 1e-3, 3e-3
+# Relative to the deviation of the array, losses to their value, the objective to the size that a
+# sum of the logits with random weights has.
+_TENSOR, _LOSS, _OBJECTIVE = 2e-4, 1e-5, 1e-4
 _ARGMAX_SHARE = 1e-4
 _METRIC = 1e-4
 # Ours -> the reference's name of a module of a layer.
@@ -132,13 +132,6 @@ def rebuild_checkpoint(manifest: str | PathLike[str], case: ParityCase) -> dict[
     return state
 
 
-def to_ours(key: str) -> str | None:
-    """Our name of a tensor of the reference, None where we have none."""
-    if METHOD.drop_reason(key) is not None:
-        return None
-    return our_name(METHOD, key)
-
-
 def _check_model(
     reference: Mapping[str, Tensor],
     case: ParityCase,
@@ -188,8 +181,8 @@ def _check_model(
         if key in case:
             # As the figure was made: a float32 sum over 42 million elements on a CPU, 0.5 % off
             # the norm in float64.
-            report.close(key, logits.grad.float().cpu().norm(), case[key], relative=_GRADIENT)
-    _check_gradients(dict(model.named_parameters()), case, report)
+            report.close(key, logits.grad.float().cpu().norm(), case[key], relative=GRADIENT)
+    check_gradients(dict(model.named_parameters()), case, report, LOOSE_IN_MODEL)
 
 
 def _check_decoder(
@@ -233,18 +226,21 @@ def _check_decoder(
     _check_view(view, made['pred_pts'], case, report)
     _check_stages(arrays, case, report)
     _check_logits(outputs, case, report)
-    objective = torch.zeros((), dtype=torch.float64, device=options.device)
+    objective, squares = torch.zeros((), dtype=torch.float64, device=options.device), 0.0
     for number, logits in enumerate(outputs):
         weight = fill.normal(f'objective.{number}', tuple(logits.shape), seed)
         product = logits.double() * torch.from_numpy(weight).to(options.device)
         objective = objective + product.sum() / logits.numel() ** 0.5
-    report.close('objective', objective, case['objective'], absolute=_OBJECTIVE)
+        name = f'ssc_logits.{number}'
+        squares += case.number(f'{name}/mean') ** 2 + case.number(f'{name}/std') ** 2
+    scale = squares**0.5
+    report.close('objective', objective, case['objective'], relative=_OBJECTIVE, scale=scale)
     if options.forward_only:
         return
     objective.backward()
     parameters = {prefix + name: value for name, value in decoder.named_parameters()}
     parameters.update({f'input:{name}': value for name, value in made.items()})
-    _check_gradients(parameters, case, report, _DECODER_GRADIENT)
+    check_gradients(parameters, case, report, LOOSE_IN_DECODER)
 
 
 @contextmanager
@@ -368,22 +364,3 @@ def _check_metric(
     )  # fmt: skip
     for name, value in found.items():
         report.close(f'metric/{name}', value / 100, case[f'metric/{name}'], absolute=_METRIC)
-
-
-def _check_gradients(
-    parameters: Mapping[str, Tensor],
-    case: ParityCase,
-    report: ParityReport,
-    relative: float = _GRADIENT,
-) -> None:
-    """Norms of all parameters of the reference; nan where it has no gradient."""
-    for key, expected in zip(case['grad/names'].tolist(), case['grad/norm'].tolist()):
-        name = key if key.startswith('input:') else to_ours(key)
-        parameter = None if name is None else parameters[name]
-        gradient = None if parameter is None else parameter.grad
-        if np.isnan(expected) or gradient is None:
-            report.equal(f'grad/{key}: none', gradient is None, bool(np.isnan(expected)))
-            continue
-        limit = relative if expected > _SMALL_NORM else _SMALL_GRADIENT
-        norm = gradient.double().norm()
-        report.close(f'grad/{key}', norm, expected, relative=limit, absolute=1e-9)

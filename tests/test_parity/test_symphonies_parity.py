@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from mmssc.testing import parity_symphonies
+from mmssc.testing import parity_symphonies_gradients as gradients
 
 DATA = Path(__file__).parents[1] / 'data' / 'parity' / 'symphonies'
 FLAT = DATA / 'manifest_decoder_flat.csv'
@@ -58,6 +60,39 @@ def test_wrong_figures_are_found(run_tool: RunTool, tmp_path: Path) -> None:
     assert '3 failed' in text and 'not checked: an_array_that_nobody_knows of case.npz' in text
     for name in changes:
         assert name.split('/val')[0] in text
+
+
+def test_a_wrong_gradient_is_found(run_tool: RunTool, tmp_path: Path) -> None:
+    """Of an array that may be further off than others, and of one that may not."""
+    source = DATA / 'decoder_flat_case_1.npz'
+    with np.load(source) as file:
+        names, norms = file['grad/names'].tolist(), file['grad/norm']
+    wrong = {
+        'decoder.layers.1.query_self_attn.norm1.bias': 1.0045,
+        'decoder.layers.1.query_self_attn.ffn.2.weight': 1.0025,
+        'input:pred_pts': 1.0025,
+    }
+    for name, factor in wrong.items():
+        assert norms[names.index(name)] > 0.05
+        norms[names.index(name)] *= factor
+    case = change_case(tmp_path / 'case.npz', source, {'grad/norm': norms})
+    status, text = check(run_tool, 'symphonies-decoder', FLAT, case, '--failures-only')
+    assert status == 1 and '3 failed' in text
+    assert all(f'grad/{name} ' in text for name in wrong)
+
+
+@pytest.mark.parametrize('patterns, case', [
+    (gradients.LOOSE_IN_DECODER, 'decoder_flat_case_1.npz'),
+    (gradients.LOOSE_IN_MODEL, 'small_case_1.npz'),
+])  # fmt: skip
+def test_arrays_that_may_be_further_off_exist_and_are_not_all(
+    patterns: tuple[str, ...], case: str
+) -> None:
+    with np.load(DATA / case) as file:
+        names = file['grad/names'][~np.isnan(file['grad/norm'])].tolist()
+    assert all(fnmatch.filter(names, pattern) for pattern in patterns)
+    loose = {name for pattern in patterns for name in fnmatch.filter(names, pattern)}
+    assert len(loose) < 0.6 * len(names)
 
 
 def test_model_and_case_must_belong_together(run_tool: RunTool) -> None:

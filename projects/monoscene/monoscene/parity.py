@@ -40,10 +40,9 @@ _STRIDES = (1, 2, 4, 8)
 _CELLS = 8
 _IGNORE = 255
 _PROBE, _LOSS, _GRADIENT = 1e-4, 1e-5, 1e-3
-# The reference's norms are sums in float32: seen to be off by 2e-3 for 32 million elements.
-_NORM_PER_ELEMENT = 1e-10
-# Gradients below this share of the largest norm are sums that cancel to rounding noise.
-_NOISE = 1e-5
+# The reference's norms are sums in float32. Of the 32 million elements of this one both cases are
+# 2.0e-3 and 2.2e-3 off; summed like that, by one thread, ours is the same number to 2e-6.
+_SUMMED_IN_FLOAT32 = {'net_rgb.decoder.up16._net.0.weight': 3e-3}
 _LABELS = 1e-4  # share of the voxels whose label may differ
 _KITTI = VoxelGrid((0.0, -12.8, -2.0), 0.4, (64, 64, 32))  # type: ignore[arg-type]
 _KITTI_ARRAYS = dict(
@@ -239,19 +238,16 @@ class MonoSceneParity(ParityRecipe):
             report.close(f'metric/{name}', value / 100, case[f'metric/{name}'], absolute=1e-3)
 
     def _check_gradients(self, model: nn.Module, case: ParityCase, report: ParityReport) -> None:
-        parameters = dict(model.named_parameters())
-        norms = gradient_norms(parameters)
+        norms = gradient_norms(dict(model.named_parameters()))
         expected = dict(zip(case['grad/names'].tolist(), case['grad/norm'].tolist()))
-        noise = _NOISE * max(norms.values())
         for key, value in expected.items():
             dropped = self.method.drop_reason(key) is not None
             name = None if dropped else our_name(self.method, key)
             if name is None or np.isnan(value):
                 report.equal(f'grad/{key}: none', name is None, bool(np.isnan(value)))
                 continue
-            relative = max(_GRADIENT, _NORM_PER_ELEMENT * parameters[name].numel())
-            found = norms.pop(name)
-            report.close(f'grad/{key}', found, value, relative=relative, absolute=noise)
+            relative = _SUMMED_IN_FLOAT32.get(key, _GRADIENT)
+            report.close(f'grad/{key}', norms.pop(name), value, relative=relative)
         report.equal('grad: no other parameter', sorted(norms), [])
 
 

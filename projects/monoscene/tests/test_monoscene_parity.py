@@ -52,6 +52,20 @@ def test_wrong_figures_are_found(run_parity, monoscene_data, tmp_path):
     assert '\nloss/relation ' in text and '\nP_logits ' in text
 
 
+def test_a_wrong_small_gradient_is_found(run_parity, monoscene_data, tmp_path):
+    """The smallest norm counts as much as the largest, 20000 times it."""
+    with np.load(monoscene_data / 'nyu3d_case_1.npz') as file:
+        case = {key: file[key] for key in file.files}
+    number = np.nanargmin(case['grad/norm'])
+    case['grad/norm'][number] *= 1.002
+    np.savez(tmp_path / 'nyu3d_case_1.npz', **case)
+    method, _, manifest, *_ = arguments(monoscene_data, 'nyu3d')
+    status, text = run_parity(
+        method, '--manifest', manifest, '--case', tmp_path / 'nyu3d_case_1.npz', '--failures-only'
+    )
+    assert status == 1 and '1 failed' in text and f'grad/{case["grad/names"][number]} ' in text
+
+
 def test_wrong_manifest_is_refused(run_parity, monoscene_data):
     case = monoscene_data / 'nyu3d_case_1.npz'
     manifest = monoscene_data / 'manifest_kitti3d.csv'
