@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -18,7 +20,7 @@ from . import reference_fill as fill
 from .parity import ParityCase, ParityReport
 
 __all__ = ['ParityOptions', 'ParityRecipe', 'ParityRun', 'fill_checkpoint', 'gradient_norms',
-           'load_reference', 'our_name', 'rebuild_checkpoint']  # fmt: skip
+           'load_reference', 'our_name', 'rebuild_checkpoint', 'watch_outputs']  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,26 @@ def load_reference(
     state, _ = import_state_dict(reference, method, model.state_dict(), str(source))
     model.load_state_dict(state, strict=True)
     return state
+
+
+@contextmanager
+def watch_outputs(
+    stores: Iterable[tuple[nn.Module, Callable[[Any], object]]],
+) -> Iterator[None]:
+    """Hand what modules return to a function each, call by call, while a model runs."""
+    handles = [module.register_forward_hook(partial(_hand_over, store)) for module, store in stores]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hand_over(
+    store: Callable[[Any], object], module: nn.Module, args: tuple[Any, ...], output: Any
+) -> None:
+    # A hook that returns something replaces the output.
+    store(output)
 
 
 def our_name(method: CheckpointMethod, key: str) -> str:

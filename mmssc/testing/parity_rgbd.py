@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from os import PathLike
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +17,13 @@ from mmssc.models.completors.rgbd_completor import RGBDCompletor, labels_of_pixe
 from mmssc.structures import SSCDataSample
 
 from .parity import ParityCase, ParityReport
-from .parity_recipe import fill_checkpoint, gradient_norms, load_reference, our_name
+from .parity_recipe import (
+    fill_checkpoint,
+    gradient_norms,
+    load_reference,
+    our_name,
+    watch_outputs,
+)
 from .parity_rgbd_inputs import IGNORE, NUM_CLASSES, SyntheticBatch
 
 __all__ = ['COUNTS', 'CROSS_ENTROPY', 'GRADIENT', 'LOSS', 'PROBE', 'capture_levels',
@@ -55,13 +61,12 @@ def synthetic_losses(model: RGBDCompletor, batch: SyntheticBatch) -> dict[str, T
 def capture_levels(model: RGBDCompletor) -> Iterator[list[Tensor]]:
     """The outputs of the image encoder's stages, while the model runs."""
     levels: list[Tensor] = []
-    handle = model.backbone.register_forward_hook(
-        lambda module, args, output: levels.extend(level.detach() for level in output)
-    )
-    try:
+
+    def keep(output: Sequence[Tensor]) -> None:
+        levels.extend(level.detach() for level in output)
+
+    with watch_outputs([(model.backbone, keep)]):
         yield levels
-    finally:
-        handle.remove()
 
 
 @contextmanager
@@ -76,21 +81,14 @@ def capture_outputs(
     """
     outputs: dict[str, list[Tensor]] = {}
 
-    def keep(name: str) -> Any:
-        def hook(module: Any, args: Any, output: Any) -> None:
-            level = output if isinstance(output, Tensor) else output[-1]
-            outputs.setdefault(name, []).append(level.detach())
+    def keep(name: str, output: Tensor | Sequence[Tensor]) -> None:
+        level = output if isinstance(output, Tensor) else output[-1]
+        outputs.setdefault(name, []).append(level.detach())
 
-        return hook
-
-    handles = [
-        model.get_submodule(path).register_forward_hook(keep(name)) for path, name in names.items()
-    ]
-    try:
+    with watch_outputs(
+        (model.get_submodule(path), partial(keep, name)) for path, name in names.items()
+    ):
         yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def check_image_arrays(

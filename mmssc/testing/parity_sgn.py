@@ -29,6 +29,7 @@ from .parity_recipe import (
     load_reference,
     our_name,
     rebuild_checkpoint,
+    watch_outputs,
 )
 from .parity_sgn_inputs import SGNCaseInputs, build_inputs, check_inputs
 from .parity_sgn_units import check_sgn_units
@@ -200,26 +201,17 @@ def capture_arrays(model: SGN) -> Iterator[dict[str, Tensor]]:
     """Collect the arrays of the parity data while the model runs, in any mode."""
     arrays: dict[str, Tensor] = {}
 
-    def keep(name: str, pick: Any) -> Any:
-        return lambda module, args, output: arrays.update({name: pick(output)})
+    def keep(**found: Tensor) -> None:
+        arrays.update((name, value.detach()) for name, value in found.items())
 
-    handles = [
-        model.backbone.register_forward_hook(keep('c4', lambda output: output[-1].detach())),
-        model.neck.register_forward_hook(keep('fpn', lambda output: output[0].detach())),
-        model.lifter.register_forward_hook(
-            keep('x3d_lift', lambda output: output.detach().flatten(2))
-        ),
-        model.head.register_forward_hook(
-            lambda module, args, output: arrays.update(
-                {name: value.detach() for name, value in output.items()}
-            )
-        ),
+    stores = [
+        (model.backbone, lambda output: keep(c4=output[-1])),
+        (model.neck, lambda output: keep(fpn=output[0])),
+        (model.lifter, lambda output: keep(x3d_lift=output.flatten(2))),
+        (model.head, lambda output: keep(**output)),
     ]
-    try:
+    with watch_outputs(stores):
         yield arrays
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _check_arrays(arrays: Mapping[str, Tensor], case: ParityCase, report: ParityReport) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from typing import Any
@@ -36,6 +36,7 @@ from .parity_recipe import (
     ParityRun,
     fill_checkpoint,
     load_reference,
+    watch_outputs,
 )
 from .parity_symphonies_gradients import (
     GRADIENT,
@@ -247,10 +248,10 @@ def _check_decoder(
 def _capture(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     """Collect the stages of the parity data while the model runs."""
     arrays: dict[str, Tensor] = {}
-    handles = []
+    stores: list[tuple[nn.Module, Callable[[Any], object]]] = []
 
-    def keep(module: nn.Module, store: Any) -> None:
-        handles.append(module.register_forward_hook(lambda _, args, output: store(output)))
+    def keep(module: nn.Module, store: Callable[[Any], object]) -> None:
+        stores.append((module, store))
 
     def volume(scene: Tensor) -> Tensor:
         return scene.detach().transpose(1, 2).unflatten(2, decoder.shape)
@@ -284,11 +285,8 @@ def _capture(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     for number, layer in enumerate(decoder.layers):
         keep_layer(number, layer)
     keep_plain('aspp', decoder.aspp)
-    try:
+    with watch_outputs(stores):
         yield arrays
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _check_integers(name: str, array: Any, case: ParityCase, report: ParityReport) -> None:

@@ -29,6 +29,7 @@ from mmssc.testing.parity_recipe import (
     gradient_norms,
     load_reference,
     our_name,
+    watch_outputs,
 )
 
 from .checkpoints import MONOSCENE, MONOSCENE_NYU
@@ -265,26 +266,18 @@ def _feature_maps(width: int, seed: int) -> list[Tensor]:
 def _capture(model: nn.Module) -> Iterator[dict[str, Any]]:
     """Collect the arrays of the parity data while the model runs."""
     arrays: dict[str, Any] = {}
-    modules = {'maps': model.image_unet, 'x3d': model.lifter}
+    stores = [
+        (model.image_unet, lambda output: arrays.update(maps=output)),
+        (model.lifter, lambda output: arrays.update(x3d=output)),
+        (
+            model.volume_unet,
+            lambda output: arrays.update({name: value.detach() for name, value in output.items()}),
+        ),
+    ]
     if hasattr(model.image_unet, 'encoder'):
-        modules['encoder'] = model.image_unet.encoder
-
-    def keep(name: str) -> Any:
-        return lambda module, args, output: arrays.update({name: output})
-
-    handles = [module.register_forward_hook(keep(name)) for name, module in modules.items()]
-    handles.append(
-        model.volume_unet.register_forward_hook(
-            lambda module, args, output: arrays.update(
-                {name: value.detach() for name, value in output.items()}
-            )
-        )
-    )
-    try:
+        stores.append((model.image_unet.encoder, lambda output: arrays.update(encoder=output)))
+    with watch_outputs(stores):
         yield arrays
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 register_recipe('monoscene', MonoSceneParity('full'))
