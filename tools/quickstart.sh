@@ -27,7 +27,7 @@ step 'Preparing labels, depth, pseudo-lidar and info files'
 
 step 'Scoring the untrained network'
 "$python" tools/test.py "$config" untrained --work-dir "$work" --out "$work/untrained.json"
-step 'Training (three to five minutes; an interrupted run goes on where it stopped)'
+step 'Training (four to six minutes; an interrupted run goes on where it stopped)'
 export PYTHON=$python
 if [ "$("$python" -c 'import os; print(len(os.sched_getaffinity(0)))')" -ge 2 ]; then
     bash tools/dist_train.sh "$config" 2 --work-dir "$work" --resume

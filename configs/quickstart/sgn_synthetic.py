@@ -14,7 +14,7 @@ _base_ = [
 data_root = 'data/synthetic'
 image_size = (96, 320)
 embed_dims = 32
-max_epochs = 5
+max_epochs = 8
 
 # Nothing is downloaded: the backbone starts from random numbers, so all of it learns.
 model = dict(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from typing import Any, NamedTuple
@@ -63,9 +63,15 @@ class ParityRecipe:
     def check_case(self, run: ParityRun) -> None:
         """Compare our model with one case file, and name what was not looked at.
 
+        A case without any of the ``training_arrays`` is of a forward pass alone, and says so.
+
         Raises:
             DataError: Manifest and case file do not belong together.
         """
+        if not any(run.case.below(prefix) for prefix in self.training_arrays):
+            if not run.options.forward_only:
+                print('This case has no gradients: forward pass and losses only.', flush=True)
+            run = run._replace(options=replace(run.options, forward_only=True))
         self.compare(run)
         if run.options.forward_only:
             run.case.mark_used(*self.training_arrays)

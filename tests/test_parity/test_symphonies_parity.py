@@ -42,6 +42,15 @@ def test_decoder_without_up_sampling_and_its_gradients(run_tool: RunTool) -> Non
     assert '240 figures compared' in text and 'not checked' not in text
 
 
+def test_a_case_without_gradients_is_a_forward_pass(run_tool: RunTool, tmp_path: Path) -> None:
+    case = tmp_path / 'case.npz'
+    with np.load(DATA / 'decoder_flat_case_1.npz') as file:
+        np.savez(case, **{key: file[key] for key in file.files if not key.startswith('grad')})
+    status, text = check(run_tool, 'symphonies-decoder', FLAT, case)
+    assert status == 0, text
+    assert 'no gradients' in text and '\nobjective ' in text and '\ngrad' not in text
+
+
 def test_wrong_figures_are_found(run_tool: RunTool, tmp_path: Path) -> None:
     source = DATA / 'decoder_flat_case_1.npz'
     with np.load(source) as file:

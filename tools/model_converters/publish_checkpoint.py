@@ -21,8 +21,11 @@ def main() -> None:
     )
     parser.add_argument('source', type=Path, help='checkpoint of a training run')
     parser.add_argument('target', type=Path, help='file to write')
+    parser.add_argument(
+        '--half', action='store_true', help='matrices and kernels as float16: half of the size'
+    )
     args = parser.parse_args()
-    meta = publish_checkpoint(args.source, args.target)
+    meta = publish_checkpoint(args.source, args.target, args.half)
     print(f'{args.target}: {args.target.stat().st_size / 1e6:.2f} MB, epoch {meta.get("epoch")}')
 
 

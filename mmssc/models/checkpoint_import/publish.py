@@ -5,7 +5,11 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from mmssc.compat import load_checkpoint_file
+from mmssc.errors import DataError
 
 from .files import read_state_dict, write_state_dict
 
@@ -14,7 +18,9 @@ __all__ = ['publish_checkpoint']
 _KEPT = ('epoch', 'iter', 'seed', 'dataset_meta')
 
 
-def publish_checkpoint(source: str | PathLike[str], target: str | PathLike[str]) -> dict[str, Any]:
+def publish_checkpoint(
+    source: str | PathLike[str], target: str | PathLike[str], half: bool = False
+) -> dict[str, Any]:
     """Keep the weights (the averaged ones where training kept an average) and plain facts.
 
     Dropped: optimiser, schedules, log, config (with the paths of the machine), the second set of
@@ -23,15 +29,32 @@ def publish_checkpoint(source: str | PathLike[str], target: str | PathLike[str])
     Args:
         source: A checkpoint of the Runner. mmengine stores the averaged weights as ``state_dict``.
         target: File to write, atomically; loads with ``weights_only=True``.
+        half: Store float32 tensors of two and more axes as float16, half of the size. A model
+            turns them back into its own type when it loads them; what is left is the rounding.
 
     Returns:
         The metainfo that was kept: epoch, iteration, seed, classes and grid.
 
     Raises:
-        DataError: The source is missing, damaged, or has no weights.
+        DataError: The source is missing, damaged, or has no weights; ``half`` and a value is too
+            large for float16.
     """
     state = read_state_dict(source)
     stored = load_checkpoint_file(source, map_location='cpu').get('meta') or {}
     meta = {key: stored[key] for key in _KEPT if key in stored}
+    if half:
+        state = {name: _halved(name, value, source) for name, value in state.items()}
     write_state_dict(target, state, meta)
     return meta
+
+
+def _halved(name: str, value: Tensor, source: str | PathLike[str]) -> Tensor:
+    if value.dtype != torch.float32 or value.dim() < 2:
+        return value
+    result = value.half()
+    if bool(result.isinf().any() & value.isfinite().all()):
+        largest = torch.finfo(torch.float16).max
+        raise DataError(
+            source, name, f'at most {largest:.0f}, the range of float16', float(value.abs().max())
+        )
+    return result

@@ -30,3 +30,25 @@ def test_a_file_without_weights_is_refused(tmp_path):
     with pytest.raises(DataError):
         publish_checkpoint(tmp_path / 'empty.pth', tmp_path / 'model.pth')
     assert not (tmp_path / 'model.pth').exists()
+
+
+def test_half_of_the_size_and_the_same_network(tmp_path):
+    torch.manual_seed(0)
+    layer = torch.nn.Sequential(torch.nn.Conv1d(32, 64, 3), torch.nn.BatchNorm1d(64))
+    torch.save(dict(state_dict=layer.state_dict()), tmp_path / 'full.pth')
+    publish_checkpoint(tmp_path / 'full.pth', tmp_path / 'half.pth', half=True)
+    stored = torch.load(tmp_path / 'half.pth', weights_only=True)['state_dict']
+    # Statistics and shifts need the range and the digits.
+    assert stored['0.weight'].dtype == torch.float16
+    assert {stored[key].dtype for key in ('0.bias', '1.running_var')} == {torch.float32}
+    loaded = torch.nn.Sequential(torch.nn.Conv1d(32, 64, 3), torch.nn.BatchNorm1d(64))
+    loaded.load_state_dict(stored)
+    assert loaded[0].weight.dtype == torch.float32
+    torch.testing.assert_close(loaded[0].weight, layer[0].weight, rtol=1e-3, atol=1e-6)
+
+
+def test_half_refuses_what_does_not_fit(tmp_path):
+    torch.save(dict(state_dict={'a.weight': torch.full((2, 2), 1e5)}), tmp_path / 'large.pth')
+    with pytest.raises(DataError, match='a.weight.*float16'):
+        publish_checkpoint(tmp_path / 'large.pth', tmp_path / 'half.pth', half=True)
+    assert not (tmp_path / 'half.pth').exists()
