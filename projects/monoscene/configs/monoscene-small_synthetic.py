@@ -8,7 +8,7 @@ _base_ = './monoscene_semantickitti.py'
 data_root = 'data/synthetic'
 image_size = (96, 320)
 channels = 16
-max_epochs = 5
+max_epochs = 6
 
 model = dict(
     voxel_grid=dict(origin=(0.0, -25.6, -2.0), voxel_size=0.8, shape=(64, 64, 8)),
@@ -27,16 +27,15 @@ model = dict(
 inputs = [dict(type='LoadSSCImages'), dict(type='CropSSCImages', size=image_size)]
 train_pipeline = [
     *inputs,
-    dict(type='FlipSSCImages'),
     dict(type='LoadVoxelLabels', scales=('1_1', '1_4'), pool_missing=True),
+    # Unlike FlipSSCImages of the published config it gives new scenes, too, which these few need.
+    dict(type='FlipSSCScene', prob=0.5),
     dict(type='FrustumTargets'),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [*inputs, *_base_.test_pipeline[2:]]
 loader = dict(num_workers=1)
-train_dataloader = dict(
-    **loader, batch_size=2, dataset=dict(data_root=data_root, pipeline=train_pipeline)
-)
+train_dataloader = dict(**loader, dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(**loader, dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
