@@ -32,6 +32,7 @@ from .volume_augmentation import VolumeAugmentation, VolumeChange
 from .volume_discriminator import VolumeDiscriminator
 from .volume_heads import (
     DilatedSegmentationHead,
+    FlatVolumeConv3d,
     ResidualASPP3d,
     UpsamplingClassifier,
     VoxelClassifier,
@@ -39,7 +40,7 @@ from .volume_heads import (
 
 __all__ = [
     'MPAC', 'ASPP3d', 'BEVUNet', 'ConvBlock3D', 'DDRBottleneck3D', 'DDRStage',
-    'DeformableTransformerLayer', 'DilatedSegmentationHead', 'DistributedBN',
+    'DeformableTransformerLayer', 'DilatedSegmentationHead', 'DistributedBN', 'FlatVolumeConv3d',
     'FeatureModulation', 'LightUNet', 'MultiScalePooling', 'PointwiseConv3D', 'ResidualASPP3d',
     'SceneClassifier', 'ScenePosition', 'SegmentationEncoder', 'SemanticDiffusion',
     'SparseGuidance', 'SparseResidualBlock', 'SqueezedDeformableLayer', 'TSDFEncoder',
