@@ -19,5 +19,9 @@ val_dataloader = dict(
 )
 test_dataloader = loader
 
+# 200 steps: a shorter memory than that of the long run.
+custom_hooks = [
+    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.03, update_buffers=True),
+]
 param_scheduler = {{_base_.room_scheduler}}
 train_cfg = {{_base_.room_train_cfg}}

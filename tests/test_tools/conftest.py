@@ -8,8 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tool_runs import STREET_FRAMES, run_tool_in
+from tool_runs import ROOM_CONFIG, STREET_FRAMES, room_options, run_tool_in
 
+# Fine grid of the labels and grid of the network, 4.8 x 2.88 x 4.8 m.
+FINE_ROOMS = ('--grid-shape', 40, 24, 40, '--voxel-size', 0.12, '--image-size', 60, 80)
+COARSE_ROOMS = ('--grid-shape', 20, 12, 20, '--voxel-size', 0.24, '--image-size', 60, 80,
+          '--fine-factor', 2)  # fmt: skip
 STREET_GRID = ('--grid-shape', 64, 64, 8, '--voxel-size', 0.8)
 
 
@@ -36,3 +40,23 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder, 'dataset_converters/semantic_kitti.py', 'tree', *STREET_GRID, '--workers', 1
     )
     return tree
+
+
+@pytest.fixture(scope='session')
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six rooms to train on and three to test."""
+    folder = tmp_path_factory.mktemp('rooms')
+    run_tool_in(
+        folder, 'dataset_converters/make_synthetic.py', '--layout', 'nyu', '--out', 'tree',
+        *FINE_ROOMS, '--frames', 6, 3,
+    )  # fmt: skip
+    run_tool_in(folder, 'dataset_converters/nyu.py', 'tree', *COARSE_ROOMS)
+    return folder / 'tree'
+
+
+@pytest.fixture(scope='session')
+def room_training(rooms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Work folder of two epochs in one process, two samples a batch."""
+    folder = tmp_path_factory.mktemp('room_training')
+    run_tool_in(folder, 'train.py', ROOM_CONFIG, '--work-dir', 'run', *room_options(rooms))
+    return folder / 'run'

@@ -14,63 +14,39 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tool_runs import HERE, ROOT, assert_equal_trees, read_scalars, run_tool_in
+from tool_runs import (
+    HERE,
+    ROOM_CONFIG,
+    ROOT,
+    TINY_ROOMS,
+    assert_equal_trees,
+    read_scalars,
+    room_options,
+    run_tool_in,
+)
 
 from mmssc.compat import load_checkpoint_file
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.nyu_format import NYU_CAMERAS, read_sscnet_header
 
-ROOM_CONFIG = HERE / 'room_config.py'
 EXACT_ROOM_CONFIG = HERE / 'exact_room_config.py'
 QUICKSTART = ROOT / 'configs/quickstart'
 CLASSES = NYUDataset.METAINFO['classes']
-# Fine grid of the labels and grid of the network, 4.8 x 2.88 x 4.8 m.
-FINE = ('--grid-shape', 40, 24, 40, '--voxel-size', 0.12, '--image-size', 60, 80)
-COARSE = ('--grid-shape', 20, 12, 20, '--voxel-size', 0.24, '--image-size', 60, 80,
-          '--fine-factor', 2)  # fmt: skip
-TINY = {'model.voxel_grid.shape': (20, 12, 20), 'model.voxel_grid.voxel_size': 0.24}
 METHODS = ['cleaners-teacher', 'sketch', 'ammnet', 'light']
 
 
-def options(tree: Path, **more: object) -> list[str]:
-    """``--cfg-options`` with the place of the data."""
-    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-    values = {f'{name}.dataset.data_root': tree for name in loaders} | more
-    return ['--cfg-options', *(f'{key}={value}'.replace(' ', '') for key, value in values.items())]
-
-
 @pytest.fixture(scope='session')
-def rooms(tmp_path_factory) -> Path:
-    """Six rooms to train on and three to test."""
-    folder = tmp_path_factory.mktemp('rooms')
-    run_tool_in(
-        folder, 'dataset_converters/make_synthetic.py', '--layout', 'nyu', '--out', 'tree', *FINE,
-        '--frames', 6, 3,
-    )  # fmt: skip
-    run_tool_in(folder, 'dataset_converters/nyu.py', 'tree', *COARSE)
-    return folder / 'tree'
-
-
-@pytest.fixture(scope='session')
-def trained(rooms, tmp_path_factory) -> Path:
-    """Work folder of two epochs in one process, two samples a batch."""
-    folder = tmp_path_factory.mktemp('room_training')
-    run_tool_in(folder, 'train.py', ROOM_CONFIG, '--work-dir', 'run', *options(rooms))
-    return folder / 'run'
-
-
-@pytest.fixture(scope='session')
-def tested(rooms, trained, tmp_path_factory) -> Path:
+def tested(rooms, room_training, tmp_path_factory) -> Path:
     """Folder with ``scores.json`` and ``pictures/`` of that run."""
     folder = tmp_path_factory.mktemp('room_test')
     run_tool_in(
-        folder, 'test.py', ROOM_CONFIG, trained / 'epoch_2.pth', '--out', 'scores.json',
-        '--show-dir', 'pictures', *options(rooms),
+        folder, 'test.py', ROOM_CONFIG, room_training / 'epoch_2.pth', '--out', 'scores.json',
+        '--show-dir', 'pictures', *room_options(rooms),
     )  # fmt: skip
     return folder
 
 
-def test_rooms_are_trained_on_scored_and_drawn(rooms, trained, tested):
+def test_rooms_are_trained_on_scored_and_drawn(rooms, room_training, tested):
     assert [f'{line}' for line in (rooms / 'test.txt').read_text().split()] == [
         '0002', '0004', '0006'
     ]  # fmt: skip
@@ -78,11 +54,11 @@ def test_rooms_are_trained_on_scored_and_drawn(rooms, trained, tested):
     for name in CLASSES:
         assert 0 <= scores[f'ssc/SSC_{name}_IoU_nyu'] <= 100
     assert 0 < scores['ssc/SC_IoU_nyu'] <= 100 and scores['ssc/SC_IoU'] != scores['ssc/SC_IoU_nyu']
-    validated = read_scalars(trained)[-1]
+    validated = read_scalars(room_training)[-1]
     assert scores == {key: validated[key] for key in scores}
-    losses = [line['loss'] for line in read_scalars(trained) if 'loss' in line]
+    losses = [line['loss'] for line in read_scalars(room_training) if 'loss' in line]
     assert len(losses) == 6 and all(map(math.isfinite, losses)) and losses[-1] < losses[0]
-    assert list(trained.glob('best_ssc_SSC_mIoU_nyu_epoch_2.pth'))
+    assert list(room_training.glob('best_ssc_SSC_mIoU_nyu_epoch_2.pth'))
     pictures = sorted((tested / 'pictures').iterdir())
     assert [path.name for path in pictures] == [f'test_{frame}.png' for frame in (
         '0002', '0004', '0006')]  # fmt: skip
@@ -96,23 +72,23 @@ def test_rooms_are_trained_on_scored_and_drawn(rooms, trained, tested):
 def test_every_frame_can_be_browsed(rooms, tmp_path):
     run_tool_in(
         tmp_path, 'misc/browse_dataset.py', ROOM_CONFIG, '--split', 'test', '--num', 2,
-        '--out-dir', 'pictures', *options(rooms),
+        '--out-dir', 'pictures', *room_options(rooms),
     )  # fmt: skip
     names = [path.name for path in sorted((tmp_path / 'pictures').iterdir())]
     assert names == ['test_0002.png', 'test_0004.png']
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_run_has_the_same_weights(rooms, trained, tmp_path):
+def test_killed_and_resumed_run_has_the_same_weights(rooms, room_training, tmp_path):
     command = ['train.py', ROOM_CONFIG, '--work-dir', 'run']
     # Iteration 4 of 0-5 is the second of the second epoch.
     hook = "[dict(type='KillHook',iteration=4)]"
     run_tool_in(
-        tmp_path, *command, *options(rooms, custom_hooks=hook), status=-signal.SIGKILL
+        tmp_path, *command, *room_options(rooms, custom_hooks=hook), status=-signal.SIGKILL
     )  # fmt: skip
     assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['epoch_1.pth']
-    run_tool_in(tmp_path, *command, '--resume', *options(rooms))
-    expected = load_checkpoint_file(trained / 'epoch_2.pth')
+    run_tool_in(tmp_path, *command, '--resume', *room_options(rooms))
+    expected = load_checkpoint_file(room_training / 'epoch_2.pth')
     found = load_checkpoint_file(tmp_path / 'run/epoch_2.pth')
     for key in ('state_dict', 'optimizer', 'param_schedulers'):
         assert_equal_trees(found[key], expected[key], key)
@@ -121,8 +97,8 @@ def test_killed_and_resumed_run_has_the_same_weights(rooms, trained, tmp_path):
 @pytest.mark.slow
 def test_two_processes_train_as_one_with_the_doubled_batch(rooms, tmp_path):
     arguments = (EXACT_ROOM_CONFIG, '--work-dir')
-    run_tool_in(tmp_path, 'train.py', *arguments, 'one', *options(rooms))
-    halved = options(rooms, **{'train_dataloader.batch_size': 1})
+    run_tool_in(tmp_path, 'train.py', *arguments, 'one', *room_options(rooms))
+    halved = room_options(rooms, **{'train_dataloader.batch_size': 1})
     run_tool_in(tmp_path, 'dist_train.sh', EXACT_ROOM_CONFIG, 2, '--work-dir', 'two', *halved)
     one, two = (
         [line for line in read_scalars(tmp_path / folder) if 'loss' in line]
@@ -147,10 +123,10 @@ def test_two_processes_train_as_one_with_the_doubled_batch(rooms, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_score_as_one(rooms, trained, tested, tmp_path):
+def test_two_processes_score_as_one(rooms, room_training, tested, tmp_path):
     run_tool_in(
-        tmp_path, 'dist_test.sh', ROOM_CONFIG, trained / 'epoch_2.pth', 2, '--out', 'two.json',
-        *options(rooms),
+        tmp_path, 'dist_test.sh', ROOM_CONFIG, room_training / 'epoch_2.pth', 2,
+        '--out', 'two.json', *room_options(rooms),
     )  # fmt: skip
     expected = json.loads((tested / 'scores.json').read_text())
     assert json.loads((tmp_path / 'two.json').read_text()) == expected
@@ -160,13 +136,19 @@ def test_two_processes_score_as_one(rooms, trained, tested, tmp_path):
 @pytest.mark.parametrize('name', METHODS)
 def test_every_quick_start_trains_and_scores(name, rooms, tmp_path):
     config = QUICKSTART / f'{name}_synthetic.py'
-    more = {**TINY, 'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1}
+    more = {**TINY_ROOMS, 'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1}
     more['default_hooks.logger.interval'] = 1
-    run_tool_in(tmp_path, 'train.py', config, '--work-dir', 'run', *options(rooms, **more))
+    run_tool_in(tmp_path, 'train.py', config, '--work-dir', 'run', *room_options(rooms, **more))
     scores = {}
     for kind, weights in (('trained', 'run/epoch_1.pth'), ('untrained', 'untrained')):
         run_tool_in(
-            tmp_path, 'test.py', config, weights, '--out', f'{kind}.json', *options(rooms, **TINY)
+            tmp_path,
+            'test.py',
+            config,
+            weights,
+            '--out',
+            f'{kind}.json',
+            *room_options(rooms, **TINY_ROOMS),
         )
         scores[kind] = json.loads((tmp_path / f'{kind}.json').read_text())
     assert scores['trained'].keys() == scores['untrained'].keys() >= {'ssc/SSC_mIoU_nyu'}
@@ -176,14 +158,14 @@ def test_every_quick_start_trains_and_scores(name, rooms, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_student_of_cleaners_learns_from_its_teacher(rooms, trained, tmp_path):
+def test_the_student_of_cleaners_learns_from_its_teacher(rooms, room_training, tmp_path):
     config = QUICKSTART / 'cleaners_synthetic.py'
-    teacher = {'model.teacher.checkpoint': trained / 'best_*.pth', **TINY}
+    teacher = {'model.teacher.checkpoint': room_training / 'best_*.pth', **TINY_ROOMS}
     short = {'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1}
     arguments = ('train.py', config, '--work-dir')
-    run_tool_in(tmp_path, *arguments, 'student', *options(rooms, **teacher, **short))
+    run_tool_in(tmp_path, *arguments, 'student', *room_options(rooms, **teacher, **short))
     state = load_checkpoint_file(tmp_path / 'student/epoch_1.pth')['state_dict']
-    expected = load_checkpoint_file(trained / 'epoch_2.pth')['state_dict']
+    expected = load_checkpoint_file(room_training / 'epoch_2.pth')['state_dict']
     assert state.keys() == expected.keys(), 'no weights of the teacher'
     logged = [line for line in read_scalars(tmp_path / 'student') if 'loss' in line][-1]
     distilled = {key for key in logged if key.startswith('loss_kd')}
@@ -191,16 +173,16 @@ def test_the_student_of_cleaners_learns_from_its_teacher(rooms, trained, tmp_pat
     # Prediction needs neither the teacher nor the clean depth.
     run_tool_in(
         tmp_path, 'test.py', config, 'student/epoch_1.pth', '--out', 'student.json',
-        *options(rooms, **TINY),
+        *room_options(rooms, **TINY_ROOMS),
     )  # fmt: skip
     assert json.loads((tmp_path / 'student.json').read_text())['ssc/SC_IoU_nyu'] > 0
-    missing = {**TINY, **short, 'model.teacher.checkpoint': 'nowhere_*.pth'}
-    done = run_tool_in(tmp_path, *arguments, 'none', *options(rooms, **missing), status=1)
+    missing = {**TINY_ROOMS, **short, 'model.teacher.checkpoint': 'nowhere_*.pth'}
+    done = run_tool_in(tmp_path, *arguments, 'none', *room_options(rooms, **missing), status=1)
     assert 'nowhere_*.pth: model.teacher.checkpoint: expected one file' in done.stderr
 
 
 @pytest.mark.slow
-def test_a_room_is_predicted_from_image_and_depth(rooms, trained, tmp_path):
+def test_a_room_is_predicted_from_image_and_depth(rooms, room_training, tmp_path):
     pose = read_sscnet_header(rooms / 'NYUtest/NYU0002_0000.bin')[1]
     np.savetxt(tmp_path / 'pose.txt', pose)
     frame = ('--image', rooms / 'RGB/NYU0002_rgb.png', '--cam2world', 'pose.txt')
@@ -208,9 +190,9 @@ def test_a_room_is_predicted_from_image_and_depth(rooms, trained, tmp_path):
     camera = ('--cam2img', *(value / 8 for value in NYU_CAMERAS['nyu']))
     # The network of the student is that of the teacher.
     done = run_tool_in(
-        tmp_path, 'infer.py', QUICKSTART / 'cleaners_synthetic.py', trained / 'epoch_2.pth',
+        tmp_path, 'infer.py', QUICKSTART / 'cleaners_synthetic.py', room_training / 'epoch_2.pth',
         *frame, *depth, *camera, '--out', 'predictions', '--formats', 'npy', 'png', 'html',
-        *options(rooms, **TINY),
+        *room_options(rooms, **TINY_ROOMS),
     )  # fmt: skip
     assert '% of (20, 12, 20) voxels occupied' in done.stdout
     names = {path.name for path in (tmp_path / 'predictions').iterdir()}
@@ -221,7 +203,7 @@ def test_a_room_is_predicted_from_image_and_depth(rooms, trained, tmp_path):
 def test_benchmark_on_the_data_set_itself(rooms, tmp_path):
     run_tool_in(
         tmp_path, 'analysis_tools/benchmark.py', ROOM_CONFIG, '--iters', 1, '--warmup', 0,
-        '--device', 'cpu', '--out', 'figures.json', *options(rooms),
+        '--device', 'cpu', '--out', 'figures.json', *room_options(rooms),
     )  # fmt: skip
     result = json.loads((tmp_path / 'figures.json').read_text())
     # The NYU protocol scores masks that the training pipeline does not load.

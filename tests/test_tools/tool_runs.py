@@ -14,8 +14,12 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 TOY_CONFIG = HERE / 'toy_config.py'
 STREET_CONFIG = HERE / 'street_config.py'
+ROOM_CONFIG = HERE / 'room_config.py'
 #: Frames of every sequence of the fixture ``streets``.
 STREET_FRAMES = [f'{frame:06d}' for frame in range(3)]
+
+#: The grid of the fixture ``rooms``, for a config of larger ones.
+TINY_ROOMS = {'model.voxel_grid.shape': (20, 12, 20), 'model.voxel_grid.voxel_size': 0.24}
 
 
 def tool_environment() -> dict[str, str]:
@@ -44,6 +48,13 @@ def street_options(tree: Path, *more: str) -> list[str]:
     """``--cfg-options`` with the place of the data."""
     loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
     return ['--cfg-options', *(f'{name}.dataset.data_root={tree}' for name in loaders), *more]
+
+
+def room_options(tree: Path, **more: object) -> list[str]:
+    """``--cfg-options`` with the place of the data."""
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    values = {f'{name}.dataset.data_root': tree for name in loaders} | more
+    return ['--cfg-options', *(f'{key}={value}'.replace(' ', '') for key, value in values.items())]
 
 
 def read_scalars(work_dir: Path) -> list[dict]:

@@ -98,9 +98,14 @@ class CleanerS(RGBDCompletor):
         return self._teacher[0]
 
     def build_teacher(self) -> RGBDCompletor:
-        """The teacher's network with random weights."""
+        """The teacher's network with random weights.
+
+        The random generator is left as it was: the teacher is built in the first step of a run,
+        which in a resumed run is another one, and all later draws would differ.
+        """
         cfg = {key: value for key, value in (self.teacher_cfg or {}).items() if key != 'checkpoint'}
-        return MODELS.build({'type': 'mmssc.RGBDCompletor', **cfg})
+        with torch.random.fork_rng(devices=[]):
+            return MODELS.build({'type': 'mmssc.RGBDCompletor', **cfg})
 
     def _keep_teacher(self, teacher: RGBDCompletor) -> None:
         like = next(self.parameters())

@@ -120,6 +120,16 @@ def test_logits_are_distilled_after_the_flips_are_undone(teacher_file: Path) -> 
     assert all(losses[name] < 1e-10 for name in KD)
 
 
+def test_loading_the_teacher_draws_no_random_number(teacher_file: Path) -> None:
+    """The first step loads it; in a resumed run that is another step."""
+    model = build(teacher_file)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    assert not model.teacher.training
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_prediction_needs_no_teacher() -> None:
     model, (inputs, samples) = build('no/such/file.pth').eval(), tiny_batch(1)
     assert model(inputs, samples, mode='predict')[0].pred_voxels is not None
