@@ -7,7 +7,7 @@ quarter of SGN-T's channels, a higher learning rate, scores on the training fram
 _base_ = '../sgn/sgn-S.py'
 
 embed_dims = 32
-max_epochs = 80
+max_epochs = 120
 
 model = dict(
     backbone=dict(
@@ -26,10 +26,10 @@ train_dataloader = dict(num_workers=1)
 val_dataloader = dict(num_workers=1, dataset=dict(ann_file='semantickitti_infos_train.json'))
 test_dataloader = dict(num_workers=1)
 
-optim_wrapper = dict(optimizer=dict(lr=2e-3))
+optim_wrapper = dict(optimizer=dict(lr=4e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=10),
     dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True),
 ]
-train_cfg = dict(max_epochs=max_epochs, val_interval=20)
+train_cfg = dict(max_epochs=max_epochs, val_interval=60)
 default_hooks = dict(logger=dict(interval=1))
