@@ -28,7 +28,7 @@ few_train_loader = dict(
     **few_workers,
 )
 
-few_steps = 100
+few_steps = 150
 few_lr = 5e-3
 few_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
