@@ -226,6 +226,8 @@ for epoch in range(2):
 if rank == 0:
     json.dump(figures, open(folder + '/figures.json', 'w'))
 torch.distributed.barrier()
+# A group that is alive when the interpreter shuts down can abort it.
+torch.distributed.destroy_process_group()
 """
 
 
@@ -312,6 +314,8 @@ for index in DefaultSampler(range(5), shuffle=False):
     evaluator.process([kitti_sample(5 * index, torch.full((2, 2, 2), index, dtype=torch.uint8))])
 evaluator.evaluate(5)
 torch.distributed.barrier()
+# A group that is alive when the interpreter shuts down can abort it.
+torch.distributed.destroy_process_group()
 """
 
 
