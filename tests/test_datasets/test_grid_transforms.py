@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmssc.datasets.transforms import MoveOriginToGrid, SetIntrinsics
+from mmssc.datasets.transforms import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
+from mmssc.datasets.transforms.loading import lift_depth
 from mmssc.errors import DataError
 from mmssc.geometry import points_to_occupancy, voxel_to_pixel
 from mmssc.structures import VoxelGrid
@@ -46,3 +47,34 @@ def test_another_camera_in_the_size_of_the_images():
     np.testing.assert_array_equal(half, [[50, 0, 20], [0, 45, 15], [0, 0, 1]])
     with pytest.raises(DataError, match='3 x 3'):
         SetIntrinsics([1, 2, 3], image_size=(1, 1))
+
+
+def test_projections_with_the_offset_of_the_camera(kitti_lidar2cam):
+    generator = np.random.default_rng(0)
+    # Calibration of sequence 00: camera 2 is 6 cm left of camera 0, 3 mm behind it.
+    projection = np.array(
+        [
+            [718.856, 0, 607.1928, 45.38225],
+            [0, 718.856, 185.2157, -0.1130887],
+            [0, 0, 1, 0.003779761],
+        ]
+    )
+    before = dict(
+        cam2img=projection[:, :3].copy(),
+        P2=projection,
+        lidar2cam=kitti_lidar2cam[None].repeat(2, 0),
+    )
+    after = ApplyCameraOffset()(dict(before))
+    points = np.pad(generator.uniform((2, -20, -2), (50, 20, 3), (100, 3)), ((0, 0), (0, 1)))
+    points[:, 3] = 1
+    wanted = projection @ before['lidar2cam'] @ points.T
+    np.testing.assert_allclose(after['P2'] @ after['lidar2cam'] @ points.T, wanted, atol=1e-9)
+    np.testing.assert_allclose(
+        after['cam2img'] @ (after['lidar2cam'] @ points.T)[:, :3], wanted, atol=1e-9
+    )
+    assert np.abs(before['lidar2cam'] @ points.T - after['lidar2cam'] @ points.T).max() > 0.05
+    # Points of a depth map stay where they are, but for the offset along the optical axis (4 mm),
+    # which lifting leaves out.
+    depth = generator.uniform(2, 50, (6, 8)).astype(np.float32)
+    lifted = [lift_depth(depth, s['P2'], s['lidar2cam'][0]) for s in (before, after)]
+    np.testing.assert_allclose(*lifted, atol=5e-3)

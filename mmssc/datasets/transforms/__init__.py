@@ -10,7 +10,7 @@ from .augment import (
 from .cropping import CropSSCImages
 from .flipping import FlipSSCImages, FlipSSCScene
 from .formatting import PackSSCInputs
-from .grids import MoveOriginToGrid, SetIntrinsics
+from .grids import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
 from .loading import LoadDepthMaps, LoadPseudoLidar, LoadSSCImages, LoadVoxelLabels
 from .photometric import JitterSSCColors
 from .prepared_frame import LoadPreparedFrame
@@ -20,6 +20,7 @@ from .volume_flips import FlipVolumes, TransposeVolumes
 
 __all__ = [
     'AddViewVolumes',
+    'ApplyCameraOffset',
     'CropMappedImage',
     'CropSSCImages',
     'DistortColors',

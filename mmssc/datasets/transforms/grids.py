@@ -13,7 +13,30 @@ from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 
-__all__ = ['MoveOriginToGrid', 'SetIntrinsics']
+__all__ = ['ApplyCameraOffset', 'MoveOriginToGrid', 'SetIntrinsics']
+
+
+@TRANSFORMS.register_module()
+class ApplyCameraOffset(BaseTransform):
+    """Put the fourth column of the projection matrix into the poses.
+
+    KITTI's ``P2 = K [I | t]`` projects from the frame of camera 0; ``t`` is where camera 2 stands
+    (6 cm aside). Models that project with ``cam2img`` and ``lidar2cam`` alone leave it out, as the
+    official Symphonies and MonoScene do; after this transform ``cam2img @ lidar2cam`` projects as
+    ``P2 @ lidar2cam`` did before. Comes before cropping and flipping.
+
+    Required Keys: ``cam2img``, ``P2``, ``lidar2cam``
+
+    Modified Keys: ``P2`` (its fourth column is 0), ``lidar2cam``
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Shift the camera."""
+        offset = np.eye(4)
+        offset[:3, 3] = np.linalg.solve(results['cam2img'], results['P2'][:, 3])
+        results['lidar2cam'] = offset @ results['lidar2cam']
+        results['P2'] = np.pad(results['cam2img'], ((0, 0), (0, 1)))
+        return results
 
 
 @TRANSFORMS.register_module()
