@@ -75,6 +75,18 @@ def test_bad_input_is_named_and_fails(tree: Path, damage, capsys: pytest.Capture
     assert list(tree.rglob('.*.tmp')) == []
 
 
+@pytest.mark.parametrize('name', ['image_2/thumb.png', 'voxels/000002 (copy).bin'])
+@pytest.mark.parametrize('options', [[], ['--crop']], ids=['plain', 'crop'])
+def test_files_that_are_no_frames_are_named(
+    tree: Path, name: str, options: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    path = tree / 'dataset/sequences/08' / name
+    path.write_bytes(path.with_name(f'000002{path.suffix}').read_bytes())
+    assert run_here(tree, *options) == 1
+    error = capsys.readouterr().err
+    assert f'08/{path.parent.name}: file names' in error and path.stem in error
+
+
 def test_a_bad_frame_does_not_stop_the_others(tree: Path, capsys: pytest.CaptureFixture) -> None:
     break_image(tree)
     assert run_here(tree) == 1

@@ -257,6 +257,18 @@ def test_depth_of_the_user_is_used_and_never_touched(
     assert 'Move them away' in capsys.readouterr().err
 
 
+def test_depth_of_the_user_needs_no_right_camera(tree: Path) -> None:
+    calib = tree / 'dataset/sequences/08/calib.txt'
+    calib.write_text(''.join(line for line in calib.open() if not line.startswith('P3')))
+    for frame in range(3):
+        depth = np.full((HEIGHT, WIDTH), 7, np.float32)
+        write_depth(tree / f'dataset/depth/08/{frame:06d}.npy', depth)
+    assert run_here(tree, '--sequences', '08') == 0
+    assert len(list((tree / 'dataset/pseudo_lidar/08').glob('*.bin'))) == 3
+    info = read_info_file(tree / 'semantickitti_infos_val.json')
+    assert 'P3' not in info['sequences']['08']
+
+
 def test_missing_clouds_of_the_user_are_named(tree: Path, capsys: pytest.CaptureFixture) -> None:
     write_velodyne(tree / 'dataset/pseudo_lidar/08/000000.bin', np.ones((5, 3)))
     assert run_here(tree) == 1

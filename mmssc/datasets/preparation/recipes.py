@@ -12,7 +12,7 @@ from mmssc.datasets.strict_files import read_text
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
-__all__ = ['RECIPE_NAME', 'claim_folder', 'read_recipe', 'replace_if_changed']
+__all__ = ['RECIPE_NAME', 'claim_folder', 'find_results', 'read_recipe', 'replace_if_changed']
 
 RECIPE_NAME = 'recipe.json'
 
@@ -41,6 +41,12 @@ def _difference(settings: Mapping[str, Any], other: Mapping[str, Any]) -> dict[s
     return {key: value for key, value in settings.items() if other.get(key) != value}
 
 
+def find_results(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Finished files of a folder (which need not exist) with one of these endings."""
+    paths = (path for suffix in suffixes for path in folder.glob(f'*{suffix}'))
+    return [path for path in paths if path.name[0] != '.']
+
+
 def claim_folder(
     folder: Path, recipe: Mapping[str, Any], suffixes: Sequence[str], overwrite: bool = False
 ) -> bool:
@@ -62,9 +68,7 @@ def claim_folder(
         DataError: The folder holds results of other settings, and ``overwrite`` is off.
     """
     remove_temporary_files(folder)
-    results = [
-        path for suffix in suffixes for path in folder.glob(f'*{suffix}') if path.name[0] != '.'
-    ]
+    results = find_results(folder, suffixes)
     before = read_recipe(folder)
     if before is None and results:
         return False

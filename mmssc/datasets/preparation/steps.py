@@ -18,7 +18,12 @@ from mmssc.datasets.preparation.frame_jobs import (
     remove_temporary_files,
 )
 from mmssc.datasets.preparation.layouts import SequenceLayout, StereoCalibration
-from mmssc.datasets.preparation.recipes import claim_folder, read_recipe, replace_if_changed
+from mmssc.datasets.preparation.recipes import (
+    claim_folder,
+    find_results,
+    read_recipe,
+    replace_if_changed,
+)
 from mmssc.datasets.preparation.tasks import (
     FolderDepthTask,
     LabelTask,
@@ -29,6 +34,8 @@ from mmssc.errors import DataError
 from mmssc.structures import VoxelGrid
 
 __all__ = ['PreparationOptions', 'make_depth', 'make_infos', 'make_labels', 'make_pseudo_lidar']
+
+_DEPTH_SUFFIXES = ('.npy', '.png')
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ def make_labels(
     tasks: list[FrameTask] = []
     notes = []
     for sequence in options.sequences:
-        samples = layout.sample_ids(sequence)
+        samples = _sample_ids(layout, sequence)
         sources = [
             frame
             for frame in samples
@@ -102,8 +109,26 @@ def make_labels(
     return report
 
 
+def _sample_ids(layout: SequenceLayout, sequence: str) -> list[str]:
+    folder = layout.voxel_file(sequence, '*', '').parent
+    return _check_numbers(layout.sample_ids(sequence), folder, '.bin')
+
+
+def _image_ids(layout: SequenceLayout, sequence: str) -> list[str]:
+    folder = layout.left_image(sequence, '*').parent
+    return _check_numbers(layout.frame_ids(sequence), folder, '.png')
+
+
+def _check_numbers(names: list[str], folder: Path, suffix: str) -> list[str]:
+    odd = [name for name in names if not (name.isascii() and name.isdigit())]
+    if odd:
+        expected = f'frame numbers, as in 000000{suffix}'
+        raise DataError(folder, 'file names', expected, odd[0], 'Move other files away')
+    return names
+
+
 def _frames(layout: SequenceLayout, options: PreparationOptions, sequence: str) -> list[str]:
-    return (layout.sample_ids if options.samples_only else layout.frame_ids)(sequence)
+    return (_sample_ids if options.samples_only else _image_ids)(layout, sequence)
 
 
 def _baseline_focal(
@@ -151,18 +176,22 @@ def _depth_recipe(options: PreparationOptions, baseline_focal: float | None) -> 
     return {**recipe, 'source': source, 'kind': options.depth_kind}
 
 
-def _claim_depth_folder(folder: Path, recipe: dict[str, Any], options: PreparationOptions) -> bool:
-    before = read_recipe(folder)
-    if options.depth_from is None and before is not None and before.get('source') != 'stereo':
-        return False
-    if claim_folder(folder, recipe, ('.npy', '.png'), options.overwrite):
-        return True
+def _has_given_depth(folder: Path, options: PreparationOptions) -> bool:
+    """Whether the folder holds depth maps that stereo matching is not to replace."""
     if options.depth_from is not None:
+        return False
+    before = read_recipe(folder)
+    if before is None:
+        return bool(find_results(folder, _DEPTH_SUFFIXES))
+    return before.get('source') != 'stereo'
+
+
+def _claim_depth_folder(folder: Path, recipe: dict[str, Any], options: PreparationOptions) -> None:
+    if not claim_folder(folder, recipe, _DEPTH_SUFFIXES, options.overwrite):
         raise DataError(
             folder, 'depth maps', 'none, or some made by this command', 'your own',
             'Move them away, or leave --depth-from out to use them as they are',
         )  # fmt: skip
-    return False
 
 
 def make_depth(
@@ -173,11 +202,12 @@ def make_depth(
     notes = []
     for sequence in options.sequences:
         folder = layout.depth_folder(sequence)
-        baseline_focal = _baseline_focal(layout, options, sequence)
-        recipe = _depth_recipe(options, baseline_focal)
-        if not _claim_depth_folder(folder, recipe, options):
+        if _has_given_depth(folder, options):
             notes.append(f'{sequence}: depth maps found in {folder}, used as they are')
             continue
+        baseline_focal = _baseline_focal(layout, options, sequence)
+        recipe = _depth_recipe(options, baseline_focal)
+        _claim_depth_folder(folder, recipe, options)
         frames = _frames(layout, options, sequence)
         right = layout.right_image(sequence, '*').parent
         if recipe['source'] == 'stereo' and frames and not right.is_dir():
@@ -279,8 +309,8 @@ def _info(layout: SequenceLayout, options: PreparationOptions, split: str) -> di
     entries, data_list = {}, []
     for sequence in sorted(set(options.splits[split]) & set(layout.sequences())):
         entries[sequence] = layout.info_entry(sequence)
-        images = set(layout.frame_ids(sequence))
-        for frame in layout.sample_ids(sequence):
+        images = set(_image_ids(layout, sequence))
+        for frame in _sample_ids(layout, sequence):
             if frame not in images:
                 image = layout.left_image(sequence, frame)
                 raise DataError(image, 'file', 'the image of a voxel file', 'none')
