@@ -269,6 +269,18 @@ def open_drive(sequence: str, settings: DriveSettings) -> SyntheticDrive:
     return SyntheticDrive(sequence, settings)
 
 
+def remove_other_frames(out: str | PathLike[str], sequence: str, settings: DriveSettings) -> None:
+    """Remove the files of frames that a drive of these settings does not have."""
+    folder, depth_folder = drive_folders(out, sequence)
+    frames = {f'{frame:06d}' for frame in range(settings.frames)}
+    labelled = {f'{frame:06d}' for frame in range(0, settings.frames, settings.label_step)}
+    kinds = dict.fromkeys((folder / name for name in ('image_2', 'image_3', 'velodyne')), frames)
+    for place, names in {**kinds, depth_folder: frames, folder / 'voxels': labelled}.items():
+        for path in place.glob('[0-9]' * 6 + '.*'):
+            if path.stem not in names:
+                path.unlink()
+
+
 def write_drive_files(out: str | PathLike[str], sequence: str, settings: DriveSettings) -> None:
     """Write ``calib.txt``, ``poses.txt`` and ``times.txt``."""
     folder, drive = drive_folders(out, sequence)[0], open_drive(sequence, settings)

@@ -37,6 +37,9 @@ SMALL = dataclasses.replace(
 )  # fmt: skip
 
 
+TINY = ['--image-size', '24', '80', '--lidar-size', '16', '60', '--grid-shape', '32', '32', '4']
+
+
 @pytest.fixture(scope='module')
 def tree(tmp_path_factory):
     """A written drive: its root, its sequence folder and the drive itself."""
@@ -269,8 +272,7 @@ def test_seeds_and_sequences_differ():
 
 
 def test_a_second_run_does_nothing_and_other_settings_are_refused(tmp_path, capsys):
-    arguments = ['--out', str(tmp_path), '--sequences', '00', '--frames', '1', '--image-size', '24']
-    arguments += ['80', '--lidar-size', '16', '60', '--grid-shape', '32', '32', '4']
+    arguments = ['--out', str(tmp_path), '--sequences', '00', '--frames', '1', *TINY]
     make_synthetic.main(arguments)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*.png')}
     make_synthetic.main(arguments)
@@ -280,6 +282,33 @@ def test_a_second_run_does_nothing_and_other_settings_are_refused(tmp_path, caps
         make_synthetic.main([*arguments, '--seed', '3'])
     make_synthetic.main([*arguments, '--overwrite'])
     assert before != {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*.png')}
+
+
+def test_a_shorter_drive_replaces_a_longer_one_whole(tmp_path, capsys):
+    arguments = ['--out', str(tmp_path), '--sequences', '00', *TINY]
+    make_synthetic.main([*arguments, '--frames', '3', '--label-step', '1'])
+    (tmp_path / 'dataset/labels/00').mkdir(parents=True)
+    capsys.readouterr()
+    make_synthetic.main([*arguments, '--frames', '2', '--label-step', '2', '--overwrite'])
+    assert 'make it again' in capsys.readouterr().out
+    make_synthetic.main(['--out', str(tmp_path / 'new'), '--sequences', '00', *TINY,
+                         '--frames', '2', '--label-step', '2'])  # fmt: skip
+    assert digests(tmp_path / 'dataset') == digests(tmp_path / 'new/dataset')
+
+
+@pytest.mark.parametrize(
+    ('options', 'folder'),
+    [
+        (['--sequences', '00', '--frames', '1'], 'dataset/sequences/00'),
+        (['--layout', 'nyu', '--frames', '1', '0'], 'NYUtrain'),
+    ],
+)
+def test_real_data_are_not_overwritten(options, folder, tmp_path):
+    (tmp_path / folder).mkdir(parents=True)
+    for more in ([], ['--overwrite']):
+        with pytest.raises(SystemExit, match='did not make'):
+            make_synthetic.main(['--out', str(tmp_path), *options, *more])
+    assert [path for path in tmp_path.rglob('*') if path.is_file()] == []
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import partial
@@ -28,6 +28,7 @@ from mmssc.structures import VoxelGrid
 from mmssc.testing.synthetic import (
     DriveSettings,
     drive_folders,
+    remove_other_frames,
     write_drive_files,
     write_sensor_files,
     write_voxel_files,
@@ -99,17 +100,38 @@ def run_tasks(
 class Record:
     """``OUT/synthetic.json``: what a tree was made with, and which sequences are complete.
 
+    It is written first, so that a tree without one is not of this tool.
+
+    Args:
+        out: Root of the tree.
+        settings: What it is to be made with.
+        overwrite: Make again what is there with other settings.
+        folders: Where files will be written.
+
     Raises:
-        DataError: The tree was made with other settings, and ``overwrite`` is false.
+        DataError: The tree was made with other settings, and ``overwrite`` is false; or a folder
+            is there and no record: nothing is written into somebody's real data.
     """
 
-    def __init__(self, out: Path, settings: DriveSettings | RoomSettings, overwrite: bool) -> None:
+    def __init__(
+        self,
+        out: Path,
+        settings: DriveSettings | RoomSettings,
+        overwrite: bool,
+        folders: Sequence[Path],
+    ) -> None:
         self.path = out / 'synthetic.json'
         # Through JSON, so that tuples compare equal to what was read.
         self.settings = json.loads(json.dumps(asdict(settings)))
         self.complete: list[str] = []
-        if not self.path.exists():
-            return
+        if self.path.exists():
+            self._read(overwrite)
+        elif foreign := [folder for folder in folders if folder.exists()]:
+            found = 'files that this tool did not make'
+            raise DataError(foreign[0], None, 'a new folder', found, 'Choose another --out')
+        self.save()
+
+    def _read(self, overwrite: bool) -> None:
         try:
             found = json.loads(self.path.read_text(encoding='utf-8'))
             made_with, self.complete = found['settings'], list(found['sequences'])
@@ -154,10 +176,15 @@ def write_drives(
     sequences = [sequence for sequence in sequences if sequence not in there]
     if not sequences:
         return
+    derived = [out / 'dataset' / name / sequence for name in ('labels', 'pseudo_lidar')
+               for sequence in sequences]  # fmt: skip
+    if any(folder.exists() for folder in derived):
+        print('what was prepared from the earlier files: make it again, too, with --overwrite')
     frames = range(settings.frames)
     labelled = frames[:: settings.label_step]
     bar = ProgressBar(len(sequences) * (len(frames) + len(labelled)))
     for sequence in sequences:
+        remove_other_frames(out, sequence, settings)
         write_drive_files(out, sequence, settings)
         write = partial(write_sensor_files, out, sequence, settings)
         # The voxel labels of a frame are put together from what all frames of the drive see.
@@ -221,7 +248,8 @@ def make_drives(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> s
     if repeated or not all(name.isdigit() and len(name) == 2 for name in args.sequences):
         expected = 'different two-digit names'
         raise DataError('command line', '--sequences', expected, args.sequences)
-    record = Record(args.out, settings, args.overwrite)
+    folders = [folder for name in args.sequences for folder in drive_folders(args.out, name)]
+    record = Record(args.out, settings, args.overwrite, folders)
     write_drives(args.out, args.sequences, settings, pool, record)
     frames = f'{settings.frames} frames'
     return f'{len(args.sequences)} sequences of {frames} are in {args.out / "dataset"}'
@@ -236,7 +264,8 @@ def make_rooms(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> st
         shape=tuple(args.grid_shape),
         voxel_size=args.voxel_size,
     )
-    Record(args.out, settings, args.overwrite).save()
+    folders = [args.out / f'NYU{split}' for split in frames]
+    Record(args.out, settings, args.overwrite, folders)
     write_rooms(args.out, frames, settings, pool, args.overwrite)
     return f'{args.frames[0]} rooms to train and {args.frames[1]} to test are in {args.out}'
 
