@@ -14,6 +14,7 @@ from mmssc.engine.launch import (
     build_runner,
     close_process_group,
     load_config,
+    require_checkpoint,
     run_main,
     say,
 )
@@ -58,7 +59,7 @@ def run_test(args: argparse.Namespace) -> None:
     """Test as the command line says."""
     cfg = load_config(args)
     untrained = args.checkpoint == 'untrained'
-    cfg.load_from = None if untrained else args.checkpoint
+    cfg.load_from = None if untrained else require_checkpoint(args.checkpoint)
     cfg.resume = False
     if args.format_only:
         export_only(cfg, args.output_dir)

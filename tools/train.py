@@ -11,6 +11,7 @@ from mmssc.engine.launch import (
     enable_amp,
     find_resume_checkpoint,
     load_config,
+    require_checkpoint,
     run_main,
     say,
 )
@@ -58,6 +59,8 @@ def main() -> None:
         checkpoint = args.resume
         if checkpoint == 'auto':
             checkpoint = find_resume_checkpoint(cfg.work_dir)
+        else:
+            require_checkpoint(checkpoint)
         if checkpoint is None:
             say(f'--resume: no checkpoint in {cfg.work_dir} yet, starting from the beginning')
         cfg.resume = checkpoint is not None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import zipfile
 from functools import cache
 from os import PathLike
@@ -24,7 +25,10 @@ from ..errors import DataError
 from ..fileio import atomic_write
 from .import_hooks import after_import
 
-__all__ = ['load_checkpoint_file', 'register_safe_checkpoint_globals', 'secure_checkpoint_io']
+__all__ = [
+    'UnsafeCheckpointError', 'load_checkpoint_file', 'register_safe_checkpoint_globals',
+    'secure_checkpoint_io',
+]  # fmt: skip
 
 # What the checkpoints of PyTorch Lightning, in which some authors publish, name besides weights: as
 # keys of the callbacks' states, and as the container of the hyper-parameters.
@@ -35,6 +39,10 @@ _FOREIGN_CLASSES = (
     'pytorch_lightning.utilities.parsing.AttributeDict',
 )
 _NUMBER_CODES = '?bhilqBHILQefdFD'  # bool, the integers, the floats and the complex numbers
+
+
+class UnsafeCheckpointError(DataError, pickle.UnpicklingError):
+    """A checkpoint holds something that weights do not need, code perhaps; none of it was run."""
 
 
 class _ForeignState(dict):
@@ -160,7 +168,7 @@ def load_checkpoint_file(file: str | PathLike[str] | IO[bytes], map_location: An
         map_location: As for ``torch.load``.
 
     Raises:
-        pickle.UnpicklingError: The file holds something that weights do not need.
+        UnsafeCheckpointError: The file holds something that weights do not need.
         DataError: The file is damaged, e.g. truncated.
     """
     import torch
@@ -173,7 +181,12 @@ def load_checkpoint_file(file: str | PathLike[str] | IO[bytes], map_location: An
     try:
         return torch.load(file, map_location=map_location, **options)
     except pickle.UnpicklingError as error:
-        raise pickle.UnpicklingError(f'{file}: {error}') from error
+        # torch's own text advises to switch the protection off.
+        text = re.sub(r'(?s)^Weights only load failed.*?WeightsUnpickler error:\s*', '', str(error))
+        name = re.search(r'GLOBAL (\S+)', text)
+        found = name.group(1) if name else text.split('\n')[0]
+        hint = 'Only weights and plain values are read; mmssc never runs code from a checkpoint'
+        raise UnsafeCheckpointError(str(file), None, 'weights', found, hint) from error
     except (RuntimeError, EOFError, zipfile.BadZipFile) as error:
         # The first sentence: torch goes on about possible causes.
         found = str(error).split('. ')[0].split('\n')[0] or type(error).__name__

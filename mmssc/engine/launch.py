@@ -18,11 +18,12 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from mmssc.compat import init_cpu_process_group
-from mmssc.errors import DataError
+from mmssc.errors import DataError, MMSSCError
 
 __all__ = [
     'ConfigOptions', 'add_cfg_options', 'add_common_arguments', 'build_runner',
-    'close_process_group', 'enable_amp', 'find_resume_checkpoint', 'load_config', 'run_main', 'say',
+    'close_process_group', 'enable_amp', 'find_resume_checkpoint', 'load_config',
+    'require_checkpoint', 'run_main', 'say',
 ]  # fmt: skip
 
 
@@ -107,6 +108,18 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
+def require_checkpoint(checkpoint: str) -> str:
+    """The name of a checkpoint, if it is an address or a file that is there.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    # Addresses and the model zoos of mmengine have a scheme.
+    if '://' not in checkpoint and not Path(checkpoint).is_file():
+        raise DataError(checkpoint, expected='a checkpoint', found='no such file')
+    return checkpoint
+
+
 def enable_amp(cfg: Config) -> None:
     """Switch the config's optimiser wrapper to mixed precision.
 
@@ -161,7 +174,7 @@ def run_main(main: Callable[[], None]) -> None:
     """
     try:
         main()
-    except DataError as error:
+    except MMSSCError as error:
         if os.environ.get('MMSSC_TRACEBACK', '0') != '0':
             raise
         raise SystemExit(f'error: {error}') from None

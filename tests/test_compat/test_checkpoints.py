@@ -10,7 +10,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
-from mmssc.compat import checkpoints, load_checkpoint_file
+from mmssc.compat import UnsafeCheckpointError, checkpoints, load_checkpoint_file
 from mmssc.errors import DataError
 
 
@@ -70,8 +70,9 @@ def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path, loader, legacy):
     target = tmp_path / 'executed'
     path = tmp_path / 'bad.pth'
     torch.save(dict(state_dict=Malicious(target)), path, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(pickle.UnpicklingError, match='bad.pth'):
+    with pytest.raises(UnsafeCheckpointError, match='bad.pth: expected weights') as caught:
         loader(path)
+    assert 'posix.system' in caught.value.found and 'weights_only' not in str(caught.value)
     assert not target.exists()
 
 

@@ -23,10 +23,9 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
-from mmengine.registry import init_default_scope
 
-from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of
-from mmssc.engine.launch import add_cfg_options, enable_amp
+from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of, read_config
+from mmssc.engine.launch import add_cfg_options, enable_amp, run_main
 from mmssc.fileio import atomic_write
 from mmssc.registry import DATASETS, METRICS, MODELS
 from mmssc.structures import VoxelGrid
@@ -233,7 +232,6 @@ def parse_args() -> argparse.Namespace:
 
 def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
     """Model, optimiser wrapper, metric, loaders of samples to train and to validate on."""
-    init_default_scope(cfg.get('default_scope', 'mmssc'))
     if args.amp:
         enable_amp(cfg)
     model = MODELS.build(cfg.model).to(device)
@@ -258,9 +256,7 @@ def main() -> None:
     """Measure what the command line asks for."""
     warnings.simplefilter('ignore')
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     device = torch.device(args.device)
     model, optim_wrapper, metric, loaders = build(args, cfg, device)
     stages = Stages(device)
@@ -301,4 +297,4 @@ def print_result(result: dict[str, Any]) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_main(main)

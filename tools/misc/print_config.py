@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.config import Config
-
-from mmssc.engine.launch import add_cfg_options
+from mmssc.apis.model_loading import read_config
+from mmssc.engine.launch import add_cfg_options, run_main
 
 
 def main() -> None:
@@ -15,11 +14,8 @@ def main() -> None:
     parser.add_argument('config', help='config file')
     add_cfg_options(parser)
     args = parser.parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    print(cfg.pretty_text)
+    print(read_config(args.config, args.cfg_options).pretty_text)
 
 
 if __name__ == '__main__':
-    main()
+    run_main(main)

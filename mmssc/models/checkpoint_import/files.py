@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import re
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
@@ -35,12 +33,6 @@ def read_state_dict(path: str | PathLike[str]) -> dict[str, Tensor]:
         content = load_checkpoint_file(path, map_location='cpu')
     except FileNotFoundError as error:
         raise DataError(path, expected='a checkpoint', found='no such file') from error
-    except pickle.UnpicklingError as error:
-        # torch's own text advises to switch the protection off.
-        name = re.search(r'GLOBAL (\S+)', str(error))
-        found = name.group(1) if name else 'something else'
-        hint = 'Only weights and plain values are read; mmssc never runs code from a checkpoint'
-        raise DataError(path, expected='weights', found=found, hint=hint) from error
     except DataError:
         raise
     except (OSError, ValueError) as error:
