@@ -54,7 +54,7 @@ def required() -> list[Requirement]:
 def check_python() -> Finding:
     """Python's own version."""
     fine = (3, 9) <= sys.version_info[:2] < (3, 13)
-    fix = None if fine else 'python3.11 -m venv .venv (any Python from 3.9 to 3.12)'
+    fix = None if fine else 'python3.11 -m venv .venv  # any Python from 3.9 to 3.12'
     return Finding('python', platform.python_version(), '>=3.9,<3.13', fix)
 
 
@@ -77,7 +77,7 @@ def check_mmcv(requirement: Requirement) -> Finding:
     lite, full = installed('mmcv-lite'), installed('mmcv')
     expected = str(requirement.specifier)
     if lite and full:
-        fix = f'pip uninstall -y mmcv-lite mmcv && {INSTALL} mmcv-lite (or mmcv)'
+        fix = f'pip uninstall -y mmcv-lite mmcv && {INSTALL} mmcv-lite  # or mmcv'
         return Finding('mmcv', f'mmcv-lite {lite} and mmcv {full}', f'one, {expected}', fix)
     found = full or lite
     if found is None or not requirement.specifier.contains(found, prereleases=True):
@@ -93,12 +93,12 @@ def check_imports() -> list[Finding]:
         'cv2': cv2_fix,
         'pkg_resources': f"{INSTALL} 'setuptools<81'",
         'mmssc': f'{INSTALL} -e .',
-        'mmdet.models': f"{INSTALL} 'mmdet>=3.2.0,<3.4.0' (and see the lines above)",
+        'mmdet.models': f"{INSTALL} 'mmdet>=3.2.0,<3.4.0'  # and see above",
         'mmseg.models': f"{INSTALL} 'mmsegmentation>=1.2.0,<1.3.0' ftfy regex",
     }
     if installed('torchvision'):
         # A torchvision for another torch breaks every package that looks for it.
-        fixes = {'torchvision': 'pip uninstall -y torchvision (mmssc does not need it)', **fixes}
+        fixes = {'torchvision': 'pip uninstall -y torchvision  # mmssc does not need it', **fixes}
     if installed('mmcv'):
         fixes['mmcv.ops'] = 'pip uninstall -y mmcv && ' + INSTALL + ' mmcv-lite'
     findings = []
@@ -126,7 +126,24 @@ def check_combinations() -> list[Finding]:
     if mmdet3d and numpy and int(numpy.split('.')[0]) >= 2:
         fix = "pip install 'numpy<2' -r requirements/mmdet3d.txt"
         findings.append(Finding('mmdet3d with numpy', f'{mmdet3d}, {numpy}', 'numpy<2', fix))
+    problem = bridge_problem()
+    if problem:
+        findings.append(Finding('torch with numpy', problem, '', f"{INSTALL} torch 'numpy<2'"))
     return findings
+
+
+def bridge_problem() -> str | None:
+    """Why torch and numpy cannot share arrays, or None: torch before 2.3 does not know numpy 2."""
+    try:
+        import numpy as np
+        import torch
+    except ImportError:
+        return None  # Reported already.
+    try:
+        torch.from_numpy(np.zeros(1))
+    except RuntimeError as error:
+        return f'{torch.__version__}, {np.__version__}: {error}'
+    return None
 
 
 def accelerators() -> list[Finding]:
@@ -145,12 +162,13 @@ def accelerators() -> list[Finding]:
         for name in (dist.metadata['Name'] or '' for dist in metadata.distributions())
         if name.startswith('spconv')
     )
+    broken = None
     if not spconv:
         sparse = 'PyTorch (spconv is not installed)'
     elif not cuda:
         sparse = f'PyTorch ({spconv[0]} is used on CUDA only)'
     else:
-        sparse = import_problem('spconv.pytorch') or f'{spconv[0]} {installed(spconv[0])}'
+        sparse, broken = f'{spconv[0]} {installed(spconv[0])}', import_problem('spconv.pytorch')
     findings = [
         Finding('CUDA', f'torch built for {torch.version.cuda or "CPU"}; {device}'),
         Finding('sparse convolution', sparse),
@@ -158,8 +176,10 @@ def accelerators() -> list[Finding]:
         Finding('scatter mean and max', 'PyTorch' + scatter_note()),
     ]
     if cuda and spconv == ['spconv']:
-        fix = 'pip uninstall -y spconv && pip install spconv-cu126 (the one for your CUDA)'
-        findings[1] = Finding('sparse convolution', 'CPU build of spconv', 'spconv-cuXXX', fix)
+        broken = 'CPU build of spconv'
+    if broken:
+        fix = f'pip uninstall -y {spconv[0]}; pip install spconv-cu126  # the one for your CUDA'
+        findings[1] = Finding('sparse convolution', broken, 'spconv-cuXXX', fix)
     return findings
 
 
