@@ -21,7 +21,10 @@ from mmssc.datasets.kitti_format import write_raw_labels
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
-__all__ = ['SubmissionRules', 'check_submission', 'pack_submission', 'write_prediction']
+__all__ = [
+    'SubmissionRules', 'check_submission', 'frames_of', 'pack_submission', 'prediction_path',
+    'write_prediction',
+]  # fmt: skip
 
 RAW_ID_BYTES = 2
 FILE_NAME = re.compile(r'sequences/(\d{2})/predictions/(\d{6})\.label')
@@ -156,6 +159,12 @@ def pack_submission(
     return archive
 
 
+def frames_of(names: Iterable[str]) -> list[tuple[str, str]]:
+    """``(sequence, frame_id)`` of names that :func:`prediction_path` made."""
+    matches = (FILE_NAME.fullmatch(name) for name in names)
+    return [(match.group(1), match.group(2)) for match in matches if match]
+
+
 def _members(source: Path) -> Iterator[tuple[str, Any]]:
     """Name and reader of every file of a zip or folder, in order."""
     if source.is_dir():
@@ -171,8 +180,8 @@ def _members(source: Path) -> Iterator[tuple[str, Any]]:
                 yield entry.filename, lambda entry=entry: package.read(entry)
 
 
-def _check_content(content: bytes, num_bytes: int, known: np.ndarray) -> str | None:
-    if len(content) != num_bytes:
+def _check_content(content: bytes, num_bytes: int | None, known: np.ndarray) -> str | None:
+    if num_bytes is not None and len(content) != num_bytes:
         return f'size: expected {num_bytes} bytes, found {len(content)}'
     ids = np.frombuffer(content, dtype='<u2')
     wrong = ~known[ids]
@@ -187,6 +196,7 @@ def check_submission(
     rules: SubmissionRules,
     expected: Iterable[tuple[str, str]] | None = None,
     sequences: Sequence[str] | None = None,
+    any_size: bool = False,
 ) -> tuple[int, list[str]]:
     """Check names, sizes and label values of a submission.
 
@@ -197,6 +207,7 @@ def check_submission(
             extra frames are found too.
         sequences: Sequences of which at least one frame has to be there, where ``expected`` is
             not known.
+        any_size: Accept volumes of every size.
 
     Returns:
         The number of prediction files, and one line per problem: none means that it passes.
@@ -219,7 +230,7 @@ def check_submission(
             problems.append(f'{name}: name: it is there twice')
         found.add(frame)
         try:
-            problem = _check_content(read(), rules.num_bytes, known)
+            problem = _check_content(read(), None if any_size else rules.num_bytes, known)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             problem = f'damaged: {error}'
         if problem:

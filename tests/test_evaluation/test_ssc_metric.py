@@ -281,6 +281,25 @@ def test_format_only_writes_raw_ids_and_zips_this_run_only(tmp_path):
         assert raw.tolist() == units['export/raw_of_class'].tolist()
 
 
+@pytest.mark.parametrize(
+    ('unofficial', 'content', 'problem'),
+    [
+        (True, np.full(8, 7777, '<u2'), 'label value: 8 voxels hold unknown ids: 7777'),
+        (False, np.zeros(8, '<u2'), 'size: expected 4194304 bytes, found 16'),
+    ],
+)
+def test_the_zip_is_checked(tmp_path, unofficial, content, problem):
+    metric = submission_metric(tmp_path, allow_unofficial_grid=unofficial)
+    volume = torch.zeros(*((2, 2, 2) if unofficial else (256, 256, 32)), dtype=torch.uint8)
+    metric.process(None, [kitti_sample(0, volume).to_dict()])
+    # As if another process had written there in the meantime.
+    (tmp_path / 'sequences/11/predictions/000000.label').write_bytes(content.tobytes())
+    with pytest.raises(
+        DataError, match=f'submission.zip: .*11/predictions/000000.label: {problem}'
+    ):
+        metric.evaluate(1)
+
+
 @pytest.mark.parametrize('dataset', ['SSCBenchKITTI360', 'NYU', 'toy'])
 def test_format_only_refuses_data_sets_without_a_server(tmp_path, dataset):
     metric = submission_metric(tmp_path, dataset)

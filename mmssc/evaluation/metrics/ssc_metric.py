@@ -24,7 +24,14 @@ from mmssc.structures import VoxelGrid
 
 from ..functional import SSCCounts, SSCScores, count_voxels, scores_from_counts, sum_counts
 from ..score_table import score_table
-from ..submission import SubmissionRules, pack_submission, prediction_path, write_prediction
+from ..submission import (
+    SubmissionRules,
+    check_submission,
+    frames_of,
+    pack_submission,
+    prediction_path,
+    write_prediction,
+)
 
 __all__ = ['SSCMetric']
 
@@ -122,12 +129,14 @@ class SSCMetric(BaseMetric):
                 self.results.append(self._count(sample))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Sum the counts of all samples, log the table, return the figures (2 decimals)."""
+        """Sum the counts of all samples, log the table, return the figures (2 decimals).
+
+        With ``format_only`` zip the predictions, check the zip and return nothing.
+        """
         if not results:
             return {}
         if self.format_only:
-            archive = pack_submission(self.output_dir, results, self.output_dir / 'submission.zip')
-            print_log(f'Submission of {len(set(results))} frames written to {archive}', 'current')
+            self._pack(results)
             return {}
         classes = self.classes
         counts = {
@@ -192,6 +201,23 @@ class SSCMetric(BaseMetric):
             self.output_dir, sequence, frame_id, prediction, rules, self.allow_unofficial_grid
         )
         return prediction_path(sequence, frame_id)
+
+    def _pack(self, names: Sequence[str]) -> None:
+        """Zip the predictions and check what the zip holds.
+
+        Raises:
+            DataError: A prediction is missing, or the zip does not pass.
+        """
+        archive = pack_submission(self.output_dir, names, self.output_dir / 'submission.zip')
+        rules = SubmissionRules.official(self.dataset_meta or {})
+        count, problems = check_submission(
+            archive, rules, frames_of(names), any_size=self.allow_unofficial_grid
+        )
+        if problems:
+            found = f'{len(problems)} problems, {problems[0]}'
+            raise DataError(archive, None, 'names, sizes and label values that pass', found)
+        text = f'Submission of {count} frames written to {archive}: names, sizes and labels pass'
+        print_log(text, 'current')
 
     def _count(self, sample: Mapping[str, Any]) -> dict[str, SSCCounts]:
         name = f'sample {sample.get("sequence", "?")}/{sample.get("frame_id", "?")}'
