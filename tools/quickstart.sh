@@ -29,7 +29,9 @@ step 'Scoring the untrained network'
 "$python" tools/test.py "$config" untrained --work-dir "$work" --out "$work/untrained.json"
 step 'Training (four to six minutes; an interrupted run goes on where it stopped)'
 export PYTHON=$python
-if [ "$("$python" -c 'import os; print(len(os.sched_getaffinity(0)))')" -ge 2 ]; then
+# Two processes share the cores; a GPU takes one.
+if [ "$("$python" tools/misc/cores.py)" -ge 2 ] \
+    && ! "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
     bash tools/dist_train.sh "$config" 2 --work-dir "$work" --resume
 else
     "$python" tools/train.py "$config" --work-dir "$work" --resume \

@@ -9,5 +9,6 @@ cd "$root"
 python=${MMSSC_VENV:-$root/.venv}/bin/python
 # One thread each: the tests are small, and threads of several processes wait for one another.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-workers=$("$python" -c 'import os; print(min(len(os.sched_getaffinity(0)), 4))')
+cores=$("$python" tools/misc/cores.py)
+workers=$((cores < 4 ? cores : 4))
 exec "$python" -m pytest -n "$workers" --dist loadfile "$@"
