@@ -21,9 +21,9 @@ from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
 __all__ = [
-    'NpzArchive', 'read_bytes', 'read_ends', 'read_matrix', 'read_npy', 'read_npy_shape',
-    'read_npz', 'read_png_uint16', 'read_png_uint8', 'read_rgb', 'read_text', 'write_npy',
-    'write_npz', 'write_npz_member',
+    'NpzArchive', 'read_bytes', 'read_ends', 'read_image_shape', 'read_matrix', 'read_npy',
+    'read_npy_shape', 'read_npz', 'read_png_uint16', 'read_png_uint8', 'read_rgb', 'read_text',
+    'write_npy', 'write_npz', 'write_npz_member',
 ]  # fmt: skip
 
 _NPY_MAGIC = b'\x93NUMPY'
@@ -271,6 +271,19 @@ def _open_image(path: str | PathLike[str], modes: Sequence[str]) -> Image.Image:
     if image.mode not in modes:
         raise DataError(path, 'image mode', ' or '.join(modes), image.mode)
     return image
+
+
+def read_image_shape(path: str | PathLike[str]) -> tuple[int, int]:
+    """(height, width) of an image file, from its header.
+
+    Raises:
+        DataError: The file is missing or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except _IMAGE_ERRORS as error:
+        raise DataError(path, 'image', 'an image file', error) from error
 
 
 def read_rgb(path: str | PathLike[str]) -> np.ndarray:

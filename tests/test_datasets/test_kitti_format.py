@@ -1,4 +1,5 @@
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmssc.datasets import kitti_format as kf
+from mmssc.datasets.strict_files import read_image_shape
 from mmssc.errors import DataError
 
 SHAPE = (8, 4, 2)
@@ -249,6 +251,24 @@ def test_damaged_depth(tmp_path, data):
     assert read is None or (
         read.ndim == 2 and read.dtype == np.float32 and np.isfinite(read).all() and read.min() >= 0
     )
+
+
+@given(data=st.data())
+@in_folder
+def test_damaged_image_headers(tmp_path, data):
+    valid = saved(kf.write_depth, 'v.png', tmp_path, np.ones((3, 4), np.float32))
+    (tmp_path / 'a.png').write_bytes(data.draw(damaged(valid)))
+    shape = read_or_refuse(read_image_shape, tmp_path / 'a.png')
+    assert shape is None or (len(shape) == 2 and min(shape) >= 0)
+
+
+def test_an_image_header_may_claim_anything(tmp_path):
+    content = bytearray(saved(kf.write_depth, 'a.png', tmp_path, np.ones((3, 4), np.float32)))
+    content[16:24] = (60000).to_bytes(4, 'big') * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, 'big')
+    (tmp_path / 'a.png').write_bytes(content)
+    with pytest.raises(DataError, match=r'a.png: image'):
+        read_image_shape(tmp_path / 'a.png')
 
 
 @pytest.mark.parametrize(

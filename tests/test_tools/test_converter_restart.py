@@ -84,6 +84,18 @@ def test_damaged_results_are_made_again(prepared: Path, tmp_path: Path, damage) 
     assert contents(root) == expected
 
 
+def test_damaged_depth_images_are_made_again(tmp_path: Path) -> None:
+    root = raw_tree(tmp_path)
+    options = ('--depth-format', 'png', '--steps', 'depth')
+    assert run_here(root, *options) == 0
+    expected = contents(root)
+    path = root / 'dataset/depth/00/000001.png'
+    for damaged in (b'', b'PK\x03\x04', path.read_bytes()[:20]):
+        path.write_bytes(damaged)
+        assert run_here(root, *options) == 0
+        assert contents(root) == expected
+
+
 def test_other_settings_do_not_mix_with_old_results(
     prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

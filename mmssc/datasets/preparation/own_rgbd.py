@@ -33,8 +33,7 @@ from mmssc.datasets.preparation.rgbd_tasks import (
     write_volumes,
 )
 from mmssc.datasets.preparation.rgbd_tree import prepared_path
-from mmssc.datasets.preparation.tasks import image_shape
-from mmssc.datasets.strict_files import read_matrix, read_npz
+from mmssc.datasets.strict_files import read_image_shape, read_matrix, read_npz
 from mmssc.errors import DataError
 from mmssc.geometry import level_camera, place_grid
 from mmssc.geometry.floor import tilted_camera
@@ -221,7 +220,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
     root, out = arguments.root, arguments.out or arguments.root
     depth_files = _frames(root, arguments.depth)
     if arguments.image_size is None:
-        arguments.image_size = image_shape(next(iter(depth_files.values())))
+        arguments.image_size = read_image_shape(next(iter(depth_files.values())))
     settings = FrameSettings(
         spec_of(arguments),
         arguments.camera,

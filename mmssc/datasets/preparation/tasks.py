@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 
 from mmssc.datasets.kitti_format import (
     read_depth,
@@ -20,7 +19,7 @@ from mmssc.datasets.kitti_format import (
     write_voxel_labels,
 )
 from mmssc.datasets.ssc_dataset import SSCDataset
-from mmssc.datasets.strict_files import read_rgb
+from mmssc.datasets.strict_files import read_image_shape, read_npy_shape, read_rgb
 from mmssc.errors import DataError
 from mmssc.geometry import depth_to_points, disparity_to_depth, invert_rigid, pool_labels
 from mmssc.geometry.stereo import stereo_disparity
@@ -28,7 +27,6 @@ from mmssc.structures import VoxelGrid
 
 __all__ = [
     'FolderDepthTask', 'LabelTask', 'PseudoLidarTask', 'StereoDepthTask', 'find_depth',
-    'image_shape',
 ]  # fmt: skip
 
 # What a 16-bit depth image can hold, in metres.
@@ -37,28 +35,11 @@ _DEPTH_SUFFIXES = ('.npy', '.png')
 
 
 def _has_array(path: Path, shape: tuple[int, ...]) -> bool:
-    # Maps the file: the header and the size are checked, the content is not read.
-    if not path.is_file():
-        return False
+    # The header and the size are checked, the content is not read.
     try:
-        array = np.load(path, mmap_mode='r', allow_pickle=False)
-    except (ValueError, EOFError, OSError):
+        return read_npy_shape(path) == shape
+    except DataError:
         return False
-    whole = path.stat().st_size == array.offset + array.nbytes
-    return whole and array.shape == shape
-
-
-def image_shape(path: Path) -> tuple[int, int]:
-    """(height, width) of an image file, from its header.
-
-    Raises:
-        DataError: The file is missing or no image.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (UnidentifiedImageError, FileNotFoundError, SyntaxError, ValueError) as error:
-        raise DataError(path, 'image', 'an image file', error) from error
 
 
 @dataclass(frozen=True)
@@ -110,8 +91,13 @@ def find_depth(folder: Path, frame_id: str) -> Path | None:
 def _has_depth(path: Path, image: Path) -> bool:
     if not path.is_file():
         return False
-    shape = image_shape(image)
-    return _has_array(path, shape) if path.suffix == '.npy' else image_shape(path) == shape
+    shape = read_image_shape(image)
+    if path.suffix == '.npy':
+        return _has_array(path, shape)
+    try:
+        return read_image_shape(path) == shape
+    except DataError:
+        return False
 
 
 def _depth_from_disparity(disparity: np.ndarray, baseline_focal: float) -> np.ndarray:
@@ -174,7 +160,7 @@ class FolderDepthTask:
             path = self.source_folder / f'{self.frame_id}.npy'
             raise DataError(path, 'file', 'an existing .npy or .png', 'none')
         depth = read_depth(source)
-        shape = image_shape(self.image)
+        shape = read_image_shape(self.image)
         if depth.shape != shape:
             raise DataError(source, 'shape', f'{shape}, the size of {self.image}', depth.shape)
         if self.baseline_focal is not None:
@@ -213,7 +199,7 @@ class PseudoLidarTask:
             path = self.depth_folder / f'{self.frame_id}.npy'
             raise DataError(path, 'file', 'a depth map', 'none', 'Run the step depth first')
         depth = read_depth(source)
-        shape = image_shape(self.image)
+        shape = read_image_shape(self.image)
         if depth.shape != shape:
             raise DataError(source, 'shape', f'{shape}, the size of {self.image}', depth.shape)
         points = depth_to_points(
