@@ -1,9 +1,12 @@
 """All frames of an RGB-D data set in one small file.
 
 An ``.npz`` (NumPy reads it) with the arrays ``FRAME/NAME``: ``tsdf`` int8 (127 times the value),
-``voxel_to_pixel`` int32, ``label`` uint8, ``label_weight`` uint8 (packed bits) and, where the data
-set has one, ``segmentation`` uint8. In an info list the file of a frame is ``CACHE.npz/FRAME`` with
-the format ``cached``: the loader reads single frames out of it.
+``visible`` uint8 (packed bits: the voxels with a pixel) and ``pixel_steps`` uint8 (4, N: the bytes,
+lowest first, of the steps from one of those pixels to the next, little-endian int32), ``label``
+uint8, ``label_weight`` uint8 (packed bits) and, where the data set has one, ``segmentation`` uint8.
+Caches of before, with ``voxel_to_pixel`` int32 in place of the two, are read too. In an info list
+the file of a frame is ``CACHE.npz/FRAME`` with the format ``cached``: the loader reads single
+frames out of it.
 """
 
 from __future__ import annotations
@@ -30,10 +33,13 @@ CACHED_NAMES = dict(
     segmentation='segmentation',
 )  # fmt: skip
 _TYPES = dict(
-    tsdf=np.int8, voxel_to_pixel=np.int32, label=np.uint8, label_weight=np.uint8,
-    segmentation=np.uint8,
+    tsdf=np.int8, voxel_to_pixel=np.int32, visible=np.uint8, pixel_steps=np.uint8, label=np.uint8,
+    label_weight=np.uint8, segmentation=np.uint8,
 )  # fmt: skip
 _TSDF_STEPS = 127
+_MAPPING_TYPE = np.dtype('<i4')
+# Written once, read often: the smallest that zlib makes, read as fast as any.
+_COMPRESSION = 9
 
 
 def write_frame_cache(
@@ -53,17 +59,25 @@ def write_frame_cache(
     with atomic_write(path) as file, zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED) as archive:
         for frame_id, arrays in frames:
             for key, array in arrays.items():
-                write_npz_member(archive, f'{frame_id}/{CACHED_NAMES[key]}', _pack(key, array))
+                for name, stored in _pack(key, array).items():
+                    write_npz_member(archive, f'{frame_id}/{name}', stored, _COMPRESSION)
             count += 1
     return count
 
 
-def _pack(key: str, array: np.ndarray) -> np.ndarray:
+def _pack(key: str, array: np.ndarray) -> dict[str, np.ndarray]:
+    if key == 'voxel_to_pixel':
+        flat = array.reshape(-1)
+        pixels = flat[flat >= 0].astype(_MAPPING_TYPE)
+        steps = np.diff(pixels, prepend=_MAPPING_TYPE.type(0))
+        planes = np.ascontiguousarray(steps).view(np.uint8).reshape(-1, _MAPPING_TYPE.itemsize).T
+        return dict(visible=np.packbits(flat >= 0), pixel_steps=planes)
     if key == 'tsdf':
         array = np.round(array.clip(-1, 1) * _TSDF_STEPS)
     elif key == 'label_weight':
         array = np.packbits(array.reshape(-1))
-    return array.astype(_TYPES[CACHED_NAMES[key]])
+    name = CACHED_NAMES[key]
+    return {name: array.astype(_TYPES[name])}
 
 
 def read_cached(
@@ -89,45 +103,73 @@ def read_cached(
         DataError: The cache is missing or damaged, has no such frame, or one without a key, or an
             array of another type, shape or range.
     """
-    file, frame_id = os.path.split(fspath(path))
+    frame = _CachedFrame(*os.path.split(fspath(path)))
     arrays = {}
     for key in keys:
-        name = f'{frame_id}/{CACHED_NAMES[key]}'
-        array = _read_member(file, name)
-        wanted = np.dtype(_TYPES[CACHED_NAMES[key]])
-        if array.dtype != wanted:
-            raise DataError(file, f'{name}, dtype', wanted, array.dtype)
-        arrays[key] = _unpack(key, array, (file, name), shape, image_size, num_classes)
+        if key == 'voxel_to_pixel':
+            mapping = frame.mapping(shape)
+            where = frame.where(key)
+            checked = check_whole_numbers(mapping, -1, prod(image_size) - 1, *where)
+            arrays[key] = checked.astype(np.int32)
+        elif key == 'label_weight':
+            arrays[key] = frame.bits(CACHED_NAMES[key], shape)
+        else:
+            name = CACHED_NAMES[key]
+            array = frame.read(name, image_size if key == 'segmentation' else shape)
+            if key == 'tsdf':
+                array = array.astype(np.float32) / np.float32(_TSDF_STEPS)
+            elif key == 'gt_voxels':
+                array = check_labels(array, num_classes, *frame.where(name))
+            arrays[key] = array
     return arrays
 
 
-def _unpack(
-    key: str,
-    array: np.ndarray,
-    where: tuple[str, str],
-    shape: Sequence[int],
-    image_size: tuple[int, int],
-    num_classes: int,
-) -> np.ndarray:
-    if key == 'segmentation':
-        return check_volume(array, image_size, *where)
-    if key == 'label_weight':
-        array = check_volume(array, (-(-prod(shape) // 8),), *where)
-        return np.unpackbits(array, count=prod(shape)).astype(bool).reshape(shape)
-    array = check_volume(array, shape, *where)
-    if key == 'tsdf':
-        return array.astype(np.float32) / np.float32(_TSDF_STEPS)
-    if key == 'voxel_to_pixel':
-        return check_whole_numbers(array, -1, prod(image_size) - 1, *where).astype(np.int32)
-    return check_labels(array, num_classes, *where)
+class _CachedFrame:
+    """The arrays of one frame by their names in the file."""
+
+    def __init__(self, file: str, frame_id: str) -> None:
+        self.file, self.frame_id = file, frame_id
+        self.archive = _archive_of(file)
+
+    def where(self, name: str) -> tuple[str, str]:
+        """File and array, for errors."""
+        return self.file, f'{self.frame_id}/{name}'
+
+    def read(self, name: str, shape: Sequence[int] | None) -> np.ndarray:
+        """An array of the type of its name, and of this shape unless that is None."""
+        array = self.archive.read(self.where(name)[1])
+        wanted = np.dtype(_TYPES[name])
+        if array.dtype != wanted:
+            raise DataError(self.file, f'{self.frame_id}/{name}, dtype', wanted, array.dtype)
+        return array if shape is None else check_volume(array, shape, *self.where(name))
+
+    def bits(self, name: str, shape: Sequence[int]) -> np.ndarray:
+        """Packed bits as bool of this shape."""
+        packed = self.read(name, (-(-prod(shape) // 8),))
+        return np.unpackbits(packed, count=prod(shape)).view(bool).reshape(shape)
+
+    def mapping(self, shape: Sequence[int]) -> np.ndarray:
+        """Pixel of each voxel, -1 = none."""
+        if self.where('pixel_steps')[1] not in self.archive:
+            # Also where there is neither: the error then names what older caches call it.
+            return self.read('voxel_to_pixel', shape)
+        visible, planes = self.bits('visible', shape), self.read('pixel_steps', None)
+        wanted = (_MAPPING_TYPE.itemsize, int(visible.sum()))
+        if planes.shape != wanted:
+            name = f'{self.frame_id}/pixel_steps, shape'
+            raise DataError(self.file, name, wanted, planes.shape)
+        steps = np.ascontiguousarray(planes.T).view(_MAPPING_TYPE)
+        mapping = np.full(shape, -1, np.int64)
+        mapping[visible] = steps.reshape(-1).cumsum(dtype=np.int64)
+        return mapping
 
 
-def _read_member(file: str, name: str) -> np.ndarray:
+def _archive_of(file: str) -> NpzArchive:
     if not os.path.isfile(file):
         raise DataError(file, 'cache', 'a file', 'no such file')
     status = os.stat(file)
     # A handle of its own for each process: forked ones would share the position in the file.
-    return _open_archive(file, os.getpid(), status.st_mtime_ns, status.st_size).read(name)
+    return _open_archive(file, os.getpid(), status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=4)

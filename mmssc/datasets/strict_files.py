@@ -226,17 +226,19 @@ class NpzArchive:
         except _ARCHIVE_ERRORS as error:
             raise DataError(path, 'archive', 'a complete .npz file', repr(error)) from error
 
+    def __contains__(self, key: str) -> bool:
+        return f'{key}.npy' in self._archive.NameToInfo
+
     def read(self, key: str) -> np.ndarray:
         """One array, read-only.
 
         Raises:
             DataError: As :func:`read_npz`.
         """
-        name = f'{key}.npy'
-        if name not in self._archive.NameToInfo:
+        if key not in self:
             raise DataError(self.path, 'keys', key, f'{len(self._archive.NameToInfo)} others')
         try:
-            member = self._archive.read(name)
+            member = self._archive.read(f'{key}.npy')
         except _ARCHIVE_ERRORS as error:
             raise DataError(self.path, key, 'an undamaged array', repr(error)) from error
         return _parse_member(member, key, self.path)
@@ -249,13 +251,22 @@ def write_npz(path: str | PathLike[str], arrays: Mapping[str, np.ndarray]) -> No
             write_npz_member(archive, key, array)
 
 
-def write_npz_member(archive: zipfile.ZipFile, key: str, array: np.ndarray) -> None:
-    """Add one array to an archive that becomes an ``.npz``."""
+def write_npz_member(
+    archive: zipfile.ZipFile, key: str, array: np.ndarray, level: int | None = None
+) -> None:
+    """Add one array to an archive that becomes an ``.npz``.
+
+    Args:
+        archive: Open for writing.
+        key: Name of the array.
+        array: Its content.
+        level: Of the compression, 1 (fast) to 9 (small); None: zlib's default.
+    """
+    content = io.BytesIO()
+    np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
     # A fixed time: the same arrays give the same bytes.
     member = zipfile.ZipInfo(f'{key}.npy', (1980, 1, 1, 0, 0, 0))
-    member.compress_type = zipfile.ZIP_DEFLATED
-    with archive.open(member, 'w', force_zip64=True) as stream:
-        np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+    archive.writestr(member, content.getbuffer(), zipfile.ZIP_DEFLATED, level)
 
 
 def _open_image(path: str | PathLike[str], modes: Sequence[str]) -> Image.Image:

@@ -69,11 +69,47 @@ def test_the_same_frames_give_the_same_bytes(cache, tmp_path):
     assert (tmp_path / 'b.npz').read_bytes() == cache.read_bytes()
 
 
-def change(cache, name, array):
-    names = [f'0003/{key}' for key in ('tsdf', 'voxel_to_pixel', 'label', 'label_weight')]
-    content = dict(read_npz(cache, names))
-    content[f'0003/{name}'] = array
-    write_npz(cache, content)
+NAMES = ('tsdf', 'visible', 'pixel_steps', 'label', 'label_weight', 'segmentation')
+
+
+def change(cache, **arrays):
+    """Write frame 0003 alone, with other arrays; None takes one out."""
+    content = {**read_npz(cache, [f'0003/{name}' for name in NAMES])}
+    content.update({f'0003/{name}': array for name, array in arrays.items()})
+    write_npz(cache, {key: array for key, array in content.items() if array is not None})
+
+
+def as_of_before(cache, mapping):
+    """The layout of the first caches."""
+    change(cache, visible=None, pixel_steps=None, voxel_to_pixel=mapping)
+
+
+def test_a_cache_of_before_is_read(cache):
+    expected = frame_arrays(0)
+    as_of_before(cache, expected['voxel_to_pixel'].astype(np.int32))
+    same(read(cache), expected)
+
+
+@pytest.mark.parametrize('share', [0.0, 1.0])
+def test_no_or_every_voxel_visible(cache, share):
+    pixels = np.random.default_rng(0).integers(0, 80, GRID.shape).astype(np.int32)
+    arrays = dict(stored(frame_arrays(0)), voxel_to_pixel=np.where(share > 0, pixels, -1))
+    write_frame_cache(cache, [('0003', arrays)])
+    same(read(cache), arrays)
+
+
+def test_the_mapping_takes_little_room(tmp_path):
+    """Neighbouring voxels see neighbouring pixels: steps in place of int32 indices."""
+    shape = (40, 24, 40)
+    mapping = np.full(shape, -1, np.int32)
+    rows, columns = np.indices(shape[1:])
+    mapping[20] = (rows * 17 + 3) * 640 + columns * 11
+    write_frame_cache(tmp_path / 'c.npz', [('1', dict(voxel_to_pixel=mapping))])
+    write_npz(tmp_path / 'plain.npz', dict(voxel_to_pixel=mapping))
+    found = read_cached(tmp_path / 'c.npz' / '1', ['voxel_to_pixel'], shape, (480, 640), 12)
+    assert np.array_equal(found['voxel_to_pixel'], mapping)
+    small, plain = ((tmp_path / name).stat().st_size for name in ('c.npz', 'plain.npz'))
+    assert small < 0.7 * plain
 
 
 @pytest.mark.parametrize(
@@ -83,13 +119,27 @@ def change(cache, name, array):
         ('tsdf', np.zeros((6, 4, 5), np.int8), 'shape'),
         ('label', np.full(GRID.shape, 12, np.uint8), '0..11'),
         ('label_weight', np.zeros(17, np.uint8), 'shape'),
-        ('voxel_to_pixel', np.full(GRID.shape, 80, np.int32), 'whole numbers'),
+        ('visible', np.zeros(17, np.uint8), '0003/visible, shape'),
+        ('visible', None, '0003/visible'),
+        ('pixel_steps', np.zeros((4, 3), np.uint8), '0003/pixel_steps, shape'),
+        ('pixel_steps', np.zeros((4, 3), np.int8), '0003/pixel_steps, dtype'),
+        ('pixel_steps', None, '0003/voxel_to_pixel'),
     ],
 )
 def test_wrong_arrays_are_refused(cache, name, array, match):
-    change(cache, name, array)
+    change(cache, **{name: array})
     with pytest.raises(DataError, match=match):
         read(cache, KEYS[:4])
+
+
+def test_pixels_outside_of_the_image_are_refused(cache):
+    number = (frame_arrays(0)['voxel_to_pixel'] >= 0).sum()
+    change(cache, pixel_steps=np.full((4, number), 1, np.uint8))
+    with pytest.raises(DataError, match='0003/voxel_to_pixel: expected whole numbers -1..79'):
+        read(cache)
+    as_of_before(cache, np.full(GRID.shape, 80, np.int32))
+    with pytest.raises(DataError, match='0003/voxel_to_pixel: expected whole numbers -1..79'):
+        read(cache)
 
 
 def test_a_missing_frame_key_or_cache_is_refused(cache):

@@ -1,4 +1,4 @@
-r"""Put all of NYU (TSDF, mapping, labels, weights, a 2D segmentation) into one file of 65 MB.
+r"""Put all of NYU (TSDF, mapping, labels, weights, a 2D segmentation) into one file of 61 MB.
 
 The info lists of nyu.py say where the files are, in whatever layout. Poses that they lack are
 fitted to the mapping. ``configs/light`` reads the result.
