@@ -1,6 +1,6 @@
-# What the configs that learn a few real frames of NYU have in common, to be named as
-# {{_base_.NAME}}: frames with a colour image only, at NYU's full resolution, without augmentation.
-# The number of steps is the same for any number of frames.
+# What the configs that learn a few real frames of NYU have in common: frames with a colour image
+# only, at NYU's full resolution, without augmentation. The number of steps is the same for any
+# number of frames. few_run holds whole settings, the others are to be named as {{_base_.NAME}}.
 few_data_root = 'data/nyu'
 # Frequency in training (NYUDataset.METAINFO['class_counts']) to the power of -1/2, scaled so that
 # the mean weight of a training voxel is 1: without it a small table is not learnt.
@@ -34,8 +34,15 @@ few_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
     dict(type='CosineAnnealingLR', T_max=few_steps, by_epoch=False),
 ]
-few_train_cfg = dict(
-    _delete_=True, type='IterBasedTrainLoop', max_iters=few_steps, val_interval=few_steps
+few_run = dict(
+    train_dataloader=few_train_loader,
+    val_dataloader=few_loader,
+    test_dataloader=few_loader,
+    train_cfg=dict(
+        _delete_=True, type='IterBasedTrainLoop', max_iters=few_steps, val_interval=few_steps
+    ),
+    default_hooks=dict(
+        logger=dict(interval=10), checkpoint=dict(by_epoch=False, interval=few_steps)
+    ),
+    log_processor=dict(by_epoch=False),
 )
-few_hooks = dict(logger=dict(interval=10), checkpoint=dict(by_epoch=False, interval=few_steps))
-few_log_processor = dict(by_epoch=False)

@@ -8,7 +8,15 @@ room_loader = dict(num_workers=1, dataset=dict(data_root='data/synthetic_nyu'))
 room_mit = dict(
     embed_dims=16, num_layers=(1, 1, 1, 1), drop_path_rate=0.0, frozen=False, init_cfg=None
 )
-room_mit_channels = (16, 32, 80, 128)
+room_channels = 16
+# The network that CleanerS and AMMNet share.
+room_rgbd = dict(
+    voxel_grid=room_grid,
+    backbone=room_mit,
+    image_head=dict(in_channels=(16, 32, 80, 128), channels=room_channels, dropout=0.1),
+    tsdf_encoder=dict(widths=(1, 3, 8, room_channels), dropout=0.1),
+    head=dict(channels=room_channels),
+)
 
 room_epochs = 4
 room_scheduler = [

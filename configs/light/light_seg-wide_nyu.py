@@ -18,14 +18,8 @@ optim_wrapper = dict(
     type='AutocastOptimWrapper', dtype='bfloat16', optimizer=dict(lr=lr, fused=True)
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.03, by_epoch=False, begin=0, end=100),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs,
-        eta_min=1e-2 * lr,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    dict(_base_.warmup_cosine[0], end=100),
+    dict(_base_.warmup_cosine[1], T_max=max_epochs, eta_min=1e-2 * lr),
 ]
 train_cfg = dict(max_epochs=max_epochs)
 custom_hooks = [

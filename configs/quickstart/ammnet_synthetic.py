@@ -5,16 +5,7 @@ See docs/en/user_guides/synthetic_rooms.md for the data.
 
 _base_ = ['../ammnet/ammnet_segformer-b2_nyu.py', '../_base_/small_rooms.py']
 
-channels = 16
-
-model = dict(
-    voxel_grid={{_base_.room_grid}},
-    backbone={{_base_.room_mit}},
-    image_head=dict(in_channels={{_base_.room_mit_channels}}, channels=channels, dropout=0.1),
-    tsdf_encoder=dict(widths=(1, 3, 8, channels), dropout=0.1),
-    head=dict(channels=channels),
-    discriminator=dict(channels=16, hidden=16),
-)
+model = dict(_base_.room_rgbd, discriminator=dict(channels=16, hidden=16))
 
 train_dataloader = {{_base_.room_loader}}
 val_dataloader = {{_base_.room_loader}}

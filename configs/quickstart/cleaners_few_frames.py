@@ -6,6 +6,8 @@ else.
 """
 
 _base_ = ['./cleaners_synthetic.py', '../_base_/few_nyu_frames.py']
+# Data loaders, training loop and hooks.
+globals().update(_base_.few_run)
 
 model = dict(
     voxel_grid={{_base_.few_grid}},
@@ -21,12 +23,5 @@ model = dict(
     loss_3d=dict(label_smoothing=0.0, class_weight={{_base_.few_class_weight}}),
 )
 
-train_dataloader = {{_base_.few_train_loader}}
-val_dataloader = {{_base_.few_loader}}
-test_dataloader = {{_base_.few_loader}}
-
 optim_wrapper = dict(optimizer=dict(lr={{_base_.few_lr}}))
 param_scheduler = {{_base_.few_scheduler}}
-train_cfg = {{_base_.few_train_cfg}}
-default_hooks = {{_base_.few_hooks}}
-log_processor = {{_base_.few_log_processor}}

@@ -6,14 +6,8 @@ tools/dataset_converters/make_synthetic.py and nyu.py, see docs/en/user_guides/s
 
 _base_ = ['../cleaners/cleaners_segformer-b2_nyu.py', '../_base_/small_rooms.py']
 
-channels = 16
-
 model = dict(
-    voxel_grid={{_base_.room_grid}},
-    backbone={{_base_.room_mit}},
-    image_head=dict(in_channels={{_base_.room_mit_channels}}, channels=channels, dropout=0.1),
-    tsdf_encoder=dict(widths=(1, 3, 8, channels), dropout=0.1),
-    head=dict(channels=channels),
+    _base_.room_rgbd,
     teacher=dict(checkpoint='work_dirs/cleaners-teacher_synthetic/best_*.pth'),
 )
 

@@ -6,7 +6,6 @@ CleanerS' teacher does so in test_rooms_end_to_end.py, AMMNet in test_ammnet_end
 from __future__ import annotations
 
 import json
-import math
 import signal
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tool_runs import (
     ROOT,
     TINY_ROOMS,
     assert_equal_trees,
+    finite_losses,
     read_scalars,
     room_options,
     run_tool_in,
@@ -74,8 +74,7 @@ def test_two_processes_train_and_score_as_one(method, tmp_path):
     settings = {**settings, 'train_dataloader.batch_size': 1}
     arguments = (config, 2, '--work-dir', 'two')
     run_tool_in(tmp_path, 'dist_train.sh', *arguments, *room_options(rooms, **settings))
-    losses = [line['loss'] for line in read_scalars(tmp_path / 'two') if 'loss' in line]
-    assert len(losses) == 6 and all(map(math.isfinite, losses))
+    assert len(finite_losses(tmp_path / 'two')) == 6
     checkpoint, scores = tmp_path / 'two/epoch_2.pth', []
     before, after = (
         load_checkpoint_file(tmp_path / f'two/epoch_{epoch}.pth')['state_dict'] for epoch in (1, 2)
@@ -105,8 +104,7 @@ def test_a_light_completor_trains_and_scores_on_a_cache(rooms, tmp_path):
     run_tool_in(
         tmp_path, 'train.py', config, '--work-dir', 'run', *room_options(tmp_path / 'cache', **tiny)
     )
-    losses = [line['loss'] for line in read_scalars(tmp_path / 'run') if 'loss' in line]
-    assert len(losses) == 3 and all(map(math.isfinite, losses))
+    assert len(finite_losses(tmp_path / 'run')) == 3
     run_tool_in(
         tmp_path, 'test.py', config, 'run/epoch_1.pth', '--out', 'scores.json',
         *room_options(tmp_path / 'cache', **tiny),
@@ -123,12 +121,11 @@ def test_a_few_frames_are_trained_on_by_steps(name, rooms, tmp_path):
     # More steps than there are frames.
     more = {**TINY_ROOMS, **dict.fromkeys(steps, 8), 'default_hooks.logger.interval': 1}
     run_tool_in(tmp_path, 'train.py', config, '--work-dir', 'run', *room_options(rooms, **more))
-    lines = read_scalars(tmp_path / 'run')
-    losses = [line['loss'] for line in lines if 'loss' in line]
-    assert len(losses) == 8 and all(map(math.isfinite, losses))
+    assert len(finite_losses(tmp_path / 'run')) == 8
     run_tool_in(
         tmp_path, 'test.py', config, 'run/iter_8.pth', '--out', 'scores.json',
         *room_options(rooms, **TINY_ROOMS),
     )  # fmt: skip
     scores = json.loads((tmp_path / 'scores.json').read_text())
-    assert scores == {key: lines[-1][key] for key in scores}
+    validated = read_scalars(tmp_path / 'run')[-1]
+    assert scores == {key: validated[key] for key in scores}

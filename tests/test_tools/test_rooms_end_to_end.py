@@ -6,7 +6,6 @@ All tests share one tree of tiny synthetic rooms.
 from __future__ import annotations
 
 import json
-import math
 import signal
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tool_runs import (
     ROOT,
     TINY_ROOMS,
     assert_equal_trees,
+    finite_losses,
     read_scalars,
     room_options,
     run_tool_in,
@@ -56,8 +56,8 @@ def test_rooms_are_trained_on_scored_and_drawn(rooms, room_training, tested):
     assert 0 < scores['ssc/SC_IoU_nyu'] <= 100 and scores['ssc/SC_IoU'] != scores['ssc/SC_IoU_nyu']
     validated = read_scalars(room_training)[-1]
     assert scores == {key: validated[key] for key in scores}
-    losses = [line['loss'] for line in read_scalars(room_training) if 'loss' in line]
-    assert len(losses) == 6 and all(map(math.isfinite, losses)) and losses[-1] < losses[0]
+    losses = finite_losses(room_training)
+    assert len(losses) == 6 and losses[-1] < losses[0]
     assert list(room_training.glob('best_ssc_SSC_mIoU_nyu_epoch_2.pth'))
     pictures = sorted((tested / 'pictures').iterdir())
     assert [path.name for path in pictures] == [f'test_{frame}.png' for frame in (
@@ -153,8 +153,7 @@ def test_every_quick_start_trains_and_scores(name, rooms, tmp_path):
         scores[kind] = json.loads((tmp_path / f'{kind}.json').read_text())
     assert scores['trained'].keys() == scores['untrained'].keys() >= {'ssc/SSC_mIoU_nyu'}
     assert all(0 <= value <= 200 for value in scores['trained'].values())
-    losses = [line['loss'] for line in read_scalars(tmp_path / 'run') if 'loss' in line]
-    assert losses and all(map(math.isfinite, losses))
+    finite_losses(tmp_path / 'run')
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -61,6 +62,13 @@ def read_scalars(work_dir: Path) -> list[dict]:
     """Lines of the log of a run that was started once."""
     (path,) = work_dir.glob('*/vis_data/scalars.json')
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def finite_losses(work_dir: Path) -> list[float]:
+    """Losses of such a run in the order of its steps, seen to be finite."""
+    losses = [line['loss'] for line in read_scalars(work_dir) if 'loss' in line]
+    assert losses and all(map(math.isfinite, losses))
+    return losses
 
 
 def assert_equal_trees(first: object, second: object, path: str = '') -> None:

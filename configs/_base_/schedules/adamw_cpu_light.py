@@ -1,5 +1,7 @@
 """AdamW for a small network on a CPU: warm-up, cosine per iteration, moving average of weights."""
 
+_base_ = './warmup_cosine.py'
+
 max_epochs = 13
 lr = 2e-3
 
@@ -16,14 +18,8 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=5, norm_type=2),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.03, by_epoch=False, begin=0, end=60),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs,
-        eta_min=1e-2 * lr,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    dict(_base_.warmup_cosine[0], end=60),
+    dict(_base_.warmup_cosine[1], T_max=max_epochs, eta_min=1e-2 * lr),
 ]
 
 custom_hooks = [
