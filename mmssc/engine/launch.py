@@ -177,7 +177,14 @@ def run_main(main: Callable[[], None]) -> None:
     except MMSSCError as error:
         if os.environ.get('MMSSC_TRACEBACK', '0') != '0':
             raise
-        raise SystemExit(f'error: {error}') from None
+        raise SystemExit(f'error: {_message_of(error)}') from None
+
+
+def _message_of(error: MMSSCError) -> str:
+    # An error of a data loader worker arrives with the worker's traceback for a message.
+    name = f'{type(error).__module__}.{type(error).__qualname__}: '
+    text = str(error)
+    return text.rpartition(name)[2].strip() if text.startswith('Caught ') else text
 
 
 def close_process_group() -> None:

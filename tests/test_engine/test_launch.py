@@ -11,6 +11,7 @@ from mmssc.engine.launch import (
     enable_amp,
     find_resume_checkpoint,
     load_config,
+    run_main,
 )
 from mmssc.errors import DataError
 
@@ -94,6 +95,29 @@ def test_newest_checkpoint_is_found(tmp_path):
     # A run that was killed while it wrote that file.
     (tmp_path / 'last_checkpoint').write_text('')
     assert find_resume_checkpoint(tmp_path) == str(tmp_path / 'epoch_10.pth')
+
+
+class Missing(torch.utils.data.Dataset):
+    """A sample whose file is not there."""
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        try:
+            raise DataError('a.bin', 'size', 16, 15)
+        except DataError as error:
+            raise DataError('a.bin', 'frame 00/000000, size', 16, 15, 'Run: make') from error
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_an_error_of_a_worker_is_one_line_too(workers, monkeypatch):
+    monkeypatch.delenv('MMSSC_TRACEBACK', raising=False)
+    loader = torch.utils.data.DataLoader(Missing(), num_workers=workers)
+    with pytest.raises(SystemExit) as caught:
+        run_main(lambda: list(loader))
+    expected = 'error: a.bin: frame 00/000000, size: expected 16, found 15. Run: make'
+    assert caught.value.code == expected
 
 
 def test_nothing_holds_the_process_group_after_closing_it(tmp_path):

@@ -123,6 +123,7 @@ def test_bad_depth_of_a_folder_is_named(
         (['--sequences', '07'], '--sequences'),
         (['--label-factors', '4'], 'multiples of 4'),
         (['--max-disparity', '100'], 'multiple of 16'),
+        (['--depth-from', 'nowhere'], 'error: nowhere/00: folder: expected FFFFFF.npy'),
     ],
 )
 def test_bad_options_are_named(

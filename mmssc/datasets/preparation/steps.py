@@ -194,6 +194,18 @@ def _claim_depth_folder(folder: Path, recipe: dict[str, Any], options: Preparati
         )  # fmt: skip
 
 
+def _check_depth_source(layout: SequenceLayout, options: PreparationOptions, sequence: str) -> None:
+    """Refuse a missing folder at once, not frame by frame."""
+    if options.depth_from in (None, 'stereo'):
+        folder, wanted = layout.right_image(sequence, '*').parent, 'right images'
+        hint = 'Stereo needs the right images; else give --depth-from DIR'
+    else:
+        folder, wanted = Path(options.depth_from) / sequence, 'FFFFFF.npy or FFFFFF.png'
+        hint = 'DIR of --depth-from has a folder for each sequence'
+    if not folder.is_dir():
+        raise DataError(folder, 'folder', wanted, 'none', hint)
+
+
 def make_depth(
     layout: SequenceLayout, options: PreparationOptions, runner: FrameRunner
 ) -> StepReport:
@@ -209,10 +221,8 @@ def make_depth(
         recipe = _depth_recipe(options, baseline_focal)
         _claim_depth_folder(folder, recipe, options)
         frames = _frames(layout, options, sequence)
-        right = layout.right_image(sequence, '*').parent
-        if recipe['source'] == 'stereo' and frames and not right.is_dir():
-            hint = 'Stereo needs the right images; else give --depth-from DIR'
-            raise DataError(right, 'folder', 'right images', 'none', hint)
+        if frames:
+            _check_depth_source(layout, options, sequence)
         tasks += [_depth_task(layout, options, sequence, frame, baseline_focal) for frame in frames]
     report = runner.run('depth', tasks)
     report.notes += notes
