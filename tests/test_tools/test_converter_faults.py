@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from converter_trees import GRID, HEIGHT, WIDTH, break_image, raw_tree, run_here
+from converter_trees import GRID, HEIGHT, WIDTH, break_image, raw_tree, run_here, snapshot
 
 from mmssc.datasets.kitti_format import write_depth
 
@@ -131,6 +131,15 @@ def test_bad_options_are_named(
 ) -> None:
     assert run_here(tree, *options) == 1
     assert message in capsys.readouterr().err
+
+
+def test_nothing_is_removed_for_a_source_that_is_not_there(tree: Path, tmp_path: Path) -> None:
+    assert run_here(tree, '--steps', 'depth') == 0
+    before = snapshot(tree)
+    (tmp_path / 'other/00').mkdir(parents=True)
+    options = ['--steps', 'depth', '--depth-from', str(tmp_path / 'other'), '--overwrite']
+    assert run_here(tree, *options) == 1
+    assert snapshot(tree) == before
 
 
 def test_an_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -210,19 +210,22 @@ def make_depth(
     layout: SequenceLayout, options: PreparationOptions, runner: FrameRunner
 ) -> StepReport:
     """Depth maps by stereo matching or from a folder; depth maps that are there are kept."""
-    tasks: list[FrameTask] = []
     notes = []
+    recipes: dict[str, tuple[float | None, dict[str, Any]]] = {}
     for sequence in options.sequences:
         folder = layout.depth_folder(sequence)
         if _has_given_depth(folder, options):
             notes.append(f'{sequence}: depth maps found in {folder}, used as they are')
             continue
         baseline_focal = _baseline_focal(layout, options, sequence)
-        recipe = _depth_recipe(options, baseline_focal)
-        _claim_depth_folder(folder, recipe, options)
-        frames = _frames(layout, options, sequence)
-        if frames:
+        if _frames(layout, options, sequence):
             _check_depth_source(layout, options, sequence)
+        recipes[sequence] = baseline_focal, _depth_recipe(options, baseline_focal)
+    # Nothing is removed (--overwrite) before all sources were found.
+    tasks: list[FrameTask] = []
+    for sequence, (baseline_focal, recipe) in recipes.items():
+        _claim_depth_folder(layout.depth_folder(sequence), recipe, options)
+        frames = _frames(layout, options, sequence)
         tasks += [_depth_task(layout, options, sequence, frame, baseline_focal) for frame in frames]
     report = runner.run('depth', tasks)
     report.notes += notes
