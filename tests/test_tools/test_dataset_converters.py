@@ -115,7 +115,8 @@ def test_labels_follow_the_rule(prepared: Path) -> None:
         raw = prepared / 'dataset' / 'sequences' / sequence / 'voxels'
         assert_labels(prepared, sequence, frames, raw, SemanticKITTIDataset)
         made = sorted(path.name for path in (prepared / 'dataset/labels' / sequence).iterdir())
-        assert made == sorted(f'{frame}_1_{n}.npy' for frame in frames for n in (1, 2))
+        volumes = sorted(f'{frame}_1_{n}.npy' for frame in frames for n in (1, 2))
+        assert made == [*volumes, 'recipe.json']
 
 
 def test_stereo_depth_is_that_of_the_shift(prepared: Path) -> None:
@@ -255,6 +256,18 @@ def test_depth_of_the_user_is_used_and_never_touched(
     np.testing.assert_allclose(points[:, 0], 7.27, atol=1e-5)
     assert run_here(tree, '--depth-from', 'stereo') == 1
     assert 'Move them away' in capsys.readouterr().err
+
+
+def test_labels_of_the_user_are_never_removed(tree: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tree / 'dataset/labels/08/000000_1_1.npy'
+    path.parent.mkdir(parents=True)
+    np.save(path, np.full(GRID, 3, np.float32))
+    before = path.read_bytes()
+    assert run_here(tree, '--overwrite') == 0
+    assert 'labels of your own: kept' in capsys.readouterr().out
+    assert path.read_bytes() == before
+    # Coarser ones come from them.
+    assert (np.load(path.with_name('000000_1_2.npy')) == 3).all()
 
 
 def test_depth_of_the_user_needs_no_right_camera(tree: Path) -> None:

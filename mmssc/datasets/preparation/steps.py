@@ -11,12 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmssc.datasets.info_file import FORMAT_VERSION, write_info_file
-from mmssc.datasets.preparation.frame_jobs import (
-    FrameRunner,
-    FrameTask,
-    StepReport,
-    remove_temporary_files,
-)
+from mmssc.datasets.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
 from mmssc.datasets.preparation.layouts import SequenceLayout, StereoCalibration
 from mmssc.datasets.preparation.recipes import (
     claim_folder,
@@ -92,11 +87,14 @@ def make_labels(
             kind = 'is a test sequence' if sequence in options.splits['test'] else 'CHECK'
             notes.append(f'{sequence}: {len(samples)} samples, no voxels/*.label ({kind})')
             continue
-        remove_temporary_files(layout.label_file(sequence, '*', 1).parent)
+        folder = layout.label_file(sequence, '*', 1).parent
+        ours = claim_folder(folder, {'step': 'labels'}, ('.npy',))
+        if options.overwrite and not ours:
+            notes.append(f'{sequence}: {folder} has labels of your own: kept')
         for frame in samples:
             outputs = {n: layout.label_file(sequence, frame, n) for n in options.label_factors}
             raw = layout.voxel_file(sequence, frame, '.label')
-            if options.overwrite and raw.is_file():
+            if options.overwrite and ours and raw.is_file():
                 for path in outputs.values():
                     path.unlink(missing_ok=True)
             invalid = layout.voxel_file(sequence, frame, '.invalid')
