@@ -133,6 +133,16 @@ def test_bad_options_are_named(
     assert message in capsys.readouterr().err
 
 
+def test_infos_are_of_the_grid_of_the_labels(tree: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run_here(tree, '--steps', 'labels') == 0
+    for options in (['--grid-shape', '16', '16', '4'], ['--grid-shape', '256', '256', '32']):
+        assert run_here(tree, '--steps', 'infos', *options) == 1
+        error = capsys.readouterr().err
+        assert '000000_1_1.npy: shape' in error and 'found (16, 16, 2). Give' in error
+    assert not list(tree.glob('*.json'))
+    assert run_here(tree, '--steps', 'infos') == 0
+
+
 def test_nothing_is_removed_for_a_source_that_is_not_there(tree: Path, tmp_path: Path) -> None:
     assert run_here(tree, '--steps', 'depth') == 0
     before = snapshot(tree)

@@ -25,6 +25,7 @@ from mmssc.datasets.preparation.tasks import (
     PseudoLidarTask,
     StereoDepthTask,
 )
+from mmssc.datasets.strict_files import read_npy_shape
 from mmssc.errors import DataError
 from mmssc.structures import VoxelGrid
 
@@ -316,12 +317,19 @@ def make_pseudo_lidar(
     return report
 
 
+def _check_label_grid(path: Path, grid: VoxelGrid) -> None:
+    """Refuse to list labels of another grid (the first of a sequence is looked at)."""
+    if path.is_file() and (shape := read_npy_shape(path)) != grid.shape:
+        hint = 'Give the --grid-shape, --voxel-size and --grid-origin that the labels are of'
+        raise DataError(path, 'shape', grid.shape, shape, hint)
+
+
 def _info(layout: SequenceLayout, options: PreparationOptions, split: str) -> dict[str, Any]:
     entries, data_list = {}, []
     for sequence in sorted(set(options.splits[split]) & set(layout.sequences())):
         entries[sequence] = layout.info_entry(sequence)
         images = set(_image_ids(layout, sequence))
-        for frame in _sample_ids(layout, sequence):
+        for number, frame in enumerate(_sample_ids(layout, sequence)):
             if frame not in images:
                 image = layout.left_image(sequence, frame)
                 raise DataError(image, 'file', 'the image of a voxel file', 'none')
@@ -330,6 +338,8 @@ def _info(layout: SequenceLayout, options: PreparationOptions, split: str) -> di
                 layout.label_file(sequence, frame, 1),
             )
             labelled = any(path.is_file() for path in paths)
+            if number == 0:
+                _check_label_grid(paths[1], options.grid)
             data_list.append({'sequence': sequence, 'frame_id': frame, 'labelled': labelled})
     return {
         'metainfo': {
