@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from os import PathLike
-from typing import Union
+from typing import Any, Union
 
 import numpy as np
 import torch
@@ -33,8 +33,8 @@ from mmssc.geometry import label_sketch, label_weight, pool_tsdf, voxel_pixel_ma
 from mmssc.structures import VoxelGrid
 
 __all__ = [
-    'FORMATS', 'FRAME_KEYS', 'FrameSpec', 'PREPARED_NAMES', 'has_prepared', 'read_frame_file',
-    'write_prepared',
+    'FINE_FACTOR', 'FORMATS', 'FRAME_KEYS', 'FrameSpec', 'PREPARED_NAMES', 'has_prepared',
+    'read_frame_file', 'write_prepared',
 ]  # fmt: skip
 
 FRAME_KEYS = (
@@ -50,6 +50,8 @@ _PREPARED_TYPES = dict(
     tsdf=np.float32, tsdf_fine=np.float16, voxel_to_pixel=np.int32, label=np.uint8,
     label_weight=np.bool_, sketch=np.uint8,
 )  # fmt: skip
+#: Voxels of the fine grid along an edge of one of the grid, where nothing else is said.
+FINE_FACTOR = 4
 _DDRNET_FINE = ('tsdf_hr', 'voxels')
 
 
@@ -67,7 +69,13 @@ class FrameSpec:
     grid: VoxelGrid
     image_size: tuple[int, int]
     num_classes: int
-    fine_factor: int = 4
+    fine_factor: int = FINE_FACTOR
+
+    @classmethod
+    def of_item(cls, item: Mapping[str, Any]) -> FrameSpec:
+        """That of an item of :class:`~mmssc.datasets.NYUDataset`."""
+        fine = item.get('fine_factor', FINE_FACTOR)
+        return cls(item['voxel_grid'], item['image_size'], item['num_classes'], fine)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -5,7 +5,7 @@ relative to the data root, so that it can be moved, and absolute where a file li
 
     {"metainfo": {"dataset": "NYU", "split": "train", "format_version": 1,
                   "voxel_grid": {"voxel_size": .., "shape": .., "axes": .., ..},
-                  "image_size": [480, 640],
+                  "image_size": [480, 640], "fine_factor": 4,
                   "cameras": {"nyu": [fx, fy, cx, cy], "nyucad": [..]},
                   "files": {"nyu": {"tsdf": {"path": "TSDF/{frame_id}.npz",
                                              "format": "torchssc_tsdf"}, ..},
@@ -13,6 +13,7 @@ relative to the data root, so that it can be moved, and absolute where a file li
      "data_list": [{"frame_id": "0003", "missing": ["shared/img"],
                     "origin": [x, y, z], "cam2world": 4x4}, ..]}
 
+``fine_factor`` (optional): voxels of the fine TSDF along an edge of one of the grid.
 ``files``: source -> key -> file, see :mod:`mmssc.datasets.frame_files`; what all sources share is
 under ``shared``. ``missing`` names files that a frame lacks. ``origin`` (of the voxel grid, in the
 order of its axes, metres) and ``cam2world`` are optional: the published files of NYU lack them.
@@ -29,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from mmssc.datasets.frame_files import FORMATS
+from mmssc.datasets.frame_files import FINE_FACTOR, FORMATS
 from mmssc.datasets.json_fields import read_json, require_array, require_field
 from mmssc.datasets.kitti_format import check_rigid
 from mmssc.errors import DataError
@@ -92,6 +93,7 @@ class FrameList:
     cameras: Mapping[str, tuple[float, float, float, float]]
     files: Mapping[str, Mapping[str, FrameFile]]
     frames: Sequence[Frame]
+    fine_factor: int = FINE_FACTOR
 
     def grid_of(self, frame: Frame) -> VoxelGrid:
         """The grid of a frame: that of the list, where the frame places it."""
@@ -133,6 +135,7 @@ def write_frame_list(path: str | PathLike[str], frames: FrameList) -> None:
         format_version=FRAME_LIST_VERSION,
         voxel_grid=frames.voxel_grid.to_dict(),
         image_size=list(frames.image_size),
+        fine_factor=frames.fine_factor,
         cameras={source: list(camera) for source, camera in frames.cameras.items()},
         files={
             source: {key: dict(path=file.path, format=file.format) for key, file in keys.items()}
@@ -169,6 +172,11 @@ def _parse(raw: Any, file: str) -> FrameList:
     sides = require_field(metainfo, 'image_size', list, file, 'metainfo')
     if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
         raise DataError(file, 'metainfo.image_size', '[height, width] in pixels', sides)
+    fine_factor = FINE_FACTOR
+    if 'fine_factor' in metainfo:
+        fine_factor = require_field(metainfo, 'fine_factor', int, file, 'metainfo')
+        if fine_factor < 1:
+            raise DataError(file, 'metainfo.fine_factor', 'a positive number', fine_factor)
     cameras = {}
     for source in require_field(metainfo, 'cameras', Mapping, file, 'metainfo'):
         name = f'metainfo.cameras.{source}'
@@ -188,7 +196,8 @@ def _parse(raw: Any, file: str) -> FrameList:
     split, dataset = (
         require_field(metainfo, key, str, file, 'metainfo') for key in ('split', 'dataset')
     )
-    return FrameList(dataset, split, grid, (sides[0], sides[1]), cameras, files, frames)
+    size = sides[0], sides[1]
+    return FrameList(dataset, split, grid, size, cameras, files, frames, fine_factor)
 
 
 def _parse_files(raw: Mapping, file: str) -> dict[str, dict[str, FrameFile]]:

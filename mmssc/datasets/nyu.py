@@ -39,8 +39,9 @@ class NYUDataset(BaseDataset):
     - ``sequence`` (the split), ``frame_id``, ``sample_idx``, ``num_classes``, ``ignore_index``
     - ``voxel_grid`` (:class:`~mmssc.structures.VoxelGrid`): axes world x, z (up), y; the origin is
       that of the frame where the list knows it, else 0
-    - ``image_size`` (height, width); ``cam2img`` (3, 3) float64 of ``source``; ``lidar2cam``
-      (1, 4, 4) float64, world -> camera, where the list has the pose
+    - ``image_size`` (height, width); ``fine_factor``, voxels of ``tsdf_fine`` along an edge of one
+      of the grid; ``cam2img`` (3, 3) float64 of ``source``; ``lidar2cam`` (1, 4, 4) float64,
+      world -> camera, where the list has the pose
     - ``files``: key -> (path, format), for :class:`~mmssc.datasets.transforms.LoadPreparedFrame`
     - ``missing``: keys whose file the frame lacks, as the list says
     - ``prepare_hint``: the command that makes the files
@@ -90,8 +91,9 @@ class NYUDataset(BaseDataset):
         ignore_index=255,
         image_size=(480, 640),
     )  # fmt: skip
-    #: Command that makes the prepared files and the info list.
+    #: Command that makes the prepared files and the info list, and that for lists of own cameras.
     CONVERTER = 'tools/dataset_converters/nyu.py'
+    OWN_CONVERTER = 'tools/dataset_converters/own_rgbd.py'
 
     def __init__(
         self,
@@ -113,6 +115,8 @@ class NYUDataset(BaseDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the info list and lay out every frame, in its order."""
         frames = read_frame_list(self.ann_file, hint=self.prepare_hint)
+        if frames.dataset == 'own':
+            self.prepare_hint = self.prepare_hint.replace(self.CONVERTER, self.OWN_CONVERTER)
         self._check_sources(frames)
         self._metainfo['voxel_grid'] = frames.voxel_grid.to_dict()
         table = self._file_table(frames)
@@ -167,6 +171,7 @@ class NYUDataset(BaseDataset):
             ignore_index=self._metainfo['ignore_index'],
             voxel_grid=frames.grid_of(frame),
             image_size=frames.image_size,
+            fine_factor=frames.fine_factor,
             files={
                 key: (join(self.data_root, file.of(frame.frame_id)), file.format)
                 for key, (_, file) in table.items()

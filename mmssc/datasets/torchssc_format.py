@@ -66,11 +66,15 @@ def read_torchssc_tsdf(path: str | PathLike[str], shape: Shape) -> np.ndarray:
 def read_torchssc_weight(path: str | PathLike[str], shape: Shape) -> np.ndarray:
     """``TSDF/NNNN.npz``, ``arr_1``: the label weight, bool of ``shape``.
 
+    The published files hold 0 and 1; as in the code of their authors, any number but 0 is True.
+
     Raises:
-        DataError: As :func:`read_torchssc_tsdf`, or a number is neither 0 nor 1.
+        DataError: As :func:`read_torchssc_tsdf`, or a number is not finite.
     """
     weight = check_volume(read_npz(path, ['arr_1'])['arr_1'], shape, path, 'arr_1')
-    return check_whole_numbers(weight, 0, 1, path, 'arr_1').astype(bool)
+    if not np.isfinite(weight).all():
+        raise DataError(path, 'arr_1', 'finite numbers', 'NaN or infinity')
+    return weight != 0
 
 
 def read_torchssc_mapping(

@@ -58,13 +58,16 @@ def compute_tsdf(
 
     Raises:
         DataError: See :func:`check_depth_camera`, or ``pixel_voxels`` has another shape than
-            ``depth`` or an index that is not in the grid, or the truncation is not positive.
+            ``depth`` or an index that is not in the grid, or the truncation is not positive, or
+            no depth lies within the limits.
     """
     check_depth_camera(depth, cam2img, cam2world)
     if pixel_voxels.shape != depth.shape:
         raise DataError('TSDF', 'pixel_voxels', tuple(depth.shape), tuple(pixel_voxels.shape))
     if not 0 < truncation < math.inf:
         raise DataError('TSDF', 'truncation', 'a positive length', truncation)
+    if not 0 <= depth_limits[0] < depth_limits[1]:
+        raise DataError('TSDF', 'depth_limits', '0 <= low < high', tuple(depth_limits))
     depth = depth.to(torch.float32)
     tsdf = _truncated_distance(pixel_voxels, grid, truncation)
     planes = max(1, _SLAB_VOXELS // (grid.shape[1] * grid.shape[2]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,16 @@ def test_round_trip(tmp_path):
     assert read.grid_of(read.frames[1]) == read.voxel_grid
 
 
+def test_fine_factor_is_optional(tmp_path, content):
+    path = tmp_path / 'list.json'
+    written = replace(make_list(), fine_factor=2)
+    write_frame_list(path, written)
+    assert read_frame_list(path).fine_factor == 2
+    del content['metainfo']['fine_factor']
+    path.write_text(json.dumps(content))
+    assert read_frame_list(path).fine_factor == 4
+
+
 def test_template():
     assert FrameFile('a/{frame_id}/{frame_id}.npz', 'prepared').of('7') == 'a/7/7.npz'
     assert camera_matrix((1, 2, 3, 4)).tolist() == [[1, 0, 3], [0, 2, 4], [0, 0, 1]]
@@ -62,6 +73,8 @@ def set_entry(content: dict, path: str, value) -> None:
         ('metainfo.voxel_grid', {'shape': [1]}, 'metainfo.voxel_grid'),
         ('metainfo.image_size', [480], 'metainfo.image_size'),
         ('metainfo.image_size', [480, -1], 'metainfo.image_size'),
+        ('metainfo.fine_factor', 0, 'metainfo.fine_factor: expected a positive number, found 0'),
+        ('metainfo.fine_factor', '4', 'metainfo.fine_factor'),
         ('metainfo.cameras.nyu', [1, 2, 3], 'metainfo.cameras.nyu'),
         ('metainfo.cameras.nyu', [0, 2, 3, 4], 'metainfo.cameras.nyu'),
         ('metainfo.files.nyu', [], 'metainfo.files.nyu'),

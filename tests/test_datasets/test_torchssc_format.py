@@ -80,7 +80,8 @@ WRONG = [
     ('tsdf', 'tsdf.npz', dict(arr_0=np.full(NUM, 1.5, np.float32)), r'numbers of \[-1, 1\]'),
     ('tsdf', 'tsdf.npz', dict(arr_0=np.full(NUM, np.nan, np.float32)), r'numbers of \[-1, 1\]'),
     ('weight', 'tsdf.npz', dict(arr_0=np.zeros(NUM, np.float32)), 'keys: expected arr_1'),
-    ('weight', 'tsdf.npz', dict(arr_1=np.full(NUM, 0.5)), r'arr_1: .*0..1, found \[0.5\]'),
+    ('weight', 'tsdf.npz', dict(arr_1=np.full(NUM, np.nan)), 'arr_1: expected finite numbers'),
+    ('weight', 'tsdf.npz', dict(arr_1=np.zeros(NUM - 1)), r'arr_1, shape: .*\(119,\)'),
     ('mapping', 'mapping.npz', dict(arr_0=np.full(NUM, 81)), r'0..80, found \[81\].*another size'),
     ('mapping', 'mapping.npz', dict(arr_0=np.full(NUM, -1)), r'0..80, found \[-1\]'),
     ('label', 'label.npz', dict(arr_0=np.full(NUM, 12)), r'0..11 or 255, found \[12\]'),
@@ -94,6 +95,14 @@ def test_wrong_arrays_are_named(tmp_path, name, file, stored, text):
     write_npz(tmp_path / file, stored)
     with pytest.raises(DataError, match=f'{file}: .*{text}'):
         READERS[name](tmp_path)
+
+
+def test_any_weight_but_zero_counts(tmp_path):
+    stored = np.zeros(NUM)
+    stored[:3] = 1, 2, 0.25
+    write_npz(tmp_path / 'tsdf.npz', dict(arr_1=stored))
+    weight = READERS['weight'](tmp_path)
+    assert weight.dtype == bool and np.flatnonzero(weight).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize('name', ['tsdf', 'mapping', 'label'])

@@ -183,6 +183,8 @@ def test_label_weight():
     ('changes', 'text'),
     [
         (dict(truncation=0.0), 'truncation'),
+        (dict(depth_limits=(8.0, 0.5)), 'depth_limits'),
+        (dict(depth_limits=(-1.0, 0.5)), 'depth_limits'),
         (dict(depth=torch.ones(3, 4)), 'pixel_voxels'),
         (dict(depth=torch.ones(IMAGE, dtype=torch.int32)), 'depth'),
         (dict(cam2img=torch.eye(4)), 'cam2img'),

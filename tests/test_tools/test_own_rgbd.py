@@ -17,6 +17,7 @@ from mmssc.datasets import NYUDataset
 from mmssc.datasets.nyu_format import write_plain_depth_mm
 from mmssc.datasets.preparation.own_rgbd import prepare_own
 from mmssc.datasets.transforms import LoadPreparedFrame
+from mmssc.errors import DataError
 from mmssc.geometry import depth_volumes, place_grid
 from mmssc.geometry.floor import tilted_camera
 
@@ -83,6 +84,25 @@ def test_pose_from_files(root):
         assert np.array_equal(frame['tsdf'], expected.tsdf)
         assert (frame['tsdf'] < 0).any() and (frame['voxel_to_pixel'] >= 0).sum() > 20
     assert frames[0]['missing'] == set() and frames[1]['missing'] == {'img'}
+
+
+def test_fine_volumes_of_another_factor_are_read(root):
+    assert prepare(root, '--poses', '*.txt', '--fine', '--fine-factor', 2) == 0
+    for frame in frames_of(root, ('tsdf', 'tsdf_fine')):
+        fine = frame['tsdf_fine'].astype(np.float64)
+        assert fine.shape == (16, 12, 16)
+        pooled = fine.reshape(8, 2, 6, 2, 8, 2).mean((1, 3, 5))
+        assert np.allclose(pooled, frame['tsdf'], atol=1e-3)
+    (root / 'prepared/own/a.npz').unlink()
+    with pytest.raises(DataError, match='Run: python tools/dataset_converters/own_rgbd.py'):
+        frames_of(root)
+
+
+@pytest.mark.parametrize('scale', ['0', '-5', 'nan'])
+def test_unit_of_the_depth_is_checked(root, scale, capsys):
+    with pytest.raises(SystemExit):
+        prepare(root, f'--depth-scale={scale}')
+    assert f'{scale} is not a positive number' in capsys.readouterr().err
 
 
 def test_the_floor_gives_the_pose(root, capsys):

@@ -58,7 +58,7 @@ def check_frames(
             counts[key] = counts.get(key, 0) + 1
             try:
                 if thorough:
-                    spec = FrameSpec(item['voxel_grid'], item['image_size'], item['num_classes'])
+                    spec = FrameSpec.of_item(item)
                     stored = 'tsdf' if key == 'tsdf_clean' else key
                     read_frame_file(path, format_name, [stored], spec)
                 else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -22,7 +23,7 @@ from mmssc.datasets.preparation.steps import (
 from mmssc.errors import DataError, MMSSCError
 from mmssc.structures import VoxelGrid
 
-__all__ = ['add_work_options', 'build_parser', 'prepare', 'run_converter']
+__all__ = ['add_work_options', 'build_parser', 'positive_number', 'prepare', 'run_converter']
 
 _STEPS = ('labels', 'depth', 'pseudo_lidar', 'infos')
 _MAX_DEFAULT_WORKERS = 8
@@ -41,6 +42,14 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f'{value} is not positive')
+    return value
+
+
+def positive_number(text: str) -> float:
+    """A finite number above 0, for options."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
     return value
 
 

@@ -22,7 +22,11 @@ from mmssc.datasets.frame_list import (
     write_frame_list,
 )
 from mmssc.datasets.kitti_format import check_rigid
-from mmssc.datasets.preparation.command import add_work_options, run_converter
+from mmssc.datasets.preparation.command import (
+    add_work_options,
+    positive_number,
+    run_converter,
+)
 from mmssc.datasets.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.datasets.preparation.nyu_command import add_volume_options, claim_results, spec_of
 from mmssc.datasets.preparation.recipes import replace_if_changed
@@ -154,7 +158,7 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     add('--color', metavar='PATTERN', help=text)
     add('--segmentation', metavar='PATTERN', help='8-bit images of class ids, of the same size')
     text = 'values of the depth image per metre'
-    add('--depth-scale', type=float, default=1000.0, help=text)
+    add('--depth-scale', type=positive_number, default=1000.0, help=text)
     add('--out', type=Path, help='folder for the results (the data root), if not ROOT')
     add_work_options(parser)
     add = parser.add_argument_group(
@@ -213,7 +217,10 @@ def _listed(
         frames.append(Frame(task.frame_id, missing, origin, stored['cam2world']))
     spec = settings.spec
     cameras = {OWN_SOURCE: settings.camera}
-    return FrameList(OWN_SOURCE, OWN_SOURCE, spec.grid, spec.image_size, cameras, files, frames)
+    return FrameList(
+        OWN_SOURCE, OWN_SOURCE, spec.grid, spec.image_size, cameras, files, frames,
+        spec.fine_factor,
+    )  # fmt: skip
 
 
 def _work(arguments: argparse.Namespace) -> list[StepReport]:

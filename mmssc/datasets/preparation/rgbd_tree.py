@@ -218,7 +218,9 @@ class FrameTree:
             for source, camera in cameras.items()
             if source in files
         }
-        listed = FrameList('NYU', split, spec.grid, spec.image_size, used, files, kept)  # type: ignore[arg-type]
+        listed = FrameList(
+            'NYU', split, spec.grid, spec.image_size, used, files, kept, spec.fine_factor  # type: ignore[arg-type]
+        )  # fmt: skip
         return listed, self._remarks(listed, len(names))
 
     def _frame(

@@ -52,7 +52,7 @@ class LoadPreparedFrame(BaseTransform):
     - ``depth``: [(H, W) float32, metres along the optical axis, 0 = none]
     - ``segmentation`` (H, W) uint8, ids of a 2D segmentation
     - ``tsdf``, ``tsdf_clean`` (X, Y, Z) float32 in [-1, 1]; ``tsdf_fine`` the same on the grid of
-      a quarter of the voxel size
+      a quarter of the voxel size (or what ``fine_factor`` of the info list says)
     - ``voxel_to_pixel`` (X, Y, Z) int64, flat pixel index, -1 = none; ``pixel_to_voxel`` (H, W)
       int64, flat voxel index, -1 = none: of the voxels that share a pixel the largest index
     - ``gt_voxels`` (X, Y, Z) uint8, 255 = ignore; ``label_weight`` (X, Y, Z) bool; ``gt_sketch``
@@ -105,7 +105,7 @@ class LoadPreparedFrame(BaseTransform):
                 )
                 raise DataError(name, key, 'a file in the info list', 'none', hint)
             groups.setdefault(results['files'][key], []).append(key)
-        spec = FrameSpec(results['voxel_grid'], results['image_size'], results['num_classes'])
+        spec = FrameSpec.of_item(results)
         arrays: dict[str, np.ndarray] = {}
         for (path, format_name), members in groups.items():
             stored = ['tsdf' if key == 'tsdf_clean' else key for key in members]
