@@ -32,11 +32,17 @@ from mmssc.apis import (
     save_prediction,
 )
 from mmssc.apis.depth_inferencer import read_depth_image
-from mmssc.datasets.kitti_format import read_calib, read_poses, to_homogeneous
+from mmssc.apis.model_loading import read_config
+from mmssc.datasets.kitti_format import check_rigid, read_calib, read_poses, to_homogeneous
 from mmssc.datasets.strict_files import read_matrix, read_rgb
 from mmssc.engine.launch import add_cfg_options
 from mmssc.errors import DataError, MMSSCError
 from mmssc.visualization.panel import draw_depth
+
+# Options of the other kind of model, which would be ignored.
+CAMERA_OPTIONS = ('points', 'calib', 'lidar2cam', 'earlier_image', 'earlier_depth',
+                  'earlier_points', 'poses', 'frames', 'crop')  # fmt: skip
+DEPTH_OPTIONS = ('cam2world', 'segmentation', 'depth_kind')
 
 
 def parse_args() -> argparse.Namespace:
@@ -77,6 +83,10 @@ def parse_args() -> argparse.Namespace:
     add_cfg_options(parser)
     args = parser.parse_args()
     args.is_depth = Path(args.config).is_file() and is_depth_config(args.config)
+    for name in CAMERA_OPTIONS if args.is_depth else DEPTH_OPTIONS:
+        if getattr(args, name) != parser.get_default(name):
+            kind = 'a depth camera' if args.is_depth else 'images'
+            parser.error(f'this model is for {kind}: it takes no --{name.replace("_", "-")}')
     if args.is_depth:
         if not (args.depth and args.cam2img):
             parser.error('this model needs --depth and --cam2img')
@@ -126,21 +136,15 @@ def earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dict
     ]
 
 
-def build_inferencer(args: argparse.Namespace) -> SSCInferencer:
+def build_inferencer(
+    args: argparse.Namespace, kind: type[SSCInferencer] | type[DepthInferencer], **options: Any
+) -> Any:
     """The model, for the box that the command line asks for."""
-    options = dict(device=args.device, crop=args.crop)
-    changes = {
-        'shape': args.grid_shape, 'origin': args.grid_origin, 'voxel_size': args.voxel_size,
-    }  # fmt: skip
+    cfg = read_config(args.config, dict(args.cfg_options or {}))
+    changes = dict(shape=args.grid_shape, origin=args.grid_origin, voxel_size=args.voxel_size)
     changes = {name: value for name, value in changes.items() if value is not None}
-    cfg_options = dict(args.cfg_options or {})
-    if not changes:
-        return SSCInferencer(args.config, args.checkpoint, cfg_options=cfg_options, **options)
-    from mmssc.apis.model_loading import read_config
-
-    cfg = read_config(args.config, cfg_options)
-    grid = {**cfg.model.voxel_grid.to_dict(), **changes}
-    return SSCInferencer(cfg, args.checkpoint, voxel_grid=grid, **options)
+    grid = {**cfg.model.voxel_grid.to_dict(), **changes} if changes else None
+    return kind(cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options)
 
 
 def infer_depth(args: argparse.Namespace) -> None:
@@ -152,7 +156,10 @@ def infer_depth(args: argparse.Namespace) -> None:
     if len(args.cam2img) not in (4, 9):
         raise DataError('--cam2img', None, '4 or 9 numbers', len(args.cam2img))
     cam2img = args.cam2img if len(args.cam2img) == 4 else np.reshape(args.cam2img, (3, 3))
-    pose = None if args.cam2world is None else read_matrix(args.cam2world, (4, 4))
+    pose = None
+    if args.cam2world is not None:
+        pose = read_matrix(args.cam2world, (4, 4))
+        check_rigid(pose, args.cam2world, 'pose')
     count = len(args.depth)
     columns = []
     for name in ('image', 'segmentation'):
@@ -160,8 +167,7 @@ def infer_depth(args: argparse.Namespace) -> None:
         if len(files) != count:
             raise DataError(f'--{name}', None, f'{count} files, one per depth image', len(files))
         columns.append(files)
-    options = dict(device=args.device, cfg_options=args.cfg_options)
-    inferencer = DepthInferencer(args.config, args.checkpoint, **options)
+    inferencer = build_inferencer(args, DepthInferencer)
     stems = unique_stems(args.depth)
     for depth, stem, image, segmentation in zip(args.depth, stems, *columns):
         sample = inferencer(
@@ -199,7 +205,7 @@ def infer(args: argparse.Namespace) -> None:
     """
     cam2img, lidar2cam = read_camera(args)
     earlier = earlier_frames(args, lidar2cam)
-    inferencer = build_inferencer(args)
+    inferencer = build_inferencer(args, SSCInferencer, crop=args.crop)
     stems = unique_stems(args.image)
     results = inferencer(
         args.image, cam2img, lidar2cam, depth=args.depth, points=args.points,

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
 from mmssc.datasets.frame_list import camera_matrix
+from mmssc.datasets.kitti_format import check_rigid
 from mmssc.datasets.nyu_format import read_nyu_depth, read_plain_depth_mm
 from mmssc.datasets.strict_files import read_npy, read_png_uint8, read_rgb
 from mmssc.datasets.transforms import LoadPreparedFrame
@@ -83,6 +84,8 @@ class DepthInferencer:
         checkpoint: File with weights; None keeps random weights.
         device: Default: the GPU where there is one.
         cfg_options: Overrides of the config.
+        voxel_grid: Predict this box instead of the config's, see :func:`init_model`; its origin
+            does not matter.
 
     Raises:
         DataError: The config's model reads something else, or see :func:`init_model`.
@@ -94,9 +97,10 @@ class DepthInferencer:
         checkpoint: str | PathLike[str] | None = None,
         device: str | torch.device | None = None,
         cfg_options: Mapping[str, Any] | None = None,
+        voxel_grid: VoxelGrid | Mapping[str, Any] | None = None,
     ) -> None:
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model = init_model(config, checkpoint, device, cfg_options=cfg_options)
+        self.model = init_model(config, checkpoint, device, voxel_grid, cfg_options)
         pipeline = dataset_config_of(self.model.cfg).get('pipeline') or []
         loader = _loader_of(pipeline)
         if loader is None:
@@ -188,8 +192,11 @@ class DepthInferencer:
         if cam2world is None:
             pose = level_camera(image, camera.float())
         else:
-            # Checked to be rigid.
-            world2cam = Camera(matrix, np.linalg.inv(np.asarray(cam2world, np.float64)), (1, 1))
+            cam2world = np.asarray(cam2world, np.float64)
+            if cam2world.shape != (4, 4):
+                raise DataError(name, 'cam2world, shape', (4, 4), cam2world.shape)
+            check_rigid(cam2world, name, 'cam2world')
+            world2cam = Camera(matrix, np.linalg.inv(cam2world), (1, 1))
             pose = torch.from_numpy(np.linalg.inv(world2cam.ref2cam)).float()
             pose[3] = torch.tensor([0.0, 0, 0, 1])
         grid = self._grid(pose, origin)

@@ -83,6 +83,19 @@ def test_a_box_of_ones_own(inferencer, room):
     assert sample.voxel_grid.origin == pytest.approx((corner[0], corner[2], corner[1]))
 
 
+def test_a_box_of_another_size(room):
+    grid = dict(origin=(0, 0, 0), voxel_size=0.1, shape=(48, 32, 40), axes=('x', 'z', 'y'))
+    model = DepthInferencer(
+        small_config('light_depth_nyu'), device='cpu', voxel_grid=dict(grid, frame='world')
+    )
+    sample = model(room['depth'], CAMERA, room['cam2world'])
+    assert sample.pred_voxels.shape == (48, 32, 40) and (sample.pred_voxels > 0).any()
+    assert sample.voxel_grid.voxel_size == (0.1, 0.1, 0.1)
+    # Centred where the box of the config is.
+    x, _, y = sample.voxel_grid.origin
+    assert (x + 2.4, y + 2.0) == pytest.approx(room['origin'][[0, 1]] + 2.4, abs=1e-5)
+
+
 @pytest.mark.parametrize('kind, write', [('mm', write_plain_depth_mm), ('nyu', write_nyu_depth)])
 def test_files_and_arrays_give_the_same(inferencer, room, tmp_path, kind, write):
     write(tmp_path / 'depth.png', room['depth'])
@@ -115,8 +128,11 @@ def test_depth_in_another_unit(inferencer, room):
 
 
 def test_a_pose_that_is_none(inferencer, room):
-    with pytest.raises(DataError, match='rotation'):
-        inferencer(room['depth'], CAMERA, np.diag([1.0, 2, 1, 1]))
+    for pose in (np.diag([1.0, 2, 1, 1]), np.zeros((4, 4))):
+        with pytest.raises(DataError, match='depth image: cam2world: expected a rotation'):
+            inferencer(room['depth'], CAMERA, pose)
+    with pytest.raises(DataError, match=r'cam2world, shape: expected \(4, 4\)'):
+        inferencer(room['depth'], CAMERA, np.eye(4)[:3])
 
 
 @pytest.fixture
@@ -150,6 +166,17 @@ def test_the_command(infer, room, tmp_path, capsys):
     }  # fmt: skip
     assert Image.open(tmp_path / 'out/shelf.png').size[0] == 1600
     assert 'voxels occupied' in capsys.readouterr().out
+    box = ('--grid-shape', 40, 24, 40, '--voxel-size', 0.12)
+    assert infer(*command, '--cam2img', *CAMERA, '--formats', 'npy', *box) == 0
+    assert np.load(tmp_path / 'out/shelf.npy').shape == (40, 24, 40)
+    assert infer(*command, '--cam2img', *CAMERA, '--grid-shape', 40, 26, 40) == 1
+    assert 'every side a multiple of 4, found (40, 26, 40)' in capsys.readouterr().err
+    np.savetxt(tmp_path / 'pose.txt', 2 * np.eye(4))
+    assert infer(*command, '--cam2img', *CAMERA, '--cam2world', tmp_path / 'pose.txt') == 1
+    assert 'pose.txt: pose: expected a rotation' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        infer(*command, '--cam2img', *CAMERA, '--calib', 'calib.txt')
+    assert 'it takes no --calib' in capsys.readouterr().err
     assert infer(*command, '--cam2img', 1, 2, 3) == 1
     assert '4 or 9 numbers' in capsys.readouterr().err
     with pytest.raises(SystemExit):

@@ -19,7 +19,7 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
 
     Args:
         state: Name -> tensor. Counters of batch normalisation, which predictions do not use, may
-            be left out.
+            be left out; what a completor calls ``spare_weights`` may be there in addition.
         model: The model, not wrapped.
         checkpoint: Where the weights come from, for the message.
 
@@ -30,7 +30,8 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
     missing = [
         key for key in expected if key not in state and not key.endswith('num_batches_tracked')
     ]
-    surplus = [key for key in state if key not in expected]
+    spare = tuple(getattr(model, 'spare_weights', ()))
+    surplus = [key for key in state if key not in expected and not key.startswith(spare)]
     if missing or surplus:
         found = f'{_listing("missing", missing)}; {_listing("not in the model", surplus)}'
         raise DataError(
@@ -39,7 +40,7 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
             'python tools/model_converters/import_checkpoint.py METHOD SRC DST',
         )  # fmt: skip
     for key, value in state.items():
-        if value.shape != expected[key].shape:
+        if key in expected and value.shape != expected[key].shape:
             raise DataError(
                 checkpoint, f'shape of {key}', tuple(expected[key].shape), tuple(value.shape),
                 'Use the config that the checkpoint was trained with (number of classes, widths)',

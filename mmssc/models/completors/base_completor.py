@@ -31,9 +31,11 @@ class BaseCompletor(BaseModel):
     Attributes:
         origin_matters: Whether a sample's grid must lie where the model's does. False for methods
             that never use the origin and whose data sets place the grid anew in every frame.
+        spare_weights: Beginnings of names that its checkpoints may hold and it may do without.
     """
 
     origin_matters = True
+    spare_weights: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -46,6 +46,9 @@ class CleanerS(RGBDCompletor):
         network: Arguments of :class:`RGBDCompletor`.
     """
 
+    # A student's file may hold its teacher whether or not this config saves it.
+    spare_weights = (_TEACHER,)
+
     def __init__(
         self,
         *,

@@ -12,6 +12,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmssc.errors import DataError
+
 from .norm import build_norm
 
 __all__ = [
@@ -274,7 +276,8 @@ class TwoStageUNet(nn.Module):
         """Raise where (B, C, X, Y, Z) would not come back in its shape.
 
         Raises:
-            ValueError: A side is no multiple of 4.
+            DataError: A side is no multiple of 4.
         """
         if any(side % 4 for side in x.shape[2:]):
-            raise ValueError(f'every side must be a multiple of 4, got {tuple(x.shape[2:])}')
+            sides = tuple(x.shape[2:])
+            raise DataError('voxel grid', 'shape', 'every side a multiple of 4', sides)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmssc.errors import DataError
 from mmssc.registry import MODELS
 
 from .ddr import ConvBlock3D, DDRBottleneck3D
@@ -176,10 +177,11 @@ class LightUNet(BaseModule):
         """Map (B, C, x, y, z) to logits (B, K, 2x, 2y, 2z).
 
         Raises:
-            ValueError: A side is odd.
+            DataError: A side is odd, that of the grid hence no multiple of 4.
         """
         if any(side % 2 for side in stem.shape[2:]):
-            raise ValueError(f'every side must be even, got {tuple(stem.shape[2:])}')
+            sides = tuple(2 * side for side in stem.shape[2:])
+            raise DataError('voxel grid', 'shape', 'every side a multiple of 4', sides)
         layout = torch.channels_last_3d if self.channels_last else torch.contiguous_format
         stem = stem.contiguous(memory_format=layout)
         entered = self.enter(stem)

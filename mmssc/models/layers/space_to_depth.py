@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from mmssc.errors import DataError
+
 __all__ = ['depth_to_space', 'space_to_depth']
 
 
@@ -18,11 +20,12 @@ def space_to_depth(volume: Tensor, factor: int) -> Tensor:
         (B, X / factor, Y / factor, Z / factor, factor ** 3 * C).
 
     Raises:
-        ValueError: A side is no multiple of ``factor``.
+        DataError: A side is no multiple of ``factor``.
     """
     sides = volume.shape[1:4]
     if any(side % factor for side in sides):
-        raise ValueError(f'every side must be a multiple of {factor}, got {tuple(sides)}')
+        expected = f'every side a multiple of {factor}'
+        raise DataError('voxel grid', 'shape', expected, tuple(sides))
     blocks = volume
     for axis in (3, 2, 1):
         blocks = blocks.unflatten(axis, (volume.shape[axis] // factor, factor))

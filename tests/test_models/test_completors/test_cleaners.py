@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from tiny_rgbd import assert_trains_in_bfloat16, tiny_batch, tiny_network
 
 from mmssc.errors import DataError
+from mmssc.models.checkpoint_import import check_weights
 from mmssc.models.completors import CleanerS, RGBDCompletor
 from mmssc.registry import MODELS
 
@@ -225,7 +226,10 @@ def test_a_checkpoint_with_a_teacher_serves_a_student_without() -> None:
     with_teacher = build('no/such/file.pth', save_teacher=True).state_dict()
     assert any(name.startswith('teacher.') for name in with_teacher)
     model = build('no/such/file.pth')
+    check_weights(with_teacher, model, 'both.pth')
     model.load_state_dict(with_teacher, strict=True)
+    with pytest.raises(DataError, match='1 not in the model: other.weight'):
+        check_weights({**with_teacher, 'other.weight': torch.zeros(1)}, model, 'both.pth')
 
 
 def test_mapping_is_made_once(teacher_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,5 +153,5 @@ def test_sides_must_be_multiples_of_four(shape):
         surface_offset=torch.zeros(1, 1, *shape),
         voxel_to_pixel=torch.zeros(1, *shape, dtype=torch.int64),
     )
-    with pytest.raises(ValueError, match='must be'):
+    with pytest.raises(ValueError, match='every side a multiple of [24]'):
         model(inputs, mode='tensor')
