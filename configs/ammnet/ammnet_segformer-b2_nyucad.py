@@ -2,6 +2,8 @@
 
 _base_ = './ammnet_segformer-b2_nyu.py'
 
+# A TSDF of NYU's kind, as nyu.py makes it. For the authors' own NYUCAD files (TSDF_lr), and weights
+# that were trained on them: nyucad_flipped.
 train_dataloader = dict(dataset=dict(source='nyucad'))
 val_dataloader = dict(dataset=dict(source='nyucad'))
 test_dataloader = dict(dataset=dict(source='nyucad'))

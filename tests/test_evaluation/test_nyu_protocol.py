@@ -93,3 +93,12 @@ def test_missing_mask_is_named(name):
     del sample.eval_masks[name]
     with pytest.raises(DataError, match=f'test/0001: eval_masks: expected a mask {name!r}.*Load'):
         score([sample], protocols='nyu')
+
+
+def test_counting_changes_neither_labels_nor_masks():
+    samples = make_samples()
+    before = [(sample.gt_voxels.clone(), sample.eval_masks['nyu_sc'].clone()) for sample in samples]
+    score(samples, protocols=('nyu', 'full'))
+    for sample, (labels, mask) in zip(samples, before):
+        assert torch.equal(sample.gt_voxels, labels)
+        assert torch.equal(sample.eval_masks['nyu_sc'], mask)
