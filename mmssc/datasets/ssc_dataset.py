@@ -124,12 +124,14 @@ class SSCDataset(BaseDataset):
             name: self.lidar_poses(sequence['poses'], sequence['lidar2cam'])
             for name, sequence in info['sequences'].items()
         }
+        rows = {name: _pose_rows(sequence) for name, sequence in info['sequences'].items()}
         samples = sorted(info['data_list'], key=lambda item: (item['sequence'], item['frame_id']))
         return [
             self._make_item(
                 sample,
                 info['sequences'][sample['sequence']],
                 lidar[sample['sequence']],
+                rows[sample['sequence']],
                 info['metainfo']['voxel_grid'],
             )
             for sample in samples
@@ -140,11 +142,15 @@ class SSCDataset(BaseDataset):
         sample: dict,
         sequence: dict[str, np.ndarray],
         lidar_poses: np.ndarray,
+        rows: Mapping[int, int],
         voxel_grid: Any,
     ) -> dict[str, Any]:
         name, frame_id = sample['sequence'], sample['frame_id']
         frame = int(frame_id)
-        chosen = self._choose_frames(frame, sequence, f'{name}/{frame_id}')
+        if self.frame_offsets and frame not in rows and 'pose_indices' not in sequence:
+            expected, found = f'a pose of frame {frame} for {name}/{frame_id}', f'{len(rows)} poses'
+            raise DataError(self.ann_file, 'poses', expected, found, self.prepare_hint)
+        chosen = self._choose_frames(frame, rows)
         lidar2cam, frame2ref = [], []
         for target, row, current_row in chosen:
             # The current frame has no motion: exactly, not up to the rounding of inv(T) @ T.
@@ -173,22 +179,12 @@ class SSCDataset(BaseDataset):
             item['label_paths'] = {s: join(folder, f'{frame_id}_{s}.npy') for s in scales}
         return item
 
-    def _choose_frames(
-        self, frame: int, sequence: dict[str, np.ndarray], name: str
-    ) -> list[tuple[int, int, int]]:
+    def _choose_frames(self, frame: int, rows: Mapping[int, int]) -> list[tuple[int, int, int]]:
         """(frame to read, its pose row, the current frame's pose row), current frame first."""
-        num_poses = len(sequence['poses'])
-        if 'pose_indices' in sequence:
-            rows = {int(index): row for row, index in enumerate(sequence['pose_indices'])}
-        else:
-            rows = {index: index for index in range(num_poses)}
-            if self.frame_offsets and frame not in rows:
-                expected, found = f'a pose of frame {frame} for {name}', f'{num_poses} poses'
-                raise DataError(self.ann_file, 'poses', expected, found, self.prepare_hint)
         chosen = [(frame, 0, 0)]
         for offset in self.frame_offsets:
             target = frame + offset
-            in_bound = self.frame_bound == 'index' or 0 <= target < num_poses
+            in_bound = self.frame_bound == 'index' or 0 <= target < len(rows)
             if in_bound and target in rows and frame in rows:
                 chosen.append((target, rows[target], rows[frame]))
             else:
@@ -204,3 +200,10 @@ class SSCDataset(BaseDataset):
             pseudo_lidar_path=join(prefix['pseudo_lidar'], sequence, f'{frame_id}.bin'),
             depth_path=join(prefix['depth'], sequence, frame_id + self.depth_suffix),
         )
+
+
+def _pose_rows(sequence: Mapping[str, np.ndarray]) -> dict[int, int]:
+    """Frame number -> row of its pose."""
+    index = sequence.get('pose_indices')
+    frames = range(len(sequence['poses'])) if index is None else index.tolist()
+    return {frame: row for row, frame in enumerate(frames)}
