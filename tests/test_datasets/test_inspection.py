@@ -1,6 +1,7 @@
 import gzip
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_tree import GRID, P2, TR, camera_poses
+from tiny_tree import GRID, NUM_POSES, P2, TR, camera_poses
 
 from mmssc.datasets import kitti_format as kf
 from mmssc.datasets.inspection import (
@@ -140,6 +141,17 @@ def test_samples_missing_from_the_info_file(full_tree):
     assert details == [
         '08/000001: not listed, with a voxel file', '08/000007: listed without a voxel file',
     ]  # fmt: skip
+
+
+def test_points_of_samples_are_those_of_every_frame_where_all_are_samples(full_tree):
+    folder = full_tree / 'dataset/sequences/08/voxels'
+    for frame in range(NUM_POSES):
+        for suffix in ('.label', '.invalid', '.bin'):
+            path = folder / f'{frame:06d}{suffix}'
+            if not path.exists():
+                shutil.copy(folder / f'000000{suffix}', path)
+    notes = check_tree(full_tree).notes
+    assert not [note for note in notes if 'of 08: only of samples' in note]
 
 
 def test_points_of_samples_only_are_noted(full_tree):

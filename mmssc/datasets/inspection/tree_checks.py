@@ -237,8 +237,8 @@ def _check_per_frame(
             continue
         found = list(_files(folder))
         needed, samples = set(frames), set(layout.sample_ids(sequence))
-        if found and {path.stem for path in found} <= samples:
-            # Made with --samples-only.
+        if found and {path.stem for path in found} <= samples and needed - samples:
+            # Made with --frames samples.
             needed = samples
             text = 'only of samples; models with several frames need every frame'
             report.notes.append(f'{name} of {sequence}: {text}')
