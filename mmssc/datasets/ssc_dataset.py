@@ -31,6 +31,7 @@ class SSCDataset(BaseDataset):
     - ``frames``: N dicts ``frame_id, img_path, pseudo_lidar_path, depth_path``, current frame first
     - ``label_paths``: ``{'1_1': path, '1_2': ..., '1_4': ..., '1_8': ...}``; absent when the info
       file says that the sample has no labels
+    - ``voxel_paths``: ``{'bin': path, 'occluded': path}``, raw voxel files of the data set
     - ``prepare_hint``: the command that makes the files
 
     Samples are sorted by sequence and frame. A frame that an offset leads to and that the sequence
@@ -171,6 +172,10 @@ class SSCDataset(BaseDataset):
             lidar2cam=np.stack(lidar2cam),
             frame2ref=np.stack(frame2ref),
             frames=[self._frame_paths(name, target, len(frame_id)) for target, _, _ in chosen],
+            voxel_paths={
+                kind: join(self.data_prefix['sequences'], name, 'voxels', f'{frame_id}.{kind}')
+                for kind in ('bin', 'occluded')
+            },
             prepare_hint=self.prepare_hint,
         )
         if sample['labelled']:

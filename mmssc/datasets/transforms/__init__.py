@@ -16,6 +16,7 @@ from .photometric import JitterSSCColors
 from .prepared_frame import LoadPreparedFrame
 from .targets import FrustumTargets, MaskVoxelRange, PoolVoxelLabels
 from .view_volumes import AddViewVolumes
+from .visibility import LoadVisibilityMasks
 from .volume_flips import FlipVolumes, TransposeVolumes
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     'LoadPreparedFrame',
     'LoadPseudoLidar',
     'LoadSSCImages',
+    'LoadVisibilityMasks',
     'LoadVoxelLabels',
     'MaskVoxelRange',
     'MoveOriginToGrid',
