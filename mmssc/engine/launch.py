@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
+from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmssc.compat import init_cpu_process_group
@@ -160,11 +161,16 @@ def build_runner(cfg: Config) -> Runner:
         cfg.model_wrapper_cfg.setdefault('broadcast_buffers', False)
         unused = cfg.get('find_unused_parameters', False)
         cfg.model_wrapper_cfg.setdefault('find_unused_parameters', unused)
-    if 'runner_type' in cfg:
-        from mmengine.registry import RUNNERS
-
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    deterministic = cfg.get('randomness', {}).get('deterministic', False)
+    if deterministic:
+        # cuBLAS reads it when it is first used.
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if deterministic:
+        # mmengine makes an error of every operation without a deterministic kernel, such as
+        # trilinear up-sampling on CUDA; a warning names it and training goes on.
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return runner
 
 
 def run_main(main: Callable[[], None]) -> None:

@@ -4,9 +4,11 @@ import weakref
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner, set_random_seed
 
 from mmssc.engine.launch import (
     add_common_arguments,
+    build_runner,
     close_process_group,
     enable_amp,
     find_resume_checkpoint,
@@ -95,6 +97,19 @@ def test_newest_checkpoint_is_found(tmp_path):
     # A run that was killed while it wrote that file.
     (tmp_path / 'last_checkpoint').write_text('')
     assert find_resume_checkpoint(tmp_path) == str(tmp_path / 'epoch_10.pth')
+
+
+def test_deterministic_runs_warn_where_torch_has_no_such_kernel(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, 'deterministic', False)
+    monkeypatch.setenv('CUBLAS_WORKSPACE_CONFIG', ':16:8')
+    # All that mmengine's Runner does with the setting.
+    monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: set_random_seed(0, deterministic=True))
+    try:
+        build_runner(Config(dict(launcher='none', randomness=dict(deterministic=True))))
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 class Missing(torch.utils.data.Dataset):
