@@ -10,6 +10,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmssc.errors import DataError
 from mmssc.models.layers import (
     SemanticDiffusion,
     SparseGuidance,
@@ -74,6 +75,7 @@ class SGNHead(BaseModule):
         super().__init__(init_cfg)
         self.num_classes = num_classes
         self.min_proposals, self.max_proposals = min_proposals, max_proposals
+        self.coarse_labels = f'gt_voxels_1_{scale_factor}'
         half = embed_dims // 2
         self.points_head = MODELS.build(points_head)
         self.bottleneck = nn.Conv3d(embed_dims, embed_dims, 3, padding=1)
@@ -124,9 +126,17 @@ class SGNHead(BaseModule):
         )
 
     def guide(self, lifted: Tensor, points: Sequence[Tensor]) -> dict[str, Tensor]:
-        """The part before the diffusion; see :meth:`forward` for the arrays."""
+        """The part before the diffusion; see :meth:`forward` for the arrays.
+
+        Raises:
+            DataError: The points head works at another resolution than the lifted features.
+        """
         x3d = self.bottleneck(lifted)
         pts_occ, guidance, pts_voxel = self.points_head(points)
+        if pts_occ.shape[1:] != x3d.shape[2:]:
+            expected, found = tuple(x3d.shape[2:]), tuple(pts_occ.shape[1:])
+            hint = 'feature_scale of the model has to be that of the points_head (2)'
+            raise DataError('SGNHead', 'shape of the proposals', expected, found, hint)
         proposal = select_proposals(pts_occ, self.min_proposals, self.max_proposals)
         batch_size, channels, *shape = x3d.shape
         rows = x3d.permute(0, 2, 3, 4, 1).reshape(-1, channels)
@@ -161,7 +171,8 @@ class SGNHead(BaseModule):
         Args:
             lifted: (B, C, X, Y, Z).
             points: Per sample (M, 3).
-            data_samples: With ``gt_voxels`` (sX, sY, sZ) and ``gt_voxels_1_2`` (X, Y, Z).
+            data_samples: With ``gt_voxels`` (sX, sY, sZ) and ``gt_voxels_1_s`` (X, Y, Z), s being
+                the ``scale_factor``.
 
         Raises:
             DataError: A target is missing or has another size than the prediction.
@@ -175,7 +186,7 @@ class SGNHead(BaseModule):
         """Losses of the arrays of :meth:`forward`."""
         logits, occ = outputs['ssc_logit'], outputs['pts_occ']
         losses = volume_losses(self.volume_losses, logits, data_samples)
-        coarse = stack_targets(data_samples, 'gt_voxels_1_2', occ.shape[1:])
+        coarse = stack_targets(data_samples, self.coarse_labels, occ.shape[1:])
         if len(self.seed_losses):
             proposal = outputs['proposal']
             batch_index = proposal.nonzero()[:, 0]

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
-from tiny_sgn import build_tiny_sgn, collate, make_sample
+from mmengine.config import Config
+from tiny_sgn import BASE, GRID, build_tiny_sgn, collate, make_sample
 
 from mmssc.errors import DataError
 from mmssc.models.heads.sgn_head import select_proposals
+from mmssc.registry import MODELS
 
 
 def test_proposals_are_the_positive_logits_of_each_sample():
@@ -43,3 +45,13 @@ def test_missing_and_wrong_targets_name_the_sample():
     data['data_samples'][0].gt_voxels = torch.zeros(8, 8, 8, dtype=torch.uint8)
     with pytest.raises(DataError, match=r'gt_voxels: expected \(32, 32, 8\)'):
         model(**data, mode='loss')
+
+
+def test_another_resolution_than_that_of_the_points_head_is_named():
+    config = Config.fromfile(BASE).model
+    config.backbone.update(depth=18, init_cfg=None)
+    config.neck.update(in_channels=[256], out_channels=16)
+    config.head.update(embed_dims=16, diffusion_depth=1)
+    model = MODELS.build(dict(config, voxel_grid=GRID.to_dict(), feature_scale=4))
+    with pytest.raises(DataError, match=r'proposals: expected \(8, 8, 2\), found \(16, 16, 4\)'):
+        model(**collate(model, make_sample(3)), mode='tensor')
