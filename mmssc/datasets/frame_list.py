@@ -55,10 +55,18 @@ class FrameFile:
     Args:
         path: Template with ``{frame_id}``, relative to the data root or absolute.
         format: Name in :data:`mmssc.datasets.frame_files.FORMATS`.
+
+    Raises:
+        DataError: The template has no ``{frame_id}``.
     """
 
     path: str
     format: str
+
+    def __post_init__(self) -> None:
+        # One file would serve every frame in silence.
+        if '{frame_id}' not in self.path:
+            raise DataError('files', 'path', 'a path with {frame_id}', repr(self.path))
 
     def of(self, frame_id: str) -> str:
         """Path of one frame's file."""

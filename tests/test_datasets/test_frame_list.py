@@ -55,6 +55,8 @@ def test_fine_factor_is_optional(tmp_path, content):
 
 def test_template():
     assert FrameFile('a/{frame_id}/{frame_id}.npz', 'prepared').of('7') == 'a/7/7.npz'
+    with pytest.raises(DataError, match=r"a path with \{frame_id\}, found 'seg.png'"):
+        FrameFile('seg.png', 'ids')
     assert camera_matrix((1, 2, 3, 4)).tolist() == [[1, 0, 3], [0, 2, 4], [0, 0, 1]]
 
 

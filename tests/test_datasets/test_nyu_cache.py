@@ -189,6 +189,15 @@ def test_the_data_set_reads_the_cache_as_it_reads_the_files(tmp_path, monkeypatc
     assert frames[1].origin == ((0.5, 1.5, 2.5) if source == 'nyu' else None)
 
 
+def test_a_source_that_is_not_there_is_named(tmp_path):
+    write_nyu_tree(tmp_path)
+    path = tmp_path / 'nyu_infos_train.json'
+    text = f"{path}: source 'kinect': expected files of it, found only .*'nyu'"
+    with pytest.raises(DataError, match=text):
+        cache_frames(dict(mini=path), tmp_path / 'out', 12, 'kinect')
+    assert not (tmp_path / 'out').exists()
+
+
 def test_a_frame_whose_pose_cannot_be_fitted_is_named(tmp_path):
     write_nyu_tree(tmp_path)
     command = [sys.executable, TOOL, tmp_path, '--out', tmp_path / 'out', '--splits', 'train']

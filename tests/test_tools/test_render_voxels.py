@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tool_runs import ROOT, tool_environment
 
-from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
+from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
 from mmssc.datasets.kitti_format import write_raw_labels, write_voxel_bits, write_voxel_labels
 
 GRID = ['--grid-shape', '8', '8', '4', '--voxel-size', '1', '--grid-origin', '0', '-4', '-2']
@@ -43,6 +43,18 @@ def test_runs_as_a_command_without_a_display(tmp_path, raw):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / '000000.png')
+
+
+def test_volumes_of_nyu(tmp_path, run_tool):
+    labels = np.zeros((60, 36, 60), np.uint8)
+    labels[:, :2] = NYUDataset.METAINFO['classes'].index('floor')
+    write_voxel_labels(tmp_path / 'room.npy', labels)
+    status, out, _ = run_tool(tmp_path / 'room.npy', '--dataset', 'nyu')
+    assert status == 0 and out.strip() == str(tmp_path / 'room.png')
+    assert NYUDataset.METAINFO['palette'][2] in colors_of(tmp_path / 'room.png')
+    (tmp_path / 'room.label').write_bytes(b'12')
+    status, _, error = run_tool(tmp_path / 'room.label', '--dataset', 'nyu')
+    assert status == 2 and 'This data set has no raw ids' in error
 
 
 def colors_of(path: Path) -> set[tuple[int, ...]]:

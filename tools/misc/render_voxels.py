@@ -1,8 +1,8 @@
 """Draw label volumes: PNG, bird's-eye view, PLY, GLB or a one-file HTML viewer. No display needed.
 
-Reads ``.label`` (raw ids, uint16) and ``.npy`` (train ids). Voxels without a label are hidden.
-With ``--truth`` a second volume is drawn next to every first one, and predictions are hidden where
-it has no label.
+Reads ``.label`` (raw ids, uint16; not of NYU) and ``.npy`` (train ids). Voxels without a label are
+hidden. With ``--truth`` a second volume is drawn next to every first one, and predictions are
+hidden where it has no label.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
+from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
 from mmssc.datasets.kitti_format import read_raw_labels, read_voxel_bits, read_voxel_labels
 from mmssc.datasets.strict_files import read_rgb
 from mmssc.errors import DataError, MMSSCError
@@ -28,7 +28,11 @@ from mmssc.visualization.scene import (
 )
 from mmssc.visualization.voxel_faces import visible_labels
 
-DATASETS = {'semantickitti': SemanticKITTIDataset, 'sscbench-kitti360': SSCBenchKITTI360Dataset}
+DATASETS = {
+    'semantickitti': SemanticKITTIDataset,
+    'sscbench-kitti360': SSCBenchKITTI360Dataset,
+    'nyu': NYUDataset,
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,7 +73,7 @@ def make_grid(arguments: argparse.Namespace, meta: dict[str, Any]) -> VoxelGrid:
 
 def read_labels(path: Path, dataset: type, grid: VoxelGrid) -> np.ndarray:
     """Train ids (X, Y, Z) uint8 from a file of either kind."""
-    if path.suffix == '.label':
+    if path.suffix == '.label' and hasattr(dataset, 'train_labels'):
         raw = read_raw_labels(path, grid.shape)
         return dataset.train_labels(raw, np.zeros(grid.shape, dtype=bool))
     if path.suffix == '.npy':
@@ -79,7 +83,8 @@ def read_labels(path: Path, dataset: type, grid: VoxelGrid) -> np.ndarray:
             raise DataError(path, 'class ids', f'below {len(dataset.METAINFO["classes"])}', highest,
                             'Is --dataset the right one?')  # fmt: skip
         return labels
-    raise DataError(path, 'suffix', '.label (raw ids) or .npy (train ids)', path.suffix)
+    hint = None if hasattr(dataset, 'train_labels') else 'This data set has no raw ids: .npy'
+    raise DataError(path, 'suffix', '.label (raw ids) or .npy (train ids)', path.suffix, hint)
 
 
 def render(arguments: argparse.Namespace) -> None:

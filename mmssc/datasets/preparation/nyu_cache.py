@@ -80,6 +80,11 @@ def cache_frames(
                 yield frame.frame_id, arrays
                 bar.update()
 
+    for name, split in splits.items():
+        for wanted in (source, label_source):
+            if wanted not in split.files:
+                found = sorted(set(split.files) - {SHARED})
+                raise DataError(lists[name], f'source {wanted!r}', 'files of it', f'only {found}')
     out = Path(out)
     write_frame_cache(out / CACHE_NAME, frames())
     lists_out = {}
@@ -98,8 +103,6 @@ def _files(
     """Key -> file, of the keys that a cache holds."""
     table = dict(split.files.get(SHARED, {}))
     for name in (source, label_source):
-        if name not in split.files:
-            raise DataError('info list', f'source {name!r}', 'one of it', sorted(split.files))
         for key, file in split.files[name].items():
             if (key in _LABEL_KEYS) == (name == label_source) or source == label_source:
                 table[key] = file
