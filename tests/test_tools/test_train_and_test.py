@@ -126,6 +126,16 @@ def test_two_processes_on_the_cpu(run_tool, tmp_path):
         ('test.py', [TOY_CONFIG, 'x.pth'], 'x.pth: expected a checkpoint'),
         ('misc/print_config.py', ['nowhere.py'], 'nowhere.py: expected a config file'),
         ('analysis_tools/benchmark.py', ['nowhere.py'], 'nowhere.py: expected a config file'),
+        (
+            'analysis_tools/check_parity.py',
+            ['sgn-tiny', '--units', 'x', '--config', 'nowhere.py'],
+            'nowhere.py: expected a config file',
+        ),
+        (
+            'model_converters/import_checkpoint.py',
+            ['sgn', 'x.pth', 'y.pth', '--config', 'nowhere.py'],
+            'nowhere.py: expected a config file',
+        ),
         ('test.py', [TOY_CONFIG, 'x.pth', '--format-only'], '--output-dir go together'),
         ('dist_train.sh', ['config.py'], 'usage:'),
         ('dist_test.sh', ['config.py', 'x.pth'], 'usage:'),

@@ -12,6 +12,7 @@ import time
 
 import torch
 
+from mmssc.apis.model_loading import read_config
 from mmssc.errors import DataError
 from mmssc.plugins import import_project
 from mmssc.testing.parity import ParityCase, ParityReport
@@ -50,16 +51,14 @@ def run_checks(args: argparse.Namespace) -> ParityReport:
     """Compare everything that the command line names.
 
     Raises:
-        DataError: A file is no case file, or not one of this method.
+        DataError: A file is no case file, or not one of this method; or there is no such config.
     """
     if args.device != 'cpu':
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
     model_config = None
     if args.config:
-        from mmengine.config import Config
-
-        model_config = Config.fromfile(args.config).model
+        model_config = read_config(args.config).model
     if args.project:
         import_project(args.project, 'parity')
     options = ParityOptions(args.forward_only, args.device, model_config)

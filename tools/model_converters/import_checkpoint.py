@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mmssc import __version__
+from mmssc.apis.model_loading import read_config
 from mmssc.errors import DataError
 from mmssc.models.checkpoint_import import (
     METHODS,
@@ -44,16 +45,14 @@ def convert(args: argparse.Namespace) -> ImportReport:
     """Read, convert and write.
 
     Raises:
-        DataError: The source is not a complete checkpoint of the method.
+        DataError: The source is not a complete checkpoint of the method, or no such config.
     """
     if args.project:
         import_project(args.project, 'checkpoints')
     method = get_method(args.method)
     expected = None
     if args.config:
-        from mmengine.config import Config
-
-        expected = MODELS.build(Config.fromfile(args.config).model).state_dict()
+        expected = MODELS.build(read_config(args.config).model).state_dict()
     state = read_state_dict(args.src)
     direction = 'exported_from' if args.export else 'imported_from'
     meta = {'method': method.name, direction: Path(args.src).name, 'mmssc_version': __version__}
