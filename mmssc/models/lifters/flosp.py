@@ -145,16 +145,16 @@ def lift_features(features: Tensor, pixels: Tensor, visible: Tensor, stride: int
     batch_size, num_frames, channels, height, width = features.shape
     cells = pixels[..., 1].div(stride, rounding_mode='floor') * width
     cells = cells + pixels[..., 0].div(stride, rounding_mode='floor')
-    # One row of zeros after the cells of each sample, for voxels that are not seen.
-    cells = torch.where(visible, cells, height * width)
-    start = torch.arange(batch_size, device=cells.device) * (height * width + 1)
-    cells = cells + start[:, None, None]
-    rows = F.pad(features.flatten(3).transpose(2, 3), (0, 0, 0, 1))
-    total = rows.new_zeros(())
-    for frame in range(num_frames):
-        table = rows[:, frame].reshape(-1, channels)
-        total = total + table.index_select(0, cells[:, frame].reshape(-1))
-    total = total.unflatten(0, (batch_size, -1))
+    # Row 0 is for voxels that are not seen; then the cells, frame by frame.
+    start = torch.arange(batch_size * num_frames, device=cells.device) * (height * width) + 1
+    cells = torch.where(visible, cells + start.view(batch_size, num_frames, 1), 0)
+    rows = features.flatten(3).transpose(2, 3).reshape(-1, channels)
+    table = F.pad(rows, (0, 0, 1, 0))
     if num_frames == 1:
-        return total
-    return total / visible.sum(dim=1).clamp(min=1).to(total.dtype)[..., None]
+        return table.index_select(0, cells.flatten()).unflatten(0, (batch_size, -1))
+    # Sums in float32 at least; the gradient skips row 0.
+    wide = table.to(torch.promote_types(table.dtype, torch.float32))
+    bags = cells.transpose(1, 2).reshape(-1, num_frames)
+    total = F.embedding_bag(bags, wide, mode='sum', padding_idx=0).unflatten(0, (batch_size, -1))
+    seen_by = visible.sum(dim=1).clamp(min=1).to(total.dtype)
+    return (total / seen_by[..., None]).to(features.dtype)

@@ -1,5 +1,6 @@
 """Lifting against the reference's figures."""
 
+import pytest
 import torch
 
 from mmssc.models.lifters import FLoSP, lift_features
@@ -27,6 +28,31 @@ def test_batch_equals_its_samples(unit_cases):
     for number in range(2):
         alone = lift_features(*(value[number : number + 1] for value in batch), 16)
         assert torch.equal(both[number], alone[0])
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_several_frames_are_summed_frame_by_frame(dtype):
+    """Values and gradients; sums of half precision run in float32."""
+    torch.manual_seed(0)
+    features = torch.randn(2, 3, 4, 6, 8).to(dtype).requires_grad_()
+    pixels = torch.stack((torch.randint(128, (2, 3, 50)), torch.randint(96, (2, 3, 50))), -1)
+    visible = torch.rand(2, 3, 50) < 0.5
+    weights = torch.randn(2, 50, 4)
+    output = lift_features(features, pixels, visible, 16)
+    assert output.dtype == dtype
+    (gradient,) = torch.autograd.grad((output.float() * weights).sum(), features)
+
+    total = torch.zeros(2, 50, 4)
+    for sample in range(2):
+        for frame in range(3):
+            u, v = (pixels[sample, frame] // 16).unbind(1)
+            seen = features[sample, frame, :, v, u].t().float()
+            total[sample] = total[sample] + seen * visible[sample, frame, :, None]
+    expected = (total / visible.sum(1).clamp(min=1)[..., None]).to(dtype)
+    assert torch.equal(output, expected)
+    (wanted,) = torch.autograd.grad((expected.float() * weights).sum(), features)
+    torch.testing.assert_close(gradient, wanted, rtol=1e-5 if dtype == torch.float32 else 2e-2,
+                               atol=1e-6 if dtype == torch.float32 else 2e-2)  # fmt: skip
 
 
 def test_invisible_voxels_are_zero_and_get_no_gradient():
