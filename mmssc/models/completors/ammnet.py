@@ -46,6 +46,9 @@ class AMMNet(RGBDCompletor):
         network: Arguments of :class:`RGBDCompletor`.
     """
 
+    # A trained file has its discriminator, which prediction does without.
+    spare_weights = (f'{_DISCRIMINATOR}.',)
+
     def __init__(
         self,
         *,
