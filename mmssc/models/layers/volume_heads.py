@@ -67,7 +67,8 @@ class ResidualASPP3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, X, Y, Z) to the same shape."""
-        return F.relu(x + torch.stack([branch(x) for branch in self.branches]).sum(dim=0))
+        first, *others = (branch(x) for branch in self.branches)
+        return F.relu(x + sum(others, first))
 
 
 class DilatedSegmentationHead(ResidualASPP3d):

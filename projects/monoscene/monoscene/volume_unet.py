@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -28,6 +29,10 @@ class ContextVolumeUNet(BaseModule):
         shape: (X, Y, Z) of the lifted features, multiples of 4.
         scale_factor: Resolution of the prediction over that of the features, 1 or 2.
         num_relations: Relations of the context prior, 4 or 2.
+        channels_last_head: Keep the volumes of the head channels last in memory. A CPU then takes
+            half the time for its 3x3x3 convolutions of few channels, but PyTorch sums the
+            statistics of its normalisations in single precision (training; with 2 million voxels a
+            variance was seen 1e-3 off).
 
     Raises:
         DataError: A size does not fit.
@@ -40,6 +45,7 @@ class ContextVolumeUNet(BaseModule):
         shape: Sequence[int],
         scale_factor: int = 2,
         num_relations: int = 4,
+        channels_last_head: bool = False,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -54,7 +60,7 @@ class ContextVolumeUNet(BaseModule):
         self.up1 = UpsampleBlock3D(2 * channels, channels)
         width = channels // scale_factor
         self.up0 = UpsampleBlock3D(channels, width) if scale_factor == 2 else nn.Identity()
-        self.head = _Head(width, num_classes)
+        self.head = _Head(width, num_classes, channels_last_head)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Classify the voxels.
@@ -89,11 +95,14 @@ def _down_stage(channels: int) -> nn.Sequential:
 class _Head(nn.Module):
     """Convolution, dilated residual branches, classifier."""
 
-    def __init__(self, channels: int, num_classes: int) -> None:
+    def __init__(self, channels: int, num_classes: int, channels_last: bool) -> None:
         super().__init__()
+        self.layout = torch.channels_last_3d if channels_last else torch.contiguous_format
         self.conv_in = nn.Conv3d(channels, channels, 3, padding=1)
         self.aspp = ResidualASPP3d(channels)
         self.classifier = nn.Conv3d(channels, num_classes, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.aspp(F.relu(self.conv_in(x))))
+        x = x.contiguous(memory_format=self.layout)
+        # Losses go through the logits class by class, so these are never channels last.
+        return self.classifier(self.aspp(F.relu(self.conv_in(x)))).contiguous()

@@ -130,6 +130,26 @@ def test_context_of_a_voxel_is_the_weighted_sum_over_mega_voxels():
     assert ContextRelationLoss(3)(logits, target).isfinite()
 
 
+def test_layout_of_the_head_changes_nothing():
+    net = dict(type='mmssc.ContextVolumeUNet', channels=16, num_classes=3, shape=(16, 16, 8))
+    plain, last = (MODELS.build(dict(**net, channels_last_head=on)).head for on in (False, True))
+    last.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 8, 32, 32, 16)
+    assert last.conv_in(x.contiguous(memory_format=last.layout)).stride(1) == 1
+    with torch.no_grad():
+        torch.testing.assert_close(last.eval()(x), plain.eval()(x), rtol=1e-5, atol=1e-5)
+    # Training in double precision: in single precision a gate of a ReLU may flip.
+    x = x.double().requires_grad_()
+    weight = torch.randn(2, 3, 32, 32, 16).double()
+    results = []
+    for head in (plain.double().train(), last.double().train()):
+        logits = head(x)
+        assert logits.is_contiguous()
+        wanted = (x, *head.parameters())
+        results.append((logits, *torch.autograd.grad((logits * weight).sum(), wanted)))
+    torch.testing.assert_close(results[1], results[0], rtol=1e-9, atol=1e-9)
+
+
 def test_wrong_sizes_are_refused():
     net = dict(type='mmssc.ContextVolumeUNet', channels=8, num_classes=3)
     with pytest.raises(DataError, match='multiples of 4'):
