@@ -57,6 +57,7 @@ RAW_TO_CLASS = np.array(
 RAW_TO_CLASS.setflags(write=False)
 _HEADER_BYTES = 19 * 4
 _MILLIMETRES = np.float32(1000)
+_SATURATED = np.iinfo(np.uint16).max
 
 
 # --- depth -------------------------------------------------------------------------------------
@@ -103,9 +104,11 @@ def read_plain_depth_mm(
 ) -> np.ndarray:
     """Read a depth image in plain millimetres, as most RGB-D cameras write: 16-bit PNG.
 
+    65535, the largest value there is, means "none" like 0: so some cameras mark missing depth.
     Args, returns and errors as :func:`read_nyu_depth`.
     """
-    return _read_png(path, image_size).astype(np.float32) / _MILLIMETRES
+    stored = _read_png(path, image_size)
+    return np.where(stored == _SATURATED, 0, stored).astype(np.float32) / _MILLIMETRES
 
 
 def write_nyu_depth(path: str | PathLike[str], depth: np.ndarray) -> None:
@@ -121,9 +124,12 @@ def write_plain_depth_mm(path: str | PathLike[str], depth: np.ndarray) -> None:
     """Write (H, W) metres, 0 = none, as a PNG of whole millimetres.
 
     Raises:
-        DataError: As :func:`write_nyu_depth`.
+        DataError: As :func:`write_nyu_depth`, or 65.535 m, which would read back as "none".
     """
-    _write_png(path, _to_millimetres(path, depth))
+    millimetres = _to_millimetres(path, depth)
+    if (millimetres == _SATURATED).any():
+        raise DataError(path, 'depth', 'at most 65.534 m', 65.535)
+    _write_png(path, millimetres)
 
 
 def _to_millimetres(path: str | PathLike[str], depth: np.ndarray) -> np.ndarray:

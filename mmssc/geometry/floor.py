@@ -53,6 +53,7 @@ def level_camera(
     max_angle: float = math.radians(40),
     heights: tuple[float, float] = (0.4, 2.5),
     tolerance: float = 0.01,
+    max_depth: float = 8.0,
 ) -> Tensor:
     """Pose of a camera from the floor that it sees.
 
@@ -68,6 +69,7 @@ def level_camera(
         heights: Smallest and largest height of the camera over the floor, metres.
         tolerance: Distance of a point that counts as on the plane, up to a depth of 1.5 m; grows
             with the square of the depth, as a depth camera's noise does (metres).
+        max_depth: Points farther away play no part (metres).
 
     Returns:
         (4, 4) float32, as :func:`tilted_camera`: world z up, floor at z = 0, camera at x = y = 0
@@ -77,7 +79,8 @@ def level_camera(
         DataError: See :func:`check_depth_camera`, or no floor is seen.
     """
     check_depth_camera(depth, cam2img, torch.eye(4))
-    grid = _coarse_points(depth.cpu().double(), cam2img.cpu().double())
+    near = torch.where(depth <= max_depth, depth, 0.0)
+    grid = _coarse_points(near.cpu().double(), cam2img.cpu().double())
     normals, here = _local_normals(grid)
     points = grid[grid[..., 2] > 0]
     slack = tolerance * (points[:, 2] / _NEAR).square().clamp_min(1)

@@ -66,7 +66,8 @@ def test_every_16_bit_value_of_a_depth_image():
 @given(st.integers(0, 1000))
 @in_folder
 def test_depth_round_trip(tmp_path, kind, seed):
-    millimetres = np.random.default_rng(seed).integers(0, 65536, (5, 7))
+    millimetres = np.random.default_rng(seed).integers(0, 65535, (5, 7))
+    millimetres[0, :2] = 0, 65534
     write, read = dict(
         nyu=(nyu.write_nyu_depth, nyu.read_nyu_depth),
         plain=(nyu.write_plain_depth_mm, nyu.read_plain_depth_mm),
@@ -75,6 +76,15 @@ def test_depth_round_trip(tmp_path, kind, seed):
     depth = read(tmp_path / 'depth.png', (5, 7))
     assert depth.dtype == np.float32
     assert np.array_equal(depth, millimetres.astype(np.float32) / np.float32(1000))
+
+
+def test_the_largest_plain_value_is_no_depth(tmp_path):
+    stored = np.uint16([[65535, 65534, 0], [1, 65535, 2000]])
+    Image.fromarray(stored).save(tmp_path / 'depth.png')
+    depth = nyu.read_plain_depth_mm(tmp_path / 'depth.png')
+    assert np.array_equal(np.round(depth * 1000), [[0, 65534, 0], [1, 0, 2000]])
+    with pytest.raises(DataError, match='at most 65.534 m'):
+        nyu.write_plain_depth_mm(tmp_path / 'other.png', np.full((2, 2), 65.535))
 
 
 # --- ids ------------------------------------------------------------------------------------

@@ -56,6 +56,17 @@ def test_table_over_a_floor_is_not_the_floor():
     assert float(level_camera(depth, CAMERA)[2, 3]) == pytest.approx(1.6, abs=0.03)
 
 
+def test_depth_beyond_the_room_plays_no_part():
+    """What some cameras write where they measure nothing."""
+    pose = tilted_camera(1.2, math.radians(20))
+    depth = depth_of_planes(pose, ROOM)
+    depth[:10] = 0
+    expected = level_camera(depth, CAMERA)
+    assert torch.equal(level_camera(torch.where(depth > 0, depth, 65.535), CAMERA), expected)
+    with pytest.raises(DataError, match='floor'):
+        level_camera(torch.full(IMAGE, 65.535), CAMERA)
+
+
 def test_no_floor_in_view():
     wall = depth_of_planes(tilted_camera(1.2), [((0.0, 1, 0), 2.0)])
     with pytest.raises(DataError, match='floor.*Give the height and the tilt'):
