@@ -120,6 +120,12 @@ class SSCDataset(BaseDataset):
             raise DataError(
                 self.ann_file, 'data_list', 'at least one sample', 'none', self.prepare_hint
             )
+        name, found = self._metainfo.get('dataset'), info['metainfo']['dataset']
+        if name not in (None, found):
+            # Another data set means other poses and classes.
+            hint = f'{type(self).__name__} reads other files; {self.prepare_hint[0].lower()}'
+            hint += self.prepare_hint[1:]
+            raise DataError(self.ann_file, 'metainfo.dataset', name, found, hint)
         self._metainfo['voxel_grid'] = info['metainfo']['voxel_grid'].to_dict()
         lidar = {
             name: self.lidar_poses(sequence['poses'], sequence['lidar2cam'])

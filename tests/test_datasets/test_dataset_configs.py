@@ -32,7 +32,7 @@ def write_tree(root, dataset, prefix, sequence, image_size):
     """One labelled frame, without the pooled labels."""
     info = {
         'metainfo': {
-            'dataset': 'x', 'split': 'val', 'format_version': 1,
+            'dataset': dataset.METAINFO['dataset'], 'split': 'val', 'format_version': 1,
             'voxel_grid': dataset.METAINFO['voxel_grid'],
         },
         'sequences': {

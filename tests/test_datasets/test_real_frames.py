@@ -49,7 +49,7 @@ def packed(request, real_frames, tmp_path):
         kf.write_velodyne(tmp_path / f'points/{sequence}/{n:06d}.bin', scan)
     info = {
         'metainfo': {
-            'dataset': 'x', 'split': 'val', 'format_version': 1, 'voxel_grid': GRID,
+            'dataset': 'SemanticKITTI', 'split': 'val', 'format_version': 1, 'voxel_grid': GRID,
         },
         'sequences': {
             sequence: {

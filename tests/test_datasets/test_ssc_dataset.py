@@ -73,7 +73,7 @@ def query(root, frames, sequence, offsets, dataset=SemanticKITTIDataset, **kwarg
     """The frames read for each query frame."""
     content = {
         'metainfo': {
-            'dataset': 'x', 'split': 'val', 'format_version': 1,
+            'dataset': dataset.METAINFO['dataset'], 'split': 'val', 'format_version': 1,
             'voxel_grid': dataset.METAINFO['voxel_grid'],
         },
         'sequences': {'a': sequence},
@@ -174,6 +174,18 @@ def test_an_info_file_without_samples_is_refused(tree):
     (tree / INFO).write_text(json.dumps({**content, 'data_list': []}))
     with pytest.raises(DataError, match='data_list: expected at least one sample, found none. Run'):
         build(tree)
+
+
+def test_an_info_file_of_another_data_set_is_refused(tmp_path, kitti360_sequence):
+    query(tmp_path, [3], kitti360_sequence, (), SSCBenchKITTI360Dataset)
+    with pytest.raises(DataError, match='expected SemanticKITTI, found SSCBenchKITTI360') as caught:
+        SemanticKITTIDataset('infos.json', data_root=str(tmp_path))
+    assert 'infos.json: metainfo.dataset' in str(caught.value)
+    assert 'SemanticKITTIDataset reads other files; run: python' in str(caught.value)
+    # Data of one's own in the same layout.
+    SemanticKITTIDataset(
+        'infos.json', data_root=str(tmp_path), metainfo=dict(dataset='SSCBenchKITTI360')
+    )
 
 
 def test_dense_pose_indices_let_a_frame_without_pose_fall_back(tmp_path, kitti360_sequence):

@@ -343,7 +343,7 @@ def _info(layout: SequenceLayout, options: PreparationOptions, split: str) -> di
             data_list.append({'sequence': sequence, 'frame_id': frame, 'labelled': labelled})
     return {
         'metainfo': {
-            'dataset': layout.dataset.__name__.replace('Dataset', ''),
+            'dataset': layout.dataset.METAINFO['dataset'],
             'split': split,
             'format_version': FORMAT_VERSION,
             'voxel_grid': options.grid,
