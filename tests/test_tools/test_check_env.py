@@ -32,6 +32,17 @@ def test_a_wrong_version_is_reported_with_its_fix(run_tool, tmp_path, monkeypatc
     assert lines[-1].startswith('1 problem')
 
 
+def test_a_torch_that_does_not_load_is_reported(run_tool, tmp_path, monkeypatch):
+    (tmp_path / 'torch').mkdir()
+    (tmp_path / 'torch/__init__.py').write_text("raise OSError('libcudart.so: no such file')")
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+    lines = run_tool('misc/check_env.py', status=1).stdout.splitlines()
+    (line,) = (number for number, line in enumerate(lines) if 'import torch.nn' in line)
+    assert 'WRONG' in lines[line] and 'OSError: libcudart.so: no such file' in lines[line]
+    assert '--force-reinstall --no-deps torch' in lines[line + 1]
+    assert 'problem(s)' in lines[-1]
+
+
 def test_arrays_that_torch_cannot_take_are_a_problem(check_env, monkeypatch):
     assert check_env.check_combinations() == []
 

@@ -90,6 +90,8 @@ def check_imports() -> list[Finding]:
     """Packages whose presence does not mean that they work."""
     cv2_fix = f'{INSTALL} --force-reinstall --no-deps opencv-python-headless'
     fixes = {
+        # A module of it: of an installation that was interrupted Python imports the bare folder.
+        'torch.nn': f'{INSTALL} --force-reinstall --no-deps torch',
         'cv2': cv2_fix,
         'pkg_resources': f"{INSTALL} 'setuptools<81'",
         'mmssc': f'{INSTALL} -e .',
@@ -134,11 +136,11 @@ def check_combinations() -> list[Finding]:
 
 def bridge_problem() -> str | None:
     """Why torch and numpy cannot share arrays, or None: torch before 2.3 does not know numpy 2."""
-    try:
-        import numpy as np
-        import torch
-    except ImportError:
+    if import_problem('torch.nn') or import_problem('numpy'):
         return None  # Reported already.
+    import numpy as np
+    import torch
+
     try:
         torch.from_numpy(np.zeros(1))
     except RuntimeError as error:
@@ -148,12 +150,9 @@ def bridge_problem() -> str | None:
 
 def accelerators() -> list[Finding]:
     """Which accelerated operations are active. None of them is needed."""
-    from mmssc.compat import has_compiled_mmcv_ops
-
-    import_error = import_problem('torch')
-    if import_error:
-        return [Finding('torch', import_error, '', f'{INSTALL} torch')]
     import torch
+
+    from mmssc.compat import has_compiled_mmcv_ops
 
     cuda = torch.cuda.is_available()
     device = torch.cuda.get_device_name() if cuda else 'no GPU, or a CPU build of torch'
@@ -207,7 +206,7 @@ def main() -> None:
     warnings.simplefilter('ignore')
     wrong = report('Versions', [check_python(), *map(check_requirement, required())])
     wrong += report('Imports', check_imports() + check_combinations())
-    if import_problem('mmssc') is None:
+    if not (import_problem('mmssc') or import_problem('torch.nn')):
         wrong += report('Accelerated operations (all optional)', accelerators())
     print(f'\n{len(wrong)} problem(s), see the fixes above.' if wrong else '\nAll is well.')
     sys.exit(bool(wrong))
