@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from mmssc.datasets.preparation.frame_jobs import FrameRunner, remove_temporary_files
+from mmssc.datasets.preparation.frame_jobs import (
+    FrameRunner,
+    _interrupts_later,
+    remove_temporary_files,
+)
 from mmssc.datasets.preparation.recipes import RECIPE_NAME, claim_folder, read_recipe
 from mmssc.errors import DataError, MMSSCError
 
@@ -65,6 +70,20 @@ def test_a_pool_reports_and_survives_like_one_process(tmp_path: Path) -> None:
             runner.run(
                 'toy', toy_tasks(tmp_path, {2: 'die'}, 3) + toy_tasks(tmp_path, {2: 'die'}, 3)
             )
+
+
+@pytest.mark.skipif(not hasattr(signal, 'pthread_sigmask'), reason='POSIX signals')
+def test_an_interrupt_while_workers_start_is_not_lost() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    survived = False
+    with pytest.raises(KeyboardInterrupt), _interrupts_later():
+        os.kill(os.getpid(), signal.SIGINT)
+        survived = True
+    assert survived
+    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    with _interrupts_later():
+        pass
 
 
 def test_temporary_files_are_removed(tmp_path: Path) -> None:

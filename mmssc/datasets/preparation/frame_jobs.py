@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Protocol
 
@@ -98,17 +99,27 @@ def _start_worker() -> None:
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
+def _interrupts_later() -> Iterator[None]:
     # Ctrl-C reaches every process of the terminal, but the parent alone decides when to stop:
-    # processes started in here ignore it, from their first instruction on.
-    if threading.current_thread() is not threading.main_thread():
+    # processes started in here inherit the blocked signal, from their first instruction on, and
+    # the parent acts on it when it leaves.
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or not hasattr(signal, 'pthread_sigmask'):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It would unblock the signal if it had to start its process in here.
+    resource_tracker.ensure_running()
+    caught: list[tuple] = []
+    # Where another thread takes the signal, the handler runs all the same.
+    handler = signal.signal(signal.SIGINT, lambda *arguments: caught.append(arguments))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if caught and callable(handler):
+            handler(*caught[0])
 
 
 def _make(task: FrameTask) -> DataError | None:
@@ -193,7 +204,7 @@ class FrameRunner:
             # is not safe.
             context = multiprocessing.get_context('spawn')
             self._pool = ProcessPoolExecutor(self.workers, context, _start_worker)
-        with _without_interrupts():
+        with _interrupts_later():
             for task in tasks:
                 pending[self._pool.submit(_make, task)] = task
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from mmengine.registry import init_default_scope
-from tiny_rgbd import CROSS_ENTROPY, tiny_batch, tiny_network
+from tiny_rgbd import CROSS_ENTROPY, SHAPE, tiny_batch, tiny_network
 from tiny_sgn import build_tiny_sgn, collate, make_sample
 from tiny_sketch import tiny_sketch
 from torch import multiprocessing, nn
@@ -66,7 +66,8 @@ def _batch(kind: str, model: nn.Module, indices: list[int]) -> dict[str, Any]:
     if kind == 'sgn':
         return collate(model, *(make_sample(index) for index in indices))
     inputs, samples = tiny_batch(2)
-    codes = torch.randn(4, 2, 4, 4, 2, 4, generator=torch.Generator().manual_seed(1))[:, indices]
+    generator = torch.Generator().manual_seed(1)
+    codes = torch.randn(4, 2, 4, *(side // 4 for side in SHAPE), generator=generator)[:, indices]
     inputs = {key: value[indices] for key, value in inputs.items()}
     inputs.update(sketch_codes=codes, sketch_noise=codes.flip(0))
     # Elements that are exactly 0 are filled: in float32 rounding decides about some of them.
