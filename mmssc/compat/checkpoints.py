@@ -14,6 +14,7 @@ import os
 import pickle
 import re
 import zipfile
+from collections import Counter
 from functools import cache
 from os import PathLike
 from types import ModuleType
@@ -71,6 +72,8 @@ def _safe_globals() -> dict[str, Any]:
         'mmengine.logging.history_buffer.HistoryBuffer': HistoryBuffer,
         'builtins.getattr': _log_statistic,
         '__builtin__.getattr': _log_statistic,
+        # The milestones of MultiStepLR; torch allows it itself, but not before 2.2.
+        'collections.Counter': Counter,
         'numpy.ndarray': np.ndarray,
         'numpy.dtype': np.dtype,
     }

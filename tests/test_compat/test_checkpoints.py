@@ -82,6 +82,14 @@ def test_getattr_in_a_checkpoint_reaches_log_statistics_only(tmp_path, loader):
         loader(tmp_path / 'bad.pth')
 
 
+def test_milestones_of_a_schedule_are_read(tmp_path, loader):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    state = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 5]).state_dict()
+    torch.save(dict(param_schedulers=[state]), tmp_path / 'epoch.pth')
+    (loaded,) = loader(tmp_path / 'epoch.pth')['param_schedulers']
+    assert loaded['milestones'] == {3: 1, 5: 1}
+
+
 def test_restricted_unpickler_refuses_to_set_the_state_of_a_class():
     stream = (
         b'\x80\x02cmmengine.logging.history_buffer\nHistoryBuffer\n}X\x03\x00\x00\x00minK\x01sb.'
