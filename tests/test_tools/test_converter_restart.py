@@ -149,6 +149,8 @@ def test_a_stopped_run_goes_on(tmp_path: Path, stop: signal.Signals, workers: st
     process = subprocess.Popen(
         command(root, *options), env=tool_environment(), stderr=subprocess.PIPE, text=True,
         start_new_session=True,
+        # A shell ignores the signal in what it runs in the background, tests perhaps.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     folder = root / 'dataset/depth/08'
     while len(list(folder.glob('*.npy'))) < 5:
