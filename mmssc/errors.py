@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from os import PathLike
 from typing import Any
 
-__all__ = ['MMSSCError', 'DataError', 'MissingDependencyError']
+__all__ = ['DataError', 'MMSSCError', 'MissingDependencyError', 'UnsafeCheckpointError']
 
 
 class MMSSCError(Exception):
@@ -45,6 +46,10 @@ class DataError(MMSSCError, ValueError):
     def __reduce__(self) -> tuple:
         # Data loader workers send errors through pickle.
         return type(self), (self.file, self.field, self.expected, self.found, self.hint)
+
+
+class UnsafeCheckpointError(DataError, pickle.UnpicklingError):
+    """A checkpoint holds something that weights do not need, code perhaps; none of it was run."""
 
 
 class MissingDependencyError(MMSSCError, ImportError):

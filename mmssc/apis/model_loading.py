@@ -88,7 +88,8 @@ def init_model(
 
     Args:
         config: File or loaded config.
-        checkpoint: File with weights, read with ``weights_only=True``; None keeps random weights.
+        checkpoint: File with weights, from which only weights and plain values are read; None keeps
+            random weights.
         device: Where the model goes.
         voxel_grid: Predict this box instead of the one the config names. Networks are
             convolutional, so another box in voxels of the same size is sensible; the number of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import io
-import lzma
 import struct
 import zipfile
 import zlib
@@ -19,6 +18,7 @@ from PIL import Image
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
+from mmssc.formats.files import ARCHIVE_ERRORS
 
 __all__ = [
     'NpzArchive', 'read_bytes', 'read_ends', 'read_image_shape', 'read_matrix', 'read_npy',
@@ -27,11 +27,6 @@ __all__ = [
 ]  # fmt: skip
 
 _NPY_MAGIC = b'\x93NUMPY'
-# What zipfile raises on damaged archives: it has no common base class either.
-_ARCHIVE_ERRORS = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, ValueError, EOFError,
-    LookupError, NotImplementedError, RuntimeError, OverflowError, MemoryError,
-)  # fmt: skip
 # What Pillow raises on damaged images: it has no common base class.
 _IMAGE_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error,
@@ -189,7 +184,7 @@ def read_npz(
             names = archive.namelist()
             keys = [key for key in (*required, *optional) if f'{key}.npy' in names]
             members = {key: archive.read(f'{key}.npy') for key in keys}
-    except _ARCHIVE_ERRORS as error:
+    except ARCHIVE_ERRORS as error:
         raise DataError(path, 'archive', 'a complete .npz file', repr(error)) from error
     if not set(required) <= set(members):
         found = ', '.join(sorted(name[:-4] for name in names if name.endswith('.npy')))
@@ -223,7 +218,7 @@ class NpzArchive:
         read_ends(path)
         try:
             self._archive = zipfile.ZipFile(path)
-        except _ARCHIVE_ERRORS as error:
+        except ARCHIVE_ERRORS as error:
             raise DataError(path, 'archive', 'a complete .npz file', repr(error)) from error
 
     def __contains__(self, key: str) -> bool:
@@ -239,7 +234,7 @@ class NpzArchive:
             raise DataError(self.path, 'keys', key, f'{len(self._archive.NameToInfo)} others')
         try:
             member = self._archive.read(f'{key}.npy')
-        except _ARCHIVE_ERRORS as error:
+        except ARCHIVE_ERRORS as error:
             raise DataError(self.path, key, 'an undamaged array', repr(error)) from error
         return _parse_member(member, key, self.path)
 

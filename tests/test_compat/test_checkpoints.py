@@ -1,6 +1,8 @@
-import io
 import os
 import pickle
+import subprocess
+import sys
+from types import ModuleType
 from urllib.error import URLError
 
 import numpy as np
@@ -10,8 +12,8 @@ from mmengine.fileio import LocalBackend
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
-from mmssc.compat import UnsafeCheckpointError, checkpoints, load_checkpoint_file
-from mmssc.errors import DataError
+from mmssc.compat import load_checkpoint_file
+from mmssc.errors import DataError, UnsafeCheckpointError
 
 
 class Malicious:
@@ -27,14 +29,6 @@ class Malicious:
 class TakesAttribute:
     def __reduce__(self):
         return getattr, (HistoryBuffer, '__init__')
-
-
-@pytest.fixture(params=['torch', 'restricted pickle'])
-def loader(request, monkeypatch):
-    """The loader of torch 2.6 and later, and the one for older versions."""
-    if request.param == 'restricted pickle':
-        monkeypatch.setattr(checkpoints, '_native_weights_only', lambda: False)
-    return load_checkpoint_file
 
 
 def mmengine_like_checkpoint() -> dict:
@@ -53,10 +47,10 @@ def mmengine_like_checkpoint() -> dict:
     )
 
 
-def test_mmengine_checkpoint_round_trip(tmp_path, loader):
+def test_mmengine_checkpoint_round_trip(tmp_path):
     saved = mmengine_like_checkpoint()
     torch.save(saved, tmp_path / 'epoch_1.pth')
-    loaded = loader(tmp_path / 'epoch_1.pth')
+    loaded = load_checkpoint_file(tmp_path / 'epoch_1.pth')
     assert torch.equal(loaded['state_dict']['weight'], saved['state_dict']['weight'])
     assert torch.equal(loaded['half'], saved['half'])
     history = loaded['message_hub']['log_scalars']['train/loss']
@@ -66,36 +60,105 @@ def test_mmengine_checkpoint_round_trip(tmp_path, loader):
 
 
 @pytest.mark.parametrize('legacy', [False, True], ids=['zip', 'legacy'])
-def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path, loader, legacy):
+def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path, legacy):
     target = tmp_path / 'executed'
     path = tmp_path / 'bad.pth'
     torch.save(dict(state_dict=Malicious(target)), path, _use_new_zipfile_serialization=not legacy)
     with pytest.raises(UnsafeCheckpointError, match='bad.pth: expected weights') as caught:
-        loader(path)
+        load_checkpoint_file(path)
     assert 'posix.system' in caught.value.found and 'weights_only' not in str(caught.value)
     assert not target.exists()
 
 
-def test_getattr_in_a_checkpoint_reaches_log_statistics_only(tmp_path, loader):
+def test_getattr_in_a_checkpoint_reaches_log_statistics_only(tmp_path):
     torch.save(TakesAttribute(), tmp_path / 'bad.pth')
     with pytest.raises(pickle.UnpicklingError, match='__init__'):
-        loader(tmp_path / 'bad.pth')
+        load_checkpoint_file(tmp_path / 'bad.pth')
 
 
-def test_milestones_of_a_schedule_are_read(tmp_path, loader):
+def test_milestones_of_a_schedule_are_read(tmp_path):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     state = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 5]).state_dict()
     torch.save(dict(param_schedulers=[state]), tmp_path / 'epoch.pth')
-    (loaded,) = loader(tmp_path / 'epoch.pth')['param_schedulers']
+    (loaded,) = load_checkpoint_file(tmp_path / 'epoch.pth')['param_schedulers']
     assert loaded['milestones'] == {3: 1, 5: 1}
 
 
-def test_restricted_unpickler_refuses_to_set_the_state_of_a_class():
-    stream = (
-        b'\x80\x02cmmengine.logging.history_buffer\nHistoryBuffer\n}X\x03\x00\x00\x00minK\x01sb.'
+def test_a_log_history_brings_no_function(tmp_path):
+    history = HistoryBuffer([1.0], [1])
+    history._statistics_methods = {'min': os.system}
+    torch.save(history, tmp_path / 'bad.pth')
+    with pytest.raises(UnsafeCheckpointError, match='posix.system'):
+        load_checkpoint_file(tmp_path / 'bad.pth')
+
+
+@pytest.mark.parametrize(
+    'state',
+    [
+        dict(max_length=3),
+        dict(max_length='3', _log_history=np.zeros(2), _count_history=np.zeros(2)),
+        dict(max_length=3, _log_history=np.zeros(2), _count_history=np.zeros(1)),
+        dict(max_length=3, _log_history=np.zeros((2, 2)), _count_history=np.zeros(2)),
+        dict(max_length=3, _log_history=[1, 2], _count_history=[1, 1]),
+    ],
+)
+def test_a_log_history_is_two_rows_of_numbers(tmp_path, state):
+    history = HistoryBuffer()
+    history.__dict__.clear()
+    history.__dict__.update(state)
+    torch.save(history, tmp_path / 'bad.pth')
+    with pytest.raises(DataError, match='a log history'):
+        load_checkpoint_file(tmp_path / 'bad.pth')
+
+
+def test_callbacks_of_lightning_are_read_without_lightning(tmp_path, monkeypatch):
+    name = 'pytorch_lightning.callbacks.model_checkpoint'
+    kind = type('ModelCheckpoint', (), {'__module__': name})
+    for package in ('pytorch_lightning', 'pytorch_lightning.callbacks', name):
+        monkeypatch.setitem(sys.modules, package, ModuleType(package))
+    sys.modules[name].ModelCheckpoint = kind
+    for legacy in (False, True):
+        path = tmp_path / f'{legacy}.ckpt'
+        content = dict(state_dict={'a': torch.ones(1)}, callbacks={kind: dict(best=0.5)})
+        torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+        loaded = load_checkpoint_file(path)
+        assert loaded['state_dict']['a'].item() == 1
+        assert list(loaded['callbacks'].values()) == [dict(best=0.5)]
+        assert kind not in loaded['callbacks']
+
+
+@pytest.mark.parametrize('key', ['config', 'cfg'])
+def test_text_that_mmengine_would_run_is_kept_from_it(tmp_path, key):
+    """``Runner.resume`` runs ``meta['config']`` as Python; ``cfg``, its own text, it leaves."""
+    torch.save(dict(meta={key: 'gpu_ids = [0]', 'epoch': 1}), tmp_path / 'old.pth')
+    loaded = mmengine_checkpoint.CheckpointLoader.load_checkpoint(
+        str(tmp_path / 'old.pth'), 'cpu', logger='silent'
     )
-    with pytest.raises(pickle.UnpicklingError, match='state of'):
-        checkpoints._restricted_pickle().load(io.BytesIO(stream))
+    assert ('config' in loaded['meta'], loaded['meta']['epoch']) == (False, 1)
+    assert load_checkpoint_file(tmp_path / 'old.pth')['meta'][key] == 'gpu_ids = [0]'
+
+
+def test_other_loads_of_the_process_stay_as_strict_as_they_were(tmp_path):
+    """What our own checkpoints need is allowed nowhere else."""
+    code = """
+import numpy as np, pickle, sys, torch
+import mmssc
+from mmengine.runner import load_checkpoint, save_checkpoint
+from mmssc.compat import load_checkpoint_file
+path = sys.argv[1]
+torch.save(dict(loss=np.float64(0.5), history=np.arange(3)), path)
+assert load_checkpoint_file(path)['loss'] == 0.5
+for allowed in getattr(torch.serialization, 'get_safe_globals', list)():
+    assert allowed.__module__.startswith('torch.'), allowed
+try:
+    torch.load(path, weights_only=True)
+except pickle.UnpicklingError:
+    print('refused')
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(tmp_path / 'own.pth')], capture_output=True, text=True
+    )
+    assert done.stdout == 'refused\n', done.stderr
 
 
 def test_mmengine_loaders_refuse_code(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 import argparse
 import weakref
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -102,8 +103,13 @@ def test_newest_checkpoint_is_found(tmp_path):
 def test_deterministic_runs_warn_where_torch_has_no_such_kernel(monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, 'deterministic', False)
     monkeypatch.setenv('CUBLAS_WORKSPACE_CONFIG', ':16:8')
+
     # All that mmengine's Runner does with the setting.
-    monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: set_random_seed(0, deterministic=True))
+    def build(cfg):
+        set_random_seed(0, deterministic=True)
+        return SimpleNamespace(register_hook=lambda hook: None)
+
+    monkeypatch.setattr(Runner, 'from_cfg', build)
     try:
         build_runner(Config(dict(launcher='none', randomness=dict(deterministic=True))))
         assert torch.are_deterministic_algorithms_enabled()

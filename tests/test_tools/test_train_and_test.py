@@ -98,7 +98,10 @@ def test_a_checkpoint_of_another_model_is_not_scored(run_tool, tmp_path, checkpo
         ('classes.pth', 'classes.pth: classes: expected'),
         ('part.pth', 'part.pth: weights: expected those of InstantCompletor'),
         ('half.pth', 'half.pth: expected a whole file of torch.save'),
-        ('text.pth', 'text.pth: expected weights'),
+        (
+            'text.pth',
+            "expected a whole file of torch.save, found a file that starts with b'no weigh'",
+        ),
     ):
         errors = run_tool('test.py', TOY_CONFIG, name, status=1).stderr
         assert message in errors and 'Traceback' not in errors
@@ -147,3 +150,37 @@ def test_wrong_command_lines_say_what_is_wrong(run_tool, script, args, message):
     status = 2 if 'usage' in message or 'together' in message else 1
     errors = run_tool(script, *args, status=status).stderr
     assert message in errors and 'Traceback' not in errors
+
+
+@pytest.fixture
+def run_to_resume(run_tool, tmp_path):
+    """The content of a checkpoint after one of three epochs, to be changed and resumed from."""
+    run_tool('train.py', TOY_CONFIG, '--work-dir', 'run', '--cfg-options', 'train_cfg.max_epochs=1')
+    return load_checkpoint_file(tmp_path / 'run/epoch_1.pth')
+
+
+def test_resuming_runs_no_text_of_the_checkpoint(run_tool, tmp_path, run_to_resume):
+    """mmengine would run it as a configuration in Python, to count GPUs."""
+    executed = tmp_path / 'executed'
+    run_to_resume['meta']['config'] = f'open({str(executed)!r}, "w").close()\ngpu_ids = []'
+    torch.save(run_to_resume, tmp_path / 'hostile.pth')
+    run_tool('train.py', TOY_CONFIG, '--work-dir', 'next', '--resume', 'hostile.pth')
+    assert (tmp_path / 'next/epoch_3.pth').exists() and not executed.exists()
+
+
+def test_resuming_refuses_a_fused_state_that_is_smaller_than_its_parameter(
+    run_tool, tmp_path, run_to_resume
+):
+    """torch would write behind its end; the checkpoint chooses the state and the kernel."""
+    optimizer = run_to_resume['optimizer']
+    optimizer['param_groups'][0]['fused'] = True
+    torch.save(run_to_resume, tmp_path / 'fused.pth')
+    if hasattr(torch.ops.aten, '_fused_adamw_') and torch.__version__ >= '2.4':  # On the CPU.
+        run_tool('train.py', TOY_CONFIG, '--work-dir', 'fits', '--resume', 'fused.pth')
+    optimizer['state'][0]['exp_avg'] = torch.zeros(1)
+    torch.save(run_to_resume, tmp_path / 'small.pth')
+    errors = run_tool(
+        'train.py', TOY_CONFIG, '--work-dir', 'next', '--resume', 'small.pth', status=1
+    ).stderr
+    expected = 'error: small.pth: optimizer, exp_avg: expected shape (8, 1, 3, 3, 3), found (1,)'
+    assert expected in errors and 'load_from' in errors and 'Traceback' not in errors

@@ -1,4 +1,4 @@
-"""Checkpoint files: weights-only reading, atomic writing."""
+"""Checkpoint files: reading weights and nothing else, atomic writing."""
 
 from __future__ import annotations
 
@@ -29,15 +29,7 @@ def read_state_dict(path: str | PathLike[str]) -> dict[str, Tensor]:
     Raises:
         DataError: There is no such file, it is damaged, holds code, or has no weights.
     """
-    try:
-        content = load_checkpoint_file(path, map_location='cpu')
-    except FileNotFoundError as error:
-        raise DataError(path, expected='a checkpoint', found='no such file') from error
-    except DataError:
-        raise
-    except (OSError, ValueError) as error:
-        found = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(path, expected='a file of torch.save', found=found) from error
+    content = load_checkpoint_file(path)
     state = content if isinstance(content, Mapping) else None
     for name in ('state_dict', 'model'):
         if state and isinstance(state.get(name), Mapping):
@@ -61,7 +53,7 @@ def write_state_dict(
     Args:
         path: Final name of the file.
         state: The weights.
-        meta: Plain values only, so that the file loads weights-only.
+        meta: Plain values only, so that every strict reader takes the file.
     """
     with atomic_write(path) as file:
         torch.save({'meta': dict(meta), 'state_dict': dict(state)}, file)

@@ -28,7 +28,7 @@ def publish_checkpoint(
 
     Args:
         source: A checkpoint of the Runner. mmengine stores the averaged weights as ``state_dict``.
-        target: File to write, atomically; loads with ``weights_only=True``.
+        target: File to write, atomically; it holds weights and plain values.
         half: Store float32 tensors of two and more axes as float16, half of the size. A model
             turns them back into its own type when it loads them; what is left is the rounding.
 

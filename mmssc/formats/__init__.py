@@ -1,0 +1,1 @@
+"""Strict readers of files from outside: what a file may hold is listed, the rest is refused."""

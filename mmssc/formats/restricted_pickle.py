@@ -1,0 +1,318 @@
+"""Reading a pickle that can build listed values only and call nothing of its own choice.
+
+A pickle is a program for a small stack machine. Python's own machine imports what the program
+names and calls it. The one here knows the instructions that build plain values, and a name in the
+program stands for an entry of a table that the caller gives. Nothing is imported, no attribute is
+read or set, and the length of the program and the shape of its result have limits.
+"""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from typing import IO, Any
+
+__all__ = [
+    'Constructor', 'ForbiddenContentError', 'ForeignClass', 'RestrictedUnpickler', 'check_key',
+    'check_nesting',
+]  # fmt: skip
+
+# A checkpoint of two thousand parameters with its optimiser takes about half a million.
+_MAX_INSTRUCTIONS = 5_000_000
+_MAX_VALUES = 10_000_000
+_MAX_DEPTH = 100
+# The hash of a whole number is its remainder by 2**61 - 1; larger ones can be made to collide, and
+# a dict of colliding keys takes forever.
+_MAX_KEY = 2**60
+
+# Instructions whose argument is the value.
+_VALUES = frozenset({
+    'BININT', 'BININT1', 'BININT2', 'LONG1', 'BINFLOAT', 'BINSTRING', 'SHORT_BINSTRING',
+    'BINUNICODE', 'SHORT_BINUNICODE', 'BINUNICODE8', 'BINBYTES', 'SHORT_BINBYTES', 'BINBYTES8',
+})  # fmt: skip
+_CONSTANTS: dict[str, Any] = {'NONE': None, 'NEWTRUE': True, 'NEWFALSE': False}
+_CONTAINERS: dict[str, type] = {
+    'EMPTY_DICT': dict, 'EMPTY_LIST': list, 'EMPTY_TUPLE': tuple, 'EMPTY_SET': set,
+}  # fmt: skip
+_TUPLES = {'TUPLE1': 1, 'TUPLE2': 2, 'TUPLE3': 3}
+
+
+class ForbiddenContentError(pickle.UnpicklingError):
+    """The pickle holds or does something that plain values do not need; it was not carried out.
+
+    Args:
+        found: What it is, e.g. the name that it asks for.
+    """
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__(f'{found} is not allowed in this file')
+
+
+class Constructor:
+    """What a name in the pickle stands for, if the pickle may call it.
+
+    Args:
+        build: Called with the arguments in the pickle. It must check all of them.
+        set_state: Called with a value that ``build`` returned and the state in the pickle, once at
+            most for each value; None refuses a state.
+    """
+
+    def __init__(
+        self, build: Callable[..., Any], set_state: Callable[[Any, Any], None] | None = None
+    ) -> None:
+        self.build, self.set_state = build, set_state
+
+
+class ForeignClass(Constructor):
+    """Stands for a class of a package that is not needed, e.g. as a key; its objects become dicts.
+
+    Args:
+        name: The class, with its module.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(self._new, self._ignore_state)
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f'<class {self.name}, not imported>'
+
+    @staticmethod
+    def _new(*arguments: Any) -> dict[Any, Any]:
+        if arguments:
+            raise ForbiddenContentError('a foreign object that is made of others')
+        return {}
+
+    @staticmethod
+    def _ignore_state(target: Any, state: Any) -> None:
+        """Its attributes are left out."""
+
+
+class RestrictedUnpickler:
+    """Interprets pickles of protocols 2 to 4.
+
+    Args:
+        names: ``'module.name'`` in the pickle -> a :class:`Constructor`, or a constant.
+        load_persistent: Turns a persistent id (of a storage) into a value; None refuses them.
+    """
+
+    def __init__(
+        self, names: Mapping[str, Any], load_persistent: Callable[[Any], Any] | None = None
+    ) -> None:
+        self._names = names
+        self._load_persistent = load_persistent
+
+    def load(self, file: IO[bytes]) -> Any:
+        """The value of the pickle that starts at the file's position, which moves to its end.
+
+        Raises:
+            ForbiddenContentError: It names or does something that plain values do not need.
+            pickle.UnpicklingError: It is damaged.
+        """
+        self._stack: list[Any] = []
+        self._below: list[list[Any]] = []  # The stacks under each mark.
+        self._memo: dict[int, Any] = {}
+        # Values that still may get a state, by identity; the value is held, so it stays unique.
+        self._stateful: dict[int, tuple[Any, Callable[[Any, Any], None]]] = {}
+        try:
+            for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+                if number >= _MAX_INSTRUCTIONS:
+                    raise ForbiddenContentError(f'a pickle of more than {_MAX_INSTRUCTIONS} steps')
+                self._run(opcode.name, argument)
+            (result,) = self._stack
+            return result
+        except pickle.UnpicklingError:
+            raise
+        # What a damaged program runs into: an empty stack, a missing entry, wrong arguments.
+        except (
+            ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError,
+            MemoryError,
+        ) as error:  # fmt: skip
+            raise pickle.UnpicklingError(f'no intact pickle: {error}') from error
+        finally:
+            del self._stack, self._below, self._memo, self._stateful
+
+    def _run(self, name: str, argument: Any) -> None:
+        if name in _VALUES:
+            self._stack.append(argument)
+        elif name in ('BINPUT', 'LONG_BINPUT'):
+            self._memo[argument] = self._stack[-1]
+        elif name in ('BINGET', 'LONG_BINGET'):
+            self._stack.append(self._memo[argument])
+        elif name in _CONSTANTS:
+            self._stack.append(_CONSTANTS[name])
+        elif name in _CONTAINERS:
+            self._stack.append(_CONTAINERS[name]())
+        elif name in _TUPLES:
+            count = _TUPLES[name]
+            self._stack[-count:] = [tuple(self._stack[-count:])]
+        else:
+            instruction = _INSTRUCTIONS.get(name)
+            if instruction is None:
+                raise ForbiddenContentError(f'the instruction {name}')
+            instruction(self, argument)
+
+    def _mark(self, _: None) -> None:
+        self._below.append(self._stack)
+        self._stack = []
+
+    def _pop_to_mark(self) -> list[Any]:
+        items = self._stack
+        self._stack = self._below.pop()
+        return items
+
+    def _memoize(self, _: None) -> None:
+        self._memo[len(self._memo)] = self._stack[-1]
+
+    def _tuple(self, _: None) -> None:
+        items = self._pop_to_mark()
+        self._stack.append(tuple(items))
+
+    def _append(self, _: None) -> None:
+        item = self._stack.pop()
+        self._extend([item])
+
+    def _appends(self, _: None) -> None:
+        items = self._pop_to_mark()
+        self._extend(items)
+
+    def _extend(self, items: list[Any]) -> None:
+        target = self._stack[-1]
+        if type(target) is not list:
+            raise pickle.UnpicklingError(f'a {type(target).__name__} takes no elements')
+        target.extend(items)
+
+    def _add_items(self, _: None) -> None:
+        items = self._pop_to_mark()
+        target = self._stack[-1]
+        if type(target) is not set:
+            raise pickle.UnpicklingError(f'a {type(target).__name__} takes no elements')
+        target.update(check_key(item) for item in items)
+
+    def _set_item(self, _: None) -> None:
+        key, value = self._stack[-2:]
+        del self._stack[-2:]
+        self._update([key, value])
+
+    def _set_items(self, _: None) -> None:
+        items = self._pop_to_mark()
+        self._update(items)
+
+    def _update(self, items: list[Any]) -> None:
+        target = self._stack[-1]
+        if not isinstance(target, dict) or len(items) % 2:
+            raise pickle.UnpicklingError(f'a {type(target).__name__} takes no keys')
+        for key, value in zip(items[::2], items[1::2]):
+            target[check_key(key)] = value
+
+    def _global(self, names: str) -> None:
+        module, _, name = names.partition(' ')
+        self._push_named(f'{module}.{name}')
+
+    def _stack_global(self, _: None) -> None:
+        module, name = self._stack[-2:]
+        del self._stack[-2:]
+        self._push_named(f'{module}.{name}')
+
+    def _push_named(self, name: str) -> None:
+        if name not in self._names:
+            raise ForbiddenContentError(name)
+        self._stack.append(self._names[name])
+
+    def _call(self, _: None) -> None:
+        arguments = self._stack.pop()
+        constructor = self._stack.pop()
+        if not isinstance(constructor, Constructor) or type(arguments) is not tuple:
+            raise ForbiddenContentError(f'a call of a {type(constructor).__name__}')
+        value = constructor.build(*arguments)
+        if constructor.set_state is not None:
+            self._stateful[id(value)] = (value, constructor.set_state)
+        self._stack.append(value)
+
+    def _build(self, _: None) -> None:
+        state = self._stack.pop()
+        value = self._stack[-1]
+        if id(value) not in self._stateful:
+            raise ForbiddenContentError(f'a state for a {type(value).__name__}')
+        _, set_state = self._stateful.pop(id(value))
+        set_state(value, state)
+
+    def _persistent(self, _: None) -> None:
+        if self._load_persistent is None:
+            raise ForbiddenContentError('a reference to data outside')
+        self._stack.append(self._load_persistent(self._stack.pop()))
+
+    def _ignore(self, _: Any) -> None:
+        """What only helps a reader (the protocol, lengths of frames) or ends the loop."""
+
+
+_INSTRUCTIONS: dict[str, Callable[[RestrictedUnpickler, Any], None]] = {
+    'PROTO': RestrictedUnpickler._ignore,
+    'FRAME': RestrictedUnpickler._ignore,
+    'STOP': RestrictedUnpickler._ignore,
+    'MARK': RestrictedUnpickler._mark,
+    'MEMOIZE': RestrictedUnpickler._memoize,
+    'TUPLE': RestrictedUnpickler._tuple,
+    'APPEND': RestrictedUnpickler._append,
+    'APPENDS': RestrictedUnpickler._appends,
+    'ADDITEMS': RestrictedUnpickler._add_items,
+    'SETITEM': RestrictedUnpickler._set_item,
+    'SETITEMS': RestrictedUnpickler._set_items,
+    'GLOBAL': RestrictedUnpickler._global,
+    'STACK_GLOBAL': RestrictedUnpickler._stack_global,
+    'REDUCE': RestrictedUnpickler._call,
+    'NEWOBJ': RestrictedUnpickler._call,
+    'BUILD': RestrictedUnpickler._build,
+    'BINPERSID': RestrictedUnpickler._persistent,
+}
+
+
+def check_key(key: Any) -> Any:
+    """A key of a dict or an element of a set, if finding it again takes a bounded time.
+
+    Raises:
+        ForbiddenContentError: It is no text, no truth value, None or small whole number.
+    """
+    if key is None or isinstance(key, (str, bool, ForeignClass)):
+        return key
+    if isinstance(key, int) and abs(key) < _MAX_KEY:
+        return key
+    kind = type(key).__name__
+    raise ForbiddenContentError(f'a {kind}, or a very large number, as a key')
+
+
+def check_nesting(value: Any, leaves: tuple[type, ...]) -> None:
+    """Refuse values that code which goes through them would not get out of.
+
+    A list can hold itself, and thirty lists that hold the next one twice are a thousand million
+    elements for whoever prints or compares them.
+
+    Args:
+        value: Nested dicts, lists, tuples and sets.
+        leaves: The types that may stand in them, besides None and :class:`ForeignClass`.
+
+    Raises:
+        ForbiddenContentError: Deeper than 100 levels, more than ten million values, or a value of
+            another type.
+    """
+    count = 0
+    levels: list[Iterator[Any]] = [iter((value,))]
+    while levels:
+        for item in levels[-1]:
+            count += 1
+            if count > _MAX_VALUES or len(levels) > _MAX_DEPTH:
+                limits = f'{_MAX_DEPTH} levels or {_MAX_VALUES} values'
+                raise ForbiddenContentError(f'nested values of more than {limits}')
+            if isinstance(item, dict):
+                levels.append(chain(item, item.values()))
+                break
+            if type(item) in (list, tuple, set):
+                levels.append(iter(item))
+                break
+            if not (item is None or isinstance(item, (*leaves, ForeignClass))):
+                raise ForbiddenContentError(f'a {type(item).__name__}, which is no plain value')
+        else:
+            levels.pop()

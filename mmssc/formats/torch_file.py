@@ -1,0 +1,332 @@
+"""Reading what ``torch.save`` wrote, without ``torch.load``.
+
+``torch.load`` keeps its promise not to run code (``weights_only``) for the newest versions of torch
+only: up to 2.5 an archive of TorchScript runs code whatever it is asked, and up to 2.9 a crafted
+file damages memory. Here the archive is read with Python's own means, the same way on every
+version.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import re
+import struct
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from os import PathLike
+from typing import IO, Any, Union
+
+import torch
+from torch import Tensor
+
+from mmssc.errors import DataError, UnsafeCheckpointError
+
+from .files import ARCHIVE_ERRORS, open_regular_file
+from .restricted_pickle import (
+    Constructor,
+    ForbiddenContentError,
+    RestrictedUnpickler,
+    check_nesting,
+)
+from .torch_values import PLAIN_TYPES, Storage, StorageKind, TensorBuilder, allowed_names
+
+__all__ = ['MapLocation', 'read_torch_file']
+
+MapLocation = Union[
+    None, str, torch.device, Mapping[str, Union[str, torch.device]], Callable[[Any, str], Any]
+]
+
+_EXPECTED = 'a whole file of torch.save'
+_HINT = 'Only weights and plain values are read; mmssc never runs code from a checkpoint'
+# The list of an archive's members takes ten times its length in memory; this is for 100,000.
+_MAX_DIRECTORY = 16 * 2**20
+_CHUNK = 2**20
+_HEAD = 100  # Bytes that tell what kind of file it is.
+# Tied weights share their storage; nobody ties this many.
+_MAX_SHARING = 16
+# The legacy format starts with these two, a pickle each.
+_LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+_LITTLE_ENDIAN = sys.byteorder == 'little'
+
+
+class _BoundedReader:
+    """A file that never gives more than ``limit`` bytes at once, so no length in it is believed."""
+
+    def __init__(self, file: IO[bytes], limit: int) -> None:
+        self.file, self.limit = file, limit
+        self.seek, self.tell, self.readline = file.seek, file.tell, file.readline
+        self.seekable = file.seekable
+
+    def read(self, count: int = -1) -> bytes:
+        content = self.file.read(self.limit + 1) if count < 0 else b''
+        if max(count, len(content)) > self.limit:
+            raise ValueError(f'a part of more than {self.limit} bytes')
+        return content if count < 0 else self.file.read(count)
+
+
+class _Storages:
+    """The storages that a pickle refers to, and where their tensors go.
+
+    Args:
+        map_location: As for ``torch.load``; None is the CPU.
+    """
+
+    def __init__(self, map_location: MapLocation) -> None:
+        self._map_location = map_location
+
+    def load_persistent(self, identifier: Any) -> Storage:
+        """The storage of a persistent id ``('storage', kind, key, location, elements)``."""
+        if (
+            type(identifier) is not tuple
+            or len(identifier) not in (5, 6)
+            or identifier[0] != 'storage'
+            or not isinstance(identifier[1], StorageKind)
+            or any(type(text) is not str for text in identifier[2:4])
+            or type(identifier[4]) is not int
+            or any(view is not None for view in identifier[5:])
+        ):
+            raise pickle.UnpicklingError('it refers to something that is no storage of numbers')
+        _, kind, key, location, elements = identifier[:5]
+        content = self.content_of(key, location, elements, kind.element_size)
+        if content.numel() != elements * kind.element_size:
+            raise pickle.UnpicklingError(
+                f'storage {key}: {elements} elements of {kind.element_size} bytes, '
+                f'found {content.numel()} bytes'
+            )
+        return Storage(content, kind)
+
+    def content_of(self, key: str, location: str, elements: int, element_size: int) -> Tensor:
+        """(N,) uint8: the bytes of a storage; the same tensor for the same key."""
+        raise NotImplementedError
+
+    def allocate(self, size: int, location: str) -> Tensor:
+        """(size,) uint8, not filled, on the device that ``map_location`` gives."""
+        target = self._map_location
+        if callable(target):
+            content = torch.empty(size, dtype=torch.uint8)
+            moved = target(content.untyped_storage(), location)
+            if moved is None:
+                return content
+            # Either kind of storage may come back.
+            storage: Any = getattr(moved, '_untyped_storage', moved)
+            return torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)
+        device = target.get(location, location) if isinstance(target, Mapping) else target
+        return torch.empty(size, dtype=torch.uint8, device=device or 'cpu')
+
+
+def _fill(content: Tensor, file: IO[bytes]) -> None:
+    """Read as many bytes as the tensor has into it."""
+    host = content if content.device.type == 'cpu' else torch.empty_like(content, device='cpu')
+    view: Any = memoryview(host.numpy())  # type: ignore[arg-type]
+    position = 0
+    while position < len(view):
+        chunk = file.read(min(_CHUNK, len(view) - position))
+        if not chunk:
+            raise EOFError(f'a storage of {len(view)} bytes ends after {position}')
+        view[position : position + len(chunk)] = chunk
+        position += len(chunk)
+    if host is not content:
+        content.copy_(host)
+
+
+class _ArchivedStorages(_Storages):
+    """Storages that are members of a zip archive."""
+
+    def __init__(self, archive: zipfile.ZipFile, prefix: str, map_location: MapLocation) -> None:
+        super().__init__(map_location)
+        self._archive, self._prefix = archive, prefix
+        self._contents: dict[str, Tensor] = {}
+
+    def content_of(self, key: str, location: str, elements: int, element_size: int) -> Tensor:
+        if key not in self._contents:
+            member = self._archive.getinfo(f'{self._prefix}data/{key}')
+            content = self.allocate(member.file_size, location)
+            with self._archive.open(member) as file:
+                _fill(content, file)
+            self._contents[key] = content
+        return self._contents[key]
+
+
+class _FollowingStorages(_Storages):
+    """Storages that follow the pickle, one behind the other, as torch before 1.6 wrote them."""
+
+    def __init__(self, bytes_left: int, map_location: MapLocation) -> None:
+        super().__init__(map_location)
+        self._bytes_left = bytes_left
+        self._contents: dict[str, tuple[Tensor, int]] = {}
+
+    def content_of(self, key: str, location: str, elements: int, element_size: int) -> Tensor:
+        if key not in self._contents:
+            size = elements * element_size
+            self._bytes_left -= size
+            if elements < 0 or self._bytes_left < 0:
+                raise pickle.UnpicklingError('storages that are larger than the file')
+            self._contents[key] = self.allocate(size, location), elements
+        return self._contents[key][0]
+
+    def fill(self, keys: Any, file: IO[bytes]) -> None:
+        """Read the storages; the file gives each one's number of elements before it."""
+        if type(keys) is not list or not all(type(key) is str for key in keys):
+            raise pickle.UnpicklingError('the keys of the storages are a list of texts')
+        if sorted(keys) != sorted(self._contents):
+            raise pickle.UnpicklingError('the keys of the storages differ from those in use')
+        for key in keys:
+            content, expected = self._contents[key]
+            (elements,) = struct.unpack('<q', file.read(8))
+            if elements != expected:
+                raise pickle.UnpicklingError(f'storage {key}: {elements} elements, not {expected}')
+            _fill(content, file)
+
+
+def read_torch_file(
+    source: str | PathLike[str] | IO[bytes],
+    map_location: MapLocation = 'cpu',
+    names: Mapping[str, Any] | None = None,
+    plain_types: tuple[type, ...] = (),
+) -> Any:
+    """What ``torch.save`` wrote: tensors and plain values; anything else is refused unread.
+
+    Args:
+        source: Path of a regular file, or a file that is open for binary reading and can seek.
+        map_location: Where the tensors go, as for ``torch.load``: a device, a dict of devices, or a
+            function of storage and location. None is the CPU, wherever they were.
+        names: Further names that the pickle may use, see :class:`RestrictedUnpickler`.
+        plain_types: The types of the values that these names make.
+
+    Returns:
+        The stored value. Shared storages stay shared.
+
+    Raises:
+        UnsafeCheckpointError: The file names something that weights do not need.
+        DataError: It is missing, no regular file, of another kind, damaged, or would take far more
+            memory than its size.
+    """
+    for device in map_location.values() if isinstance(map_location, Mapping) else [map_location]:
+        if isinstance(device, (str, torch.device)):
+            torch.empty(0, device=device)  # A device that is not there is no fault of the file.
+    if not isinstance(source, (str, PathLike)):
+        return _read(source, 'open file', map_location, names or {}, plain_types)
+    path = os.fspath(source)
+    with open_regular_file(path, 'a checkpoint') as file:
+        return _read(file, path, map_location, names or {}, plain_types)
+
+
+def _read(
+    file: IO[bytes],
+    name: str,
+    map_location: MapLocation,
+    names: Mapping[str, Any],
+    plain_types: tuple[type, ...],
+) -> Any:
+    try:
+        start = file.tell()
+        size = file.seek(0, os.SEEK_END) - start
+        file.seek(start)
+        head = file.read(_HEAD)
+        file.seek(start)
+        names = {**allowed_names(TensorBuilder(_MAX_SHARING * size + 2**20)), **names}
+        if head.startswith(b'PK\x03\x04'):
+            content = _read_archive(file, name, size, map_location, names)
+        elif head.startswith(b'\x80'):
+            content = _read_legacy(file, size, map_location, names)
+        else:
+            raise DataError(name, expected=_EXPECTED, found=_describe(head))
+        check_nesting(content, PLAIN_TYPES + plain_types)
+        return content
+    except DataError:
+        raise
+    except ForbiddenContentError as error:
+        raise UnsafeCheckpointError(name, None, 'weights', error.found, _HINT) from error
+    except (pickle.UnpicklingError, *ARCHIVE_ERRORS) as error:
+        found = str(error).split('\n')[0] or type(error).__name__
+        raise DataError(name, expected=_EXPECTED, found=found) from error
+
+
+def _describe(head: bytes) -> str:
+    """What a file that is not one of ``torch.save`` seems to be."""
+    if not head:
+        return 'an empty file'
+    if head.startswith(b'version https://git-lfs'):
+        return 'a pointer of Git LFS, not the file itself (git lfs pull fetches it)'
+    if re.match(rb'\s*<(!doctype|html|\?xml)', head, re.IGNORECASE):
+        return 'a web page, not the file itself'
+    return f'a file that starts with {head[:8]!r}'
+
+
+def _read_archive(
+    file: IO[bytes], name: str, size: int, map_location: MapLocation, names: Mapping[str, Any]
+) -> Any:
+    reader: Any = _BoundedReader(file, _MAX_DIRECTORY)
+    with zipfile.ZipFile(reader) as archive:
+        _check_members(archive.infolist(), size, name)
+        reader.limit = size
+        (pickled,) = [member for member in archive.namelist() if member.endswith('/data.pkl')]
+        prefix = pickled[: -len('data.pkl')]
+        if f'{prefix}byteorder' in archive.namelist():
+            order = archive.read(f'{prefix}byteorder').decode()
+            _check_byte_order(order, name)
+        storages = _ArchivedStorages(archive, prefix, map_location)
+        unpickler = RestrictedUnpickler(names, storages.load_persistent)
+        return unpickler.load(io.BytesIO(archive.read(pickled)))
+
+
+def _check_byte_order(order: str, name: str) -> None:
+    if order != sys.byteorder:
+        raise DataError(name, 'byte order', f'{sys.byteorder}, as on this machine', f'{order:.20}')
+
+
+def _check_members(members: list[zipfile.ZipInfo], size: int, name: str) -> None:
+    """Refuse archives that ``torch.save`` does not write.
+
+    Raises:
+        UnsafeCheckpointError: It is TorchScript.
+        DataError: A member is compressed or there twice, the members are larger than the file, or
+            it is no archive of torch.
+    """
+    names = [member.filename for member in members]
+    if any(member.endswith('/constants.pkl') or '/code/' in member for member in names):
+        raise UnsafeCheckpointError(
+            name, None, 'weights, as torch.save(model.state_dict(), FILE) writes them',
+            'a TorchScript archive, which holds a program', _HINT,
+        )  # fmt: skip
+    pickled = sum(member.endswith('/data.pkl') for member in names)
+    if pickled != 1:
+        raise DataError(
+            name, None, _EXPECTED, f'a zip archive with {pickled} members named data.pkl'
+        )
+    if len(set(names)) != len(names):
+        raise DataError(name, None, _EXPECTED, 'an archive that holds a member twice')
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise DataError(name, None, 'an archive without compression', 'a compressed one')
+    if sum(member.file_size for member in members) > size:
+        raise DataError(name, None, _EXPECTED, 'members that are larger than the file')
+
+
+def _read_legacy(
+    file: IO[bytes], size: int, map_location: MapLocation, names: Mapping[str, Any]
+) -> Any:
+    """The format before torch 1.6: five pickles and the storages behind one another."""
+    reader: Any = _BoundedReader(file, size)
+    plain = RestrictedUnpickler({})
+    header = [plain.load(reader) for _ in range(2)]
+    if header != [_LEGACY_MAGIC, _LEGACY_PROTOCOL]:
+        raise pickle.UnpicklingError('a pickle that torch.save did not write')
+    system = plain.load(reader)
+    if not isinstance(system, dict) or system.get('little_endian') is not _LITTLE_ENDIAN:
+        raise pickle.UnpicklingError('numbers in another byte order than this machine has')
+    storages = _FollowingStorages(size, map_location)
+    start = reader.tell()
+    # The first time for what the storages are, which follow; the second time for the tensors.
+    RestrictedUnpickler(_without_values(names), storages.load_persistent).load(reader)
+    storages.fill(plain.load(reader), file)
+    reader.seek(start)
+    return RestrictedUnpickler(names, storages.load_persistent).load(reader)
+
+
+def _without_values(names: Mapping[str, Any]) -> dict[str, Any]:
+    """The same names; what the pickle makes with them are empty dicts."""
+    stub = Constructor(lambda *_: {}, lambda *_: None)
+    return {name: stub if type(value) is Constructor else value for name, value in names.items()}
