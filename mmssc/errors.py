@@ -49,7 +49,7 @@ class DataError(MMSSCError, ValueError):
 
 
 class UnsafeCheckpointError(DataError, pickle.UnpicklingError):
-    """A checkpoint holds something that weights do not need, code perhaps; none of it was run."""
+    """A checkpoint holds something that weights do not need, e.g. code. None of it was run."""
 
 
 class MissingDependencyError(MMSSCError, ImportError):

@@ -5,7 +5,8 @@
   history (``HistoryBuffer``). Here ``mmssc.formats.torch_file`` reads them, and allows exactly
   what mmengine's checkpoints hold besides tensors. Nothing is allowed process-wide: another
   ``torch.load`` in the user's program stays as strict as it is.
-* When it resumes, mmengine runs the text of the configuration that checkpoints of mmcv hold.
+* When mmengine resumes, it runs ``meta['config']`` as Python, a text that mmcv wrote. Here it is
+  removed.
 * mmengine writes a checkpoint in place; a run that is killed meanwhile leaves half a file.
   Here it is written beside and renamed.
 """
@@ -35,15 +36,17 @@ _FOREIGN_CLASSES = (
     'pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint',
     'pytorch_lightning.utilities.parsing.AttributeDict',
 )
+_HISTORY = 'mmengine.logging.history_buffer.HistoryBuffer'
 _LOG_STATISTICS = ('min', 'max', 'current', 'mean')
 
 
 def _log_statistic(owner: Any, name: Any) -> str:
     """What ``getattr`` means in a checkpoint: a statistic of ``HistoryBuffer``, by its name."""
-    history = _checkpoint_names()['mmengine.logging.history_buffer.HistoryBuffer']
-    if owner is history and type(name) is str and name in _LOG_STATISTICS:
-        return name
-    raise ForbiddenContentError(f'the attribute {name!s:.40}')
+    if owner is not _checkpoint_names()[_HISTORY] or type(name) is not str:
+        raise ForbiddenContentError('an attribute of something other than a log history')
+    if name not in _LOG_STATISTICS:
+        raise ForbiddenContentError(f'the attribute {name}')
+    return name
 
 
 def _new_history() -> Any:
@@ -62,6 +65,8 @@ def _set_history(history: Any, state: Any) -> None:
     if (
         type(state.get('max_length')) is not int
         or any(type(column) is not np.ndarray or column.ndim != 1 for column in columns)
+        # Also refuses an array that gets its content afterwards.
+        or any(column.dtype.kind not in 'if' for column in columns)
         or len(columns[0]) != len(columns[1])
     ):
         raise ForbiddenContentError('a log history that is not two rows of numbers of one length')
@@ -71,8 +76,7 @@ def _set_history(history: Any, state: Any) -> None:
 @cache
 def _checkpoint_names() -> dict[str, Any]:
     """Name in the pickle -> what it stands for, for what mmengine stores besides tensors."""
-    history = 'mmengine.logging.history_buffer.HistoryBuffer'
-    names: dict[str, Any] = {history: Constructor(_new_history, _set_history)}
+    names: dict[str, Any] = {_HISTORY: Constructor(_new_history, _set_history)}
     for builtins in ('builtins', '__builtin__'):
         names[f'{builtins}.getattr'] = Constructor(_log_statistic)
     names.update({name: ForeignClass(name) for name in _FOREIGN_CLASSES})
@@ -80,7 +84,7 @@ def _checkpoint_names() -> dict[str, Any]:
 
 
 def load_checkpoint_file(file: str | PathLike[str] | IO[bytes], map_location: Any = 'cpu') -> Any:
-    """What ``torch.load`` would give, without ``torch.load``, and never code from the file.
+    """Read what ``torch.save`` wrote, without ``torch.load``. It never runs code from the file.
 
     Args:
         file: Path of a regular file, or open binary file.

@@ -18,7 +18,7 @@ from PIL import Image
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
-from mmssc.formats.files import ARCHIVE_ERRORS
+from mmssc.formats.regular_files import ARCHIVE_ERRORS
 
 __all__ = [
     'NpzArchive', 'read_bytes', 'read_ends', 'read_image_shape', 'read_matrix', 'read_npy',

@@ -1,9 +1,9 @@
-"""Reading a pickle that can build listed values only and call nothing of its own choice.
+"""Reads a pickle without importing or calling what it names.
 
-A pickle is a program for a small stack machine. Python's own machine imports what the program
-names and calls it. The one here knows the instructions that build plain values, and a name in the
-program stands for an entry of a table that the caller gives. Nothing is imported, no attribute is
-read or set, and the length of the program and the shape of its result have limits.
+A pickle is a program for a small stack machine. Python's machine imports what the program names and
+calls it. The one here knows the instructions that build plain values, and a name in the program
+stands for an entry of a table that the caller gives. Nothing is imported, no attribute is read or
+set, and the length of the program and the size of its result have limits.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ __all__ = [
 
 # A checkpoint of two thousand parameters with its optimiser takes about half a million.
 _MAX_INSTRUCTIONS = 5_000_000
+# Containers and results of calls; such a checkpoint has about thirty thousand.
+_MAX_OBJECTS = 500_000
 _MAX_VALUES = 10_000_000
 _MAX_DEPTH = 100
-# The hash of a whole number is its remainder by 2**61 - 1; larger ones can be made to collide, and
-# a dict of colliding keys takes forever.
+# Integers as keys can be chosen so that each search in a dict is long. Large ones can even share
+# one hash, the remainder by 2**61 - 1.
+_MAX_INTEGER_KEYS = 100_000
 _MAX_KEY = 2**60
 
 # Instructions whose argument is the value.
@@ -40,10 +43,10 @@ _TUPLES = {'TUPLE1': 1, 'TUPLE2': 2, 'TUPLE3': 3}
 
 
 class ForbiddenContentError(pickle.UnpicklingError):
-    """The pickle holds or does something that plain values do not need; it was not carried out.
+    """The pickle asks for something that plain values do not need. The reader did not do it.
 
     Args:
-        found: What it is, e.g. the name that it asks for.
+        found: What it asks for, e.g. a name.
     """
 
     def __init__(self, found: str) -> None:
@@ -56,8 +59,8 @@ class Constructor:
 
     Args:
         build: Called with the arguments in the pickle. It must check all of them.
-        set_state: Called with a value that ``build`` returned and the state in the pickle, once at
-            most for each value; None refuses a state.
+        set_state: Called with a value that ``build`` returned and the state in the pickle, at most
+            once for each value; None refuses a state.
     """
 
     def __init__(
@@ -67,7 +70,9 @@ class Constructor:
 
 
 class ForeignClass(Constructor):
-    """Stands for a class of a package that is not needed, e.g. as a key; its objects become dicts.
+    """Stands for a class that is not imported.
+
+    Its objects become dicts without their attributes; the class itself may be a key.
 
     Args:
         name: The class, with its module.
@@ -83,7 +88,7 @@ class ForeignClass(Constructor):
     @staticmethod
     def _new(*arguments: Any) -> dict[Any, Any]:
         if arguments:
-            raise ForbiddenContentError('a foreign object that is made of others')
+            raise ForbiddenContentError('an object of a foreign class with arguments')
         return {}
 
     @staticmethod
@@ -97,26 +102,37 @@ class RestrictedUnpickler:
     Args:
         names: ``'module.name'`` in the pickle -> a :class:`Constructor`, or a constant.
         load_persistent: Turns a persistent id (of a storage) into a value; None refuses them.
+        max_copied: How many elements and bytes the calls may take together. A call copies its
+            argument, and a pickle can repeat a call with the same long argument.
     """
 
     def __init__(
-        self, names: Mapping[str, Any], load_persistent: Callable[[Any], Any] | None = None
+        self,
+        names: Mapping[str, Any],
+        load_persistent: Callable[[Any], Any] | None = None,
+        max_copied: int = 2**20,
     ) -> None:
         self._names = names
         self._load_persistent = load_persistent
+        self._copies_left = max_copied
+        self._objects = self._integer_keys = 0
+        self._reset()
 
-    def load(self, file: IO[bytes]) -> Any:
-        """The value of the pickle that starts at the file's position, which moves to its end.
-
-        Raises:
-            ForbiddenContentError: It names or does something that plain values do not need.
-            pickle.UnpicklingError: It is damaged.
-        """
+    def _reset(self) -> None:
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []  # The stacks under each mark.
         self._memo: dict[int, Any] = {}
-        # Values that still may get a state, by identity; the value is held, so it stays unique.
+        # Values that may still get a state, by id. Holding the value keeps its id unique.
         self._stateful: dict[int, tuple[Any, Callable[[Any, Any], None]]] = {}
+
+    def load(self, file: IO[bytes]) -> Any:
+        """Read one pickle from the current position of the file, and stop behind it.
+
+        Raises:
+            ForbiddenContentError: It asks for something that plain values do not need.
+            pickle.UnpicklingError: It is damaged.
+        """
+        self._reset()
         try:
             for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
                 if number >= _MAX_INSTRUCTIONS:
@@ -131,9 +147,10 @@ class RestrictedUnpickler:
             ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError,
             MemoryError,
         ) as error:  # fmt: skip
-            raise pickle.UnpicklingError(f'no intact pickle: {error}') from error
+            reason = f'{type(error).__name__}: {error}'
+            raise pickle.UnpicklingError(f'a damaged pickle ({reason})') from error
         finally:
-            del self._stack, self._below, self._memo, self._stateful
+            self._reset()
 
     def _run(self, name: str, argument: Any) -> None:
         if name in _VALUES:
@@ -145,6 +162,7 @@ class RestrictedUnpickler:
         elif name in _CONSTANTS:
             self._stack.append(_CONSTANTS[name])
         elif name in _CONTAINERS:
+            self._count_object()
             self._stack.append(_CONTAINERS[name]())
         elif name in _TUPLES:
             count = _TUPLES[name]
@@ -154,6 +172,11 @@ class RestrictedUnpickler:
             if instruction is None:
                 raise ForbiddenContentError(f'the instruction {name}')
             instruction(self, argument)
+
+    def _count_object(self) -> None:
+        self._objects += 1
+        if self._objects > _MAX_OBJECTS:
+            raise ForbiddenContentError(f'a pickle of more than {_MAX_OBJECTS} objects')
 
     def _mark(self, _: None) -> None:
         self._below.append(self._stack)
@@ -182,15 +205,17 @@ class RestrictedUnpickler:
     def _extend(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if type(target) is not list:
-            raise pickle.UnpicklingError(f'a {type(target).__name__} takes no elements')
+            kind = type(target).__name__
+            raise ForbiddenContentError(f'elements that are added to a value of type {kind}')
         target.extend(items)
 
     def _add_items(self, _: None) -> None:
         items = self._pop_to_mark()
         target = self._stack[-1]
         if type(target) is not set:
-            raise pickle.UnpicklingError(f'a {type(target).__name__} takes no elements')
-        target.update(check_key(item) for item in items)
+            kind = type(target).__name__
+            raise ForbiddenContentError(f'elements that are added to a value of type {kind}')
+        target.update(self._counted_key(item) for item in items)
 
     def _set_item(self, _: None) -> None:
         key, value = self._stack[-2:]
@@ -203,41 +228,64 @@ class RestrictedUnpickler:
 
     def _update(self, items: list[Any]) -> None:
         target = self._stack[-1]
-        if not isinstance(target, dict) or len(items) % 2:
-            raise pickle.UnpicklingError(f'a {type(target).__name__} takes no keys')
+        if not isinstance(target, dict):
+            kind = type(target).__name__
+            raise ForbiddenContentError(f'keys that are set in a value of type {kind}')
+        if len(items) % 2:
+            raise pickle.UnpicklingError('a key without a value')
         for key, value in zip(items[::2], items[1::2]):
-            target[check_key(key)] = value
+            target[self._counted_key(key)] = value
+
+    def _counted_key(self, key: Any) -> Any:
+        self._integer_keys += isinstance(key, int)
+        if self._integer_keys > _MAX_INTEGER_KEYS:
+            raise ForbiddenContentError(f'more than {_MAX_INTEGER_KEYS} integers as keys')
+        return check_key(key)
 
     def _global(self, names: str) -> None:
         module, _, name = names.partition(' ')
-        self._push_named(f'{module}.{name}')
+        self._push_named(module, name)
 
     def _stack_global(self, _: None) -> None:
         module, name = self._stack[-2:]
         del self._stack[-2:]
-        self._push_named(f'{module}.{name}')
+        self._push_named(module, name)
 
-    def _push_named(self, name: str) -> None:
-        if name not in self._names:
-            raise ForbiddenContentError(name)
-        self._stack.append(self._names[name])
+    def _push_named(self, module: Any, name: Any) -> None:
+        if type(module) is not str or type(name) is not str:
+            raise pickle.UnpicklingError('a name that is not text')
+        full_name = f'{module}.{name}'
+        if full_name not in self._names:
+            raise ForbiddenContentError(full_name)
+        self._stack.append(self._names[full_name])
 
     def _call(self, _: None) -> None:
         arguments = self._stack.pop()
         constructor = self._stack.pop()
         if not isinstance(constructor, Constructor) or type(arguments) is not tuple:
-            raise ForbiddenContentError(f'a call of a {type(constructor).__name__}')
+            kind = type(constructor).__name__
+            raise ForbiddenContentError(f'a call of a value of type {kind}')
+        self._count_object()
+        self._count_copies(arguments)
         value = constructor.build(*arguments)
         if constructor.set_state is not None:
             self._stateful[id(value)] = (value, constructor.set_state)
         self._stack.append(value)
 
+    def _count_copies(self, values: tuple[Any, ...]) -> None:
+        for value in values:
+            if isinstance(value, (str, bytes, tuple, list, dict)):
+                self._copies_left -= len(value)
+        if self._copies_left < 0:
+            raise ForbiddenContentError('values that are together much larger than the file')
+
     def _build(self, _: None) -> None:
         state = self._stack.pop()
         value = self._stack[-1]
         if id(value) not in self._stateful:
-            raise ForbiddenContentError(f'a state for a {type(value).__name__}')
+            raise ForbiddenContentError(f'a state for a value of type {type(value).__name__}')
         _, set_state = self._stateful.pop(id(value))
+        self._count_copies(state if type(state) is tuple else (state,))
         set_state(value, state)
 
     def _persistent(self, _: None) -> None:
@@ -271,24 +319,27 @@ _INSTRUCTIONS: dict[str, Callable[[RestrictedUnpickler, Any], None]] = {
 
 
 def check_key(key: Any) -> Any:
-    """A key of a dict or an element of a set, if finding it again takes a bounded time.
+    """Return the key if it is text, a bool, None, a foreign class or an integer below 2**60.
+
+    The hash of other keys can take very long, or be the same for many of them.
 
     Raises:
-        ForbiddenContentError: It is no text, no truth value, None or small whole number.
+        ForbiddenContentError: It is of another type, or too large.
     """
     if key is None or isinstance(key, (str, bool, ForeignClass)):
         return key
-    if isinstance(key, int) and abs(key) < _MAX_KEY:
-        return key
-    kind = type(key).__name__
-    raise ForbiddenContentError(f'a {kind}, or a very large number, as a key')
+    if not isinstance(key, int):
+        raise ForbiddenContentError(f'a key of type {type(key).__name__}')
+    if abs(key) >= _MAX_KEY:
+        raise ForbiddenContentError('an integer of more than 18 digits as a key')
+    return key
 
 
 def check_nesting(value: Any, leaves: tuple[type, ...]) -> None:
-    """Refuse values that code which goes through them would not get out of.
+    """Refuse values that are nested without end or too often.
 
-    A list can hold itself, and thirty lists that hold the next one twice are a thousand million
-    elements for whoever prints or compares them.
+    A list can contain itself. Thirty lists that each contain the next one twice stand for a billion
+    elements. Code that prints or compares such values does not end.
 
     Args:
         value: Nested dicts, lists, tuples and sets.
@@ -313,6 +364,7 @@ def check_nesting(value: Any, leaves: tuple[type, ...]) -> None:
                 levels.append(iter(item))
                 break
             if not (item is None or isinstance(item, (*leaves, ForeignClass))):
-                raise ForbiddenContentError(f'a {type(item).__name__}, which is no plain value')
+                kind = type(item).__name__
+                raise ForbiddenContentError(f'a value of type {kind}, which is no plain value')
         else:
             levels.pop()

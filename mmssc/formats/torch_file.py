@@ -1,9 +1,8 @@
 """Reading what ``torch.save`` wrote, without ``torch.load``.
 
-``torch.load`` keeps its promise not to run code (``weights_only``) for the newest versions of torch
-only: up to 2.5 an archive of TorchScript runs code whatever it is asked, and up to 2.9 a crafted
-file damages memory. Here the archive is read with Python's own means, the same way on every
-version.
+``torch.load(weights_only=True)`` is safe in the newest versions of torch only. Up to 2.5 it runs
+code from a TorchScript archive; up to 2.9 a crafted file damages memory. This module reads the file
+with Python's standard library, in the same way on every version.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from mmssc.errors import DataError, UnsafeCheckpointError
 
-from .files import ARCHIVE_ERRORS, open_regular_file
+from .regular_files import ARCHIVE_ERRORS, open_regular_file
 from .restricted_pickle import (
     Constructor,
     ForbiddenContentError,
@@ -40,12 +39,16 @@ MapLocation = Union[
 ]
 
 _EXPECTED = 'a whole file of torch.save'
-_HINT = 'Only weights and plain values are read; mmssc never runs code from a checkpoint'
-# The list of an archive's members takes ten times its length in memory; this is for 100,000.
+_HINT = (
+    'Only weights and plain values are read; mmssc never runs code from a checkpoint. Its author '
+    'can store the weights alone: torch.save(model.state_dict(), FILE)'
+)
+# Reading a directory takes about ten times its size in memory. 16 MB are enough for 100,000
+# members.
 _MAX_DIRECTORY = 16 * 2**20
 _CHUNK = 2**20
 _HEAD = 100  # Bytes that tell what kind of file it is.
-# Tied weights share their storage; nobody ties this many.
+# Tied weights share a storage. Sixteen is more than any model needs.
 _MAX_SHARING = 16
 # The legacy format starts with these two, a pickle each.
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
@@ -53,7 +56,7 @@ _LITTLE_ENDIAN = sys.byteorder == 'little'
 
 
 class _BoundedReader:
-    """A file that never gives more than ``limit`` bytes at once, so no length in it is believed."""
+    """A file that refuses to read more than ``limit`` bytes at once: lengths in it can lie."""
 
     def __init__(self, file: IO[bytes], limit: int) -> None:
         self.file, self.limit = file, limit
@@ -61,10 +64,15 @@ class _BoundedReader:
         self.seekable = file.seekable
 
     def read(self, count: int = -1) -> bytes:
-        content = self.file.read(self.limit + 1) if count < 0 else b''
+        asked = self.limit + 1 if count < 0 else count
+        content = b'' if count > self.limit else self.file.read(asked)
         if max(count, len(content)) > self.limit:
             raise ValueError(f'a part of more than {self.limit} bytes')
-        return content if count < 0 else self.file.read(count)
+        return content
+
+
+class _LocationError(Exception):
+    """The caller's ``map_location`` failed, which is no fault of the file."""
 
 
 class _Storages:
@@ -88,13 +96,13 @@ class _Storages:
             or type(identifier[4]) is not int
             or any(view is not None for view in identifier[5:])
         ):
-            raise pickle.UnpicklingError('it refers to something that is no storage of numbers')
+            raise pickle.UnpicklingError('a reference to something other than a storage')
         _, kind, key, location, elements = identifier[:5]
         content = self.content_of(key, location, elements, kind.element_size)
         if content.numel() != elements * kind.element_size:
             raise pickle.UnpicklingError(
-                f'storage {key}: {elements} elements of {kind.element_size} bytes, '
-                f'found {content.numel()} bytes'
+                f'a storage of {content.numel()} bytes, not of {elements} elements of '
+                f'{kind.element_size} bytes'
             )
         return Storage(content, kind)
 
@@ -104,6 +112,12 @@ class _Storages:
 
     def allocate(self, size: int, location: str) -> Tensor:
         """(size,) uint8, not filled, on the device that ``map_location`` gives."""
+        try:
+            return self._allocate(size, location)
+        except Exception as error:
+            raise _LocationError from error
+
+    def _allocate(self, size: int, location: str) -> Tensor:
         target = self._map_location
         if callable(target):
             content = torch.empty(size, dtype=torch.uint8)
@@ -170,14 +184,16 @@ class _FollowingStorages(_Storages):
     def fill(self, keys: Any, file: IO[bytes]) -> None:
         """Read the storages; the file gives each one's number of elements before it."""
         if type(keys) is not list or not all(type(key) is str for key in keys):
-            raise pickle.UnpicklingError('the keys of the storages are a list of texts')
+            raise pickle.UnpicklingError('storage keys that are not a list of texts')
         if sorted(keys) != sorted(self._contents):
-            raise pickle.UnpicklingError('the keys of the storages differ from those in use')
+            raise pickle.UnpicklingError(
+                'a list of storages that differs from the storages its tensors use'
+            )
         for key in keys:
             content, expected = self._contents[key]
             (elements,) = struct.unpack('<q', file.read(8))
             if elements != expected:
-                raise pickle.UnpicklingError(f'storage {key}: {elements} elements, not {expected}')
+                raise pickle.UnpicklingError(f'a storage of {elements} elements, not {expected}')
             _fill(content, file)
 
 
@@ -187,7 +203,7 @@ def read_torch_file(
     names: Mapping[str, Any] | None = None,
     plain_types: tuple[type, ...] = (),
 ) -> Any:
-    """What ``torch.save`` wrote: tensors and plain values; anything else is refused unread.
+    """Read a file of ``torch.save``: tensors and plain values. Everything else is refused.
 
     Args:
         source: Path of a regular file, or a file that is open for binary reading and can seek.
@@ -227,7 +243,7 @@ def _read(
         file.seek(start)
         head = file.read(_HEAD)
         file.seek(start)
-        names = {**allowed_names(TensorBuilder(_MAX_SHARING * size + 2**20)), **names}
+        names = {**allowed_names(TensorBuilder(_max_content(size))), **names}
         if head.startswith(b'PK\x03\x04'):
             content = _read_archive(file, name, size, map_location, names)
         elif head.startswith(b'\x80'):
@@ -238,11 +254,25 @@ def _read(
         return content
     except DataError:
         raise
+    except _LocationError as error:
+        raise error.__cause__ or error from None
     except ForbiddenContentError as error:
-        raise UnsafeCheckpointError(name, None, 'weights', error.found, _HINT) from error
+        found = _printable(error.found)
+        raise UnsafeCheckpointError(name, None, 'weights', found, _HINT) from error
     except (pickle.UnpicklingError, *ARCHIVE_ERRORS) as error:
-        found = str(error).split('\n')[0] or type(error).__name__
+        found = _printable(str(error) or type(error).__name__)
         raise DataError(name, expected=_EXPECTED, found=found) from error
+
+
+def _max_content(size: int) -> int:
+    """How many bytes the values of a file of this size may have together."""
+    return _MAX_SHARING * size + 2**20
+
+
+def _printable(text: str) -> str:
+    """One line of at most 200 characters, no control characters: a file may choose the text."""
+    line = text.split('\n')[0][:200]
+    return ''.join(character if character.isprintable() else '?' for character in line)
 
 
 def _describe(head: bytes) -> str:
@@ -261,16 +291,13 @@ def _read_archive(
 ) -> Any:
     reader: Any = _BoundedReader(file, _MAX_DIRECTORY)
     with zipfile.ZipFile(reader) as archive:
-        _check_members(archive.infolist(), size, name)
+        prefix = _check_members(archive.infolist(), size, name)
         reader.limit = size
-        (pickled,) = [member for member in archive.namelist() if member.endswith('/data.pkl')]
-        prefix = pickled[: -len('data.pkl')]
         if f'{prefix}byteorder' in archive.namelist():
-            order = archive.read(f'{prefix}byteorder').decode()
-            _check_byte_order(order, name)
+            _check_byte_order(archive.read(f'{prefix}byteorder').decode(), name)
         storages = _ArchivedStorages(archive, prefix, map_location)
-        unpickler = RestrictedUnpickler(names, storages.load_persistent)
-        return unpickler.load(io.BytesIO(archive.read(pickled)))
+        unpickler = RestrictedUnpickler(names, storages.load_persistent, _max_content(size))
+        return unpickler.load(io.BytesIO(archive.read(f'{prefix}data.pkl')))
 
 
 def _check_byte_order(order: str, name: str) -> None:
@@ -278,8 +305,11 @@ def _check_byte_order(order: str, name: str) -> None:
         raise DataError(name, 'byte order', f'{sys.byteorder}, as on this machine', f'{order:.20}')
 
 
-def _check_members(members: list[zipfile.ZipInfo], size: int, name: str) -> None:
+def _check_members(members: list[zipfile.ZipInfo], size: int, name: str) -> str:
     """Refuse archives that ``torch.save`` does not write.
+
+    Returns:
+        What the names of all its members start with.
 
     Raises:
         UnsafeCheckpointError: It is TorchScript.
@@ -289,20 +319,23 @@ def _check_members(members: list[zipfile.ZipInfo], size: int, name: str) -> None
     names = [member.filename for member in members]
     if any(member.endswith('/constants.pkl') or '/code/' in member for member in names):
         raise UnsafeCheckpointError(
-            name, None, 'weights, as torch.save(model.state_dict(), FILE) writes them',
-            'a TorchScript archive, which holds a program', _HINT,
-        )  # fmt: skip
-    pickled = sum(member.endswith('/data.pkl') for member in names)
-    if pickled != 1:
+            name, None, 'weights', 'a TorchScript archive, which holds a program', _HINT
+        )
+    pickles = [member for member in names if member.endswith('/data.pkl')]
+    if len(pickles) != 1:
         raise DataError(
-            name, None, _EXPECTED, f'a zip archive with {pickled} members named data.pkl'
+            name, None, _EXPECTED, f'a zip archive with {len(pickles)} members named data.pkl'
         )
     if len(set(names)) != len(names):
         raise DataError(name, None, _EXPECTED, 'an archive that holds a member twice')
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise DataError(name, None, 'an archive without compression', 'a compressed one')
+        raise DataError(
+            name, None, 'an archive without compression', 'a compressed one',
+            'Unpack it, and pack it again without compression: zip -0 -r NEW.pth FOLDER',
+        )  # fmt: skip
     if sum(member.file_size for member in members) > size:
         raise DataError(name, None, _EXPECTED, 'members that are larger than the file')
+    return pickles[0][: -len('data.pkl')]
 
 
 def _read_legacy(
@@ -319,11 +352,15 @@ def _read_legacy(
         raise pickle.UnpicklingError('numbers in another byte order than this machine has')
     storages = _FollowingStorages(size, map_location)
     start = reader.tell()
-    # The first time for what the storages are, which follow; the second time for the tensors.
-    RestrictedUnpickler(_without_values(names), storages.load_persistent).load(reader)
-    storages.fill(plain.load(reader), file)
-    reader.seek(start)
-    return RestrictedUnpickler(names, storages.load_persistent).load(reader)
+    # The storages stand after the pickle. The first pass finds out which there are; the second
+    # makes the tensors.
+    for values in (_without_values(names), names):
+        reader.seek(start)
+        unpickler = RestrictedUnpickler(values, storages.load_persistent, _max_content(size))
+        content = unpickler.load(reader)
+        if values is not names:
+            storages.fill(plain.load(reader), file)
+    return content
 
 
 def _without_values(names: Mapping[str, Any]) -> dict[str, Any]:

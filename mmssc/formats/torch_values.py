@@ -1,11 +1,12 @@
 """The values that a file of ``torch.save`` may hold: tensors, numpy's numbers, plain containers.
 
-Each entry checks its arguments itself and builds the value from nothing, so a file can choose
-numbers, shapes and names, and neither a function nor an address.
+Each function checks its arguments and makes a new value. A file chooses numbers, shapes and names,
+never a function or an address.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,7 +44,9 @@ _DTYPES = frozenset(_STORAGE_DTYPES.values()) | {
     getattr(torch, name) for name in _FURTHER_DTYPES if hasattr(torch, name)
 }
 _MAX_AXES = 64
+_MAX_VERSION_ENTRIES = 10  # There is one, 'version'.
 _NUMERIC_KINDS = 'biufc'
+_WRONG_BOOLS = 'bool values other than 0 and 1'
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ class TensorBuilder:
     """Makes tensors over storages, and none that reaches beyond its storage.
 
     Args:
-        max_bytes: What the tensors may hold together if each were copied. Tensors can share a
-            storage, and a few bytes in the file must not become terabytes in a loop over them.
+        max_bytes: The most bytes that all tensors may have together, if none shared a storage.
+            Otherwise a small file could stand for terabytes.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -85,7 +88,7 @@ class TensorBuilder:
     def from_typed(self, storage: Any, *layout: Any) -> Tensor:
         """``torch._utils._rebuild_tensor`` and ``_rebuild_tensor_v2``."""
         if not isinstance(storage, Storage) or storage.kind.dtype is None:
-            raise ForbiddenContentError('a tensor over no typed storage')
+            raise ForbiddenContentError('a tensor without a storage of known dtype')
         return self._build(storage.content, storage.kind.dtype, *layout)
 
     def from_untyped(
@@ -100,8 +103,8 @@ class TensorBuilder:
         metadata: Any = None,
     ) -> Tensor:
         """``torch._utils._rebuild_tensor_v3``, for the types that have no storage class."""
-        if not isinstance(storage, Storage) or dtype not in _DTYPES:
-            raise ForbiddenContentError('a tensor over no storage, or without a type')
+        if not isinstance(storage, Storage) or not _is_known(dtype):
+            raise ForbiddenContentError('a tensor without a storage, or of an unknown dtype')
         layout = (offset, size, stride, requires_grad, hooks, metadata)
         return self._build(storage.content, dtype, *layout)
 
@@ -109,17 +112,16 @@ class TensorBuilder:
         """A parameter; its hooks and further attributes are left out."""
         if not isinstance(data, Tensor):
             raise ForbiddenContentError('a parameter that is not made of a tensor')
-        learns = bool(requires_grad) and (data.is_floating_point() or data.is_complex())
-        return torch.nn.Parameter(data.detach(), requires_grad=learns)
+        gradient = bool(requires_grad) and (data.is_floating_point() or data.is_complex())
+        return torch.nn.Parameter(data.detach(), requires_grad=gradient)
 
     def with_attributes(self, function: Any, kind: Any, arguments: Any, *_: Any) -> Tensor:
         """``torch._tensor._rebuild_from_type_v2``: a tensor with attributes; they are left out."""
-        if not isinstance(function, Constructor) or type(arguments) is not tuple:
-            raise ForbiddenContentError('a tensor that is not made by a function of torch')
-        tensor = function.build(*arguments)
-        if not isinstance(tensor, Tensor):
-            raise ForbiddenContentError('a tensor that is not made by a function of torch')
-        return tensor
+        if isinstance(function, Constructor) and type(arguments) is tuple:
+            tensor = function.build(*arguments)
+            if isinstance(tensor, Tensor):
+                return tensor
+        raise ForbiddenContentError('a tensor that is not made by a function of torch')
 
     def _build(
         self,
@@ -139,32 +141,38 @@ class TensorBuilder:
         if len(sizes) != len(strides):
             raise ForbiddenContentError(f'a tensor of {len(sizes)} sizes, {len(strides)} strides')
         count = prod(sizes)
-        if not count:  # Strides and offset of nothing mean nothing.
+        if not count:  # Strides and offset do not matter.
             return torch.empty(sizes, dtype=dtype, device=content.device)
         last = start + sum((length - 1) * step for length, step in zip(sizes, strides))
         elements = content.numel() // dtype.itemsize
         if last >= elements:
-            raise ForbiddenContentError(f'a tensor up to element {last} of {elements}')
+            raise ForbiddenContentError(
+                f'a tensor that needs {last + 1} elements of a storage of {elements}'
+            )
         self._bytes_left -= count * dtype.itemsize
         if self._bytes_left < 0:
             raise ForbiddenContentError('tensors that are together much larger than the file')
         tensor = torch.empty(0, dtype=dtype, device=content.device)
         tensor.set_(content.untyped_storage(), start, sizes, strides)
         if _overlaps(sizes, strides):
-            # Fused kernels count elements from the first one on, whatever the strides are.
+            # Fused kernels ignore strides. They would read beyond the storage.
             tensor = tensor.clone(memory_format=torch.contiguous_format)
-        if dtype is torch.bool and int(tensor.view(torch.uint8).max()) > 1:
-            # Compiled code may take it for 255 and write that many elements where it counted one.
-            raise ForbiddenContentError('truth values that are neither 0 nor 1')
+        if dtype is torch.bool and not tensor.is_meta and tensor.view(torch.uint8).max() > 1:
+            # Compiled code may take a bool of 255 for 255 elements, and write beyond its array.
+            raise ForbiddenContentError(_WRONG_BOOLS)
         if requires_grad and (tensor.is_floating_point() or tensor.is_complex()):
             tensor.requires_grad_()
         return tensor
 
 
+def _is_known(dtype: Any) -> bool:
+    return isinstance(dtype, torch.dtype) and dtype in _DTYPES
+
+
 def _overlaps(sizes: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     """Whether an element of a storage may stand in several places of a tensor."""
     reach = 0
-    for step, length in sorted((step, length) for step, length in zip(strides, sizes)):
+    for step, length in sorted(zip(strides, sizes)):
         if length > 1 and step <= reach:
             return True
         reach += (length - 1) * step
@@ -173,17 +181,17 @@ def _overlaps(sizes: tuple[int, ...], strides: tuple[int, ...]) -> bool:
 
 def _whole_numbers(name: str, values: Any) -> tuple[int, ...]:
     if not isinstance(values, (tuple, list)) or len(values) > _MAX_AXES:
-        raise ForbiddenContentError(f'a {name} that is no tuple, or a very long one')
+        raise ForbiddenContentError(f'a tensor whose {name} is no tuple, or a very long one')
     if not all(type(value) is int and 0 <= value < 2**62 for value in values):
-        raise ForbiddenContentError(f'a {name} that is not made of whole numbers from 0 on')
+        raise ForbiddenContentError(f'a tensor whose {name} is not made of integers from 0 on')
     return tuple(values)
 
 
 def _shape(values: Any) -> tuple[int, ...]:
-    """Sizes whose product is a number of C, also without those that are 0."""
+    """Sizes whose product, without those that are 0, fits into 62 bits."""
     sizes = _whole_numbers('size', values)
     if prod(size for size in sizes if size) >= 2**62:
-        raise ForbiddenContentError('a size that is too large')
+        raise ForbiddenContentError('a tensor whose size is too large')
     return sizes
 
 
@@ -201,11 +209,20 @@ def _set_versions(target: Any, state: Any) -> None:
     versions = state.get('_metadata') if isinstance(state, dict) else None
     if versions is None:
         return
-    if not isinstance(versions, dict) or not all(
-        isinstance(key, str) and isinstance(value, dict) for key, value in versions.items()
-    ):
-        raise ForbiddenContentError('versions of the parts of a model that are no dict of dicts')
-    target._metadata = versions
+    if not isinstance(versions, dict) or not all(map(_is_version, versions.values())):
+        raise ForbiddenContentError(
+            'versions of the parts of a model that are no dicts of integers'
+        )
+    # A copy: the pickle can still change what it was made of.
+    target._metadata = OrderedDict((key, dict(value)) for key, value in versions.items())
+
+
+def _is_version(value: Any) -> bool:
+    return (
+        type(value) is dict
+        and len(value) <= _MAX_VERSION_ENTRIES
+        and all(item is None or type(item) is int for item in value.values())
+    )
 
 
 def _counter(counts: Any = None) -> Counter[Any]:
@@ -250,35 +267,39 @@ def _dtype(code: Any, *_: Any) -> np.dtype:
     if type(code) is not str or len(code) > 3 or not code.isalnum():
         raise ForbiddenContentError('a type of numpy that is no short code')
     dtype = np.dtype(code)
-    if dtype.kind not in _NUMERIC_KINDS or dtype.hasobject:
+    if dtype.kind not in _NUMERIC_KINDS:
         raise ForbiddenContentError(f'numpy values of type {dtype}, which are no numbers')
     return dtype
 
 
-def _check_byte_order(dtype: np.dtype, state: Any) -> None:
+def _check_dtype_state(dtype: np.dtype, state: Any) -> None:
     """The state of a number type says its byte order and nothing else."""
-    if type(state) is not tuple or len(state) < 2 or state[1] not in ('<', '|', '='):
+    native = ('|', '=', '<' if sys.byteorder == 'little' else '>')
+    if type(state) is not tuple or len(state) < 2 or state[1] not in native:
         raise ForbiddenContentError('numbers of numpy in another byte order than this machine has')
 
 
 def _check_dtype(dtype: Any) -> np.dtype:
-    # Types come from _dtype only; this is for a pickle that puts something else in their place.
-    if not isinstance(dtype, np.dtype) or dtype.kind not in _NUMERIC_KINDS:
+    if not isinstance(dtype, np.dtype):  # One comes from _dtype, so it is a number type.
         raise ForbiddenContentError('an array or a number of numpy without a number type')
     return dtype
+
+
+def _length(content: Any) -> Any:
+    return len(content) if type(content) is bytes else 'no'
 
 
 def _scalar(dtype: Any, content: Any) -> np.generic:
     dtype = _check_dtype(dtype)
     if type(content) is not bytes or len(content) != dtype.itemsize:
-        raise ForbiddenContentError(f'a number of type {dtype} of another size')
-    _check_numpy_truth_values(dtype, content)
+        raise ForbiddenContentError(f'{_length(content)} bytes for a number of type {dtype}')
+    _check_numpy_bools(dtype, content)
     return np.frombuffer(content, dtype)[0]
 
 
-def _check_numpy_truth_values(dtype: np.dtype, content: bytes) -> None:
+def _check_numpy_bools(dtype: np.dtype, content: bytes) -> None:
     if dtype.kind == 'b' and content.strip(b'\0\1'):
-        raise ForbiddenContentError('truth values that are neither 0 nor 1')
+        raise ForbiddenContentError(_WRONG_BOOLS)
 
 
 def _new_array(kind: Any, *_: Any) -> np.ndarray:
@@ -294,19 +315,21 @@ def _set_array(array: np.ndarray, state: Any) -> None:
     sizes, dtype = _shape(shape), _check_dtype(dtype)
     count = prod(sizes)
     if type(content) is not bytes or len(content) != count * dtype.itemsize:
-        raise ForbiddenContentError(f'an array of shape {sizes} and type {dtype} of another size')
-    _check_numpy_truth_values(dtype, content)
+        raise ForbiddenContentError(
+            f'{_length(content)} bytes for an array of {count} numbers of {dtype}'
+        )
+    _check_numpy_bools(dtype, content)
     # numpy's own method, on an array of ours and with a state that was checked.
     checked: Any = (1, sizes, dtype, bool(fortran), content)
     array.__setstate__(checked)
 
 
-def _never(*_: Any) -> Any:
+def _refuse_call(*_: Any) -> Any:
     raise ForbiddenContentError('an array or a tensor made by its class')
 
 
 # Names that are passed to the functions above and not called.
-_ARRAY, _TENSOR_CLASS = Constructor(_never), Constructor(_never)
+_ARRAY, _TENSOR_CLASS = Constructor(_refuse_call), Constructor(_refuse_call)
 
 
 @cache
@@ -325,7 +348,7 @@ def _constant_names() -> dict[str, Any]:
             'collections.Counter': Constructor(_counter),
             '_codecs.encode': Constructor(_bytes_of_text),
             'numpy.ndarray': _ARRAY,
-            'numpy.dtype': Constructor(_dtype, _check_byte_order),
+            'numpy.dtype': Constructor(_dtype, _check_dtype_state),
         }
     )
     for builtins in ('builtins', '__builtin__'):
@@ -343,7 +366,7 @@ def allowed_names(tensors: TensorBuilder) -> dict[str, Any]:
     Args:
         tensors: Makes the tensors of this file.
     """
-    parameter = Constructor(tensors.parameter, _set_learning)
+    parameter = Constructor(tensors.parameter, _set_requires_grad)
     functions: dict[str, Callable[..., Any]] = {
         '_utils._rebuild_tensor': tensors.from_typed,
         '_utils._rebuild_tensor_v2': tensors.from_typed,
@@ -356,7 +379,7 @@ def allowed_names(tensors: TensorBuilder) -> dict[str, Any]:
     return {**_constant_names(), **names, 'torch.nn.parameter.Parameter': parameter}
 
 
-def _set_learning(parameter: torch.nn.Parameter, state: Any) -> None:
+def _set_requires_grad(parameter: torch.nn.Parameter, state: Any) -> None:
     """The state that torch before 0.4 gave a parameter: (requires_grad, volatile, hooks)."""
     if type(state) is not tuple or len(state) != 3 or type(state[0]) is not bool:
         raise ForbiddenContentError('a state of a parameter that torch before 0.4 did not write')

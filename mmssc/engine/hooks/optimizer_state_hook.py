@@ -1,4 +1,4 @@
-"""No step with an optimiser state that does not fit the parameters."""
+"""A hook that refuses optimiser states of the wrong shape."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ['OptimizerStateHook']
 
 @HOOKS.register_module()
 class OptimizerStateHook(Hook):
-    """Refuses to train on with a state of fused optimisers that was made for other parameters.
+    """Stops a training whose fused optimiser has a state of another shape than its parameter.
 
-    A checkpoint chooses both the state and whether the optimiser is fused. torch's fused kernels do
-    not compare sizes: they read and write beyond a state that is smaller than its parameter. Every
-    training that ``tools/train.py`` starts has this hook.
+    The checkpoint chooses the state and whether the optimiser is fused. torch's fused kernels do
+    not compare sizes and would write beyond a state that is too small. Every training that
+    ``tools/train.py`` starts has this hook.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -40,9 +40,10 @@ def _check_fused_state(optimizer: Optimizer, checkpoint: str) -> None:
         parameters = group['params'] if group.get('fused') else []
         for parameter in parameters:
             for name, value in optimizer.state.get(parameter, {}).items():
-                shapes = [()] if name == 'step' else [tuple(parameter.shape)]
-                if isinstance(value, Tensor) and tuple(value.shape) not in shapes:
+                expected = () if name == 'step' else tuple(parameter.shape)
+                if isinstance(value, Tensor) and tuple(value.shape) != expected:
                     raise DataError(
-                        checkpoint, f'optimizer, {name}', f'shape {shapes[0]}', tuple(value.shape),
-                        'To start from its weights alone, give load_from in place of --resume',
+                        checkpoint, f'optimizer, {name}', f'shape {expected}', tuple(value.shape),
+                        'To start from its weights alone, give --cfg-options '
+                        f'load_from={checkpoint} in place of --resume',
                     )  # fmt: skip

@@ -53,7 +53,7 @@ def write_state_dict(
     Args:
         path: Final name of the file.
         state: The weights.
-        meta: Plain values only, so that every strict reader takes the file.
+        meta: Plain values only, others could not be read back.
     """
     with atomic_write(path) as file:
         torch.save({'meta': dict(meta), 'state_dict': dict(state)}, file)

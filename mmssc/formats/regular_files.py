@@ -1,4 +1,4 @@
-"""Opening files from outside."""
+"""Opening files from outside, and what damaged archives among them raise."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ARCHIVE_ERRORS = (
 
 @contextmanager
 def open_regular_file(path: str | PathLike[str], expected: str) -> Iterator[IO[bytes]]:
-    """A file opened for reading; pipes and devices, which can wait or go on forever, are refused.
+    """Open a regular file for reading. Pipes and devices are refused: they can wait or never end.
 
     Args:
         path: The file.
@@ -36,13 +36,17 @@ def open_regular_file(path: str | PathLike[str], expected: str) -> Iterator[IO[b
         DataError: There is no such file, it cannot be read, or it is of another kind.
     """
     try:
-        # Without waiting for somebody to write, should it be a named pipe.
+        # A named pipe without a writer must not block here.
         flags = os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_BINARY', 0)
         descriptor = os.open(path, flags)
     except FileNotFoundError:
         raise DataError(path, expected=expected, found='no such file') from None
     except (OSError, ValueError) as error:
-        raise DataError(path, expected='a file that can be read', found=error) from error
+        raise DataError(
+            path,
+            expected='a file that can be read',
+            found=getattr(error, 'strerror', None) or error,
+        ) from error
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
