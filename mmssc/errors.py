@@ -41,6 +41,8 @@ class DataError(MMSSCError, ValueError):
             message += f', found {found}' if expected is not None else f': found {found}'
         if hint:
             message += f'. {hint}'
+        # What comes from a file cannot clear the screen or change its colours.
+        message = ''.join(one if one.isprintable() or one in '\n\t' else '?' for one in message)
         super().__init__(message)
 
     def __reduce__(self) -> tuple:

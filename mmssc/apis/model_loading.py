@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmssc.compat import load_checkpoint_file
+from mmssc.compat import read_checkpoint
 from mmssc.errors import DataError
 from mmssc.models.checkpoint_import import check_classes, check_weights, read_state_dict
 from mmssc.models.completors import BaseCompletor
@@ -123,7 +123,7 @@ def init_model(
 
 def _trained_on(checkpoint: str | PathLike[str]) -> Mapping[str, Any]:
     """Metainfo of the training data that the Runner wrote into the checkpoint, if any."""
-    content = load_checkpoint_file(checkpoint)
+    content = read_checkpoint(checkpoint)
     return (content.get('meta') or {}).get('dataset_meta') or {}
 
 

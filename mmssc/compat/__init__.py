@@ -5,11 +5,11 @@ mmengine is changed at the moment mmengine itself is imported.
 """
 
 from ..errors import UnsafeCheckpointError
-from .checkpoints import load_checkpoint_file, secure_checkpoint_io
+from .checkpoints import load_checkpoint_file, read_checkpoint, secure_checkpoint_io
 from .distributed import init_cpu_process_group
 from .mmcv_stand_in import MMCV_OPS_HINT, has_compiled_mmcv_ops, install_mmcv_stand_in
 
 __all__ = [
     'MMCV_OPS_HINT', 'UnsafeCheckpointError', 'has_compiled_mmcv_ops', 'init_cpu_process_group',
-    'install_mmcv_stand_in', 'load_checkpoint_file', 'secure_checkpoint_io',
+    'install_mmcv_stand_in', 'load_checkpoint_file', 'read_checkpoint', 'secure_checkpoint_io',
 ]  # fmt: skip

@@ -26,7 +26,7 @@ from ..fileio import atomic_write
 from ..formats.restricted_pickle import Constructor, ForbiddenContentError, ForeignClass
 from .import_hooks import after_import
 
-__all__ = ['load_checkpoint_file', 'secure_checkpoint_io']
+__all__ = ['load_checkpoint_file', 'read_checkpoint', 'secure_checkpoint_io']
 
 # What the checkpoints of PyTorch Lightning, in which some authors publish, name besides weights: as
 # keys of the callbacks' states, and as the container of the hyper-parameters.
@@ -101,6 +101,35 @@ def load_checkpoint_file(file: str | PathLike[str] | IO[bytes], map_location: An
     return read_torch_file(file, map_location, _checkpoint_names(), (HistoryBuffer,))
 
 
+def read_checkpoint(
+    file: str | PathLike[str] | IO[bytes], map_location: Any = 'cpu'
+) -> dict[str, Any]:
+    """As :func:`load_checkpoint_file`, for a file that has to be a checkpoint or a state dict.
+
+    Returns:
+        A dict with text as keys. ``state_dict`` is a dict of the same kind, ``meta`` and the
+        ``dataset_meta`` in it are dicts, each where it is there.
+
+    Raises:
+        DataError: As :func:`load_checkpoint_file`, or the file holds something else.
+    """
+    content = load_checkpoint_file(file, map_location)
+    name = str(file) if isinstance(file, (str, PathLike)) else 'open file'
+    parts = {'content': content}
+    for key in ('state_dict', 'meta', 'dataset_meta'):
+        owner = parts.get('meta') if key == 'dataset_meta' else content
+        if isinstance(owner, dict) and owner.get(key) is not None:
+            parts[key] = owner[key]
+    for key, part in parts.items():
+        if not isinstance(part, dict):
+            found = f'a value of type {type(part).__name__}'
+            raise DataError(name, key, 'a dict, as in a checkpoint', found)
+        other = next((entry for entry in part if not isinstance(entry, str)), None)
+        if other is not None and key != 'dataset_meta':
+            raise DataError(name, key, 'text as keys', repr(other))
+    return content
+
+
 def _load_url(
     url: str, model_dir: str | None = None, map_location: Any = None, progress: bool = True
 ) -> Any:
@@ -123,14 +152,14 @@ def _load_url(
                 'in place of the address'
             )
             raise DataError(url, None, 'a download', error.reason, hint) from error
-    return _without_config_text(load_checkpoint_file(cached, map_location))
+    return _read_for_mmengine(cached, map_location)
 
 
-def _without_config_text(content: Any) -> Any:
-    """Drop the text that ``Runner.resume`` would run as Python (to count GPUs)."""
-    meta = content.get('meta') if isinstance(content, dict) else None
-    if isinstance(meta, dict):
-        meta.pop('config', None)
+def _read_for_mmengine(file: Any, map_location: Any = None) -> dict[str, Any]:
+    """A checkpoint without the text that ``Runner.resume`` would run as Python (to count GPUs)."""
+    content = read_checkpoint(file, map_location)
+    if content.get('meta'):
+        content['meta'].pop('config', None)
     return content
 
 
@@ -139,7 +168,7 @@ class _SafeTorch:
 
     @staticmethod
     def load(file: Any, map_location: Any = None) -> Any:
-        return _without_config_text(load_checkpoint_file(file, map_location))
+        return _read_for_mmengine(file, map_location)
 
     def __getattr__(self, name: str) -> Any:
         import torch

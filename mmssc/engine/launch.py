@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 
 from mmssc.compat import init_cpu_process_group
 from mmssc.errors import DataError, MMSSCError
+from mmssc.formats.regular_files import open_regular_file
 
 __all__ = [
     'ConfigOptions', 'add_cfg_options', 'add_common_arguments', 'build_runner',
@@ -113,11 +114,12 @@ def require_checkpoint(checkpoint: str) -> str:
     """The name of a checkpoint, if it is an address or a file that is there.
 
     Raises:
-        DataError: There is no such file.
+        DataError: There is no such file, or it is a folder, a pipe or a device.
     """
     # Addresses and the model zoos of mmengine have a scheme.
-    if '://' not in checkpoint and not Path(checkpoint).is_file():
-        raise DataError(checkpoint, expected='a checkpoint', found='no such file')
+    if '://' not in checkpoint:
+        with open_regular_file(checkpoint, 'a checkpoint'):
+            pass
     return checkpoint
 
 

@@ -257,10 +257,13 @@ def _read(
     except _LocationError as error:
         raise error.__cause__ or error from None
     except ForbiddenContentError as error:
-        found = _printable(error.found)
+        found = _one_line(error.found)
         raise UnsafeCheckpointError(name, None, 'weights', found, _HINT) from error
+    except zipfile.BadZipFile as error:
+        found = f'an archive that is cut off or damaged ({_one_line(str(error))})'
+        raise DataError(name, None, _EXPECTED, found, 'Download or copy it again') from error
     except (pickle.UnpicklingError, *ARCHIVE_ERRORS) as error:
-        found = _printable(str(error) or type(error).__name__)
+        found = _one_line(str(error) or type(error).__name__)
         raise DataError(name, expected=_EXPECTED, found=found) from error
 
 
@@ -269,10 +272,9 @@ def _max_content(size: int) -> int:
     return _MAX_SHARING * size + 2**20
 
 
-def _printable(text: str) -> str:
-    """One line of at most 200 characters, no control characters: a file may choose the text."""
-    line = text.split('\n')[0][:200]
-    return ''.join(character if character.isprintable() else '?' for character in line)
+def _one_line(text: str) -> str:
+    """The first 200 characters of the first line: a file may choose the text."""
+    return text.split('\n')[0][:200]
 
 
 def _describe(head: bytes) -> str:
@@ -281,8 +283,8 @@ def _describe(head: bytes) -> str:
         return 'an empty file'
     if head.startswith(b'version https://git-lfs'):
         return 'a pointer of Git LFS, not the file itself (git lfs pull fetches it)'
-    if re.match(rb'\s*<(!doctype|html|\?xml)', head, re.IGNORECASE):
-        return 'a web page, not the file itself'
+    if re.search(rb'<(!doctype html|html|head)\b', head, re.IGNORECASE):
+        return 'a web page, not the file itself (open it in a browser: it says what is missing)'
     return f'a file that starts with {head[:8]!r}'
 
 

@@ -12,7 +12,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
-from mmssc.compat import load_checkpoint_file
+from mmssc.compat import load_checkpoint_file, read_checkpoint
 from mmssc.errors import DataError, UnsafeCheckpointError
 
 
@@ -139,13 +139,34 @@ def test_text_that_mmengine_would_run_is_kept_from_it(tmp_path, key):
     assert load_checkpoint_file(tmp_path / 'old.pth')['meta'][key] == 'gpu_ids = [0]'
 
 
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (5, 'content: expected a dict, as in a checkpoint, found a value of type int'),
+        ({1: torch.ones(1)}, 'content: expected text as keys, found 1'),
+        (dict(state_dict=[1, 2]), 'state_dict: expected a dict'),
+        (dict(state_dict={1: torch.ones(1)}), 'state_dict: expected text as keys, found 1'),
+        (dict(state_dict={}, meta=[1]), 'meta: expected a dict'),
+        (dict(state_dict={}, meta=dict(dataset_meta='road')), 'dataset_meta: expected a dict'),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content, message):
+    path = tmp_path / 'other.pth'
+    torch.save(content, path)
+    with pytest.raises(DataError, match=f'other.pth: {message}'):
+        read_checkpoint(path)
+    with pytest.raises(DataError, match=f'other.pth: {message}'):
+        mmengine_checkpoint.CheckpointLoader.load_checkpoint(str(path), 'cpu', logger='silent')
+    assert type(load_checkpoint_file(path)) is type(content)
+
+
 def test_other_loads_of_the_process_stay_as_strict_as_they_were(tmp_path):
     """What our own checkpoints need is allowed nowhere else."""
     code = """
 import numpy as np, pickle, sys, torch
 import mmssc
 from mmengine.runner import load_checkpoint, save_checkpoint
-from mmssc.compat import load_checkpoint_file
+from mmssc.compat import load_checkpoint_file, read_checkpoint
 path = sys.argv[1]
 torch.save(dict(loss=np.float64(0.5), history=np.arange(3)), path)
 assert load_checkpoint_file(path)['loss'] == 0.5

@@ -94,10 +94,17 @@ def test_a_checkpoint_of_another_model_is_not_scored(run_tool, tmp_path, checkpo
     torch.save(dict(state_dict=state), tmp_path / 'part.pth')
     (tmp_path / 'half.pth').write_bytes((tmp_path / checkpoint).read_bytes()[:1000])
     (tmp_path / 'text.pth').write_text('no weights')
+    torch.save(dict(state_dict={**state, 'layers.4.bias': 5}), tmp_path / 'number.pth')
+    os.mkfifo(tmp_path / 'pipe.pth')
     for name, message in (
         ('classes.pth', 'classes.pth: classes: expected'),
         ('part.pth', 'part.pth: weights: expected those of InstantCompletor'),
-        ('half.pth', 'half.pth: expected a whole file of torch.save'),
+        (
+            'half.pth',
+            'half.pth: expected a whole file of torch.save, found an archive that is cut off',
+        ),
+        ('number.pth', 'number.pth: layers.4.bias: expected a tensor, found a value of type int'),
+        ('pipe.pth', 'pipe.pth: expected a regular file, found a named pipe'),
         (
             'text.pth',
             "expected a whole file of torch.save, found a file that starts with b'no weigh'",

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmssc.compat import load_checkpoint_file
+from mmssc.compat import read_checkpoint
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
@@ -29,7 +29,7 @@ def read_state_dict(path: str | PathLike[str]) -> dict[str, Tensor]:
     Raises:
         DataError: There is no such file, it is damaged, holds code, or has no weights.
     """
-    content = load_checkpoint_file(path)
+    content = read_checkpoint(path)
     state = content if isinstance(content, Mapping) else None
     for name in ('state_dict', 'model'):
         if state and isinstance(state.get(name), Mapping):

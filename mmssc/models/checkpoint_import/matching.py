@@ -24,7 +24,7 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
         checkpoint: Where the weights come from, for the message.
 
     Raises:
-        DataError: A tensor is missing, superfluous or of another shape.
+        DataError: A tensor is missing, superfluous or of another shape, or a value is no tensor.
     """
     expected = model.state_dict()
     missing = [
@@ -40,6 +40,8 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
             'python tools/model_converters/import_checkpoint.py METHOD SRC DST',
         )  # fmt: skip
     for key, value in state.items():
+        if not isinstance(value, Tensor):
+            raise DataError(checkpoint, key, 'a tensor', f'a value of type {type(value).__name__}')
         if key in expected and value.shape != expected[key].shape:
             raise DataError(
                 checkpoint, f'shape of {key}', tuple(expected[key].shape), tuple(value.shape),

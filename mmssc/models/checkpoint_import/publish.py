@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmssc.compat import load_checkpoint_file
+from mmssc.compat import read_checkpoint
 from mmssc.errors import DataError
 
 from .files import read_state_dict, write_state_dict
@@ -40,7 +40,7 @@ def publish_checkpoint(
             large for float16.
     """
     state = read_state_dict(source)
-    stored = load_checkpoint_file(source, map_location='cpu').get('meta') or {}
+    stored = read_checkpoint(source).get('meta') or {}
     meta = {key: stored[key] for key in _KEPT if key in stored}
     if half:
         state = {name: _halved(name, value, source) for name, value in state.items()}
