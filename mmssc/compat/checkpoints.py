@@ -28,25 +28,33 @@ from .import_hooks import after_import
 
 __all__ = ['load_checkpoint_file', 'read_checkpoint', 'secure_checkpoint_io']
 
-# What the checkpoints of PyTorch Lightning, in which some authors publish, name besides weights: as
-# keys of the callbacks' states, and as the container of the hyper-parameters.
+# What checkpoints of authors name besides weights: the options of their command, and what PyTorch
+# Lightning has as keys of its callbacks' states and as the container of hyper-parameters.
 _FOREIGN_CLASSES = (
+    'argparse.Namespace',
     'pytorch_lightning.callbacks.early_stopping.EarlyStopping',
     'pytorch_lightning.callbacks.lr_monitor.LearningRateMonitor',
     'pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint',
     'pytorch_lightning.utilities.parsing.AttributeDict',
 )
 _HISTORY = 'mmengine.logging.history_buffer.HistoryBuffer'
-_LOG_STATISTICS = ('min', 'max', 'current', 'mean')
+# What mmengine stores by its place in a class: statistics of the log, a curve of OneCycleLR.
+_STORED_ATTRIBUTES = {
+    _HISTORY: ('min', 'max', 'current', 'mean'),
+    'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler': (
+        '_annealing_cos', '_annealing_linear',
+    ),
+}  # fmt: skip
 
 
-def _log_statistic(owner: Any, name: Any) -> str:
-    """What ``getattr`` means in a checkpoint: a statistic of ``HistoryBuffer``, by its name."""
-    if owner is not _checkpoint_names()[_HISTORY] or type(name) is not str:
-        raise ForbiddenContentError('an attribute of something other than a log history')
-    if name not in _LOG_STATISTICS:
-        raise ForbiddenContentError(f'the attribute {name}')
-    return name
+def _stored_attribute(owner: Any, name: Any) -> str:
+    """What ``getattr`` means in a checkpoint: one of the attributes above, as its name."""
+    for full_name, attributes in _STORED_ATTRIBUTES.items():
+        if owner is _checkpoint_names()[full_name] and type(name) is str:
+            if name in attributes:
+                return name
+            raise ForbiddenContentError(f'the attribute {name}')
+    raise ForbiddenContentError('an attribute of something other than a log history or schedule')
 
 
 def _new_history() -> Any:
@@ -64,6 +72,7 @@ def _set_history(history: Any, state: Any) -> None:
     columns = [state.get(name) for name in names]
     if (
         type(state.get('max_length')) is not int
+        or state['max_length'] < 1
         or any(type(column) is not np.ndarray or column.ndim != 1 for column in columns)
         # Also refuses an array that gets its content afterwards.
         or any(column.dtype.kind not in 'if' for column in columns)
@@ -76,10 +85,14 @@ def _set_history(history: Any, state: Any) -> None:
 @cache
 def _checkpoint_names() -> dict[str, Any]:
     """Name in the pickle -> what it stands for, for what mmengine stores besides tensors."""
-    names: dict[str, Any] = {_HISTORY: Constructor(_new_history, _set_history)}
+    names: dict[str, Any] = {name: ForeignClass(name) for name in _FOREIGN_CLASSES}
+    for name, attributes in _STORED_ATTRIBUTES.items():
+        names[name] = ForeignClass(name)
+        # Protocol 4 names them directly.
+        names.update({f'{name}.{attribute}': attribute for attribute in attributes})
+    names[_HISTORY] = Constructor(_new_history, _set_history)
     for builtins in ('builtins', '__builtin__'):
-        names[f'{builtins}.getattr'] = Constructor(_log_statistic)
-    names.update({name: ForeignClass(name) for name in _FOREIGN_CLASSES})
+        names[f'{builtins}.getattr'] = Constructor(_stored_attribute)
     return names
 
 

@@ -168,8 +168,7 @@ def build_runner(cfg: Config) -> Runner:
         # cuBLAS reads it when it is first used.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    # A checkpoint brings the state of its optimiser, and fused ones do not check it.
-    runner.register_hook(dict(type='OptimizerStateHook'))
+    runner.register_hook(dict(type='ResumeCheckHook'))
     if deterministic:
         # mmengine makes an error of every operation without a deterministic kernel, such as
         # trilinear up-sampling on CUDA; a warning names it and training goes on.

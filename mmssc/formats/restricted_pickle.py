@@ -24,6 +24,7 @@ _MAX_INSTRUCTIONS = 5_000_000
 # Containers and results of calls; such a checkpoint has about thirty thousand.
 _MAX_OBJECTS = 500_000
 _MAX_VALUES = 10_000_000
+_ELEMENT_SIZE = 64  # Bytes that an element of a container takes, roughly.
 _MAX_DEPTH = 100
 # Integers as keys can be chosen so that each search in a dict is long. Large ones can even share
 # one hash, the remainder by 2**61 - 1.
@@ -102,7 +103,7 @@ class RestrictedUnpickler:
     Args:
         names: ``'module.name'`` in the pickle -> a :class:`Constructor`, or a constant.
         load_persistent: Turns a persistent id (of a storage) into a value; None refuses them.
-        max_copied: How many elements and bytes the calls may take together. A call copies its
+        max_copied: How many bytes the arguments of all calls may have together. A call copies its
             argument, and a pickle can repeat a call with the same long argument.
     """
 
@@ -274,8 +275,10 @@ class RestrictedUnpickler:
 
     def _count_copies(self, values: tuple[Any, ...]) -> None:
         for value in values:
-            if isinstance(value, (str, bytes, tuple, list, dict)):
+            if isinstance(value, (str, bytes)):
                 self._copies_left -= len(value)
+            elif isinstance(value, (tuple, list, dict)):
+                self._copies_left -= _ELEMENT_SIZE * len(value)
         if self._copies_left < 0:
             raise ForbiddenContentError('values that are together much larger than the file')
 
@@ -335,7 +338,7 @@ def check_key(key: Any) -> Any:
     return key
 
 
-def check_nesting(value: Any, leaves: tuple[type, ...]) -> None:
+def check_nesting(value: Any, leaves: tuple[type, ...], max_bytes: int) -> None:
     """Refuse values that are nested without end or too often.
 
     A list can contain itself. Thirty lists that each contain the next one twice stand for a billion
@@ -344,10 +347,12 @@ def check_nesting(value: Any, leaves: tuple[type, ...]) -> None:
     Args:
         value: Nested dicts, lists, tuples and sets.
         leaves: The types that may stand in them, besides None and :class:`ForeignClass`.
+        max_bytes: What they may take together if each value were stored where it stands. One tensor
+            can stand under many keys, and code that goes through the keys copies it each time.
 
     Raises:
-        ForbiddenContentError: Deeper than 100 levels, more than ten million values, or a value of
-            another type.
+        ForbiddenContentError: Deeper than 100 levels, more than ten million values, more bytes, or
+            a value of another type.
     """
     count = 0
     levels: list[Iterator[Any]] = [iter((value,))]
@@ -366,5 +371,11 @@ def check_nesting(value: Any, leaves: tuple[type, ...]) -> None:
             if not (item is None or isinstance(item, (*leaves, ForeignClass))):
                 kind = type(item).__name__
                 raise ForbiddenContentError(f'a value of type {kind}, which is no plain value')
+            if isinstance(item, (str, bytes)):
+                max_bytes -= len(item)
+            else:
+                max_bytes -= getattr(item, 'nbytes', 0)  # Tensors and arrays.
+            if max_bytes < 0:
+                raise ForbiddenContentError('values that are together much larger than the file')
         else:
             levels.pop()

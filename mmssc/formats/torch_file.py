@@ -127,7 +127,7 @@ class _Storages:
             # Either kind of storage may come back.
             storage: Any = getattr(moved, '_untyped_storage', moved)
             return torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)
-        device = target.get(location, location) if isinstance(target, Mapping) else target
+        device = target.get(location) if isinstance(target, Mapping) else target
         return torch.empty(size, dtype=torch.uint8, device=device or 'cpu')
 
 
@@ -208,7 +208,8 @@ def read_torch_file(
     Args:
         source: Path of a regular file, or a file that is open for binary reading and can seek.
         map_location: Where the tensors go, as for ``torch.load``: a device, a dict of devices, or a
-            function of storage and location. None is the CPU, wherever they were.
+            function of storage and location. None is the CPU, and so is what the
+            dict has no entry for.
         names: Further names that the pickle may use, see :class:`RestrictedUnpickler`.
         plain_types: The types of the values that these names make.
 
@@ -250,7 +251,7 @@ def _read(
             content = _read_legacy(file, size, map_location, names)
         else:
             raise DataError(name, expected=_EXPECTED, found=_describe(head))
-        check_nesting(content, PLAIN_TYPES + plain_types)
+        check_nesting(content, PLAIN_TYPES + plain_types, _max_content(size))
         return content
     except DataError:
         raise

@@ -6,6 +6,7 @@ never a function or an address.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -44,8 +45,10 @@ _DTYPES = frozenset(_STORAGE_DTYPES.values()) | {
     getattr(torch, name) for name in _FURTHER_DTYPES if hasattr(torch, name)
 }
 _MAX_AXES = 64
+_MAX_EMPTY = 2**26  # Product of the other sizes where one is 0.
 _MAX_VERSION_ENTRIES = 10  # There is one, 'version'.
-_NUMERIC_KINDS = 'biufc'
+# bool, the integers, the floats and the complex numbers; long doubles have invalid bit patterns.
+_NUMPY_DTYPES = frozenset(np.dtype(code) for code in '?bhilqBHILQefdFD')
 _WRONG_BOOLS = 'bool values other than 0 and 1'
 
 
@@ -188,9 +191,10 @@ def _whole_numbers(name: str, values: Any) -> tuple[int, ...]:
 
 
 def _shape(values: Any) -> tuple[int, ...]:
-    """Sizes whose product, without those that are 0, fits into 62 bits."""
+    """Sizes whose product fits into 62 bits, and is not long to go through where it is 0."""
     sizes = _whole_numbers('size', values)
-    if prod(size for size in sizes if size) >= 2**62:
+    limit = _MAX_EMPTY if 0 in sizes else 2**62
+    if prod(size for size in sizes if size) >= limit:
         raise ForbiddenContentError('a tensor whose size is too large')
     return sizes
 
@@ -255,6 +259,11 @@ def _device(kind: Any, index: Any = None) -> torch.device:
     return torch.device(kind) if index is None else torch.device(kind, index)
 
 
+def _no_bytes() -> bytes:
+    """How protocol 2 stores no bytes at all."""
+    return b''
+
+
 def _bytes_of_text(text: Any, encoding: Any) -> bytes:
     """How protocol 2 stores bytes."""
     if type(text) is not str or encoding != 'latin1':
@@ -264,10 +273,10 @@ def _bytes_of_text(text: Any, encoding: Any) -> bytes:
 
 def _dtype(code: Any, *_: Any) -> np.dtype:
     """A number type of numpy. The objects are numpy's own, one for each type, never changed."""
-    if type(code) is not str or len(code) > 3 or not code.isalnum():
+    if type(code) is not str or not re.fullmatch(r'[A-Za-z?][1-9]?[0-9]?', code):
         raise ForbiddenContentError('a type of numpy that is no short code')
     dtype = np.dtype(code)
-    if dtype.kind not in _NUMERIC_KINDS:
+    if dtype not in _NUMPY_DTYPES:
         raise ForbiddenContentError(f'numpy values of type {dtype}, which are no numbers')
     return dtype
 
@@ -352,6 +361,7 @@ def _constant_names() -> dict[str, Any]:
         }
     )
     for builtins in ('builtins', '__builtin__'):
+        names[f'{builtins}.bytes'] = Constructor(_no_bytes)
         names[f'{builtins}.set'] = Constructor(_set)
         names[f'{builtins}.complex'] = Constructor(_complex)
     for core in ('numpy.core', 'numpy._core'):  # numpy 1 and 2 write different names

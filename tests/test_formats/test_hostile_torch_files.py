@@ -64,6 +64,7 @@ HOSTILE = {
         'a structured type': Calls(SCALAR, np.dtype([('a', 'O')]), ADDRESS),
         'a text type': Calls(SCALAR, np.dtype('U2'), ADDRESS),
         'raw bytes of numpy': Calls(SCALAR, np.dtype('V8'), ADDRESS),
+        'a long double': Calls(SCALAR, np.dtype('g'), bytes(16)),
         'a time of numpy': Calls(SCALAR, np.dtype('M8[s]'), ADDRESS),
     },
     'an array or a tensor made by its class': {
@@ -317,7 +318,7 @@ def test_programs_that_plain_values_do_not_need_are_refused(tmp_path, program, w
         ),
         b'ccollections\nOrderedDict\nq\x00]q\x01('
         + b'X\x01\x00\x00\x00aN\x86' * 10000 + b'e\x85q\x02',
-        b'c__builtin__\nset\nq\x00]q\x01(' + b'N' * 10000 + b'e\x85q\x02',
+        b'c__builtin__\nset\nq\x00]q\x01(' + b'N' * 5000 + b'e\x85q\x02',
     ],
     ids=['text', 'pairs', 'elements'],
 )  # fmt: skip

@@ -182,12 +182,36 @@ def test_resuming_refuses_a_fused_state_that_is_smaller_than_its_parameter(
     optimizer = run_to_resume['optimizer']
     optimizer['param_groups'][0]['fused'] = True
     torch.save(run_to_resume, tmp_path / 'fused.pth')
-    if hasattr(torch.ops.aten, '_fused_adamw_') and torch.__version__ >= '2.4':  # On the CPU.
-        run_tool('train.py', TOY_CONFIG, '--work-dir', 'fits', '--resume', 'fused.pth')
+    run_tool('train.py', TOY_CONFIG, '--work-dir', 'fits', '--resume', 'fused.pth')
     optimizer['state'][0]['exp_avg'] = torch.zeros(1)
     torch.save(run_to_resume, tmp_path / 'small.pth')
     errors = run_tool(
         'train.py', TOY_CONFIG, '--work-dir', 'next', '--resume', 'small.pth', status=1
     ).stderr
-    expected = 'error: small.pth: optimizer, exp_avg: expected shape (8, 1, 3, 3, 3), found (1,)'
-    assert expected in errors and 'load_from' in errors and 'Traceback' not in errors
+    expected = 'exp_avg: expected shape (8, 1, 3, 3, 3), found shape (1,)'
+    assert f'error: small.pth: optimizer, state 0, {expected}' in errors
+    assert 'load_from=small.pth' in errors and 'Traceback' not in errors
+
+
+def test_resuming_deletes_nothing_that_the_run_did_not_make(run_tool, tmp_path, run_to_resume):
+    """mmengine deletes the file or folder that a checkpoint calls its best one so far."""
+    victim = tmp_path / 'victim'
+    victim.mkdir()
+    (victim / 'thesis.tex').write_text('years of work')
+    information = run_to_resume['message_hub']['runtime_info']
+    information.update(best_ckpt=str(victim), best_score=0.0, keep_ckpt_ids=[1, 7, 8, 9])
+    torch.save(run_to_resume, tmp_path / 'hostile.pth')
+    (tmp_path / 'next').mkdir()
+    mine = [tmp_path / f'next/epoch_{epoch}.pth' for epoch in (7, 8, 9)]
+    for path in mine:
+        path.touch()
+    run_tool('train.py', TOY_CONFIG, '--work-dir', 'next', '--resume', 'hostile.pth')
+    assert list((tmp_path / 'next').glob('best_*.pth')), 'no better one, nothing is proved'
+    assert (victim / 'thesis.tex').exists() and all(path.exists() for path in mine)
+
+
+def test_published_weights_are_no_state_to_resume_from(run_tool, tmp_path, run_to_resume):
+    run_tool('model_converters/publish_checkpoint.py', 'run/epoch_1.pth', 'published.pth')
+    errors = run_tool('train.py', TOY_CONFIG, '--resume', 'published.pth', status=1).stderr
+    assert 'error: published.pth: message_hub: expected the state of a training' in errors
+    assert 'load_from=published.pth' in errors and 'Traceback' not in errors

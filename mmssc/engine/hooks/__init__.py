@@ -2,10 +2,10 @@
 
 from .checkpoint_match_hook import CheckpointMatchHook
 from .epoch_seed_hook import EpochSeedHook, epoch_seed
-from .optimizer_state_hook import OptimizerStateHook
+from .resume_check_hook import ResumeCheckHook
 from .ssc_visualization_hook import SSCVisualizationHook
 
 __all__ = [
-    'CheckpointMatchHook', 'EpochSeedHook', 'OptimizerStateHook', 'SSCVisualizationHook',
+    'CheckpointMatchHook', 'EpochSeedHook', 'ResumeCheckHook', 'SSCVisualizationHook',
     'epoch_seed',
 ]  # fmt: skip

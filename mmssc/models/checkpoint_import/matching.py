@@ -63,6 +63,9 @@ def check_classes(
         DataError: The names differ.
     """
     found, expected = trained.get('classes'), dataset_meta.get('classes')
+    if not (found is None or isinstance(found, (list, tuple))):
+        kind = f'a value of type {type(found).__name__}'
+        raise DataError(checkpoint, 'classes', 'a list of names', kind)
     if found is not None and tuple(found) != tuple(expected or ()):
         raise DataError(
             checkpoint, 'classes', f'{expected} of the config', tuple(found),

@@ -1,0 +1,253 @@
+"""What a resumed training believes of its checkpoint; tests/test_tools resumes by the command."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import OneCycleLR, OptimWrapper, OptimWrapperDict
+from mmengine.runner import Runner
+
+from mmssc.compat import load_checkpoint_file
+from mmssc.engine.hooks import ResumeCheckHook
+from mmssc.errors import DataError
+
+TOYS = Path(__file__).parents[1] / 'test_tools'
+
+
+def toy_config(folder: Path) -> Config:
+    cfg = Config.fromfile(TOYS / 'toy_config.py')
+    cfg.work_dir, cfg.experiment_name = str(folder), folder.name
+    cfg.default_hooks.checkpoint.update(save_best='ssc/SSC_mIoU', rule='greater', max_keep_ckpts=2)
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def saved(tmp_path_factory):
+    """A folder in which the toy model was trained for two of its three epochs."""
+    sys.path.insert(0, str(TOYS))
+    folder = tmp_path_factory.mktemp('resume') / 'run'
+    cfg = toy_config(folder)
+    cfg.train_cfg.max_epochs = 2
+    Runner.from_cfg(cfg).train()
+    # The best one when epoch_2.pth was written; a better one may have taken its place since.
+    hub = load_checkpoint_file(folder / 'epoch_2.pth')['message_hub']
+    Path(hub['runtime_info']['best_ckpt']).touch()
+    yield folder
+    sys.path.remove(str(TOYS))
+
+
+@pytest.fixture
+def checkpoint(saved):
+    return load_checkpoint_file(saved / 'epoch_2.pth')
+
+
+@pytest.fixture(scope='module')
+def runner(saved):
+    """A runner that is about to resume from the folder."""
+    runner = Runner.from_cfg(toy_config(saved))
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+    runner._resume, runner._load_from = True, str(saved / 'epoch_2.pth')
+    return runner
+
+
+def check(runner, checkpoint):
+    ResumeCheckHook().after_load_checkpoint(runner, checkpoint)
+
+
+def test_a_checkpoint_of_this_training_passes_unchanged(runner, checkpoint):
+    before = copy.deepcopy(checkpoint)
+    check(runner, checkpoint)
+    for part in ('meta', 'param_schedulers'):
+        assert checkpoint[part] == before[part]
+    assert checkpoint['optimizer']['param_groups'] == before['optimizer']['param_groups']
+    found, expected = (one['message_hub']['runtime_info'] for one in (checkpoint, before))
+    assert dict(found) == dict(expected) and Path(found['best_ckpt']).is_file()
+    assert found['keep_ckpt_ids'] == [1, 2]
+
+
+@pytest.mark.parametrize('part', ['meta', 'message_hub', 'optimizer'])
+def test_weights_alone_are_no_state_of_a_training(runner, checkpoint, part):
+    del checkpoint[part]
+    with pytest.raises(DataError, match=f'{part}: expected the state of a training') as caught:
+        check(runner, checkpoint)
+    assert f'load_from={runner._load_from}' in caught.value.hint
+
+
+def set_progress(name, value):
+    return lambda content: content['meta'].update({name: value})
+
+
+def set_information(name, value):
+    return lambda content: content['message_hub'].update({name: value})
+
+
+def set_state(name, value):
+    return lambda content: content['optimizer']['state'][0].update({name: value})
+
+
+def set_optimizer(name, value):
+    return lambda content: content['optimizer'].update({name: value})
+
+
+def set_schedule(name, value):
+    return lambda content: content['param_schedulers'][0].update({name: value})
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (set_progress('epoch', -1), 'meta, epoch: expected a number from 0 on'),
+        (set_progress('epoch', 4), 'meta, epoch: expected at most 3, where this training ends'),
+        (set_progress('epoch', 'two'), 'meta, epoch: expected a number from 0 on'),
+        (set_progress('iter', 10**30), 'meta, iter: expected at most'),
+        (set_progress('iter', None), 'meta, iter: expected a number from 0 on, found none'),
+        (set_progress('seed', [1]), 'meta, seed: expected a number'),
+        (set_information('log_scalars', [1]), 'message_hub, log_scalars: expected a dict'),
+        (set_information('runtime_info', None), 'message_hub, runtime_info: expected a dict'),
+        (set_information('resumed_keys', {1: True}), 'message_hub, resumed_keys: expected a dict'),
+        (set_optimizer('param_groups', 3), 'optimizer: expected the state of an optimiser'),
+        (set_optimizer('param_groups', []), 'optimizer: expected 6 parameters in 1 groups'),
+        (set_optimizer('param_groups', [{'params': [0, 0]}]), 'optimizer: expected 6 parameters'),
+        (set_optimizer('state', [1]), 'optimizer, state: expected a dict'),
+        (set_optimizer('state', {9: {}}), 'optimizer, state: expected numbers of parameters'),
+        (set_optimizer('state', {0: 1}), 'optimizer, state 0: expected a dict'),
+        (set_state('exp_avg', torch.zeros(1)), r'exp_avg: expected shape \(8, 1, 3, 3, 3\)'),
+        (set_state('exp_avg_sq', torch.zeros(2, 3)), r'exp_avg_sq: expected .*, found shape'),
+        (set_state('another', torch.zeros(())), 'another: expected shape'),
+        (set_state('step', torch.zeros(0)), 'step: expected 1 element'),
+        (set_schedule('param_name', 'fused'), "expected schedules of 'lr', found another one"),
+        (set_schedule('begin', 'a'), 'begin: expected a value of type int, found a value of type'),
+        (lambda content: content.update(param_schedulers={}), 'expected a list of schedules'),
+        (lambda content: content.update(param_schedulers=[1]), 'expected a list of schedules'),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(runner, checkpoint, change, message):
+    change(checkpoint)
+    with pytest.raises(DataError, match=message):
+        check(runner, checkpoint)
+
+
+def test_the_config_chooses_the_compiled_code(runner, checkpoint):
+    group = checkpoint['optimizer']['param_groups'][0]
+    own = runner.optim_wrapper.optimizer.param_groups[0]
+    group.update(fused=True, foreach=True, capturable=True, differentiable=True)
+    check(runner, checkpoint)
+    for name in ('fused', 'foreach', 'capturable', 'differentiable'):
+        assert group.get(name) == own.get(name)
+
+
+def test_a_schedule_takes_no_functions_and_nothing_unknown(runner, checkpoint):
+    schedule = checkpoint['param_schedulers'][0]
+    before = dict(schedule)
+    schedule.update(step=5, get_last_value=5, optimizer=5)
+    check(runner, checkpoint)
+    assert schedule == before
+
+
+@pytest.mark.parametrize('protocol', [2, 4])
+def test_a_one_cycle_schedule_keeps_its_curve(runner, checkpoint, monkeypatch, tmp_path, protocol):
+    """mmengine stores the function of its curve, too, by its name."""
+    optimizer = optimizer_after_a_step().optimizer
+    one = OneCycleLR(optimizer, eta_max=0.1, total_steps=10)
+    for _ in range(3):
+        one.step()
+    checkpoint['param_schedulers'] = [one.state_dict()]
+    torch.save(checkpoint, tmp_path / 'one.pth', pickle_protocol=protocol)
+    loaded = load_checkpoint_file(tmp_path / 'one.pth')
+    other = OneCycleLR(optimizer, eta_max=0.1, total_steps=10)
+    monkeypatch.setattr(runner, 'param_schedulers', [other])
+    check(runner, loaded)
+    other.load_state_dict(loaded['param_schedulers'][0])
+    assert other.last_step == 3 and other.get_last_value() == one.get_last_value()
+    one.step()
+    other.step()
+    assert other.get_last_value() == one.get_last_value()
+
+
+def test_only_files_of_this_run_are_its_own(runner, checkpoint, saved, tmp_path):
+    """mmengine deletes what a checkpoint calls its best and its older files."""
+    information = checkpoint['message_hub']['runtime_info']
+    best = information['best_ckpt']
+    for path in (tmp_path, tmp_path / 'best_a.pth', saved, saved / 'epoch_1.pth', '', 5, ['a']):
+        (tmp_path / 'best_a.pth').touch()
+        information['best_ckpt'] = str(path) if isinstance(path, Path) else path
+        check(runner, checkpoint)
+        assert 'best_ckpt' not in information
+    information.update(best_ckpt=f'/elsewhere/{Path(best).name}', keep_ckpt_ids=[1, '../x', -1, 99])
+    check(runner, checkpoint)
+    assert information['best_ckpt'] == best, 'the folder was moved, its files belong to the run'
+    assert information['keep_ckpt_ids'] == [1]
+
+
+def test_a_checkpoint_from_elsewhere_owns_nothing(runner, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, '_load_from', str(tmp_path / 'epoch_2.pth'))
+    check(runner, checkpoint)
+    information = checkpoint['message_hub']['runtime_info']
+    assert not {'best_ckpt', 'keep_ckpt_ids'} & set(information)
+    assert 'best_score' in information
+
+
+def test_without_resuming_only_the_weights_are_used(runner, monkeypatch):
+    monkeypatch.setattr(runner, '_resume', False)
+    check(runner, dict(state_dict={}))
+
+
+def optimizer_after_a_step(kind=torch.optim.AdamW, **options):
+    parameter = torch.nn.Parameter(torch.zeros(2, 3))
+    optimizer = kind([parameter], **options)
+    parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    return OptimWrapper(optimizer)
+
+
+def resume(runner, checkpoint, monkeypatch, wrapper):
+    monkeypatch.setattr(runner, 'optim_wrapper', wrapper)
+    monkeypatch.setattr(runner, 'param_schedulers', None)
+    checkpoint['optimizer'] = copy.deepcopy(wrapper.state_dict())
+    check(runner, checkpoint)
+
+
+@pytest.mark.parametrize(
+    'kind, options',
+    [
+        (torch.optim.SGD, dict(momentum=0.9)), (torch.optim.SGD, {}), (torch.optim.Adam, {}),
+        (torch.optim.AdamW, dict(amsgrad=True)), (torch.optim.NAdam, {}), (torch.optim.RAdam, {}),
+        (torch.optim.Adamax, {}), (torch.optim.Adagrad, {}), (torch.optim.Adadelta, {}),
+        (torch.optim.RMSprop, dict(momentum=0.9, centered=True)), (torch.optim.Rprop, {}),
+        (torch.optim.ASGD, {}),
+    ],
+)  # fmt: skip
+def test_every_optimiser_fits_itself(runner, checkpoint, monkeypatch, kind, options):
+    wrapper = optimizer_after_a_step(kind, lr=0.1, **options)
+    resume(runner, checkpoint, monkeypatch, wrapper)
+
+
+def test_several_optimisers_are_checked(runner, checkpoint, monkeypatch):
+    wrapper = OptimWrapperDict(one=optimizer_after_a_step(), two=optimizer_after_a_step())
+    resume(runner, checkpoint, monkeypatch, wrapper)
+    checkpoint['optimizer']['two']['state'][0]['exp_avg'] = torch.zeros(1)
+    with pytest.raises(DataError, match='optimizer, two, state 0, exp_avg: expected shape'):
+        check(runner, checkpoint)
+    del checkpoint['optimizer']['two']
+    with pytest.raises(DataError, match="expected optimisers 'one', 'two'"):
+        check(runner, checkpoint)
+
+
+def test_iterations_end_where_the_training_ends(runner, checkpoint, monkeypatch):
+    """mmengine goes through the data up to there, one batch after the other."""
+    monkeypatch.setattr(Runner, 'train_loop', SimpleNamespace())
+    monkeypatch.setattr(Runner, 'max_iters', 100)
+    checkpoint['meta']['iter'] = 10**12
+    with pytest.raises(DataError, match='meta, iter: expected at most 100'):
+        check(runner, checkpoint)
+    checkpoint['meta']['iter'] = int(np.int64(100))
+    check(runner, checkpoint)
