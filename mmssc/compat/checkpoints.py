@@ -28,7 +28,7 @@ from .import_hooks import after_import
 
 __all__ = ['load_checkpoint_file', 'read_checkpoint', 'secure_checkpoint_io']
 
-# What checkpoints of authors name besides weights: the options of their command, and what PyTorch
+# What the authors' checkpoints name besides weights: the options of their command, and what PyTorch
 # Lightning has as keys of its callbacks' states and as the container of hyper-parameters.
 _FOREIGN_CLASSES = (
     'argparse.Namespace',
@@ -38,7 +38,7 @@ _FOREIGN_CLASSES = (
     'pytorch_lightning.utilities.parsing.AttributeDict',
 )
 _HISTORY = 'mmengine.logging.history_buffer.HistoryBuffer'
-# What mmengine stores by its place in a class: statistics of the log, a curve of OneCycleLR.
+# Methods that mmengine stores by name: statistics of the log, the curve of OneCycleLR.
 _STORED_ATTRIBUTES = {
     _HISTORY: ('min', 'max', 'current', 'mean'),
     'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler': (
@@ -74,7 +74,7 @@ def _set_history(history: Any, state: Any) -> None:
         type(state.get('max_length')) is not int
         or state['max_length'] < 1
         or any(type(column) is not np.ndarray or column.ndim != 1 for column in columns)
-        # Also refuses an array that gets its content afterwards.
+        # An array whose content the pickle has not set yet is uint8 (kind 'u'), and is refused.
         or any(column.dtype.kind not in 'if' for column in columns)
         or len(columns[0]) != len(columns[1])
     ):
@@ -137,9 +137,9 @@ def read_checkpoint(
         if not isinstance(part, dict):
             found = f'a value of type {type(part).__name__}'
             raise DataError(name, key, 'a dict, as in a checkpoint', found)
-        other = next((entry for entry in part if not isinstance(entry, str)), None)
-        if other is not None and key != 'dataset_meta':
-            raise DataError(name, key, 'text as keys', repr(other))
+        others = [entry for entry in part if not isinstance(entry, str)]
+        if others and key != 'dataset_meta':
+            raise DataError(name, key, 'text as keys', repr(others[0]))
     return content
 
 

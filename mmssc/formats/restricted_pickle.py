@@ -23,9 +23,9 @@ __all__ = [
 _MAX_INSTRUCTIONS = 5_000_000
 # Containers and results of calls; such a checkpoint has about thirty thousand.
 _MAX_OBJECTS = 500_000
-_MAX_VALUES = 10_000_000
+_MAX_VALUES = 10_000_000  # Each value counts wherever it stands, see check_nesting.
 _ELEMENT_SIZE = 64  # Bytes that an element of a container takes, roughly.
-_MAX_DEPTH = 100
+_MAX_DEPTH = 100  # Levels of containers in each other.
 # Integers as keys can be chosen so that each search in a dict is long. Large ones can even share
 # one hash, the remainder by 2**61 - 1.
 _MAX_INTEGER_KEYS = 100_000
@@ -127,7 +127,7 @@ class RestrictedUnpickler:
         self._stateful: dict[int, tuple[Any, Callable[[Any, Any], None]]] = {}
 
     def load(self, file: IO[bytes]) -> Any:
-        """Read one pickle from the current position of the file, and stop behind it.
+        """Read one pickle from the current position of the file, and stop after it.
 
         Raises:
             ForbiddenContentError: It asks for something that plain values do not need.
@@ -204,19 +204,18 @@ class RestrictedUnpickler:
         self._extend(items)
 
     def _extend(self, items: list[Any]) -> None:
-        target = self._stack[-1]
-        if type(target) is not list:
-            kind = type(target).__name__
-            raise ForbiddenContentError(f'elements that are added to a value of type {kind}')
-        target.extend(items)
+        self._target(list).extend(items)
 
     def _add_items(self, _: None) -> None:
         items = self._pop_to_mark()
+        self._target(set).update(self._counted_key(item) for item in items)
+
+    def _target(self, kind: type) -> Any:
         target = self._stack[-1]
-        if type(target) is not set:
-            kind = type(target).__name__
-            raise ForbiddenContentError(f'elements that are added to a value of type {kind}')
-        target.update(self._counted_key(item) for item in items)
+        if type(target) is not kind:
+            found = type(target).__name__
+            raise ForbiddenContentError(f'elements that are added to a value of type {found}')
+        return target
 
     def _set_item(self, _: None) -> None:
         key, value = self._stack[-2:]

@@ -165,7 +165,7 @@ class _ArchivedStorages(_Storages):
 
 
 class _FollowingStorages(_Storages):
-    """Storages that follow the pickle, one behind the other, as torch before 1.6 wrote them."""
+    """Storages that follow the pickle, one after the other, as torch before 1.6 wrote them."""
 
     def __init__(self, bytes_left: int, map_location: MapLocation) -> None:
         super().__init__(map_location)
@@ -344,7 +344,7 @@ def _check_members(members: list[zipfile.ZipInfo], size: int, name: str) -> str:
 def _read_legacy(
     file: IO[bytes], size: int, map_location: MapLocation, names: Mapping[str, Any]
 ) -> Any:
-    """The format before torch 1.6: five pickles and the storages behind one another."""
+    """The format before torch 1.6: five pickles, then the storages, one after the other."""
     reader: Any = _BoundedReader(file, size)
     plain = RestrictedUnpickler({})
     header = [plain.load(reader) for _ in range(2)]
@@ -355,18 +355,18 @@ def _read_legacy(
         raise pickle.UnpicklingError('numbers in another byte order than this machine has')
     storages = _FollowingStorages(size, map_location)
     start = reader.tell()
-    # The storages stand after the pickle. The first pass finds out which there are; the second
-    # makes the tensors.
-    for values in (_without_values(names), names):
-        reader.seek(start)
-        unpickler = RestrictedUnpickler(values, storages.load_persistent, _max_content(size))
-        content = unpickler.load(reader)
-        if values is not names:
-            storages.fill(plain.load(reader), file)
-    return content
+    # The storages follow the pickle. The first pass finds out which there are, the second makes
+    # the tensors.
+    first = RestrictedUnpickler(
+        _without_values(names), storages.load_persistent, _max_content(size)
+    )
+    first.load(reader)
+    storages.fill(plain.load(reader), file)
+    reader.seek(start)
+    return RestrictedUnpickler(names, storages.load_persistent, _max_content(size)).load(reader)
 
 
 def _without_values(names: Mapping[str, Any]) -> dict[str, Any]:
-    """The same names; what the pickle makes with them are empty dicts."""
+    """The same names, but each call makes an empty dict."""
     stub = Constructor(lambda *_: {}, lambda *_: None)
     return {name: stub if type(value) is Constructor else value for name, value in names.items()}

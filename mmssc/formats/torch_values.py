@@ -191,7 +191,10 @@ def _whole_numbers(name: str, values: Any) -> tuple[int, ...]:
 
 
 def _shape(values: Any) -> tuple[int, ...]:
-    """Sizes whose product fits into 62 bits, and is not long to go through where it is 0."""
+    """Sizes whose product fits into 62 bits.
+
+    Where one of them is 0, the others stay small: code may loop over them.
+    """
     sizes = _whole_numbers('size', values)
     limit = _MAX_EMPTY if 0 in sizes else 2**62
     if prod(size for size in sizes if size) >= limit:

@@ -144,6 +144,7 @@ def test_text_that_mmengine_would_run_is_kept_from_it(tmp_path, key):
     [
         (5, 'content: expected a dict, as in a checkpoint, found a value of type int'),
         ({1: torch.ones(1)}, 'content: expected text as keys, found 1'),
+        ({None: torch.ones(1)}, 'content: expected text as keys, found None'),
         (dict(state_dict=[1, 2]), 'state_dict: expected a dict'),
         (dict(state_dict={1: torch.ones(1)}), 'state_dict: expected text as keys, found 1'),
         (dict(state_dict={}, meta=[1]), 'meta: expected a dict'),

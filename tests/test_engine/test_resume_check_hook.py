@@ -1,4 +1,4 @@
-"""What a resumed training believes of its checkpoint; tests/test_tools resumes by the command."""
+"""Which parts of a checkpoint a resumed training accepts. tests/test_tools runs the command."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 from mmengine.optim import OneCycleLR, OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
@@ -105,29 +105,34 @@ def set_schedule(name, value):
 @pytest.mark.parametrize(
     'change, message',
     [
-        (set_progress('epoch', -1), 'meta, epoch: expected a number from 0 on'),
+        (set_progress('epoch', -1), 'meta, epoch: expected a number from 0 to'),
         (set_progress('epoch', 4), 'meta, epoch: expected at most 3, where this training ends'),
-        (set_progress('epoch', 'two'), 'meta, epoch: expected a number from 0 on'),
-        (set_progress('iter', 10**30), 'meta, iter: expected at most'),
-        (set_progress('iter', None), 'meta, iter: expected a number from 0 on, found none'),
+        (set_progress('epoch', 'two'), 'meta, epoch: expected a number, found a value of type'),
+        (set_progress('iter', 10**30), r'meta, iter: expected a number from 0 to 2\*\*62'),
+        (set_progress('iter', None), 'meta, iter: expected a number, found none'),
         (set_progress('seed', [1]), 'meta, seed: expected a number'),
         (set_information('log_scalars', [1]), 'message_hub, log_scalars: expected a dict'),
         (set_information('runtime_info', None), 'message_hub, runtime_info: expected a dict'),
-        (set_information('resumed_keys', {1: True}), 'message_hub, resumed_keys: expected a dict'),
-        (set_optimizer('param_groups', 3), 'optimizer: expected the state of an optimiser'),
-        (set_optimizer('param_groups', []), 'optimizer: expected 6 parameters in 1 groups'),
-        (set_optimizer('param_groups', [{'params': [0, 0]}]), 'optimizer: expected 6 parameters'),
+        (set_information('resumed_keys', {1: True}), 'message_hub, resumed_keys: expected text as'),
+        (set_optimizer('param_groups', 3), 'optimizer, param_groups: expected a list of dicts'),
+        (set_optimizer('param_groups', []), r'groups of \[6\] parameters, found 0 groups'),
+        (set_optimizer('param_groups', [{'params': [0, 0]}]), 'found 1 groups, with other param'),
         (set_optimizer('state', [1]), 'optimizer, state: expected a dict'),
-        (set_optimizer('state', {9: {}}), 'optimizer, state: expected numbers of parameters'),
+        (set_optimizer('state', {9: {}}), 'state: expected numbers from 0 to 5, found 9'),
         (set_optimizer('state', {0: 1}), 'optimizer, state 0: expected a dict'),
         (set_state('exp_avg', torch.zeros(1)), r'exp_avg: expected shape \(8, 1, 3, 3, 3\)'),
         (set_state('exp_avg_sq', torch.zeros(2, 3)), r'exp_avg_sq: expected .*, found shape'),
         (set_state('another', torch.zeros(())), 'another: expected shape'),
         (set_state('step', torch.zeros(0)), 'step: expected 1 element'),
-        (set_schedule('param_name', 'fused'), "expected schedules of 'lr', found another one"),
+        (set_state('step', torch.zeros(8, 1, 3, 3, 3)), 'step: expected 1 element, found shape'),
+        (set_state('exp_avg', 5), 'exp_avg: expected shape .*, found a value of type int'),
+        (set_schedule('param_name', 'fused'), "param_name: expected 'lr', found 'fused'"),
         (set_schedule('begin', 'a'), 'begin: expected a value of type int, found a value of type'),
         (lambda content: content.update(param_schedulers={}), 'expected a list of schedules'),
         (lambda content: content.update(param_schedulers=[1]), 'expected a list of schedules'),
+        (lambda content: content.update(param_schedulers=None), 'expected a list of schedules'),
+        (lambda content: content.update(param_schedulers=[]), 'expected [0-9] schedules, as in'),
+        (lambda content: content['param_schedulers'].append({}), 'expected [0-9] schedules, as'),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_named(runner, checkpoint, change, message):
@@ -196,6 +201,29 @@ def test_a_checkpoint_from_elsewhere_owns_nothing(runner, checkpoint, tmp_path, 
     assert 'best_score' in information
 
 
+def test_the_newest_checkpoint_of_the_folder_owns_its_files(runner, checkpoint, monkeypatch):
+    """mmengine looks for it where the config says resume and names none."""
+    monkeypatch.setattr(runner, '_load_from', None)
+    before = dict(checkpoint['message_hub']['runtime_info'])
+    check(runner, checkpoint)
+    assert dict(checkpoint['message_hub']['runtime_info']) == before
+
+
+def test_checkpoints_in_the_folder_out_dir_belong_to_the_run(
+    runner, checkpoint, tmp_path, monkeypatch
+):
+    (hook,) = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+    monkeypatch.setattr(hook, 'out_dir', str(tmp_path))
+    folder = tmp_path / Path(runner.work_dir).name
+    folder.mkdir()
+    (folder / 'best_a.pth').touch()
+    monkeypatch.setattr(runner, '_load_from', str(folder / 'epoch_2.pth'))
+    information = checkpoint['message_hub']['runtime_info']
+    information['best_ckpt'] = str(folder / 'best_a.pth')
+    check(runner, checkpoint)
+    assert information['best_ckpt'] == str(folder / 'best_a.pth')
+
+
 def test_without_resuming_only_the_weights_are_used(runner, monkeypatch):
     monkeypatch.setattr(runner, '_resume', False)
     check(runner, dict(state_dict={}))
@@ -247,7 +275,8 @@ def test_iterations_end_where_the_training_ends(runner, checkpoint, monkeypatch)
     monkeypatch.setattr(Runner, 'train_loop', SimpleNamespace())
     monkeypatch.setattr(Runner, 'max_iters', 100)
     checkpoint['meta']['iter'] = 10**12
-    with pytest.raises(DataError, match='meta, iter: expected at most 100'):
+    with pytest.raises(DataError, match='meta, iter: expected at most 100') as caught:
         check(runner, checkpoint)
-    checkpoint['meta']['iter'] = int(np.int64(100))
+    assert 'train_cfg.max_iters=N' in caught.value.hint
+    checkpoint['meta']['iter'] = 100
     check(runner, checkpoint)

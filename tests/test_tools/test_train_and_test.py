@@ -178,7 +178,7 @@ def test_resuming_runs_no_text_of_the_checkpoint(run_tool, tmp_path, run_to_resu
 def test_resuming_refuses_a_fused_state_that_is_smaller_than_its_parameter(
     run_tool, tmp_path, run_to_resume
 ):
-    """torch would write behind its end; the checkpoint chooses the state and the kernel."""
+    """torch would write past the end of the state. The checkpoint chooses state and kernel."""
     optimizer = run_to_resume['optimizer']
     optimizer['param_groups'][0]['fused'] = True
     torch.save(run_to_resume, tmp_path / 'fused.pth')

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.optim import OptimWrapperDict
-from mmengine.runner import EpochBasedTrainLoop, Runner
-from torch import Tensor
+from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
+from torch import Tensor, optim
 from torch.optim import Optimizer
 
 from mmssc.errors import DataError
@@ -18,49 +17,48 @@ from mmssc.registry import HOOKS
 
 __all__ = ['ResumeCheckHook']
 
-# Settings of an optimiser that choose its compiled code; the config decides on them.
+# Settings that choose the compiled code of an optimiser. Only the config may choose them.
 _IMPLEMENTATION = ('fused', 'foreach', 'capturable', 'differentiable')
-# Optimisers whose state has the shape of the parameter, but for these numbers.
-_ELEMENTWISE = tuple(
-    getattr(torch.optim, name)
-    for name in (
-        'SGD', 'Adam', 'AdamW', 'NAdam', 'RAdam', 'Adamax', 'Adagrad', 'Adadelta', 'RMSprop',
-        'Rprop', 'ASGD',
-    )
-)  # fmt: skip
+# State entries that are one number.
 _NUMBERS = ('step', 'mu_product', 'eta', 'mu')
+# Optimisers whose other state entries have the shape of the parameter.
+_ELEMENTWISE = (
+    optim.SGD, optim.Adam, optim.AdamW, optim.NAdam, optim.RAdam, optim.Adamax, optim.Adagrad,
+    optim.Adadelta, optim.RMSprop, optim.Rprop, optim.ASGD,
+)  # fmt: skip
 
 
 @HOOKS.register_module()
 class ResumeCheckHook(Hook):
-    """Stops a resumed training whose checkpoint does not fit, before anything is taken from it.
+    """Checks a checkpoint before a training resumes from it.
 
-    mmengine believes a checkpoint: it deletes the files that the checkpoint calls its own, goes on
-    from any iteration, and lets it choose the compiled code of the optimiser and what a schedule
-    changes. torch's fused optimisers do not compare the sizes of state and parameter and would
-    write beyond a state that is too small. Every training that ``tools/train.py`` starts has this
-    hook.
+    mmengine does not check: it deletes the files that the checkpoint names as its own, starts at
+    any iteration, and takes from the checkpoint which compiled code the optimiser runs and which
+    setting a schedule changes. torch's fused optimisers do not compare the sizes of state and
+    parameter. They would write past the end of a state that is too small. ``tools/train.py`` adds
+    this hook to every training.
     """
 
     priority = 'VERY_HIGH'
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Check the parts of the checkpoint, and leave out what only the config decides on.
+        """Check the parts of the checkpoint. Remove what only the config may decide.
 
         Raises:
-            DataError: A part is missing, of another kind, or of another training.
+            DataError: A part is missing, has the wrong type, or belongs to another training.
         """
         if not runner._resume:
             return
-        file = str(runner._load_from or runner.work_dir)
+        file = str(runner._load_from or find_latest_checkpoint(runner.work_dir))
         for part in ('meta', 'message_hub', 'optimizer'):
             if not isinstance(checkpoint.get(part), dict):
-                raise _does_not_fit(file, part, 'the state of a training', 'none')
+                found = _kind(checkpoint.get(part))
+                raise _does_not_fit(file, part, 'the state of a training', found)
         _check_progress(runner, checkpoint['meta'], file)
         _check_message_hub(runner, checkpoint, file)
         for name, own, saved in _pairs_of_optimizers(runner, checkpoint['optimizer'], file):
             _check_optimizer(own, saved, file, name)
-        if checkpoint.get('param_schedulers') is not None and runner.param_schedulers is not None:
+        if 'param_schedulers' in checkpoint and runner.param_schedulers is not None:
             for own, saved in _pairs_of_schedules(runner, checkpoint['param_schedulers'], file):
                 _check_schedule(own, saved, file)
 
@@ -71,29 +69,32 @@ def _does_not_fit(file: str, field: str, expected: Any, found: Any) -> DataError
 
 
 def _check_progress(runner: Runner, meta: dict[str, Any], file: str) -> None:
-    """Epoch and iteration are numbers that this run can have reached."""
+    """Epoch and iteration are not beyond the end of this training."""
     by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-    limits = dict(epoch=runner.max_epochs if by_epoch else 2**62)
-    limits['iter'] = 2**62 if by_epoch else runner.max_iters
-    for name, limit in limits.items():
+    unit, end = ('epoch', runner.max_epochs) if by_epoch else ('iter', runner.max_iters)
+    for name in ('epoch', 'iter'):
         value = meta.get(name)
-        if type(value) is not int or value < 0:
-            raise _does_not_fit(file, f'meta, {name}', 'a number from 0 on', _kind(value))
-        if value > limit:
-            raise DataError(
-                file, f'meta, {name}', f'at most {limit}, where this training ends', value,
-                'Give a larger end to go on, e.g. --cfg-options train_cfg.max_epochs=N',
-            )  # fmt: skip
+        if type(value) is not int:
+            raise _does_not_fit(file, f'meta, {name}', 'a number', _kind(value))
+        if not 0 <= value < 2**62:
+            raise _does_not_fit(file, f'meta, {name}', 'a number from 0 to 2**62 - 1', value)
+    if meta[unit] > end:
+        raise DataError(
+            file, f'meta, {unit}', f'at most {end}, where this training ends', meta[unit],
+            f'To train longer, give --cfg-options train_cfg.max_{unit}s=N',
+        )  # fmt: skip
     if not (meta.get('seed') is None or type(meta['seed']) is int):
         raise _does_not_fit(file, 'meta, seed', 'a number', _kind(meta['seed']))
 
 
 def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) -> None:
-    """The log is dicts, and no file is named for deletion but those of this run."""
+    """The log consists of dicts, and only files of this run may be deleted."""
     for name in ('log_scalars', 'runtime_info', 'resumed_keys'):
         part = checkpoint['message_hub'].get(name)
-        if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
+        if not isinstance(part, dict):
             raise _does_not_fit(file, f'message_hub, {name}', 'a dict', _kind(part))
+        if not all(isinstance(key, str) for key in part):
+            raise _does_not_fit(file, f'message_hub, {name}', 'text as keys', 'other keys')
     information = checkpoint['message_hub']['runtime_info']
     folder = _checkpoint_folder(runner)
     is_own = Path(file).resolve().parent == folder.resolve()
@@ -103,6 +104,7 @@ def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) ->
             information[name] = str(best)
         else:
             del information[name]
+    # Names hold epochs or iterations, as the config chooses.
     steps = information.pop('keep_ckpt_ids', None)
     newest = max(checkpoint['meta']['epoch'], checkpoint['meta']['iter'])
     if is_own and isinstance(steps, (list, tuple)):
@@ -128,24 +130,27 @@ def _pairs_of_optimizers(
         return
     if set(saved) != set(wrapper.keys()):
         names = ', '.join(map(repr, wrapper.keys()))
-        raise _does_not_fit(file, 'optimizer', f'optimisers {names}', f'{len(saved)} other entries')
+        found = ', '.join(map(repr, saved))[:200]
+        raise _does_not_fit(file, 'optimizer', f'optimisers {names}', found)
     for name, one in wrapper.items():
         yield f'optimizer, {name}', one.optimizer, saved[name]
 
 
 def _check_optimizer(optimizer: Optimizer, saved: Any, file: str, field: str) -> None:
-    groups = saved.get('param_groups') if isinstance(saved, dict) else None
-    if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+    if not isinstance(saved, dict):
         raise _does_not_fit(file, field, 'the state of an optimiser', _kind(saved))
-    own_groups = optimizer.param_groups
-    parameters = [parameter for group in own_groups for parameter in group['params']]
-    numbers = iter(range(len(parameters)))
-    expected = [[next(numbers) for _ in group['params']] for group in own_groups]
+    groups = saved.get('param_groups')
+    if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+        raise _does_not_fit(file, f'{field}, param_groups', 'a list of dicts', _kind(groups))
+    # The saved groups name their parameters by number.
+    expected = [group['params'] for group in optimizer.state_dict()['param_groups']]
     if [group.get('params') for group in groups] != expected:
         raise _does_not_fit(
-            file, field, f'{len(parameters)} parameters in {len(own_groups)} groups',
-            f'others in {len(groups)} groups',
+            file, f'{field}, param_groups', f'groups of {list(map(len, expected))} parameters',
+            f'{len(groups)} groups, with other parameters',
         )  # fmt: skip
+    own_groups = optimizer.param_groups
+    parameters = [parameter for group in own_groups for parameter in group['params']]
     for group, own in zip(groups, own_groups):
         for name in _IMPLEMENTATION:
             group.pop(name, None)
@@ -156,7 +161,8 @@ def _check_optimizer(optimizer: Optimizer, saved: Any, file: str, field: str) ->
         raise _does_not_fit(file, f'{field}, state', 'a dict', _kind(states))
     for number, state in states.items():
         if type(number) is not int or number not in range(len(parameters)):
-            raise _does_not_fit(file, f'{field}, state', 'numbers of parameters', _kind(number))
+            last = len(parameters) - 1
+            raise _does_not_fit(file, f'{field}, state', f'numbers from 0 to {last}', repr(number))
         if not isinstance(state, dict):
             raise _does_not_fit(file, f'{field}, state {number}', 'a dict', _kind(state))
         if isinstance(optimizer, _ELEMENTWISE):
@@ -165,12 +171,13 @@ def _check_optimizer(optimizer: Optimizer, saved: Any, file: str, field: str) ->
 
 def _check_shapes(state: dict[str, Any], parameter: Tensor, file: str, field: str) -> None:
     for name, value in state.items():
+        is_number = name in _NUMBERS
+        if value is None or (is_number and isinstance(value, (int, float))):
+            continue
+        expected = '1 element' if is_number else f'shape {tuple(parameter.shape)}'
         if not isinstance(value, Tensor):
-            continue
-        if name in _NUMBERS and value.numel() == 1:
-            continue
-        if value.shape != parameter.shape:
-            expected = '1 element' if name in _NUMBERS else f'shape {tuple(parameter.shape)}'
+            raise _does_not_fit(file, f'{field}, {name}', expected, _kind(value))
+        if value.numel() != 1 if is_number else value.shape != parameter.shape:
             found = f'shape {tuple(value.shape)}'
             raise _does_not_fit(file, f'{field}, {name}', expected, found)
 
@@ -185,11 +192,14 @@ def _pairs_of_schedules(
         entries = saved.get(name) if isinstance(saved, dict) else None
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise _does_not_fit(file, 'param_schedulers', 'a list of schedules', _kind(entries))
+        if len(entries) != len(schedules):
+            expected = f'{len(schedules)} schedules, as in the config'
+            raise _does_not_fit(file, 'param_schedulers', expected, len(entries))
         yield from zip(schedules, entries)
 
 
 def _check_schedule(schedule: Any, saved: dict[str, Any], file: str) -> None:
-    """Numbers and names only, for the setting that the config gives the schedule."""
+    """The saved values have the types of the config's schedule, and change the same setting."""
     own = vars(schedule)
     for name in list(saved):
         if name not in own or name == 'optimizer' or callable(own[name]):
@@ -198,12 +208,12 @@ def _check_schedule(schedule: Any, saved: dict[str, Any], file: str) -> None:
             field = f'param_schedulers, {name}'
             raise _does_not_fit(file, field, _kind(own[name]), _kind(saved[name]))
     if saved.get('param_name') != schedule.param_name:
-        raise _does_not_fit(
-            file, 'param_schedulers', f'schedules of {schedule.param_name!r}', 'another one'
-        )
+        found = repr(saved.get('param_name'))
+        raise _does_not_fit(file, 'param_schedulers, param_name', repr(schedule.param_name), found)
 
 
 def _same_kind(one: Any, other: Any) -> bool:
+    """None fits everything: a setting can be unset in one of the two."""
     number = (int, float)
     if one is None or other is None or (isinstance(one, number) and isinstance(other, number)):
         return True
