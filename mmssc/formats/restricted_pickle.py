@@ -337,7 +337,12 @@ def check_key(key: Any) -> Any:
     return key
 
 
-def check_nesting(value: Any, leaves: tuple[type, ...], max_bytes: int) -> None:
+def check_nesting(
+    value: Any,
+    leaves: tuple[type, ...],
+    max_bytes: int,
+    sizes: Mapping[type, Callable[[Any], int]] | None = None,
+) -> None:
     """Refuse values that are nested without end or too often.
 
     A list can contain itself. Thirty lists that each contain the next one twice stand for a billion
@@ -348,11 +353,14 @@ def check_nesting(value: Any, leaves: tuple[type, ...], max_bytes: int) -> None:
         leaves: The types that may stand in them, besides None and :class:`ForeignClass`.
         max_bytes: What they may take together if each value were stored where it stands. One tensor
             can stand under many keys, and code that goes through the keys copies it each time.
+        sizes: Further types that may stand in them -> how many bytes such a value takes.
 
     Raises:
         ForbiddenContentError: Deeper than 100 levels, more than ten million values, more bytes, or
             a value of another type.
     """
+    sizes = sizes or {}
+    leaves = (*leaves, *sizes, ForeignClass)
     count = 0
     levels: list[Iterator[Any]] = [iter((value,))]
     while levels:
@@ -367,11 +375,13 @@ def check_nesting(value: Any, leaves: tuple[type, ...], max_bytes: int) -> None:
             if type(item) in (list, tuple, set):
                 levels.append(iter(item))
                 break
-            if not (item is None or isinstance(item, (*leaves, ForeignClass))):
+            if not (item is None or isinstance(item, leaves)):
                 kind = type(item).__name__
                 raise ForbiddenContentError(f'a value of type {kind}, which is no plain value')
             if isinstance(item, (str, bytes)):
                 max_bytes -= len(item)
+            elif type(item) in sizes:
+                max_bytes -= sizes[type(item)](item)
             else:
                 max_bytes -= getattr(item, 'nbytes', 0)  # Tensors and arrays.
             if max_bytes < 0:

@@ -201,7 +201,7 @@ def read_torch_file(
     source: str | PathLike[str] | IO[bytes],
     map_location: MapLocation = 'cpu',
     names: Mapping[str, Any] | None = None,
-    plain_types: tuple[type, ...] = (),
+    sizes: Mapping[type, Callable[[Any], int]] | None = None,
 ) -> Any:
     """Read a file of ``torch.save``: tensors and plain values. Everything else is refused.
 
@@ -211,7 +211,7 @@ def read_torch_file(
             function of storage and location. None is the CPU, and so is what the
             dict has no entry for.
         names: Further names that the pickle may use, see :class:`RestrictedUnpickler`.
-        plain_types: The types of the values that these names make.
+        sizes: The types of the values that these names make -> how many bytes such a value takes.
 
     Returns:
         The stored value. Shared storages stay shared.
@@ -225,10 +225,10 @@ def read_torch_file(
         if isinstance(device, (str, torch.device)):
             torch.empty(0, device=device)  # A device that is not there is no fault of the file.
     if not isinstance(source, (str, PathLike)):
-        return _read(source, 'open file', map_location, names or {}, plain_types)
+        return _read(source, 'open file', map_location, names or {}, sizes)
     path = os.fspath(source)
     with open_regular_file(path, 'a checkpoint') as file:
-        return _read(file, path, map_location, names or {}, plain_types)
+        return _read(file, path, map_location, names or {}, sizes)
 
 
 def _read(
@@ -236,7 +236,7 @@ def _read(
     name: str,
     map_location: MapLocation,
     names: Mapping[str, Any],
-    plain_types: tuple[type, ...],
+    sizes: Mapping[type, Callable[[Any], int]] | None,
 ) -> Any:
     try:
         start = file.tell()
@@ -251,7 +251,7 @@ def _read(
             content = _read_legacy(file, size, map_location, names)
         else:
             raise DataError(name, expected=_EXPECTED, found=_describe(head))
-        check_nesting(content, PLAIN_TYPES + plain_types, _max_content(size))
+        check_nesting(content, PLAIN_TYPES, _max_content(size), sizes)
         return content
     except DataError:
         raise

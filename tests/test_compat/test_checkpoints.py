@@ -111,6 +111,19 @@ def test_a_log_history_is_two_rows_of_numbers(tmp_path, state):
         load_checkpoint_file(tmp_path / 'bad.pth')
 
 
+def test_a_history_under_many_names_counts_each_time(tmp_path):
+    """mmengine copies each one whenever it saves."""
+    numbers, histories = np.zeros(20_000), {}
+    for name in range(100):
+        histories[str(name)] = history = HistoryBuffer()
+        history._log_history = history._count_history = numbers
+    torch.save(histories, tmp_path / 'many.pth')
+    with pytest.raises(UnsafeCheckpointError, match='together much larger than the file'):
+        load_checkpoint_file(tmp_path / 'many.pth')
+    torch.save({'0': histories['0']}, tmp_path / 'one.pth')
+    assert len(load_checkpoint_file(tmp_path / 'one.pth')['0'].data[0]) == 20_000
+
+
 def test_callbacks_of_lightning_are_read_without_lightning(tmp_path, monkeypatch):
     name = 'pytorch_lightning.callbacks.model_checkpoint'
     kind = type('ModelCheckpoint', (), {'__module__': name})

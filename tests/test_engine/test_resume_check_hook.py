@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
-from mmengine.optim import OneCycleLR, OptimWrapper, OptimWrapperDict
+from mmengine.optim import (
+    MultiStepLR,
+    OneCycleLR,
+    OptimWrapper,
+    OptimWrapperDict,
+    ReduceOnPlateauLR,
+)
 from mmengine.runner import Runner
 
 from mmssc.compat import load_checkpoint_file
@@ -74,12 +82,24 @@ def test_a_checkpoint_of_this_training_passes_unchanged(runner, checkpoint):
     assert found['keep_ckpt_ids'] == [1, 2]
 
 
-@pytest.mark.parametrize('part', ['meta', 'message_hub', 'optimizer'])
+@pytest.mark.parametrize('part', ['meta', 'message_hub'])
 def test_weights_alone_are_no_state_of_a_training(runner, checkpoint, part):
     del checkpoint[part]
     with pytest.raises(DataError, match=f'{part}: expected the state of a training') as caught:
         check(runner, checkpoint)
     assert f'load_from={runner._load_from}' in caught.value.hint
+
+
+def test_an_optimiser_that_was_not_stored_starts_anew_and_says_so(runner, checkpoint, monkeypatch):
+    """As in mmengine's best checkpoints, and with ``save_optimizer=False``."""
+    warnings = []
+    monkeypatch.setattr(runner.logger, 'warning', warnings.append)
+    del checkpoint['optimizer'], checkpoint['param_schedulers']
+    check(runner, checkpoint)
+    assert warnings == [f'{runner._load_from} holds no state of an optimiser: it starts anew']
+    checkpoint['optimizer'] = [1]
+    with pytest.raises(DataError, match='optimizer: expected the state of a training'):
+        check(runner, checkpoint)
 
 
 def set_progress(name, value):
@@ -98,6 +118,10 @@ def set_optimizer(name, value):
     return lambda content: content['optimizer'].update({name: value})
 
 
+def set_group(name, value):
+    return lambda content: content['optimizer']['param_groups'][0].update({name: value})
+
+
 def set_schedule(name, value):
     return lambda content: content['param_schedulers'][0].update({name: value})
 
@@ -108,9 +132,10 @@ def set_schedule(name, value):
         (set_progress('epoch', -1), 'meta, epoch: expected a number from 0 to'),
         (set_progress('epoch', 4), 'meta, epoch: expected at most 3, where this training ends'),
         (set_progress('epoch', 'two'), 'meta, epoch: expected a number, found a value of type'),
-        (set_progress('iter', 10**30), r'meta, iter: expected a number from 0 to 2\*\*62'),
+        (set_progress('iter', 10**30), r'meta, iter: expected a number from 0 to 2\*\*40'),
         (set_progress('iter', None), 'meta, iter: expected a number, found none'),
         (set_progress('seed', [1]), 'meta, seed: expected a number'),
+        (set_progress('seed', -5), r'meta, seed: expected a number from 0 to 2\*\*32'),
         (set_information('log_scalars', [1]), 'message_hub, log_scalars: expected a dict'),
         (set_information('runtime_info', None), 'message_hub, runtime_info: expected a dict'),
         (set_information('resumed_keys', {1: True}), 'message_hub, resumed_keys: expected text as'),
@@ -127,7 +152,16 @@ def set_schedule(name, value):
         (set_state('step', torch.zeros(8, 1, 3, 3, 3)), 'step: expected 1 element, found shape'),
         (set_state('exp_avg', 5), 'exp_avg: expected shape .*, found a value of type int'),
         (set_schedule('param_name', 'fused'), "param_name: expected 'lr', found 'fused'"),
-        (set_schedule('begin', 'a'), 'begin: expected a value of type int, found a value of type'),
+        (set_schedule('begin', 'a'), 'begin: expected something like 0, found a value of type str'),
+        (set_schedule('begin', 10**30), 'begin: expected something like 0'),
+        (set_schedule('base_values', [torch.rand(9, 1)]), 'base_values: expected something like'),
+        (set_schedule('base_values', ['ab']), 'base_values: expected something like'),
+        (set_schedule('base_values', [0.1, 0.1]), r'base_values: expected something like \[0.01'),
+        (set_group('lr', torch.rand(9, 1)), 'lr: expected something like'),
+        (set_group('betas', (0.9, 'a')), 'betas: expected something like'),
+        (set_group('params', torch.zeros(2)), 'found 1 groups, with other parameters'),
+        (set_state('exp_avg', torch.zeros(8, 1, 3, 3, 3, dtype=torch.int8)), 'floating-point'),
+        (set_optimizer('state', {0: dict.fromkeys(map(str, range(21)))}), 'at most 20 entries'),
         (lambda content: content.update(param_schedulers={}), 'expected a list of schedules'),
         (lambda content: content.update(param_schedulers=[1]), 'expected a list of schedules'),
         (lambda content: content.update(param_schedulers=None), 'expected a list of schedules'),
@@ -176,6 +210,59 @@ def test_a_one_cycle_schedule_keeps_its_curve(runner, checkpoint, monkeypatch, t
     one.step()
     other.step()
     assert other.get_last_value() == one.get_last_value()
+
+
+def test_settings_of_another_version_of_torch_are_filled_in(runner, checkpoint):
+    group = checkpoint['optimizer']['param_groups'][0]
+    before = dict(group)
+    del group['amsgrad']
+    group['no_such_setting'] = 1
+    check(runner, checkpoint)
+    assert {name: group[name] for name in before} == before and set(group) >= set(before)
+    assert 'no_such_setting' not in group
+
+
+@pytest.mark.parametrize('number', [np.float32(20), torch.tensor(20.0), 20])
+def test_a_metric_may_be_a_number_of_any_kind(runner, checkpoint, monkeypatch, number):
+    own = ReduceOnPlateauLR(optimizer_after_a_step().optimizer, monitor='a', rule='greater')
+    monkeypatch.setattr(runner, 'param_schedulers', [own])
+    checkpoint['param_schedulers'] = [{**own.state_dict(), 'best': number}]
+    check(runner, checkpoint)
+    assert checkpoint['param_schedulers'][0]['best'] == 20
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(gamma=3), None),
+        (dict(milestones=Counter({2: 10**9})), 'milestones: expected something like'),
+        (dict(milestones=[2]), 'milestones: expected something like'),
+    ],
+)
+def test_milestones_are_counted_once(runner, checkpoint, monkeypatch, change, message):
+    """mmengine raises gamma to the power of the count; whole numbers grow without end."""
+    own = MultiStepLR(optimizer_after_a_step().optimizer, milestones=[2, 3])
+    monkeypatch.setattr(runner, 'param_schedulers', [own])
+    checkpoint['param_schedulers'] = [{**own.state_dict(), **change}]
+    if message is None:
+        check(runner, checkpoint)
+        assert type(checkpoint['param_schedulers'][0]['gamma']) is float
+        return
+    with pytest.raises(DataError, match=message):
+        check(runner, checkpoint)
+
+
+def test_the_log_has_a_bounded_number_of_entries(runner, checkpoint):
+    hub = checkpoint['message_hub']
+    hub['log_scalars']['no history'] = [1]
+    hub['resumed_keys'].update({'no history': True, 'nothing': True})
+    hub['runtime_info']['best_score'] = 'x'
+    check(runner, checkpoint)
+    assert 'no history' not in hub['log_scalars'] and 'best_score' not in hub['runtime_info']
+    assert not {'no history', 'nothing', 'best_score'} & set(hub['resumed_keys'])
+    hub['runtime_info'].update({f'x{number}': None for number in range(10_001)})
+    with pytest.raises(DataError, match='runtime_info: expected at most 10000 entries'):
+        check(runner, checkpoint)
 
 
 def test_only_files_of_this_run_are_its_own(runner, checkpoint, saved, tmp_path):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.optim import OptimWrapperDict
+from mmengine.logging import HistoryBuffer
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 from torch import Tensor, optim
-from torch.optim import Optimizer
 
 from mmssc.errors import DataError
 from mmssc.registry import HOOKS
@@ -19,6 +23,11 @@ __all__ = ['ResumeCheckHook']
 
 # Settings that choose the compiled code of an optimiser. Only the config may choose them.
 _IMPLEMENTATION = ('fused', 'foreach', 'capturable', 'differentiable')
+# mmengine compares every name in the log with all others; a training has some dozens.
+_MAX_LOG_ENTRIES = 10_000
+_MAX_NUMBER = 1e15
+_MAX_STATE_ENTRIES = 20
+_MAX_REPEATS = 1000  # Of one milestone.
 # State entries that are one number.
 _NUMBERS = ('step', 'mu_product', 'eta', 'mu')
 # Optimisers whose other state entries have the shape of the parameter.
@@ -50,13 +59,15 @@ class ResumeCheckHook(Hook):
         if not runner._resume:
             return
         file = str(runner._load_from or find_latest_checkpoint(runner.work_dir))
-        for part in ('meta', 'message_hub', 'optimizer'):
+        if 'optimizer' not in checkpoint:
+            runner.logger.warning(f'{file} holds no state of an optimiser: it starts anew')
+        for part in ('meta', 'message_hub', *({'optimizer'} & checkpoint.keys())):
             if not isinstance(checkpoint.get(part), dict):
                 found = _kind(checkpoint.get(part))
                 raise _does_not_fit(file, part, 'the state of a training', found)
         _check_progress(runner, checkpoint['meta'], file)
         _check_message_hub(runner, checkpoint, file)
-        for name, own, saved in _pairs_of_optimizers(runner, checkpoint['optimizer'], file):
+        for name, own, saved in _pairs_of_optimizers(runner, checkpoint, file):
             _check_optimizer(own, saved, file, name)
         if 'param_schedulers' in checkpoint and runner.param_schedulers is not None:
             for own, saved in _pairs_of_schedules(runner, checkpoint['param_schedulers'], file):
@@ -76,33 +87,42 @@ def _check_progress(runner: Runner, meta: dict[str, Any], file: str) -> None:
         value = meta.get(name)
         if type(value) is not int:
             raise _does_not_fit(file, f'meta, {name}', 'a number', _kind(value))
-        if not 0 <= value < 2**62:
-            raise _does_not_fit(file, f'meta, {name}', 'a number from 0 to 2**62 - 1', value)
+        if not 0 <= value < 2**40:
+            raise _does_not_fit(file, f'meta, {name}', 'a number from 0 to 2**40 - 1', value)
     if meta[unit] > end:
         raise DataError(
             file, f'meta, {unit}', f'at most {end}, where this training ends', meta[unit],
             f'To train longer, give --cfg-options train_cfg.max_{unit}s=N',
         )  # fmt: skip
-    if not (meta.get('seed') is None or type(meta['seed']) is int):
-        raise _does_not_fit(file, 'meta, seed', 'a number', _kind(meta['seed']))
+    seed = meta.get('seed')
+    if not (seed is None or (type(seed) is int and 0 <= seed < 2**32)):
+        raise _does_not_fit(file, 'meta, seed', 'a number from 0 to 2**32 - 1', f'{seed!r:.40}')
 
 
 def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) -> None:
     """The log consists of dicts, and only files of this run may be deleted."""
+    hub = checkpoint['message_hub']
     for name in ('log_scalars', 'runtime_info', 'resumed_keys'):
-        part = checkpoint['message_hub'].get(name)
+        part = hub.get(name)
         if not isinstance(part, dict):
             raise _does_not_fit(file, f'message_hub, {name}', 'a dict', _kind(part))
         if not all(isinstance(key, str) for key in part):
             raise _does_not_fit(file, f'message_hub, {name}', 'text as keys', 'other keys')
-    information = checkpoint['message_hub']['runtime_info']
+        if len(part) > _MAX_LOG_ENTRIES:
+            raise _does_not_fit(
+                file, f'message_hub, {name}', f'at most {_MAX_LOG_ENTRIES} entries', len(part)
+            )
+    information = hub['runtime_info']
     folder = _checkpoint_folder(runner)
     is_own = Path(file).resolve().parent == folder.resolve()
-    for name in [name for name in information if name.startswith('best_ckpt')]:
-        best = folder / Path(str(information[name])).name
-        if is_own and best.name.startswith('best_') and best.is_file():
-            information[name] = str(best)
-        else:
+    for name, value in list(information.items()):
+        if name.startswith('best_ckpt'):
+            best = folder / Path(value).name if is_own and isinstance(value, str) else None
+            if best is not None and best.name.startswith('best_') and os.path.isfile(best):
+                information[name] = str(best)
+            else:
+                del information[name]
+        elif name.startswith('best_score') and not _is_number(value):
             del information[name]
     # Names hold epochs or iterations, as the config chooses.
     steps = information.pop('keep_ckpt_ids', None)
@@ -111,6 +131,12 @@ def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) ->
         information['keep_ckpt_ids'] = [
             step for step in steps if type(step) is int and 0 <= step <= newest
         ]
+    for name, value in list(hub['log_scalars'].items()):
+        if not isinstance(value, HistoryBuffer):
+            del hub['log_scalars'][name]
+    for name in [*hub['resumed_keys']]:
+        if name not in hub['log_scalars'] and name not in information:
+            del hub['resumed_keys'][name]
 
 
 def _checkpoint_folder(runner: Runner) -> Path:
@@ -122,41 +148,65 @@ def _checkpoint_folder(runner: Runner) -> Path:
 
 
 def _pairs_of_optimizers(
-    runner: Runner, saved: dict[str, Any], file: str
-) -> Iterator[tuple[str, Optimizer, Any]]:
-    wrapper = runner.optim_wrapper
+    runner: Runner, checkpoint: dict[str, Any], file: str
+) -> Iterator[tuple[str, OptimWrapper, Any]]:
+    if 'optimizer' not in checkpoint:
+        return
+    wrapper, saved = runner.optim_wrapper, checkpoint['optimizer']
     if not isinstance(wrapper, OptimWrapperDict):
-        yield 'optimizer', wrapper.optimizer, saved
+        yield 'optimizer', wrapper, saved
         return
     if set(saved) != set(wrapper.keys()):
         names = ', '.join(map(repr, wrapper.keys()))
         found = ', '.join(map(repr, saved))[:200]
         raise _does_not_fit(file, 'optimizer', f'optimisers {names}', found)
     for name, one in wrapper.items():
-        yield f'optimizer, {name}', one.optimizer, saved[name]
+        yield f'optimizer, {name}', one, saved[name]
 
 
-def _check_optimizer(optimizer: Optimizer, saved: Any, file: str, field: str) -> None:
+def _check_optimizer(wrapper: OptimWrapper, saved: Any, file: str, field: str) -> None:
     if not isinstance(saved, dict):
         raise _does_not_fit(file, field, 'the state of an optimiser', _kind(saved))
-    groups = saved.get('param_groups')
+    groups, optimizer = saved.get('param_groups'), wrapper.optimizer
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
         raise _does_not_fit(file, f'{field}, param_groups', 'a list of dicts', _kind(groups))
     # The saved groups name their parameters by number.
     expected = [group['params'] for group in optimizer.state_dict()['param_groups']]
-    if [group.get('params') for group in groups] != expected:
+    found = [group.get('params') for group in groups]
+    if not all(_is_list_of_integers(numbers) for numbers in found) or found != expected:
         raise _does_not_fit(
             file, f'{field}, param_groups', f'groups of {list(map(len, expected))} parameters',
             f'{len(groups)} groups, with other parameters',
         )  # fmt: skip
-    own_groups = optimizer.param_groups
-    parameters = [parameter for group in own_groups for parameter in group['params']]
-    for group, own in zip(groups, own_groups):
-        for name in _IMPLEMENTATION:
-            group.pop(name, None)
-            if name in own:
-                group[name] = own[name]
-    states = saved.get('state')
+    for group, own in zip(groups, optimizer.param_groups):
+        _check_settings(group, own, file, f'{field}, param_groups')
+    base = saved.pop('base_param_settings', None)
+    if isinstance(base, dict) and wrapper.base_param_settings is not None:
+        _check_settings(base, wrapper.base_param_settings, file, f'{field}, base_param_settings')
+        saved['base_param_settings'] = base
+    scaler = saved.get('loss_scaler', {})
+    if not isinstance(scaler, dict) or not all(map(_is_number, scaler.values())):
+        raise _does_not_fit(file, f'{field}, loss_scaler', 'numbers', 'something else')
+    _check_states(wrapper, saved.get('state'), file, field)
+
+
+def _check_settings(group: dict[str, Any], own: dict[str, Any], file: str, field: str) -> None:
+    """Keep the settings that the config's group has, if they are of the same kind."""
+    for name in list(group):
+        if name not in own:
+            del group[name]
+    for name, value in own.items():
+        if name in _IMPLEMENTATION or name not in group:
+            group[name] = value
+        elif name != 'params':
+            group[name] = _checked(group[name], value, file, f'{field}, {name}')
+    if isinstance(own['params'], Tensor):  # mmengine's base settings stand for no parameter.
+        group['params'] = own['params']
+
+
+def _check_states(wrapper: OptimWrapper, states: Any, file: str, field: str) -> None:
+    optimizer = wrapper.optimizer
+    parameters = [one for group in optimizer.param_groups for one in group['params']]
     if not isinstance(states, dict):
         raise _does_not_fit(file, f'{field}, state', 'a dict', _kind(states))
     for number, state in states.items():
@@ -170,6 +220,8 @@ def _check_optimizer(optimizer: Optimizer, saved: Any, file: str, field: str) ->
 
 
 def _check_shapes(state: dict[str, Any], parameter: Tensor, file: str, field: str) -> None:
+    if len(state) > _MAX_STATE_ENTRIES:
+        raise _does_not_fit(file, field, f'at most {_MAX_STATE_ENTRIES} entries', len(state))
     for name, value in state.items():
         is_number = name in _NUMBERS
         if value is None or (is_number and isinstance(value, (int, float))):
@@ -180,6 +232,8 @@ def _check_shapes(state: dict[str, Any], parameter: Tensor, file: str, field: st
         if value.numel() != 1 if is_number else value.shape != parameter.shape:
             found = f'shape {tuple(value.shape)}'
             raise _does_not_fit(file, f'{field}, {name}', expected, found)
+        if not (value.is_floating_point() or value.is_complex()):
+            raise _does_not_fit(file, f'{field}, {name}', 'floating-point numbers', value.dtype)
 
 
 def _pairs_of_schedules(
@@ -199,25 +253,68 @@ def _pairs_of_schedules(
 
 
 def _check_schedule(schedule: Any, saved: dict[str, Any], file: str) -> None:
-    """The saved values have the types of the config's schedule, and change the same setting."""
+    """The saved values are like those of the config's schedule, and change the same setting."""
+    if saved.get('param_name') != schedule.param_name:
+        raise _does_not_fit(
+            file, 'param_schedulers, param_name', repr(schedule.param_name),
+            f'{saved.get("param_name")!r:.40}',
+        )  # fmt: skip
     own = vars(schedule)
     for name in list(saved):
         if name not in own or name == 'optimizer' or callable(own[name]):
             del saved[name]
-        elif not _same_kind(saved[name], own[name]):
-            field = f'param_schedulers, {name}'
-            raise _does_not_fit(file, field, _kind(own[name]), _kind(saved[name]))
-    if saved.get('param_name') != schedule.param_name:
-        found = repr(saved.get('param_name'))
-        raise _does_not_fit(file, 'param_schedulers, param_name', repr(schedule.param_name), found)
+        else:
+            saved[name] = _checked(saved[name], own[name], file, f'param_schedulers, {name}')
 
 
-def _same_kind(one: Any, other: Any) -> bool:
-    """None fits everything: a setting can be unset in one of the two."""
-    number = (int, float)
-    if one is None or other is None or (isinstance(one, number) and isinstance(other, number)):
-        return True
-    return type(one) is type(other)
+def _checked(saved: Any, own: Any, file: str, field: str) -> Any:
+    """The saved value, if it is like the one that the config gave.
+
+    A schedule computes with these values: a tensor, text, or a number of many digits in place of a
+    number could take any amount of time and memory.
+
+    Raises:
+        DataError: It is of another kind or length, or a number is too large.
+    """
+    same_type = type(saved) is type(own)
+    if own is None or (isinstance(own, (int, float)) and not isinstance(own, bool)):
+        # A metric can be a number of numpy or torch.
+        if isinstance(saved, np.generic) or (isinstance(saved, Tensor) and saved.numel() == 1):
+            saved = saved.item()
+        if _is_number(saved):
+            return float(saved) if isinstance(own, float) else saved
+        if own is None and saved is None:
+            return None
+    elif isinstance(own, Counter):
+        # Milestones, which the config may change.
+        if same_type and all(_is_count(value) for value in saved.values()):
+            return saved
+    elif isinstance(own, (list, tuple)):
+        if same_type and len(saved) == len(own):
+            return type(own)(_checked(*pair, file, field) for pair in zip(saved, own))
+    elif isinstance(own, dict):
+        if isinstance(saved, dict) and saved.keys() == own.keys():
+            return {name: _checked(saved[name], own[name], file, field) for name in own}
+    elif isinstance(own, Tensor):
+        if isinstance(saved, Tensor) and saved.shape == own.shape:
+            return saved
+    elif same_type:
+        return saved
+    raise _does_not_fit(file, field, f'something like {own!r:.40}', _kind(saved))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 < value <= _MAX_REPEATS
+
+
+def _is_number(value: Any) -> bool:
+    if not isinstance(value, (int, float)):
+        return False
+    return abs(value) < _MAX_NUMBER or not math.isfinite(value)
+
+
+def _is_list_of_integers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(one) is int for one in value)
 
 
 def _kind(value: Any) -> str:
