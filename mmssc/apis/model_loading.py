@@ -88,7 +88,7 @@ def init_model(
 
     Args:
         config: File or loaded config.
-        checkpoint: File with weights, from which only weights and plain values are read; None keeps
+        checkpoint: File with weights; only weights and plain values are read from it. None keeps
             random weights.
         device: Where the model goes.
         voxel_grid: Predict this box instead of the one the config names. Networks are

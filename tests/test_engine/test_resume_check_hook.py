@@ -96,7 +96,10 @@ def test_an_optimiser_that_was_not_stored_starts_anew_and_says_so(runner, checkp
     monkeypatch.setattr(runner.logger, 'warning', warnings.append)
     del checkpoint['optimizer'], checkpoint['param_schedulers']
     check(runner, checkpoint)
-    assert warnings == [f'{runner._load_from} holds no state of an optimiser: it starts anew']
+    assert warnings == [
+        f'{runner._load_from} holds no state of an optimiser: it starts anew',
+        f'{runner._load_from} holds no state of the schedules: they start anew',
+    ]
     checkpoint['optimizer'] = [1]
     with pytest.raises(DataError, match='optimizer: expected the state of a training'):
         check(runner, checkpoint)

@@ -59,8 +59,7 @@ class ResumeCheckHook(Hook):
         if not runner._resume:
             return
         file = str(runner._load_from or find_latest_checkpoint(runner.work_dir))
-        if 'optimizer' not in checkpoint:
-            runner.logger.warning(f'{file} holds no state of an optimiser: it starts anew')
+        _warn_of_missing_parts(runner, checkpoint, file)
         for part in ('meta', 'message_hub', *({'optimizer'} & checkpoint.keys())):
             if not isinstance(checkpoint.get(part), dict):
                 found = _kind(checkpoint.get(part))
@@ -74,8 +73,16 @@ class ResumeCheckHook(Hook):
                 _check_schedule(own, saved, file)
 
 
+def _warn_of_missing_parts(runner: Runner, checkpoint: dict[str, Any], file: str) -> None:
+    """Say what starts anew: mmengine goes on without it, at another learning rate."""
+    if 'optimizer' not in checkpoint:
+        runner.logger.warning(f'{file} holds no state of an optimiser: it starts anew')
+    if 'param_schedulers' not in checkpoint and runner.param_schedulers:
+        runner.logger.warning(f'{file} holds no state of the schedules: they start anew')
+
+
 def _does_not_fit(file: str, field: str, expected: Any, found: Any) -> DataError:
-    hint = f'To start from its weights alone, give --cfg-options load_from={file}, no --resume'
+    hint = f'To start from its weights alone, give --cfg-options load_from={file} without --resume'
     return DataError(file, field, expected, found, hint)
 
 
@@ -212,7 +219,9 @@ def _check_states(wrapper: OptimWrapper, states: Any, file: str, field: str) -> 
     for number, state in states.items():
         if type(number) is not int or number not in range(len(parameters)):
             last = len(parameters) - 1
-            raise _does_not_fit(file, f'{field}, state', f'numbers from 0 to {last}', repr(number))
+            raise _does_not_fit(
+                file, f'{field}, state', f'numbers from 0 to {last}', f'{number!r:.40}'
+            )
         if not isinstance(state, dict):
             raise _does_not_fit(file, f'{field}, state {number}', 'a dict', _kind(state))
         if isinstance(optimizer, _ELEMENTWISE):
