@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmengine.registry import DefaultScope
+from tiny_tree import make_info, write_tree
+
+from mmssc.datasets.driving_list import write_info_file
 
 PARITY = Path(__file__).parent / 'data' / 'parity'
 
@@ -112,3 +116,31 @@ def kitti_lidar2cam() -> np.ndarray:
         [9.999773098287e-01, -1.805528627661e-03, -6.496203536139e-03, -3.339968064433e-01],
     ]
     return matrix
+
+
+@pytest.fixture
+def info() -> dict:
+    """Content of an info file."""
+    return make_info()
+
+
+@pytest.fixture(scope='session')
+def tree_template(tmp_path_factory) -> Path:
+    """A tree that tests must not change."""
+    root = tmp_path_factory.mktemp('template')
+    write_tree(root)
+    return root
+
+
+@pytest.fixture
+def tree(tmp_path, tree_template) -> Path:
+    """Root of a tree of the test's own."""
+    shutil.copytree(tree_template, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture
+def info_text(tmp_path, info) -> str:
+    """The info file as text."""
+    write_info_file(tmp_path / 'valid.json', info)
+    return (tmp_path / 'valid.json').read_text()

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmssc.models.checkpoint_import import get_method
-from mmssc.testing.reference_fill import fill_tensor, parse_manifest_rows
+from mmssc.checkpoints import get_method
+from mmssc.parity.reference_fill import fill_tensor, parse_manifest_rows
 
 
 def load_unit(

@@ -6,7 +6,7 @@ from typing import Any
 
 from tiny_rgbd import tiny_network
 
-from mmssc.testing.parity_sketch import sketch_losses
+from mmssc.parity.sketch.recipe import sketch_losses
 
 CHANNELS = 8
 LATENT = 4

@@ -33,10 +33,10 @@ from mmssc.apis import (
 )
 from mmssc.apis.depth_inferencer import read_depth_image
 from mmssc.apis.model_loading import read_config
-from mmssc.datasets.kitti_format import check_rigid, read_calib, read_poses, to_homogeneous
-from mmssc.datasets.strict_files import read_matrix, read_rgb
 from mmssc.engine.launch import add_cfg_options
 from mmssc.errors import DataError, MMSSCError
+from mmssc.formats.files import read_matrix, read_rgb
+from mmssc.formats.kitti import check_rigid, read_calib, read_poses, to_homogeneous
 from mmssc.visualization.panel import draw_depth
 
 # Options of the other kind of model, which would be ignored.

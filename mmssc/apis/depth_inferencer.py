@@ -12,12 +12,12 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from mmssc.datasets.frame_list import camera_matrix
-from mmssc.datasets.kitti_format import check_rigid
-from mmssc.datasets.nyu_format import read_nyu_depth, read_plain_depth_mm
-from mmssc.datasets.strict_files import read_npy, read_png_uint8, read_rgb
+from mmssc.datasets.rgbd_list import camera_matrix
 from mmssc.datasets.transforms import LoadPreparedFrame
 from mmssc.errors import DataError
+from mmssc.formats.files import read_npy, read_png_uint8, read_rgb
+from mmssc.formats.kitti import check_rigid
+from mmssc.formats.sscnet import read_nyu_depth, read_plain_depth_mm
 from mmssc.geometry import depth_volumes, invert_mapping, level_camera, place_grid
 from mmssc.registry import INFERENCERS, TRANSFORMS
 from mmssc.structures import Camera, SSCDataSample, VoxelGrid

@@ -12,8 +12,6 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from mmssc.datasets.kitti_format import read_depth, read_velodyne
-from mmssc.datasets.strict_files import read_rgb
 from mmssc.datasets.transforms import (
     CropSSCImages,
     LoadDepthMaps,
@@ -22,8 +20,10 @@ from mmssc.datasets.transforms import (
     LoadVoxelLabels,
     MaskVoxelRange,
 )
-from mmssc.datasets.transforms.loading import lift_depth
+from mmssc.datasets.transforms.load_driving import lift_depth
 from mmssc.errors import DataError
+from mmssc.formats.files import read_rgb
+from mmssc.formats.kitti import read_depth, read_velodyne
 from mmssc.registry import INFERENCERS, TRANSFORMS
 from mmssc.structures import Camera, SSCDataSample, VoxelGrid
 

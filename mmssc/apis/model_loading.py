@@ -12,9 +12,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmssc.checkpoints import check_classes, check_weights, read_state_dict
 from mmssc.compat import read_checkpoint
 from mmssc.errors import DataError
-from mmssc.models.checkpoint_import import check_classes, check_weights, read_state_dict
 from mmssc.models.completors import BaseCompletor
 from mmssc.registry import DATASETS, MODELS
 from mmssc.structures import VoxelGrid

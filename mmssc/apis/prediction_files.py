@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mmssc.datasets.kitti_format import write_raw_labels, write_voxel_labels
 from mmssc.errors import DataError
 from mmssc.evaluation.submission import raw_id_table
+from mmssc.formats.kitti import write_raw_labels, write_voxel_labels
 from mmssc.structures import SSCDataSample
 from mmssc.visualization.scene import FORMATS, Scene
 

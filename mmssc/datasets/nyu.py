@@ -10,17 +10,11 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from mmssc.datasets.frame_list import (
-    SHARED,
-    Frame,
-    FrameFile,
-    FrameList,
-    camera_matrix,
-    read_frame_list,
-)
-from mmssc.datasets.nyu_format import RAW_TO_CLASS
 from mmssc.errors import DataError
+from mmssc.formats.sscnet import RAW_TO_CLASS
 from mmssc.registry import DATASETS
+
+from .rgbd_list import SHARED, Frame, FrameFile, FrameList, camera_matrix, read_frame_list
 
 __all__ = ['NYUDataset']
 
@@ -32,7 +26,7 @@ _LABEL_KEYS = ('gt_voxels', 'label_weight', 'gt_sketch')
 class NYUDataset(BaseDataset):
     """NYU and NYUCAD: one depth image and one colour image per frame, 60 x 36 x 60 voxels of 8 cm.
 
-    The info list (:mod:`mmssc.datasets.frame_list`) says where the files are, so that prepared
+    The info list (:mod:`mmssc.datasets.rgbd_list`) says where the files are, so that prepared
     trees and the folders that 3D-Sketch, CleanerS, AMMNet and DDRNet distribute are one data set;
     ``tools/dataset_converters/nyu.py`` writes it. Each item before the pipeline holds
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mmssc.datasets.ssc_dataset import SSCDataset
 from mmssc.registry import DATASETS
+
+from .driving_dataset import SSCDataset
 
 __all__ = ['SemanticKITTIDataset']
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmssc.datasets.ssc_dataset import SSCDataset
 from mmssc.registry import DATASETS
+
+from .driving_dataset import SSCDataset
 
 __all__ = ['SSCBenchKITTI360Dataset', 'kitti360_calibration']
 

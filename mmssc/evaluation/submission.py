@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from mmssc.datasets.kitti_format import write_raw_labels
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
+from mmssc.formats.kitti import write_raw_labels
 
 __all__ = [
     'SubmissionRules', 'check_submission', 'frames_of', 'pack_submission', 'prediction_path',

@@ -1,6 +1,7 @@
 """Models: completors and the parts that configs wire together."""
 
 from . import (
+    adversarial,
     backbones,
     completors,
     data_preprocessors,
@@ -8,11 +9,10 @@ from . import (
     layers,
     lifters,
     losses,
-    model_wrappers,
     necks,
 )
 
 __all__ = [
-    'backbones', 'completors', 'data_preprocessors', 'heads', 'layers', 'lifters', 'losses',
-    'model_wrappers', 'necks',
+    'adversarial', 'backbones', 'completors', 'data_preprocessors', 'heads', 'layers', 'lifters',
+    'losses', 'necks',
 ]  # fmt: skip

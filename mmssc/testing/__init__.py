@@ -1,1 +1,1 @@
-"""Synthetic scenes and helpers for tests and the quick start."""
+"""Random samples for tests of your own modules."""

@@ -10,9 +10,9 @@ import torch
 from example_project import ToyScenesDataset
 from PIL import Image
 
-from mmssc.datasets.info_file import write_info_file
-from mmssc.datasets.kitti_format import write_depth, write_voxel_labels
+from mmssc.datasets.driving_list import write_info_file
 from mmssc.fileio import atomic_write
+from mmssc.formats.kitti import write_depth, write_voxel_labels
 from mmssc.geometry import field_of_view_mask
 from mmssc.structures import VoxelGrid
 

@@ -12,8 +12,8 @@ from PIL import Image
 from small_scene import GRID, LIDAR2CAM, P2, make_config
 
 from mmssc.datasets import SemanticKITTIDataset
-from mmssc.datasets.info_file import write_info_file
-from mmssc.datasets.kitti_format import write_calib, write_depth, write_poses
+from mmssc.datasets.driving_list import write_info_file
+from mmssc.formats.kitti import write_calib, write_depth, write_poses
 from mmssc.registry import MODELS
 
 

@@ -13,9 +13,9 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmssc.apis import DepthInferencer, is_depth_config
-from mmssc.datasets.nyu_format import write_nyu_depth, write_plain_depth_mm
-from mmssc.datasets.strict_files import read_npz
 from mmssc.errors import DataError
+from mmssc.formats.files import read_npz
+from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
 from mmssc.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from mmengine.dataset import pseudo_collate
 from small_scene import CAM2IMG, LIDAR2CAM, P2, SIZE
 
 from mmssc.apis import SSCInferencer
-from mmssc.datasets.transforms.loading import lift_depth
+from mmssc.datasets.transforms.load_driving import lift_depth
 from mmssc.errors import DataError
 from mmssc.registry import DATASETS
 from mmssc.structures import VoxelGrid

@@ -10,8 +10,8 @@ import torch
 
 from mmssc.apis import DepthInferencer
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.strict_files import read_npz
 from mmssc.evaluation.metrics import SSCMetric
+from mmssc.formats.files import read_npz
 from mmssc.geometry import depth_volumes, label_weight
 
 ROOT = Path(__file__).resolve().parents[2]

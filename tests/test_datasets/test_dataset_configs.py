@@ -9,8 +9,8 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.info_file import write_info_file
-from mmssc.datasets.kitti_format import to_homogeneous, write_velodyne, write_voxel_labels
+from mmssc.datasets.driving_list import write_info_file
+from mmssc.formats.kitti import to_homogeneous, write_velodyne, write_voxel_labels
 from mmssc.registry import DATASETS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'datasets'

@@ -10,11 +10,11 @@ from PIL import Image
 from tiny_nyu import CAM2WORLD, FRAMES, GRID, IMAGE_SIZE, frame_arrays, make_list, write_nyu_tree
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.frame_list import Frame, write_frame_list
-from mmssc.datasets.nyu_format import write_nyu_depth, write_plain_depth_mm
-from mmssc.datasets.strict_files import read_npz, write_npz
+from mmssc.datasets.rgbd_list import Frame, write_frame_list
 from mmssc.datasets.transforms import LoadPreparedFrame, PackSSCInputs
 from mmssc.errors import DataError
+from mmssc.formats.files import read_npz, write_npz
+from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
 from mmssc.geometry import label_sketch
 from mmssc.models.data_preprocessors import SSCDataPreprocessor
 

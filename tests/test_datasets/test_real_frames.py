@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from mmssc.datasets import SemanticKITTIDataset
-from mmssc.datasets import kitti_format as kf
-from mmssc.datasets.info_file import write_info_file
+from mmssc.datasets.driving_list import write_info_file
 from mmssc.datasets.transforms import (
     CropSSCImages,
     LoadPseudoLidar,
@@ -16,6 +15,7 @@ from mmssc.datasets.transforms import (
     LoadVoxelLabels,
     PackSSCInputs,
 )
+from mmssc.formats import kitti as kf
 from mmssc.geometry import field_of_view_mask, points_to_occupancy, pool_labels, voxel_to_pixel
 from mmssc.structures import VoxelGrid
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.preparation.nyu_command import prepare_nyu
-from mmssc.datasets.preparation.own_rgbd import prepare_own
-from mmssc.datasets.preparation.rgbd_check import frame_figures
 from mmssc.datasets.transforms import LoadPreparedFrame
 from mmssc.evaluation import SSCMetric
 from mmssc.geometry import label_weight
+from mmssc.preparation.rgbd.nyu import prepare_nyu
+from mmssc.preparation.rgbd.own_camera import prepare_own
+from mmssc.preparation.rgbd.published_figures import frame_figures
 from mmssc.structures import SSCDataSample
 
 FIGURES = Path(__file__).parents[1] / 'data' / 'parity' / 'sketch' / 'nyu_frames.csv'

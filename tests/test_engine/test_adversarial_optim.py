@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmssc.engine.launch import enable_amp
 from mmssc.errors import DataError
-from mmssc.models.players import Player, frozen
+from mmssc.models.adversarial.step_modules import Player, frozen
 from mmssc.registry import PARAM_SCHEDULERS
 
 SCHEDULE = Path(__file__).parents[2] / 'configs/_base_/schedules/adamw_150e_adversarial.py'

@@ -4,7 +4,7 @@ import torch
 
 from mmssc.datasets.sscbench_kitti360 import kitti360_calibration
 from mmssc.geometry import depth_to_points, disparity_to_depth, invert_rigid
-from mmssc.testing.reference_fill import uniform
+from mmssc.parity.reference_fill import uniform
 
 KITTI_P2 = torch.tensor(
     [[707.0912, 0, 601.8873, 46.88783], [0, 707.0912, 183.1104, 0.1178601], [0, 0, 1, 0.006203223]],

@@ -8,17 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmssc.models.checkpoint_import import get_method
-from mmssc.testing.parity import ParityCase, ParityReport
-from mmssc.testing.parity_ammnet import (
-    build_ammnet,
-    check_judgements,
-    check_synthetic,
-    fixed_fakes,
-)
-from mmssc.testing.parity_rgbd import load_filled
-from mmssc.testing.parity_rgbd_images import check_image_pipeline
-from mmssc.testing.parity_rgbd_inputs import make_sample
+from mmssc.checkpoints import get_method
+from mmssc.parity.report import ParityCase, ParityReport
+from mmssc.parity.rgbd.ammnet import build_ammnet, check_judgements, check_synthetic, fixed_fakes
+from mmssc.parity.rgbd.common import load_filled
+from mmssc.parity.rgbd.images import check_image_pipeline
+from mmssc.parity.rgbd.inputs import make_sample
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / 'tests' / 'data' / 'parity' / 'ammnet'

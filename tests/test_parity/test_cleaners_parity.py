@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmssc.models.checkpoint_import import get_method
-from mmssc.testing import parity_rgbd
-from mmssc.testing.parity import ParityCase, ParityReport
-from mmssc.testing.parity_cleaners import STUDENT_SEED, build_student, check_synthetic
-from mmssc.testing.parity_rgbd import capture_levels, check_image_arrays, load_filled
-from mmssc.testing.parity_rgbd_inputs import make_inputs, make_mapping, synthetic_batch
+from mmssc.checkpoints import get_method
+from mmssc.parity.report import ParityCase, ParityReport
+from mmssc.parity.rgbd import common as parity_rgbd
+from mmssc.parity.rgbd.cleaners import STUDENT_SEED, build_student, check_synthetic
+from mmssc.parity.rgbd.common import capture_levels, check_image_arrays, load_filled
+from mmssc.parity.rgbd.inputs import make_inputs, make_mapping, synthetic_batch
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / 'tests' / 'data' / 'parity' / 'cleaners'

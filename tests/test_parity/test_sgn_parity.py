@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from mmssc.testing import parity_sgn
+from mmssc.parity.sgn import recipe as parity_sgn
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / 'tests' / 'data' / 'parity' / 'sgn'

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mmssc.datasets.nyu_format import write_nyu_depth
-from mmssc.testing import parity_sketch
-from mmssc.testing.parity import ParityCase, ParityReport
-from mmssc.testing.parity_sketch import build_sketch, check_image_branch, check_sketch_branch
-from mmssc.testing.parity_sketch_inputs import SketchCaseInputs, check_inputs, make_inputs
+from mmssc.formats.sscnet import write_nyu_depth
+from mmssc.parity.report import ParityCase, ParityReport
+from mmssc.parity.sketch import recipe as parity_sketch
+from mmssc.parity.sketch.inputs import SketchCaseInputs, check_inputs, make_inputs
+from mmssc.parity.sketch.recipe import build_sketch, check_image_branch, check_sketch_branch
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / 'tests' / 'data' / 'parity' / 'sketch'

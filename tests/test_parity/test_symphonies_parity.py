@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmssc.testing import parity_symphonies
-from mmssc.testing import parity_symphonies_gradients as gradients
+from mmssc.parity.symphonies import gradients as gradients
+from mmssc.parity.symphonies import recipe as parity_symphonies
 
 DATA = Path(__file__).parents[1] / 'data' / 'parity' / 'symphonies'
 FLAT = DATA / 'manifest_decoder_flat.csv'

@@ -8,14 +8,14 @@ import numpy as np
 from PIL import Image
 
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.kitti_format import (
+from mmssc.formats.kitti import (
     write_calib,
     write_indexed_poses,
     write_poses,
     write_raw_labels,
     write_voxel_bits,
 )
-from mmssc.datasets.preparation import SemanticKITTILayout, prepare
+from mmssc.preparation import SemanticKITTILayout, prepare
 
 HEIGHT, WIDTH, DISPARITY = 48, 160, 8
 FOCAL, CENTER_U, CENTER_V = 50.0, 80.0, 24.0

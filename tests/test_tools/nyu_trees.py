@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmssc.datasets.nyu_format import SSCNetVolume, write_nyu_depth, write_sscnet_bin
-from mmssc.datasets.preparation.nyu_command import prepare_nyu
+from mmssc.formats.sscnet import SSCNetVolume, write_nyu_depth, write_sscnet_bin
 from mmssc.geometry.floor import tilted_camera
+from mmssc.preparation.rgbd.nyu import prepare_nyu
 
 HEIGHT, WIDTH = 24, 32
 # Voxels of the network 0.4 m, fine ones 0.1 m.

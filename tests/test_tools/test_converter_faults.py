@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from converter_trees import GRID, HEIGHT, WIDTH, break_image, raw_tree, run_here, snapshot
 
-from mmssc.datasets.kitti_format import write_depth
+from mmssc.formats.kitti import write_depth
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from converter_trees import (
 )
 from tool_runs import ROOT, tool_environment
 
-from mmssc.datasets.kitti_format import read_velodyne
-from mmssc.datasets.preparation import SemanticKITTILayout, prepare
+from mmssc.formats.kitti import read_velodyne
+from mmssc.preparation import SemanticKITTILayout, prepare
 
 
 @pytest.fixture(scope='module')

@@ -28,8 +28,8 @@ from converter_trees import (
 )
 
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.info_file import read_info_file
-from mmssc.datasets.kitti_format import (
+from mmssc.datasets.driving_list import read_info_file
+from mmssc.formats.kitti import (
     read_indexed_poses,
     read_raw_labels,
     read_velodyne,
@@ -38,8 +38,8 @@ from mmssc.datasets.kitti_format import (
     write_indexed_poses,
     write_velodyne,
 )
-from mmssc.datasets.preparation import SSCBenchKITTI360Layout
-from mmssc.datasets.preparation.layouts import KITTI360_BASELINE_FOCAL
+from mmssc.preparation import SSCBenchKITTI360Layout
+from mmssc.preparation.driving.layouts import KITTI360_BASELINE_FOCAL
 
 REPOSITORY = Path(__file__).parents[2]
 CONVERTER = REPOSITORY / 'tools' / 'dataset_converters' / 'semantic_kitti.py'

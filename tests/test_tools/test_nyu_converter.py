@@ -26,14 +26,14 @@ from nyu_trees import (
 from tool_runs import ROOT, tool_environment
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets import torchssc_format as torchssc
-from mmssc.datasets.frame_list import camera_matrix, read_frame_list
-from mmssc.datasets.nyu_format import raw_to_class, read_nyu_depth
-from mmssc.datasets.preparation.rgbd_check import frame_figures
-from mmssc.datasets.strict_files import write_npz
+from mmssc.datasets.rgbd_list import camera_matrix, read_frame_list
 from mmssc.datasets.transforms import LoadPreparedFrame
 from mmssc.errors import DataError
+from mmssc.formats import torchssc as torchssc
+from mmssc.formats.files import write_npz
+from mmssc.formats.sscnet import raw_to_class, read_nyu_depth
 from mmssc.geometry import depth_volumes, label_sketch, label_weight, pool_labels
+from mmssc.preparation.rgbd.published_figures import frame_figures
 
 KEYS = ('tsdf', 'voxel_to_pixel', 'gt_voxels', 'label_weight', 'gt_sketch')
 IMAGE_SIZE = (24, 32)

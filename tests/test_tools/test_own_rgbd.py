@@ -14,12 +14,12 @@ from nyu_trees import file_states
 from PIL import Image
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.nyu_format import write_plain_depth_mm
-from mmssc.datasets.preparation.own_rgbd import prepare_own
 from mmssc.datasets.transforms import LoadPreparedFrame
 from mmssc.errors import DataError
+from mmssc.formats.sscnet import write_plain_depth_mm
 from mmssc.geometry import depth_volumes, place_grid
 from mmssc.geometry.floor import tilted_camera
+from mmssc.preparation.rgbd.own_camera import prepare_own
 
 CAMERA = '65,65,39.5,29.5'
 # Voxels of 0.4 m.

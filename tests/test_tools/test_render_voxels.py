@@ -13,7 +13,7 @@ from PIL import Image
 from tool_runs import ROOT, tool_environment
 
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.kitti_format import write_raw_labels, write_voxel_bits, write_voxel_labels
+from mmssc.formats.kitti import write_raw_labels, write_voxel_bits, write_voxel_labels
 
 GRID = ['--grid-shape', '8', '8', '4', '--voxel-size', '1', '--grid-origin', '0', '-4', '-2']
 

@@ -27,7 +27,7 @@ from tool_runs import (
 
 from mmssc.compat import load_checkpoint_file
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.nyu_format import NYU_CAMERAS, read_sscnet_header
+from mmssc.formats.sscnet import NYU_CAMERAS, read_sscnet_header
 
 EXACT_ROOM_CONFIG = HERE / 'exact_room_config.py'
 QUICKSTART = ROOT / 'configs/quickstart'

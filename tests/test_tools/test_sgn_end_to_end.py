@@ -28,7 +28,7 @@ from tool_runs import (
 from mmssc.apis import init_model
 from mmssc.compat import load_checkpoint_file
 from mmssc.datasets import SemanticKITTIDataset
-from mmssc.datasets.kitti_format import read_raw_labels
+from mmssc.formats.kitti import read_raw_labels
 
 SHAPE = (64, 64, 8)
 CLASSES = SemanticKITTIDataset.METAINFO['classes']

@@ -10,7 +10,7 @@ import torch
 from test_own_rgbd import CAMERA, room_depth
 from tool_runs import ROOT, TOY_CONFIG
 
-from mmssc.datasets.nyu_format import write_plain_depth_mm
+from mmssc.formats.sscnet import write_plain_depth_mm
 
 # Made of the others, in minutes; .ci/run starts two of them.
 CHAINS = {'quickstart', 'run_tests', 'setup_venv'}

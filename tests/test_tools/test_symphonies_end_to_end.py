@@ -25,8 +25,8 @@ from tool_runs import (
 
 from mmssc.apis import init_model
 from mmssc.compat import load_checkpoint_file
-from mmssc.datasets.kitti_format import read_raw_labels
 from mmssc.evaluation.submission import raw_id_table
+from mmssc.formats.kitti import read_raw_labels
 
 CONFIG = HERE / 'symphonies_config.py'
 TEST_SPLIT = 'test_dataloader.dataset.ann_file=semantickitti_infos_test.json'

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmssc.datasets.kitti_format import read_depth, read_velodyne
-from mmssc.datasets.preparation import SemanticKITTILayout
-from mmssc.datasets.preparation.depth_check import compare_depth, draw_depth_check, project_lidar
-from mmssc.datasets.preparation.layouts import StereoCalibration
-from mmssc.datasets.preparation.tasks import find_depth
-from mmssc.datasets.strict_files import read_rgb
 from mmssc.errors import DataError, MMSSCError
 from mmssc.fileio import atomic_write
+from mmssc.formats.files import read_rgb
+from mmssc.formats.kitti import read_depth, read_velodyne
 from mmssc.geometry.stereo import stereo_disparity
+from mmssc.preparation import SemanticKITTILayout
+from mmssc.preparation.driving.depth_check import compare_depth, draw_depth_check, project_lidar
+from mmssc.preparation.driving.layouts import StereoCalibration
+from mmssc.preparation.driving.tasks import find_depth
 
 
 def parse_args() -> argparse.Namespace:

@@ -14,10 +14,10 @@ import torch
 
 from mmssc.apis.model_loading import read_config
 from mmssc.errors import DataError
+from mmssc.parity.methods import RECIPES, get_recipe
+from mmssc.parity.recipe import ParityOptions, ParityRun
+from mmssc.parity.report import ParityCase, ParityReport
 from mmssc.plugins import import_project
-from mmssc.testing.parity import ParityCase, ParityReport
-from mmssc.testing.parity_methods import RECIPES, get_recipe
-from mmssc.testing.parity_recipe import ParityOptions, ParityRun
 
 
 def parse_args() -> argparse.Namespace:

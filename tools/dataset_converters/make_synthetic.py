@@ -25,7 +25,8 @@ from mmengine.utils import ProgressBar
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.structures import VoxelGrid
-from mmssc.testing.synthetic import (
+from mmssc.synthetic.rooms.frame import RoomSettings, frame_files, write_room_files
+from mmssc.synthetic.streets.drive import (
     DriveSettings,
     drive_folders,
     remove_other_frames,
@@ -33,7 +34,6 @@ from mmssc.testing.synthetic import (
     write_sensor_files,
     write_voxel_files,
 )
-from mmssc.testing.synthetic_rooms import RoomSettings, frame_files, write_room_files
 
 Task = tuple[Any, Callable[[], Any]]
 # What an option of both layouts is, unless it is given.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from mmssc.datasets.preparation.nyu_command import prepare_nyu
+from mmssc.preparation.rgbd.nyu import prepare_nyu
 
 if __name__ == '__main__':
     sys.exit(prepare_nyu(__doc__.splitlines()[0]))

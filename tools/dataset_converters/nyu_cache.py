@@ -14,8 +14,8 @@ import argparse
 from pathlib import Path
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.preparation.nyu_cache import CACHE_NAME, cache_frames
 from mmssc.engine.launch import run_main
+from mmssc.preparation.rgbd.cache import CACHE_NAME, cache_frames
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

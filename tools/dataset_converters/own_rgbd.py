@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from mmssc.datasets.preparation.own_rgbd import prepare_own
+from mmssc.preparation.rgbd.own_camera import prepare_own
 
 if __name__ == '__main__':
     sys.exit(prepare_own(__doc__.splitlines()[0]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from mmssc.datasets.preparation import SemanticKITTILayout, prepare
+from mmssc.preparation import SemanticKITTILayout, prepare
 
 if __name__ == '__main__':
     sys.exit(prepare(SemanticKITTILayout, __doc__.splitlines()[0]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from mmssc.datasets.preparation import SSCBenchKITTI360Layout, prepare
+from mmssc.preparation import SSCBenchKITTI360Layout, prepare
 
 if __name__ == '__main__':
     sys.exit(prepare(SSCBenchKITTI360Layout, __doc__.splitlines()[0]))

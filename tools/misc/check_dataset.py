@@ -16,14 +16,9 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmssc.datasets.inspection import (
-    TreeReport,
-    check_config,
-    check_tree,
-    summarise_problems,
-)
 from mmssc.engine.launch import add_cfg_options
 from mmssc.errors import MMSSCError
+from mmssc.inspection import TreeReport, check_config, check_tree, summarise_problems
 
 
 def parse_args() -> argparse.Namespace:

@@ -10,10 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmssc.datasets.info_file import read_info_file
-from mmssc.datasets.preparation import SemanticKITTILayout
+from mmssc.datasets.driving_list import read_info_file
 from mmssc.errors import MMSSCError
 from mmssc.evaluation.submission import SubmissionRules, check_submission
+from mmssc.preparation import SemanticKITTILayout
 
 SHOWN = 20
 

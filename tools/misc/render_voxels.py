@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.kitti_format import read_raw_labels, read_voxel_bits, read_voxel_labels
-from mmssc.datasets.strict_files import read_rgb
 from mmssc.errors import DataError, MMSSCError
+from mmssc.formats.files import read_rgb
+from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
 from mmssc.structures import VoxelGrid
 from mmssc.visualization.scene import (
     FORMATS,

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from mmssc import __version__
 from mmssc.apis.model_loading import read_config
-from mmssc.errors import DataError
-from mmssc.models.checkpoint_import import (
+from mmssc.checkpoints import (
     METHODS,
     ImportReport,
     export_state_dict,
@@ -18,6 +17,7 @@ from mmssc.models.checkpoint_import import (
     read_state_dict,
     write_state_dict,
 )
+from mmssc.errors import DataError
 from mmssc.plugins import import_project
 from mmssc.registry import MODELS
 

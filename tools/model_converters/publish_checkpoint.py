@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mmssc.checkpoints.publish import publish_checkpoint
 from mmssc.engine.launch import run_main
-from mmssc.models.checkpoint_import.publish import publish_checkpoint
 
 
 def main() -> None:

@@ -1,23 +1,23 @@
 """Transforms: every file of a sample is read here."""
 
-from .augment import (
+from .driving_flips import FlipSSCImages, FlipSSCScene
+from .driving_images import CropSSCImages
+from .driving_masks import LoadVisibilityMasks
+from .formatting import PackSSCInputs
+from .grids import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
+from .load_driving import LoadDepthMaps, LoadPseudoLidar, LoadSSCImages, LoadVoxelLabels
+from .load_rgbd import LoadPreparedFrame
+from .mapped_image import (
     CropMappedImage,
     DistortColors,
     FlipMappedImage,
     PadMappedImage,
     ResizeMappedImage,
 )
-from .cropping import CropSSCImages
-from .flipping import FlipSSCImages, FlipSSCScene
-from .formatting import PackSSCInputs
-from .grids import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
-from .loading import LoadDepthMaps, LoadPseudoLidar, LoadSSCImages, LoadVoxelLabels
 from .photometric import JitterSSCColors
-from .prepared_frame import LoadPreparedFrame
-from .targets import FrustumTargets, MaskVoxelRange, PoolVoxelLabels
-from .view_volumes import AddViewVolumes
-from .visibility import LoadVisibilityMasks
+from .viewing_rays import AddViewVolumes
 from .volume_flips import FlipVolumes, TransposeVolumes
+from .voxel_targets import FrustumTargets, MaskVoxelRange, PoolVoxelLabels
 
 __all__ = [
     'AddViewVolumes',

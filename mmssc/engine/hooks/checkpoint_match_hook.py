@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from mmssc.models.checkpoint_import import check_classes, check_weights
+from mmssc.checkpoints import check_classes, check_weights
 from mmssc.registry import HOOKS
 
 __all__ = ['CheckpointMatchHook']

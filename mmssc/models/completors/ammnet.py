@@ -10,8 +10,8 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from mmssc.errors import DataError
-from mmssc.models.fake_volumes import erase_voxels, one_hot_volume, shuffle_classes
-from mmssc.models.players import Player, frozen
+from mmssc.models.adversarial.fake_labels import erase_voxels, one_hot_volume, shuffle_classes
+from mmssc.models.adversarial.step_modules import Player, frozen
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
 

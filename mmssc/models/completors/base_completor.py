@@ -12,8 +12,8 @@ from mmengine import dist
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmssc.checkpoints.pretrained import PRETRAINED_ERRORS, explain_pretrained_error
 from mmssc.errors import DataError
-from mmssc.models.pretrained import PRETRAINED_ERRORS, explain_pretrained_error
 from mmssc.structures import SSCDataSample, VoxelGrid
 
 __all__ = ['BaseCompletor']

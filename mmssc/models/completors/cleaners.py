@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmssc.checkpoints.files import read_state_dict
+from mmssc.checkpoints.matching import check_weights
 from mmssc.errors import DataError
-from mmssc.models.checkpoint_import.files import read_state_dict
-from mmssc.models.checkpoint_import.matching import check_weights
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.models.layers.volume_augmentation import VolumeChange
-from mmssc.models.targets import stack_targets
+from mmssc.models.losses.volume_losses import stack_targets
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from mmssc.errors import DataError
 from mmssc.geometry.depth_mapping import invert_mapping, invert_pixel_mapping
 from mmssc.models.layers.volume_augmentation import VolumeChange
-from mmssc.models.targets import stack_targets
+from mmssc.models.losses.volume_losses import stack_targets
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 

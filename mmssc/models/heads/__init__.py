@@ -1,12 +1,10 @@
-"""Heads; each owns its losses."""
+"""Heads; each owns its losses. A folder holds the head of a method and the layers only it uses."""
 
+from .ammnet import ModulatedCompletionHead
 from .image_semantic_head import ImageSemanticHead
-from .modulated_completion_head import ModulatedCompletionHead
-from .point_occupancy_head import PointOccupancyHead
-from .sgn_head import SGNHead
-from .sketch_head import SketchHead, SketchSemanticHead
-from .symphonies_decoder import SymphoniesDecoder
-from .symphonies_head import SymphoniesHead
+from .sgn import PointOccupancyHead, SGNHead
+from .sketch import SketchHead, SketchSemanticHead
+from .symphonies import SymphoniesDecoder, SymphoniesHead
 from .volume_completion_head import VolumeCompletionHead
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from .depth_mapped import DepthMappedLifter, fill_zero_elements, sample_pixels
 from .flosp import FLoSP, MultiScaleFLoSP, lift_features, lift_pyramid
-from .scene_view import SceneView, view_scene
+from .volume_projection import SceneView, view_scene
 
 __all__ = [
     'DepthMappedLifter', 'FLoSP', 'MultiScaleFLoSP', 'SceneView', 'fill_zero_elements',

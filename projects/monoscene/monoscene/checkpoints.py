@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmssc.models.checkpoint_import import (
-    CheckpointMethod,
-    KeyRule,
-    prefix_rules,
-    register_method,
-)
-from mmssc.models.checkpoint_import.ddr_blocks import UNUSED_SHORTCUT
+from mmssc.checkpoints import CheckpointMethod, KeyRule, prefix_rules, register_method
+from mmssc.checkpoints.importer.ddr_blocks import UNUSED_SHORTCUT
 
 __all__ = ['MONOSCENE', 'MONOSCENE_NYU', 'RELATIONS']
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmssc.models.completors import BaseCompletor
-from mmssc.models.targets import stack_targets, volume_losses
+from mmssc.models.losses.volume_losses import stack_targets, volume_losses
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 

@@ -10,19 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmssc.checkpoints import CheckpointMethod
 from mmssc.datasets import SemanticKITTIDataset
 from mmssc.errors import DataError
 from mmssc.evaluation.functional import count_voxels, scores_from_counts
 from mmssc.geometry import count_frustum_classes, frustum_index, voxel_to_pixel
-from mmssc.models.checkpoint_import import CheckpointMethod
 from mmssc.models.losses import class_weights_from_counts
-from mmssc.registry import MODELS
-from mmssc.structures import SSCDataSample, VoxelGrid
-from mmssc.testing import reference_fill as fill
-from mmssc.testing.parity import ParityCase, ParityReport
-from mmssc.testing.parity_frustum_units import CALIBRATIONS, make_target
-from mmssc.testing.parity_methods import register_recipe
-from mmssc.testing.parity_recipe import (
+from mmssc.parity import reference_fill as fill
+from mmssc.parity.frustum_units import CALIBRATIONS, make_target
+from mmssc.parity.methods import register_recipe
+from mmssc.parity.recipe import (
     ParityRecipe,
     ParityRun,
     fill_checkpoint,
@@ -31,6 +28,9 @@ from mmssc.testing.parity_recipe import (
     our_name,
     watch_outputs,
 )
+from mmssc.parity.report import ParityCase, ParityReport
+from mmssc.registry import MODELS
+from mmssc.structures import SSCDataSample, VoxelGrid
 
 from .checkpoints import MONOSCENE, MONOSCENE_NYU
 

@@ -8,17 +8,17 @@ import types
 import pytest
 import torch
 
-from mmssc.errors import DataError
-from mmssc.models.checkpoint_import import (
+from mmssc.checkpoints import (
     METHODS,
     export_state_dict,
     import_state_dict,
     read_state_dict,
     register_method,
 )
+from mmssc.errors import DataError
+from mmssc.parity.recipe import fill_checkpoint
+from mmssc.parity.reference_fill import read_manifest
 from mmssc.registry import MODELS
-from mmssc.testing.parity_recipe import fill_checkpoint
-from mmssc.testing.reference_fill import read_manifest
 
 CASES = {
     'monoscene': ('manifest_kitti.csv', 1832, 149_555_444, 149_443_284),

@@ -18,8 +18,8 @@ from mmengine.runner import Runner
 
 from mmssc.apis import init_model
 from mmssc.compat import load_checkpoint_file
-from mmssc.datasets.kitti_format import read_raw_labels
 from mmssc.evaluation.submission import raw_id_table
+from mmssc.formats.kitti import read_raw_labels
 
 PROJECT = Path(__file__).resolve().parents[1]
 ROOT = PROJECT.parents[1]

@@ -20,12 +20,12 @@ from tiny_rgbd import (
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmssc.checkpoints import check_weights
 from mmssc.engine.optim import AdversarialOptimWrapperConstructor
 from mmssc.errors import DataError
 from mmssc.geometry.depth_mapping import invert_mapping
-from mmssc.models.checkpoint_import import check_weights
+from mmssc.models.adversarial.fake_labels import one_hot_volume
 from mmssc.models.completors import AMMNet
-from mmssc.models.fake_volumes import one_hot_volume
 from mmssc.models.layers import VolumeChange
 from mmssc.registry import MODELS
 

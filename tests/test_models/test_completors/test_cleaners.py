@@ -10,8 +10,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from tiny_rgbd import assert_trains_in_bfloat16, tiny_batch, tiny_network
 
+from mmssc.checkpoints import check_weights
 from mmssc.errors import DataError
-from mmssc.models.checkpoint_import import check_weights
 from mmssc.models.completors import CleanerS, RGBDCompletor
 from mmssc.registry import MODELS
 

@@ -9,13 +9,13 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmssc.models.checkpoint_import import get_method
+from mmssc.checkpoints import get_method
+from mmssc.parity.reference_fill import read_manifest
+from mmssc.parity.rgbd.cleaners import cleaners_losses
+from mmssc.parity.sketch.recipe import sketch_losses
 from mmssc.registry import MODELS
 from mmssc.structures import VoxelGrid
-from mmssc.testing.parity_cleaners import cleaners_losses
-from mmssc.testing.parity_sketch import sketch_losses
 from mmssc.testing.random_rgbd_sample import random_rgbd_sample
-from mmssc.testing.reference_fill import read_manifest
 
 ROOT = Path(__file__).parents[3]
 # Parameters that learn in the official code, less those whose output nothing reads.

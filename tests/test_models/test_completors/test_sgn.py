@@ -6,8 +6,8 @@ from mmengine.config import Config
 from tiny_sgn import BASE, build_tiny_sgn, collate, make_sample
 
 from mmssc.errors import DataError
+from mmssc.parity.reference_fill import read_manifest
 from mmssc.registry import MODELS
-from mmssc.testing.reference_fill import read_manifest
 
 LOSSES = ['loss_ssc', 'loss_sem_scal', 'loss_geo_scal', 'loss_sem', 'loss_occ', 'loss_pts']
 

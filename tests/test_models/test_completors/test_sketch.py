@@ -15,8 +15,8 @@ from torch.nn import functional
 from mmssc.errors import DataError
 from mmssc.geometry import label_sketch
 from mmssc.models.completors import SketchCompletor
+from mmssc.parity.sketch.recipe import sketch_losses
 from mmssc.registry import MODELS
-from mmssc.testing.parity_sketch import sketch_losses
 
 CODE = (LATENT, *(side // 4 for side in SHAPE))
 

@@ -6,8 +6,8 @@ import torch
 
 from mmssc.errors import DataError
 from mmssc.models.data_preprocessors import SSCDataPreprocessor
+from mmssc.parity.reference_fill import integers
 from mmssc.structures import SSCDataSample
-from mmssc.testing.reference_fill import integers
 
 
 def _sample(**metainfo):

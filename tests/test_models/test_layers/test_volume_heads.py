@@ -4,14 +4,14 @@ import pytest
 import torch
 from reference_units import load_unit
 
+from mmssc.models.heads.sgn.bev_unet import BEVUNet
 from mmssc.models.layers import (
-    BEVUNet,
     DilatedSegmentationHead,
     FlatVolumeConv3d,
     UpsamplingClassifier,
     VoxelClassifier,
 )
-from mmssc.testing.reference_fill import normal
+from mmssc.parity.reference_fill import normal
 
 
 def test_upsampling_classifier_has_the_reference_figures(unit_cases):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmssc.models.lifters import FLoSP, lift_features
-from mmssc.testing.reference_fill import normal
+from mmssc.parity.reference_fill import normal
 
 
 def _case(unit_cases):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mmssc.models.losses import FrustumProportionLoss, SemanticScalLoss
-from mmssc.models.targets import volume_losses
+from mmssc.models.losses.volume_losses import volume_losses
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
 

@@ -14,7 +14,7 @@ from mmssc.models.losses import (
     SemanticScalLoss,
     VoxelCrossEntropyLoss,
 )
-from mmssc.testing import reference_fill as fill
+from mmssc.parity import reference_fill as fill
 
 UNITS = np.load(Path(__file__).parents[2] / 'data' / 'parity' / 'sgn' / 'units_1.npz')
 CASES = {'semantickitti': 20, 'kitti360': 19}

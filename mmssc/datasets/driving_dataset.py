@@ -1,0 +1,221 @@
+"""The data set behind every scene completion benchmark of the KITTI family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os.path import join
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from mmssc.datasets.label_rules import raw_to_train_labels
+from mmssc.errors import DataError
+from mmssc.registry import DATASETS
+
+from .driving_list import read_info_file
+
+__all__ = ['SSCDataset']
+
+
+@DATASETS.register_module()
+class SSCDataset(BaseDataset):
+    """Paths, calibration and motion of every sample; all reading is left to the transforms.
+
+    Each item before the pipeline holds
+
+    - ``sequence``, ``frame_id``, ``sample_idx``, ``num_classes``, ``ignore_index``,
+      ``voxel_grid`` (:class:`~mmssc.structures.VoxelGrid` of the ``1_1`` labels)
+    - ``cam2img`` (3, 3), ``P2`` (3, 4), both float64, pixels
+    - ``lidar2cam`` (N, 4, 4) float64, lidar of the current frame -> camera of frame n
+    - ``frame2ref`` (N, 4, 4) float64, lidar of frame n -> lidar of the current frame
+    - ``frames``: N dicts ``frame_id, img_path, pseudo_lidar_path, depth_path``, current frame first
+    - ``label_paths``: ``{'1_1': path, '1_2': ..., '1_4': ..., '1_8': ...}``; absent when the info
+      file says that the sample has no labels
+    - ``voxel_paths``: ``{'bin': path, 'occluded': path}``, raw voxel files of the data set
+    - ``prepare_hint``: the command that makes the files
+
+    Samples are sorted by sequence and frame. A frame that an offset leads to and that the sequence
+    does not have is replaced by the current frame: its own image and points, no motion.
+
+    Args:
+        ann_file: Info file, see :mod:`mmssc.datasets.driving_list`.
+        data_root: Folder that ``ann_file`` and ``data_prefix`` are relative to.
+        data_prefix: Folders ``sequences``, ``labels``, ``pseudo_lidar`` and ``depth``; those left
+            out keep the defaults of the class.
+        frame_offsets: Frames beside the current one, e.g. ``(-12, -9, -6, -3)``.
+        frame_bound: ``'count'`` accepts a frame below the *number* of poses, as the published
+            models were trained; ``'index'`` accepts every frame that has a pose. They differ only
+            where pose indices have gaps (KITTI-360), near the end of a drive.
+        depth_suffix: ``'.npy'`` or ``'.png'``, kind of the depth maps.
+        kwargs: Arguments of :class:`mmengine.dataset.BaseDataset`.
+
+    Raises:
+        DataError: The info file is missing, wrong or without samples, or a frame lacks the pose it
+            needs.
+    """
+
+    METAINFO: dict[str, Any] = dict(classes=(), palette=(), ignore_index=255)
+    DATA_PREFIX: Mapping[str, str] = dict(
+        sequences='dataset/sequences',
+        labels='dataset/labels',
+        pseudo_lidar='dataset/pseudo_lidar',
+        depth='dataset/depth',
+    )
+    #: Path of an image below ``sequences``.
+    IMAGE_PATH = '{sequence}/image_2/{frame_id}.png'
+    #: Command that makes the prepared files.
+    CONVERTER = 'a converter of tools/dataset_converters'
+    #: Whether an invalid voxel is ignored even if it has a label.
+    INVALID_HIDES_LABELS = True
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        data_prefix: Mapping[str, str] | None = None,
+        frame_offsets: Sequence[int] = (),
+        frame_bound: str = 'count',
+        depth_suffix: str = '.npy',
+        **kwargs: Any,
+    ) -> None:
+        unknown = set(data_prefix or ()) - set(self.DATA_PREFIX)
+        if unknown:
+            raise DataError('config', 'data_prefix', ', '.join(self.DATA_PREFIX), sorted(unknown))
+        if frame_bound not in ('count', 'index'):
+            raise DataError('config', 'frame_bound', "'count' or 'index'", repr(frame_bound))
+        self.frame_offsets = tuple(int(offset) for offset in frame_offsets)
+        self.frame_bound = frame_bound
+        self.depth_suffix = depth_suffix
+        self.prepare_hint = f'Run: python {self.CONVERTER} {data_root}'.rstrip()
+        super().__init__(
+            ann_file=ann_file,
+            data_root=data_root,
+            data_prefix={**self.DATA_PREFIX, **(data_prefix or {})},
+            **kwargs,
+        )
+
+    @staticmethod
+    def lidar_poses(poses: np.ndarray, lidar2cam: np.ndarray) -> np.ndarray:
+        """Lidar poses (N, 4, 4) from the data set's own poses (N, 4, 4), both to the world."""
+        return np.linalg.inv(lidar2cam) @ poses @ lidar2cam
+
+    @classmethod
+    def train_labels(cls, raw: np.ndarray, invalid: np.ndarray) -> np.ndarray:
+        """Training labels (X, Y, Z) uint8 of a raw volume, by the map and rule of this data set.
+
+        Args and errors: :func:`~mmssc.datasets.label_rules.raw_to_train_labels`.
+        """
+        return raw_to_train_labels(
+            raw,
+            invalid,
+            cls.METAINFO['learning_map'],
+            cls.INVALID_HIDES_LABELS,
+            cls.METAINFO['ignore_index'],
+        )
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read the info file and lay out every sample, sorted by sequence and frame."""
+        info = read_info_file(self.ann_file, hint=self.prepare_hint)
+        if not info['data_list']:
+            raise DataError(
+                self.ann_file, 'data_list', 'at least one sample', 'none', self.prepare_hint
+            )
+        name, found = self._metainfo.get('dataset'), info['metainfo']['dataset']
+        if name not in (None, found):
+            # Another data set means other poses and classes.
+            hint = f'{type(self).__name__} reads other files; {self.prepare_hint[0].lower()}'
+            hint += self.prepare_hint[1:]
+            raise DataError(self.ann_file, 'metainfo.dataset', name, found, hint)
+        self._metainfo['voxel_grid'] = info['metainfo']['voxel_grid'].to_dict()
+        lidar = {
+            name: self.lidar_poses(sequence['poses'], sequence['lidar2cam'])
+            for name, sequence in info['sequences'].items()
+        }
+        rows = {name: _pose_rows(sequence) for name, sequence in info['sequences'].items()}
+        samples = sorted(info['data_list'], key=lambda item: (item['sequence'], item['frame_id']))
+        return [
+            self._make_item(
+                sample,
+                info['sequences'][sample['sequence']],
+                lidar[sample['sequence']],
+                rows[sample['sequence']],
+                info['metainfo']['voxel_grid'],
+            )
+            for sample in samples
+        ]
+
+    def _make_item(
+        self,
+        sample: dict,
+        sequence: dict[str, np.ndarray],
+        lidar_poses: np.ndarray,
+        rows: Mapping[int, int],
+        voxel_grid: Any,
+    ) -> dict[str, Any]:
+        name, frame_id = sample['sequence'], sample['frame_id']
+        frame = int(frame_id)
+        if self.frame_offsets and frame not in rows and 'pose_indices' not in sequence:
+            expected, found = f'a pose of frame {frame} for {name}/{frame_id}', f'{len(rows)} poses'
+            raise DataError(self.ann_file, 'poses', expected, found, self.prepare_hint)
+        chosen = self._choose_frames(frame, rows)
+        lidar2cam, frame2ref = [], []
+        for target, row, current_row in chosen:
+            # The current frame has no motion: exactly, not up to the rounding of inv(T) @ T.
+            motion = moved_back = np.eye(4)
+            if target != frame:
+                motion = np.linalg.inv(lidar_poses[row]) @ lidar_poses[current_row]
+                moved_back = np.linalg.inv(lidar_poses[current_row]) @ lidar_poses[row]
+            lidar2cam.append(sequence['lidar2cam'] @ motion)
+            frame2ref.append(moved_back)
+        item = dict(
+            sequence=name,
+            frame_id=frame_id,
+            num_classes=len(self._metainfo['classes']),
+            ignore_index=self._metainfo['ignore_index'],
+            voxel_grid=voxel_grid,
+            cam2img=sequence['P2'][:, :3].copy(),
+            P2=sequence['P2'],
+            lidar2cam=np.stack(lidar2cam),
+            frame2ref=np.stack(frame2ref),
+            frames=[self._frame_paths(name, target, len(frame_id)) for target, _, _ in chosen],
+            voxel_paths={
+                kind: join(self.data_prefix['sequences'], name, 'voxels', f'{frame_id}.{kind}')
+                for kind in ('bin', 'occluded')
+            },
+            prepare_hint=self.prepare_hint,
+        )
+        if sample['labelled']:
+            folder = join(self.data_prefix['labels'], name)
+            scales = ('1_1', '1_2', '1_4', '1_8')
+            item['label_paths'] = {s: join(folder, f'{frame_id}_{s}.npy') for s in scales}
+        return item
+
+    def _choose_frames(self, frame: int, rows: Mapping[int, int]) -> list[tuple[int, int, int]]:
+        """(frame to read, its pose row, the current frame's pose row), current frame first."""
+        chosen = [(frame, 0, 0)]
+        for offset in self.frame_offsets:
+            target = frame + offset
+            in_bound = self.frame_bound == 'index' or 0 <= target < len(rows)
+            if in_bound and target in rows and frame in rows:
+                chosen.append((target, rows[target], rows[frame]))
+            else:
+                chosen.append((frame, 0, 0))
+        return chosen
+
+    def _frame_paths(self, sequence: str, frame: int, width: int) -> dict[str, str]:
+        frame_id, prefix = f'{frame:0{width}d}', self.data_prefix
+        image = self.IMAGE_PATH.format(sequence=sequence, frame_id=frame_id)
+        return dict(
+            frame_id=frame_id,
+            img_path=join(prefix['sequences'], image),
+            pseudo_lidar_path=join(prefix['pseudo_lidar'], sequence, f'{frame_id}.bin'),
+            depth_path=join(prefix['depth'], sequence, frame_id + self.depth_suffix),
+        )
+
+
+def _pose_rows(sequence: Mapping[str, np.ndarray]) -> dict[int, int]:
+    """Frame number -> row of its pose."""
+    index = sequence.get('pose_indices')
+    frames = range(len(sequence['poses'])) if index is None else index.tolist()
+    return {frame: row for row, frame in enumerate(frames)}

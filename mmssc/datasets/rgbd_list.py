@@ -1,0 +1,245 @@
+"""The info list of an RGB-D data set: which frames a split has, and where their files are.
+
+Plain JSON with path templates, so that a tree is read in whatever layout it came. Paths are
+relative to the data root, so that it can be moved, and absolute where a file lies elsewhere::
+
+    {"metainfo": {"dataset": "NYU", "split": "train", "format_version": 1,
+                  "voxel_grid": {"voxel_size": .., "shape": .., "axes": .., ..},
+                  "image_size": [480, 640], "fine_factor": 4,
+                  "cameras": {"nyu": [fx, fy, cx, cy], "nyucad": [..]},
+                  "files": {"nyu": {"tsdf": {"path": "TSDF/{frame_id}.npz",
+                                             "format": "torchssc_tsdf"}, ..},
+                            "nyucad": {..}, "shared": {"img": {..}}}},
+     "data_list": [{"frame_id": "0003", "missing": ["shared/img"],
+                    "origin": [x, y, z], "cam2world": 4x4}, ..]}
+
+``fine_factor`` (optional): voxels of the fine TSDF along an edge of one of the grid.
+``files``: source -> key -> file, see :mod:`mmssc.formats.rgbd_frame`; what all sources share is
+under ``shared``. ``missing`` names files that a frame lacks. ``origin`` (of the voxel grid, in the
+order of its axes, metres) and ``cam2world`` are optional: the published files of NYU lack them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from mmssc.errors import DataError
+from mmssc.fileio import atomic_write
+from mmssc.formats.json_fields import read_json, require_array, require_field
+from mmssc.formats.kitti import check_rigid
+from mmssc.formats.rgbd_frame import FINE_FACTOR, FORMATS
+from mmssc.structures import VoxelGrid
+
+__all__ = [
+    'FRAME_LIST_VERSION', 'Frame', 'FrameFile', 'FrameList', 'SHARED', 'camera_matrix',
+    'read_frame_list', 'write_frame_list',
+]  # fmt: skip
+
+FRAME_LIST_VERSION = 1
+#: Source of files that belong to a frame and not to one of its depth images.
+SHARED = 'shared'
+_SAFE_NAME = re.compile(r'[A-Za-z0-9_-]+')
+
+
+@dataclass(frozen=True)
+class FrameFile:
+    """Where a key of every frame is.
+
+    Args:
+        path: Template with ``{frame_id}``, relative to the data root or absolute.
+        format: Name in :data:`mmssc.formats.rgbd_frame.FORMATS`.
+
+    Raises:
+        DataError: The template has no ``{frame_id}``.
+    """
+
+    path: str
+    format: str
+
+    def __post_init__(self) -> None:
+        # One file would serve every frame in silence.
+        if '{frame_id}' not in self.path:
+            raise DataError('files', 'path', 'a path with {frame_id}', repr(self.path))
+
+    def of(self, frame_id: str) -> str:
+        """Path of one frame's file."""
+        return self.path.replace('{frame_id}', frame_id)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a split.
+
+    Args:
+        frame_id: Name in file names.
+        missing: ``source/key`` of the files that it lacks.
+        origin: (3,) metres, origin of its voxel grid in the order of the grid's axes.
+        cam2world: (4, 4), camera to the frame of the grid.
+    """
+
+    frame_id: str
+    missing: frozenset[str] = frozenset()
+    origin: tuple[float, float, float] | None = None
+    cam2world: np.ndarray | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class FrameList:
+    """Content of an info list; arguments as in the module's description."""
+
+    dataset: str
+    split: str
+    voxel_grid: VoxelGrid
+    image_size: tuple[int, int]
+    cameras: Mapping[str, tuple[float, float, float, float]]
+    files: Mapping[str, Mapping[str, FrameFile]]
+    frames: Sequence[Frame]
+    fine_factor: int = FINE_FACTOR
+
+    def grid_of(self, frame: Frame) -> VoxelGrid:
+        """The grid of a frame: that of the list, where the frame places it."""
+        origin = frame.origin
+        return self.voxel_grid if origin is None else replace(self.voxel_grid, origin=origin)
+
+
+def camera_matrix(camera: Sequence[float]) -> np.ndarray:
+    """(3, 3) float64 intrinsics of ``fx, fy, cx, cy`` (pixels)."""
+    fx, fy, cx, cy = camera
+    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float64)
+
+
+def read_frame_list(path: str | PathLike[str], hint: str | None = None) -> FrameList:
+    """Read and check an info list.
+
+    Args:
+        path: The file.
+        hint: What to do when it is missing or damaged.
+
+    Raises:
+        DataError: The file is missing, is no such JSON, or any of its values is wrong.
+    """
+    try:
+        return _parse(read_json(path), str(path))
+    except DataError as error:
+        raise DataError(error.file, error.field, error.expected, error.found, hint) from error
+
+
+def write_frame_list(path: str | PathLike[str], frames: FrameList) -> None:
+    """Write an info list, atomically; :func:`read_frame_list` gives the same.
+
+    Raises:
+        DataError: The content would not read back; nothing is written.
+    """
+    metainfo = dict(
+        dataset=frames.dataset,
+        split=frames.split,
+        format_version=FRAME_LIST_VERSION,
+        voxel_grid=frames.voxel_grid.to_dict(),
+        image_size=list(frames.image_size),
+        fine_factor=frames.fine_factor,
+        cameras={source: list(camera) for source, camera in frames.cameras.items()},
+        files={
+            source: {key: dict(path=file.path, format=file.format) for key, file in keys.items()}
+            for source, keys in frames.files.items()
+        },
+    )
+    plain = dict(metainfo=metainfo, data_list=[_plain_frame(frame) for frame in frames.frames])
+    _parse(plain, str(path))
+    with atomic_write(path, 'w') as file:
+        json.dump(plain, file, allow_nan=False)
+        file.write('\n')
+
+
+def _plain_frame(frame: Frame) -> dict[str, Any]:
+    plain: dict[str, Any] = dict(frame_id=frame.frame_id)
+    if frame.missing:
+        plain['missing'] = sorted(frame.missing)
+    if frame.origin is not None:
+        plain['origin'] = [float(value) for value in frame.origin]
+    if frame.cam2world is not None:
+        plain['cam2world'] = np.asarray(frame.cam2world, np.float64).tolist()
+    return plain
+
+
+def _parse(raw: Any, file: str) -> FrameList:
+    metainfo = require_field(raw, 'metainfo', Mapping, file, '')
+    version = require_field(metainfo, 'format_version', int, file, 'metainfo')
+    if version != FRAME_LIST_VERSION:
+        raise DataError(file, 'metainfo.format_version', FRAME_LIST_VERSION, version)
+    try:
+        grid = VoxelGrid.build(require_field(metainfo, 'voxel_grid', Mapping, file, 'metainfo'))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(file, 'metainfo.voxel_grid', 'a voxel grid', error) from error
+    sides = require_field(metainfo, 'image_size', list, file, 'metainfo')
+    if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
+        raise DataError(file, 'metainfo.image_size', '[height, width] in pixels', sides)
+    fine_factor = FINE_FACTOR
+    if 'fine_factor' in metainfo:
+        fine_factor = require_field(metainfo, 'fine_factor', int, file, 'metainfo')
+        if fine_factor < 1:
+            raise DataError(file, 'metainfo.fine_factor', 'a positive number', fine_factor)
+    cameras = {}
+    for source in require_field(metainfo, 'cameras', Mapping, file, 'metainfo'):
+        name = f'metainfo.cameras.{source}'
+        numbers = require_array(metainfo['cameras'], source, (4,), file, 'metainfo.cameras')
+        if (numbers[:2] <= 0).any():
+            raise DataError(file, name, 'fx, fy, cx, cy with positive fx, fy', numbers.tolist())
+        cameras[source] = tuple(numbers.tolist())
+    files = _parse_files(require_field(metainfo, 'files', Mapping, file, 'metainfo'), file)
+    frames = [
+        _parse_frame(item, number, file)
+        for number, item in enumerate(require_field(raw, 'data_list', list, file, ''))
+    ]
+    names = [frame.frame_id for frame in frames]
+    if len(set(names)) != len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise DataError(file, 'data_list', 'every frame once', double)
+    split, dataset = (
+        require_field(metainfo, key, str, file, 'metainfo') for key in ('split', 'dataset')
+    )
+    size = sides[0], sides[1]
+    return FrameList(dataset, split, grid, size, cameras, files, frames, fine_factor)
+
+
+def _parse_files(raw: Mapping, file: str) -> dict[str, dict[str, FrameFile]]:
+    files: dict[str, dict[str, FrameFile]] = {}
+    for source in raw:
+        name = f'metainfo.files.{source}'
+        files[source] = {}
+        for key in require_field(raw, source, Mapping, file, 'metainfo.files'):
+            entry, where = raw[source][key], f'{name}.{key}'
+            path = require_field(entry, 'path', str, file, where)
+            format_name = require_field(entry, 'format', str, file, where)
+            if format_name not in FORMATS or key not in FORMATS[format_name]:
+                having = ', '.join(name for name in FORMATS if key in FORMATS[name])
+                expected = having or 'a known key'
+                raise DataError(file, f'{where}.format', expected, repr(format_name))
+            if '{frame_id}' not in path:
+                raise DataError(file, f'{where}.path', 'a path with {frame_id}', repr(path))
+            files[source][key] = FrameFile(path, format_name)
+    return files
+
+
+def _parse_frame(raw: Any, number: int, file: str) -> Frame:
+    name = f'data_list[{number}]'
+    frame_id = require_field(raw, 'frame_id', str, file, name)
+    if not _SAFE_NAME.fullmatch(frame_id):
+        raise DataError(file, f'{name}.frame_id', 'letters, digits, - and _', repr(frame_id))
+    missing = raw.get('missing', [])
+    if not isinstance(missing, list) or not all(isinstance(entry, str) for entry in missing):
+        raise DataError(file, f'{name}.missing', 'a list of source/key', repr(missing)[:60])
+    origin = cam2world = None
+    if raw.get('origin') is not None:
+        x, y, z = require_array(raw, 'origin', (3,), file, name).tolist()
+        origin = (x, y, z)
+    if raw.get('cam2world') is not None:
+        cam2world = require_array(raw, 'cam2world', (4, 4), file, name)
+        check_rigid(cam2world, file, f'{name}.cam2world')
+    return Frame(frame_id, frozenset(missing), origin, cam2world)

@@ -1,0 +1,63 @@
+"""Which voxels the sensor saw, for scores that leave the rest out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmcv.transforms import BaseTransform
+
+from mmssc.errors import DataError
+from mmssc.formats.kitti import read_voxel_bits
+from mmssc.registry import TRANSFORMS
+
+from .load_driving import naming_frame
+from .load_rgbd import visibility_masks
+
+__all__ = ['LoadVisibilityMasks']
+
+
+@TRANSFORMS.register_module()
+class LoadVisibilityMasks(BaseTransform):
+    """The voxel sets of the protocol ``nyu`` for a drive, from the voxel files of its scan.
+
+    What a depth camera tells indoors the lidar scan tells here: ``.bin`` are the voxels that it
+    hits, the visible surface; ``.occluded`` those that it does not see through. SemanticKITTI has
+    both files, SSCBench-KITTI-360 has no ``.occluded``. Comes after :class:`LoadVoxelLabels` and
+    before whatever changes the grid.
+
+    Required Keys: ``voxel_paths``, ``voxel_grid``, ``ignore_index``; ``gt_voxels`` unless
+    ``optional``
+
+    Added Keys: ``eval_masks``: see :func:`~.prepared_frame.visibility_masks`
+
+    Args:
+        optional: Pass a sample without labels, which nothing scores; otherwise it is an error.
+
+    Raises:
+        DataError: A file is missing or of another size, or the sample has no labels.
+    """
+
+    def __init__(self, optional: bool = False) -> None:
+        self.optional = optional
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Read the two files."""
+        labels = results.get('gt_voxels')
+        if labels is None:
+            if self.optional:
+                return results
+            name = f'{results["sequence"]}/{results["frame_id"]}'
+            raise DataError(name, 'labels', 'a labelled sample', 'an unlabelled one',
+                            'Test splits need LoadVisibilityMasks(optional=True)')  # fmt: skip
+        # These are raw files: no command makes them.
+        with naming_frame(results, results['frame_id'], hint=False):
+            hit, occluded = (
+                read_voxel_bits(results['voxel_paths'][kind], results['voxel_grid'].shape)
+                for kind in ('bin', 'occluded')
+            )
+        occupied = (labels != 0) & (labels != results['ignore_index'])
+        results['eval_masks'] = visibility_masks(occupied | occluded, hit)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(optional={self.optional})'

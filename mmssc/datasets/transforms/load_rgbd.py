@@ -1,0 +1,144 @@
+"""Reading an RGB-D frame: image, segmentation, TSDF, mapping, labels, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from mmssc.errors import DataError
+from mmssc.formats.rgbd_frame import FRAME_KEYS, FrameSpec, read_frame_file
+from mmssc.geometry import invert_mapping
+from mmssc.registry import TRANSFORMS
+
+from .load_driving import naming_frame
+
+__all__ = ['KNOWN_KEYS', 'LoadPreparedFrame', 'nyu_masks', 'visibility_masks']
+
+# Key -> keys of the files that it is made of.
+_DERIVED = dict(pixel_to_voxel=('voxel_to_pixel',), eval_masks=('voxel_to_pixel', 'label_weight'))
+#: What can be loaded.
+KNOWN_KEYS = (*FRAME_KEYS, 'tsdf_clean', *_DERIVED)
+
+
+def visibility_masks(candidates: np.ndarray, visible: np.ndarray) -> dict[str, np.ndarray]:
+    """The voxel sets of the NYU protocol.
+
+    Args:
+        candidates: (X, Y, Z) bool, visible surface and occluded space.
+        visible: (X, Y, Z) bool, the visible surface.
+
+    Returns:
+        ``nyu_ssc``: visible surface and occluded space, for semantics; ``nyu_sc``: occluded space
+        alone, for completion. Voxels labelled "ignore" are left to the metric.
+    """
+    return dict(nyu_ssc=candidates, nyu_sc=candidates & ~visible)
+
+
+def nyu_masks(label_weight: np.ndarray, voxel_to_pixel: np.ndarray) -> dict[str, np.ndarray]:
+    """The voxel sets of the NYU protocol, as 3D-Sketch, CleanerS and AMMNet count.
+
+    Args:
+        label_weight: (X, Y, Z) bool.
+        voxel_to_pixel: (X, Y, Z), -1 where the voxel is not on the visible surface.
+
+    Returns:
+        See :func:`visibility_masks`.
+    """
+    return visibility_masks(label_weight, voxel_to_pixel >= 0)
+
+
+@TRANSFORMS.register_module()
+class LoadPreparedFrame(BaseTransform):
+    """Read what a method needs of a frame, from whatever files the data set's info list names.
+
+    Required Keys: ``sequence``, ``frame_id``, ``files``, ``voxel_grid``, ``image_size``,
+    ``num_classes``
+
+    Added Keys, of ``keys``:
+
+    - ``img``: [(H, W, 3) uint8 RGB], with ``img_paths``; ``ori_shape`` and ``img_shape``
+      (height, width) are always added
+    - ``depth``: [(H, W) float32, metres along the optical axis, 0 = none]
+    - ``segmentation`` (H, W) uint8, ids of a 2D segmentation
+    - ``tsdf``, ``tsdf_clean`` (X, Y, Z) float32 in [-1, 1]; ``tsdf_fine`` the same on the grid of
+      a quarter of the voxel size (or what ``fine_factor`` of the info list says)
+    - ``voxel_to_pixel`` (X, Y, Z) int64, flat pixel index, -1 = none; ``pixel_to_voxel`` (H, W)
+      int64, flat voxel index, -1 = none: of the voxels that share a pixel the largest index
+    - ``gt_voxels`` (X, Y, Z) uint8, 255 = ignore; ``label_weight`` (X, Y, Z) bool; ``gt_sketch``
+      (X, Y, Z) uint8, 0 or 1
+    - ``eval_masks``: see :func:`nyu_masks`
+
+    Args:
+        keys: What to load.
+        optional: Loaded where the data set offers it: ``('tsdf_clean',)`` follows its
+            ``clean_source``. For a split without labels: ``('gt_voxels', 'label_weight',
+            'eval_masks')``.
+
+    Raises:
+        DataError: An unknown key, one that the data set does not offer, or a file that is missing,
+            damaged or of another shape, type or range.
+    """
+
+    def __init__(self, keys: Sequence[str], optional: Sequence[str] = ()) -> None:
+        unknown = sorted({*keys, *optional} - set(KNOWN_KEYS))
+        if unknown:
+            raise DataError('config', 'LoadPreparedFrame.keys', ', '.join(KNOWN_KEYS), unknown)
+        self.keys, self.optional = tuple(keys), tuple(optional)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Read every file once."""
+        arrays = self._read(results, sorted(self.needed(results)))
+        results['ori_shape'] = results['img_shape'] = tuple(results['image_size'])
+        for key in self._wanted(results):
+            results[key] = self._value(key, arrays, results)
+        return results
+
+    def _wanted(self, results: Mapping[str, Any]) -> list[str]:
+        offered = set(results['files']) - set(results.get('missing', ()))
+        optional = [key for key in self.optional if set(_DERIVED.get(key, (key,))) <= offered]
+        return [*self.keys, *optional]
+
+    def needed(self, results: Mapping[str, Any]) -> set[str]:
+        """Keys of the files that are read for a frame of the data set."""
+        return {part for key in self._wanted(results) for part in _DERIVED.get(key, (key,))}
+
+    def _read(self, results: Mapping[str, Any], keys: Sequence[str]) -> dict[str, np.ndarray]:
+        groups: dict[tuple[str, str], list[str]] = {}
+        for key in keys:
+            if key not in results['files']:
+                name = f'{results["sequence"]}/{results["frame_id"]}'
+                hint = (
+                    'tsdf_clean needs the clean_source of the data set'
+                    if key == 'tsdf_clean'
+                    else results.get('prepare_hint')
+                )
+                raise DataError(name, key, 'a file in the info list', 'none', hint)
+            groups.setdefault(results['files'][key], []).append(key)
+        spec = FrameSpec.of_item(results)
+        arrays: dict[str, np.ndarray] = {}
+        for (path, format_name), members in groups.items():
+            stored = ['tsdf' if key == 'tsdf_clean' else key for key in members]
+            with naming_frame(results, results['frame_id']):
+                read = read_frame_file(path, format_name, stored, spec)
+            arrays.update(zip(members, (read[key] for key in stored)))
+        return arrays
+
+    @staticmethod
+    def _value(key: str, arrays: Mapping[str, np.ndarray], results: dict[str, Any]) -> Any:
+        if key == 'eval_masks':
+            return nyu_masks(arrays['label_weight'], arrays['voxel_to_pixel'])
+        if key == 'pixel_to_voxel':
+            mapping = torch.from_numpy(arrays['voxel_to_pixel'].astype(np.int64))
+            return invert_mapping(mapping, results['image_size']).numpy()
+        if key == 'voxel_to_pixel':
+            return arrays[key].astype(np.int64)
+        if key == 'img':
+            results['img_paths'] = [results['files']['img'][0]]
+            return [arrays['img']]
+        if key == 'depth':
+            return [arrays['depth']]
+        return arrays[key]

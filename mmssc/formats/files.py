@@ -1,0 +1,330 @@
+"""Reading files from outside: a bad file is a :class:`DataError`, never another exception."""
+
+from __future__ import annotations
+
+import ast
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import prod
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mmssc.errors import DataError
+from mmssc.fileio import atomic_write
+
+from .regular_files import ARCHIVE_ERRORS
+
+__all__ = [
+    'NpzArchive', 'read_bytes', 'read_ends', 'read_image_shape', 'read_matrix', 'read_npy',
+    'read_npy_shape', 'read_npz', 'read_png_uint16', 'read_png_uint8', 'read_rgb', 'read_text',
+    'write_npy', 'write_npz', 'write_npz_member',
+]  # fmt: skip
+
+_NPY_MAGIC = b'\x93NUMPY'
+# What Pillow raises on damaged images: it has no common base class.
+_IMAGE_ERRORS = (
+    OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error,
+    OverflowError, MemoryError, Image.DecompressionBombError,
+)  # fmt: skip
+
+
+@contextmanager
+def _refusing_unreadable(path: str | PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(path, 'file', 'an existing file', 'none') from None
+    except (OSError, ValueError) as error:
+        raise DataError(path, 'file', 'a readable file', error) from error
+
+
+def read_bytes(path: str | PathLike[str]) -> bytes:
+    """The content of a file that must exist and hold something.
+
+    Raises:
+        DataError: The file is missing, unreadable, not a file, or empty.
+    """
+    with _refusing_unreadable(path):
+        content = Path(path).read_bytes()
+    if not content:
+        raise DataError(path, 'size', 'more than 0 bytes', '0 bytes')
+    return content
+
+
+def read_ends(path: str | PathLike[str], count: int = 4096) -> tuple[bytes, bytes, int]:
+    """The first and last ``count`` bytes of a file and its size, for checks that must be quick.
+
+    Raises:
+        DataError: As :func:`read_bytes`.
+    """
+    with _refusing_unreadable(path), Path(path).open('rb') as file:
+        head = file.read(count)
+        size = file.seek(0, 2)
+        file.seek(max(size - count, 0))
+        tail = file.read(count)
+    if not size:
+        raise DataError(path, 'size', 'more than 0 bytes', '0 bytes')
+    return head, tail, size
+
+
+def read_text(path: str | PathLike[str]) -> str:
+    """The content of an ASCII or UTF-8 text file.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the file is not text.
+    """
+    try:
+        return read_bytes(path).decode('utf-8')
+    except UnicodeDecodeError as error:
+        raise DataError(path, 'encoding', 'UTF-8 text', error) from error
+
+
+def read_matrix(path: str | PathLike[str], shape: tuple[int, int]) -> np.ndarray:
+    """A text file of numbers, separated by blanks or commas, as float64 of ``shape``.
+
+    Raises:
+        DataError: The file is missing, holds something else, or another number of numbers.
+    """
+    words = read_text(path).replace(',', ' ').split()
+    try:
+        numbers = np.array([float(word) for word in words])
+    except ValueError as error:
+        raise DataError(path, 'content', 'numbers', error) from error
+    if numbers.size != shape[0] * shape[1] or not np.isfinite(numbers).all():
+        expected = f'{shape[0]} x {shape[1]} finite numbers'
+        raise DataError(path, 'content', expected, f'{numbers.size} numbers')
+    return numbers.reshape(shape)
+
+
+def _parse_npy_header(
+    start: bytes, file_size: int, path: str | PathLike[str], kinds: str
+) -> tuple[tuple[int, ...], np.dtype, str, int]:
+    """Shape, type, order and data offset of an ``.npy`` file whose size fits its header."""
+    if not start.startswith(_NPY_MAGIC) or len(start) < 12:
+        raise DataError(path, 'header', 'an .npy array', repr(start[:8]))
+    length_end = 12 if start[6] >= 2 else 10
+    offset = length_end + int.from_bytes(start[8:length_end], 'little')
+    try:
+        header = ast.literal_eval(start[length_end:offset].decode('latin1').strip())
+        shape, dtype = header['shape'], np.dtype(header['descr'])
+        order = 'F' if header['fortran_order'] else 'C'
+    except (ValueError, TypeError, SyntaxError, KeyError, RecursionError, MemoryError) as error:
+        raise DataError(path, 'header', 'an .npy header', repr(error)) from error
+    if dtype.kind not in kinds:
+        raise DataError(path, 'dtype', f'a kind among {kinds!r}', dtype)
+    if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+        raise DataError(path, 'shape', 'a tuple of sizes', shape)
+    expected = offset + dtype.itemsize * prod(shape)
+    if file_size != expected:
+        raise DataError(path, 'size', f'{expected} bytes', f'{file_size} bytes')
+    return shape, dtype, order, offset
+
+
+def read_npy(path: str | PathLike[str], kinds: str = 'fiu') -> np.ndarray:
+    """One array of an ``.npy`` file, whose size must be exactly what its header says.
+
+    Args:
+        path: The file.
+        kinds: Accepted ``dtype.kind`` letters. Objects are never read (they need pickle).
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the header, type or size is wrong.
+    """
+    content = read_bytes(path)
+    shape, dtype, order, offset = _parse_npy_header(content, len(content), path, kinds)
+    return np.frombuffer(content, dtype, offset=offset).reshape(shape, order=order)
+
+
+def read_npy_shape(path: str | PathLike[str], kinds: str = 'fiu') -> tuple[int, ...]:
+    """Shape of an ``.npy`` file, without reading its data.
+
+    Raises:
+        DataError: As :func:`read_npy`.
+    """
+    head, _, size = read_ends(path)
+    return _parse_npy_header(head, size, path, kinds)[0]
+
+
+def write_npy(path: str | PathLike[str], array: np.ndarray) -> None:
+    """Write one array as ``.npy``, atomically."""
+    with atomic_write(path) as file:
+        np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def read_npz(
+    path: str | PathLike[str],
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    kinds: str = 'fiub',
+) -> dict[str, np.ndarray]:
+    """Arrays of an ``.npz`` file, compressed or not; other arrays of the file are not decoded.
+
+    Args:
+        path: The file.
+        required: Names that must be there.
+        optional: Names that are read where they are there.
+        kinds: Accepted ``dtype.kind`` letters. Objects are never read (they need pickle).
+
+    Returns:
+        Name -> array, read-only.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the archive is damaged, a required name is missing, or
+            an array has a wrong header, type, size or checksum.
+    """
+    content = read_bytes(path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = archive.namelist()
+            keys = [key for key in (*required, *optional) if f'{key}.npy' in names]
+            members = {key: archive.read(f'{key}.npy') for key in keys}
+    except ARCHIVE_ERRORS as error:
+        raise DataError(path, 'archive', 'a complete .npz file', repr(error)) from error
+    if not set(required) <= set(members):
+        found = ', '.join(sorted(name[:-4] for name in names if name.endswith('.npy')))
+        raise DataError(path, 'keys', ', '.join(required), found or 'none')
+    return {key: _parse_member(member, key, path, kinds) for key, member in members.items()}
+
+
+def _parse_member(
+    member: bytes, key: str, path: str | PathLike[str], kinds: str = 'fiub'
+) -> np.ndarray:
+    try:
+        shape, dtype, order, offset = _parse_npy_header(member, len(member), path, kinds)
+    except DataError as error:
+        field = f'{key}, {error.field}'
+        raise DataError(path, field, error.expected, error.found, error.hint) from error
+    return np.frombuffer(member, dtype, offset=offset).reshape(shape, order=order)
+
+
+class NpzArchive:
+    """An ``.npz`` file that stays open: single arrays of a large one.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the archive is damaged.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = path
+        read_ends(path)
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except ARCHIVE_ERRORS as error:
+            raise DataError(path, 'archive', 'a complete .npz file', repr(error)) from error
+
+    def __contains__(self, key: str) -> bool:
+        return f'{key}.npy' in self._archive.NameToInfo
+
+    def read(self, key: str) -> np.ndarray:
+        """One array, read-only.
+
+        Raises:
+            DataError: As :func:`read_npz`.
+        """
+        if key not in self:
+            raise DataError(self.path, 'keys', key, f'{len(self._archive.NameToInfo)} others')
+        try:
+            member = self._archive.read(f'{key}.npy')
+        except ARCHIVE_ERRORS as error:
+            raise DataError(self.path, key, 'an undamaged array', repr(error)) from error
+        return _parse_member(member, key, self.path)
+
+
+def write_npz(path: str | PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays as a compressed ``.npz``, atomically."""
+    with atomic_write(path) as file, zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for key, array in arrays.items():
+            write_npz_member(archive, key, array)
+
+
+def write_npz_member(
+    archive: zipfile.ZipFile, key: str, array: np.ndarray, level: int | None = None
+) -> None:
+    """Add one array to an archive that becomes an ``.npz``.
+
+    Args:
+        archive: Open for writing.
+        key: Name of the array.
+        array: Its content.
+        level: Of the compression, 1 (fast) to 9 (small); None: zlib's default.
+    """
+    content = io.BytesIO()
+    np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
+    # A fixed time: the same arrays give the same bytes.
+    member = zipfile.ZipInfo(f'{key}.npy', (1980, 1, 1, 0, 0, 0))
+    archive.writestr(member, content.getbuffer(), zipfile.ZIP_DEFLATED, level)
+
+
+def _open_image(path: str | PathLike[str], modes: Sequence[str]) -> Image.Image:
+    content = read_bytes(path)
+    try:
+        # Checksums first: a flipped bit would otherwise decode to wrong pixels in silence.
+        with Image.open(io.BytesIO(content)) as image:
+            image.verify()
+        image = Image.open(io.BytesIO(content))
+        image.load()
+    except _IMAGE_ERRORS as error:
+        raise DataError(path, 'image', 'a complete image file', error) from error
+    if image.mode not in modes:
+        raise DataError(path, 'image mode', ' or '.join(modes), image.mode)
+    return image
+
+
+def read_image_shape(path: str | PathLike[str]) -> tuple[int, int]:
+    """(height, width) of an image file, from its header.
+
+    Raises:
+        DataError: The file is missing or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except _IMAGE_ERRORS as error:
+        raise DataError(path, 'image', 'an image file', error) from error
+
+
+def read_rgb(path: str | PathLike[str]) -> np.ndarray:
+    """A colour (or grey, repeated) image.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the file is no complete 8-bit image.
+    """
+    image = _open_image(path, ('RGB', 'RGBA', 'L', 'P'))
+    return np.array(image.convert('RGB'))
+
+
+def read_png_uint16(path: str | PathLike[str]) -> np.ndarray:
+    """A one-channel 16-bit PNG.
+
+    Returns:
+        (H, W) uint16.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the file is no complete 16-bit grey image.
+    """
+    return np.array(_open_image(path, ('I;16', 'I;16B', 'I'))).astype(np.uint16)
+
+
+def read_png_uint8(path: str | PathLike[str]) -> np.ndarray:
+    """A one-channel 8-bit image of ids; of an image with a palette the indices.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the file is no complete 8-bit one-channel image.
+    """
+    return np.array(_open_image(path, ('L', 'P')))

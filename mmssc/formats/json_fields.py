@@ -1,0 +1,83 @@
+"""Checking entries of JSON files, so that an error names the file and the entry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from mmssc.errors import DataError
+
+from .files import read_text
+
+__all__ = ['number_array', 'read_json', 'require_array', 'require_field']
+
+
+def read_json(path: str | PathLike[str]) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        DataError: The file is missing, unreadable or no JSON.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(path, 'JSON', 'a valid file', error) from error
+
+
+def require_field(container: Any, key: str, kind: type, file: str, field: str) -> Any:
+    """An entry of an object of a JSON file.
+
+    Args:
+        container: The object.
+        key: Name of the entry.
+        kind: Type that it must have.
+        file: The file, for the error.
+        field: Where in the file the object is, for the error.
+
+    Raises:
+        DataError: ``container`` is no object, or the entry is missing or of another type.
+    """
+    if not isinstance(container, Mapping):
+        raise DataError(file, field, 'an object', type(container).__name__)
+    value = container.get(key)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        found = 'nothing' if key not in container else repr(value)[:60]
+        raise DataError(file, f'{field}.{key}'.lstrip('.'), f'a {kind.__name__}', found)
+    return value
+
+
+def number_array(value: Any, shape: Sequence[int | None], file: str, field: str) -> np.ndarray:
+    """Nested lists as float64 of ``shape`` (None = any size), all finite.
+
+    Raises:
+        DataError: Another shape, no numbers, NaN or infinity.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    if array.size == 0 and shape[0] is None:
+        return np.zeros([n or 0 for n in shape])
+    matches = array.ndim == len(shape) and all(
+        n is None or n == m for n, m in zip(shape, array.shape)
+    )
+    if array.dtype.kind not in 'if' or not matches:
+        wanted = ' x '.join('N' if n is None else str(n) for n in shape)
+        raise DataError(file, field, f'{wanted} numbers', f'{array.dtype} {array.shape}')
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise DataError(file, field, 'finite numbers', 'NaN or infinity')
+    return array
+
+
+def require_array(
+    container: Any, key: str, shape: Sequence[int | None], file: str, field: str
+) -> np.ndarray:
+    """An entry of an object that is nested lists of numbers; see :func:`number_array`."""
+    name = f'{field}.{key}'
+    return number_array(require_field(container, key, list, file, field), shape, file, name)

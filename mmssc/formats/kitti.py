@@ -1,0 +1,364 @@
+"""Files of the KITTI family: SemanticKITTI and SSCBench-KITTI-360.
+
+Readers are strict: whatever is wrong with a file is a :class:`~mmssc.errors.DataError` that names
+the file, what it should hold and what it holds. Writers are atomic, and what they write reads
+back equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mmssc.errors import DataError
+from mmssc.fileio import atomic_write
+
+from .files import read_bytes, read_npy, read_png_uint16, read_text, write_npy
+
+__all__ = [
+    'read_calib', 'write_calib', 'read_poses', 'write_poses', 'read_indexed_poses',
+    'write_indexed_poses', 'read_voxel_bits', 'write_voxel_bits', 'read_raw_labels',
+    'write_raw_labels', 'read_velodyne', 'write_velodyne', 'read_voxel_labels',
+    'write_voxel_labels', 'read_depth', 'write_depth', 'check_rigid', 'to_homogeneous',
+]  # fmt: skip
+
+Shape = Sequence[int]
+# Pose files carry 6 significant digits, so rotations are orthonormal to about 1e-5.
+_RIGID_TOLERANCE = 1e-3
+# Metres per unit of a 16-bit depth image (the KITTI depth convention).
+_DEPTH_PNG_SCALE = 256.0
+
+
+def to_homogeneous(matrix: np.ndarray) -> np.ndarray:
+    """Append the row (0, 0, 0, 1): (..., 3, 4) -> (..., 4, 4) float64."""
+    matrix = np.asarray(matrix, np.float64)
+    full = np.zeros((*matrix.shape[:-2], 4, 4))
+    full[..., :3, :], full[..., 3, 3] = matrix, 1.0
+    return full
+
+
+def check_rigid(matrix: np.ndarray, file: str | PathLike[str], field: str) -> None:
+    """Refuse a (..., 3 or 4, 4) matrix whose rotation part is not a rotation.
+
+    Raises:
+        DataError: A number is not finite, or the rows are not orthonormal and right-handed.
+    """
+    matrix = np.asarray(matrix, np.float64)
+    if not np.isfinite(matrix).all():
+        raise DataError(file, field, 'finite numbers', 'NaN or infinity')
+    rotation = matrix[..., :3, :3].reshape(-1, 3, 3)
+    # Entries of a rotation are at most 1: the clip keeps the products of garbage finite.
+    rotation = np.clip(rotation, -2, 2)
+    error = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
+    bad = np.flatnonzero((error > _RIGID_TOLERANCE) | (np.linalg.det(rotation) < 0))
+    if bad.size:
+        where = f', entry {bad[0]}' if matrix.ndim > 2 else ''
+        found = rotation[bad[0]].tolist()
+        raise DataError(file, field + where, 'a rotation and a shift', found)
+
+
+def _parse_numbers(
+    words: Sequence[str], count: int, path: str | PathLike[str], field: str
+) -> list[float]:
+    if len(words) != count:
+        raise DataError(path, field, f'{count} numbers', f'{len(words)} words')
+    # float() also takes '1_0' and digits of other scripts, which no writer means.
+    odd = [word for word in words if '_' in word or not word.isascii()]
+    if odd:
+        raise DataError(path, field, f'{count} numbers', repr(odd[0]))
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError as error:
+        raise DataError(path, field, f'{count} numbers', error) from error
+    if not np.isfinite(numbers).all():
+        raise DataError(path, field, 'finite numbers', ' '.join(words))
+    return numbers
+
+
+def _format_row(numbers: np.ndarray) -> str:
+    # repr() is the shortest text that reads back as the same float64.
+    return ' '.join(repr(float(number)) for number in np.asarray(numbers).reshape(-1))
+
+
+def read_calib(
+    path: str | PathLike[str], required: Sequence[str] = ('P2', 'Tr')
+) -> dict[str, np.ndarray]:
+    """Read a ``calib.txt``: lines ``KEY: 12 numbers`` up to the first empty line.
+
+    Args:
+        path: The file.
+        required: Keys that must be there.
+
+    Returns:
+        (3, 4) float64 per key. ``P*`` are projections of rectified cameras in pixels, ``Tr`` is
+        the rigid transform from the lidar to camera 0, in metres.
+
+    Raises:
+        DataError: The file is missing or not text, a line has not 12 finite numbers, a key is
+            missing or doubled, a ``P*`` has no positive focal length, or ``Tr`` is not rigid.
+    """
+    calib: dict[str, np.ndarray] = {}
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        if not line.strip():
+            break
+        key, colon, values = line.partition(':')
+        key, field = key.strip(), f'line {number}'
+        if not colon or not key:
+            raise DataError(path, field, "'KEY: 12 numbers'", repr(line[:40]))
+        if key in calib:
+            raise DataError(path, field, 'each key once', f'{key} again')
+        calib[key] = np.array(_parse_numbers(values.split(), 12, path, key)).reshape(3, 4)
+        if key.startswith('P'):
+            check_projection(calib[key], path, key)
+        elif key.startswith('Tr'):
+            check_rigid(calib[key], path, key)
+    missing = [key for key in required if key not in calib]
+    if missing:
+        raise DataError(path, 'keys', ', '.join(required), ', '.join(calib) or 'none')
+    return calib
+
+
+def check_projection(matrix: np.ndarray, file: str | PathLike[str], field: str) -> None:
+    """Refuse a (3, 4) pinhole projection that has no positive focal lengths.
+
+    Raises:
+        DataError: See above, or the third row does not begin with (0, 0, 1).
+    """
+    if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
+        raise DataError(file, field, 'positive focal lengths', np.asarray(matrix).tolist())
+    if not np.array_equal(matrix[2, :3], (0, 0, 1)):
+        raise DataError(file, field, 'a third row 0 0 1', np.asarray(matrix)[2].tolist())
+
+
+def write_calib(path: str | PathLike[str], calib: Mapping[str, np.ndarray]) -> None:
+    """Write ``{key: (3, 4)}`` as a ``calib.txt``; :func:`read_calib` gives the same numbers."""
+    with atomic_write(path, 'w') as file:
+        for key, matrix in calib.items():
+            file.write(f'{key}: {_format_row(np.asarray(matrix)[:3])}\n')
+
+
+def _read_rows(path: str | PathLike[str], count: int) -> np.ndarray:
+    lines = read_text(path).rstrip().splitlines()
+    if not lines:
+        raise DataError(path, 'lines', f'{count} numbers per line', 'no line')
+    rows = [
+        _parse_numbers(line.split(), count, path, f'line {n}') for n, line in enumerate(lines, 1)
+    ]
+    return np.array(rows)
+
+
+def read_poses(path: str | PathLike[str]) -> np.ndarray:
+    """Read a ``poses.txt``: 12 numbers per line, line n is the camera pose of frame n.
+
+    Returns:
+        (N, 4, 4) float64, camera frame of each frame to the world, metres.
+
+    Raises:
+        DataError: The file is missing, empty or not text, a line has not 12 finite numbers, or a
+            pose is not rigid.
+    """
+    poses = to_homogeneous(_read_rows(path, 12).reshape(-1, 3, 4))
+    check_rigid(poses, path, 'poses')
+    return poses
+
+
+def write_poses(path: str | PathLike[str], poses: np.ndarray) -> None:
+    """Write (N, 3 or 4, 4) poses, 12 numbers per line."""
+    with atomic_write(path, 'w') as file:
+        file.writelines(_format_row(pose[:3]) + '\n' for pose in np.asarray(poses))
+
+
+def read_indexed_poses(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Read a KITTI-360 ``poses.txt``: frame index and 12 numbers per line; indices have gaps.
+
+    Returns:
+        Frame indices (N,) int64, strictly increasing, and vehicle (IMU) poses (N, 4, 4) float64
+        to the world, metres.
+
+    Raises:
+        DataError: As :func:`read_poses`, or an index is not a whole number, is negative, or does
+            not increase.
+    """
+    rows = _read_rows(path, 13)
+    column = rows[:, 0]
+    valid = (column >= 0) & (column < 2**31) & (column == np.round(column))
+    if not valid.all():
+        bad = int(np.flatnonzero(~valid)[0])
+        raise DataError(path, f'line {bad + 1}', 'a frame index', column[bad])
+    index = column.astype(np.int64)
+    if (np.diff(index) <= 0).any():
+        bad = int(np.flatnonzero(np.diff(index) <= 0)[0]) + 1
+        raise DataError(path, f'line {bad + 1}', f'an index above {index[bad - 1]}', index[bad])
+    poses = to_homogeneous(rows[:, 1:].reshape(-1, 3, 4))
+    check_rigid(poses, path, 'poses')
+    return index, poses
+
+
+def write_indexed_poses(path: str | PathLike[str], index: np.ndarray, poses: np.ndarray) -> None:
+    """Write frame indices (N,) and (N, 3 or 4, 4) poses, 13 numbers per line."""
+    with atomic_write(path, 'w') as file:
+        for number, pose in zip(np.asarray(index), np.asarray(poses)):
+            file.write(f'{int(number)} {_format_row(pose[:3])}\n')
+
+
+def _read_exact(path: str | PathLike[str], size: int, what: str) -> bytes:
+    content = read_bytes(path)
+    if len(content) != size:
+        raise DataError(path, 'size', f'{size} bytes ({what})', f'{len(content)} bytes')
+    return content
+
+
+def read_voxel_bits(path: str | PathLike[str], shape: Shape) -> np.ndarray:
+    """Read a ``.bin``, ``.invalid`` or ``.occluded`` volume: one bit per voxel, high bit first.
+
+    Returns:
+        bool of ``shape`` (X, Y, Z), last axis fastest.
+
+    Raises:
+        DataError: The file is missing or has not exactly one bit per voxel.
+    """
+    count = prod(shape)
+    content = _read_exact(path, (count + 7) // 8, f'one bit per voxel of {tuple(shape)}')
+    bits = np.unpackbits(np.frombuffer(content, np.uint8), count=count)
+    return bits.astype(bool).reshape(shape)
+
+
+def write_voxel_bits(path: str | PathLike[str], mask: np.ndarray) -> None:
+    """Write a bool volume, one bit per voxel."""
+    with atomic_write(path) as file:
+        file.write(np.packbits(np.asarray(mask, bool).reshape(-1)).tobytes())
+
+
+def read_raw_labels(path: str | PathLike[str], shape: Shape) -> np.ndarray:
+    """Read a voxel ``.label`` file: raw ids, little-endian uint16.
+
+    Returns:
+        uint16 of ``shape`` (X, Y, Z), last axis fastest.
+
+    Raises:
+        DataError: The file is missing or has not exactly two bytes per voxel.
+    """
+    content = _read_exact(path, 2 * prod(shape), f'uint16 per voxel of {tuple(shape)}')
+    return np.frombuffer(content, '<u2').astype(np.uint16).reshape(shape)
+
+
+def write_raw_labels(path: str | PathLike[str], labels: np.ndarray) -> None:
+    """Write raw ids 0..65535 as little-endian uint16."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in 'iu' or labels.min() < 0 or labels.max() > 65535:
+        raise DataError(path, 'labels', 'whole numbers 0..65535', labels.dtype)
+    with atomic_write(path) as file:
+        file.write(labels.astype('<u2').tobytes())
+
+
+def read_velodyne(path: str | PathLike[str]) -> np.ndarray:
+    """Read a point file: x, y, z in metres and a fourth column, little-endian float32.
+
+    Returns:
+        (N, 4) float32, N > 0.
+
+    Raises:
+        DataError: The file is missing, empty, not a multiple of 16 bytes, or a number is not
+            finite.
+    """
+    content = read_bytes(path)
+    if len(content) % 16:
+        found = f'{len(content)} bytes'
+        raise DataError(path, 'size', 'a multiple of 16 bytes (4 float32 per point)', found)
+    points = np.frombuffer(content, '<f4').astype(np.float32).reshape(-1, 4)
+    if not np.isfinite(points).all():
+        raise DataError(path, 'points', 'finite numbers', 'NaN or infinity')
+    return points
+
+
+def write_velodyne(path: str | PathLike[str], points: np.ndarray) -> None:
+    """Write (N, 4) points, or (N, 3) points with a fourth column of ones, as float32.
+
+    Raises:
+        DataError: There is no point, another number of columns, or a number is not finite.
+    """
+    points = np.asarray(points)
+    if points.ndim != 2 or points.shape[1] not in (3, 4) or len(points) == 0:
+        raise DataError(path, 'points', 'shape (N, 3) or (N, 4), N > 0', points.shape)
+    if points.shape[1] == 3:
+        points = np.concatenate((points, np.ones((len(points), 1), points.dtype)), 1)
+    with np.errstate(over='ignore'):
+        stored = points.astype('<f4')
+    if not np.isfinite(stored).all():
+        raise DataError(path, 'points', 'finite numbers', 'NaN or infinity')
+    with atomic_write(path) as file:
+        file.write(stored.tobytes())
+
+
+def read_voxel_labels(path: str | PathLike[str], shape: Shape) -> np.ndarray:
+    """Read training labels ``FFFFFF_1_n.npy``, integer (as mmssc writes) or floating point.
+
+    Returns:
+        uint8 train ids of ``shape`` (X, Y, Z), 255 = ignore.
+
+    Raises:
+        DataError: The file is missing or damaged, has another shape, or holds anything but whole
+            numbers 0..255.
+    """
+    labels = read_npy(path)
+    if labels.shape != tuple(shape):
+        raise DataError(path, 'shape', tuple(shape), labels.shape)
+    if labels.dtype == np.uint8:
+        return labels.copy()
+    # Comparisons with NaN are false, so NaN is refused too.
+    if not ((labels >= 0) & (labels <= 255)).all() or (np.floor(labels) != labels).any():
+        raise DataError(path, 'labels', 'whole numbers 0..255', f'others ({labels.dtype})')
+    return labels.astype(np.uint8)
+
+
+def write_voxel_labels(path: str | PathLike[str], labels: np.ndarray) -> None:
+    """Write train ids as a uint8 ``.npy``."""
+    labels = np.asarray(labels)
+    if labels.dtype != np.uint8:
+        raise DataError(path, 'labels', 'uint8 train ids', labels.dtype)
+    write_npy(path, labels)
+
+
+def read_depth(path: str | PathLike[str]) -> np.ndarray:
+    """Read a depth map: ``.npy`` in metres, or 16-bit ``.png`` in 1/256 m.
+
+    Returns:
+        (H, W) float32 in metres along the optical axis, 0 = no measurement.
+
+    Raises:
+        DataError: The file is missing, damaged, of another kind or not two-dimensional, or a
+            depth is negative or not finite.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == '.png':
+        return read_png_uint16(path).astype(np.float32) / np.float32(_DEPTH_PNG_SCALE)
+    if suffix != '.npy':
+        raise DataError(path, 'file name', '.npy or .png', suffix or 'no suffix')
+    stored = read_npy(path, kinds='f')
+    if stored.ndim != 2 or stored.size == 0:
+        raise DataError(path, 'shape', '(H, W)', stored.shape)
+    with np.errstate(over='ignore'):
+        depth = stored.astype(np.float32)
+    if not np.isfinite(depth).all() or depth.min() < 0:
+        raise DataError(path, 'depth', 'finite metres, 0 = none', 'NaN, infinity or negative')
+    return depth
+
+
+def write_depth(path: str | PathLike[str], depth: np.ndarray) -> None:
+    """Write an (H, W) depth map in metres: ``.npy`` float32, or 16-bit ``.png`` (to 1/256 m)."""
+    depth = np.asarray(depth, np.float32)
+    if depth.ndim != 2 or not np.isfinite(depth).all() or depth.min() < 0:
+        raise DataError(path, 'depth', '(H, W) finite metres, 0 = none', depth.shape)
+    if Path(path).suffix.lower() != '.png':
+        return write_npy(path, depth)
+    stored = np.round(depth * _DEPTH_PNG_SCALE)
+    if stored.max() > 65535:
+        raise DataError(path, 'depth', 'at most 255.99 m in a .png', f'{depth.max()} m')
+    with atomic_write(path) as file:
+        Image.fromarray(stored.astype(np.uint16)).save(file, format='PNG')
+    return None

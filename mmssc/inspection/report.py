@@ -1,0 +1,106 @@
+"""What a check found, in full and summed up."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmssc.errors import DataError
+
+from .file_checks import Problem, check_file
+
+__all__ = ['TreeReport', 'describe_frames', 'summarise_problems']
+
+# Runs of frames shown in one line.
+_MAX_RUNS = 6
+_MIN_RUN = 3
+
+
+@dataclass
+class TreeReport:
+    """What a check found.
+
+    Args:
+        counts: Per sequence the number of files by kind.
+        problems: Everything that is wrong.
+        notes: What could not be checked, and what is worth knowing.
+        checked: Number of files looked at by folder and ending, see :func:`split_name`.
+    """
+
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    checked: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def check(
+        self, kind: str, path: str | Path, shape: Sequence[int] = (), thorough: bool = False
+    ) -> None:
+        """Check a file that has to be there, see :func:`check_file`."""
+        folder, _, ending = split_name(path)
+        self.checked[folder, ending] += 1
+        problem = check_file(kind, path, shape, thorough)
+        if problem is not None:
+            self.problems.append(problem)
+
+    def add_error(self, error: DataError) -> None:
+        """Keep what a strict reader refused."""
+        missing = error.found == 'none' and error.field == 'file'
+        detail = '' if missing else str(error).replace(f'{error.file}: ', '', 1)
+        self.problems.append(Problem('missing' if missing else 'damaged', error.file, detail))
+
+
+def split_name(path: str | Path) -> tuple[str, str, str]:
+    """Folder, frame and ending of a file: ``('labels/00', '000005', '_1_1.npy')``.
+
+    The frame is empty where the name does not begin with digits, or with NYU and digits.
+    """
+    path = Path(path)
+    match = re.match('(?:NYU(?=[0-9]))?([0-9]*)', path.name)
+    return str(path.parent), match[1], path.name[match.end() :]  # type: ignore[index]
+
+
+def describe_frames(frames: Iterable[str]) -> str:
+    """Frame names in few words: ``'000001, 000006-004540, 004545-004560 step 5'``."""
+    names = {int(name): name for name in frames}
+    numbers, parts = sorted(names), []
+    while numbers:
+        step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
+        length = 1
+        while length < len(numbers) and numbers[length] - numbers[length - 1] == step:
+            length += 1
+        if length < _MIN_RUN:
+            parts.append(names[numbers.pop(0)])
+            continue
+        run = f'{names[numbers[0]]}-{names[numbers[length - 1]]}'
+        parts.append(run if step == 1 else f'{run} step {step}')
+        numbers = numbers[length:]
+    more = f', ... ({len(parts) - _MAX_RUNS} more)' if len(parts) > _MAX_RUNS else ''
+    return ', '.join(parts[:_MAX_RUNS]) + more
+
+
+def summarise_problems(report: TreeReport) -> list[str]:
+    """One line per folder, ending and kind of problem; a problem that stands alone as it is.
+
+    The detail of the first file of a line stands for all.
+    """
+    groups: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in report.problems:
+        folder, frame, ending = split_name(problem.path)
+        key = (problem.kind, folder, ending) if frame else (problem.kind, problem.path, '')
+        groups.setdefault(key, []).append(problem)
+    lines = []
+    for (kind, folder, ending), problems in groups.items():
+        if len(problems) == 1 or not ending:
+            lines += map(str, problems)
+            continue
+        checked = report.checked[folder, ending]
+        share = f'{len(problems)} of {checked}' if kind != 'extra' and checked else len(problems)
+        frames = describe_frames(split_name(problem.path)[1] for problem in problems)
+        details = dict.fromkeys(problem.detail for problem in problems)
+        detail = next(iter(details))
+        detail = f'  ({"e.g. " if len(details) > 1 else ""}{detail})' if detail else ''
+        lines.append(f'{kind:8s} {Path(folder, "*" + ending)}: {share}: {frames}{detail}')
+    return lines

@@ -1,0 +1,292 @@
+"""Checking a whole data tree, raw and prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from mmssc.datasets.driving_list import read_info_file
+from mmssc.errors import DataError
+from mmssc.preparation import SemanticKITTILayout, SSCBenchKITTI360Layout
+from mmssc.preparation.driving.layouts import SequenceLayout
+from mmssc.preparation.folder_settings import RECIPE_NAME
+from mmssc.structures import VoxelGrid
+
+from .file_checks import Problem
+from .report import TreeReport, describe_frames
+from .voxel_release import is_shifted, shifted_agreement
+
+__all__ = ['check_tree', 'find_layout']
+
+# Scans compared with their volume per sequence: one would do, a few guard against odd frames.
+_RELEASE_SAMPLES = 3
+# The farthest earlier frame that a published model reads.
+_FARTHEST_OFFSET = 12
+_VOXEL_KINDS = {'.bin': 'bits', '.invalid': 'bits', '.occluded': 'bits', '.label': 'raw_labels'}
+
+
+def find_layout(root: str | Path) -> SequenceLayout:
+    """The layout of the data set that lies in a folder.
+
+    Raises:
+        DataError: The folder holds none that is known.
+    """
+    for layout in (SemanticKITTILayout, SSCBenchKITTI360Layout):
+        if (Path(root) / layout.dataset.DATA_PREFIX['sequences']).is_dir():
+            return layout(root)
+    expected = 'dataset/sequences (SemanticKITTI) or data_2d_raw (SSCBench-KITTI-360)'
+    raise DataError(root, 'data set', expected, 'neither folder')
+
+
+def check_tree(root: str | Path, thorough: bool = False) -> TreeReport:
+    """Check every file of a SemanticKITTI or SSCBench-KITTI-360 tree.
+
+    Raw: calibration, poses, images without gaps and as many as poses, voxel files of one size,
+    labels with their masks, release of the voxels. Prepared, as far as there is anything: labels,
+    points and depth of every frame, info files that name every sample. Of the frames between, those
+    that no sample can read (up to 12 frames back) may be missing: that is noted.
+
+    Args:
+        root: The tree.
+        thorough: Read and decode every file instead of sizes, headers and ends.
+
+    Raises:
+        DataError: ``root`` holds no known data set.
+    """
+    layout = find_layout(root)
+    report = TreeReport()
+    grid = _find_grid(layout, report)
+    for sequence in layout.sequences():
+        counts = report.counts[sequence] = {}
+        frames = _check_raw_frames(layout, sequence, report, counts, thorough)
+        labelled = _check_voxels(layout, sequence, frames, grid, report, counts)
+        _check_release(layout, sequence, grid, report)
+        _check_labels(layout, sequence, labelled, grid, report, counts, thorough)
+        _check_per_frame(layout, sequence, frames, report, counts, thorough)
+    _note_unprepared(layout, report)
+    _check_infos(layout, report)
+    report.problems.sort()
+    return report
+
+
+def _find_grid(layout: SequenceLayout, report: TreeReport) -> VoxelGrid:
+    """The grid of the info files, else the data set's own."""
+    for split in layout.splits:
+        path = layout.info_file(split)
+        if path.is_file():
+            try:
+                return read_info_file(path)['metainfo']['voxel_grid']
+            except DataError:
+                # Reported with the other info files.
+                continue
+    report.notes.append('no info file yet: the official voxel grid is assumed')
+    return VoxelGrid.build(layout.dataset.METAINFO['voxel_grid'])
+
+
+def _check_raw_frames(
+    layout: SequenceLayout, sequence: str, report: TreeReport, counts: dict, thorough: bool
+) -> list[str]:
+    """Calibration, poses and images; returns the frames that have or should have an image."""
+    try:
+        layout.calibration(sequence)
+    except DataError as error:
+        report.add_error(error)
+    present = layout.frame_ids(sequence)
+    last = max((int(name) for name in present if name.isdigit()), default=-1)
+    counts['images'] = len(present)
+    try:
+        index, poses = layout.poses(sequence)
+        counts['poses'] = len(poses)
+        if len(poses) and int(index[-1]) == len(poses) - 1:
+            # One pose per frame: it tells how many images there should be.
+            last = max(last, len(poses) - 1)
+    except DataError as error:
+        report.add_error(error)
+    expected = [f'{frame:06d}' for frame in range(last + 1)]
+    needed = _needed_frames(layout, sequence, expected)
+    for frame_id in expected:
+        if frame_id in needed or frame_id in present:
+            report.check('image', layout.left_image(sequence, frame_id), thorough=thorough)
+    _note_unneeded(report, f'images of {sequence}', set(expected) - needed - set(present))
+    _add_extra(
+        report, (layout.left_image(sequence, frame_id) for frame_id in set(present) - set(expected))
+    )
+    return expected
+
+
+def _needed_frames(layout: SequenceLayout, sequence: str, frames: Sequence[str]) -> set[str]:
+    """Frames that a sample may read; all of them where there is no sample yet."""
+    samples = {int(name) for name in layout.sample_ids(sequence) if name.isdigit()}
+    reach = {sample - back for sample in samples for back in range(_FARTHEST_OFFSET + 1)}
+    return {frame_id for frame_id in frames if not samples or int(frame_id) in reach}
+
+
+def _note_unneeded(report: TreeReport, what: str, frames: set[str]) -> None:
+    if frames:
+        text = f'no sample reads frames {describe_frames(frames)}, and they are not there'
+        report.notes.append(f'{what}: {text}')
+
+
+def _add_extra(report: TreeReport, paths: Iterable[Path]) -> None:
+    report.problems += [Problem('extra', str(path), 'belongs to no frame') for path in paths]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    paths = folder.iterdir() if folder.is_dir() else ()
+    yield from sorted(path for path in paths if path.name != RECIPE_NAME)
+
+
+def _check_voxels(
+    layout: SequenceLayout,
+    sequence: str,
+    frames: list[str],
+    grid: VoxelGrid,
+    report: TreeReport,
+    counts: dict,
+) -> list[str]:
+    """The raw volumes; returns the samples that are or should be labelled."""
+    samples = layout.sample_ids(sequence)
+    labelled = []
+    for sample in samples:
+        found = {s for s in _VOXEL_KINDS if layout.voxel_file(sequence, sample, s).is_file()}
+        # A test sample has .bin alone; a labelled one needs its mask, and the other way round.
+        required = found | ({'.label', '.invalid'} if found & {'.label', '.invalid'} else set())
+        if '.label' in required:
+            labelled.append(sample)
+        for suffix in required:
+            path = layout.voxel_file(sequence, sample, suffix)
+            report.check(_VOXEL_KINDS[suffix], path, grid.shape)
+    folder = layout.voxel_file(sequence, '0', '').parent
+    known = set(samples) & set(frames)
+    _add_extra(report, (path for path in _files(folder) if path.stem not in known))
+    counts['samples'], counts['labelled'] = len(samples), len(labelled)
+    return labelled
+
+
+def _check_release(
+    layout: SequenceLayout, sequence: str, grid: VoxelGrid, report: TreeReport
+) -> None:
+    """Compare a few volumes with their scans (SemanticKITTI)."""
+    if not isinstance(layout, SemanticKITTILayout):
+        return
+    compared = 0
+    for sample in layout.sample_ids(sequence):
+        voxels = layout.voxel_file(sequence, sample, '.bin')
+        scan = voxels.parent.parent / 'velodyne' / voxels.name
+        if compared == _RELEASE_SAMPLES or not (scan.is_file() and voxels.is_file()):
+            continue
+        try:
+            as_stored, moved = shifted_agreement(voxels, scan, grid)
+        except DataError as error:
+            if error.file == str(scan):
+                report.add_error(error)
+            continue
+        compared += 1
+        shifted = is_shifted(as_stored, moved)
+        figures = f'overlap with the scan {as_stored:.2f}, one place back {moved:.2f}'
+        if shifted is None:
+            detail = f'does not fit {scan.name}: {figures}'
+            report.problems.append(Problem('damaged', str(voxels), detail))
+        elif shifted:
+            detail = f'release 1.0, one voxel late; download release 1.1: {figures}'
+            report.problems.append(Problem('release', str(voxels), detail))
+    text = f'{compared} volumes compared with their scan' if compared else 'no scan to compare with'
+    report.notes.append(f'voxel release of {sequence}: {text}')
+
+
+def _check_labels(
+    layout: SequenceLayout,
+    sequence: str,
+    labelled: list[str],
+    grid: VoxelGrid,
+    report: TreeReport,
+    counts: dict,
+    thorough: bool,
+) -> None:
+    """Training labels, if the tree has been prepared."""
+    if not (layout.root / layout.dataset.DATA_PREFIX['labels']).is_dir():
+        return
+    expected = set()
+    for sample in labelled:
+        for factor in (1, 2, 4, 8):
+            path = layout.label_file(sequence, sample, factor)
+            expected.add(path)
+            # Scales 4 and 8 are made on request only.
+            if factor <= 2 or path.is_file():
+                shape = grid.coarsen(factor).shape
+                report.check('labels', path, shape, thorough)
+    found = list(_files(layout.label_file(sequence, '0', 1).parent))
+    counts['labels'] = sum(path.name.endswith('_1_1.npy') for path in found)
+    _add_extra(report, (path for path in found if path not in expected))
+
+
+def _check_per_frame(
+    layout: SequenceLayout,
+    sequence: str,
+    frames: list[str],
+    report: TreeReport,
+    counts: dict,
+    thorough: bool,
+) -> None:
+    """Points and depth of every frame, each if the tree has any."""
+    cases = (
+        ('pseudo_lidar', 'points', layout.pseudo_lidar_folder(sequence), ('.bin',)),
+        ('depth', 'depth', layout.depth_folder(sequence), ('.npy', '.png')),
+    )
+    for name, kind, folder, suffixes in cases:
+        if not (layout.root / layout.dataset.DATA_PREFIX[name]).is_dir():
+            continue
+        found = list(_files(folder))
+        needed, samples = set(frames), set(layout.sample_ids(sequence))
+        if found and {path.stem for path in found} <= samples and needed - samples:
+            # Made with --frames samples.
+            needed = samples
+            text = 'only of samples; models with several frames need every frame'
+            report.notes.append(f'{name} of {sequence}: {text}')
+        else:
+            needed = _needed_frames(layout, sequence, frames)
+            _note_unneeded(
+                report, f'{name} of {sequence}', set(frames) - needed - {p.stem for p in found}
+            )
+        expected = set()
+        for frame_id in sorted({*needed, *frames}):
+            candidates = [folder / f'{frame_id}{suffix}' for suffix in suffixes]
+            path = next((path for path in candidates if path.is_file()), candidates[0])
+            if frame_id in needed or path.is_file():
+                expected.add(path)
+                report.check(kind, path, thorough=thorough)
+        counts[name] = sum(path in expected for path in found)
+        _add_extra(report, (path for path in found if path not in expected))
+
+
+def _note_unprepared(layout: SequenceLayout, report: TreeReport) -> None:
+    for name in ('labels', 'pseudo_lidar', 'depth'):
+        folder = layout.root / layout.dataset.DATA_PREFIX[name]
+        if not folder.is_dir():
+            command = f'python {layout.dataset.CONVERTER} {layout.root}'
+            report.notes.append(f'not prepared: no {folder} ({command} makes it)')
+
+
+def _check_infos(layout: SequenceLayout, report: TreeReport) -> None:
+    """Info files against the samples on disk."""
+    present = set(layout.sequences())
+    for split, sequences in layout.splits.items():
+        path = layout.info_file(split)
+        if not path.is_file():
+            if present & set(sequences):
+                report.notes.append(f'not prepared: no {path}')
+            continue
+        try:
+            info = read_info_file(path)
+        except DataError as error:
+            report.add_error(error)
+            continue
+        listed = {(item['sequence'], item['frame_id']) for item in info['data_list']}
+        on_disk = {(s, frame) for s in info['sequences'] for frame in layout.sample_ids(s)}
+        for kind, keys, text in (
+            ('missing', listed - on_disk, 'listed without a voxel file'),
+            ('extra', on_disk - listed, 'not listed, with a voxel file'),
+        ):
+            for sequence in sorted({name for name, _ in keys}):
+                frames = describe_frames(frame for name, frame in keys if name == sequence)
+                report.problems.append(Problem(kind, str(path), f'{sequence}/{frames}: {text}'))

@@ -1,0 +1,73 @@
+"""Discriminator of AMMNet: is a volume of classes an annotated one?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmssc.models.layers.ddr import DDRBottleneck3D, DDRStage
+from mmssc.registry import MODELS
+
+__all__ = ['VolumeDiscriminator']
+
+_PLAIN_BN = dict(type='BN')
+
+
+@MODELS.register_module()
+class VolumeDiscriminator(BaseModule):
+    """One logit per volume, from four DDR blocks of strides 2, 2, 3 and 1 and two linear layers.
+
+    Args:
+        num_classes: Channels of the volume.
+        volume_shape: Sides (X, Y, Z) of the volume, 9 at least; the first linear layer depends on
+            them.
+        channels: Channels at half resolution, a multiple of 4; twice as many below.
+        hidden: Width between the two linear layers.
+        norm_cfg: Normalisation.
+
+    Raises:
+        ValueError: A side is too short.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        volume_shape: Sequence[int],
+        channels: int = 64,
+        hidden: int = 128,
+        norm_cfg: dict[str, Any] = _PLAIN_BN,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        wide = 2 * channels
+        self.conv = nn.Conv3d(num_classes, channels, 1, bias=False)
+        self.blocks = nn.Sequential(
+            *DDRStage(channels, channels, dilations=(), norm_cfg=norm_cfg),
+            *DDRStage(channels, wide, dilations=(), norm_cfg=norm_cfg),
+            DDRBottleneck3D(wide, wide // 4, stride=3, downsample=True, norm_cfg=norm_cfg),
+            DDRBottleneck3D(wide, wide // 4, norm_cfg=norm_cfg),
+        )
+        quarters = [math.ceil(side / 4) for side in volume_shape]
+        if min(quarters) < 3:
+            raise ValueError(f'every side must be 9 at least, got {tuple(volume_shape)}')
+        cells = math.prod(math.ceil(side / 3) for side in quarters)
+        self.linear = nn.Linear(wide * cells, hidden)
+        self.classifier = nn.Linear(hidden, 1)
+
+    def forward(self, volume: Tensor) -> Tensor:
+        """Judge.
+
+        Args:
+            volume: (B, num_classes, X, Y, Z): one-hot labels, or logits that are 0 where a voxel
+                takes no part.
+
+        Returns:
+            (B,) logits, positive for "annotated".
+        """
+        features = self.blocks(self.conv(volume)).flatten(1)
+        return self.classifier(functional.relu(self.linear(features))).squeeze(1)

@@ -1,0 +1,204 @@
+"""The network of the light completor: everything at half resolution or below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmssc.errors import DataError
+from mmssc.models.layers.ddr import ConvBlock3D, DDRBottleneck3D
+from mmssc.models.layers.norm import build_norm
+from mmssc.registry import MODELS
+
+from .space_to_depth import depth_to_space, space_to_depth
+
+__all__ = ['LightUNet', 'PointwiseConv3D', 'VoxelStem']
+
+_BN = dict(type='BN')
+
+
+class PointwiseConv3D(nn.Linear):
+    """1x1x1 convolution as a matrix product, which a CPU does several times as fast.
+
+    On channels-last volumes nothing is copied.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in, X, Y, Z) to (B, out, X, Y, Z), channels last in memory."""
+        return super().forward(x.permute(0, 2, 3, 4, 1)).permute(0, 4, 1, 2, 3)
+
+
+@MODELS.register_module()
+class VoxelStem(BaseModule):
+    """Per-voxel inputs to features at half the resolution.
+
+    Every voxel contributes its numbers and the embeddings of its segmentation id (one embedding
+    for ids on the visible surface, one for the id that hides or lies behind a voxel); the eight
+    voxels of a block stand side by side in the channels, so that no convolution runs at full
+    resolution and no voxel is averaged away. The height and the depth in the box are inputs too:
+    rooms are not invariant under shifts.
+
+    Args:
+        out_channels: Channels of the result.
+        num_numbers: Numbers per voxel.
+        num_segments: Ids of the segmentation, without the 0 for "none"; 0 for no segmentation.
+        embed_dims: Length of an embedding.
+        norm_cfg: Normalisation.
+    """
+
+    def __init__(
+        self,
+        out_channels: int,
+        num_numbers: int = 3,
+        num_segments: int = 0,
+        embed_dims: int = 6,
+        norm_cfg: dict[str, Any] = _BN,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.num_segments = num_segments
+        width = num_numbers
+        if num_segments:
+            # Matrices on one-hot rows: the gradient of an index look-up is slow on a CPU.
+            self.surface_embedding = nn.Linear(num_segments + 1, embed_dims, bias=False)
+            self.ray_embedding = nn.Linear(num_segments + 1, embed_dims, bias=False)
+            for table in (self.surface_embedding, self.ray_embedding):
+                nn.init.normal_(table.weight, std=0.5)
+            width += 2 * embed_dims
+        self.linear = nn.Linear(8 * width + 3, out_channels)
+        self.norm = build_norm(norm_cfg, out_channels, 3)
+
+    def forward(self, numbers: Tensor, segments: Tensor | None, surface: Tensor) -> Tensor:
+        """Map the inputs of every voxel to (B, out_channels, X/2, Y/2, Z/2).
+
+        Args:
+            numbers: (B, X, Y, Z, num_numbers) float.
+            segments: (B, X, Y, Z) integers 0..num_segments, 0 = outside the image; None without a
+                segmentation.
+            surface: (B, X, Y, Z) bool, the voxels that a pixel hits.
+
+        Raises:
+            ValueError: A side is odd.
+        """
+        parts = [numbers]
+        if self.num_segments:
+            rows = torch.eye(self.num_segments + 1, dtype=numbers.dtype, device=numbers.device)
+            seen = segments * surface
+            parts += [self.surface_embedding(rows[seen]), self.ray_embedding(rows[segments])]
+        blocks = space_to_depth(torch.cat(parts, -1), 2)
+        blocks = torch.cat([blocks, _positions(blocks)], -1)
+        return F.relu(self.norm(self.linear(blocks).permute(0, 4, 1, 2, 3)), inplace=True)
+
+
+def _positions(blocks: Tensor) -> Tensor:
+    """(B, x, y, z, 3): along the second axis, its square, and along the third, in -1..1."""
+    x, y, z = blocks.shape[1:4]
+    up, forward = (
+        (torch.arange(side, dtype=blocks.dtype, device=blocks.device) + 0.5) / side
+        for side in (y, z)
+    )
+    up, forward = up[:, None].expand(y, z), forward.expand(y, z)
+    return (torch.stack([up, up.square(), forward], -1) * 2 - 1).expand(len(blocks), x, -1, -1, -1)
+
+
+@MODELS.register_module()
+class LightUNet(BaseModule):
+    """Stem features to logits of every voxel, with convolutions at 1/2, 1/4 and 1/8.
+
+    A 3x3x3 convolution on the way in and one on the way out at half the resolution; DDR blocks at
+    a quarter (most of the depth) and an eighth, where the mean of the room is added; back up by
+    sub-voxel shuffling. Two linear layers on the result and on the stem's features give the
+    logits of the eight voxels of a block.
+
+    Args:
+        channels: Channels at 1/2 (also of the stem), 1/4 and 1/8.
+        expansions: Channels over planes of the DDR blocks at 1/4 and 1/8.
+        num_classes: Number of classes K.
+        hidden_channels: Between the two linear layers.
+        encoder_dilations: Dilation of each DDR block at 1/4 on the way down.
+        context_dilations: Those at 1/8.
+        decoder_dilations: Those at 1/4 on the way up.
+        channels_last: Keep volumes channels last in memory, which is what a CPU likes.
+        norm_cfg: Normalisation.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[int, int, int] = (32, 144, 192),
+        expansions: tuple[int, int] = (3, 3),
+        num_classes: int = 12,
+        hidden_channels: int = 64,
+        encoder_dilations: Sequence[int] = (1, 2, 3),
+        context_dilations: Sequence[int] = (1, 2),
+        decoder_dilations: Sequence[int] = (1, 2),
+        channels_last: bool = True,
+        norm_cfg: dict[str, Any] = _BN,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        half, quarter, eighth = channels
+
+        def blocks(width: int, expansion: int, dilations: Sequence[int]) -> nn.Sequential:
+            if width % expansion:
+                raise ValueError(f'{width} channels are no multiple of the expansion {expansion}')
+            planes = width // expansion
+            return nn.Sequential(
+                *(
+                    DDRBottleneck3D(width, planes, expansion, dilation=rate, norm_cfg=norm_cfg)
+                    for rate in dilations
+                )
+            )
+
+        self.channels_last = channels_last
+        self.enter = ConvBlock3D(half, half, norm_cfg)
+        self.down1 = _down(half, quarter, 2, norm_cfg)
+        self.encoder = blocks(quarter, expansions[0], encoder_dilations)
+        self.down2 = _down(quarter, eighth, 3, norm_cfg)
+        self.context = blocks(eighth, expansions[1], context_dilations)
+        self.room = nn.Linear(eighth, eighth)
+        self.up2 = PointwiseConv3D(eighth, quarter)
+        self.decoder = blocks(quarter, expansions[0], decoder_dilations)
+        self.up1 = PointwiseConv3D(quarter, 8 * half, bias=False)
+        self.up1_norm = build_norm(norm_cfg, half, 3)
+        self.leave = ConvBlock3D(half, half, norm_cfg)
+        self.hidden = nn.Linear(2 * half, hidden_channels)
+        self.classifier = nn.Linear(hidden_channels, 8 * num_classes)
+        for module in self.modules():
+            if isinstance(module, DDRBottleneck3D):
+                # Every block starts close to the identity.
+                nn.init.constant_(module.bn5.weight, 0.1)
+
+    def forward(self, stem: Tensor) -> Tensor:
+        """Map (B, C, x, y, z) to logits (B, K, 2x, 2y, 2z).
+
+        Raises:
+            DataError: A side is odd, that of the grid hence no multiple of 4.
+        """
+        if any(side % 2 for side in stem.shape[2:]):
+            sides = tuple(2 * side for side in stem.shape[2:])
+            raise DataError('voxel grid', 'shape', 'every side a multiple of 4', sides)
+        layout = torch.channels_last_3d if self.channels_last else torch.contiguous_format
+        stem = stem.contiguous(memory_format=layout)
+        entered = self.enter(stem)
+        quarter = self.encoder(self.down1(entered))
+        context = self.context(self.down2(quarter))
+        context = context + self.room(context.mean((2, 3, 4)))[..., None, None, None]
+        context = F.interpolate(self.up2(context), quarter.shape[2:], mode='trilinear')
+        quarter = self.decoder(F.relu(quarter + context))
+        raised = depth_to_space(self.up1(quarter).permute(0, 2, 3, 4, 1), 2)
+        raised = F.relu(self.up1_norm(raised.permute(0, 4, 1, 2, 3)))
+        left = self.leave(raised + entered)
+        features = torch.cat([left, stem], 1).permute(0, 2, 3, 4, 1)
+        logits = self.classifier(F.relu(self.hidden(features)))
+        return depth_to_space(logits, 2).permute(0, 4, 1, 2, 3)
+
+
+def _down(in_channels: int, out_channels: int, kernel: int, norm_cfg: dict[str, Any]) -> nn.Module:
+    """Convolution of stride 2, normalisation, ReLU; a side of n becomes n / 2, rounded up for 3."""
+    conv = nn.Conv3d(in_channels, out_channels, kernel, 2, padding=kernel // 3, bias=False)
+    return nn.Sequential(conv, build_norm(norm_cfg, out_channels, 3), nn.ReLU(inplace=True))

@@ -1,0 +1,47 @@
+"""TSDF encoder of CleanerS and AMMNet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmssc.models.layers.ddr import TwoStageUNet, conv_stack
+from mmssc.registry import MODELS
+
+__all__ = ['TSDFEncoder']
+
+_PLAIN_BN = dict(type='BN')
+
+
+@MODELS.register_module()
+class TSDFEncoder(BaseModule):
+    """A TSDF volume to features at the same resolution: 3x3x3 convolutions, then a DDR U-Net.
+
+    Args:
+        widths: Channels: of the input, after each 3x3x3 convolution; the last is the width of the
+            U-Net and of the result.
+        dropout: Elementwise dropout after the first up-sampling.
+        norm_cfg: Normalisation.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        dropout: float = 0.3,
+        norm_cfg: dict[str, Any] = _PLAIN_BN,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.stem = conv_stack(widths, norm_cfg)
+        self.unet = TwoStageUNet(widths[-1], dropout, norm_cfg)
+
+    def forward(self, tsdf: Tensor) -> Tensor:
+        """Map (B, 1, X, Y, Z), values in [-1, 1], to (B, widths[-1], X, Y, Z).
+
+        Raises:
+            ValueError: A side is no multiple of 4.
+        """
+        return self.unet(self.stem(tsdf))

@@ -1,0 +1,57 @@
+"""Volume head of AMMNet: TSDF features modulate the image features on the way through the U-Net."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmssc.models.heads.volume_completion_head import VolumeCompletionHead
+from mmssc.models.layers.ddr import DDRStage, UpsampleBlock3D
+from mmssc.registry import MODELS
+
+from .feature_modulation import FeatureModulation
+
+__all__ = ['ModulatedCompletionHead']
+
+_PLAIN_BN = dict(type='BN')
+
+
+@MODELS.register_module()
+class ModulatedCompletionHead(VolumeCompletionHead):
+    """The DDR U-Net with three modulations: before it, at half and at full resolution after it.
+
+    The TSDF features pass a small hourglass of their own, whose half and full resolution guide the
+    second and the third modulation (arXiv 2403.07560, sec. 3.2).
+
+    Args:
+        channels: Channels of both inputs and of the U-Net, a multiple of 4.
+        num_classes: Number of classes, empty included.
+        norm_cfg: Normalisation.
+        options: See :class:`VolumeCompletionHead`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_classes: int,
+        norm_cfg: dict[str, Any] = _PLAIN_BN,
+        **options: Any,
+    ) -> None:
+        super().__init__(channels, num_classes, norm_cfg=norm_cfg, **options)
+        self.modulations = nn.ModuleList(FeatureModulation(channels) for _ in range(3))
+        self.down_scale = nn.Sequential(
+            DDRStage(channels, channels, dilations=(), norm_cfg=norm_cfg),
+            DDRStage(channels, 2 * channels, dilations=(), norm_cfg=norm_cfg),
+            UpsampleBlock3D(2 * channels, channels, norm_cfg=norm_cfg),
+        )
+        self.up_scale = UpsampleBlock3D(channels, channels, norm_cfg=norm_cfg)
+
+    def forward(self, volume: Tensor, tsdf_feat: Tensor) -> Tensor:
+        """Complete; see :meth:`VolumeCompletionHead.forward`."""
+        self.unet.check_sides(volume)
+        at_start, at_half, at_end = self.modulations
+        s1, s2 = self.unet.trunk(at_start(volume, tsdf_feat))
+        half_guide = self.down_scale(tsdf_feat)
+        half = at_half(self.unet.up1(s2) + s1, half_guide)
+        return self.classifier(at_end(self.unet.up2(half), self.up_scale(half_guide)))

@@ -1,0 +1,68 @@
+"""Blocks on sparse voxels: residual block and sparse guidance (SGN, sec. 3.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmssc.models.layers.norm import build_norm, normalize_rows
+from mmssc.ops import SparseIndex, SubMConv3d, group_max
+
+from .multi_scale_pooling import MultiScalePooling
+
+__all__ = ['SparseGuidance', 'SparseResidualBlock']
+
+_SLOPE = 0.1
+
+
+class SparseResidualBlock(nn.Module):
+    """Two submanifold 3x3x3 convolutions and a 1x1x1 shortcut, each normalised; LeakyReLU 0.1.
+
+    Args:
+        channels: Width.
+        norm_cfg: Normalisation of the rows.
+    """
+
+    def __init__(self, channels: int, norm_cfg: dict[str, Any]) -> None:
+        super().__init__()
+        self.shortcut_conv = SubMConv3d(channels, channels, 1)
+        self.shortcut_norm = build_norm(norm_cfg, channels, 1)
+        self.conv1 = SubMConv3d(channels, channels, 3)
+        self.norm1 = build_norm(norm_cfg, channels, 1)
+        self.conv2 = SubMConv3d(channels, channels, 3)
+        self.norm2 = build_norm(norm_cfg, channels, 1)
+
+    def forward(self, features: Tensor, index: SparseIndex) -> Tensor:
+        """Map (N, channels) rows of ``index`` to the same shape."""
+        x = normalize_rows(self.norm1, self.conv1(features, index))
+        x = normalize_rows(self.norm2, self.conv2(F.leaky_relu(x, _SLOPE), index))
+        shortcut = normalize_rows(self.shortcut_norm, self.shortcut_conv(features, index))
+        return F.leaky_relu(shortcut + x, _SLOPE)
+
+
+class SparseGuidance(nn.Module):
+    """Sparse guidance block: attention on the seed voxels at full and half resolution.
+
+    Args:
+        channels: Width C.
+        norm_cfg: Normalisation of the rows.
+    """
+
+    def __init__(self, channels: int, norm_cfg: dict[str, Any]) -> None:
+        super().__init__()
+        self.block = SparseResidualBlock(channels, norm_cfg)
+        self.attention = MultiScalePooling(channels, channels, channels)
+        self.block_down = SparseResidualBlock(channels, norm_cfg)
+        self.attention_down = MultiScalePooling(channels, channels, channels)
+        self.fuse = nn.Linear(3 * channels, channels)
+
+    def forward(self, seeds: Tensor, index: SparseIndex) -> Tensor:
+        """Map (N, C) seed features, rows of ``index``, to the same shape."""
+        fine = self.attention(self.block(seeds, index), index)
+        index_down, group = index.coarsen(2)
+        coarse = group_max(fine, group, len(index_down))
+        coarse = self.attention_down(self.block_down(coarse, index_down), index_down)
+        return self.fuse(torch.cat([seeds, fine, coarse.index_select(0, group)], dim=1))

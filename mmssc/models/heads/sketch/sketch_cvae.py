@@ -1,0 +1,145 @@
+"""Conditional variational autoencoder of sketches (3D-Sketch, CVPR 2020, sec. 3.3)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmssc.models.layers.ddr import UpsampleBlock3D, VolumeClassifier, conv_stack
+
+__all__ = ['SketchCVAE']
+
+_BN = dict(type='BN')
+SAMPLINGS = ('random', 'mean')
+
+
+class SketchCVAE(nn.Module):
+    """Refine a binary sketch: decode it together with latent codes, and average the results.
+
+    The prior of the codes is N(0, I), not learnt; the posterior also sees the true sketch and
+    exists for training. A decoded sample is a volume of 2 **logits** (no edge, edge); samples are
+    averaged as logits.
+
+    The condition is encoded once for all samples, and at test time the samples pass the decoder as
+    one batch: with running statistics that equals one pass per sample. In training each has a pass,
+    so that batch normalisation takes the statistics of one sample's batch, as in the reference.
+
+    Args:
+        latent_channels: Channels of a code, at a quarter of the resolution.
+        num_samples: Codes that are averaged.
+        sampling: At test time: ``'random'`` draws the codes of a frame from a generator that is
+            seeded with ``seed`` and the frame's name, so that a result depends neither on the
+            run nor on the batch; ``'mean'`` decodes the mean code, 0, once.
+        seed: Seed of ``'random'``.
+        dropout: Channel dropout before the last convolution.
+        norm_cfg: Normalisation, see :func:`build_norm`.
+
+    Raises:
+        ValueError: There is no such sampling, or no sample.
+    """
+
+    def __init__(
+        self,
+        latent_channels: int = 16,
+        num_samples: int = 4,
+        sampling: str = 'random',
+        seed: int = 0,
+        dropout: float = 0.1,
+        norm_cfg: dict[str, Any] = _BN,
+    ) -> None:
+        super().__init__()
+        if sampling not in SAMPLINGS:
+            raise ValueError(f'sampling must be one of {SAMPLINGS}, got {sampling!r}')
+        if num_samples < 1:
+            raise ValueError(f'num_samples must be positive, got {num_samples}')
+        self.latent_channels, self.num_samples = latent_channels, num_samples
+        self.sampling, self.seed = sampling, seed
+        self.encoder = _SketchEncoder(2, latent_channels, norm_cfg)
+        self.mean = nn.Conv3d(latent_channels, latent_channels, 1)
+        self.log_var = nn.Conv3d(latent_channels, latent_channels, 1)
+        self.condition = _SketchEncoder(1, latent_channels, norm_cfg)
+        self.up1 = UpsampleBlock3D(2 * latent_channels, latent_channels, norm_cfg=norm_cfg)
+        self.up2 = UpsampleBlock3D(latent_channels, latent_channels, norm_cfg=norm_cfg)
+        self.classifier = VolumeClassifier(latent_channels, 2, dropout)
+
+    def encode(self, sketch: Tensor, true_sketch: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior of the codes.
+
+        Args:
+            sketch: (B, 1, X, Y, Z) float, 0 or 1.
+            true_sketch: The same of the ground truth.
+
+        Returns:
+            Mean and logarithm of the variance, (B, L, X/4, Y/4, Z/4) each.
+        """
+        encoded = self.encoder(torch.cat([sketch, true_sketch], dim=1))
+        return self.mean(encoded), self.log_var(encoded)
+
+    def decode(self, condition: Tensor, codes: Tensor) -> Tensor:
+        """Mean logits over the codes.
+
+        Args:
+            condition: (B, L, X/4, Y/4, Z/4), of the module ``condition``.
+            codes: (S, B, L, X/4, Y/4, Z/4).
+
+        Returns:
+            (B, 2, X, Y, Z).
+        """
+        pairs = torch.cat([condition.expand_as(codes), codes], dim=2)
+        if self.training:
+            decoded = torch.stack([self._upsample(pair) for pair in pairs])
+        else:
+            decoded = self._upsample(pairs.flatten(0, 1)).unflatten(0, pairs.shape[:2])
+        # The last convolution is linear: average first, convolve once.
+        return self.classifier.conv(decoded.mean(dim=0))
+
+    def _upsample(self, pair: Tensor) -> Tensor:
+        """(B, 2 L, X/4, Y/4, Z/4) to what the last convolution takes, (B, L, X, Y, Z)."""
+        return self.classifier.dropout(self.up2(self.up1(pair)))
+
+    def draw(self, sketch: Tensor) -> Tensor:
+        """Codes for training from the global random state, (S, B, L, X/4, Y/4, Z/4)."""
+        shape = (self.num_samples, len(sketch), *self._code_shape(sketch))
+        return torch.randn(shape, dtype=sketch.dtype, device=sketch.device)
+
+    def codes_of_frames(self, sketch: Tensor, frames: Sequence[str] | None) -> Tensor:
+        """Codes for testing, see ``sampling``.
+
+        Args:
+            sketch: (B, 1, X, Y, Z); gives shape, dtype and device.
+            frames: Name of each frame; None: all frames have the same codes.
+
+        Returns:
+            (S, B, L, X/4, Y/4, Z/4), equal on every device.
+        """
+        shape = self._code_shape(sketch)
+        if self.sampling == 'mean':
+            return sketch.new_zeros(1, len(sketch), *shape)
+        codes = []
+        for frame in [''] * len(sketch) if frames is None else frames:
+            seed = zlib.crc32(f'{self.seed}/{frame}'.encode())
+            generator = torch.Generator().manual_seed(seed)
+            codes.append(torch.randn(self.num_samples, *shape, generator=generator))
+        return torch.stack(codes, dim=1).to(sketch)
+
+    def _code_shape(self, sketch: Tensor) -> tuple[int, ...]:
+        return (self.latent_channels, *(side // 4 for side in sketch.shape[2:]))
+
+
+class _SketchEncoder(nn.Module):
+    """Five convolution blocks with two average poolings: 3 channels, then the latent number."""
+
+    def __init__(self, in_channels: int, channels: int, norm_cfg: dict[str, Any]) -> None:
+        super().__init__()
+        self.blocks = conv_stack((in_channels, 3, channels, channels, channels, channels), norm_cfg)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, X, Y, Z) to (B, channels, X/4, Y/4, Z/4)."""
+        for number, block in enumerate(self.blocks):
+            x = block(F.avg_pool3d(x, 2) if number > 2 else x)
+        return x

@@ -1,0 +1,73 @@
+"""From the working volume of a scene to the logits of the output grid."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmssc.models.layers.norm import build_norm
+
+__all__ = ['SceneClassifier', 'TransposedConvBlock3D']
+
+
+class TransposedConvBlock3D(nn.Module):
+    """Transposed 3x3x3 convolution, normalisation, ReLU; makes each side ``stride`` times as long.
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels.
+        stride: Factor along x, y, z.
+        norm_cfg: Normalisation, see :func:`build_norm`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: tuple[int, int, int],
+        norm_cfg: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        padding = tuple(side - 1 for side in stride)
+        self.conv = nn.ConvTranspose3d(
+            in_channels, out_channels, 3, stride, padding=1, output_padding=padding
+        )
+        self.norm = build_norm(norm_cfg, out_channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, X, Y, Z) to (B, out_channels, sx X, sy Y, sz Z)."""
+        # In place: the normalisation keeps its input for the gradient, not its output.
+        return F.relu(self.norm(self.conv(x)), inplace=True)
+
+
+class SceneClassifier(nn.Sequential):
+    """Up-sample z, then all axes, then one linear map per voxel.
+
+    Args:
+        channels: Width.
+        num_classes: Number of classes K.
+        volume_scale: Output voxels along an edge of a working voxel, z aside.
+        downsample_z: Further factor along z.
+        norm_cfg: Normalisation, see :func:`build_norm`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_classes: int,
+        volume_scale: int,
+        downsample_z: int,
+        norm_cfg: dict[str, Any],
+    ) -> None:
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
+        if downsample_z > 1:
+            stride = (1, 1, downsample_z)
+            parts['z_up'] = TransposedConvBlock3D(channels, channels, stride, norm_cfg)
+        if volume_scale > 1:
+            stride = (volume_scale, volume_scale, volume_scale)
+            parts['up'] = TransposedConvBlock3D(channels, channels, stride, norm_cfg)
+        parts['classifier'] = nn.Conv3d(channels, num_classes, 1)
+        super().__init__(parts)

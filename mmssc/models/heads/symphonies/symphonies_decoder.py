@@ -1,0 +1,291 @@
+"""Decoder of Symphonies: instance queries and a scene volume (CVPR 2024, arXiv 2306.15670)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.model import BaseModule, ModuleList
+from torch import Tensor, nn
+
+from mmssc.geometry.working_volume import normalized_centers
+from mmssc.models.layers import ResidualASPP3d
+from mmssc.models.lifters import SceneView
+from mmssc.registry import MODELS
+
+from .checkpointing import recompute_in_backward
+from .deform_transformer import (
+    DeformableTransformerLayer,
+    SqueezedDeformableLayer,
+    TransformerLayer,
+)
+from .scene_classifier import SceneClassifier
+from .scene_position import ScenePosition
+
+__all__ = ['SymphoniesDecoder', 'SymphoniesLayer', 'VoxelProposalLayer']
+
+_PLAIN_BN = dict(type='BN')
+
+
+class _ImageMemory(NamedTuple):
+    """The maps of one image: (1, S, C), and the (height, width) of each."""
+
+    tokens: Tensor
+    shapes: list[tuple[int, int]]
+
+
+class VoxelProposalLayer(nn.Module):
+    """Lets the voxels that the depth map hits look at the image where they are seen.
+
+    Args:
+        embed_dims: Channels C.
+        layer: Arguments of :class:`DeformableTransformerLayer`.
+    """
+
+    def __init__(self, embed_dims: int, **layer: Any) -> None:
+        super().__init__()
+        self.attn = DeformableTransformerLayer(embed_dims, **layer)
+
+    def forward(
+        self, scene: Tensor, position: Tensor, memory: _ImageMemory, view: SceneView
+    ) -> Tensor:
+        """Map (1, N, C) voxels with positions (N, C) to (1, N, C); the others stay."""
+        chosen = view.proposals()
+        reference = view.pixels[chosen][None, :, None].expand(-1, -1, len(memory.shapes), -1)
+        updated = self.attn(
+            scene.index_select(1, chosen),
+            memory.tokens,
+            reference,
+            memory.shapes,
+            position.index_select(0, chosen)[None],
+        )
+        return scene.index_copy(1, chosen, updated.to(scene.dtype))
+
+
+class SymphoniesLayer(nn.Module):
+    """Queries look at the image, the seen voxels at the queries and at each other, and back.
+
+    Args:
+        embed_dims: Channels C.
+        num_levels: Image maps.
+        last: Leave out what only the next layer would use: queries look at the scene and at each
+            other.
+        exact_squeeze: See :class:`SqueezedDeformableLayer`.
+        attention: Further arguments of the deformable layers.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_levels: int = 3,
+        last: bool = False,
+        exact_squeeze: bool = False,
+        num_heads: int = 8,
+        **attention: Any,
+    ) -> None:
+        super().__init__()
+        squeezed = dict(exact=exact_squeeze, num_heads=num_heads, **attention)
+        self.query_image_cross_deform_attn = DeformableTransformerLayer(
+            embed_dims, num_levels, num_heads=num_heads, **attention
+        )
+        self.scene_query_cross_attn = TransformerLayer(embed_dims, num_heads, mlp_ratio=0)
+        self.scene_self_deform_attn = SqueezedDeformableLayer(embed_dims, **squeezed)
+        self.last = last
+        if not last:
+            self.query_scene_cross_deform_attn = SqueezedDeformableLayer(
+                embed_dims, mlp_ratio=0, **squeezed
+            )
+            self.query_self_attn = TransformerLayer(embed_dims, num_heads)
+
+    def forward(
+        self,
+        scene: Tensor,
+        queries: Tensor,
+        position: Tensor,
+        places: Tensor,
+        points: Tensor,
+        query_pos: Tensor | None,
+        memory: _ImageMemory,
+        view: SceneView,
+    ) -> tuple[Tensor, Tensor]:
+        """One sample.
+
+        Args:
+            scene: (1, N, C) voxels.
+            queries: (1, Q, C).
+            position: (N, C) codes of the voxels.
+            places: (N, 3) voxels as (x, y, z) in 0..1.
+            points: (1, Q, 2) image points of the queries as (x, y) in 0..1.
+            query_pos: (1, Q, C) codes of the queries.
+            memory: Image maps.
+            view: Geometry.
+
+        Returns:
+            Scene and queries, changed; voxels out of view stay as they are.
+        """
+        levels = len(memory.shapes)
+        queries = self.query_image_cross_deform_attn(
+            queries,
+            memory.tokens,
+            points[:, :, None].expand(-1, -1, levels, -1),
+            memory.shapes,
+            query_pos,
+        )
+        seen = view.visible.nonzero()[:, 0]
+        codes = position.index_select(0, seen)[None]
+        voxels = self.scene_query_cross_attn(
+            scene.index_select(1, seen), queries, query_pos=codes, key_pos=query_pos
+        )
+        # Values are the whole volume as it entered the layer.
+        voxels = self.scene_self_deform_attn(
+            voxels, scene.unflatten(1, view.shape), places[seen][None, :, None], codes
+        )
+        scene = scene.index_copy(1, seen, voxels.to(scene.dtype))
+        if self.last:
+            return scene, queries
+        in_volume = view.points_to_volume(points)[:, :, None]
+        queries = self.query_scene_cross_deform_attn(
+            queries, scene.unflatten(1, view.shape), in_volume, query_pos
+        )
+        return scene, self.query_self_attn(queries, query_pos=query_pos)
+
+
+@MODELS.register_module()
+class SymphoniesDecoder(BaseModule):
+    """Scene volume, position codes, proposal layer, symphonies layers, ASPP and classifier.
+
+    Samples of a batch are decoded one after the other (each sees other voxels); only the
+    convolutions at the end see the batch.
+
+    Args:
+        volume_shape: (X, Y, Z) of the working volume; Z is a multiple of 4.
+        num_classes: Classes K, the empty one included.
+        embed_dims: Channels C.
+        num_layers: Symphonies layers.
+        num_levels: Image maps.
+        num_heads: Heads of every attention.
+        volume_scale: Output voxels along an edge of a working voxel, z aside.
+        downsample_z: Further factor along z.
+        dropout: Dropout of every deformable attention.
+        grid_alignment: Places of the voxels in the volume, see :func:`normalized_centers`. They
+            are a buffer of the state dict: a loaded checkpoint brings its own.
+        exact_squeeze: See :class:`SqueezedDeformableLayer`.
+        norm_cfg: Normalisation of the convolutions.
+        chunk_size: Queries of a deformable attention at once, see
+            :func:`~mmssc.ops.deformable_attention`.
+        with_cp: Store the output of each layer only and compute the rest again for the gradients.
+    """
+
+    def __init__(
+        self,
+        volume_shape: Sequence[int],
+        num_classes: int,
+        embed_dims: int = 128,
+        num_layers: int = 3,
+        num_levels: int = 3,
+        num_heads: int = 8,
+        volume_scale: int = 2,
+        downsample_z: int = 2,
+        dropout: float = 0.1,
+        grid_alignment: str = 'corners',
+        exact_squeeze: bool = False,
+        norm_cfg: dict[str, Any] = _PLAIN_BN,
+        chunk_size: int | None = None,
+        with_cp: bool = False,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.shape, self.with_cp = tuple(volume_shape), with_cp
+        attention = dict(
+            num_heads=num_heads, dropout=dropout, chunk_size=chunk_size, with_cp=with_cp
+        )
+        self.scene_embed = nn.Embedding(self.shape[0] * self.shape[1] * self.shape[2], embed_dims)
+        self.scene_pos = ScenePosition(self.shape, embed_dims)
+        self.register_buffer('voxel_grid', normalized_centers(self.shape, grid_alignment))
+        self.voxel_proposal = VoxelProposalLayer(embed_dims, num_levels=num_levels, **attention)
+        self.layers = ModuleList(
+            SymphoniesLayer(
+                embed_dims,
+                num_levels,
+                last=number == num_layers - 1,
+                exact_squeeze=exact_squeeze,
+                **attention,
+            )
+            for number in range(num_layers)
+        )
+        self.aspp = ResidualASPP3d(embed_dims, (1, 3), norm_cfg)
+        self.classifier = SceneClassifier(
+            embed_dims, num_classes, volume_scale, downsample_z, norm_cfg
+        )
+
+    def forward(
+        self,
+        queries: Tensor,
+        points: Tensor,
+        maps: Sequence[Tensor],
+        views: Sequence[SceneView],
+        query_pos: Tensor | None = None,
+        all_outputs: bool = True,
+    ) -> list[Tensor]:
+        """Decode.
+
+        Args:
+            queries: (B, Q, C) instance queries.
+            points: (B, Q, 2) their image points as (x, y) in 0..1.
+            maps: Per level (B, C, h, w).
+            views: Geometry of each sample.
+            query_pos: (B, Q, C) codes of the queries.
+            all_outputs: Classify the volume after every layer, not only after the last one.
+
+        Returns:
+            Logits (B, K, sX, sY, s dz Z) per output, the last one last.
+        """
+        scenes = self.decode_scenes(queries, points, maps, views, query_pos)
+        # Not transpose and unflatten: that gives a batch of one a batch stride of C, with which
+        # torch's convolutions on the CPU return wrong gradients.
+        volumes = [scene.unflatten(1, self.shape).permute(0, 4, 1, 2, 3) for scene in scenes]
+        if volumes[0].device.type != 'cpu':
+            # Channels-last volumes were measured to be faster on the CPU only.
+            volumes = [volume.contiguous() for volume in volumes]
+        volumes[-1] = self._run(self.aspp, volumes[-1])
+        return [
+            self._run(self.classifier, volume)
+            for volume in (volumes if all_outputs else volumes[-1:])
+        ]
+
+    def decode_scenes(
+        self,
+        queries: Tensor,
+        points: Tensor,
+        maps: Sequence[Tensor],
+        views: Sequence[SceneView],
+        query_pos: Tensor | None = None,
+    ) -> list[Tensor]:
+        """Voxels (B, N, C) after every layer; arguments as in :meth:`forward`."""
+        tokens = torch.cat([level.flatten(2).transpose(1, 2) for level in maps], 1)
+        shapes = [(int(level.shape[2]), int(level.shape[3])) for level in maps]
+        position = self.scene_pos()
+        places = self.voxel_grid.flatten(1).t()
+        outputs = []
+        for number, view in enumerate(views):
+            sample = slice(number, number + 1)
+            memory = _ImageMemory(tokens[sample], shapes)
+            fixed = (
+                position,
+                places,
+                points[sample],
+                None if query_pos is None else query_pos[sample],
+                memory,
+                view,
+            )
+            scene = self.voxel_proposal(self.scene_embed.weight[None], position, memory, view)
+            current, after = queries[sample], []
+            for layer in self.layers:
+                scene, current = self._run(layer, scene, current, *fixed)
+                after.append(scene)
+            outputs.append(after)
+        return [torch.cat(scenes) for scenes in zip(*outputs)]
+
+    def _run(self, module: nn.Module, *args: Any) -> Any:
+        return recompute_in_backward(module, *args) if self.with_cp else module(*args)

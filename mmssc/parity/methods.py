@@ -1,0 +1,45 @@
+"""The methods whose parity can be checked."""
+
+from __future__ import annotations
+
+from mmssc.errors import DataError
+from mmssc.parity.rgbd.ammnet import AMMNetParity
+from mmssc.parity.rgbd.cleaners import CleanersParity
+from mmssc.parity.sgn.recipe import SGNParity
+from mmssc.parity.sketch.recipe import SketchParity
+from mmssc.parity.symphonies.recipe import SymphoniesParity
+
+from .recipe import ParityRecipe
+
+__all__ = ['RECIPES', 'get_recipe', 'register_recipe']
+
+RECIPES: dict[str, ParityRecipe] = {
+    **{f'sgn-{kind}': SGNParity(kind) for kind in ('T', 'S', 'L', 'tiny')},
+    'cleaners': CleanersParity(),
+    'sketch': SketchParity(),
+    'symphonies': SymphoniesParity('full'),
+    'symphonies-small': SymphoniesParity('small'),
+    'symphonies-decoder': SymphoniesParity('decoder'),
+    'ammnet': AMMNetParity(),
+}
+
+
+def get_recipe(name: str) -> ParityRecipe:
+    """The recipe of a method.
+
+    Raises:
+        DataError: No such method; the message lists those there are.
+    """
+    if name not in RECIPES:
+        raise DataError('parity check', 'method', ', '.join(RECIPES), name)
+    return RECIPES[name]
+
+
+def register_recipe(name: str, recipe: ParityRecipe) -> None:
+    """Make a method of a project known to the parity check.
+
+    Raises:
+        ValueError: There is another recipe of that name.
+    """
+    if RECIPES.setdefault(name, recipe) is not recipe:
+        raise ValueError(f'there is another recipe {name!r}')

@@ -1,0 +1,187 @@
+"""What the parity recipes of all methods share: the run of a case, reference weights, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from os import PathLike
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmssc.checkpoints import CheckpointMethod, import_state_dict
+from mmssc.errors import DataError
+from mmssc.parity import reference_fill as fill
+
+from .report import ParityCase, ParityReport
+
+__all__ = ['ParityOptions', 'ParityRecipe', 'ParityRun', 'fill_checkpoint', 'gradient_norms',
+           'load_reference', 'our_name', 'rebuild_checkpoint', 'watch_outputs']  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ParityOptions:
+    """What a user may choose.
+
+    Args:
+        forward_only: Skip gradients, training steps and the losses in training mode.
+        device: Device of the model.
+        model_config: Config of the model to check; None takes the method's own.
+    """
+
+    forward_only: bool = False
+    device: str = 'cpu'
+    model_config: Mapping[str, Any] | None = None
+
+
+class ParityRun(NamedTuple):
+    """One case to check, in the order in which recipes unpack it.
+
+    Args:
+        manifest: Keys and shapes of the reference checkpoint.
+        case: The case file.
+        report: Takes the rows.
+        options: What the user chose.
+    """
+
+    manifest: str | PathLike[str]
+    case: ParityCase
+    report: ParityReport
+    options: ParityOptions
+
+
+class ParityRecipe:
+    """Base of the recipe of a method: :meth:`compare` is its own, :meth:`check_units` may be."""
+
+    # Prefixes of the arrays that only a run with gradients looks at.
+    training_arrays: tuple[str, ...] = ('grad',)
+
+    def check_case(self, run: ParityRun) -> None:
+        """Compare our model with one case file, and name what was not looked at.
+
+        A case without any of the ``training_arrays`` is of a forward pass alone, and says so.
+
+        Raises:
+            DataError: Manifest and case file do not belong together.
+        """
+        if not any(run.case.below(prefix) for prefix in self.training_arrays):
+            if not run.options.forward_only:
+                print('This case has no gradients: forward pass and losses only.', flush=True)
+            run = run._replace(options=replace(run.options, forward_only=True))
+        self.compare(run)
+        if run.options.forward_only:
+            run.case.mark_used(*self.training_arrays)
+        run.report.note_unused(run.case)
+
+    def compare(self, run: ParityRun) -> None:
+        """Rebuild checkpoint and inputs, run our model and hand what it finds to the report."""
+        raise NotImplementedError
+
+    def check_units(self, case: ParityCase, report: ParityReport) -> None:
+        """Compare single pieces with a file of unit cases; here: there are none.
+
+        Raises:
+            DataError: Always.
+        """
+        raise DataError(case.path, expected='a case file (--case)', found='unit cases')
+
+
+def fill_checkpoint(manifest: str | PathLike[str], seed: int) -> dict[str, Tensor]:
+    """A reference checkpoint whose every tensor is filled by seed.
+
+    Args:
+        manifest: Keys and shapes, see :func:`reference_fill.read_manifest`.
+        seed: Seed of the case.
+    """
+    state = fill.fill_state_dict(fill.read_manifest(manifest), seed)
+    return {key: torch.from_numpy(np.asarray(value)) for key, value in state.items()}
+
+
+def rebuild_checkpoint(manifest: str | PathLike[str], case: ParityCase) -> dict[str, Tensor]:
+    """The reference checkpoint of a case: filled by seed, with the one tensor that it replaces.
+
+    Args:
+        manifest: Keys and shapes, see :func:`reference_fill.read_manifest`.
+        case: With ``seed``, ``tweak_key`` and ``tweak_value``.
+
+    Raises:
+        DataError: The manifest has no tensor of the name ``tweak_key``.
+    """
+    state = fill_checkpoint(manifest, case.integer('seed'))
+    key = str(case['tweak_key'])
+    if key not in state:
+        raise DataError(manifest, 'keys', key, 'no such key', f'It belongs to {case.path.name}')
+    state[key].view(-1)[0] = float(case['tweak_value'])
+    return state
+
+
+def load_reference(
+    model: nn.Module,
+    reference: Mapping[str, Tensor],
+    method: CheckpointMethod,
+    source: str | PathLike[str],
+) -> dict[str, Tensor]:
+    """Give a model the weights of a reference checkpoint, through the importer.
+
+    Args:
+        model: Takes the weights, all of them.
+        reference: The checkpoint.
+        method: Its importer.
+        source: What an error calls the checkpoint.
+
+    Returns:
+        The weights under our names.
+
+    Raises:
+        DataError: The checkpoint is not one of this model.
+    """
+    state, _ = import_state_dict(reference, method, model.state_dict(), str(source))
+    model.load_state_dict(state, strict=True)
+    return state
+
+
+@contextmanager
+def watch_outputs(
+    stores: Iterable[tuple[nn.Module, Callable[[Any], object]]],
+) -> Iterator[None]:
+    """Hand what modules return to a function each, call by call, while a model runs."""
+    handles = [module.register_forward_hook(partial(_hand_over, store)) for module, store in stores]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hand_over(
+    store: Callable[[Any], object], module: nn.Module, args: tuple[Any, ...], output: Any
+) -> None:
+    # A hook that returns something replaces the output.
+    store(output)
+
+
+def our_name(method: CheckpointMethod, key: str) -> str:
+    """Our name of a tensor of the reference.
+
+    Raises:
+        KeyError: We have no such tensor.
+    """
+    names = (rule.to_ours(key) for rule in method.rules)
+    name = next((name for name in names if name is not None), None)
+    if name is None:
+        raise KeyError(key)
+    return name
+
+
+def gradient_norms(parameters: Mapping[str, nn.Parameter]) -> dict[str, float]:
+    """Norm of the gradient of every parameter that has one."""
+    # float32 norms of large tensors are off by 1e-5.
+    return {
+        name: float(parameter.grad.double().norm())
+        for name, parameter in parameters.items()
+        if parameter.grad is not None
+    }

@@ -1,0 +1,1 @@
+"""Parity recipe of 3D-Sketch."""

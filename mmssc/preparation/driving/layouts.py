@@ -1,0 +1,209 @@
+"""Where the files of a data set lie, raw and derived, and its calibration and poses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mmssc.datasets.driving_dataset import SSCDataset
+from mmssc.datasets.semantic_kitti import SemanticKITTIDataset
+from mmssc.datasets.sscbench_kitti360 import SSCBenchKITTI360Dataset, kitti360_calibration
+from mmssc.errors import DataError
+from mmssc.formats.kitti import read_calib, read_indexed_poses, read_poses, to_homogeneous
+
+__all__ = [
+    'KITTI360_BASELINE_FOCAL', 'SSCBenchKITTI360Layout', 'SemanticKITTILayout', 'SequenceLayout',
+    'StereoCalibration',
+]  # fmt: skip
+
+#: Baseline (0.6 m) times focal length of KITTI-360 as the published depth maps were made with,
+#: metres times pixels. SSCBench comes without calibration files.
+KITTI360_BASELINE_FOCAL = 331.5325566
+
+
+@dataclass(frozen=True)
+class StereoCalibration:
+    """Calibration of one sequence.
+
+    Args:
+        projection: (3, 4) float64 of the left camera, pixels.
+        lidar2cam: (4, 4) float64, lidar to rectified camera frame, metres.
+        right_projection: (3, 4) float64 of the right camera, None when there is none.
+        baseline_focal: Baseline times focal length (metres times pixels), None without a right
+            camera.
+    """
+
+    projection: np.ndarray
+    lidar2cam: np.ndarray
+    right_projection: np.ndarray | None
+    baseline_focal: float | None
+
+
+class SequenceLayout(ABC):
+    """A data set of drives on disk.
+
+    Args:
+        root: Its root folder; raw and derived files lie below it.
+
+    Raises:
+        DataError: There is no drive below ``root``.
+    """
+
+    dataset: ClassVar[type[SSCDataset]]
+    #: Official split: name -> sequences.
+    splits: ClassVar[Mapping[str, Sequence[str]]]
+    #: Name of the info files up to the split.
+    info_prefix: ClassVar[str]
+    #: Whether lines of ``poses.txt`` begin with the frame index.
+    indexed_poses: ClassVar[bool] = False
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if not self.sequences():
+            wanted = self.left_image('*', '*').parent
+            raise DataError(self.root, 'sequences', f'images in {wanted}', 'none')
+
+    def _folder(self, kind: str) -> Path:
+        return self.root / self.dataset.DATA_PREFIX[kind]
+
+    def sequences(self) -> list[str]:
+        """Names of the drives that have left images, sorted."""
+        folder = self._folder('sequences')
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        return sorted(name for name in names if self.left_image(name, '*').parent.is_dir())
+
+    def frame_ids(self, sequence: str) -> list[str]:
+        """Frames that have a left image, sorted."""
+        return self._names(self.left_image(sequence, '*').parent, ('.png',))
+
+    def sample_ids(self, sequence: str) -> list[str]:
+        """Frames that have a voxel volume (``.bin`` or ``.label``), sorted."""
+        return self._names(self.voxel_file(sequence, '*', '').parent, ('.bin', '.label'))
+
+    @staticmethod
+    def _names(folder: Path, suffixes: Sequence[str]) -> list[str]:
+        paths = folder.iterdir() if folder.is_dir() else ()
+        return sorted({p.stem for p in paths if p.suffix in suffixes and p.name[0] != '.'})
+
+    def left_image(self, sequence: str, frame_id: str) -> Path:
+        """Path of a left image."""
+        name = self.dataset.IMAGE_PATH.format(sequence=sequence, frame_id=frame_id)
+        return self._folder('sequences') / name
+
+    @abstractmethod
+    def right_image(self, sequence: str, frame_id: str) -> Path:
+        """Path of a right image."""
+
+    def voxel_file(self, sequence: str, frame_id: str, suffix: str) -> Path:
+        """Path of a raw voxel file, e.g. ``suffix='.label'``."""
+        return self._folder('sequences') / sequence / 'voxels' / f'{frame_id}{suffix}'
+
+    def label_file(self, sequence: str, frame_id: str, factor: int) -> Path:
+        """Path of the training labels pooled by ``factor`` (1, 2, 4 or 8)."""
+        return self._folder('labels') / sequence / f'{frame_id}_1_{factor}.npy'
+
+    def depth_folder(self, sequence: str) -> Path:
+        """Folder of the depth maps."""
+        return self._folder('depth') / sequence
+
+    def pseudo_lidar_folder(self, sequence: str) -> Path:
+        """Folder of the pseudo-lidar clouds."""
+        return self._folder('pseudo_lidar') / sequence
+
+    def info_file(self, split: str) -> Path:
+        """Path of the info file of a split."""
+        return self.root / f'{self.info_prefix}_infos_{split}.json'
+
+    @abstractmethod
+    def calibration(self, sequence: str) -> StereoCalibration:
+        """Calibration of a drive."""
+
+    @abstractmethod
+    def poses(self, sequence: str) -> tuple[np.ndarray, np.ndarray]:
+        """Frame indices (N,) int64 and the data set's own poses (N, 4, 4) float64."""
+
+    def lidar_poses(self, sequence: str) -> dict[int, np.ndarray]:
+        """Frame index -> pose (4, 4) of the lidar in the world."""
+        index, poses = self.poses(sequence)
+        lidar = self.dataset.lidar_poses(poses, self.calibration(sequence).lidar2cam)
+        return dict(zip(index.tolist(), lidar))
+
+    def info_entry(self, sequence: str) -> dict[str, Any]:
+        """What an info file holds about a drive."""
+        calibration = self.calibration(sequence)
+        index, poses = self.poses(sequence)
+        entry = {
+            'P2': calibration.projection,
+            'P3': calibration.right_projection,
+            'lidar2cam': calibration.lidar2cam,
+            'poses': poses,
+        }
+        if self.indexed_poses:
+            entry['pose_indices'] = index
+        return {key: value for key, value in entry.items() if value is not None}
+
+
+class SemanticKITTILayout(SequenceLayout):
+    """SemanticKITTI: ``ROOT/dataset/sequences/SS`` ."""
+
+    dataset = SemanticKITTIDataset
+    splits = {
+        'train': ('00', '01', '02', '03', '04', '05', '06', '07', '09', '10'),
+        'val': ('08',),
+        'test': tuple(str(number) for number in range(11, 22)),
+    }
+    info_prefix = 'semantickitti'
+
+    def right_image(self, sequence: str, frame_id: str) -> Path:
+        """``image_3``, the right colour camera."""
+        return self._folder('sequences') / sequence / 'image_3' / f'{frame_id}.png'
+
+    def calibration(self, sequence: str) -> StereoCalibration:
+        """From ``calib.txt``: ``P2``, ``Tr`` and, for stereo, ``P3``."""
+        path = self._folder('sequences') / sequence / 'calib.txt'
+        calib = read_calib(path)
+        left, right = calib['P2'], calib.get('P3')
+        baseline_focal = None
+        if right is not None:
+            # The fourth column of a rectified projection is -focal length * camera position.
+            baseline_focal = float(left[0, 3] - right[0, 3])
+            if baseline_focal <= 0:
+                found = f'P2[0, 3] - P3[0, 3] = {baseline_focal}'
+                raise DataError(path, 'P3', 'a camera to the right of P2', found)
+        return StereoCalibration(left, to_homogeneous(calib['Tr']), right, baseline_focal)
+
+    def poses(self, sequence: str) -> tuple[np.ndarray, np.ndarray]:
+        """From ``poses.txt``: line n is frame n."""
+        poses = read_poses(self._folder('sequences') / sequence / 'poses.txt')
+        return np.arange(len(poses)), poses
+
+
+class SSCBenchKITTI360Layout(SequenceLayout):
+    """SSCBench-KITTI-360: ``ROOT/data_2d_raw/SEQ``; frame names are SSCBench's own indices."""
+
+    dataset = SSCBenchKITTI360Dataset
+    splits = {
+        split: tuple(f'2013_05_28_drive_{number:04d}_sync' for number in numbers)
+        for split, numbers in (('train', (0, 2, 3, 4, 5, 7, 10)), ('val', (6,)), ('test', (9,)))
+    }
+    info_prefix = 'sscbench_kitti360'
+    indexed_poses = True
+
+    def right_image(self, sequence: str, frame_id: str) -> Path:
+        """``image_01``, the right perspective camera."""
+        folder = self._folder('sequences') / sequence / 'image_01' / 'data_rect'
+        return folder / f'{frame_id}.png'
+
+    def calibration(self, sequence: str) -> StereoCalibration:
+        """One calibration for every drive, published with the data set."""
+        projection, lidar2cam = kitti360_calibration()
+        return StereoCalibration(projection, lidar2cam, None, KITTI360_BASELINE_FOCAL)
+
+    def poses(self, sequence: str) -> tuple[np.ndarray, np.ndarray]:
+        """From ``poses.txt``: the frame index leads each line."""
+        return read_indexed_poses(self._folder('sequences') / sequence / 'poses.txt')

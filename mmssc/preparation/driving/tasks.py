@@ -1,0 +1,227 @@
+"""What is derived from one raw frame: label volumes, a depth map, a pseudo-lidar cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmssc.datasets.driving_dataset import SSCDataset
+from mmssc.errors import DataError
+from mmssc.formats.files import read_image_shape, read_npy_shape, read_rgb
+from mmssc.formats.kitti import (
+    read_depth,
+    read_raw_labels,
+    read_voxel_bits,
+    read_voxel_labels,
+    write_depth,
+    write_velodyne,
+    write_voxel_labels,
+)
+from mmssc.geometry import depth_to_points, disparity_to_depth, invert_rigid, pool_labels
+from mmssc.geometry.stereo import stereo_disparity
+from mmssc.structures import VoxelGrid
+
+__all__ = [
+    'FolderDepthTask', 'LabelTask', 'PseudoLidarTask', 'StereoDepthTask', 'find_depth',
+]  # fmt: skip
+
+# What a 16-bit depth image can hold, in metres.
+_MAX_PNG_DEPTH = 65535 / 256
+_DEPTH_SUFFIXES = ('.npy', '.png')
+
+
+def _has_array(path: Path, shape: tuple[int, ...]) -> bool:
+    # The header and the size are checked, the content is not read.
+    try:
+        return read_npy_shape(path) == shape
+    except DataError:
+        return False
+
+
+@dataclass(frozen=True)
+class LabelTask:
+    """Label volumes of one frame: ``1_1`` from the raw files, coarser ones from ``1_1``."""
+
+    sequence: str
+    frame_id: str
+    raw_file: Path
+    invalid_file: Path
+    outputs: Mapping[int, Path]
+    shape: tuple[int, int, int]
+    dataset: type[SSCDataset]
+
+    def _is_written(self, factor: int) -> bool:
+        x, y, z = (side // factor for side in self.shape)
+        return _has_array(self.outputs[factor], (x, y, z))
+
+    def is_finished(self) -> bool:
+        """Whether every volume is there, of the right shape."""
+        return all(self._is_written(factor) for factor in self.outputs)
+
+    def make(self) -> None:
+        """Write the volumes that are missing."""
+        if self._is_written(1):
+            labels = read_voxel_labels(self.outputs[1], self.shape)
+        else:
+            raw = read_raw_labels(self.raw_file, self.shape)
+            invalid = read_voxel_bits(self.invalid_file, self.shape)
+            try:
+                labels = self.dataset.train_labels(raw, invalid)
+            except DataError as error:
+                found = (error.field, error.expected, error.found)
+                raise DataError(self.raw_file, *found) from error
+            write_voxel_labels(self.outputs[1], labels)
+        num_classes = len(self.dataset.METAINFO['classes'])
+        for factor, path in self.outputs.items():
+            if not self._is_written(factor):
+                pooled = pool_labels(torch.from_numpy(labels), factor, num_classes)
+                write_voxel_labels(path, pooled.numpy())
+
+
+def find_depth(folder: Path, frame_id: str) -> Path | None:
+    """The depth or disparity file of a frame, ``.npy`` before ``.png``."""
+    paths = (folder / f'{frame_id}{suffix}' for suffix in _DEPTH_SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _has_depth(path: Path, image: Path) -> bool:
+    if not path.is_file():
+        return False
+    shape = read_image_shape(image)
+    if path.suffix == '.npy':
+        return _has_array(path, shape)
+    try:
+        return read_image_shape(path) == shape
+    except DataError:
+        return False
+
+
+def _depth_from_disparity(disparity: np.ndarray, baseline_focal: float) -> np.ndarray:
+    depth = disparity_to_depth(torch.from_numpy(disparity), baseline_focal).numpy()
+    return np.where(disparity > 0, depth, np.float32(0))
+
+
+def _store_depth(path: Path, depth: np.ndarray, source: Path) -> None:
+    if not (depth > 0).any():
+        raise DataError(source, 'depth', 'at least one pixel with a depth', 'none')
+    if path.suffix == '.png':
+        depth = np.where(depth <= _MAX_PNG_DEPTH, depth, np.float32(0))
+    write_depth(path, depth)
+
+
+@dataclass(frozen=True)
+class StereoDepthTask:
+    """A depth map from the left and the right image."""
+
+    sequence: str
+    frame_id: str
+    image: Path
+    right_image: Path
+    output: Path
+    baseline_focal: float
+    max_disparity: int
+
+    def is_finished(self) -> bool:
+        """Whether the depth map is there, of the image's size."""
+        return _has_depth(self.output, self.image)
+
+    def make(self) -> None:
+        """Match the images and write the depth map."""
+        left, right = read_rgb(self.image), read_rgb(self.right_image)
+        if left.shape != right.shape:
+            raise DataError(self.right_image, 'size', left.shape[:2], right.shape[:2])
+        disparity = stereo_disparity(left, right, self.max_disparity)
+        _store_depth(self.output, _depth_from_disparity(disparity, self.baseline_focal), self.image)
+
+
+@dataclass(frozen=True)
+class FolderDepthTask:
+    """A depth map from a file of another estimator."""
+
+    sequence: str
+    frame_id: str
+    image: Path
+    source_folder: Path
+    output: Path
+    baseline_focal: float | None
+
+    def is_finished(self) -> bool:
+        """Whether the depth map is there, of the image's size."""
+        return _has_depth(self.output, self.image)
+
+    def make(self) -> None:
+        """Check the file, convert a disparity to depth, and write the depth map."""
+        source = find_depth(self.source_folder, self.frame_id)
+        if source is None:
+            path = self.source_folder / f'{self.frame_id}.npy'
+            raise DataError(path, 'file', 'an existing .npy or .png', 'none')
+        depth = read_depth(source)
+        shape = read_image_shape(self.image)
+        if depth.shape != shape:
+            raise DataError(source, 'shape', f'{shape}, the size of {self.image}', depth.shape)
+        if self.baseline_focal is not None:
+            depth = _depth_from_disparity(depth, self.baseline_focal)
+        _store_depth(self.output, depth, source)
+
+
+@dataclass(frozen=True)
+class PseudoLidarTask:
+    """A point cloud in the lidar frame from a depth map.
+
+    ``motions`` is None, or (N, 4, 4) from this frame's lidar to that of every sample that may use
+    the frame: then only points inside one of those samples' grids are kept.
+    """
+
+    sequence: str
+    frame_id: str
+    image: Path
+    depth_folder: Path
+    output: Path
+    projection: np.ndarray
+    lidar2cam: np.ndarray
+    max_height: float
+    grid: VoxelGrid
+    motions: np.ndarray | None
+
+    def is_finished(self) -> bool:
+        """Whether a cloud of whole points is there (how many is not known beforehand)."""
+        size = self.output.stat().st_size if self.output.is_file() else 0
+        return size > 0 and size % 16 == 0
+
+    def make(self) -> None:
+        """Lift the depth map and write the points as x, y, z, 1."""
+        source = find_depth(self.depth_folder, self.frame_id)
+        if source is None:
+            path = self.depth_folder / f'{self.frame_id}.npy'
+            raise DataError(path, 'file', 'a depth map', 'none', 'Run the step depth first')
+        depth = read_depth(source)
+        shape = read_image_shape(self.image)
+        if depth.shape != shape:
+            raise DataError(source, 'shape', f'{shape}, the size of {self.image}', depth.shape)
+        points = depth_to_points(
+            torch.from_numpy(depth),
+            torch.from_numpy(self.projection),
+            invert_rigid(torch.from_numpy(self.lidar2cam)),
+            max_z=self.max_height,
+        )
+        if self.motions is not None:
+            points = points[self._can_matter(points)]
+        if len(points) == 0:
+            raise DataError(source, 'depth', 'a point in front of the car', 'none')
+        write_velodyne(self.output, points.to(torch.float32).numpy())
+
+    def _can_matter(self, points: torch.Tensor) -> torch.Tensor:
+        order = [self.grid.axes.index(name) for name in ('x', 'y', 'z')]
+        size = torch.tensor(self.grid.voxel_size, dtype=points.dtype)[order]
+        # A voxel more on every side: rounding later must not change what is inside.
+        lower = torch.tensor(self.grid.origin, dtype=points.dtype)[order] - size
+        upper = torch.tensor(self.grid.upper, dtype=points.dtype)[order] + size
+        inside = torch.zeros(len(points), dtype=torch.bool)
+        for motion in torch.from_numpy(self.motions):
+            moved = points @ motion[:3, :3].mT + motion[:3, 3]
+            inside |= ((moved > lower) & (moved < upper)).all(1)
+        return inside

@@ -1,0 +1,108 @@
+"""How the files of a folder were made: results of two settings are never mixed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmssc.errors import DataError
+from mmssc.fileio import atomic_write
+from mmssc.formats.files import read_text
+
+from .frame_jobs import remove_temporary_files
+
+__all__ = ['RECIPE_NAME', 'claim_folder', 'find_results', 'read_recipe', 'replace_if_changed']
+
+RECIPE_NAME = 'recipe.json'
+
+
+def read_recipe(folder: Path) -> dict[str, Any] | None:
+    """The settings the files of ``folder`` were made with, None if they came from elsewhere.
+
+    Raises:
+        DataError: The file is there and is no JSON object.
+    """
+    path = folder / RECIPE_NAME
+    if not path.exists():
+        return None
+    try:
+        recipe = json.loads(read_text(path))
+    except ValueError as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(path, 'content', 'a JSON object', error) from error
+    if not isinstance(recipe, dict):
+        raise DataError(path, 'content', 'a JSON object', type(recipe).__name__)
+    return recipe
+
+
+def _difference(settings: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if other.get(key) != value}
+
+
+def find_results(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Finished files of a folder (which need not exist) with one of these endings."""
+    paths = (path for suffix in suffixes for path in folder.glob(f'*{suffix}'))
+    return [path for path in paths if path.name[0] != '.']
+
+
+def claim_folder(
+    folder: Path, recipe: Mapping[str, Any], suffixes: Sequence[str], overwrite: bool = False
+) -> bool:
+    """Make ``folder`` ready for results made with ``recipe``.
+
+    Removes unfinished files of a killed run and, with ``overwrite``, every result of an earlier
+    run (first, so that an interrupted run can simply be started again without it).
+
+    Args:
+        folder: One step's results of one sequence.
+        recipe: Settings that decide the content, plain JSON values.
+        suffixes: File name endings of results.
+        overwrite: Make results again that were made by this library.
+
+    Returns:
+        False when the folder holds results without a recipe: the user's own, left untouched.
+
+    Raises:
+        DataError: The folder holds results of other settings, and ``overwrite`` is off.
+    """
+    remove_temporary_files(folder)
+    results = find_results(folder, suffixes)
+    before = read_recipe(folder)
+    if before is None and results:
+        return False
+    recipe = json.loads(json.dumps(recipe))
+    if overwrite:
+        for path in results:
+            path.unlink()
+    elif before is not None and results and before != recipe:
+        wanted, found = _difference(recipe, before), _difference(before, recipe)
+        hint = 'Run with --overwrite to make the files of this folder again'
+        raise DataError(folder / RECIPE_NAME, 'settings', wanted, found, hint)
+    if before != recipe:
+        with atomic_write(folder / RECIPE_NAME, 'w') as file:
+            json.dump(recipe, file, indent=1)
+    return True
+
+
+def replace_if_changed(path: Path, write: Callable[[Path], None]) -> bool:
+    """Write a file anew, unless it has this content already.
+
+    Args:
+        path: The file.
+        write: Writes the content to the path that it is given.
+
+    Returns:
+        Whether the file changed.
+    """
+    remove_temporary_files(path.parent)
+    before = path.read_bytes() if path.is_file() else None
+    draft = path.with_name(f'.{path.name}.draft.tmp')
+    write(draft)
+    if draft.read_bytes() == before:
+        draft.unlink()
+        return False
+    draft.replace(path)
+    return True

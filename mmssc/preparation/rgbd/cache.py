@@ -1,0 +1,169 @@
+"""From info lists of NYU, in whatever layout, to one compact cache and the lists that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.utils import ProgressBar
+
+from mmssc.datasets.rgbd_list import (
+    SHARED,
+    Frame,
+    FrameFile,
+    FrameList,
+    camera_matrix,
+    read_frame_list,
+    write_frame_list,
+)
+from mmssc.errors import DataError
+from mmssc.formats.rgbd_cache import CACHED_NAMES, write_frame_cache
+from mmssc.formats.rgbd_frame import FrameSpec, read_frame_file
+from mmssc.geometry import fit_camera_pose
+from mmssc.structures import VoxelGrid
+
+__all__ = ['CACHE_NAME', 'cache_frames', 'place_camera']
+
+CACHE_NAME = 'frames.npz'
+# SSCNet's boxes begin 5 cm below the floor.
+_BELOW_FLOOR = 0.05
+_LABEL_KEYS = ('gt_voxels', 'label_weight')
+
+
+def cache_frames(
+    lists: Mapping[str, str | PathLike[str]],
+    out: str | PathLike[str],
+    num_classes: int,
+    source: str = 'nyu',
+    label_source: str = 'nyu',
+    segmentation: str | None = None,
+) -> dict[str, FrameList]:
+    """Write ``CACHE_NAME`` and one info list per split.
+
+    A frame whose list tells no pose gets one that is fitted to its mapping
+    (:func:`~mmssc.geometry.fit_camera_pose`) and a grid that is placed accordingly.
+
+    Args:
+        lists: Name of the new list -> info list to read; paths in it are relative to its folder.
+        out: Folder to write to.
+        num_classes: Classes with the empty one.
+        source: Depth that TSDF and mapping come from.
+        label_source: Labels and weights.
+        segmentation: Path template of a 2D segmentation (``seg13/{frame_id}.png``), relative to
+            the folder of the lists; None: what the lists name, if anything.
+
+    Returns:
+        Name -> the list that was written.
+
+    Raises:
+        DataError: A file is missing or wrong, or no pose explains the mapping of a frame.
+    """
+    splits = {name: read_frame_list(path) for name, path in lists.items()}
+    folders = {name: Path(path).parent for name, path in lists.items()}
+    placed: dict[str, list[Frame]] = {name: [] for name in splits}
+    bar = ProgressBar(sum(len(frames.frames) for frames in splits.values()))
+
+    def frames() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+        for name, split in splits.items():
+            table = _files(split, source, label_source, segmentation)
+            spec = FrameSpec(split.voxel_grid, split.image_size, num_classes)
+            for frame in split.frames:
+                arrays = {}
+                for key, file in table.items():
+                    path = folders[name] / file.of(frame.frame_id)
+                    arrays.update(read_frame_file(path, file.format, [key], spec))
+                placed[name].append(_with_pose(frame, arrays, split, source))
+                yield frame.frame_id, arrays
+                bar.update()
+
+    for name, split in splits.items():
+        for wanted in (source, label_source):
+            if wanted not in split.files:
+                found = sorted(set(split.files) - {SHARED})
+                raise DataError(lists[name], f'source {wanted!r}', 'files of it', f'only {found}')
+    out = Path(out)
+    write_frame_cache(out / CACHE_NAME, frames())
+    lists_out = {}
+    for name, split in splits.items():
+        keys = _files(split, source, label_source, segmentation)
+        lists_out[name] = replace(
+            split, frames=placed[name], files=_cached_files(keys, source, label_source)
+        )
+        write_frame_list(out / f'{name}.json', lists_out[name])
+    return lists_out
+
+
+def _files(
+    split: FrameList, source: str, label_source: str, segmentation: str | None
+) -> dict[str, FrameFile]:
+    """Key -> file, of the keys that a cache holds."""
+    table = dict(split.files.get(SHARED, {}))
+    for name in (source, label_source):
+        for key, file in split.files[name].items():
+            if (key in _LABEL_KEYS) == (name == label_source) or source == label_source:
+                table[key] = file
+    if segmentation is not None:
+        table['segmentation'] = FrameFile(segmentation, 'ids')
+    return {key: file for key, file in table.items() if key in CACHED_NAMES}
+
+
+def _cached_files(
+    keys: Mapping[str, FrameFile], source: str, label_source: str
+) -> dict[str, dict[str, FrameFile]]:
+    file = FrameFile(f'{CACHE_NAME}/{{frame_id}}', 'cached')
+    files: dict[str, dict[str, FrameFile]] = {SHARED: {}, source: {}, label_source: {}}
+    for key in keys:
+        owner = label_source if key in _LABEL_KEYS else source
+        files[SHARED if key == 'segmentation' else owner][key] = file
+    return files
+
+
+def _with_pose(
+    frame: Frame, arrays: Mapping[str, np.ndarray], split: FrameList, source: str
+) -> Frame:
+    if frame.cam2world is not None or source not in split.cameras:
+        return replace(frame, missing=frozenset())
+    try:
+        origin, cam2world = place_camera(
+            arrays['voxel_to_pixel'], split.image_size, split.cameras[source], split.voxel_grid
+        )
+    except DataError as error:
+        field = f'frame {frame.frame_id}, {error.field}'
+        raise DataError(error.file, field, error.expected, error.found, error.hint) from error
+    return replace(frame, missing=frozenset(), origin=origin, cam2world=cam2world)
+
+
+def place_camera(
+    voxel_to_pixel: np.ndarray,
+    image_size: tuple[int, int],
+    camera: tuple[float, float, float, float],
+    grid: VoxelGrid,
+) -> tuple[tuple[float, float, float], np.ndarray]:
+    """Origin of the grid and pose of the camera in SSCNet's world, from the mapping alone.
+
+    World: z up, floor at 0, camera at x = y = 0; the box begins 5 cm below the floor.
+
+    Args:
+        voxel_to_pixel: (X, Y, Z), -1 = none.
+        image_size: (height, width).
+        camera: fx, fy, cx, cy.
+        grid: Its origin does not matter.
+
+    Returns:
+        Origin in the order of the grid's axes, metres; (4, 4) float64 camera to world.
+
+    Raises:
+        DataError: See :func:`~mmssc.geometry.fit_camera_pose`.
+    """
+    local = replace(grid, origin=(0.0, 0.0, 0.0))
+    matrix = torch.from_numpy(camera_matrix(camera))
+    fit = fit_camera_pose(torch.from_numpy(voxel_to_pixel), image_size, matrix, local)
+    pose = fit.cam2grid.numpy().copy()
+    low = dict(x=-pose[0, 3], y=-pose[1, 3], z=-_BELOW_FLOOR)
+    pose[:3, 3] += [low[axis] for axis in 'xyz']
+    first, second, third = (float(low[axis]) for axis in grid.axes)
+    return (first, second, third), pose

@@ -1,0 +1,258 @@
+"""The converter of NYU and NYUCAD."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mmssc.datasets.nyu import NYUDataset
+from mmssc.datasets.rgbd_list import FrameList, write_frame_list
+from mmssc.errors import DataError
+from mmssc.formats.rgbd_frame import FrameSpec
+from mmssc.formats.sscnet import NYU_CAMERAS, NYU_IMAGE_SIZE
+from mmssc.preparation.driving.command import add_work_options, run_converter
+from mmssc.preparation.folder_settings import claim_folder, replace_if_changed
+from mmssc.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
+from mmssc.structures import VoxelGrid
+
+from .layouts import RAW_SOURCES, SPLITS, FrameTree, RawFrame, prepared_path
+from .published_figures import check_tasks, read_figures
+from .tasks import DEPTH_READERS, FrameSettings, PreparedTask, TorchSSCTask
+
+__all__ = ['add_volume_options', 'claim_results', 'parse_camera', 'prepare_nyu', 'spec_of']
+
+Camera = tuple[float, float, float, float]
+# Kind of raw depth image -> format of the info list.
+_DEPTH_FORMATS = dict(nyu='nyu_depth', mm='depth_mm')
+_TORCHSSC_FOLDERS = ('TSDF', 'Mapping', 'Label', 'sketch3D')
+
+
+def parse_camera(text: str) -> str | Camera:
+    """``nyu``, ``nyucad``, or ``fx,fy,cx,cy`` in pixels."""
+    if text in NYU_CAMERAS:
+        return text
+    try:
+        fx, fy, cx, cy = (float(part) for part in text.split(','))
+    except ValueError:
+        names = ', '.join(NYU_CAMERAS)
+        raise argparse.ArgumentTypeError(f'{text!r} is not {names} or fx,fy,cx,cy') from None
+    return fx, fy, cx, cy
+
+
+def scaled_camera(camera: str | Camera, image_size: Sequence[int]) -> Camera:
+    """A camera given by name belongs to 480 x 640 pixels and is scaled to the image."""
+    if not isinstance(camera, str):
+        return camera
+    down, across = (new / old for new, old in zip(image_size, NYU_IMAGE_SIZE))
+    fx, fy, cx, cy = NYU_CAMERAS[camera]
+    return fx * across, fy * down, cx * across, cy * down
+
+
+def add_volume_options(
+    parser: argparse.ArgumentParser, image_size: tuple[int, int] | None = NYU_IMAGE_SIZE
+) -> None:
+    """Options of the grid, the image and the TSDF."""
+    grid = NYUDataset.METAINFO['voxel_grid']
+    add = parser.add_argument_group('volumes').add_argument
+    text = 'pixels, height and width'
+    add('--image-size', nargs=2, type=int, default=image_size, metavar=('H', 'W'), help=text)
+    text = 'voxels of the network along world x, z (up), y'
+    add(
+        '--grid-shape', nargs=3, type=int, default=grid['shape'], metavar=('X', 'Z', 'Y'), help=text
+    )
+    text = 'edge of such a voxel, metres'
+    add('--voxel-size', type=float, default=grid['voxel_size'][0], help=text)
+    text = 'voxels that TSDF and labels are computed with, along an edge of one of the network'
+    add('--fine-factor', type=int, default=4, help=text)
+    add('--truncation', type=float, default=0.24, help='of the TSDF, metres')
+    text = 'depth that the TSDF takes into account, metres'
+    add(
+        '--depth-limits',
+        nargs=2,
+        type=float,
+        default=(0.5, 8.0),
+        metavar=('LOW', 'HIGH'),
+        help=text,
+    )
+    text = 'also write the TSDF of the fine grid (240 x 144 x 240; 1 to 2 MB a frame)'
+    add('--fine', action='store_true', help=text)
+
+
+def spec_of(arguments: argparse.Namespace) -> FrameSpec:
+    """Grid, image size and classes of a command line."""
+    grid = NYUDataset.METAINFO['voxel_grid']
+    size = (arguments.voxel_size,) * 3
+    volume = VoxelGrid(grid['origin'], size, arguments.grid_shape, grid['axes'], grid['frame'])
+    classes = len(NYUDataset.METAINFO['classes'])
+    return FrameSpec(volume, tuple(arguments.image_size), classes, arguments.fine_factor)  # type: ignore[arg-type]
+
+
+def build_parser(description: str) -> argparse.ArgumentParser:
+    """The options of the converter."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add('root', type=Path, help='folder of the raw or distributed files')
+    add('--out', type=Path, help='folder for the results (the data root), if not ROOT')
+    text = 'convert nothing: only write the info lists of what is there, in whatever layout'
+    add('--list-only', action='store_true', help=text)
+    text = 'depth to convert (default: all that is there)'
+    add('--sources', nargs='+', choices=list(RAW_SOURCES), help=text)
+    text = 'our files, one a frame, or the folders that 3D-Sketch, CleanerS and AMMNet read'
+    add('--layout', choices=('prepared', 'torchssc'), default='prepared', help=text)
+    text = 'a file of figures to check every frame against, such as nyu_frames.csv'
+    add('--verify', type=Path, metavar='CSV', help=text)
+    add('--verify-source', default='nyu', help='what --verify checks')
+    add_work_options(parser)
+    add = parser.add_argument_group('files').add_argument
+    names = '|'.join(NYU_CAMERAS)
+    for option, name in (('--camera', 'nyu'), ('--cad-camera', 'nyucad')):
+        text = f'camera of the depth of {name}: pixels of this image size, or a name (scaled to it)'
+        metavar = f'{names}|FX,FY,CX,CY'
+        add(option, type=parse_camera, default=name, metavar=metavar, help=text)
+    text = 'bits rotated by 3 as SSCNet writes them, or plain millimetres'
+    add('--depth-kind', choices=list(DEPTH_READERS), default='nyu', help=text)
+    text = 'a block of voxels half empty and half unknown is: empty (3D-Sketch) or ignore (DDRNet)'
+    add('--tie', choices=('empty', 'ignore'), default='empty', help=text)
+    add_volume_options(parser)
+    return parser
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, FrameSettings]:
+    spec = spec_of(arguments)
+    cameras = dict(nyu=arguments.camera, nyucad=arguments.cad_camera)
+    return {
+        source: FrameSettings(
+            spec,
+            scaled_camera(camera, spec.image_size),
+            arguments.depth_kind,
+            arguments.tie,
+            arguments.truncation,
+            tuple(arguments.depth_limits),  # type: ignore[arg-type]
+        )
+        for source, camera in cameras.items()
+    }
+
+
+def claim_results(folder: Path, recipe: Mapping[str, Any], overwrite: bool) -> None:
+    """Make a folder ready for results; files that others made are never touched.
+
+    Raises:
+        DataError: There are files of another origin or of other settings.
+    """
+    if not claim_folder(folder, recipe, ('.npz', '.npy'), overwrite):
+        raise DataError(
+            folder, 'files', 'none, or some made by this command', 'files of another origin',
+            'Give another --out, or --list-only to read them as they are',
+        )  # fmt: skip
+
+
+def _tasks(
+    frames: Sequence[RawFrame], settings: FrameSettings, out: Path, arguments: argparse.Namespace
+) -> list[FrameTask]:
+    source = frames[0].source
+    if arguments.layout == 'torchssc':
+        folder = out if source == 'nyu' else out / source.upper()
+        for name in _TORCHSSC_FOLDERS:
+            claim_results(folder / name, settings.recipe(), arguments.overwrite)
+        return [TorchSSCTask(frame, settings, folder) for frame in frames]
+    coarse, fine = (out / prepared_path(source, is_fine) for is_fine in (False, True))
+    claim_results(coarse.parent, settings.recipe(), arguments.overwrite)
+    if arguments.fine:
+        claim_results(fine.parent, settings.recipe(), arguments.overwrite)
+    return [
+        PreparedTask(
+            frame,
+            settings,
+            coarse.with_name(f'{frame.frame_id}.npz'),
+            fine.with_name(f'{frame.frame_id}.npz') if arguments.fine else None,
+        )
+        for frame in frames
+    ]
+
+
+def _convert(
+    arguments: argparse.Namespace,
+    tree: FrameTree,
+    settings: dict[str, FrameSettings],
+    runner: FrameRunner,
+) -> list[StepReport]:
+    reports = []
+    for source in arguments.sources or RAW_SOURCES:
+        frames = [frame for split in SPLITS for frame in tree.raw_frames(source, split)]
+        if frames:
+            tasks = _tasks(frames, settings[source], tree.out, arguments)
+            reports.append(runner.run(source, tasks))
+        elif arguments.sources:
+            expected = ' or '.join(RAW_SOURCES[source])
+            raise DataError(tree.root, f'depth of {source}', expected, 'none')
+    return reports
+
+
+def _write_lists(
+    tree: FrameTree, settings: dict[str, FrameSettings]
+) -> tuple[StepReport, list[FrameList]]:
+    report, lists = StepReport('infos'), []
+    cameras = {source: setting.camera for source, setting in settings.items()}
+    # The flipped volumes of DDRNet's files were made with one camera for both.
+    cameras.update(nyu_flipped=cameras['nyucad'], nyucad_flipped=cameras['nyucad'])
+    for split in SPLITS:
+        depth_format = _DEPTH_FORMATS[settings['nyu'].depth_kind]
+        listed, remarks = tree.frame_list(split, cameras, settings['nyu'].spec, depth_format)
+        if not listed.frames:
+            report.notes.append(f'{split}: no frame with a TSDF, no info list')
+            continue
+        path = tree.out / f'nyu_infos_{split}.json'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        changed = replace_if_changed(path, partial(write_frame_list, frames=listed))
+        report.made += changed
+        report.kept += not changed
+        report.notes += remarks
+        lists.append(listed)
+    if not lists:
+        expected = 'raw depth with .bin files, or TSDF folders'
+        raise DataError(tree.root, 'frames', expected, 'none')
+    return report, lists
+
+
+def _work(arguments: argparse.Namespace) -> list[StepReport]:
+    settings = _settings(arguments)
+    reports: list[StepReport] = []
+    with FrameRunner(arguments.workers) as runner:
+        if not arguments.list_only:
+            tree = FrameTree(arguments.root, arguments.out)
+            reports += _convert(arguments, tree, settings, runner)
+            if not reports:
+                text = 'no raw depth with .bin files found: only the info lists are written'
+                reports.append(StepReport('convert', notes=[text]))
+        if any(report.failures for report in reports):
+            return [*reports, StepReport('infos', notes=['not written: see the failures'])]
+        # A new tree: the files of the old one have changed.
+        tree = FrameTree(arguments.root, arguments.out)
+        report, lists = _write_lists(tree, settings)
+        reports.append(report)
+        if arguments.verify is not None:
+            figures, source = read_figures(arguments.verify), arguments.verify_source
+            checks = [
+                task for listed in lists for task in check_tasks(listed, tree.out, source, figures)
+            ]
+            reports.append(runner.run('verify', checks))
+    return reports
+
+
+def prepare_nyu(description: str, arguments: Sequence[str] | None = None) -> int:
+    """Run the converter.
+
+    Args:
+        description: For ``--help``.
+        arguments: Command line, by default that of this process.
+
+    Returns:
+        Exit status, see :func:`mmssc.preparation.prepare`.
+    """
+    parsed = build_parser(description).parse_args(arguments)
+    return run_converter(partial(_work, parsed))

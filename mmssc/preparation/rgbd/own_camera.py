@@ -1,0 +1,276 @@
+"""Preparing the frames of any depth camera: from depth images to TSDF and mapping."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmssc.datasets.rgbd_list import (
+    SHARED,
+    Frame,
+    FrameFile,
+    FrameList,
+    camera_matrix,
+    write_frame_list,
+)
+from mmssc.errors import DataError
+from mmssc.formats.files import read_image_shape, read_matrix, read_npz
+from mmssc.formats.kitti import check_rigid
+from mmssc.formats.rgbd_frame import has_prepared
+from mmssc.geometry import level_camera, place_grid
+from mmssc.geometry.floor import tilted_camera
+from mmssc.preparation.driving.command import add_work_options, positive_number, run_converter
+from mmssc.preparation.folder_settings import replace_if_changed
+from mmssc.preparation.frame_jobs import FrameRunner, StepReport
+
+from .layouts import prepared_path
+from .nyu import add_volume_options, claim_results, spec_of
+from .tasks import DEPTH_READERS, FrameSettings, volumes_of_depth, write_volumes
+
+__all__ = ['OWN_SOURCE', 'PoseRule', 'prepare_own']
+
+#: Source name of the frames in the info list.
+OWN_SOURCE = 'own'
+_EXTRAS = ('cam2world', 'origin')
+_FRAMES_DESCRIBED = 5
+
+
+@dataclass(frozen=True)
+class PoseRule:
+    """Where the camera of each frame is, and its grid.
+
+    Args:
+        poses: Template of text files with the 4 x 4 camera-to-world matrix of each frame; the
+            world's z axis points up and its floor is z = 0.
+        height: Without poses: height of the camera over the floor, metres.
+        tilt: With ``height``: how far the camera looks below the horizon, radians. Without poses
+            and height the floor is searched in the depth image.
+        origin: World x, y, z of the grid's lower corner; None places it in front of the camera.
+    """
+
+    poses: str | None = None
+    height: float | None = None
+    tilt: float = 0.0
+    origin: tuple[float, float, float] | None = None
+
+    def pose(
+        self, frame_id: str, path: Path, depth: np.ndarray, settings: FrameSettings
+    ) -> np.ndarray:
+        """(4, 4) float32 of a frame; ``path`` is that of the depth image."""
+        if self.poses is not None:
+            file = Path(self.poses.replace('*', frame_id))
+            matrix = read_matrix(file, (4, 4))
+            check_rigid(matrix, file, 'pose')
+            return matrix.astype(np.float32)
+        if self.height is not None:
+            return tilted_camera(self.height, self.tilt).numpy()
+        try:
+            camera = torch.from_numpy(camera_matrix(settings.camera))
+            return level_camera(torch.from_numpy(depth), camera).numpy()
+        except DataError as error:
+            hint = 'Give --poses, or --height and --tilt'
+            raise DataError(path, error.field, error.expected, error.found, hint) from error
+
+    def corner(self, cam2world: np.ndarray, settings: FrameSettings) -> np.ndarray:
+        """World x, y, z of the grid's lower corner, float32."""
+        if self.origin is not None:
+            return np.float32(self.origin)
+        grid = settings.spec.grid
+        placed = place_grid(torch.from_numpy(cam2world), grid.voxel_size[0], grid.shape, grid.axes)
+        return np.float32([placed.origin[grid.axes.index(axis)] for axis in 'xyz'])
+
+
+@dataclass(frozen=True)
+class OwnFrameTask:
+    """One frame of a camera of one's own: TSDF, mapping and pose."""
+
+    frame_id: str
+    depth: Path
+    settings: FrameSettings
+    rule: PoseRule
+    depth_scale: float
+    output: Path
+    fine_output: Path | None
+    sequence: str = OWN_SOURCE
+
+    def is_finished(self) -> bool:
+        """Whether the files are there with all their arrays."""
+        fine = self.fine_output
+        return has_prepared(self.output, ('tsdf', 'voxel_to_pixel'), _EXTRAS) and (
+            fine is None or has_prepared(fine, ('tsdf_fine',))
+        )
+
+    def make(self) -> None:
+        """Write the files."""
+        settings = self.settings
+        depth = DEPTH_READERS[settings.depth_kind](self.depth, settings.spec.image_size)
+        depth = depth * np.float32(self.depth_scale)
+        cam2world = self.rule.pose(self.frame_id, self.depth, depth, settings)
+        origin = self.rule.corner(cam2world, settings)
+        arrays = volumes_of_depth(self.depth, depth, cam2world, origin, settings)
+        if not (arrays['voxel_to_pixel'] >= 0).any():
+            raise DataError(self.depth, 'depth', 'a pixel in the voxel grid', 'none',
+                            'Wrong pose, unit of the depth, or intrinsics?')  # fmt: skip
+        extras = dict(zip(_EXTRAS, (cam2world, origin)))
+        write_volumes(arrays, settings.spec, self.output, self.fine_output, extras)
+
+
+def _camera(text: str) -> tuple[float, float, float, float]:
+    """``fx,fy,cx,cy``, or a file with the 3 x 3 matrix."""
+    try:
+        fx, fy, cx, cy = (float(part) for part in text.split(','))
+    except ValueError:
+        try:
+            matrix = read_matrix(Path(text), (3, 3))
+        except DataError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        (fx, _, cx), (_, fy, cy), _ = matrix.tolist()
+    return fx, fy, cx, cy
+
+
+def build_parser(description: str) -> argparse.ArgumentParser:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add('root', type=Path, help='folder of the frames; results are written below it')
+    text = 'intrinsics of the depth image in pixels, or a text file with the 3 x 3 matrix'
+    add('--camera', type=_camera, required=True, metavar='FX,FY,CX,CY|FILE', help=text)
+    text = 'depth images below ROOT, one * for the name of the frame'
+    add('--depth', default='depth/*.png', metavar='PATTERN', help=text)
+    text = 'colour images, registered with the depth and of its size'
+    add('--color', metavar='PATTERN', help=text)
+    add('--segmentation', metavar='PATTERN', help='8-bit images of class ids, of the same size')
+    text = 'values of the depth image per metre'
+    add('--depth-scale', type=positive_number, default=1000.0, help=text)
+    add('--out', type=Path, help='folder for the results (the data root), if not ROOT')
+    add_work_options(parser)
+    add = parser.add_argument_group(
+        'pose', 'Without options the floor is searched in each depth image.'
+    ).add_argument
+    text = 'text files below ROOT: 4 x 4, camera to a world with z up and the floor at 0'
+    add('--poses', metavar='PATTERN', help=text)
+    add('--height', type=float, help='of the camera over the floor, metres')
+    add('--tilt', type=float, default=0.0, help='below the horizon, degrees; with --height')
+    text = "lower corner of every frame's grid in the world; default: in front of the camera"
+    add('--origin', nargs=3, type=float, metavar=('X', 'Y', 'Z'), help=text)
+    add_volume_options(parser, image_size=None)
+    return parser
+
+
+def _frames(root: Path, pattern: str) -> dict[str, Path]:
+    """Frame name -> depth image."""
+    folder, name = (root / pattern).parent, Path(pattern).name
+    if name.count('*') != 1 or '*' in str(folder):
+        raise DataError('command line', '--depth', 'one * in the file name', repr(pattern))
+    start, end = name.split('*')
+    paths = sorted(folder.glob(name)) if folder.is_dir() else []
+    frames = {path.name[len(start) : len(path.name) - len(end)]: path for path in paths}
+    if not frames:
+        raise DataError(folder / name, 'depth images', 'at least one', 'none')
+    return frames
+
+
+def _listed(
+    arguments: argparse.Namespace, settings: FrameSettings, tasks: Sequence[OwnFrameTask]
+) -> FrameList:
+    out, root = arguments.out or arguments.root, arguments.root
+    own = {key: prepared_path(OWN_SOURCE) for key in ('tsdf', 'voxel_to_pixel')}
+    if arguments.fine:
+        own['tsdf_fine'] = prepared_path(OWN_SOURCE, fine=True)
+    files = {OWN_SOURCE: {key: FrameFile(path, 'prepared') for key, path in own.items()}}
+    shared = {}
+    for key, pattern, kind in (
+        ('img', arguments.color, 'rgb'),
+        ('segmentation', arguments.segmentation, 'ids'),
+    ):
+        if pattern is not None:
+            path = pattern.replace('*', '{frame_id}')
+            shared[key] = FrameFile(path if out == root else str((root / path).absolute()), kind)
+    if shared:
+        files[SHARED] = shared
+    frames = []
+    for task in tasks:
+        stored = read_npz(task.output, _EXTRAS)
+        missing = frozenset(
+            f'{SHARED}/{key}'
+            for key, file in shared.items()
+            if not (out / file.of(task.frame_id)).is_file()
+        )
+        origin = settings.spec.placed_grid(stored['origin']).origin
+        frames.append(Frame(task.frame_id, missing, origin, stored['cam2world']))
+    spec = settings.spec
+    cameras = {OWN_SOURCE: settings.camera}
+    return FrameList(
+        OWN_SOURCE, OWN_SOURCE, spec.grid, spec.image_size, cameras, files, frames,
+        spec.fine_factor,
+    )  # fmt: skip
+
+
+def _work(arguments: argparse.Namespace) -> list[StepReport]:
+    root, out = arguments.root, arguments.out or arguments.root
+    depth_files = _frames(root, arguments.depth)
+    if arguments.image_size is None:
+        arguments.image_size = read_image_shape(next(iter(depth_files.values())))
+    settings = FrameSettings(
+        spec_of(arguments),
+        arguments.camera,
+        'mm',
+        truncation=arguments.truncation,
+        depth_limits=tuple(arguments.depth_limits),
+    )
+    poses = None if arguments.poses is None else str(root / arguments.poses)
+    origin = None if arguments.origin is None else tuple(arguments.origin)
+    rule = PoseRule(poses, arguments.height, math.radians(arguments.tilt), origin)
+    recipe = {
+        **settings.recipe(), 'depth_scale': arguments.depth_scale, 'poses': arguments.poses,
+        'height': rule.height, 'tilt': rule.tilt, 'origin': origin,
+    }  # fmt: skip
+    coarse, fine = (out / prepared_path(OWN_SOURCE, is_fine) for is_fine in (False, True))
+    claim_results(coarse.parent, recipe, arguments.overwrite)
+    if arguments.fine:
+        claim_results(fine.parent, recipe, arguments.overwrite)
+    tasks = [
+        OwnFrameTask(
+            frame_id,
+            path,
+            settings,
+            rule,
+            1000 / arguments.depth_scale,
+            coarse.with_name(f'{frame_id}.npz'),
+            fine.with_name(f'{frame_id}.npz') if arguments.fine else None,
+        )
+        for frame_id, path in depth_files.items()
+    ]
+    with FrameRunner(arguments.workers) as runner:
+        report = runner.run('frames', tasks)
+    infos = StepReport('infos')
+    done = [task for task in tasks if (OWN_SOURCE, task.frame_id) not in report.failures]
+    if done:
+        listed = _listed(arguments, settings, done)
+        path = out / f'{OWN_SOURCE}_infos.json'
+        changed = replace_if_changed(path, partial(write_frame_list, frames=listed))
+        infos.made, infos.kept = int(changed), int(not changed)
+        infos.notes.append(f'{path}: {len(done)} of {len(tasks)} frames')
+        infos.notes += [_describe(frame) for frame in listed.frames[:_FRAMES_DESCRIBED]]
+    return [report, infos]
+
+
+def _describe(frame: Frame) -> str:
+    pose = np.asarray(frame.cam2world)
+    tilt = math.degrees(math.asin(float(np.clip(-pose[2, 2], -1, 1))))
+    return f'{frame.frame_id}: camera {pose[2, 3]:.2f} m over the floor, {tilt:.1f} degrees down'
+
+
+def prepare_own(description: str, arguments: Sequence[str] | None = None) -> int:
+    """Run the command; arguments and exit status as :func:`.nyu_command.prepare_nyu`."""
+    parsed = build_parser(description).parse_args(arguments)
+    return run_converter(partial(_work, parsed))

@@ -1,0 +1,214 @@
+"""What is derived from one raw RGB-D frame: TSDF, mapping, labels, weight, sketch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmssc.datasets.rgbd_list import camera_matrix
+from mmssc.errors import DataError
+from mmssc.formats.rgbd_frame import FrameSpec, has_prepared, write_prepared
+from mmssc.formats.sscnet import raw_to_class, read_nyu_depth, read_plain_depth_mm, read_sscnet_bin
+from mmssc.formats.torchssc import (
+    write_torchssc_label,
+    write_torchssc_mapping,
+    write_torchssc_sketch,
+    write_torchssc_tsdf,
+)
+from mmssc.geometry import depth_volumes, label_sketch, label_weight, pool_labels
+
+from .layouts import RawFrame
+
+__all__ = [
+    'DEPTH_READERS', 'FrameSettings', 'PreparedTask', 'TorchSSCTask', 'prepare_frame',
+    'volumes_of_depth', 'write_volumes',
+]  # fmt: skip
+
+#: Name of a kind of depth image -> reader.
+DEPTH_READERS: dict[str, Callable[..., np.ndarray]] = dict(
+    nyu=read_nyu_depth, mm=read_plain_depth_mm
+)
+_TARGETS = ('gt_voxels', 'label_weight', 'gt_sketch')
+
+
+@dataclass(frozen=True)
+class FrameSettings:
+    """How the frames of a source are prepared.
+
+    Args:
+        spec: Grid (its origin comes from the frame), image size, classes, fine factor.
+        camera: fx, fy, cx, cy in pixels.
+        depth_kind: Key of :data:`DEPTH_READERS`.
+        tie: Rule of :func:`~mmssc.geometry.pool_labels` for blocks half empty, half unknown.
+        truncation: Of the TSDF, metres.
+        depth_limits: Of the TSDF, metres.
+    """
+
+    spec: FrameSpec
+    camera: tuple[float, float, float, float]
+    depth_kind: str = 'nyu'
+    tie: str = 'empty'
+    truncation: float = 0.24
+    depth_limits: tuple[float, float] = (0.5, 8.0)
+
+    def recipe(self) -> dict[str, Any]:
+        """Everything that decides the content of the files, as plain JSON values."""
+        grid = self.spec.grid.to_dict()
+        del grid['origin']
+        return dict(
+            voxel_grid=grid,
+            image_size=self.spec.image_size,
+            fine_factor=self.spec.fine_factor,
+            camera=self.camera,
+            depth_kind=self.depth_kind,
+            tie=self.tie,
+            truncation=self.truncation,
+            depth_limits=self.depth_limits,
+        )
+
+
+def prepare_frame(raw: RawFrame, settings: FrameSettings) -> dict[str, np.ndarray]:
+    """Everything that is derived from a depth image and its ``.bin``.
+
+    Args:
+        raw: The files.
+        settings: How.
+
+    Returns:
+        By key, see :func:`mmssc.formats.rgbd_frame.read_frame_file`: ``tsdf``, ``tsdf_fine``,
+        ``voxel_to_pixel``, ``gt_voxels``, ``label_weight``, ``gt_sketch``.
+
+    Raises:
+        DataError: A file is missing, damaged, or of another size than the settings say.
+    """
+    spec, factor = settings.spec, settings.spec.fine_factor
+    depth = DEPTH_READERS[settings.depth_kind](raw.depth, spec.image_size)
+    volume = read_sscnet_bin(raw.volume, spec.fine_grid.shape)
+    arrays = volumes_of_depth(raw.depth, depth, volume.cam2world, volume.origin, settings)
+    classes = torch.from_numpy(raw_to_class(volume.raw_ids))
+    labels = pool_labels(classes, factor, spec.num_classes, tie=settings.tie)
+    weight = label_weight(labels, torch.from_numpy(arrays['tsdf']))
+    targets = (labels, weight, label_sketch(labels))
+    arrays.update({key: target.numpy() for key, target in zip(_TARGETS, targets)})
+    return arrays
+
+
+def volumes_of_depth(
+    path: Path,
+    depth: np.ndarray,
+    cam2world: np.ndarray,
+    origin: np.ndarray,
+    settings: FrameSettings,
+) -> dict[str, np.ndarray]:
+    """``tsdf``, ``tsdf_fine`` and ``voxel_to_pixel`` of a depth map.
+
+    Args:
+        path: The depth image, for errors.
+        depth: (H, W) float32 metres.
+        cam2world: (4, 4).
+        origin: (3,) world x, y, z of the grid's lower corner.
+        settings: How.
+    """
+    if not (depth > 0).any():
+        raise DataError(path, 'depth', 'at least one pixel with a depth', 'none')
+    grid = settings.spec.placed_grid(origin)
+    volumes = depth_volumes(
+        torch.from_numpy(depth),
+        torch.from_numpy(camera_matrix(settings.camera)),
+        torch.from_numpy(np.ascontiguousarray(cam2world)),
+        grid,
+        settings.spec.fine_factor,
+        settings.truncation,
+        settings.depth_limits,
+    )
+    return dict(
+        tsdf=volumes.tsdf.numpy(),
+        tsdf_fine=volumes.tsdf_fine.numpy(),
+        voxel_to_pixel=volumes.voxel_to_pixel.numpy(),
+    )
+
+
+@dataclass(frozen=True)
+class _RawFrameTask:
+    """A raw frame and how it is prepared."""
+
+    raw: RawFrame
+    settings: FrameSettings
+
+    @property
+    def sequence(self) -> str:
+        """Source and split."""
+        return f'{self.raw.source} {self.raw.split}'
+
+    @property
+    def frame_id(self) -> str:
+        """Name of the frame."""
+        return self.raw.frame_id
+
+
+@dataclass(frozen=True)
+class PreparedTask(_RawFrameTask):
+    """One frame in our own layout; the fine TSDF in a file of its own, where it is wanted."""
+
+    output: Path
+    fine_output: Path | None = None
+
+    def is_finished(self) -> bool:
+        """Whether the files are there with all their arrays."""
+        fine = self.fine_output
+        return has_prepared(self.output, ('tsdf', 'voxel_to_pixel', *_TARGETS)) and (
+            fine is None or has_prepared(fine, ('tsdf_fine',))
+        )
+
+    def make(self) -> None:
+        """Write the files."""
+        arrays = prepare_frame(self.raw, self.settings)
+        write_volumes(arrays, self.settings.spec, self.output, self.fine_output)
+
+
+def write_volumes(
+    arrays: Mapping[str, np.ndarray],
+    spec: FrameSpec,
+    output: Path,
+    fine_output: Path | None,
+    extras: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write a frame: everything but the fine TSDF last, which marks it as complete."""
+    if fine_output is not None:
+        write_prepared(fine_output, dict(tsdf_fine=arrays['tsdf_fine']), spec)
+    coarse = {key: array for key, array in arrays.items() if key != 'tsdf_fine'}
+    write_prepared(output, coarse, spec, extras)
+
+
+@dataclass(frozen=True)
+class TorchSSCTask(_RawFrameTask):
+    """One frame in the folders that 3D-Sketch, CleanerS and AMMNet read."""
+
+    folder: Path
+
+    def _paths(self) -> list[Path]:
+        """TSDF last: it marks the frame as complete."""
+        name = self.raw.frame_id
+        folders = ('Mapping', 'Label', 'sketch3D', 'TSDF')
+        suffixes = ('npz', 'npz', 'npy', 'npz')
+        return [
+            self.folder / folder / f'{name}.{suffix}' for folder, suffix in zip(folders, suffixes)
+        ]
+
+    def is_finished(self) -> bool:
+        """Whether every file is there (they are written atomically)."""
+        return all(path.is_file() and path.stat().st_size for path in self._paths())
+
+    def make(self) -> None:
+        """Write the files."""
+        arrays, spec = prepare_frame(self.raw, self.settings), self.settings.spec
+        mapping, label, sketch, tsdf = self._paths()
+        write_torchssc_mapping(mapping, arrays['voxel_to_pixel'], spec.image_size)
+        write_torchssc_label(label, arrays['gt_voxels'], spec.num_classes)
+        write_torchssc_sketch(sketch, arrays['gt_sketch'])
+        write_torchssc_tsdf(tsdf, arrays['tsdf'], arrays['label_weight'])

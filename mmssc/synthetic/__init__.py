@@ -1,0 +1,1 @@
+"""Generators of synthetic scenes: streets for driving methods, rooms for RGB-D methods."""

@@ -1,0 +1,1 @@
+"""Synthetic furnished rooms in the layouts of NYU and NYUCAD."""

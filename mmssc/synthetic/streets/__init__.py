@@ -1,0 +1,1 @@
+"""Synthetic streets in the layout of SemanticKITTI."""

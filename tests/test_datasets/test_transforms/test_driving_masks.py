@@ -1,0 +1,78 @@
+"""The voxel sets of the NYU protocol from the voxel files of a scan."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_tree import GRID
+
+from mmssc.datasets import SemanticKITTIDataset
+from mmssc.datasets.transforms import LoadVisibilityMasks, LoadVoxelLabels, PackSSCInputs
+from mmssc.errors import DataError
+from mmssc.evaluation import SSCMetric
+from mmssc.formats.kitti import write_voxel_bits
+
+
+@pytest.fixture
+def item(tree) -> dict:
+    """Sample 08/000005 with random voxel files of its scan."""
+    dataset = SemanticKITTIDataset(
+        ann_file='semantickitti_infos_val.json', data_root=str(tree), pipeline=[], test_mode=True
+    )
+    item = deepcopy(next(i for i in dataset if i['frame_id'] == '000005'))
+    random = np.random.default_rng(3)
+    for kind in ('bin', 'occluded'):
+        path = tree / f'dataset/sequences/08/voxels/000005.{kind}'
+        path.parent.mkdir(exist_ok=True)
+        write_voxel_bits(path, random.random(GRID.shape) < 0.4)
+        assert Path(item['voxel_paths'][kind]) == path
+    return LoadVoxelLabels(scales=('1_1',))(item)
+
+
+def bits(item: dict, kind: str) -> list:
+    content = Path(item['voxel_paths'][kind]).read_bytes()
+    return [byte >> (7 - n) & 1 for byte in content for n in range(8)]
+
+
+def test_masks_and_the_score_on_them(item):
+    results = LoadVisibilityMasks()(item)
+    masks = {name: mask.reshape(-1).tolist() for name, mask in results['eval_masks'].items()}
+    labels = results['gt_voxels'].reshape(-1).tolist()
+    guess = np.random.default_rng(1).integers(0, 20, GRID.shape).astype(np.uint8)
+    hits = union = 0
+    for n, (label, hit, hidden) in enumerate(
+        zip(labels, bits(item, 'bin'), bits(item, 'occluded'))
+    ):
+        seen_or_hidden = hidden or label not in (0, 255)
+        assert masks['nyu_ssc'][n] == bool(seen_or_hidden)
+        assert masks['nyu_sc'][n] == bool(seen_or_hidden and not hit)
+        if masks['nyu_sc'][n] and label != 255:
+            occupied = label > 0, guess.reshape(-1)[n] > 0
+            hits += all(occupied)
+            union += any(occupied)
+    sample = PackSSCInputs()(results)['data_samples']
+    sample.set_data(dict(pred_voxels=sample.gt_voxels.new_tensor(guess)))
+    metric = SSCMetric(protocols=('full', 'nyu'))
+    metric.dataset_meta = SemanticKITTIDataset.METAINFO
+    metric.process(None, [sample.to_dict()])
+    figures = metric.compute_metrics(metric.results)
+    assert figures['SC_IoU_nyu'] == pytest.approx(100 * hits / union, abs=0.006)
+    assert {'SSC_mIoU', 'SSC_mIoU_nyu'} <= figures.keys()
+    assert figures['SC_IoU'] != figures['SC_IoU_nyu']
+
+
+def test_samples_without_labels_and_damaged_files(item):
+    unlabelled = {key: value for key, value in item.items() if key != 'gt_voxels'}
+    assert 'eval_masks' not in LoadVisibilityMasks(optional=True)(dict(unlabelled))
+    with pytest.raises(DataError, match='08/000005: labels: .*optional=True'):
+        LoadVisibilityMasks()(dict(unlabelled))
+    path = Path(item['voxel_paths']['occluded'])
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match='000005.occluded: frame 08/000005, size: expected 256'):
+        LoadVisibilityMasks()(dict(item))
+    path.unlink()
+    with pytest.raises(DataError, match='000005.occluded: frame 08/000005, file'):
+        LoadVisibilityMasks()(dict(item))
