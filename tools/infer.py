@@ -35,8 +35,9 @@ from mmssc.apis.depth_inferencer import read_depth_image
 from mmssc.apis.model_loading import read_config
 from mmssc.engine.launch import add_cfg_options
 from mmssc.errors import DataError, MMSSCError
-from mmssc.formats.files import read_matrix, read_rgb
-from mmssc.formats.kitti import check_rigid, read_calib, read_poses, to_homogeneous
+from mmssc.formats.images import read_rgb
+from mmssc.formats.kitti import read_calib, read_poses
+from mmssc.formats.matrices import check_rigid, read_matrix, to_homogeneous
 from mmssc.visualization.panel import draw_depth
 
 # Options of the other kind of model, which would be ignored.

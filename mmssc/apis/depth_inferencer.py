@@ -12,11 +12,11 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from mmssc.datasets.rgbd_list import camera_matrix
 from mmssc.datasets.transforms import LoadPreparedFrame
 from mmssc.errors import DataError
-from mmssc.formats.files import read_npy, read_png_uint8, read_rgb
-from mmssc.formats.kitti import check_rigid
+from mmssc.formats.images import read_png_uint8, read_rgb
+from mmssc.formats.matrices import camera_matrix, check_rigid
+from mmssc.formats.numpy_arrays import read_npy
 from mmssc.formats.sscnet import read_nyu_depth, read_plain_depth_mm
 from mmssc.geometry import depth_volumes, invert_mapping, level_camera, place_grid
 from mmssc.registry import INFERENCERS, TRANSFORMS

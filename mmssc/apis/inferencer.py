@@ -22,7 +22,7 @@ from mmssc.datasets.transforms import (
 )
 from mmssc.datasets.transforms.load_driving import lift_depth
 from mmssc.errors import DataError
-from mmssc.formats.files import read_rgb
+from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne
 from mmssc.registry import INFERENCERS, TRANSFORMS
 from mmssc.structures import Camera, SSCDataSample, VoxelGrid

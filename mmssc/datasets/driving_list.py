@@ -26,7 +26,7 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.json_fields import read_json, require_array, require_field
-from mmssc.formats.kitti import check_projection, check_rigid, to_homogeneous
+from mmssc.formats.matrices import check_projection, check_rigid, to_homogeneous
 from mmssc.structures import VoxelGrid
 
 __all__ = ['FORMAT_VERSION', 'read_info_file', 'write_info_file']

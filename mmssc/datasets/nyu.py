@@ -11,10 +11,11 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmssc.errors import DataError
+from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.sscnet import RAW_TO_CLASS
 from mmssc.registry import DATASETS
 
-from .rgbd_list import SHARED, Frame, FrameFile, FrameList, camera_matrix, read_frame_list
+from .rgbd_list import SHARED, Frame, FrameFile, FrameList, read_frame_list
 
 __all__ = ['NYUDataset']
 

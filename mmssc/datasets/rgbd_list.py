@@ -33,13 +33,13 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.json_fields import read_json, require_array, require_field
-from mmssc.formats.kitti import check_rigid
+from mmssc.formats.matrices import check_rigid
 from mmssc.formats.rgbd_frame import FINE_FACTOR, FORMATS
 from mmssc.structures import VoxelGrid
 
 __all__ = [
-    'FRAME_LIST_VERSION', 'Frame', 'FrameFile', 'FrameList', 'SHARED', 'camera_matrix',
-    'read_frame_list', 'write_frame_list',
+    'FRAME_LIST_VERSION', 'Frame', 'FrameFile', 'FrameList', 'SHARED', 'read_frame_list',
+    'write_frame_list',
 ]  # fmt: skip
 
 FRAME_LIST_VERSION = 1
@@ -107,12 +107,6 @@ class FrameList:
         """The grid of a frame: that of the list, where the frame places it."""
         origin = frame.origin
         return self.voxel_grid if origin is None else replace(self.voxel_grid, origin=origin)
-
-
-def camera_matrix(camera: Sequence[float]) -> np.ndarray:
-    """(3, 3) float64 intrinsics of ``fx, fy, cx, cy`` (pixels)."""
-    fx, fy, cx, cy = camera
-    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float64)
 
 
 def read_frame_list(path: str | PathLike[str], hint: str | None = None) -> FrameList:

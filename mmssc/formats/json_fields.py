@@ -11,7 +11,7 @@ import numpy as np
 
 from mmssc.errors import DataError
 
-from .files import read_text
+from .regular_files import read_text
 
 __all__ = ['number_array', 'read_json', 'require_array', 'require_field']
 

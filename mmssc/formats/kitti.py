@@ -18,48 +18,21 @@ from PIL import Image
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
-from .files import read_bytes, read_npy, read_png_uint16, read_text, write_npy
+from .images import read_png_uint16
+from .matrices import check_projection, check_rigid, to_homogeneous
+from .numpy_arrays import read_npy, write_npy
+from .regular_files import read_bytes, read_text
 
 __all__ = [
-    'read_calib', 'write_calib', 'read_poses', 'write_poses', 'read_indexed_poses',
-    'write_indexed_poses', 'read_voxel_bits', 'write_voxel_bits', 'read_raw_labels',
-    'write_raw_labels', 'read_velodyne', 'write_velodyne', 'read_voxel_labels',
-    'write_voxel_labels', 'read_depth', 'write_depth', 'check_rigid', 'to_homogeneous',
+    'read_calib', 'read_depth', 'read_indexed_poses', 'read_poses', 'read_raw_labels',
+    'read_velodyne', 'read_voxel_bits', 'read_voxel_labels', 'write_calib', 'write_depth',
+    'write_indexed_poses', 'write_poses', 'write_raw_labels', 'write_velodyne',
+    'write_voxel_bits', 'write_voxel_labels',
 ]  # fmt: skip
 
 Shape = Sequence[int]
-# Pose files carry 6 significant digits, so rotations are orthonormal to about 1e-5.
-_RIGID_TOLERANCE = 1e-3
 # Metres per unit of a 16-bit depth image (the KITTI depth convention).
 _DEPTH_PNG_SCALE = 256.0
-
-
-def to_homogeneous(matrix: np.ndarray) -> np.ndarray:
-    """Append the row (0, 0, 0, 1): (..., 3, 4) -> (..., 4, 4) float64."""
-    matrix = np.asarray(matrix, np.float64)
-    full = np.zeros((*matrix.shape[:-2], 4, 4))
-    full[..., :3, :], full[..., 3, 3] = matrix, 1.0
-    return full
-
-
-def check_rigid(matrix: np.ndarray, file: str | PathLike[str], field: str) -> None:
-    """Refuse a (..., 3 or 4, 4) matrix whose rotation part is not a rotation.
-
-    Raises:
-        DataError: A number is not finite, or the rows are not orthonormal and right-handed.
-    """
-    matrix = np.asarray(matrix, np.float64)
-    if not np.isfinite(matrix).all():
-        raise DataError(file, field, 'finite numbers', 'NaN or infinity')
-    rotation = matrix[..., :3, :3].reshape(-1, 3, 3)
-    # Entries of a rotation are at most 1: the clip keeps the products of garbage finite.
-    rotation = np.clip(rotation, -2, 2)
-    error = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
-    bad = np.flatnonzero((error > _RIGID_TOLERANCE) | (np.linalg.det(rotation) < 0))
-    if bad.size:
-        where = f', entry {bad[0]}' if matrix.ndim > 2 else ''
-        found = rotation[bad[0]].tolist()
-        raise DataError(file, field + where, 'a rotation and a shift', found)
 
 
 def _parse_numbers(
@@ -121,18 +94,6 @@ def read_calib(
     if missing:
         raise DataError(path, 'keys', ', '.join(required), ', '.join(calib) or 'none')
     return calib
-
-
-def check_projection(matrix: np.ndarray, file: str | PathLike[str], field: str) -> None:
-    """Refuse a (3, 4) pinhole projection that has no positive focal lengths.
-
-    Raises:
-        DataError: See above, or the third row does not begin with (0, 0, 1).
-    """
-    if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
-        raise DataError(file, field, 'positive focal lengths', np.asarray(matrix).tolist())
-    if not np.array_equal(matrix[2, :3], (0, 0, 1)):
-        raise DataError(file, field, 'a third row 0 0 1', np.asarray(matrix)[2].tolist())
 
 
 def write_calib(path: str | PathLike[str], calib: Mapping[str, np.ndarray]) -> None:

@@ -1,4 +1,4 @@
-"""Opening files from outside, and what damaged archives among them raise."""
+"""Regular files from outside, as bytes or text, and what damaged archives among them raise."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
+from pathlib import Path
 from typing import IO
 
 from mmssc.errors import DataError
 
-__all__ = ['ARCHIVE_ERRORS', 'open_regular_file']
+__all__ = ['ARCHIVE_ERRORS', 'open_regular_file', 'read_bytes', 'read_ends', 'read_text']
 
 # What zipfile raises on damaged archives: it has no common base class.
 ARCHIVE_ERRORS = (
@@ -61,3 +62,54 @@ def _kind_of_file(mode: int) -> str:
         stat.S_IFCHR: 'a device', stat.S_IFBLK: 'a device',
     }  # fmt: skip
     return kinds.get(stat.S_IFMT(mode), 'something else')
+
+
+@contextmanager
+def _refusing_unreadable(path: str | PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(path, 'file', 'an existing file', 'none') from None
+    except (OSError, ValueError) as error:
+        raise DataError(path, 'file', 'a readable file', error) from error
+
+
+def read_bytes(path: str | PathLike[str]) -> bytes:
+    """The content of a file that must exist and hold something.
+
+    Raises:
+        DataError: The file is missing, unreadable, not a file, or empty.
+    """
+    with _refusing_unreadable(path):
+        content = Path(path).read_bytes()
+    if not content:
+        raise DataError(path, 'size', 'more than 0 bytes', '0 bytes')
+    return content
+
+
+def read_ends(path: str | PathLike[str], count: int = 4096) -> tuple[bytes, bytes, int]:
+    """The first and last ``count`` bytes of a file and its size, for checks that must be quick.
+
+    Raises:
+        DataError: As :func:`read_bytes`.
+    """
+    with _refusing_unreadable(path), Path(path).open('rb') as file:
+        head = file.read(count)
+        size = file.seek(0, 2)
+        file.seek(max(size - count, 0))
+        tail = file.read(count)
+    if not size:
+        raise DataError(path, 'size', 'more than 0 bytes', '0 bytes')
+    return head, tail, size
+
+
+def read_text(path: str | PathLike[str]) -> str:
+    """The content of an ASCII or UTF-8 text file.
+
+    Raises:
+        DataError: As :func:`read_bytes`, or the file is not text.
+    """
+    try:
+        return read_bytes(path).decode('utf-8')
+    except UnicodeDecodeError as error:
+        raise DataError(path, 'encoding', 'UTF-8 text', error) from error

@@ -23,7 +23,7 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
-from .files import NpzArchive, write_npz_member
+from .numpy_arrays import NpzArchive, write_npz_member
 from .volumes import check_labels, check_volume, check_whole_numbers
 
 __all__ = ['CACHED_NAMES', 'read_cached', 'write_frame_cache']

@@ -23,7 +23,8 @@ from mmssc.formats import torchssc as torchssc
 from mmssc.geometry import label_sketch, label_weight, pool_tsdf, voxel_pixel_mapping
 from mmssc.structures import VoxelGrid
 
-from .files import read_npz, read_png_uint8, read_rgb, write_npz
+from .images import read_png_uint8, read_rgb
+from .numpy_arrays import read_npz, write_npz
 from .rgbd_cache import CACHED_NAMES, read_cached
 from .sscnet import read_nyu_depth, read_plain_depth_mm
 from .volumes import check_labels, check_tsdf, check_volume, check_whole_numbers

@@ -19,8 +19,9 @@ from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.structures import VoxelGrid
 
-from .files import read_bytes, read_ends, read_png_uint16
-from .kitti import check_rigid
+from .images import read_png_uint16
+from .matrices import check_rigid
+from .regular_files import read_bytes, read_ends
 
 __all__ = [
     'IGNORE', 'NYU_CAMERAS', 'NYU_IMAGE_SIZE', 'RAW_NAMES', 'RAW_TO_CLASS', 'SSCNET_AXES',

@@ -16,7 +16,7 @@ import numpy as np
 
 from mmssc.errors import DataError
 
-from .files import read_npy, read_npz, write_npy, write_npz
+from .numpy_arrays import read_npy, read_npz, write_npy, write_npz
 from .volumes import Shape, check_labels, check_tsdf, check_volume, check_whole_numbers
 
 __all__ = [

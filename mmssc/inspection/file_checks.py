@@ -8,8 +8,10 @@ from math import prod
 from pathlib import Path
 
 from mmssc.errors import DataError
-from mmssc.formats.files import read_ends, read_npy_shape, read_rgb
+from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
+from mmssc.formats.numpy_arrays import read_npy_shape
+from mmssc.formats.regular_files import read_ends
 
 __all__ = ['Problem', 'check_file']
 

@@ -12,7 +12,8 @@ from PIL import Image
 from mmssc.datasets.nyu import NYUDataset
 from mmssc.datasets.transforms import LoadPreparedFrame
 from mmssc.errors import DataError
-from mmssc.formats.files import read_bytes, read_npy_shape
+from mmssc.formats.numpy_arrays import read_npy_shape
+from mmssc.formats.regular_files import read_bytes
 from mmssc.formats.rgbd_frame import FrameSpec, read_frame_file
 
 from .report import TreeReport

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
-from mmssc.formats.files import read_text
+from mmssc.formats.regular_files import read_text
 
 from .frame_jobs import remove_temporary_files
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from mmssc.apis import DepthInferencer, is_depth_config
 from mmssc.errors import DataError
-from mmssc.formats.files import read_npz
+from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
 from mmssc.registry import MODELS
 

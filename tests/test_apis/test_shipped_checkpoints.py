@@ -11,7 +11,7 @@ import torch
 from mmssc.apis import DepthInferencer
 from mmssc.datasets import NYUDataset
 from mmssc.evaluation.metrics import SSCMetric
-from mmssc.formats.files import read_npz
+from mmssc.formats.numpy_arrays import read_npz
 from mmssc.geometry import depth_volumes, label_weight
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,8 @@ from PIL import Image
 
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
 from mmssc.datasets.driving_list import write_info_file
-from mmssc.formats.kitti import to_homogeneous, write_velodyne, write_voxel_labels
+from mmssc.formats.kitti import write_velodyne, write_voxel_labels
+from mmssc.formats.matrices import to_homogeneous
 from mmssc.registry import DATASETS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'datasets'

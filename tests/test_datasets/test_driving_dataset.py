@@ -7,7 +7,7 @@ from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
 from mmssc.datasets.driving_list import write_info_file
 from mmssc.datasets.sscbench_kitti360 import kitti360_calibration
 from mmssc.errors import DataError
-from mmssc.formats.kitti import to_homogeneous
+from mmssc.formats.matrices import to_homogeneous
 from mmssc.structures import VoxelGrid
 
 INFO = 'semantickitti_infos_val.json'

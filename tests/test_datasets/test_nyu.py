@@ -13,7 +13,7 @@ from mmssc.datasets import NYUDataset
 from mmssc.datasets.rgbd_list import Frame, write_frame_list
 from mmssc.datasets.transforms import LoadPreparedFrame, PackSSCInputs
 from mmssc.errors import DataError
-from mmssc.formats.files import read_npz, write_npz
+from mmssc.formats.numpy_arrays import read_npz, write_npz
 from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
 from mmssc.geometry import label_sketch
 from mmssc.models.data_preprocessors import SSCDataPreprocessor

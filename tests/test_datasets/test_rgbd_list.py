@@ -13,14 +13,9 @@ from hypothesis import strategies as st
 from tiny_nyu import CAM2WORLD, make_list
 
 from mmssc.datasets.nyu_split import official_split
-from mmssc.datasets.rgbd_list import (
-    Frame,
-    FrameFile,
-    camera_matrix,
-    read_frame_list,
-    write_frame_list,
-)
+from mmssc.datasets.rgbd_list import Frame, FrameFile, read_frame_list, write_frame_list
 from mmssc.errors import DataError
+from mmssc.formats.matrices import camera_matrix
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmssc.errors import DataError
 from mmssc.formats import kitti as kf
-from mmssc.formats.files import read_image_shape
+from mmssc.formats.images import read_image_shape
 
 SHAPE = (8, 4, 2)
 # The folder is shared by the examples of a test: each writes its own file anew.

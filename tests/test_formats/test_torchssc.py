@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mmssc.errors import DataError
 from mmssc.formats import torchssc as fmt
-from mmssc.formats.files import read_npz, write_npz
+from mmssc.formats.numpy_arrays import read_npz, write_npz
 
 SHAPE, IMAGE = (6, 4, 5), (8, 10)
 NUM = int(np.prod(SHAPE))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tiny_nyu import write_nyu_tree
 
-from mmssc.formats.files import read_npz, write_npz
+from mmssc.formats.numpy_arrays import read_npz, write_npz
 from mmssc.inspection import check_config, summarise_problems
 from mmssc.registry import DATASETS
 

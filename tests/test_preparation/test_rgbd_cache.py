@@ -14,7 +14,7 @@ from mmssc.datasets import NYUDataset
 from mmssc.datasets.rgbd_list import read_frame_list
 from mmssc.datasets.transforms import LoadPreparedFrame
 from mmssc.errors import DataError
-from mmssc.formats.files import read_npz, write_npz
+from mmssc.formats.numpy_arrays import read_npz, write_npz
 from mmssc.formats.rgbd_cache import read_cached, write_frame_cache
 from mmssc.preparation.rgbd import cache as nyu_cache
 from mmssc.preparation.rgbd.cache import cache_frames

@@ -9,7 +9,7 @@ from PIL import Image
 from test_streets import digests, recall_by_colour
 
 from mmssc.errors import DataError
-from mmssc.formats.files import read_rgb
+from mmssc.formats.images import read_rgb
 from mmssc.formats.sscnet import IGNORE, RAW_NAMES, raw_to_class, read_nyu_depth, read_sscnet_bin
 from mmssc.geometry import compute_tsdf, depth_to_voxels, place_grid
 from mmssc.structures import VoxelGrid

@@ -26,11 +26,12 @@ from nyu_trees import (
 from tool_runs import ROOT, tool_environment
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.rgbd_list import camera_matrix, read_frame_list
+from mmssc.datasets.rgbd_list import read_frame_list
 from mmssc.datasets.transforms import LoadPreparedFrame
 from mmssc.errors import DataError
 from mmssc.formats import torchssc as torchssc
-from mmssc.formats.files import write_npz
+from mmssc.formats.matrices import camera_matrix
+from mmssc.formats.numpy_arrays import write_npz
 from mmssc.formats.sscnet import raw_to_class, read_nyu_depth
 from mmssc.geometry import depth_volumes, label_sketch, label_weight, pool_labels
 from mmssc.preparation.rgbd.published_figures import frame_figures

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mmssc.errors import DataError, MMSSCError
 from mmssc.fileio import atomic_write
-from mmssc.formats.files import read_rgb
+from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne
 from mmssc.geometry.stereo import stereo_disparity
 from mmssc.preparation import SemanticKITTILayout

@@ -16,7 +16,7 @@ import numpy as np
 
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
 from mmssc.errors import DataError, MMSSCError
-from mmssc.formats.files import read_rgb
+from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
 from mmssc.structures import VoxelGrid
 from mmssc.visualization.scene import (

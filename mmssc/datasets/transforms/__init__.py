@@ -1,7 +1,7 @@
 """Transforms: every file of a sample is read here."""
 
 from .driving_flips import FlipSSCImages, FlipSSCScene
-from .driving_images import CropSSCImages
+from .driving_images import CropSSCImages, JitterSSCColors
 from .driving_masks import LoadVisibilityMasks
 from .formatting import PackSSCInputs
 from .grids import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
@@ -14,7 +14,6 @@ from .mapped_image import (
     PadMappedImage,
     ResizeMappedImage,
 )
-from .photometric import JitterSSCColors
 from .viewing_rays import AddViewVolumes
 from .volume_flips import FlipVolumes, TransposeVolumes
 from .voxel_targets import FrustumTargets, MaskVoxelRange, PoolVoxelLabels

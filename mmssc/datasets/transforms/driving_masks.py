@@ -6,12 +6,12 @@ from typing import Any
 
 from mmcv.transforms import BaseTransform
 
+from mmssc.datasets.eval_masks import visibility_masks
 from mmssc.errors import DataError
 from mmssc.formats.kitti import read_voxel_bits
 from mmssc.registry import TRANSFORMS
 
-from .load_driving import naming_frame
-from .load_rgbd import visibility_masks
+from .frame_errors import naming_frame
 
 __all__ = ['LoadVisibilityMasks']
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from os.path import exists
 from typing import Any
 
@@ -13,26 +12,14 @@ import torch
 from mmcv.transforms import BaseTransform
 
 from mmssc.errors import DataError
-from mmssc.formats.files import read_rgb
+from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
 from mmssc.geometry import depth_to_points, invert_rigid, pool_labels, transform_points
 from mmssc.registry import TRANSFORMS
 
-__all__ = [
-    'LoadSSCImages', 'LoadDepthMaps', 'LoadPseudoLidar', 'LoadVoxelLabels', 'lift_depth',
-    'naming_frame',
-]  # fmt: skip
+from .frame_errors import naming_frame
 
-
-@contextmanager
-def naming_frame(results: Mapping[str, Any], frame_id: str, hint: bool = True) -> Iterator[None]:
-    """Add the frame, and the command that makes the file, to a reader's error."""
-    try:
-        yield
-    except DataError as error:
-        field = f'frame {results["sequence"]}/{frame_id}, {error.field}'
-        command = results.get('prepare_hint') if hint else None
-        raise DataError(error.file, field, error.expected, error.found, command) from error
+__all__ = ['LoadDepthMaps', 'LoadPseudoLidar', 'LoadSSCImages', 'LoadVoxelLabels', 'lift_depth']
 
 
 @TRANSFORMS.register_module()

@@ -9,46 +9,20 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from mmssc.datasets.eval_masks import nyu_masks
 from mmssc.errors import DataError
 from mmssc.formats.rgbd_frame import FRAME_KEYS, FrameSpec, read_frame_file
 from mmssc.geometry import invert_mapping
 from mmssc.registry import TRANSFORMS
 
-from .load_driving import naming_frame
+from .frame_errors import naming_frame
 
-__all__ = ['KNOWN_KEYS', 'LoadPreparedFrame', 'nyu_masks', 'visibility_masks']
+__all__ = ['KNOWN_KEYS', 'LoadPreparedFrame']
 
 # Key -> keys of the files that it is made of.
 _DERIVED = dict(pixel_to_voxel=('voxel_to_pixel',), eval_masks=('voxel_to_pixel', 'label_weight'))
 #: What can be loaded.
 KNOWN_KEYS = (*FRAME_KEYS, 'tsdf_clean', *_DERIVED)
-
-
-def visibility_masks(candidates: np.ndarray, visible: np.ndarray) -> dict[str, np.ndarray]:
-    """The voxel sets of the NYU protocol.
-
-    Args:
-        candidates: (X, Y, Z) bool, visible surface and occluded space.
-        visible: (X, Y, Z) bool, the visible surface.
-
-    Returns:
-        ``nyu_ssc``: visible surface and occluded space, for semantics; ``nyu_sc``: occluded space
-        alone, for completion. Voxels labelled "ignore" are left to the metric.
-    """
-    return dict(nyu_ssc=candidates, nyu_sc=candidates & ~visible)
-
-
-def nyu_masks(label_weight: np.ndarray, voxel_to_pixel: np.ndarray) -> dict[str, np.ndarray]:
-    """The voxel sets of the NYU protocol, as 3D-Sketch, CleanerS and AMMNet count.
-
-    Args:
-        label_weight: (X, Y, Z) bool.
-        voxel_to_pixel: (X, Y, Z), -1 where the voxel is not on the visible surface.
-
-    Returns:
-        See :func:`visibility_masks`.
-    """
-    return visibility_masks(label_weight, voxel_to_pixel >= 0)
 
 
 @TRANSFORMS.register_module()

@@ -19,7 +19,7 @@ from mmssc.datasets.transforms import CropSSCImages, PackSSCInputs
 from mmssc.evaluation import SSCMetric
 from mmssc.evaluation.functional import count_voxels, scores_from_counts, sum_counts
 from mmssc.evaluation.submission import raw_id_table
-from mmssc.formats.kitti import to_homogeneous
+from mmssc.formats.matrices import to_homogeneous
 from mmssc.geometry import (
     depth_to_points,
     disparity_to_depth,

@@ -1,51 +1,23 @@
-"""The command line shared by the data set converters."""
+"""The command line of the driving data set converters."""
 
 from __future__ import annotations
 
 import argparse
-import math
-import os
-import signal
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmssc.errors import DataError, MMSSCError
+from mmssc.errors import DataError
+from mmssc.preparation.command_line import add_work_options, positive_integer, run_converter
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures import VoxelGrid
 
 from .layouts import SequenceLayout
 from .steps import PreparationOptions, make_depth, make_infos, make_labels, make_pseudo_lidar
 
-__all__ = ['add_work_options', 'build_parser', 'positive_number', 'prepare', 'run_converter']
+__all__ = ['build_parser', 'prepare']
 
 _STEPS = ('labels', 'depth', 'pseudo_lidar', 'infos')
-_MAX_DEFAULT_WORKERS = 8
-# Failures listed at the end; each was printed when it happened.
-_FAILURES_SHOWN = 20
-_INTERRUPTED = 130
-
-
-def _available_cores() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value} is not positive')
-    return value
-
-
-def positive_number(text: str) -> float:
-    """A finite number above 0, for options."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
-    return value
 
 
 def build_parser(layout: type[SequenceLayout], description: str) -> argparse.ArgumentParser:
@@ -78,22 +50,20 @@ def build_parser(layout: type[SequenceLayout], description: str) -> argparse.Arg
     return parser
 
 
-def add_work_options(parser: argparse.ArgumentParser) -> None:
-    """``--workers`` and ``--overwrite``."""
-    add = parser.add_argument
-    cores = min(_available_cores(), _MAX_DEFAULT_WORKERS)
-    add('--workers', type=_positive, default=cores, help='processes')
-    text = 'make again what this command made before (not files of your own)'
-    add('--overwrite', action='store_true', help=text)
-
-
 def _add_grid_options(parser: argparse.ArgumentParser, grid: Mapping[str, Any]) -> None:
     add = parser.add_argument_group('labels').add_argument
     text = 'pooling factors of the label volumes 1_1, 1_2, 1_4, 1_8'
     add('--label-factors', nargs='+', type=int, choices=(1, 2, 4, 8), default=[1, 2], help=text)
     axes = ('X', 'Y', 'Z')
     text = 'voxels of the 1_1 grid'
-    add('--grid-shape', nargs=3, type=_positive, metavar=axes, default=grid['shape'], help=text)
+    add(
+        '--grid-shape',
+        nargs=3,
+        type=positive_integer,
+        metavar=axes,
+        default=grid['shape'],
+        help=text,
+    )
     text = 'metres, one number or three'
     add('--voxel-size', nargs='+', type=float, default=grid['voxel_size'], help=text)
     text = 'lower corner of the grid, metres'
@@ -112,7 +82,7 @@ def _add_depth_options(parser: argparse.ArgumentParser) -> None:
     text = 'float32, or 16 bit in 1/256 m: smaller, up to 255.99 m'
     add('--depth-format', choices=('npy', 'png'), default='npy', help=text)
     text = 'stereo search range in pixels, a multiple of 16'
-    add('--max-disparity', type=_positive, default=128, help=text)
+    add('--max-disparity', type=positive_integer, default=128, help=text)
     text = 'stereo baseline, in place of the one in the calibration'
     add('--baseline', type=float, metavar='METRES', help=text)
 
@@ -169,28 +139,6 @@ def _run_steps(
     return reports
 
 
-def _summarise(reports: Sequence[StepReport]) -> None:
-    print(f'\n{"step":<14}{"made":>8}{"kept":>8}{"failed":>8}{"seconds":>10}')
-    for report in reports:
-        print(
-            f'{report.step:<14}{report.made:>8}{report.kept:>8}{len(report.failures):>8}'
-            f'{report.seconds:>10.1f}'
-        )
-    for report in reports:
-        for note in report.notes:
-            print(f'{report.step}: {note}')
-    for report in reports:
-        failures = list(report.failures.items())
-        for (sequence, frame), message in failures[:_FAILURES_SHOWN]:
-            print(f'error: {report.step}: {sequence}/{frame}: {message}', file=sys.stderr)
-        if len(failures) > _FAILURES_SHOWN:
-            print(f'error: {report.step}: {len(failures) - _FAILURES_SHOWN} more', file=sys.stderr)
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
-
-
 def prepare(
     layout_class: type[SequenceLayout], description: str, arguments: Sequence[str] | None = None
 ) -> int:
@@ -213,27 +161,3 @@ def prepare(
             return _run_steps(layout, options, parsed.steps, runner)
 
     return run_converter(work)
-
-
-def run_converter(work: Callable[[], list[StepReport]]) -> int:
-    """Do the work of a converter: Ctrl-C, SIGTERM and bad input end it with one line, no traceback.
-
-    Args:
-        work: Returns what was done; the summary of it is printed.
-
-    Returns:
-        Exit status, see :func:`prepare`.
-    """
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        reports = work()
-    except KeyboardInterrupt:
-        print('\nStopped. Run the same command again to go on.', file=sys.stderr)
-        return _INTERRUPTED
-    except (MMSSCError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    _summarise(reports)
-    return int(any(report.failures for report in reports))

@@ -14,7 +14,8 @@ from mmssc.datasets.driving_dataset import SSCDataset
 from mmssc.datasets.semantic_kitti import SemanticKITTIDataset
 from mmssc.datasets.sscbench_kitti360 import SSCBenchKITTI360Dataset, kitti360_calibration
 from mmssc.errors import DataError
-from mmssc.formats.kitti import read_calib, read_indexed_poses, read_poses, to_homogeneous
+from mmssc.formats.kitti import read_calib, read_indexed_poses, read_poses
+from mmssc.formats.matrices import to_homogeneous
 
 __all__ = [
     'KITTI360_BASELINE_FOCAL', 'SSCBenchKITTI360Layout', 'SemanticKITTILayout', 'SequenceLayout',

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmssc.datasets.driving_list import FORMAT_VERSION, write_info_file
 from mmssc.errors import DataError
-from mmssc.formats.files import read_npy_shape
+from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.preparation.folder_settings import (
     claim_folder,
     find_results,

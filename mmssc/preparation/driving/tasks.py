@@ -11,7 +11,7 @@ import torch
 
 from mmssc.datasets.driving_dataset import SSCDataset
 from mmssc.errors import DataError
-from mmssc.formats.files import read_image_shape, read_npy_shape, read_rgb
+from mmssc.formats.images import read_image_shape, read_rgb
 from mmssc.formats.kitti import (
     read_depth,
     read_raw_labels,
@@ -21,6 +21,7 @@ from mmssc.formats.kitti import (
     write_velodyne,
     write_voxel_labels,
 )
+from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.geometry import depth_to_points, disparity_to_depth, invert_rigid, pool_labels
 from mmssc.geometry.stereo import stereo_disparity
 from mmssc.structures import VoxelGrid

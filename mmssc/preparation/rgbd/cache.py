@@ -16,11 +16,11 @@ from mmssc.datasets.rgbd_list import (
     Frame,
     FrameFile,
     FrameList,
-    camera_matrix,
     read_frame_list,
     write_frame_list,
 )
 from mmssc.errors import DataError
+from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.rgbd_cache import CACHED_NAMES, write_frame_cache
 from mmssc.formats.rgbd_frame import FrameSpec, read_frame_file
 from mmssc.geometry import fit_camera_pose

@@ -12,7 +12,7 @@ from pathlib import Path
 from mmssc.datasets.nyu_split import official_split
 from mmssc.datasets.rgbd_list import SHARED, Frame, FrameFile, FrameList
 from mmssc.errors import DataError
-from mmssc.formats.files import read_text
+from mmssc.formats.regular_files import read_text
 from mmssc.formats.rgbd_frame import PREPARED_NAMES, FrameSpec
 from mmssc.formats.sscnet import read_sscnet_header
 

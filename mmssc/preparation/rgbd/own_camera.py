@@ -12,26 +12,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmssc.datasets.rgbd_list import (
-    SHARED,
-    Frame,
-    FrameFile,
-    FrameList,
-    camera_matrix,
-    write_frame_list,
-)
+from mmssc.datasets.rgbd_list import SHARED, Frame, FrameFile, FrameList, write_frame_list
 from mmssc.errors import DataError
-from mmssc.formats.files import read_image_shape, read_matrix, read_npz
-from mmssc.formats.kitti import check_rigid
+from mmssc.formats.images import read_image_shape
+from mmssc.formats.matrices import camera_matrix, check_rigid, read_matrix
+from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.rgbd_frame import has_prepared
 from mmssc.geometry import level_camera, place_grid
 from mmssc.geometry.floor import tilted_camera
-from mmssc.preparation.driving.command import add_work_options, positive_number, run_converter
+from mmssc.preparation.command_line import add_work_options, positive_number, run_converter
 from mmssc.preparation.folder_settings import replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 
 from .layouts import prepared_path
-from .nyu import add_volume_options, claim_results, spec_of
+from .options import add_volume_options, claim_results, spec_of
 from .tasks import DEPTH_READERS, FrameSettings, volumes_of_depth, write_volumes
 
 __all__ = ['OWN_SOURCE', 'PoseRule', 'prepare_own']

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mmssc.datasets.eval_masks import nyu_masks
 from mmssc.datasets.rgbd_list import FrameList
-from mmssc.datasets.transforms.load_rgbd import nyu_masks
 from mmssc.errors import DataError
-from mmssc.formats.files import read_text
+from mmssc.formats.regular_files import read_text
 from mmssc.formats.rgbd_frame import FrameSpec, read_frame_file
 
 __all__ = ['CheckTask', 'check_tasks', 'frame_figures', 'read_figures']

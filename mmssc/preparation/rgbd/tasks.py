@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmssc.datasets.rgbd_list import camera_matrix
 from mmssc.errors import DataError
+from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.rgbd_frame import FrameSpec, has_prepared, write_prepared
 from mmssc.formats.sscnet import raw_to_class, read_nyu_depth, read_plain_depth_mm, read_sscnet_bin
 from mmssc.formats.torchssc import (

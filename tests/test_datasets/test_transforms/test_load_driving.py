@@ -19,7 +19,7 @@ from mmssc.datasets.transforms import (
     PackSSCInputs,
 )
 from mmssc.errors import DataError
-from mmssc.formats.files import read_npy, read_rgb, write_npy
+from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import (
     read_depth,
     read_velodyne,
@@ -27,6 +27,7 @@ from mmssc.formats.kitti import (
     write_velodyne,
     write_voxel_labels,
 )
+from mmssc.formats.numpy_arrays import read_npy, write_npy
 from mmssc.geometry import pool_labels, quantize_points
 from mmssc.parity.reference_fill import integers
 from mmssc.structures import SSCDataSample, VoxelGrid

@@ -1,106 +1,27 @@
-"""Reading files from outside: a bad file is a :class:`DataError`, never another exception."""
+"""``.npy`` and ``.npz`` files from outside: a bad file is a :class:`DataError`."""
 
 from __future__ import annotations
 
 import ast
 import io
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from math import prod
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
-from .regular_files import ARCHIVE_ERRORS
+from .regular_files import ARCHIVE_ERRORS, read_bytes, read_ends
 
 __all__ = [
-    'NpzArchive', 'read_bytes', 'read_ends', 'read_image_shape', 'read_matrix', 'read_npy',
-    'read_npy_shape', 'read_npz', 'read_png_uint16', 'read_png_uint8', 'read_rgb', 'read_text',
-    'write_npy', 'write_npz', 'write_npz_member',
+    'NpzArchive', 'read_npy', 'read_npy_shape', 'read_npz', 'write_npy', 'write_npz',
+    'write_npz_member',
 ]  # fmt: skip
 
 _NPY_MAGIC = b'\x93NUMPY'
-# What Pillow raises on damaged images: it has no common base class.
-_IMAGE_ERRORS = (
-    OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error,
-    OverflowError, MemoryError, Image.DecompressionBombError,
-)  # fmt: skip
-
-
-@contextmanager
-def _refusing_unreadable(path: str | PathLike[str]) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise DataError(path, 'file', 'an existing file', 'none') from None
-    except (OSError, ValueError) as error:
-        raise DataError(path, 'file', 'a readable file', error) from error
-
-
-def read_bytes(path: str | PathLike[str]) -> bytes:
-    """The content of a file that must exist and hold something.
-
-    Raises:
-        DataError: The file is missing, unreadable, not a file, or empty.
-    """
-    with _refusing_unreadable(path):
-        content = Path(path).read_bytes()
-    if not content:
-        raise DataError(path, 'size', 'more than 0 bytes', '0 bytes')
-    return content
-
-
-def read_ends(path: str | PathLike[str], count: int = 4096) -> tuple[bytes, bytes, int]:
-    """The first and last ``count`` bytes of a file and its size, for checks that must be quick.
-
-    Raises:
-        DataError: As :func:`read_bytes`.
-    """
-    with _refusing_unreadable(path), Path(path).open('rb') as file:
-        head = file.read(count)
-        size = file.seek(0, 2)
-        file.seek(max(size - count, 0))
-        tail = file.read(count)
-    if not size:
-        raise DataError(path, 'size', 'more than 0 bytes', '0 bytes')
-    return head, tail, size
-
-
-def read_text(path: str | PathLike[str]) -> str:
-    """The content of an ASCII or UTF-8 text file.
-
-    Raises:
-        DataError: As :func:`read_bytes`, or the file is not text.
-    """
-    try:
-        return read_bytes(path).decode('utf-8')
-    except UnicodeDecodeError as error:
-        raise DataError(path, 'encoding', 'UTF-8 text', error) from error
-
-
-def read_matrix(path: str | PathLike[str], shape: tuple[int, int]) -> np.ndarray:
-    """A text file of numbers, separated by blanks or commas, as float64 of ``shape``.
-
-    Raises:
-        DataError: The file is missing, holds something else, or another number of numbers.
-    """
-    words = read_text(path).replace(',', ' ').split()
-    try:
-        numbers = np.array([float(word) for word in words])
-    except ValueError as error:
-        raise DataError(path, 'content', 'numbers', error) from error
-    if numbers.size != shape[0] * shape[1] or not np.isfinite(numbers).all():
-        expected = f'{shape[0]} x {shape[1]} finite numbers'
-        raise DataError(path, 'content', expected, f'{numbers.size} numbers')
-    return numbers.reshape(shape)
 
 
 def _parse_npy_header(
@@ -263,68 +184,3 @@ def write_npz_member(
     # A fixed time: the same arrays give the same bytes.
     member = zipfile.ZipInfo(f'{key}.npy', (1980, 1, 1, 0, 0, 0))
     archive.writestr(member, content.getbuffer(), zipfile.ZIP_DEFLATED, level)
-
-
-def _open_image(path: str | PathLike[str], modes: Sequence[str]) -> Image.Image:
-    content = read_bytes(path)
-    try:
-        # Checksums first: a flipped bit would otherwise decode to wrong pixels in silence.
-        with Image.open(io.BytesIO(content)) as image:
-            image.verify()
-        image = Image.open(io.BytesIO(content))
-        image.load()
-    except _IMAGE_ERRORS as error:
-        raise DataError(path, 'image', 'a complete image file', error) from error
-    if image.mode not in modes:
-        raise DataError(path, 'image mode', ' or '.join(modes), image.mode)
-    return image
-
-
-def read_image_shape(path: str | PathLike[str]) -> tuple[int, int]:
-    """(height, width) of an image file, from its header.
-
-    Raises:
-        DataError: The file is missing or no image.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except _IMAGE_ERRORS as error:
-        raise DataError(path, 'image', 'an image file', error) from error
-
-
-def read_rgb(path: str | PathLike[str]) -> np.ndarray:
-    """A colour (or grey, repeated) image.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-
-    Raises:
-        DataError: As :func:`read_bytes`, or the file is no complete 8-bit image.
-    """
-    image = _open_image(path, ('RGB', 'RGBA', 'L', 'P'))
-    return np.array(image.convert('RGB'))
-
-
-def read_png_uint16(path: str | PathLike[str]) -> np.ndarray:
-    """A one-channel 16-bit PNG.
-
-    Returns:
-        (H, W) uint16.
-
-    Raises:
-        DataError: As :func:`read_bytes`, or the file is no complete 16-bit grey image.
-    """
-    return np.array(_open_image(path, ('I;16', 'I;16B', 'I'))).astype(np.uint16)
-
-
-def read_png_uint8(path: str | PathLike[str]) -> np.ndarray:
-    """A one-channel 8-bit image of ids; of an image with a palette the indices.
-
-    Returns:
-        (H, W) uint8.
-
-    Raises:
-        DataError: As :func:`read_bytes`, or the file is no complete 8-bit one-channel image.
-    """
-    return np.array(_open_image(path, ('L', 'P')))

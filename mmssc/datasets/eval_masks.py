@@ -1,0 +1,34 @@
+"""The sets of voxels that a protocol scores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ['nyu_masks', 'visibility_masks']
+
+
+def visibility_masks(candidates: np.ndarray, visible: np.ndarray) -> dict[str, np.ndarray]:
+    """The voxel sets of the NYU protocol.
+
+    Args:
+        candidates: (X, Y, Z) bool, visible surface and occluded space.
+        visible: (X, Y, Z) bool, the visible surface.
+
+    Returns:
+        ``nyu_ssc``: visible surface and occluded space, for semantics; ``nyu_sc``: occluded space
+        alone, for completion. Voxels labelled "ignore" are left to the metric.
+    """
+    return dict(nyu_ssc=candidates, nyu_sc=candidates & ~visible)
+
+
+def nyu_masks(label_weight: np.ndarray, voxel_to_pixel: np.ndarray) -> dict[str, np.ndarray]:
+    """The voxel sets of the NYU protocol, as 3D-Sketch, CleanerS and AMMNet count.
+
+    Args:
+        label_weight: (X, Y, Z) bool.
+        voxel_to_pixel: (X, Y, Z), -1 where the voxel is not on the visible surface.
+
+    Returns:
+        See :func:`visibility_masks`.
+    """
+    return visibility_masks(label_weight, voxel_to_pixel >= 0)

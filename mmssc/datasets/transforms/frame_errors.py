@@ -1,0 +1,22 @@
+"""Errors of readers that name the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from mmssc.errors import DataError
+
+__all__ = ['naming_frame']
+
+
+@contextmanager
+def naming_frame(results: Mapping[str, Any], frame_id: str, hint: bool = True) -> Iterator[None]:
+    """Add the frame, and the command that makes the file, to a reader's error."""
+    try:
+        yield
+    except DataError as error:
+        field = f'frame {results["sequence"]}/{frame_id}, {error.field}'
+        command = results.get('prepare_hint') if hint else None
+        raise DataError(error.file, field, error.expected, error.found, command) from error

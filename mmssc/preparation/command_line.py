@@ -1,0 +1,98 @@
+"""The part of the command line that all converters share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mmssc.errors import MMSSCError
+from mmssc.preparation.frame_jobs import StepReport
+
+__all__ = ['add_work_options', 'positive_integer', 'positive_number', 'run_converter']
+
+_MAX_DEFAULT_WORKERS = 8
+# Failures listed at the end; each was printed when it happened.
+_FAILURES_SHOWN = 20
+_INTERRUPTED = 130
+
+
+def _available_cores() -> int:
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def positive_integer(text: str) -> int:
+    """A whole number above 0, for ``type=`` of :mod:`argparse`."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{value} is not positive')
+    return value
+
+
+def positive_number(text: str) -> float:
+    """A finite number above 0, for options."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
+    return value
+
+
+def add_work_options(parser: argparse.ArgumentParser) -> None:
+    """``--workers`` and ``--overwrite``."""
+    add = parser.add_argument
+    cores = min(_available_cores(), _MAX_DEFAULT_WORKERS)
+    add('--workers', type=positive_integer, default=cores, help='processes')
+    text = 'make again what this command made before (not files of your own)'
+    add('--overwrite', action='store_true', help=text)
+
+
+def _summarise(reports: Sequence[StepReport]) -> None:
+    print(f'\n{"step":<14}{"made":>8}{"kept":>8}{"failed":>8}{"seconds":>10}')
+    for report in reports:
+        print(
+            f'{report.step:<14}{report.made:>8}{report.kept:>8}{len(report.failures):>8}'
+            f'{report.seconds:>10.1f}'
+        )
+    for report in reports:
+        for note in report.notes:
+            print(f'{report.step}: {note}')
+    for report in reports:
+        failures = list(report.failures.items())
+        for (sequence, frame), message in failures[:_FAILURES_SHOWN]:
+            print(f'error: {report.step}: {sequence}/{frame}: {message}', file=sys.stderr)
+        if len(failures) > _FAILURES_SHOWN:
+            print(f'error: {report.step}: {len(failures) - _FAILURES_SHOWN} more', file=sys.stderr)
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def run_converter(work: Callable[[], list[StepReport]]) -> int:
+    """Do the work of a converter: Ctrl-C, SIGTERM and bad input end it with one line, no traceback.
+
+    Args:
+        work: Returns what was done; the summary of it is printed.
+
+    Returns:
+        Exit status, see :func:`prepare`.
+    """
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        reports = work()
+    except KeyboardInterrupt:
+        print('\nStopped. Run the same command again to go on.', file=sys.stderr)
+        return _INTERRUPTED
+    except (MMSSCError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    _summarise(reports)
+    return int(any(report.failures for report in reports))

@@ -1,0 +1,94 @@
+"""Options that the RGB-D converters share: volume, camera, where results go."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmssc.datasets.nyu import NYUDataset
+from mmssc.errors import DataError
+from mmssc.formats.rgbd_frame import FrameSpec
+from mmssc.formats.sscnet import NYU_CAMERAS, NYU_IMAGE_SIZE
+from mmssc.preparation.folder_settings import claim_folder
+from mmssc.structures import VoxelGrid
+
+__all__ = [
+    'Camera', 'add_volume_options', 'claim_results', 'parse_camera', 'scaled_camera', 'spec_of',
+]  # fmt: skip
+
+Camera = tuple[float, float, float, float]
+
+
+def parse_camera(text: str) -> str | Camera:
+    """``nyu``, ``nyucad``, or ``fx,fy,cx,cy`` in pixels."""
+    if text in NYU_CAMERAS:
+        return text
+    try:
+        fx, fy, cx, cy = (float(part) for part in text.split(','))
+    except ValueError:
+        names = ', '.join(NYU_CAMERAS)
+        raise argparse.ArgumentTypeError(f'{text!r} is not {names} or fx,fy,cx,cy') from None
+    return fx, fy, cx, cy
+
+
+def scaled_camera(camera: str | Camera, image_size: Sequence[int]) -> Camera:
+    """A camera given by name belongs to 480 x 640 pixels and is scaled to the image."""
+    if not isinstance(camera, str):
+        return camera
+    down, across = (new / old for new, old in zip(image_size, NYU_IMAGE_SIZE))
+    fx, fy, cx, cy = NYU_CAMERAS[camera]
+    return fx * across, fy * down, cx * across, cy * down
+
+
+def add_volume_options(
+    parser: argparse.ArgumentParser, image_size: tuple[int, int] | None = NYU_IMAGE_SIZE
+) -> None:
+    """Options of the grid, the image and the TSDF."""
+    grid = NYUDataset.METAINFO['voxel_grid']
+    add = parser.add_argument_group('volumes').add_argument
+    text = 'pixels, height and width'
+    add('--image-size', nargs=2, type=int, default=image_size, metavar=('H', 'W'), help=text)
+    text = 'voxels of the network along world x, z (up), y'
+    add(
+        '--grid-shape', nargs=3, type=int, default=grid['shape'], metavar=('X', 'Z', 'Y'), help=text
+    )
+    text = 'edge of such a voxel, metres'
+    add('--voxel-size', type=float, default=grid['voxel_size'][0], help=text)
+    text = 'voxels that TSDF and labels are computed with, along an edge of one of the network'
+    add('--fine-factor', type=int, default=4, help=text)
+    add('--truncation', type=float, default=0.24, help='of the TSDF, metres')
+    text = 'depth that the TSDF takes into account, metres'
+    add(
+        '--depth-limits',
+        nargs=2,
+        type=float,
+        default=(0.5, 8.0),
+        metavar=('LOW', 'HIGH'),
+        help=text,
+    )
+    text = 'also write the TSDF of the fine grid (240 x 144 x 240; 1 to 2 MB a frame)'
+    add('--fine', action='store_true', help=text)
+
+
+def spec_of(arguments: argparse.Namespace) -> FrameSpec:
+    """Grid, image size and classes of a command line."""
+    grid = NYUDataset.METAINFO['voxel_grid']
+    size = (arguments.voxel_size,) * 3
+    volume = VoxelGrid(grid['origin'], size, arguments.grid_shape, grid['axes'], grid['frame'])
+    classes = len(NYUDataset.METAINFO['classes'])
+    return FrameSpec(volume, tuple(arguments.image_size), classes, arguments.fine_factor)  # type: ignore[arg-type]
+
+
+def claim_results(folder: Path, recipe: Mapping[str, Any], overwrite: bool) -> None:
+    """Make a folder ready for results; files that others made are never touched.
+
+    Raises:
+        DataError: There are files of another origin or of other settings.
+    """
+    if not claim_folder(folder, recipe, ('.npz', '.npy'), overwrite):
+        raise DataError(
+            folder, 'files', 'none, or some made by this command', 'files of another origin',
+            'Give another --out, or --list-only to read them as they are',
+        )  # fmt: skip
