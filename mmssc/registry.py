@@ -27,6 +27,8 @@ from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
 from mmengine.registry import Registry
 
+from mmssc.renamed import RenamingRegistry
+
 __all__ = [
     'DATASETS', 'DATA_SAMPLERS', 'EVALUATOR', 'HOOKS', 'INFERENCERS', 'LOG_PROCESSORS', 'LOOPS',
     'METRICS', 'MODELS', 'MODEL_WRAPPERS', 'OPTIMIZERS', 'OPTIM_WRAPPERS',
@@ -36,7 +38,7 @@ __all__ = [
 
 
 def _child(parent: Registry, location: str) -> Registry:
-    return Registry(parent.name, parent=parent, scope='mmssc', locations=[location])
+    return RenamingRegistry(parent.name, parent=parent, scope='mmssc', locations=[location])
 
 
 DATASETS = _child(MMENGINE_DATASETS, 'mmssc.datasets')

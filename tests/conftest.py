@@ -12,7 +12,7 @@ import pytest
 from mmengine.registry import DefaultScope
 from tiny_tree import make_info, write_tree
 
-from mmssc.datasets.driving_list import write_info_file
+from mmssc.datasets.driving_list import write_driving_list
 
 PARITY = Path(__file__).parent / 'data' / 'parity'
 
@@ -142,5 +142,5 @@ def tree(tmp_path, tree_template) -> Path:
 @pytest.fixture
 def info_text(tmp_path, info) -> str:
     """The info file as text."""
-    write_info_file(tmp_path / 'valid.json', info)
+    write_driving_list(tmp_path / 'valid.json', info)
     return (tmp_path / 'valid.json').read_text()

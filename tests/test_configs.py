@@ -15,8 +15,8 @@ from torch import nn
 
 from mmssc.registry import DATASETS, MODELS
 from mmssc.structures import VoxelGrid
+from mmssc.testing.random_driving_sample import random_driving_sample
 from mmssc.testing.random_rgbd_sample import random_rgbd_sample
-from mmssc.testing.random_sample import random_sample
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted(
@@ -111,7 +111,7 @@ def small_street(cfg: Config, num_classes: int) -> dict:
     if 'downsample_z' in cfg.model:
         # A working volume has at least four voxels above each other.
         cfg.model.downsample_z = 1
-    return random_sample(
+    return random_driving_sample(
         VoxelGrid.build(cfg.model.voxel_grid),
         num_classes,
         image_size=(96, 320),

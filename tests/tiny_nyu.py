@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmssc.datasets.rgbd_list import Frame, FrameFile, FrameList, write_frame_list
+from mmssc.datasets.rgbd_list import Frame, FrameFile, RGBDList, write_rgbd_list
 from mmssc.formats import torchssc as torchssc
 from mmssc.formats.rgbd_frame import FrameSpec, write_prepared
 from mmssc.structures import VoxelGrid
@@ -51,13 +51,13 @@ def frame_arrays(seed: int) -> dict[str, np.ndarray]:
     )
 
 
-def make_list(frames: Sequence[Frame] | None = None) -> FrameList:
+def make_list(frames: Sequence[Frame] | None = None) -> RGBDList:
     """Prepared NYU, the same as TorchSSC's files under the name "torchssc", NYUCAD."""
     cad = {
         key: FrameFile(file.path.replace('nyu', 'nyucad'), file.format)
         for key, file in PREPARED.items()
     }
-    return FrameList(
+    return RGBDList(
         'NYU',
         'train',
         GRID,
@@ -84,4 +84,4 @@ def write_nyu_tree(root: Path) -> None:
         mapping, labels = arrays['voxel_to_pixel'], arrays['gt_voxels']
         torchssc.write_torchssc_mapping(root / f'Mapping/{frame_id}.npz', mapping, IMAGE_SIZE)
         torchssc.write_torchssc_label(root / f'Label/{frame_id}.npz', labels, 12)
-    write_frame_list(root / 'nyu_infos_train.json', make_list())
+    write_rgbd_list(root / 'nyu_infos_train.json', make_list())

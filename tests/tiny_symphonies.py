@@ -10,7 +10,7 @@ from torch import nn
 
 from mmssc.registry import MODELS
 from mmssc.structures import VoxelGrid
-from mmssc.testing.random_sample import random_sample
+from mmssc.testing.random_driving_sample import random_driving_sample
 
 BASE = Path(__file__).parents[1] / 'configs' / '_base_' / 'models' / 'symphonies.py'
 GRID = VoxelGrid(origin=(0.0, -12.8, -2.0), voxel_size=(1.6, 1.6, 0.8), shape=(16, 16, 8))
@@ -49,7 +49,7 @@ def build_tiny_symphonies(seed: int = 0, **changes) -> nn.Module:
 
 def make_sample(seed: int, grid: VoxelGrid = GRID) -> dict:
     """One item of a data set."""
-    return random_sample(grid, NUM_CLASSES, IMAGE_SIZE, points_per_frame=10, seed=seed)
+    return random_driving_sample(grid, NUM_CLASSES, IMAGE_SIZE, points_per_frame=10, seed=seed)
 
 
 def collate(model: nn.Module, *samples: dict) -> dict:

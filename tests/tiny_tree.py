@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mmssc.datasets.driving_list import write_info_file
+from mmssc.datasets.driving_list import write_driving_list
 from mmssc.formats import kitti as kf
 from mmssc.geometry import depth_to_points, invert_rigid
 from mmssc.structures import VoxelGrid
@@ -71,4 +71,4 @@ def write_tree(root: Path) -> None:
             for scale, shape in (('1_1', (16, 16, 8)), ('1_2', (8, 8, 4))):
                 labels = rng.choice(np.uint8([0, 0, 0, 255, 1, 9, 19]), shape)
                 kf.write_voxel_labels(f'{stem}_{scale}.npy', labels)
-    write_info_file(root / 'semantickitti_infos_val.json', info)
+    write_driving_list(root / 'semantickitti_infos_val.json', info)

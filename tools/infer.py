@@ -26,13 +26,13 @@ import numpy as np
 from mmssc.apis import (
     DEPTH_KINDS,
     PREDICTION_FORMATS,
-    DepthInferencer,
-    SSCInferencer,
-    is_depth_config,
+    DrivingInferencer,
+    RGBDInferencer,
+    is_rgbd_config,
     save_prediction,
 )
-from mmssc.apis.depth_inferencer import read_depth_image
 from mmssc.apis.model_loading import read_config
+from mmssc.apis.rgbd_inferencer import read_depth_image
 from mmssc.engine.launch import add_cfg_options
 from mmssc.errors import DataError, MMSSCError
 from mmssc.formats.images import read_rgb
@@ -83,7 +83,7 @@ def parse_args() -> argparse.Namespace:
     add('--batch-size', type=int, default=1, help='scenes at once')
     add_cfg_options(parser)
     args = parser.parse_args()
-    args.is_depth = Path(args.config).is_file() and is_depth_config(args.config)
+    args.is_depth = Path(args.config).is_file() and is_rgbd_config(args.config)
     for name in CAMERA_OPTIONS if args.is_depth else DEPTH_OPTIONS:
         if getattr(args, name) != parser.get_default(name):
             kind = 'a depth camera' if args.is_depth else 'images'
@@ -118,7 +118,7 @@ def read_camera(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
 
 
 def earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dict[str, Any]]:
-    """What :class:`SSCInferencer` takes, from camera poses."""
+    """What :class:`DrivingInferencer` takes, from camera poses."""
     if not args.earlier_image:
         return []
     count = len(args.earlier_image)
@@ -138,7 +138,7 @@ def earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dict
 
 
 def build_inferencer(
-    args: argparse.Namespace, kind: type[SSCInferencer] | type[DepthInferencer], **options: Any
+    args: argparse.Namespace, kind: type[DrivingInferencer] | type[RGBDInferencer], **options: Any
 ) -> Any:
     """The model, for the box that the command line asks for."""
     cfg = read_config(args.config, dict(args.cfg_options or {}))
@@ -168,7 +168,7 @@ def infer_depth(args: argparse.Namespace) -> None:
         if len(files) != count:
             raise DataError(f'--{name}', None, f'{count} files, one per depth image', len(files))
         columns.append(files)
-    inferencer = build_inferencer(args, DepthInferencer)
+    inferencer = build_inferencer(args, RGBDInferencer)
     stems = unique_stems(args.depth)
     for depth, stem, image, segmentation in zip(args.depth, stems, *columns):
         sample = inferencer(
@@ -206,7 +206,7 @@ def infer(args: argparse.Namespace) -> None:
     """
     cam2img, lidar2cam = read_camera(args)
     earlier = earlier_frames(args, lidar2cam)
-    inferencer = build_inferencer(args, SSCInferencer, crop=args.crop)
+    inferencer = build_inferencer(args, DrivingInferencer, crop=args.crop)
     stems = unique_stems(args.image)
     results = inferencer(
         args.image, cam2img, lidar2cam, depth=args.depth, points=args.points,

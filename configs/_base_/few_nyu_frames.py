@@ -10,7 +10,7 @@ few_class_weight = (
 few_grid = dict(voxel_size=0.08, shape=(60, 36, 60))
 few_pipeline = [
     dict(
-        type='LoadPreparedFrame',
+        type='LoadRGBDFrame',
         keys=['img', 'tsdf', 'voxel_to_pixel', 'gt_voxels', 'label_weight'],
     ),
     dict(type='PackSSCInputs'),

@@ -18,11 +18,11 @@ model = dict(
 inputs = ['segmentation', 'tsdf', 'voxel_to_pixel']
 targets = ['gt_voxels', 'label_weight']
 train_pipeline = [
-    dict(type='LoadPreparedFrame', keys=[*inputs, *targets]),
+    dict(type='LoadRGBDFrame', keys=[*inputs, *targets]),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadPreparedFrame', keys=[*inputs, *targets, 'eval_masks']),
+    dict(type='LoadRGBDFrame', keys=[*inputs, *targets, 'eval_masks']),
     dict(type='PackSSCInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -31,10 +31,10 @@ model = dict(
 )
 
 pipeline = [
-    dict(type='LoadSSCImages'),
-    dict(type='CropSSCImages', size=image_size),
-    dict(type='LoadPseudoLidar', crop_to_grid=True),
-    dict(type='LoadVoxelLabels', scales=('1_1', '1_2')),
+    dict(type='LoadDrivingImages'),
+    dict(type='CropDrivingImages', size=image_size),
+    dict(type='LoadDrivingPoints', crop_to_grid=True),
+    dict(type='LoadDrivingLabels', scales=('1_1', '1_2')),
     dict(type='PackSSCInputs'),
 ]
 loader = dict(num_workers=1, dataset=dict(data_root=data_root, pipeline=pipeline))

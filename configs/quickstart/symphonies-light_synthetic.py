@@ -17,7 +17,7 @@ model = dict(
     head=dict(norm_cfg=dict(type='mmssc.DistributedBN'), decoder=dict(with_cp=False)),
 )
 
-inputs = [*_base_.load_steps, dict(type='CropSSCImages', size=(96, 320))]
+inputs = [*_base_.load_steps, dict(type='CropDrivingImages', size=(96, 320))]
 train_pipeline = [*inputs, *_base_.train_steps]
 test_pipeline = [*inputs, *_base_.test_steps]
 loader = dict(num_workers=1)

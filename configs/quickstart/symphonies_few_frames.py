@@ -22,7 +22,7 @@ model = dict(
 )
 
 # As sharp as a few frames can be learnt.
-train_pipeline = [step for step in _base_.train_pipeline if step.type != 'FlipSSCScene']
+train_pipeline = [step for step in _base_.train_pipeline if step.type != 'FlipDrivingScene']
 train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(num_workers=1, dataset=dict(ann_file='semantickitti_infos_train.json'))
 test_dataloader = dict(num_workers=1)

@@ -17,7 +17,7 @@ model = dict(
     ),
 )
 
-train_pipeline = [step for step in _base_.train_pipeline if step.type != 'FlipSSCScene']
+train_pipeline = [step for step in _base_.train_pipeline if step.type != 'FlipDrivingScene']
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
 optim_wrapper = dict(optimizer=dict(lr=2e-3))

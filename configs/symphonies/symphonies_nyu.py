@@ -21,12 +21,12 @@ model = dict(
 )
 
 train_pipeline = [
-    dict(type='LoadPreparedFrame', keys=['img', 'depth', 'gt_voxels']),
+    dict(type='LoadRGBDFrame', keys=['img', 'depth', 'gt_voxels']),
     dict(type='FrustumTargets', cells=8),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadPreparedFrame', keys=['img', 'depth', 'gt_voxels'], optional=['eval_masks']),
+    dict(type='LoadRGBDFrame', keys=['img', 'depth', 'gt_voxels'], optional=['eval_masks']),
     dict(type='PackSSCInputs'),
 ]
 # Depth of another camera: its path and format='depth_mm' (16-bit PNG of millimetres).

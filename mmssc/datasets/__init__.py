@@ -1,7 +1,11 @@
 """Data sets: paths and metadata only; all reading happens in the transforms."""
 
+from typing import Any
+
+from mmssc.renamed import renamed_attribute
+
 from . import transforms
-from .driving_dataset import SSCDataset
+from .driving_dataset import DrivingDataset
 from .nyu import NYUDataset
 from .semantic_kitti import SemanticKITTIDataset
 from .sscbench_kitti360 import SSCBenchKITTI360Dataset
@@ -9,7 +13,11 @@ from .sscbench_kitti360 import SSCBenchKITTI360Dataset
 __all__ = [
     'NYUDataset',
     'SSCBenchKITTI360Dataset',
-    'SSCDataset',
+    'DrivingDataset',
     'SemanticKITTIDataset',
     'transforms',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return renamed_attribute(__name__, globals(), name)

@@ -13,13 +13,13 @@ from mmssc.datasets.label_rules import raw_to_train_labels
 from mmssc.errors import DataError
 from mmssc.registry import DATASETS
 
-from .driving_list import read_info_file
+from .driving_list import read_driving_list
 
-__all__ = ['SSCDataset']
+__all__ = ['DrivingDataset']
 
 
 @DATASETS.register_module()
-class SSCDataset(BaseDataset):
+class DrivingDataset(BaseDataset):
     """Paths, calibration and motion of every sample; all reading is left to the transforms.
 
     Each item before the pipeline holds
@@ -116,7 +116,7 @@ class SSCDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the info file and lay out every sample, sorted by sequence and frame."""
-        info = read_info_file(self.ann_file, hint=self.prepare_hint)
+        info = read_driving_list(self.ann_file, hint=self.prepare_hint)
         if not info['data_list']:
             raise DataError(
                 self.ann_file, 'data_list', 'at least one sample', 'none', self.prepare_hint

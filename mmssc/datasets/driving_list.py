@@ -29,7 +29,7 @@ from mmssc.formats.json_fields import read_json, require_array, require_field
 from mmssc.formats.matrices import check_projection, check_rigid, to_homogeneous
 from mmssc.structures import VoxelGrid
 
-__all__ = ['FORMAT_VERSION', 'read_info_file', 'write_info_file']
+__all__ = ['FORMAT_VERSION', 'read_driving_list', 'write_driving_list']
 
 FORMAT_VERSION = 1
 _SAFE_NAME = re.compile(r'[A-Za-z0-9_-]+')
@@ -103,7 +103,7 @@ def _parse_info(raw: Any, file: str) -> dict[str, Any]:
     return {'metainfo': metainfo, 'sequences': sequences, 'data_list': data_list}
 
 
-def read_info_file(path: str | PathLike[str], hint: str | None = None) -> dict[str, Any]:
+def read_driving_list(path: str | PathLike[str], hint: str | None = None) -> dict[str, Any]:
     """Read and check an info file.
 
     Args:
@@ -141,8 +141,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def write_info_file(path: str | PathLike[str], info: Mapping[str, Any]) -> None:
-    """Write an info file; what :func:`read_info_file` returns can be written again.
+def write_driving_list(path: str | PathLike[str], info: Mapping[str, Any]) -> None:
+    """Write an info file; what :func:`read_driving_list` returns can be written again.
 
     Args:
         path: The file.
@@ -150,7 +150,7 @@ def write_info_file(path: str | PathLike[str], info: Mapping[str, Any]) -> None:
             and :class:`VoxelGrid` are converted, poses may be an (N, 3 or 4, 4) array.
 
     Raises:
-        DataError: The content would not pass :func:`read_info_file`; nothing is written.
+        DataError: The content would not pass :func:`read_driving_list`; nothing is written.
     """
     plain = _plain(info)
     _parse_info(plain, str(path))

@@ -15,7 +15,7 @@ from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.sscnet import RAW_TO_CLASS
 from mmssc.registry import DATASETS
 
-from .rgbd_list import SHARED, Frame, FrameFile, FrameList, read_frame_list
+from .rgbd_list import SHARED, Frame, FrameFile, RGBDList, read_rgbd_list
 
 __all__ = ['NYUDataset']
 
@@ -37,7 +37,7 @@ class NYUDataset(BaseDataset):
     - ``image_size`` (height, width); ``fine_factor``, voxels of ``tsdf_fine`` along an edge of one
       of the grid; ``cam2img`` (3, 3) float64 of ``source``; ``lidar2cam`` (1, 4, 4) float64,
       world -> camera, where the list has the pose
-    - ``files``: key -> (path, format), for :class:`~mmssc.datasets.transforms.LoadPreparedFrame`
+    - ``files``: key -> (path, format), for :class:`~mmssc.datasets.transforms.LoadRGBDFrame`
     - ``missing``: keys whose file the frame lacks, as the list says
     - ``prepare_hint``: the command that makes the files
 
@@ -109,7 +109,7 @@ class NYUDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the info list and lay out every frame, in its order."""
-        frames = read_frame_list(self.ann_file, hint=self.prepare_hint)
+        frames = read_rgbd_list(self.ann_file, hint=self.prepare_hint)
         if frames.dataset == 'own':
             self.prepare_hint = self.prepare_hint.replace(self.CONVERTER, self.OWN_CONVERTER)
         self._check_sources(frames)
@@ -128,7 +128,7 @@ class NYUDataset(BaseDataset):
             print_log(text, 'current')
         return kept
 
-    def _check_sources(self, frames: FrameList) -> None:
+    def _check_sources(self, frames: RGBDList) -> None:
         for name in ('source', 'clean_source', 'label_source'):
             source = getattr(self, name)
             # A source whose depth image alone is there has not been prepared.
@@ -139,7 +139,7 @@ class NYUDataset(BaseDataset):
                     self.prepare_hint,
                 )  # fmt: skip
 
-    def _file_table(self, frames: FrameList) -> dict[str, tuple[str, FrameFile]]:
+    def _file_table(self, frames: RGBDList) -> dict[str, tuple[str, FrameFile]]:
         """Key -> (name in ``missing``, file)."""
         table = {}
         for source, of_labels in (
@@ -157,7 +157,7 @@ class NYUDataset(BaseDataset):
         return table
 
     def _make_item(
-        self, frames: FrameList, frame: Frame, table: Mapping[str, tuple[str, FrameFile]]
+        self, frames: RGBDList, frame: Frame, table: Mapping[str, tuple[str, FrameFile]]
     ) -> dict[str, Any]:
         item = dict(
             sequence=frames.split,

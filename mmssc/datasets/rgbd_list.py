@@ -38,11 +38,11 @@ from mmssc.formats.rgbd_frame import FINE_FACTOR, FORMATS
 from mmssc.structures import VoxelGrid
 
 __all__ = [
-    'FRAME_LIST_VERSION', 'Frame', 'FrameFile', 'FrameList', 'SHARED', 'read_frame_list',
-    'write_frame_list',
+    'RGBD_LIST_VERSION', 'Frame', 'FrameFile', 'RGBDList', 'SHARED', 'read_rgbd_list',
+    'write_rgbd_list',
 ]  # fmt: skip
 
-FRAME_LIST_VERSION = 1
+RGBD_LIST_VERSION = 1
 #: Source of files that belong to a frame and not to one of its depth images.
 SHARED = 'shared'
 _SAFE_NAME = re.compile(r'[A-Za-z0-9_-]+')
@@ -91,7 +91,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class FrameList:
+class RGBDList:
     """Content of an info list; arguments as in the module's description."""
 
     dataset: str
@@ -109,7 +109,7 @@ class FrameList:
         return self.voxel_grid if origin is None else replace(self.voxel_grid, origin=origin)
 
 
-def read_frame_list(path: str | PathLike[str], hint: str | None = None) -> FrameList:
+def read_rgbd_list(path: str | PathLike[str], hint: str | None = None) -> RGBDList:
     """Read and check an info list.
 
     Args:
@@ -125,8 +125,8 @@ def read_frame_list(path: str | PathLike[str], hint: str | None = None) -> Frame
         raise DataError(error.file, error.field, error.expected, error.found, hint) from error
 
 
-def write_frame_list(path: str | PathLike[str], frames: FrameList) -> None:
-    """Write an info list, atomically; :func:`read_frame_list` gives the same.
+def write_rgbd_list(path: str | PathLike[str], frames: RGBDList) -> None:
+    """Write an info list, atomically; :func:`read_rgbd_list` gives the same.
 
     Raises:
         DataError: The content would not read back; nothing is written.
@@ -134,7 +134,7 @@ def write_frame_list(path: str | PathLike[str], frames: FrameList) -> None:
     metainfo = dict(
         dataset=frames.dataset,
         split=frames.split,
-        format_version=FRAME_LIST_VERSION,
+        format_version=RGBD_LIST_VERSION,
         voxel_grid=frames.voxel_grid.to_dict(),
         image_size=list(frames.image_size),
         fine_factor=frames.fine_factor,
@@ -162,11 +162,11 @@ def _plain_frame(frame: Frame) -> dict[str, Any]:
     return plain
 
 
-def _parse(raw: Any, file: str) -> FrameList:
+def _parse(raw: Any, file: str) -> RGBDList:
     metainfo = require_field(raw, 'metainfo', Mapping, file, '')
     version = require_field(metainfo, 'format_version', int, file, 'metainfo')
-    if version != FRAME_LIST_VERSION:
-        raise DataError(file, 'metainfo.format_version', FRAME_LIST_VERSION, version)
+    if version != RGBD_LIST_VERSION:
+        raise DataError(file, 'metainfo.format_version', RGBD_LIST_VERSION, version)
     try:
         grid = VoxelGrid.build(require_field(metainfo, 'voxel_grid', Mapping, file, 'metainfo'))
     except (TypeError, ValueError, OverflowError) as error:
@@ -199,7 +199,7 @@ def _parse(raw: Any, file: str) -> FrameList:
         require_field(metainfo, key, str, file, 'metainfo') for key in ('split', 'dataset')
     )
     size = sides[0], sides[1]
-    return FrameList(dataset, split, grid, size, cameras, files, frames, fine_factor)
+    return RGBDList(dataset, split, grid, size, cameras, files, frames, fine_factor)
 
 
 def _parse_files(raw: Mapping, file: str) -> dict[str, dict[str, FrameFile]]:

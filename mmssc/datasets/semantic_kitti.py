@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from mmssc.registry import DATASETS
 
-from .driving_dataset import SSCDataset
+from .driving_dataset import DrivingDataset
 
 __all__ = ['SemanticKITTIDataset']
 
 
 @DATASETS.register_module()
-class SemanticKITTIDataset(SSCDataset):
+class SemanticKITTIDataset(DrivingDataset):
     """SemanticKITTI scene completion, prepared by ``tools/dataset_converters/semantic_kitti.py``.
 
     ::
@@ -23,8 +23,9 @@ class SemanticKITTIDataset(SSCDataset):
         │   └── depth/SS/FFFFFF.npy                                 float32 metres, 0 = none
         └── semantickitti_infos_{train,val,test}.json
 
-    Items and arguments: :class:`SSCDataset`. Classes, counts and ids are those of the benchmark;
-    ``class_counts`` are the voxel counts of the training split (MonoScene, arXiv 2112.00726).
+    Items and arguments: :class:`DrivingDataset`. Classes, counts and ids are those of the
+    benchmark; ``class_counts`` are the voxel counts of the training split (MonoScene, arXiv
+    2112.00726).
     """
 
     METAINFO = dict(

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmssc.registry import DATASETS
 
-from .driving_dataset import SSCDataset
+from .driving_dataset import DrivingDataset
 
 __all__ = ['SSCBenchKITTI360Dataset', 'kitti360_calibration']
 
@@ -42,7 +42,7 @@ def kitti360_calibration() -> tuple[np.ndarray, np.ndarray]:
 
 
 @DATASETS.register_module()
-class SSCBenchKITTI360Dataset(SSCDataset):
+class SSCBenchKITTI360Dataset(DrivingDataset):
     """SSCBench-KITTI-360, prepared by ``tools/dataset_converters/sscbench_kitti360.py``.
 
     ::
@@ -57,7 +57,7 @@ class SSCBenchKITTI360Dataset(SSCDataset):
 
     SEQ is ``2013_05_28_drive_00NN_sync``; frame numbers are those of SSCBench. Poses in the info
     file are vehicle (IMU) poses with the frame indices that have one. Items and arguments:
-    :class:`SSCDataset`.
+    :class:`DrivingDataset`.
     """
 
     METAINFO = dict(

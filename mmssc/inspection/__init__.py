@@ -1,9 +1,9 @@
 """The data set doctor: what is missing, superfluous, damaged or of the wrong release."""
 
 from .config_checks import check_config
+from .driving_tree_checks import check_tree, find_layout
 from .file_checks import Problem, check_file
 from .report import TreeReport, describe_frames, summarise_problems
-from .tree_checks import check_tree, find_layout
 from .voxel_release import is_shifted, shifted_agreement
 
 __all__ = [

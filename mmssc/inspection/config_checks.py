@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mmssc.datasets.driving_dataset import SSCDataset
+from mmssc.datasets.driving_dataset import DrivingDataset
 from mmssc.datasets.nyu import NYUDataset
 from mmssc.errors import DataError
 from mmssc.registry import DATASETS
 
-from .frame_checks import check_frames
 from .report import TreeReport
+from .rgbd_checks import check_frames
 
 __all__ = ['check_config']
 
@@ -23,7 +23,7 @@ def check_config(cfg: Mapping[str, Any], thorough: bool = False) -> TreeReport:
     """Check every file that training, validation and testing with a config would read.
 
     Args:
-        cfg: A config with dataloaders of :class:`SSCDataset` or :class:`NYUDataset`.
+        cfg: A config with dataloaders of :class:`DrivingDataset` or :class:`NYUDataset`.
         thorough: Read and decode every file instead of sizes, headers and ends.
     """
     report = TreeReport()
@@ -41,7 +41,7 @@ def check_config(cfg: Mapping[str, Any], thorough: bool = False) -> TreeReport:
                 count = check_frames(report, dataset, pipeline, seen_arrays, thorough)
                 report.notes.append(f'{loader}: {count} frames')
                 continue
-            if not isinstance(dataset, SSCDataset):
+            if not isinstance(dataset, DrivingDataset):
                 report.notes.append(f'{loader}: not checked, {type(dataset).__name__}')
                 continue
             items = [dataset.get_data_info(index) for index in range(len(dataset))]
@@ -72,15 +72,15 @@ def _needed_files(
     """Kind, path and shape of every file that a pipeline reads of a sample."""
     for transform in pipeline:
         name = transform['type'].rsplit('.', 1)[-1]
-        if name == 'LoadSSCImages':
+        if name == 'LoadDrivingImages':
             yield from (('image', frame['img_path'], ()) for frame in item['frames'])
-        elif name == 'LoadPseudoLidar':
+        elif name == 'LoadDrivingPoints':
             source = transform.get('source', 'pseudo_lidar')
             kind = 'depth' if source == 'depth' else 'points'
             yield from ((kind, frame[f'{source}_path'], ()) for frame in item['frames'])
-        elif name == 'LoadDepthMaps':
+        elif name == 'LoadDrivingDepth':
             yield from (('depth', frame['depth_path'], ()) for frame in item['frames'])
-        elif name == 'LoadVoxelLabels' and 'label_paths' in item:
+        elif name == 'LoadDrivingLabels' and 'label_paths' in item:
             for scale in _required_scales(transform):
                 shape = item['voxel_grid'].coarsen(int(scale[2:])).shape
                 yield 'labels', item['label_paths'][scale], shape

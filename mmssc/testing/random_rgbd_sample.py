@@ -11,7 +11,8 @@ from mmssc.geometry.depth_mapping import invert_mapping
 from mmssc.geometry.frustum import frustum_index
 from mmssc.geometry.sketch import label_sketch
 from mmssc.structures import SSCDataSample, VoxelGrid
-from mmssc.testing.random_sample import random_labels
+
+from .random_driving_sample import random_labels
 
 __all__ = ['random_rgbd_sample']
 

@@ -10,7 +10,7 @@ import torch
 from example_project import ToyScenesDataset
 from PIL import Image
 
-from mmssc.datasets.driving_list import write_info_file
+from mmssc.datasets.driving_list import write_driving_list
 from mmssc.fileio import atomic_write
 from mmssc.formats.kitti import write_depth, write_voxel_labels
 from mmssc.geometry import field_of_view_mask
@@ -95,7 +95,7 @@ def write_split(root: Path, split: str, num_scenes: int, seed: int) -> None:
         sequences=dict.fromkeys(names, sequence),
         data_list=[dict(sequence=name, frame_id='000000', labelled=True) for name in names],
     )
-    write_info_file(root / f'toy_infos_{split}.json', info)
+    write_driving_list(root / f'toy_infos_{split}.json', info)
 
 
 def main() -> None:

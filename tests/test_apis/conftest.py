@@ -12,7 +12,7 @@ from PIL import Image
 from small_scene import GRID, LIDAR2CAM, P2, make_config
 
 from mmssc.datasets import SemanticKITTIDataset
-from mmssc.datasets.driving_list import write_info_file
+from mmssc.datasets.driving_list import write_driving_list
 from mmssc.formats.kitti import write_calib, write_depth, write_poses
 from mmssc.registry import MODELS
 
@@ -64,5 +64,5 @@ def tree(scene, tmp_path_factory) -> Path:
         sequences={'08': sequence},
         data_list=[dict(sequence='08', frame_id='000002', labelled=False)],
     )
-    write_info_file(root / 'semantickitti_infos_val.json', info)
+    write_driving_list(root / 'semantickitti_infos_val.json', info)
     return root

@@ -35,10 +35,10 @@ def make_config() -> Config:
     dataset = cfg.test_dataloader.dataset
     dataset.frame_offsets = OFFSETS
     dataset.pipeline = [
-        dict(type='LoadSSCImages'),
-        dict(type='CropSSCImages', size=SIZE),
-        dict(type='LoadPseudoLidar', source='depth', crop_to_grid=True),
-        dict(type='LoadVoxelLabels', scales=('1_1',), optional=True),
+        dict(type='LoadDrivingImages'),
+        dict(type='CropDrivingImages', size=SIZE),
+        dict(type='LoadDrivingPoints', source='depth', crop_to_grid=True),
+        dict(type='LoadDrivingLabels', scales=('1_1',), optional=True),
         dict(type='PackSSCInputs'),
     ]
     return cfg

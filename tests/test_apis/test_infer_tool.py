@@ -12,7 +12,7 @@ import pytest
 import torch
 from small_scene import LIDAR2CAM, P2, ROOT
 
-from mmssc.apis import PREDICTION_FORMATS, SSCInferencer, save_prediction
+from mmssc.apis import PREDICTION_FORMATS, DrivingInferencer, save_prediction
 from mmssc.errors import DataError
 from mmssc.structures import SSCDataSample
 
@@ -67,7 +67,7 @@ def test_temporal_scene_to_every_format(arguments, tree, small_config, checkpoin
              frame2ref=np.linalg.inv(lidar[2]) @ lidar[n])
         for n in (0, 1)
     ]  # fmt: skip
-    expected = SSCInferencer(small_config, checkpoint, 'cpu')(
+    expected = DrivingInferencer(small_config, checkpoint, 'cpu')(
         scene['images'][2], P2, LIDAR2CAM, depth=scene['depth'][2], earlier_frames=earlier
     )[0].pred_voxels.numpy()
     labels = np.load(out / '000002.npy')

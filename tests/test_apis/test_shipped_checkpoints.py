@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmssc.apis import DepthInferencer
+from mmssc.apis import RGBDInferencer
 from mmssc.datasets import NYUDataset
 from mmssc.evaluation.metrics import SSCMetric
 from mmssc.formats.numpy_arrays import read_npz
@@ -59,7 +59,7 @@ def test_the_file_is_small_and_safe(name):
 
 @pytest.mark.parametrize('name', EXPECTED)
 def test_the_recorded_figures(name, room):
-    inferencer = DepthInferencer(
+    inferencer = RGBDInferencer(
         ROOT / f'configs/light/{name}.py', ROOT / f'checkpoints/{name}.pth', 'cpu'
     )
     segmentation = room['segmentation'] if 'seg' in name else None

@@ -14,9 +14,9 @@ def browse(tree, tmp_path_factory, monkeypatch, capsys):
     """Run the tool on the tiny tree; gives its status, output and folder."""
     folder = tmp_path_factory.mktemp('browse')
     pipeline = [
-        dict(type='LoadSSCImages'),
-        dict(type='LoadPseudoLidar'),
-        dict(type='LoadVoxelLabels', optional=True),
+        dict(type='LoadDrivingImages'),
+        dict(type='LoadDrivingPoints'),
+        dict(type='LoadDrivingLabels', optional=True),
         dict(type='PackSSCInputs'),
     ]
     dataset = dict(

@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.driving_list import write_info_file
+from mmssc.datasets.driving_list import write_driving_list
 from mmssc.formats.kitti import write_velodyne, write_voxel_labels
 from mmssc.formats.matrices import to_homogeneous
 from mmssc.registry import DATASETS
@@ -46,7 +46,7 @@ def write_tree(root, dataset, prefix, sequence, image_size):
         'data_list': [{'sequence': sequence, 'frame_id': '000000', 'labelled': True}],
     }  # fmt: skip
     for split in ('train', 'val', 'test'):
-        write_info_file(root / f'{prefix}_infos_{split}.json', info)
+        write_driving_list(root / f'{prefix}_infos_{split}.json', info)
     folders = {key: root / folder for key, folder in dataset.DATA_PREFIX.items()}
     image = folders['sequences'] / dataset.IMAGE_PATH.format(sequence=sequence, frame_id='000000')
     image.parent.mkdir(parents=True)

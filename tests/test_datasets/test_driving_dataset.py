@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.driving_list import write_info_file
+from mmssc.datasets.driving_list import write_driving_list
 from mmssc.datasets.sscbench_kitti360 import kitti360_calibration
 from mmssc.errors import DataError
 from mmssc.formats.matrices import to_homogeneous
@@ -81,7 +81,7 @@ def query(root, frames, sequence, offsets, dataset=SemanticKITTIDataset, **kwarg
             {'sequence': 'a', 'frame_id': f'{f:06d}', 'labelled': False} for f in frames
         ],
     }  # fmt: skip
-    write_info_file(root / 'infos.json', content)
+    write_driving_list(root / 'infos.json', content)
     built = dataset('infos.json', data_root=str(root), frame_offsets=offsets, **kwargs)
     return [frame_numbers(built[n]) for n in range(len(frames))], built
 

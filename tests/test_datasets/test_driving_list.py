@@ -6,7 +6,7 @@ from damage import damaged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmssc.datasets.driving_list import read_info_file, write_info_file
+from mmssc.datasets.driving_list import read_driving_list, write_driving_list
 from mmssc.errors import DataError
 from mmssc.structures import VoxelGrid
 
@@ -16,14 +16,14 @@ in_folder = settings(
 
 
 def test_round_trip(tmp_path, info):
-    write_info_file(tmp_path / 'a.json', info)
-    read = read_info_file(tmp_path / 'a.json')
+    write_driving_list(tmp_path / 'a.json', info)
+    read = read_driving_list(tmp_path / 'a.json')
     assert read['metainfo'] == info['metainfo']
     assert isinstance(read['metainfo']['voxel_grid'], VoxelGrid)
     assert read['data_list'] == info['data_list']
     for key, value in info['sequences']['08'].items():
         np.testing.assert_array_equal(read['sequences']['08'][key], value)
-    write_info_file(tmp_path / 'b.json', read)
+    write_driving_list(tmp_path / 'b.json', read)
     assert (tmp_path / 'a.json').read_bytes() == (tmp_path / 'b.json').read_bytes()
 
 
@@ -31,8 +31,8 @@ def test_optional_entries(tmp_path, info):
     sequence = info['sequences']['08']
     sequence['pose_indices'] = np.arange(0, 16, 2)
     sequence['P3'] = sequence['P2']
-    write_info_file(tmp_path / 'a.json', info)
-    read = read_info_file(tmp_path / 'a.json')['sequences']['08']
+    write_driving_list(tmp_path / 'a.json', info)
+    read = read_driving_list(tmp_path / 'a.json')['sequences']['08']
     assert read['pose_indices'].tolist() == list(range(0, 16, 2))
     assert read['pose_indices'].dtype == np.int64
     np.testing.assert_array_equal(read['P3'], sequence['P2'])
@@ -40,8 +40,8 @@ def test_optional_entries(tmp_path, info):
 
 def test_no_poses(tmp_path, info):
     info['sequences']['08']['poses'] = []
-    write_info_file(tmp_path / 'a.json', info)
-    assert read_info_file(tmp_path / 'a.json')['sequences']['08']['poses'].shape == (0, 4, 4)
+    write_driving_list(tmp_path / 'a.json', info)
+    assert read_driving_list(tmp_path / 'a.json')['sequences']['08']['poses'].shape == (0, 4, 4)
 
 
 def set_value(content, path, value):
@@ -89,11 +89,11 @@ def test_wrong_values_are_named(tmp_path, info_text, path, value, message):
     set_value(content, path, value)
     (tmp_path / 'a.json').write_text(json.dumps(content))
     with pytest.raises(DataError, match=message) as caught:
-        read_info_file(tmp_path / 'a.json', hint='Run: make')
+        read_driving_list(tmp_path / 'a.json', hint='Run: make')
     assert str(tmp_path / 'a.json') in str(caught.value)
     assert str(caught.value).endswith('Run: make')
     with pytest.raises(DataError, match=message):
-        write_info_file(tmp_path / 'b.json', content)
+        write_driving_list(tmp_path / 'b.json', content)
     assert not (tmp_path / 'b.json').exists()
 
 
@@ -103,7 +103,7 @@ def test_damaged_files(tmp_path, info_text, data):
     path = tmp_path / 'a.json'
     path.write_bytes(data.draw(damaged(info_text.encode())))
     try:
-        read = read_info_file(path)
+        read = read_driving_list(path)
     except DataError as error:
         assert str(path) in str(error)
         return
@@ -134,7 +134,7 @@ def test_any_json_value_anywhere(tmp_path, info_text, data):
     set_value(content, path, data.draw(json_values))
     (tmp_path / 'a.json').write_text(json.dumps(content))
     try:
-        read = read_info_file(tmp_path / 'a.json')
+        read = read_driving_list(tmp_path / 'a.json')
     except DataError:
         return
     assert read['metainfo']['format_version'] == 1
@@ -143,4 +143,4 @@ def test_any_json_value_anywhere(tmp_path, info_text, data):
 def test_no_recursion_error(tmp_path):
     (tmp_path / 'a.json').write_text('[' * 100_000)
     with pytest.raises(DataError, match='JSON'):
-        read_info_file(tmp_path / 'a.json')
+        read_driving_list(tmp_path / 'a.json')

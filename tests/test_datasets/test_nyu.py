@@ -1,4 +1,4 @@
-"""NYUDataset and LoadPreparedFrame on a tiny tree, in two layouts."""
+"""NYUDataset and LoadRGBDFrame on a tiny tree, in two layouts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from PIL import Image
 from tiny_nyu import CAM2WORLD, FRAMES, GRID, IMAGE_SIZE, frame_arrays, make_list, write_nyu_tree
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.rgbd_list import Frame, write_frame_list
-from mmssc.datasets.transforms import LoadPreparedFrame, PackSSCInputs
+from mmssc.datasets.rgbd_list import Frame, write_rgbd_list
+from mmssc.datasets.transforms import LoadRGBDFrame, PackSSCInputs
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz, write_npz
 from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
@@ -38,7 +38,7 @@ def own_root(tmp_path):
 
 
 def make_dataset(root, keys=EVERY_KEY, optional=(), **options) -> NYUDataset:
-    pipeline = [LoadPreparedFrame(keys, optional), PackSSCInputs()]
+    pipeline = [LoadRGBDFrame(keys, optional), PackSSCInputs()]
     return NYUDataset(
         ann_file='nyu_infos_train.json', data_root=str(root), pipeline=pipeline, test_mode=True,
         **options,
@@ -152,7 +152,7 @@ def test_volumes_of_two_sizes_are_refused(root):
 def test_frames_without_a_file_can_be_left_out(own_root):
     (own_root / 'RGB/0004.png').unlink()
     frames = (Frame('0003'), Frame('0004', missing=frozenset(['shared/img'])))
-    write_frame_list(own_root / 'nyu_infos_train.json', make_list(frames))
+    write_rgbd_list(own_root / 'nyu_infos_train.json', make_list(frames))
     with_image = make_dataset(own_root, ['img'], require=['img'])
     assert [item['data_samples'].frame_id for item in with_image] == ['0003']
     assert len(make_dataset(own_root, ['tsdf'])) == 2
@@ -201,8 +201,8 @@ def test_what_the_list_does_not_offer_is_refused(root, options, text):
 
 
 def test_unknown_and_missing_keys(root):
-    with pytest.raises(DataError, match='LoadPreparedFrame.keys'):
-        LoadPreparedFrame(['label'])
+    with pytest.raises(DataError, match='LoadRGBDFrame.keys'):
+        LoadRGBDFrame(['label'])
     with pytest.raises(DataError, match='train/0003: tsdf_clean.*clean_source'):
         make_dataset(root, ['tsdf_clean'])[0]
     with pytest.raises(DataError, match='train/0003: tsdf_fine.*tools/dataset_converters/nyu.py'):

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from mmssc.datasets import SemanticKITTIDataset
-from mmssc.datasets.driving_list import write_info_file
+from mmssc.datasets.driving_list import write_driving_list
 from mmssc.datasets.transforms import (
-    CropSSCImages,
-    LoadPseudoLidar,
-    LoadSSCImages,
-    LoadVoxelLabels,
+    CropDrivingImages,
+    LoadDrivingImages,
+    LoadDrivingLabels,
+    LoadDrivingPoints,
     PackSSCInputs,
 )
 from mmssc.formats import kitti as kf
@@ -60,14 +60,14 @@ def packed(request, real_frames, tmp_path):
         },
         'data_list': [{'sequence': sequence, 'frame_id': frame, 'labelled': True}],
     }  # fmt: skip
-    write_info_file(tmp_path / 'infos.json', info)
+    write_driving_list(tmp_path / 'infos.json', info)
     dataset = SemanticKITTIDataset(
         'infos.json', str(tmp_path), frame_offsets=offsets,
         data_prefix=dict(
             sequences=str(real_frames / 'dataset/sequences'), labels='labels', pseudo_lidar='points'
         ),
-        pipeline=[LoadSSCImages(), CropSSCImages((370, 1220)), LoadPseudoLidar(), LoadVoxelLabels(),
-                  PackSSCInputs()],
+        pipeline=[LoadDrivingImages(), CropDrivingImages((370, 1220)), LoadDrivingPoints(),
+                  LoadDrivingLabels(), PackSSCInputs()],
     )  # fmt: skip
     return dataset[0], len(scan)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.transforms import LoadPreparedFrame
+from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.evaluation import SSCMetric
 from mmssc.geometry import label_weight
 from mmssc.preparation.rgbd.nyu import prepare_nyu
@@ -39,7 +39,7 @@ def expected_figures() -> dict[str, dict[str, float]]:
 def frames_of(root: Path, split: str, keys=KEYS, **options) -> NYUDataset:
     return NYUDataset(
         ann_file=f'nyu_infos_{split}.json', data_root=str(root),
-        pipeline=[LoadPreparedFrame(keys)], test_mode=True, **options,
+        pipeline=[LoadRGBDFrame(keys)], test_mode=True, **options,
     )  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def test_own_camera_on_seven_scenes(seven_scenes, tmp_path):
     assert prepare_own('test', arguments) == 0
     dataset = NYUDataset(
         ann_file='own_infos.json', data_root=str(tmp_path), source='own', label_source='own',
-        pipeline=[LoadPreparedFrame(['img', 'tsdf', 'voxel_to_pixel'])], test_mode=True,
+        pipeline=[LoadRGBDFrame(['img', 'tsdf', 'voxel_to_pixel'])], test_mode=True,
     )  # fmt: skip
     up, height = [], []
     for frame in dataset:

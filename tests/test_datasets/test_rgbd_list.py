@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from tiny_nyu import CAM2WORLD, make_list
 
 from mmssc.datasets.nyu_split import official_split
-from mmssc.datasets.rgbd_list import Frame, FrameFile, read_frame_list, write_frame_list
+from mmssc.datasets.rgbd_list import Frame, FrameFile, read_rgbd_list, write_rgbd_list
 from mmssc.errors import DataError
 from mmssc.formats.matrices import camera_matrix
 
 
 @pytest.fixture
 def content(tmp_path) -> dict:
-    write_frame_list(tmp_path / 'list.json', make_list())
+    write_rgbd_list(tmp_path / 'list.json', make_list())
     return json.loads((tmp_path / 'list.json').read_text())
 
 
@@ -30,8 +30,8 @@ def test_round_trip(tmp_path):
         Frame('office-1_b'),
     ]
     written = make_list(frames)
-    write_frame_list(tmp_path / 'list.json', written)
-    read = read_frame_list(tmp_path / 'list.json')
+    write_rgbd_list(tmp_path / 'list.json', written)
+    read = read_rgbd_list(tmp_path / 'list.json')
     assert read == written
     assert np.array_equal(read.frames[0].cam2world, CAM2WORLD)
     assert read.grid_of(read.frames[0]).origin == (1.0, 2.0, 3.0)
@@ -41,11 +41,11 @@ def test_round_trip(tmp_path):
 def test_fine_factor_is_optional(tmp_path, content):
     path = tmp_path / 'list.json'
     written = replace(make_list(), fine_factor=2)
-    write_frame_list(path, written)
-    assert read_frame_list(path).fine_factor == 2
+    write_rgbd_list(path, written)
+    assert read_rgbd_list(path).fine_factor == 2
     del content['metainfo']['fine_factor']
     path.write_text(json.dumps(content))
-    assert read_frame_list(path).fine_factor == 4
+    assert read_rgbd_list(path).fine_factor == 4
 
 
 def test_template():
@@ -94,7 +94,7 @@ def test_wrong_entries_are_named(tmp_path, content, path, value, text):
     file = tmp_path / 'wrong.json'
     file.write_text(json.dumps(content))
     with pytest.raises(DataError, match=f'wrong.json: .*{text}.*Do this'):
-        read_frame_list(file, hint='Do this')
+        read_rgbd_list(file, hint='Do this')
 
 
 @given(st.data())
@@ -102,18 +102,18 @@ def test_wrong_entries_are_named(tmp_path, content, path, value, text):
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_damaged_lists_are_read_or_refused(tmp_path, data):
-    write_frame_list(tmp_path / 'valid.json', make_list())
+    write_rgbd_list(tmp_path / 'valid.json', make_list())
     path = tmp_path / 'bad.json'
     path.write_bytes(data.draw(damaged((tmp_path / 'valid.json').read_bytes())))
     try:
-        read_frame_list(path)
+        read_rgbd_list(path)
     except DataError as error:
         assert str(path) in str(error)
 
 
 def test_what_would_not_read_back_is_not_written(tmp_path):
     with pytest.raises(DataError, match='frame_id'):
-        write_frame_list(tmp_path / 'list.json', make_list((Frame('a/b'),)))
+        write_rgbd_list(tmp_path / 'list.json', make_list((Frame('a/b'),)))
     assert not list(tmp_path.iterdir())
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmssc.engine.launch import enable_amp
 from mmssc.errors import DataError
-from mmssc.models.adversarial.step_modules import Player, frozen
+from mmssc.models.adversarial.step_modules import StepModules, frozen
 from mmssc.registry import PARAM_SCHEDULERS
 
 SCHEDULE = Path(__file__).parents[2] / 'configs/_base_/schedules/adamw_150e_adversarial.py'
@@ -28,10 +28,10 @@ class Duel(nn.Module):
         super().__init__()
         self.left, self.right = nn.Linear(3, 3), nn.Linear(3, 1)
 
-    def players(self) -> dict[str, Player]:
+    def players(self) -> dict[str, StepModules]:
         return {
-            'discriminator': Player({'right': self.right}, self.loss_right),
-            'generator': Player({'left': self.left}, self.loss_left),
+            'discriminator': StepModules({'right': self.right}, self.loss_right),
+            'generator': StepModules({'left': self.left}, self.loss_left),
         }
 
     def loss_left(self, x: Tensor) -> dict[str, Tensor]:

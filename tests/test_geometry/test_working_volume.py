@@ -13,7 +13,7 @@ from mmssc.geometry.working_volume import (
     normalized_centers,
     to_xyz_axes,
 )
-from mmssc.models.lifters import view_scene
+from mmssc.models.lifters import project_volume
 from mmssc.structures import VoxelGrid
 
 GRID = VoxelGrid((0.0, -6.4, -2.0), (0.4, 0.4, 0.4), (32, 32, 16))
@@ -41,7 +41,7 @@ def test_floor_gives_the_voxel_that_holds_the_point(lidar2cam):
     """Truncation takes points below the volume for inside and half of the others for lower."""
     depth = torch.rand(16, 32, generator=torch.Generator().manual_seed(0)) * 10 + 1
     views = {
-        assignment: view_scene(depth, GRID, CAM2IMG, lidar2cam, 2, assignment)
+        assignment: project_volume(depth, GRID, CAM2IMG, lidar2cam, 2, assignment)
         for assignment in ('floor', 'truncate')
     }
     exact = depth_to_coordinates(depth, GRID, CAM2IMG, lidar2cam, 2, half_voxel=0.0)
@@ -49,12 +49,12 @@ def test_floor_gives_the_voxel_that_holds_the_point(lidar2cam):
     assert not torch.equal(views['truncate'].voxels, views['floor'].voxels)
     assert ((views['floor'].voxels - views['truncate'].voxels).abs() <= 1).all()
     with pytest.raises(ValueError, match='assignment'):
-        view_scene(depth, GRID, CAM2IMG, lidar2cam, 2, 'round')
+        project_volume(depth, GRID, CAM2IMG, lidar2cam, 2, 'round')
 
 
 def test_every_voxel_that_is_hit_is_proposed_once(lidar2cam):
     depth = torch.rand(16, 32, generator=torch.Generator().manual_seed(0)) * 10 + 1
-    view = view_scene(depth, GRID, CAM2IMG, lidar2cam, 2)
+    view = project_volume(depth, GRID, CAM2IMG, lidar2cam, 2)
     hit = {
         tuple(voxel)
         for voxel in view.voxels.tolist()

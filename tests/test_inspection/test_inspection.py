@@ -229,9 +229,9 @@ def test_an_unknown_folder_is_refused(tmp_path):
 
 def config(root, offsets=(), source='pseudo_lidar'):
     pipeline = [
-        dict(type='LoadSSCImages'),
-        dict(type='LoadPseudoLidar', source=source),
-        dict(type='LoadVoxelLabels', optional=True),
+        dict(type='LoadDrivingImages'),
+        dict(type='LoadDrivingPoints', source=source),
+        dict(type='LoadDrivingLabels', optional=True),
     ]
     dataset = dict(
         type='mmssc.SemanticKITTIDataset', data_root=str(root), pipeline=pipeline,
@@ -252,7 +252,7 @@ def test_a_config_needs_its_own_files_only(tree):
     found = check_config(config(tree, (-2,), 'depth')).problems
     assert [(p.kind, p.path) for p in found] == [('damaged', str(depth))]
     depth_maps = config(tree, (-2,))
-    depth_maps['val_dataloader']['dataset']['pipeline'][1] = dict(type='LoadDepthMaps')
+    depth_maps['val_dataloader']['dataset']['pipeline'][1] = dict(type='LoadDrivingDepth')
     assert check_config(depth_maps).problems == found
     counts = check_config(config(tree, (-2,))).counts['08']
     assert counts == {'samples': 3, 'labelled': 2, 'images': 4, 'pseudo_lidar': 4, 'labels': 4}

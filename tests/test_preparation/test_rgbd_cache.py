@@ -11,8 +11,8 @@ import pytest
 from tiny_nyu import CAM2WORLD, FRAMES, GRID, IMAGE_SIZE, frame_arrays, write_nyu_tree
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.rgbd_list import read_frame_list
-from mmssc.datasets.transforms import LoadPreparedFrame
+from mmssc.datasets.rgbd_list import read_rgbd_list
+from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz, write_npz
 from mmssc.formats.rgbd_cache import read_cached, write_frame_cache
@@ -178,12 +178,12 @@ def test_the_data_set_reads_the_cache_as_it_reads_the_files(tmp_path, monkeypatc
     cache_frames(lists, tmp_path / 'out', 12, source, source)
     options = dict(
         data_root=str(tmp_path / 'out'), ann_file='mini.json', test_mode=True,
-        source=source, label_source=source, pipeline=[LoadPreparedFrame(KEYS)],
+        source=source, label_source=source, pipeline=[LoadRGBDFrame(KEYS)],
     )  # fmt: skip
     dataset = NYUDataset(**options)
     for index in range(2):
         same(dataset[index], frame_arrays(index))
-    frames = read_frame_list(tmp_path / 'out' / 'mini.json').frames
+    frames = read_rgbd_list(tmp_path / 'out' / 'mini.json').frames
     assert frames[0].origin == (1.0, 2.0, 3.0)
     # A pose is fitted where the camera of the source is known.
     assert frames[1].origin == ((0.5, 1.5, 2.5) if source == 'nyu' else None)

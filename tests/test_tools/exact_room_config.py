@@ -20,7 +20,7 @@ model = dict(
 )
 train_pipeline = [
     dict(
-        type='LoadPreparedFrame',
+        type='LoadRGBDFrame',
         keys=['img', 'tsdf', 'pixel_to_voxel', 'gt_voxels', 'label_weight'],
         optional=['tsdf_clean'],
     ),

@@ -24,17 +24,17 @@ model = dict(
 )
 
 train_pipeline = [
-    dict(type='LoadSSCImages'),
-    dict(type='CropSSCImages', size=image_size),
-    dict(type='LoadPseudoLidar', crop_to_grid=True),
-    dict(type='LoadVoxelLabels', scales=('1_1', '1_2')),
+    dict(type='LoadDrivingImages'),
+    dict(type='CropDrivingImages', size=image_size),
+    dict(type='LoadDrivingPoints', crop_to_grid=True),
+    dict(type='LoadDrivingLabels', scales=('1_1', '1_2')),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadSSCImages'),
-    dict(type='CropSSCImages', size=image_size),
-    dict(type='LoadPseudoLidar', crop_to_grid=True),
-    dict(type='LoadVoxelLabels', scales=('1_1',), optional=True),
+    dict(type='LoadDrivingImages'),
+    dict(type='CropDrivingImages', size=image_size),
+    dict(type='LoadDrivingPoints', crop_to_grid=True),
+    dict(type='LoadDrivingLabels', scales=('1_1',), optional=True),
     dict(type='PackSSCInputs'),
 ]
 frame_offsets = (-1,)

@@ -19,19 +19,19 @@ model = dict(
 )
 
 inputs = [
-    dict(type='LoadSSCImages'),
-    dict(type='LoadDepthMaps'),
-    dict(type='CropSSCImages', size=image_size),
+    dict(type='LoadDrivingImages'),
+    dict(type='LoadDrivingDepth'),
+    dict(type='CropDrivingImages', size=image_size),
 ]
 train_pipeline = [
     *inputs,
-    dict(type='LoadVoxelLabels', scales=('1_1',)),
+    dict(type='LoadDrivingLabels', scales=('1_1',)),
     dict(type='FrustumTargets'),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [
     *inputs,
-    dict(type='LoadVoxelLabels', scales=('1_1',), optional=True),
+    dict(type='LoadDrivingLabels', scales=('1_1',), optional=True),
     dict(type='PackSSCInputs'),
 ]
 loader = dict(num_workers=0, persistent_workers=False)

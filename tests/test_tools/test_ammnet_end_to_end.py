@@ -61,7 +61,7 @@ def test_two_processes_and_the_figures(run_tool: RunTool, tmp_path: Path) -> Non
     checkpoint = tmp_path / 'two/epoch_2.pth'
     content = load_checkpoint_file(checkpoint)
     cfg = content['meta']['cfg']
-    assert 'PlayersDistributedDataParallel' in cfg and 'device_ids=None' in cfg
+    assert 'AdversarialDistributedDataParallel' in cfg and 'device_ids=None' in cfg
     assert not any('module.' in name for name in content['state_dict'])
     run_tool('dist_test.sh', CONFIG, checkpoint, 2, '--work-dir', 'two', '--out', 'two.json')
     run_tool('test.py', CONFIG, checkpoint, '--out', 'one.json')

@@ -28,7 +28,7 @@ from converter_trees import (
 )
 
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.driving_list import read_info_file
+from mmssc.datasets.driving_list import read_driving_list
 from mmssc.formats.kitti import (
     read_indexed_poses,
     read_raw_labels,
@@ -140,7 +140,7 @@ def test_pseudo_lidar_is_the_lifted_depth(prepared: Path) -> None:
 
 
 def test_info_files_hold_calibration_poses_and_samples(prepared: Path) -> None:
-    info = read_info_file(prepared / 'semantickitti_infos_train.json')
+    info = read_driving_list(prepared / 'semantickitti_infos_train.json')
     assert info['metainfo']['dataset'] == 'SemanticKITTI'
     assert info['metainfo']['split'] == 'train'
     assert info['metainfo']['voxel_grid'].shape == GRID
@@ -278,7 +278,7 @@ def test_depth_of_the_user_needs_no_right_camera(tree: Path) -> None:
         write_depth(tree / f'dataset/depth/08/{frame:06d}.npy', depth)
     assert run_here(tree, '--sequences', '08') == 0
     assert len(list((tree / 'dataset/pseudo_lidar/08').glob('*.bin'))) == 3
-    info = read_info_file(tree / 'semantickitti_infos_val.json')
+    info = read_driving_list(tree / 'semantickitti_infos_val.json')
     assert 'P3' not in info['sequences']['08']
 
 
@@ -301,15 +301,15 @@ def test_only_samples(tree: Path) -> None:
 def test_other_splits(tree: Path) -> None:
     options = ['--train-sequences', '08', '--val-sequences', '00', '--test-sequences']
     assert run_here(tree, '--steps', 'infos', *options) == 0
-    assert list(read_info_file(tree / 'semantickitti_infos_train.json')['sequences']) == ['08']
-    assert list(read_info_file(tree / 'semantickitti_infos_val.json')['sequences']) == ['00']
+    assert list(read_driving_list(tree / 'semantickitti_infos_train.json')['sequences']) == ['08']
+    assert list(read_driving_list(tree / 'semantickitti_infos_val.json')['sequences']) == ['00']
 
 
 def test_sequences_without_labels_are_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     root = semantic_kitti_tree(tmp_path, {'11': 3}, labelled=False)
     assert run_here(root) == 0
     assert '11: 2 samples, no voxels/*.label (is a test sequence)' in capsys.readouterr().out
-    info = read_info_file(root / 'semantickitti_infos_test.json')
+    info = read_driving_list(root / 'semantickitti_infos_test.json')
     assert [item['labelled'] for item in info['data_list']] == [False, False]
 
 
@@ -320,7 +320,7 @@ def test_kitti360(tmp_path: Path) -> None:
     assert_labels(root, DRIVE, ['000000', '000002'], raw, SSCBenchKITTI360Dataset)
     depth = np.load(root / 'preprocess/depth' / DRIVE / '000001.npy')
     assert np.median(depth[depth > 0]) == pytest.approx(KITTI360_BASELINE_FOCAL / DISPARITY)
-    info = read_info_file(root / 'sscbench_kitti360_infos_val.json')
+    info = read_driving_list(root / 'sscbench_kitti360_infos_val.json')
     assert info['sequences'][DRIVE]['pose_indices'].tolist() == [0, 2, 3]
     projection, lidar2cam = (info['sequences'][DRIVE][key] for key in ('P2', 'lidar2cam'))
     calibration = (projection[0, 0], projection[0, 2], projection[1, 2], 0, 0)
@@ -334,7 +334,7 @@ def test_kitti360_infos_name_the_frames_of_poses_without_gaps(tmp_path: Path) ->
     poses = root / 'data_2d_raw' / DRIVE / 'poses.txt'
     write_indexed_poses(poses, np.arange(3), read_indexed_poses(poses)[1])
     assert run_here(root, '--steps', 'infos', layout=SSCBenchKITTI360Layout) == 0
-    info = read_info_file(root / 'sscbench_kitti360_infos_val.json')
+    info = read_driving_list(root / 'sscbench_kitti360_infos_val.json')
     assert info['sequences'][DRIVE]['pose_indices'].tolist() == [0, 1, 2]
 
 
@@ -351,5 +351,5 @@ def test_kitti360_pools_the_labels_that_sscbench_ships(tmp_path: Path) -> None:
     assert run_here(root, *options, layout=SSCBenchKITTI360Layout) == 0
     np.testing.assert_array_equal(np.load(folder / '000002_1_2.npy'), loop_pool(labels))
     assert all(snapshot(folder)[name] == before[name] for name in before)
-    info = read_info_file(root / 'sscbench_kitti360_infos_val.json')
+    info = read_driving_list(root / 'sscbench_kitti360_infos_val.json')
     assert [item['labelled'] for item in info['data_list']] == [True, True]

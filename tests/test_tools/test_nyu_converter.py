@@ -26,8 +26,8 @@ from nyu_trees import (
 from tool_runs import ROOT, tool_environment
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.rgbd_list import read_frame_list
-from mmssc.datasets.transforms import LoadPreparedFrame
+from mmssc.datasets.rgbd_list import read_rgbd_list
+from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.errors import DataError
 from mmssc.formats import torchssc as torchssc
 from mmssc.formats.matrices import camera_matrix
@@ -61,7 +61,7 @@ def frames_of(root: Path, split: str = 'train', keys=KEYS, **options) -> list[di
     return list(
         NYUDataset(
             ann_file=f'nyu_infos_{split}.json', data_root=str(root),
-            pipeline=[LoadPreparedFrame(keys)], test_mode=True, **options,
+            pipeline=[LoadRGBDFrame(keys)], test_mode=True, **options,
         )
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ def test_depth_that_is_not_converted_is_no_source(raw, tmp_path):
 
 
 def test_frames_without_an_image_are_listed_as_such(prepared):
-    frames = read_frame_list(prepared / 'nyu_infos_train.json').frames
+    frames = read_rgbd_list(prepared / 'nyu_infos_train.json').frames
     assert {frame.frame_id: set(frame.missing) for frame in frames} == {
         '0003': set(),
         '0005': {'shared/img'},

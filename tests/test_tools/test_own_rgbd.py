@@ -14,7 +14,7 @@ from nyu_trees import file_states
 from PIL import Image
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.transforms import LoadPreparedFrame
+from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.errors import DataError
 from mmssc.formats.sscnet import write_plain_depth_mm
 from mmssc.geometry import depth_volumes, place_grid
@@ -62,7 +62,7 @@ def frames_of(root: Path, keys=('tsdf', 'voxel_to_pixel')) -> list[dict]:
     return list(
         NYUDataset(
             ann_file='own_infos.json', data_root=str(root), source='own', label_source='own',
-            pipeline=[LoadPreparedFrame(keys)], test_mode=True,
+            pipeline=[LoadRGBDFrame(keys)], test_mode=True,
         )
     )  # fmt: skip
 

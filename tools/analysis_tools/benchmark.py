@@ -29,8 +29,8 @@ from mmssc.engine.launch import add_cfg_options, enable_amp, run_main
 from mmssc.fileio import atomic_write
 from mmssc.registry import DATASETS, METRICS, MODELS
 from mmssc.structures import VoxelGrid
+from mmssc.testing.random_driving_sample import random_driving_sample
 from mmssc.testing.random_rgbd_sample import random_rgbd_sample
-from mmssc.testing.random_sample import random_sample
 from mmssc.version import __version__
 
 MIB = 2**20
@@ -114,17 +114,17 @@ def synthetic_loader(cfg: Config, args: argparse.Namespace) -> Callable[[int], d
     grid = VoxelGrid.build(next(find_values(cfg.model, 'voxel_grid')))
     steps = {step.type.rpartition('.')[2]: step for step in dataset.get('pipeline') or ()}
     image_size = args.shape or meta.get('image_size')
-    if args.shape is None and 'CropSSCImages' in steps:
-        image_size = steps['CropSSCImages'].size
+    if args.shape is None and 'CropDrivingImages' in steps:
+        image_size = steps['CropDrivingImages'].size
     if image_size is None:
         raise SystemExit('--synthetic-input: give the image size with --shape HEIGHT WIDTH')
     num_frames = 1 + len(dataset.get('frame_offsets') or ())
     num_classes = len(meta['classes'])
 
     def load(index: int) -> dict:
-        if 'LoadPreparedFrame' in steps:
+        if 'LoadRGBDFrame' in steps:
             return random_rgbd_sample(grid, num_classes, tuple(image_size), seed=index)
-        return random_sample(
+        return random_driving_sample(
             grid, num_classes, tuple(image_size), num_frames, args.points, seed=index
         )
 

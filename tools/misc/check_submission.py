@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmssc.datasets.driving_list import read_info_file
+from mmssc.datasets.driving_list import read_driving_list
 from mmssc.errors import MMSSCError
 from mmssc.evaluation.submission import SubmissionRules, check_submission
 from mmssc.preparation import SemanticKITTILayout
@@ -34,7 +34,7 @@ def check(arguments: argparse.Namespace) -> int:
     """Print what is wrong and return the exit status."""
     expected = None
     if arguments.ann_file is not None:
-        samples = read_info_file(arguments.ann_file)['data_list']
+        samples = read_driving_list(arguments.ann_file)['data_list']
         expected = [(sample['sequence'], sample['frame_id']) for sample in samples]
     sequences = SemanticKITTILayout.splits['test'] if expected is None else None
     count, problems = check_submission(

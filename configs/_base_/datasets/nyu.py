@@ -9,11 +9,11 @@ data_root = 'data/nyu'
 inputs = ['img', 'tsdf', 'voxel_to_pixel']
 targets = ['gt_voxels', 'label_weight']
 train_pipeline = [
-    dict(type='LoadPreparedFrame', keys=[*inputs, *targets], optional=['tsdf_clean']),
+    dict(type='LoadRGBDFrame', keys=[*inputs, *targets], optional=['tsdf_clean']),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadPreparedFrame', keys=[*inputs, *targets, 'eval_masks'], optional=['tsdf_clean']),
+    dict(type='LoadRGBDFrame', keys=[*inputs, *targets, 'eval_masks'], optional=['tsdf_clean']),
     dict(type='PackSSCInputs'),
 ]
 

@@ -12,13 +12,13 @@ held_out_frames = list(range(0, 795, 8))
 inputs = ['tsdf', 'voxel_to_pixel']
 keys = [*inputs, *_base_.targets]
 train_pipeline = [
-    dict(type='LoadPreparedFrame', keys=keys),
-    dict(type='AddViewVolumes'),
+    dict(type='LoadRGBDFrame', keys=keys),
+    dict(type='AddRGBDViewVolumes'),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadPreparedFrame', keys=[*keys, 'eval_masks']),
-    dict(type='AddViewVolumes'),
+    dict(type='LoadRGBDFrame', keys=[*keys, 'eval_masks']),
+    dict(type='AddRGBDViewVolumes'),
     dict(type='PackSSCInputs'),
 ]
 

@@ -3,9 +3,9 @@ _base_ = './nyu_cache.py'
 
 inputs = [*_base_.inputs, 'segmentation']
 keys = [*inputs, *_base_.targets]
-train_pipeline = [dict(type='LoadPreparedFrame', keys=keys), *_base_.train_pipeline[1:]]
+train_pipeline = [dict(type='LoadRGBDFrame', keys=keys), *_base_.train_pipeline[1:]]
 test_pipeline = [
-    dict(type='LoadPreparedFrame', keys=[*keys, 'eval_masks']),
+    dict(type='LoadRGBDFrame', keys=[*keys, 'eval_masks']),
     *_base_.test_pipeline[1:],
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

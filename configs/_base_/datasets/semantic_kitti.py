@@ -6,20 +6,20 @@ data_root = 'data/semantickitti'
 image_size = (370, 1220)  # top left part that every sequence has (height, width)
 
 inputs = [
-    dict(type='LoadSSCImages'),
-    dict(type='CropSSCImages', size=image_size),
+    dict(type='LoadDrivingImages'),
+    dict(type='CropDrivingImages', size=image_size),
     # source='depth' computes the same points from the depth maps.
-    dict(type='LoadPseudoLidar', crop_to_grid=True),
+    dict(type='LoadDrivingPoints', crop_to_grid=True),
 ]
 train_pipeline = [
     *inputs,
-    dict(type='LoadVoxelLabels', scales=('1_1', '1_2')),
+    dict(type='LoadDrivingLabels', scales=('1_1', '1_2')),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [
     *inputs,
     # The test sequences have no labels.
-    dict(type='LoadVoxelLabels', scales=('1_1',), optional=True),
+    dict(type='LoadDrivingLabels', scales=('1_1',), optional=True),
     dict(type='PackSSCInputs'),
 ]
 

@@ -3,7 +3,7 @@
 # dataset=dict(data_prefix=dict(depth=DIR), depth_suffix='.png').
 _base_ = ['./semantic_kitti.py', './depth_map_steps.py']
 
-inputs = [*_base_.load_steps, dict(type='CropSSCImages', size=_base_.image_size)]
+inputs = [*_base_.load_steps, dict(type='CropDrivingImages', size=_base_.image_size)]
 train_pipeline = [*inputs, *_base_.train_steps]
 test_pipeline = [*inputs, *_base_.test_steps]
 

@@ -8,20 +8,20 @@ data_root = 'data/sscbench_kitti360'
 image_size = (376, 1408)  # whole images (height, width)
 
 inputs = [
-    dict(type='LoadSSCImages'),
-    dict(type='CropSSCImages', size=image_size),
+    dict(type='LoadDrivingImages'),
+    dict(type='CropDrivingImages', size=image_size),
     # source='depth' computes the same points from the depth maps.
-    dict(type='LoadPseudoLidar', crop_to_grid=True),
+    dict(type='LoadDrivingPoints', crop_to_grid=True),
 ]
 train_pipeline = [
     *inputs,
     # SSCBench distributes 1_1 and 1_8: a scale without files is pooled from 1_1.
-    dict(type='LoadVoxelLabels', scales=('1_1', '1_2'), pool_missing=True),
+    dict(type='LoadDrivingLabels', scales=('1_1', '1_2'), pool_missing=True),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [
     *inputs,
-    dict(type='LoadVoxelLabels', scales=('1_1',), optional=True),
+    dict(type='LoadDrivingLabels', scales=('1_1',), optional=True),
     dict(type='PackSSCInputs'),
 ]
 

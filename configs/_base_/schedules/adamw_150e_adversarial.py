@@ -22,4 +22,4 @@ param_scheduler = dict(
     discriminator=[],
 )
 # One gradient reducer per player.
-model_wrapper_cfg = dict(type='mmssc.PlayersDistributedDataParallel')
+model_wrapper_cfg = dict(type='mmssc.AdversarialDistributedDataParallel')

@@ -1,47 +1,55 @@
 """Transforms: every file of a sample is read here."""
 
-from .driving_flips import FlipSSCImages, FlipSSCScene
-from .driving_images import CropSSCImages, JitterSSCColors
-from .driving_masks import LoadVisibilityMasks
+from typing import Any
+
+from mmssc.renamed import renamed_attribute
+
+from .driving_flips import FlipDrivingImages, FlipDrivingScene
+from .driving_images import CropDrivingImages, JitterDrivingColors
+from .driving_masks import LoadDrivingMasks
 from .formatting import PackSSCInputs
 from .grids import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
-from .load_driving import LoadDepthMaps, LoadPseudoLidar, LoadSSCImages, LoadVoxelLabels
-from .load_rgbd import LoadPreparedFrame
-from .mapped_image import (
-    CropMappedImage,
-    DistortColors,
-    FlipMappedImage,
-    PadMappedImage,
-    ResizeMappedImage,
+from .load_driving import LoadDrivingDepth, LoadDrivingImages, LoadDrivingLabels, LoadDrivingPoints
+from .load_rgbd import LoadRGBDFrame
+from .rgbd_flips import FlipRGBDVolumes, TransposeRGBDVolumes
+from .rgbd_images import (
+    CropRGBDImage,
+    DistortRGBDColors,
+    FlipRGBDImage,
+    PadRGBDImage,
+    ResizeRGBDImage,
 )
-from .viewing_rays import AddViewVolumes
-from .volume_flips import FlipVolumes, TransposeVolumes
+from .rgbd_view_volumes import AddRGBDViewVolumes
 from .voxel_targets import FrustumTargets, MaskVoxelRange, PoolVoxelLabels
 
 __all__ = [
-    'AddViewVolumes',
+    'AddRGBDViewVolumes',
     'ApplyCameraOffset',
-    'CropMappedImage',
-    'CropSSCImages',
-    'DistortColors',
-    'FlipMappedImage',
-    'FlipSSCImages',
-    'FlipSSCScene',
-    'FlipVolumes',
+    'CropRGBDImage',
+    'CropDrivingImages',
+    'DistortRGBDColors',
+    'FlipRGBDImage',
+    'FlipDrivingImages',
+    'FlipDrivingScene',
+    'FlipRGBDVolumes',
     'FrustumTargets',
-    'JitterSSCColors',
-    'LoadDepthMaps',
-    'LoadPreparedFrame',
-    'LoadPseudoLidar',
-    'LoadSSCImages',
-    'LoadVisibilityMasks',
-    'LoadVoxelLabels',
+    'JitterDrivingColors',
+    'LoadDrivingDepth',
+    'LoadRGBDFrame',
+    'LoadDrivingPoints',
+    'LoadDrivingImages',
+    'LoadDrivingMasks',
+    'LoadDrivingLabels',
     'MaskVoxelRange',
     'MoveOriginToGrid',
     'PackSSCInputs',
-    'PadMappedImage',
+    'PadRGBDImage',
     'PoolVoxelLabels',
-    'ResizeMappedImage',
+    'ResizeRGBDImage',
     'SetIntrinsics',
-    'TransposeVolumes',
+    'TransposeRGBDVolumes',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return renamed_attribute(__name__, globals(), name)

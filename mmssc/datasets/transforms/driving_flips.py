@@ -12,7 +12,7 @@ from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 
-__all__ = ['FlipSSCImages', 'FlipSSCScene']
+__all__ = ['FlipDrivingImages', 'FlipDrivingScene']
 
 _VOLUMES = (
     'gt_voxels', 'gt_voxels_1_2', 'gt_voxels_1_4', 'gt_voxels_1_8', 'label_weight', 'gt_sketch',
@@ -44,7 +44,7 @@ def _refuse(results: dict[str, Any], kind: str) -> None:
 
 
 @TRANSFORMS.register_module()
-class FlipSSCScene(BaseTransform):
+class FlipDrivingScene(BaseTransform):
     """Mirror the whole scene left to right, with some probability.
 
     The mirrored sample is one that a mirrored world would give: images, depth maps and label
@@ -56,7 +56,7 @@ class FlipSSCScene(BaseTransform):
     ``calibration='kept'`` is what the official code of Symphonies (and MonoScene's port in it)
     does: the cameras stay, so that projections are off by twice the distance of the principal
     point from the middle. Its image is mirrored at full width before it is cropped and its depth
-    map after: put the transform before ``CropSSCImages`` and give ``depth_width``.
+    map after: put the transform before ``CropDrivingImages`` and give ``depth_width``.
 
     Required Keys: ``voxel_grid`` (symmetric in y), ``lidar2cam``, ``cam2img``, ``img_shape``
 
@@ -81,10 +81,10 @@ class FlipSSCScene(BaseTransform):
     ) -> None:
         if calibration not in ('mirrored', 'kept'):
             expected = "'mirrored' or 'kept'"
-            raise DataError('config', 'FlipSSCScene.calibration', expected, repr(calibration))
+            raise DataError('config', 'FlipDrivingScene.calibration', expected, repr(calibration))
         if depth_width is not None and calibration != 'kept':
             expected = "None with calibration='mirrored'"
-            raise DataError('config', 'FlipSSCScene.depth_width', expected, depth_width)
+            raise DataError('config', 'FlipDrivingScene.depth_width', expected, depth_width)
         self.prob, self.calibration, self.depth_width = prob, calibration, depth_width
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class FlipSSCScene(BaseTransform):
 
     def flip(self, results: dict[str, Any]) -> dict[str, Any]:
         """Mirror the sample."""
-        _refuse(results, 'FlipSSCScene')
+        _refuse(results, 'FlipDrivingScene')
         axis = _lateral_axis(VoxelGrid.build(results['voxel_grid']))
         depth = results.get('depth')
         mirror_pixels = _mirror_images(results)
@@ -130,7 +130,7 @@ def _lateral_axis(grid: VoxelGrid) -> int:
 
 
 @TRANSFORMS.register_module()
-class FlipSSCImages(BaseTransform):
+class FlipDrivingImages(BaseTransform):
     """Mirror the images alone, with some probability; the scene stays (MonoScene).
 
     Every voxel projects to the pixel ``(width - 1 - u, v)`` afterwards: the first row of the
@@ -157,7 +157,7 @@ class FlipSSCImages(BaseTransform):
         """Flip, or leave the sample as it is."""
         results['flipped'] = random.random() < self.prob
         if results['flipped']:
-            _refuse(results, 'FlipSSCImages')
+            _refuse(results, 'FlipDrivingImages')
             mirror_pixels = _mirror_images(results)
             for key in ('cam2img', 'P2'):
                 if key in results:

@@ -12,11 +12,11 @@ from PIL import Image, ImageEnhance
 from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 
-__all__ = ['CropSSCImages', 'JitterSSCColors']
+__all__ = ['CropDrivingImages', 'JitterDrivingColors']
 
 
 @TRANSFORMS.register_module()
-class CropSSCImages(BaseTransform):
+class CropDrivingImages(BaseTransform):
     """Keep the top left corner of every image, which leaves the intrinsics as they are.
 
     Depth maps that were loaded are cropped with their images.
@@ -52,7 +52,7 @@ class CropSSCImages(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class JitterSSCColors(BaseTransform):
+class JitterDrivingColors(BaseTransform):
     """Change brightness, contrast and saturation, in a random order.
 
     Each factor is uniform in ``[1 - x, 1 + x]``; all frames of a sample get the same. The contrast

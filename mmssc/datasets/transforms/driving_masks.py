@@ -13,16 +13,16 @@ from mmssc.registry import TRANSFORMS
 
 from .frame_errors import naming_frame
 
-__all__ = ['LoadVisibilityMasks']
+__all__ = ['LoadDrivingMasks']
 
 
 @TRANSFORMS.register_module()
-class LoadVisibilityMasks(BaseTransform):
+class LoadDrivingMasks(BaseTransform):
     """The voxel sets of the protocol ``nyu`` for a drive, from the voxel files of its scan.
 
     What a depth camera tells indoors the lidar scan tells here: ``.bin`` are the voxels that it
     hits, the visible surface; ``.occluded`` those that it does not see through. SemanticKITTI has
-    both files, SSCBench-KITTI-360 has no ``.occluded``. Comes after :class:`LoadVoxelLabels` and
+    both files, SSCBench-KITTI-360 has no ``.occluded``. Comes after :class:`LoadDrivingLabels` and
     before whatever changes the grid.
 
     Required Keys: ``voxel_paths``, ``voxel_grid``, ``ignore_index``; ``gt_voxels`` unless
@@ -48,7 +48,7 @@ class LoadVisibilityMasks(BaseTransform):
                 return results
             name = f'{results["sequence"]}/{results["frame_id"]}'
             raise DataError(name, 'labels', 'a labelled sample', 'an unlabelled one',
-                            'Test splits need LoadVisibilityMasks(optional=True)')  # fmt: skip
+                            'Test splits need LoadDrivingMasks(optional=True)')  # fmt: skip
         # These are raw files: no command makes them.
         with naming_frame(results, results['frame_id'], hint=False):
             hit, occluded = (

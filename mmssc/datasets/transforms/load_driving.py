@@ -19,11 +19,17 @@ from mmssc.registry import TRANSFORMS
 
 from .frame_errors import naming_frame
 
-__all__ = ['LoadDepthMaps', 'LoadPseudoLidar', 'LoadSSCImages', 'LoadVoxelLabels', 'lift_depth']
+__all__ = [
+    'LoadDrivingDepth',
+    'LoadDrivingPoints',
+    'LoadDrivingImages',
+    'LoadDrivingLabels',
+    'lift_depth',
+]
 
 
 @TRANSFORMS.register_module()
-class LoadSSCImages(BaseTransform):
+class LoadDrivingImages(BaseTransform):
     """Read the image of every frame.
 
     Required Keys: ``sequence``, ``frames``
@@ -55,7 +61,7 @@ class LoadSSCImages(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class LoadDepthMaps(BaseTransform):
+class LoadDrivingDepth(BaseTransform):
     """Read the depth map of every frame: stereo, LiDAR or monocular, from ``.npy`` or ``.png``.
 
     The folder is the data set's ``data_prefix['depth']`` and the kind of file its
@@ -109,7 +115,7 @@ def lift_depth(depth: np.ndarray, projection: np.ndarray, lidar2cam: np.ndarray)
 
 
 @TRANSFORMS.register_module()
-class LoadPseudoLidar(BaseTransform):
+class LoadDrivingPoints(BaseTransform):
     """Read or compute the points of every frame and move them to the current lidar frame.
 
     Points of frame n are moved by ``frame2ref[n]`` in float64; the clouds are concatenated, current
@@ -133,7 +139,7 @@ class LoadPseudoLidar(BaseTransform):
     def __init__(self, source: str = 'pseudo_lidar', crop_to_grid: bool = False) -> None:
         if source not in ('pseudo_lidar', 'depth'):
             expected = "'pseudo_lidar' or 'depth'"
-            raise DataError('config', 'LoadPseudoLidar.source', expected, repr(source))
+            raise DataError('config', 'LoadDrivingPoints.source', expected, repr(source))
         self.source = source
         self.crop_to_grid = crop_to_grid
 
@@ -184,7 +190,7 @@ class LoadPseudoLidar(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class LoadVoxelLabels(BaseTransform):
+class LoadDrivingLabels(BaseTransform):
     """Read the label volumes of a sample.
 
     Required Keys: ``sequence``, ``frame_id``, ``voxel_grid``, ``num_classes``, ``ignore_index``;
@@ -212,7 +218,7 @@ class LoadVoxelLabels(BaseTransform):
         for scale in scales:
             if scale not in ('1_1', '1_2', '1_4', '1_8'):
                 expected = "'1_1', '1_2', '1_4' or '1_8'"
-                raise DataError('config', 'LoadVoxelLabels.scales', expected, repr(scale))
+                raise DataError('config', 'LoadDrivingLabels.scales', expected, repr(scale))
         self.scales = tuple(scales)
         self.optional = optional
         self.pool_missing = pool_missing
@@ -224,7 +230,7 @@ class LoadVoxelLabels(BaseTransform):
                 return results
             name = f'{results["sequence"]}/{results["frame_id"]}'
             raise DataError(name, 'labels', 'a labelled sample', 'an unlabelled one',
-                            'Test splits need LoadVoxelLabels(optional=True)')  # fmt: skip
+                            'Test splits need LoadDrivingLabels(optional=True)')  # fmt: skip
         for scale in self.scales:
             key = 'gt_voxels' if scale == '1_1' else f'gt_voxels_{scale}'
             with naming_frame(results, results['frame_id']):

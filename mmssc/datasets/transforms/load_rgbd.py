@@ -17,7 +17,7 @@ from mmssc.registry import TRANSFORMS
 
 from .frame_errors import naming_frame
 
-__all__ = ['KNOWN_KEYS', 'LoadPreparedFrame']
+__all__ = ['KNOWN_KEYS', 'LoadRGBDFrame']
 
 # Key -> keys of the files that it is made of.
 _DERIVED = dict(pixel_to_voxel=('voxel_to_pixel',), eval_masks=('voxel_to_pixel', 'label_weight'))
@@ -26,7 +26,7 @@ KNOWN_KEYS = (*FRAME_KEYS, 'tsdf_clean', *_DERIVED)
 
 
 @TRANSFORMS.register_module()
-class LoadPreparedFrame(BaseTransform):
+class LoadRGBDFrame(BaseTransform):
     """Read what a method needs of a frame, from whatever files the data set's info list names.
 
     Required Keys: ``sequence``, ``frame_id``, ``files``, ``voxel_grid``, ``image_size``,
@@ -60,7 +60,7 @@ class LoadPreparedFrame(BaseTransform):
     def __init__(self, keys: Sequence[str], optional: Sequence[str] = ()) -> None:
         unknown = sorted({*keys, *optional} - set(KNOWN_KEYS))
         if unknown:
-            raise DataError('config', 'LoadPreparedFrame.keys', ', '.join(KNOWN_KEYS), unknown)
+            raise DataError('config', 'LoadRGBDFrame.keys', ', '.join(KNOWN_KEYS), unknown)
         self.keys, self.optional = tuple(keys), tuple(optional)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

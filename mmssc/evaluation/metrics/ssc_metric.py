@@ -277,7 +277,7 @@ def _require(sample: Mapping[str, Any], field: str, name: str) -> Any:
 def _mask_of(sample: Mapping[str, Any], protocol: str, name: str) -> Tensor:
     masks = sample.get('eval_masks') or {}
     if protocol not in masks:
-        hint = 'LoadPreparedFrame(keys=[..., "eval_masks"]) indoors, LoadVisibilityMasks on a drive'
+        hint = 'LoadRGBDFrame(keys=[..., "eval_masks"]) indoors, LoadDrivingMasks on a drive'
         raise DataError(
             name, 'eval_masks', f'a mask {protocol!r}', f'{sorted(masks)}',
             hint if protocol in NYU_MASKS else None,

@@ -1,11 +1,11 @@
 """Adversarial training: discriminator, wrong labels, steps in turns, distributed wrapper."""
 
 from .discriminator import VolumeDiscriminator
-from .distributed import PlayersDistributedDataParallel
+from .distributed import AdversarialDistributedDataParallel
 from .fake_labels import erase_voxels, one_hot_volume, shuffle_classes
-from .step_modules import Player, frozen
+from .step_modules import StepModules, frozen
 
 __all__ = [
-    'Player', 'PlayersDistributedDataParallel', 'VolumeDiscriminator', 'erase_voxels', 'frozen',
-    'one_hot_volume', 'shuffle_classes',
+    'AdversarialDistributedDataParallel', 'StepModules', 'VolumeDiscriminator', 'erase_voxels',
+    'frozen', 'one_hot_volume', 'shuffle_classes',
 ]  # fmt: skip

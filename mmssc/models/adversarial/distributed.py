@@ -13,12 +13,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mmssc.registry import MODEL_WRAPPERS
 
-__all__ = ['PlayersDistributedDataParallel']
+__all__ = ['AdversarialDistributedDataParallel']
 
 
 @MODEL_WRAPPERS.register_module()
-class PlayersDistributedDataParallel(MMSeparateDistributedDataParallel):
-    """One gradient reducer for each player of a model (see :class:`Player`).
+class AdversarialDistributedDataParallel(MMSeparateDistributedDataParallel):
+    """One gradient reducer for each player of a model (see :class:`StepModules`).
 
     One reducer for the whole model would wait in each step for the gradients of the side that does
     not learn in it; looking for unused parameters costs time in every pass. mmengine's

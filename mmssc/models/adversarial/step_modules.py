@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ['Player', 'frozen']
+__all__ = ['StepModules', 'frozen']
 
 
-class Player(nn.Module):
+class StepModules(nn.Module):
     """The modules that learn in one step, and the losses of that step.
 
     A view of a model: it shares the modules, and whoever wraps it (a gradient reducer) or asks for

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 from mmssc.models.adversarial.fake_labels import erase_voxels, one_hot_volume, shuffle_classes
-from mmssc.models.adversarial.step_modules import Player, frozen
+from mmssc.models.adversarial.step_modules import StepModules, frozen
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
 
@@ -83,7 +83,7 @@ class AMMNet(RGBDCompletor):
         if 'segmentation' not in inputs:
             raise DataError(
                 'inputs', 'segmentation', 'a 2D segmentation', sorted(inputs),
-                'Load it with LoadPreparedFrame(keys=[..., "segmentation"])',
+                'Load it with LoadRGBDFrame(keys=[..., "segmentation"])',
             )  # fmt: skip
         if 'pixel_to_voxel' in inputs or 'voxel_to_pixel' not in inputs:
             mapping = self.voxel_to_pixel(self.pixel_to_voxel(inputs))
@@ -92,7 +92,7 @@ class AMMNet(RGBDCompletor):
             mapping = inputs['voxel_to_pixel']
         return dict(volume=self.segmentation_encoder(inputs['segmentation'], mapping))
 
-    def players(self) -> dict[str, Player]:
+    def players(self) -> dict[str, StepModules]:
         """Who learns in turns, in the order of their steps.
 
         Raises:
@@ -106,8 +106,10 @@ class AMMNet(RGBDCompletor):
             if child is not self.discriminator and next(child.parameters(), None) is not None
         }
         return {
-            _DISCRIMINATOR: Player({_DISCRIMINATOR: self.discriminator}, self.discriminator_losses),
-            _GENERATOR: Player(generator, self.generator_losses),
+            _DISCRIMINATOR: StepModules(
+                {_DISCRIMINATOR: self.discriminator}, self.discriminator_losses
+            ),
+            _GENERATOR: StepModules(generator, self.generator_losses),
         }
 
     def train_step(

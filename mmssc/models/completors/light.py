@@ -26,7 +26,7 @@ class LightCompletor(BaseCompletor):
     Small enough to be trained on two CPU cores, so nothing runs at full resolution, and what a
     convolution would have to learn about the camera is an input: how far a voxel lies behind the
     visible surface, and the segmentation id at the pixel that it projects to, for hidden voxels
-    too (:class:`~mmssc.datasets.transforms.AddViewVolumes`).
+    too (:class:`~mmssc.datasets.transforms.AddRGBDViewVolumes`).
 
     Args:
         stem: :class:`VoxelStem`; its ``num_segments`` decides whether a segmentation is read.
@@ -86,8 +86,8 @@ class LightCompletor(BaseCompletor):
             if name not in inputs:
                 raise DataError(
                     'inputs', name, 'a volume', sorted(inputs),
-                    'The pipeline needs LoadPreparedFrame (with "segmentation" in its keys for a '
-                    'model that reads one) and AddViewVolumes',
+                    'The pipeline needs LoadRGBDFrame (with "segmentation" in its keys for a '
+                    'model that reads one) and AddRGBDViewVolumes',
                 )  # fmt: skip
         surface = inputs['voxel_to_pixel'] >= 0
         offset = inputs['surface_offset'] / self.offset_scale

@@ -125,7 +125,7 @@ class RGBDCompletor(BaseCompletor):
         if 'voxel_to_pixel' not in inputs:
             raise DataError(
                 'inputs', 'pixel_to_voxel', 'a mapping', sorted(inputs),
-                'Load it with LoadPreparedFrame(keys=[..., "voxel_to_pixel"])',
+                'Load it with LoadRGBDFrame(keys=[..., "voxel_to_pixel"])',
             )  # fmt: skip
         return invert_mapping(inputs['voxel_to_pixel'], tuple(inputs['img'].shape[-2:]))
 
@@ -231,7 +231,7 @@ class RGBDCompletor(BaseCompletor):
         if self.tsdf_source not in inputs:
             raise DataError(
                 'inputs', self.tsdf_source, 'a TSDF volume', sorted(inputs),
-                'Name it in the keys of LoadPreparedFrame; tsdf_clean also needs the clean_source '
+                'Name it in the keys of LoadRGBDFrame; tsdf_clean also needs the clean_source '
                 "of the data set. The model's tsdf_source says which one it reads",
             )  # fmt: skip
         tsdf = inputs[self.tsdf_source]

@@ -92,7 +92,7 @@ class SketchCompletor(RGBDCompletor):
         if 'voxel_to_pixel' not in inputs:
             raise DataError(
                 'inputs', 'voxel_to_pixel', 'a mapping', sorted(inputs),
-                'Load it with LoadPreparedFrame(keys=[..., "voxel_to_pixel"])',
+                'Load it with LoadRGBDFrame(keys=[..., "voxel_to_pixel"])',
             )  # fmt: skip
         images = inputs['img'][:, 0]
         feat2d = self.image_head(self.backbone(images))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.geometry.working_volume import to_xyz_axes
-from mmssc.models.lifters import SceneView, view_scene
+from mmssc.models.lifters import VolumeProjection, project_volume
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -34,7 +34,7 @@ class Symphonies(BaseCompletor):
         volume_scale: Voxels of the prediction along an edge of a projected voxel.
         downsample_z: Projected voxels above each other that make one working voxel.
         voxel_assignment: Which voxel a depth point belongs to, see
-            :func:`~mmssc.models.lifters.view_scene`.
+            :func:`~mmssc.models.lifters.project_volume`.
         data_preprocessor: Config of the data preprocessor.
         test_cfg: See :class:`BaseCompletor`.
         init_cfg: Initialisation config of mmengine.
@@ -98,7 +98,7 @@ class Symphonies(BaseCompletor):
         levels = self.backbone(inputs['img'][:, 0])
         return (levels[0], *self.neck(levels))
 
-    def view_scenes(self, inputs: dict[str, Any]) -> list[SceneView]:
+    def view_scenes(self, inputs: dict[str, Any]) -> list[VolumeProjection]:
         """Geometry of every sample.
 
         Args:
@@ -110,7 +110,7 @@ class Symphonies(BaseCompletor):
         """
         depth, images = inputs.get('depth'), inputs['img']
         if depth is None:
-            hint = 'Add LoadDepthMaps to the pipeline, before CropSSCImages'
+            hint = 'Add LoadDrivingDepth to the pipeline, before CropDrivingImages'
             raise DataError('batch', 'depth', 'a depth map for every image', 'none', hint)
         if depth.shape[-2:] != images.shape[-2:]:
             found = tuple(depth.shape[-2:])
@@ -122,7 +122,7 @@ class Symphonies(BaseCompletor):
             if origins is not None:
                 grid = replace(grid, origin=tuple(origins[number].tolist()))
             views.append(
-                view_scene(
+                project_volume(
                     frames[0],
                     grid,
                     inputs['cam2img'][number],

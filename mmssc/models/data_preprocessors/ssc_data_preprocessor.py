@@ -24,7 +24,7 @@ _STACKED = dict.fromkeys(
 _STACKED.update(dict.fromkeys(('pixel_to_voxel', 'segmentation'), 'map of pixels'))
 _IMAGE_SHAPE = 'image shape (frames, channels, height, width)'
 _DEPTH_SHAPE = 'depth shape (frames, height, width)'
-_IMAGE_HINT = 'Crop all images to one size (CropSSCImages).'
+_IMAGE_HINT = 'Crop all images to one size (CropDrivingImages).'
 # Images that come with one of these need no camera: the relation to the voxels is in it.
 _WITHOUT_CAMERA = {'tsdf', 'tsdf_clean', 'voxel_to_pixel', 'pixel_to_voxel'}
 

@@ -2,9 +2,9 @@
 
 from .depth_mapped import DepthMappedLifter, fill_zero_elements, sample_pixels
 from .flosp import FLoSP, MultiScaleFLoSP, lift_features, lift_pyramid
-from .volume_projection import SceneView, view_scene
+from .volume_projection import VolumeProjection, project_volume
 
 __all__ = [
-    'DepthMappedLifter', 'FLoSP', 'MultiScaleFLoSP', 'SceneView', 'fill_zero_elements',
-    'lift_features', 'lift_pyramid', 'sample_pixels', 'view_scene',
+    'DepthMappedLifter', 'FLoSP', 'MultiScaleFLoSP', 'VolumeProjection', 'fill_zero_elements',
+    'lift_features', 'lift_pyramid', 'sample_pixels', 'project_volume',
 ]  # fmt: skip

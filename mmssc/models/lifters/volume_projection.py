@@ -11,13 +11,13 @@ from mmssc.geometry.projection import voxel_to_pixel
 from mmssc.geometry.working_volume import depth_to_coordinates, merge_heights
 from mmssc.structures import VoxelGrid
 
-__all__ = ['SceneView', 'view_scene']
+__all__ = ['VolumeProjection', 'project_volume']
 
 _ASSIGNMENTS = ('truncate', 'floor')
 
 
 @dataclass(frozen=True)
-class SceneView:
+class VolumeProjection:
     """One sample; N voxels of the working volume, row ``(x * Y + y) * Z + z``.
 
     Args:
@@ -63,14 +63,14 @@ class SceneView:
         return (self.voxels[v * width + u] / last).clamp(0, 1)
 
 
-def view_scene(
+def project_volume(
     depth: Tensor,
     grid: VoxelGrid,
     cam2img: Tensor,
     ref2cam: Tensor,
     height_factor: int = 1,
     assignment: str = 'truncate',
-) -> SceneView:
+) -> VolumeProjection:
     """Project a volume into the image and the depth map into the volume.
 
     Args:
@@ -103,7 +103,7 @@ def view_scene(
     )
     voxels = coordinates.trunc() if truncate else coordinates.floor()
     size = torch.tensor(image_size[::-1], dtype=torch.float32, device=depth.device)
-    return SceneView(
+    return VolumeProjection(
         pixels=(pixels.float() + 0.5) / size,
         visible=visible,
         voxels=voxels.to(torch.int64),

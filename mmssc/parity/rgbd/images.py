@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from mmssc.datasets.transforms import (
-    CropMappedImage,
-    FlipMappedImage,
-    PadMappedImage,
-    ResizeMappedImage,
+    CropRGBDImage,
+    FlipRGBDImage,
+    PadRGBDImage,
+    ResizeRGBDImage,
 )
 from mmssc.models.data_preprocessors import SSCDataPreprocessor
 from mmssc.parity import reference_fill as fill
@@ -58,12 +58,12 @@ def check_image_pipeline(seed: int, case: ParityCase, report: ParityReport) -> N
             sequence='parity',
             frame_id=name,
         )
-        results = ResizeMappedImage.resize(results, draw.limits)
+        results = ResizeRGBDImage.resize(results, draw.limits)
         report.equal(f'{name}.resized', np.array(results['img_shape']), case[f'{name}.resized'])
-        results = CropMappedImage(IMAGE_SIZE).crop(results, *draw.corner)
+        results = CropRGBDImage(IMAGE_SIZE).crop(results, *draw.corner)
         if draw.flip:
-            results = FlipMappedImage.flip(results)
-        results = PadMappedImage(IMAGE_SIZE).transform(results)
+            results = FlipRGBDImage.flip(results)
+        results = PadRGBDImage(IMAGE_SIZE).transform(results)
         report.probed(case, f'{name}.img', _normalised(results), _PIXEL)
         mapping = results['pixel_to_voxel']
         hit = mapping[mapping >= 0]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mmssc.datasets import SemanticKITTIDataset
-from mmssc.datasets.driving_list import write_info_file
+from mmssc.datasets.driving_list import write_driving_list
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.kitti import read_calib, read_poses, write_velodyne, write_voxel_labels
@@ -164,7 +164,7 @@ def _write_tree(
     calib = read_calib_text(folder)
     voxel_size, shape = _GRIDS[size]
     grid = VoxelGrid((0.0, -25.6, -2.0), voxel_size, shape)  # type: ignore[arg-type]
-    write_info_file(
+    write_driving_list(
         folder / 'infos.json',
         dict(
             metainfo=dict(dataset='SemanticKITTI', split='val', format_version=1, voxel_grid=grid),
@@ -186,8 +186,8 @@ def _write_tree(
     write_voxel_labels(stem / f'{FRAME:06d}_1_1.npy', labels)
     write_voxel_labels(stem / f'{FRAME:06d}_1_2.npy', coarse)
     pipeline = [
-        dict(type='LoadPseudoLidar'),
-        dict(type='LoadVoxelLabels'),
+        dict(type='LoadDrivingPoints'),
+        dict(type='LoadDrivingLabels'),
         dict(type='PackSSCInputs'),
     ]
     return SemanticKITTIDataset(

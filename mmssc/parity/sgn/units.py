@@ -12,10 +12,10 @@ from mmengine.optim import CosineAnnealingLR, LinearLR
 from torch import Tensor, nn
 
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.driving_list import write_info_file
+from mmssc.datasets.driving_list import write_driving_list
 from mmssc.datasets.label_rules import learning_table
 from mmssc.datasets.sscbench_kitti360 import kitti360_calibration
-from mmssc.datasets.transforms import CropSSCImages, PackSSCInputs
+from mmssc.datasets.transforms import CropDrivingImages, PackSSCInputs
 from mmssc.evaluation import SSCMetric
 from mmssc.evaluation.functional import count_voxels, scores_from_counts, sum_counts
 from mmssc.evaluation.submission import raw_id_table
@@ -129,7 +129,7 @@ def _check_frames(
     ):
         query = case[f'fallback/{name}_query'].tolist()
         grid = dataset.METAINFO['voxel_grid']
-        write_info_file(
+        write_driving_list(
             folder / f'{name}.json',
             dict(
                 metainfo=dict(
@@ -260,7 +260,7 @@ def _check_pseudo_lidar(
 def _check_image(case: ParityCase, report: ParityReport, seed: int) -> None:
     image = fill.integers('image_u8', (376, 1241, 3), seed, 0, 256).astype(np.uint8)
     results: dict[str, Any] = dict(img=[image], img_paths=['image'])
-    packed = PackSSCInputs()(CropSSCImages(_IMAGE_SIZES['kitti'])(results))
+    packed = PackSSCInputs()(CropDrivingImages(_IMAGE_SIZES['kitti'])(results))
     inputs = dict(img=[packed['inputs']['img']], cam2img=[], lidar2cam=[])
     batch = SSCDataPreprocessor()(dict(inputs=inputs))
     report.probed(case, 'image/normalised', batch['inputs']['img'][0, 0], 1e-6)

@@ -19,7 +19,7 @@ from mmssc.geometry import count_frustum_classes, project_voxels, voxel_to_pixel
 from mmssc.geometry.working_volume import normalized_centers
 from mmssc.models.completors import Symphonies
 from mmssc.models.heads import SymphoniesDecoder
-from mmssc.models.lifters import SceneView, view_scene
+from mmssc.models.lifters import VolumeProjection, project_volume
 from mmssc.models.losses import class_weights_from_counts
 from mmssc.parity import reference_fill as fill
 from mmssc.parity.frustum_units import check_frustum_units
@@ -197,7 +197,7 @@ def _check_decoder(
     pixels, visible = voxel_to_pixel(grid, *camera, geometry.image_size, rule='monoscene')
     _check_integers('projected_pix', pixels, case, report)
     report.equal('fov_mask/count', int(visible.sum()), case['fov_mask/count'])
-    view = view_scene(inputs['depth'][0, 0], grid, camera[1], camera[0], geometry.downsample_z)
+    view = project_volume(inputs['depth'][0, 0], grid, camera[1], camera[0], geometry.downsample_z)
 
     draws = {
         'queries': fill.normal('queries', (1, 100, 128), seed, 0.5),
@@ -311,7 +311,9 @@ def _check_loader(
                  expected)  # fmt: skip
 
 
-def _check_view(view: SceneView, points: Tensor, case: ParityCase, report: ParityReport) -> None:
+def _check_view(
+    view: VolumeProjection, points: Tensor, case: ParityCase, report: ParityReport
+) -> None:
     _check_integers('vol_pts', view.voxels[None], case, report)
     proposal = torch.zeros_like(view.visible)
     proposal[view.proposals()] = True

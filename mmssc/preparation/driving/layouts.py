@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mmssc.datasets.driving_dataset import SSCDataset
+from mmssc.datasets.driving_dataset import DrivingDataset
 from mmssc.datasets.semantic_kitti import SemanticKITTIDataset
 from mmssc.datasets.sscbench_kitti360 import SSCBenchKITTI360Dataset, kitti360_calibration
 from mmssc.errors import DataError
@@ -55,7 +55,7 @@ class SequenceLayout(ABC):
         DataError: There is no drive below ``root``.
     """
 
-    dataset: ClassVar[type[SSCDataset]]
+    dataset: ClassVar[type[DrivingDataset]]
     #: Official split: name -> sequences.
     splits: ClassVar[Mapping[str, Sequence[str]]]
     #: Name of the info files up to the split.

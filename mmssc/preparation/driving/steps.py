@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmssc.datasets.driving_list import FORMAT_VERSION, write_info_file
+from mmssc.datasets.driving_list import FORMAT_VERSION, write_driving_list
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.preparation.folder_settings import (
@@ -361,7 +361,7 @@ def make_infos(layout: SequenceLayout, options: PreparationOptions) -> StepRepor
         if missing:
             report.notes.append(f'{split}: without {", ".join(missing)} (not on disk)')
         info = _info(layout, options, split)
-        changed = replace_if_changed(path, partial(write_info_file, info=info))
+        changed = replace_if_changed(path, partial(write_driving_list, info=info))
         report.made += changed
         report.kept += not changed
         labelled = sum(sample['labelled'] for sample in info['data_list'])

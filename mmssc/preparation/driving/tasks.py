@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmssc.datasets.driving_dataset import SSCDataset
+from mmssc.datasets.driving_dataset import DrivingDataset
 from mmssc.errors import DataError
 from mmssc.formats.images import read_image_shape, read_rgb
 from mmssc.formats.kitti import (
@@ -53,7 +53,7 @@ class LabelTask:
     invalid_file: Path
     outputs: Mapping[int, Path]
     shape: tuple[int, int, int]
-    dataset: type[SSCDataset]
+    dataset: type[DrivingDataset]
 
     def _is_written(self, factor: int) -> bool:
         x, y, z = (side // factor for side in self.shape)

@@ -15,9 +15,9 @@ from mmssc.datasets.rgbd_list import (
     SHARED,
     Frame,
     FrameFile,
-    FrameList,
-    read_frame_list,
-    write_frame_list,
+    RGBDList,
+    read_rgbd_list,
+    write_rgbd_list,
 )
 from mmssc.errors import DataError
 from mmssc.formats.matrices import camera_matrix
@@ -41,7 +41,7 @@ def cache_frames(
     source: str = 'nyu',
     label_source: str = 'nyu',
     segmentation: str | None = None,
-) -> dict[str, FrameList]:
+) -> dict[str, RGBDList]:
     """Write ``CACHE_NAME`` and one info list per split.
 
     A frame whose list tells no pose gets one that is fitted to its mapping
@@ -62,7 +62,7 @@ def cache_frames(
     Raises:
         DataError: A file is missing or wrong, or no pose explains the mapping of a frame.
     """
-    splits = {name: read_frame_list(path) for name, path in lists.items()}
+    splits = {name: read_rgbd_list(path) for name, path in lists.items()}
     folders = {name: Path(path).parent for name, path in lists.items()}
     placed: dict[str, list[Frame]] = {name: [] for name in splits}
     bar = ProgressBar(sum(len(frames.frames) for frames in splits.values()))
@@ -93,12 +93,12 @@ def cache_frames(
         lists_out[name] = replace(
             split, frames=placed[name], files=_cached_files(keys, source, label_source)
         )
-        write_frame_list(out / f'{name}.json', lists_out[name])
+        write_rgbd_list(out / f'{name}.json', lists_out[name])
     return lists_out
 
 
 def _files(
-    split: FrameList, source: str, label_source: str, segmentation: str | None
+    split: RGBDList, source: str, label_source: str, segmentation: str | None
 ) -> dict[str, FrameFile]:
     """Key -> file, of the keys that a cache holds."""
     table = dict(split.files.get(SHARED, {}))
@@ -123,7 +123,7 @@ def _cached_files(
 
 
 def _with_pose(
-    frame: Frame, arrays: Mapping[str, np.ndarray], split: FrameList, source: str
+    frame: Frame, arrays: Mapping[str, np.ndarray], split: RGBDList, source: str
 ) -> Frame:
     if frame.cam2world is not None or source not in split.cameras:
         return replace(frame, missing=frozenset())

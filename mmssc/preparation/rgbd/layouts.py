@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mmssc.datasets.nyu_split import official_split
-from mmssc.datasets.rgbd_list import SHARED, Frame, FrameFile, FrameList
+from mmssc.datasets.rgbd_list import SHARED, Frame, FrameFile, RGBDList
 from mmssc.errors import DataError
 from mmssc.formats.regular_files import read_text
 from mmssc.formats.rgbd_frame import PREPARED_NAMES, FrameSpec
@@ -181,7 +181,7 @@ class FrameTree:
         cameras: Mapping[str, Sequence[float]],
         spec: FrameSpec,
         depth_format: str = 'nyu_depth',
-    ) -> tuple[FrameList, list[str]]:
+    ) -> tuple[RGBDList, list[str]]:
         """What is there of a split, and remarks.
 
         Frames without any TSDF are left out.
@@ -218,7 +218,7 @@ class FrameTree:
             for source, camera in cameras.items()
             if source in files
         }
-        listed = FrameList(
+        listed = RGBDList(
             'NYU', split, spec.grid, spec.image_size, used, files, kept, spec.fine_factor  # type: ignore[arg-type]
         )  # fmt: skip
         return listed, self._remarks(listed, len(names))
@@ -242,7 +242,7 @@ class FrameTree:
         return Frame(name, missing, spec.placed_grid(origin).origin, pose)
 
     @staticmethod
-    def _remarks(listed: FrameList, asked: int) -> list[str]:
+    def _remarks(listed: RGBDList, asked: int) -> list[str]:
         remarks = [f'{listed.split}: {len(listed.frames)} of {asked} frames have a TSDF']
         for source, keys in listed.files.items():
             counts = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from mmssc.datasets.rgbd_list import FrameList, write_frame_list
+from mmssc.datasets.rgbd_list import RGBDList, write_rgbd_list
 from mmssc.errors import DataError
 from mmssc.formats.sscnet import NYU_CAMERAS
 from mmssc.preparation.command_line import add_work_options, run_converter
@@ -118,7 +118,7 @@ def _convert(
 
 def _write_lists(
     tree: FrameTree, settings: dict[str, FrameSettings]
-) -> tuple[StepReport, list[FrameList]]:
+) -> tuple[StepReport, list[RGBDList]]:
     report, lists = StepReport('infos'), []
     cameras = {source: setting.camera for source, setting in settings.items()}
     # The flipped volumes of DDRNet's files were made with one camera for both.
@@ -131,7 +131,7 @@ def _write_lists(
             continue
         path = tree.out / f'nyu_infos_{split}.json'
         path.parent.mkdir(parents=True, exist_ok=True)
-        changed = replace_if_changed(path, partial(write_frame_list, frames=listed))
+        changed = replace_if_changed(path, partial(write_rgbd_list, frames=listed))
         report.made += changed
         report.kept += not changed
         report.notes += remarks

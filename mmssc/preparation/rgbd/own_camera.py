@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmssc.datasets.rgbd_list import SHARED, Frame, FrameFile, FrameList, write_frame_list
+from mmssc.datasets.rgbd_list import SHARED, Frame, FrameFile, RGBDList, write_rgbd_list
 from mmssc.errors import DataError
 from mmssc.formats.images import read_image_shape
 from mmssc.formats.matrices import camera_matrix, check_rigid, read_matrix
@@ -175,7 +175,7 @@ def _frames(root: Path, pattern: str) -> dict[str, Path]:
 
 def _listed(
     arguments: argparse.Namespace, settings: FrameSettings, tasks: Sequence[OwnFrameTask]
-) -> FrameList:
+) -> RGBDList:
     out, root = arguments.out or arguments.root, arguments.root
     own = {key: prepared_path(OWN_SOURCE) for key in ('tsdf', 'voxel_to_pixel')}
     if arguments.fine:
@@ -203,7 +203,7 @@ def _listed(
         frames.append(Frame(task.frame_id, missing, origin, stored['cam2world']))
     spec = settings.spec
     cameras = {OWN_SOURCE: settings.camera}
-    return FrameList(
+    return RGBDList(
         OWN_SOURCE, OWN_SOURCE, spec.grid, spec.image_size, cameras, files, frames,
         spec.fine_factor,
     )  # fmt: skip
@@ -251,7 +251,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
     if done:
         listed = _listed(arguments, settings, done)
         path = out / f'{OWN_SOURCE}_infos.json'
-        changed = replace_if_changed(path, partial(write_frame_list, frames=listed))
+        changed = replace_if_changed(path, partial(write_rgbd_list, frames=listed))
         infos.made, infos.kept = int(changed), int(not changed)
         infos.notes.append(f'{path}: {len(done)} of {len(tasks)} frames')
         infos.notes += [_describe(frame) for frame in listed.frames[:_FRAMES_DESCRIBED]]

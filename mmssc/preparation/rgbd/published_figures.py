@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mmssc.datasets.eval_masks import nyu_masks
-from mmssc.datasets.rgbd_list import FrameList
+from mmssc.datasets.rgbd_list import RGBDList
 from mmssc.errors import DataError
 from mmssc.formats.regular_files import read_text
 from mmssc.formats.rgbd_frame import FrameSpec, read_frame_file
@@ -120,7 +120,7 @@ def _tolerance(key: str) -> float:
 
 
 def check_tasks(
-    listed: FrameList, root: Path, source: str, figures: Mapping[str, Mapping[str, float]]
+    listed: RGBDList, root: Path, source: str, figures: Mapping[str, Mapping[str, float]]
 ) -> list[CheckTask]:
     """One check per frame of a list that has figures.
 

@@ -2,9 +2,9 @@ _base_ = '../../../configs/_base_/default_runtime.py'
 custom_imports = dict(imports=['example_project'], allow_failed_imports=False)
 
 pipeline = [
-    dict(type='LoadSSCImages'),
-    dict(type='LoadPseudoLidar', source='depth'),
-    dict(type='LoadVoxelLabels', scales=('1_1',)),
+    dict(type='LoadDrivingImages'),
+    dict(type='LoadDrivingPoints', source='depth'),
+    dict(type='LoadDrivingLabels', scales=('1_1',)),
     dict(type='PackSSCInputs'),
 ]
 train_dataloader = dict(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from mmssc.datasets import SSCDataset
+from mmssc.datasets import DrivingDataset
 from mmssc.registry import DATASETS
 
 __all__ = ['ToyScenesDataset']
 
 
 @DATASETS.register_module()
-class ToyScenesDataset(SSCDataset):
+class ToyScenesDataset(DrivingDataset):
     """Toy scenes, made by ``projects/example_project/make_toy_data.py``.
 
     A data set says what its classes are and where its images lie; reading, cropping, packing and

@@ -24,12 +24,12 @@ model = dict(
     volume_unet=dict(channels=channels),
 )
 
-inputs = [dict(type='LoadSSCImages'), dict(type='CropSSCImages', size=image_size)]
+inputs = [dict(type='LoadDrivingImages'), dict(type='CropDrivingImages', size=image_size)]
 train_pipeline = [
     *inputs,
-    dict(type='LoadVoxelLabels', scales=('1_1', '1_4'), pool_missing=True),
-    # Unlike FlipSSCImages of the published config it gives new scenes, too, which these few need.
-    dict(type='FlipSSCScene', prob=0.5),
+    dict(type='LoadDrivingLabels', scales=('1_1', '1_4'), pool_missing=True),
+    # FlipDrivingImages of the published config gives no new scenes; these few need them.
+    dict(type='FlipDrivingScene', prob=0.5),
     dict(type='FrustumTargets'),
     dict(type='PackSSCInputs'),
 ]

@@ -23,7 +23,7 @@ model = dict(
 )
 
 # As sharp as a few frames can be learnt.
-augmentations = ('JitterSSCColors', 'FlipSSCImages')
+augmentations = ('JitterDrivingColors', 'FlipDrivingImages')
 train_pipeline = [step for step in _base_.train_pipeline if step.type not in augmentations]
 # A worker beside a process of this size costs more than it saves.
 loader = dict(num_workers=0, persistent_workers=False)

@@ -27,17 +27,17 @@ camera = dict(
     image_size=(480, 640),
 )
 train_pipeline = [
-    dict(type='LoadPreparedFrame', keys=['img', 'gt_voxels']),
+    dict(type='LoadRGBDFrame', keys=['img', 'gt_voxels']),
     dict(type='MoveOriginToGrid'),
     camera,
-    dict(type='JitterSSCColors'),
-    dict(type='FlipSSCImages'),
+    dict(type='JitterDrivingColors'),
+    dict(type='FlipDrivingImages'),
     dict(type='PoolVoxelLabels', factors=(4,)),
     dict(type='FrustumTargets'),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadPreparedFrame', keys=['img', 'gt_voxels'], optional=['eval_masks']),
+    dict(type='LoadRGBDFrame', keys=['img', 'gt_voxels'], optional=['eval_masks']),
     dict(type='MoveOriginToGrid'),
     camera,
     dict(type='PackSSCInputs'),

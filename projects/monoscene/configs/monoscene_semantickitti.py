@@ -8,19 +8,19 @@ _base_ = [
 
 image_size = (370, 1220)
 train_pipeline = [
-    dict(type='LoadSSCImages'),
-    dict(type='JitterSSCColors'),
-    dict(type='CropSSCImages', size=image_size),
-    dict(type='FlipSSCImages'),
-    dict(type='LoadVoxelLabels', scales=('1_1', '1_8'), pool_missing=True),
+    dict(type='LoadDrivingImages'),
+    dict(type='JitterDrivingColors'),
+    dict(type='CropDrivingImages', size=image_size),
+    dict(type='FlipDrivingImages'),
+    dict(type='LoadDrivingLabels', scales=('1_1', '1_8'), pool_missing=True),
     dict(type='FrustumTargets'),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadSSCImages'),
-    dict(type='CropSSCImages', size=image_size),
+    dict(type='LoadDrivingImages'),
+    dict(type='CropDrivingImages', size=image_size),
     # The test sequences have no labels.
-    dict(type='LoadVoxelLabels', scales=('1_1',), optional=True),
+    dict(type='LoadDrivingLabels', scales=('1_1',), optional=True),
     dict(type='PackSSCInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

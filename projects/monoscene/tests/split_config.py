@@ -9,7 +9,7 @@ custom_imports = dict(imports=['monoscene', 'distributed_norm', 'double_precisio
 custom_hooks = [dict(type='DistributedNormHook')]
 
 # Nothing is random in a step, and the losses are means of samples.
-augmentations = ('JitterSSCColors', 'FlipSSCScene')
+augmentations = ('JitterDrivingColors', 'FlipDrivingScene')
 train_pipeline = [step for step in _base_.train_pipeline if step.type not in augmentations]
 train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline))
 mean_of_samples = dict(reduction='sample')

@@ -10,8 +10,8 @@ model = dict(
     image_unet=dict(out_channels=channels, decoder_channels=64),
     volume_unet=dict(channels=channels),
 )
-load, crop = dict(type='LoadSSCImages'), dict(type='CropSSCImages', size=image_size)
-train_pipeline = [load, dict(type='JitterSSCColors'), crop, *_base_.train_pipeline[2:]]
+load, crop = dict(type='LoadDrivingImages'), dict(type='CropDrivingImages', size=image_size)
+train_pipeline = [load, dict(type='JitterDrivingColors'), crop, *_base_.train_pipeline[2:]]
 test_pipeline = [load, crop, *_base_.test_pipeline[2:]]
 loader = dict(num_workers=0, persistent_workers=False)
 train_dataloader = dict(**loader, batch_size=1, dataset=dict(pipeline=train_pipeline))

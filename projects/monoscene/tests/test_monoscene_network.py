@@ -13,7 +13,7 @@ from mmssc.errors import DataError
 from mmssc.models.losses import ContextRelationLoss
 from mmssc.registry import MODELS
 from mmssc.structures import VoxelGrid
-from mmssc.testing.random_sample import random_sample
+from mmssc.testing.random_driving_sample import random_driving_sample
 
 GRID = dict(origin=(0.0, -6.4, -2.0), voxel_size=0.4, shape=(32, 32, 16))
 SIZE = (45, 70)
@@ -40,7 +40,8 @@ def small_config(**changes):
 def small_batch(seeds=(0, 1)):
     grid = VoxelGrid.build(GRID)
     return pseudo_collate([
-        random_sample(grid, NUM_CLASSES, SIZE, points_per_frame=1, seed=seed) for seed in seeds
+        random_driving_sample(grid, NUM_CLASSES, SIZE, points_per_frame=1, seed=seed)
+        for seed in seeds
     ])  # fmt: skip
 
 

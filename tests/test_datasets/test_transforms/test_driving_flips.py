@@ -12,14 +12,14 @@ from mmengine.dataset import Compose
 
 from mmssc.datasets import SemanticKITTIDataset
 from mmssc.datasets.transforms import (
-    CropSSCImages,
-    FlipSSCImages,
-    FlipSSCScene,
+    CropDrivingImages,
+    FlipDrivingImages,
+    FlipDrivingScene,
     FrustumTargets,
-    LoadDepthMaps,
-    LoadPseudoLidar,
-    LoadSSCImages,
-    LoadVoxelLabels,
+    LoadDrivingDepth,
+    LoadDrivingImages,
+    LoadDrivingLabels,
+    LoadDrivingPoints,
     PackSSCInputs,
 )
 from mmssc.datasets.transforms.load_driving import lift_depth
@@ -39,13 +39,14 @@ def item(tree):
         'semantickitti_infos_val.json', data_root=str(tree), pipeline=[], frame_offsets=(-3, 1)
     )
     load = Compose([
-        LoadSSCImages(), LoadDepthMaps(), LoadPseudoLidar(), LoadVoxelLabels(), CropSSCImages(SIZE),
+        LoadDrivingImages(), LoadDrivingDepth(), LoadDrivingPoints(), LoadDrivingLabels(),
+        CropDrivingImages(SIZE),
     ])  # fmt: skip
     return load(dataset[2])
 
 
 def flipped(item, transform=None, **arguments):
-    transform = transform or FlipSSCScene(prob=1, **arguments)
+    transform = transform or FlipDrivingScene(prob=1, **arguments)
     return transform(copy.deepcopy(item))
 
 
@@ -133,7 +134,7 @@ def test_a_pipeline_with_depth_and_frustums(item):
     """Symphonies: frustums of the mirrored cameras hold the mirrored voxels."""
     # 8 cells of 5 pixels: mirrored pixels fall into mirrored cells.
     index = FrustumTargets()(copy.deepcopy(item))['frustum_index'].astype(np.int64)
-    pack = Compose([FlipSSCScene(prob=1), FrustumTargets(), PackSSCInputs()])
+    pack = Compose([FlipDrivingScene(prob=1), FrustumTargets(), PackSSCInputs()])
     packed = pack(copy.deepcopy(item))
     sample = packed['data_samples']
     row, column = index // 8, index % 8
@@ -157,10 +158,10 @@ def test_the_official_flip_can_be_had(tree):
     dataset = SemanticKITTIDataset(
         'semantickitti_infos_val.json', data_root=str(tree), pipeline=[], frame_offsets=()
     )
-    whole = Compose([LoadSSCImages(), LoadDepthMaps(), LoadVoxelLabels()])(dataset[2])
+    whole = Compose([LoadDrivingImages(), LoadDrivingDepth(), LoadDrivingLabels()])(dataset[2])
     height, width = SIZE
     official = Compose([
-        FlipSSCScene(prob=1, calibration='kept', depth_width=width), CropSSCImages(SIZE),
+        FlipDrivingScene(prob=1, calibration='kept', depth_width=width), CropDrivingImages(SIZE),
     ])(copy.deepcopy(whole))  # fmt: skip
     expected = whole['img'][0][:, ::-1][:height, :width]
     np.testing.assert_array_equal(official['img'][0], expected)
@@ -173,7 +174,7 @@ def test_the_official_flip_can_be_had(tree):
 
 def test_images_alone(item):
     """MonoScene: the voxels find their colours in the mirrored image."""
-    results = flipped(item, FlipSSCImages(prob=1))
+    results = flipped(item, FlipDrivingImages(prob=1))
     for key in ('gt_voxels', 'points', 'lidar2cam', 'frame2ref'):
         np.testing.assert_array_equal(results[key], item[key])
     lifter = MultiScaleFLoSP(item['voxel_grid'], strides=(1,))
@@ -194,7 +195,7 @@ def test_images_alone(item):
     assert volumes[0].any() and (volumes[0] == volumes[1]).float().mean() > 0.999
 
 
-@pytest.mark.parametrize('kind', [FlipSSCScene, FlipSSCImages])
+@pytest.mark.parametrize('kind', [FlipDrivingScene, FlipDrivingImages])
 def test_probability(item, kind):
     transform = kind(prob=0.5)
     random.seed(0)
@@ -211,7 +212,7 @@ def test_an_asymmetric_grid_is_refused(item):
         flipped(item)
 
 
-@pytest.mark.parametrize('kind', [FlipSSCScene, FlipSSCImages])
+@pytest.mark.parametrize('kind', [FlipDrivingScene, FlipDrivingImages])
 def test_frustums_come_after_the_flip(item, kind):
     with pytest.raises(DataError, match='FrustumTargets comes after'):
         kind(prob=1)(FrustumTargets()(item))
@@ -219,6 +220,6 @@ def test_frustums_come_after_the_flip(item, kind):
 
 def test_unknown_options():
     with pytest.raises(DataError, match="'mirrored' or 'kept'"):
-        FlipSSCScene(calibration='other')
+        FlipDrivingScene(calibration='other')
     with pytest.raises(DataError, match='depth_width'):
-        FlipSSCScene(depth_width=3)
+        FlipDrivingScene(depth_width=3)

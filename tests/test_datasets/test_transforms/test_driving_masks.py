@@ -10,7 +10,7 @@ import pytest
 from tiny_tree import GRID
 
 from mmssc.datasets import SemanticKITTIDataset
-from mmssc.datasets.transforms import LoadVisibilityMasks, LoadVoxelLabels, PackSSCInputs
+from mmssc.datasets.transforms import LoadDrivingLabels, LoadDrivingMasks, PackSSCInputs
 from mmssc.errors import DataError
 from mmssc.evaluation import SSCMetric
 from mmssc.formats.kitti import write_voxel_bits
@@ -29,7 +29,7 @@ def item(tree) -> dict:
         path.parent.mkdir(exist_ok=True)
         write_voxel_bits(path, random.random(GRID.shape) < 0.4)
         assert Path(item['voxel_paths'][kind]) == path
-    return LoadVoxelLabels(scales=('1_1',))(item)
+    return LoadDrivingLabels(scales=('1_1',))(item)
 
 
 def bits(item: dict, kind: str) -> list:
@@ -38,7 +38,7 @@ def bits(item: dict, kind: str) -> list:
 
 
 def test_masks_and_the_score_on_them(item):
-    results = LoadVisibilityMasks()(item)
+    results = LoadDrivingMasks()(item)
     masks = {name: mask.reshape(-1).tolist() for name, mask in results['eval_masks'].items()}
     labels = results['gt_voxels'].reshape(-1).tolist()
     guess = np.random.default_rng(1).integers(0, 20, GRID.shape).astype(np.uint8)
@@ -66,13 +66,13 @@ def test_masks_and_the_score_on_them(item):
 
 def test_samples_without_labels_and_damaged_files(item):
     unlabelled = {key: value for key, value in item.items() if key != 'gt_voxels'}
-    assert 'eval_masks' not in LoadVisibilityMasks(optional=True)(dict(unlabelled))
+    assert 'eval_masks' not in LoadDrivingMasks(optional=True)(dict(unlabelled))
     with pytest.raises(DataError, match='08/000005: labels: .*optional=True'):
-        LoadVisibilityMasks()(dict(unlabelled))
+        LoadDrivingMasks()(dict(unlabelled))
     path = Path(item['voxel_paths']['occluded'])
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError, match='000005.occluded: frame 08/000005, size: expected 256'):
-        LoadVisibilityMasks()(dict(item))
+        LoadDrivingMasks()(dict(item))
     path.unlink()
     with pytest.raises(DataError, match='000005.occluded: frame 08/000005, file'):
-        LoadVisibilityMasks()(dict(item))
+        LoadDrivingMasks()(dict(item))

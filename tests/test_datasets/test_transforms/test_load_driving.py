@@ -10,11 +10,11 @@ from torch.utils.data import DataLoader
 
 from mmssc.datasets import SemanticKITTIDataset
 from mmssc.datasets.transforms import (
-    CropSSCImages,
-    LoadDepthMaps,
-    LoadPseudoLidar,
-    LoadSSCImages,
-    LoadVoxelLabels,
+    CropDrivingImages,
+    LoadDrivingDepth,
+    LoadDrivingImages,
+    LoadDrivingLabels,
+    LoadDrivingPoints,
     MaskVoxelRange,
     PackSSCInputs,
 )
@@ -34,10 +34,10 @@ from mmssc.structures import SSCDataSample, VoxelGrid
 
 INFO = 'semantickitti_infos_val.json'
 PIPELINE = [
-    dict(type='LoadSSCImages'),
-    dict(type='CropSSCImages', size=(30, 44)),
-    dict(type='LoadPseudoLidar'),
-    dict(type='LoadVoxelLabels', optional=True),
+    dict(type='LoadDrivingImages'),
+    dict(type='CropDrivingImages', size=(30, 44)),
+    dict(type='LoadDrivingPoints'),
+    dict(type='LoadDrivingLabels', optional=True),
     dict(type='PackSSCInputs'),
 ]
 
@@ -60,7 +60,7 @@ def item(tree):
 
 
 def test_load_images(item, tree):
-    results = LoadSSCImages()(item)
+    results = LoadDrivingImages()(item)
     assert [path[-10:] for path in results['img_paths']] == [
         '000005.png',
         '000002.png',
@@ -73,31 +73,33 @@ def test_load_images(item, tree):
 
 
 def test_crop_keeps_the_top_left_corner(item):
-    results = LoadSSCImages()(item)
+    results = LoadDrivingImages()(item)
     before = [image.copy() for image in results['img']]
-    results = CropSSCImages((30, 44))(results)
+    results = CropDrivingImages((30, 44))(results)
     assert results['img_shape'] == (30, 44) and results['ori_shape'] == (32, 48)
     for image, whole in zip(results['img'], before):
         np.testing.assert_array_equal(image, whole[:30, :44])
 
 
 def test_small_images_are_named(item):
-    results = LoadSSCImages()(item)
+    results = LoadDrivingImages()(item)
     with pytest.raises(DataError, match=r'000005.png: image size: expected at least 33 x 48'):
-        CropSSCImages((33, 48))(results)
+        CropDrivingImages((33, 48))(results)
 
 
 def test_frames_of_different_size_are_refused(item):
     Image.new('RGB', (40, 32)).save(item['frames'][1]['img_path'])
     with pytest.raises(DataError, match=r'000002.png: image size.*\(32, 40\)'):
-        LoadSSCImages()(item)
+        LoadDrivingImages()(item)
 
 
 def test_normalised_crop_equals_the_reference(unit_cases, tmp_path):
     pixels = integers('image_u8', (376, 1241, 3), 1, 0, 256).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / 'a.png')
     results = dict(sequence='00', frames=[dict(frame_id='0', img_path=str(tmp_path / 'a.png'))])
-    packed = Compose([LoadSSCImages(), CropSSCImages((370, 1220)), PackSSCInputs()])(results)
+    packed = Compose([LoadDrivingImages(), CropDrivingImages((370, 1220)), PackSSCInputs()])(
+        results
+    )
     image = packed['inputs']['img'][0].float() / 255
     mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
     normalised = ((image - mean) / std).numpy()
@@ -134,7 +136,7 @@ def test_a_cut_or_flipped_image_is_refused(tmp_path):
 
 
 def test_points_are_moved_and_merged(item):
-    points = LoadPseudoLidar()(item)['points']
+    points = LoadDrivingPoints()(item)['points']
     assert points.dtype == np.float32
     start = 0
     for frame, frame2ref in zip(item['frames'], item['frame2ref']):
@@ -147,12 +149,12 @@ def test_points_are_moved_and_merged(item):
 
 
 def test_depth_maps_are_read_cropped_and_packed(item):
-    results = LoadDepthMaps()(LoadSSCImages()(item))
+    results = LoadDrivingDepth()(LoadDrivingImages()(item))
     whole = [read_depth(frame['depth_path']) for frame in item['frames']]
     assert len(whole) == 3 and (whole[0] == 0).any() and not np.array_equal(whole[0], whole[1])
     for depth, expected in zip(results['depth'], whole):
         np.testing.assert_array_equal(depth, expected)
-    packed = PackSSCInputs()(CropSSCImages((30, 44))(results))['inputs']['depth']
+    packed = PackSSCInputs()(CropDrivingImages((30, 44))(results))['inputs']['depth']
     assert packed.shape == (3, 30, 44) and packed.dtype == torch.float32
     np.testing.assert_array_equal(packed, np.stack(whole)[:, :30, :44])
 
@@ -162,32 +164,32 @@ def test_depth_maps_come_from_any_folder_and_kind(tree, tmp_path):
         source = read_depth(tree / f'dataset/depth/08/{frame:06d}.npy')
         write_depth(tmp_path / f'lidar/08/{frame:06d}.png', source)
     kwargs = dict(data_prefix=dict(depth=str(tmp_path / 'lidar')), depth_suffix='.png')
-    found = LoadDepthMaps()(build(tree, **kwargs)[2])['depth']
-    expected = LoadDepthMaps()(build(tree)[2])['depth']
+    found = LoadDrivingDepth()(build(tree, **kwargs)[2])['depth']
+    expected = LoadDrivingDepth()(build(tree)[2])['depth']
     np.testing.assert_allclose(found, expected, atol=0.5 / 256)
 
 
 def test_a_missing_depth_map_names_the_frame_and_the_command(item, tree):
     (tree / 'dataset/depth/08/000002.npy').unlink()
     with pytest.raises(DataError, match=r'depth/08/000002.npy: frame 08/000002.*semantic_kitti'):
-        LoadDepthMaps()(item)
+        LoadDrivingDepth()(item)
 
 
 def test_depth_maps_have_the_size_of_the_image(item):
     write_depth(item['frames'][1]['depth_path'], np.ones((3, 4)))
     with pytest.raises(DataError, match=r'000002.npy: .*size: expected \(32, 48\) as the image'):
-        LoadDepthMaps()(LoadSSCImages()(item))
+        LoadDrivingDepth()(LoadDrivingImages()(item))
 
 
 def test_depth_gives_the_points_of_the_file(item):
-    from_file = LoadPseudoLidar()(dict(item))['points']
-    from_depth = LoadPseudoLidar(source='depth')(dict(item))['points']
+    from_file = LoadDrivingPoints()(dict(item))['points']
+    from_depth = LoadDrivingPoints(source='depth')(dict(item))['points']
     assert len(from_file) > 1000
     np.testing.assert_array_equal(from_file, from_depth)
 
 
 def test_fallback_frames_repeat_the_points(tree):
-    results = LoadPseudoLidar()(build(tree, frame_offsets=(-9, -9))[2])
+    results = LoadDrivingPoints()(build(tree, frame_offsets=(-9, -9))[2])
     assert [frame['frame_id'] for frame in results['frames']] == ['000005'] * 3
     a, b, c = np.split(results['points'], 3)
     np.testing.assert_array_equal(a, b)
@@ -197,8 +199,8 @@ def test_fallback_frames_repeat_the_points(tree):
 def test_crop_to_grid_changes_no_voxel(item):
     grid = VoxelGrid((0, -12.8, -2), 0.8, (32, 32, 8))
     item['voxel_grid'] = grid
-    whole = LoadPseudoLidar()(dict(item))['points']
-    cropped = LoadPseudoLidar(crop_to_grid=True)(dict(item))['points']
+    whole = LoadDrivingPoints()(dict(item))['points']
+    cropped = LoadDrivingPoints(crop_to_grid=True)(dict(item))['points']
     assert 0 < len(cropped) < len(whole)
     expected, _ = quantize_points(torch.from_numpy(whole), grid)
     found, _ = quantize_points(torch.from_numpy(cropped), grid)
@@ -207,39 +209,39 @@ def test_crop_to_grid_changes_no_voxel(item):
 
 def test_a_cloud_outside_the_grid_is_empty(item):
     item['voxel_grid'] = VoxelGrid((1000, 0, 0), 1, (2, 2, 2))
-    assert LoadPseudoLidar(crop_to_grid=True)(item)['points'].shape == (0, 3)
+    assert LoadDrivingPoints(crop_to_grid=True)(item)['points'].shape == (0, 3)
 
 
 def test_a_fourth_column_is_warned_about_and_ignored(item):
     path = item['frames'][0]['pseudo_lidar_path']
-    expected = LoadPseudoLidar()(dict(item))['points']
+    expected = LoadDrivingPoints()(dict(item))['points']
     points = read_velodyne(path)
     points = points.copy()
     points[:, 3] = 0.25
     write_velodyne(path, points)
     with pytest.warns(UserWarning, match=re.escape(path)):
-        found = LoadPseudoLidar()(dict(item))['points']
+        found = LoadDrivingPoints()(dict(item))['points']
     np.testing.assert_array_equal(found, expected)
 
 
 def test_a_depth_map_of_another_size_is_refused(item):
     write_npy(item['frames'][0]['depth_path'], np.ones((3, 4), np.float32))
     with pytest.raises(DataError, match=r'\(32, 48\) as the image, found \(3, 4\)'):
-        LoadPseudoLidar(source='depth')(LoadSSCImages()(item))
+        LoadDrivingPoints(source='depth')(LoadDrivingImages()(item))
 
 
 def test_unknown_options_are_refused():
     with pytest.raises(DataError, match='source'):
-        LoadPseudoLidar(source='lidar')
+        LoadDrivingPoints(source='lidar')
     with pytest.raises(DataError, match='scales'):
-        LoadVoxelLabels(scales=('1_3',))
+        LoadDrivingLabels(scales=('1_3',))
 
 
 # --- labels ---------------------------------------------------------------------------------
 
 
 def test_load_labels(item):
-    results = LoadVoxelLabels()(item)
+    results = LoadDrivingLabels()(item)
     for key, scale, shape in (
         ('gt_voxels', '1_1', (16, 16, 8)),
         ('gt_voxels_1_2', '1_2', (8, 8, 4)),
@@ -250,8 +252,8 @@ def test_load_labels(item):
 
 def test_missing_scales_are_pooled_on_request(item):
     with pytest.raises(DataError, match='000005_1_4.npy'):
-        LoadVoxelLabels(scales=('1_1', '1_4'))(dict(item))
-    results = LoadVoxelLabels(scales=('1_4',), pool_missing=True)(item)
+        LoadDrivingLabels(scales=('1_1', '1_4'))(dict(item))
+    results = LoadDrivingLabels(scales=('1_4',), pool_missing=True)(item)
     full = torch.from_numpy(np.array(read_npy(item['label_paths']['1_1'])))
     np.testing.assert_array_equal(results['gt_voxels_1_4'], pool_labels(full, 4, 20).numpy())
     assert 'gt_voxels' not in results
@@ -262,14 +264,14 @@ def test_ids_beyond_the_classes_are_refused(item):
     labels[3, 4, 1] = 20
     write_voxel_labels(item['label_paths']['1_1'], labels)
     with pytest.raises(DataError, match=r'0\.\.19 or 255, found \[20\]'):
-        LoadVoxelLabels()(item)
+        LoadDrivingLabels()(item)
 
 
 def test_unlabelled_samples(tree):
     item = build(tree, frame_offsets=())[3]
     with pytest.raises(DataError, match='08/000007.*optional=True'):
-        LoadVoxelLabels()(dict(item))
-    assert 'gt_voxels' not in LoadVoxelLabels(optional=True)(dict(item))
+        LoadDrivingLabels()(dict(item))
+    assert 'gt_voxels' not in LoadDrivingLabels(optional=True)(dict(item))
 
 
 @pytest.mark.parametrize(('extent', 'x', 'y'), [(12.8, 64, (96, 160)), (25.6, 128, (64, 192)),
@@ -348,7 +350,7 @@ def test_bad_files_are_named(tree, kind, damage):
         (tree / path).write_bytes(b'' if damage == 'empty' else content[: len(content) // 2 + 1])
     with pytest.raises(DataError) as caught:
         source = 'depth' if kind == 'depth' else 'pseudo_lidar'
-        build(tree, [*PIPELINE[:2], dict(type='LoadPseudoLidar', source=source), PIPELINE[3]])[2]
+        build(tree, [*PIPELINE[:2], dict(type='LoadDrivingPoints', source=source), PIPELINE[3]])[2]
     message = str(caught.value)
     assert path in message and frame in message and 'expected' in message
     assert command in message

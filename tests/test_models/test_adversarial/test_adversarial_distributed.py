@@ -12,7 +12,7 @@ from tiny_rgbd import tiny_ammnet, tiny_batch, tiny_players
 from torch import Tensor, multiprocessing, nn
 
 from mmssc.engine.optim import AdversarialOptimWrapperConstructor
-from mmssc.models.adversarial.distributed import PlayersDistributedDataParallel
+from mmssc.models.adversarial.distributed import AdversarialDistributedDataParallel
 from mmssc.models.completors import AMMNet, ammnet
 from mmssc.registry import MODELS
 
@@ -91,7 +91,7 @@ def _run_process(rank: int, folder: str) -> None:
     dist.init_process_group('gloo', init_method=init_method, rank=rank, world_size=2)
     torch.set_num_threads(1)
     model = _build([rank])
-    torch.save(_train(model, PlayersDistributedDataParallel(model)), f'{folder}/{rank}.pt')
+    torch.save(_train(model, AdversarialDistributedDataParallel(model)), f'{folder}/{rank}.pt')
     dist.destroy_process_group()
 
 
@@ -125,7 +125,7 @@ def test_wrapper_leaves_the_model_as_it_is(tmp_path: Any) -> None:
     try:
         model = _build([0, 1])
         names = list(model.state_dict())
-        wrapped = PlayersDistributedDataParallel(model)
+        wrapped = AdversarialDistributedDataParallel(model)
         assert wrapped.module is model and list(model.state_dict()) == names
         reduced = {
             name: {id(p) for p in player.parameters() if p.requires_grad}

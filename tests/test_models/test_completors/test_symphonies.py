@@ -150,7 +150,7 @@ def test_a_sample_that_shows_nothing_keeps_every_gradient():
 def test_missing_depth_is_named(model):
     batch = collate(model, make_sample(0))
     del batch['inputs']['depth']
-    with pytest.raises(DataError, match='depth: expected a depth map.*Add LoadDepthMaps'):
+    with pytest.raises(DataError, match='depth: expected a depth map.*Add LoadDrivingDepth'):
         model(**batch, mode='loss')
     height, width = IMAGE_SIZE
     batch['inputs']['depth'] = torch.ones(1, 1, height, width + 1)

@@ -53,7 +53,7 @@ def test_matrices_that_are_given_are_kept():
 
 def test_images_of_different_size_name_the_file():
     data = _batch(torch.zeros(1, 3, 4, 5), torch.zeros(1, 3, 4, 6), img_paths=['image_2/7.png'])
-    with pytest.raises(DataError, match=r'image_2/7.png.*CropSSCImages'):
+    with pytest.raises(DataError, match=r'image_2/7.png.*CropDrivingImages'):
         SSCDataPreprocessor()(data)
 
 

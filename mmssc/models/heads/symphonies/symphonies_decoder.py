@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmssc.geometry.working_volume import normalized_centers
 from mmssc.models.layers import ResidualASPP3d
-from mmssc.models.lifters import SceneView
+from mmssc.models.lifters import VolumeProjection
 from mmssc.registry import MODELS
 
 from .checkpointing import recompute_in_backward
@@ -48,7 +48,7 @@ class VoxelProposalLayer(nn.Module):
         self.attn = DeformableTransformerLayer(embed_dims, **layer)
 
     def forward(
-        self, scene: Tensor, position: Tensor, memory: _ImageMemory, view: SceneView
+        self, scene: Tensor, position: Tensor, memory: _ImageMemory, view: VolumeProjection
     ) -> Tensor:
         """Map (1, N, C) voxels with positions (N, C) to (1, N, C); the others stay."""
         chosen = view.proposals()
@@ -107,7 +107,7 @@ class SymphoniesLayer(nn.Module):
         points: Tensor,
         query_pos: Tensor | None,
         memory: _ImageMemory,
-        view: SceneView,
+        view: VolumeProjection,
     ) -> tuple[Tensor, Tensor]:
         """One sample.
 
@@ -224,7 +224,7 @@ class SymphoniesDecoder(BaseModule):
         queries: Tensor,
         points: Tensor,
         maps: Sequence[Tensor],
-        views: Sequence[SceneView],
+        views: Sequence[VolumeProjection],
         query_pos: Tensor | None = None,
         all_outputs: bool = True,
     ) -> list[Tensor]:
@@ -259,7 +259,7 @@ class SymphoniesDecoder(BaseModule):
         queries: Tensor,
         points: Tensor,
         maps: Sequence[Tensor],
-        views: Sequence[SceneView],
+        views: Sequence[VolumeProjection],
         query_pos: Tensor | None = None,
     ) -> list[Tensor]:
         """Voxels (B, N, C) after every layer; arguments as in :meth:`forward`."""

@@ -10,7 +10,7 @@ from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
 from mmssc.models.layers import build_norm
-from mmssc.models.lifters import SceneView
+from mmssc.models.lifters import VolumeProjection
 from mmssc.models.losses.volume_losses import volume_losses
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
@@ -82,7 +82,10 @@ class SymphoniesHead(BaseModule):
         )
 
     def forward(
-        self, features: Sequence[Tensor], views: Sequence[SceneView], all_outputs: bool = True
+        self,
+        features: Sequence[Tensor],
+        views: Sequence[VolumeProjection],
+        all_outputs: bool = True,
     ) -> list[Tensor]:
         """Decode.
 

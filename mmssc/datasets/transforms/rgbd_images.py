@@ -3,8 +3,8 @@
 TSDF, labels and weights stay: a pixel keeps its voxel wherever the image moves it. After an
 enlargement several pixels name one voxel, after a reduction some voxels have lost their pixel.
 CleanerS (arXiv 2303.09977) and AMMNet (arXiv 2403.07560) train with, in this order,
-:class:`ResizeMappedImage`, :class:`CropMappedImage`, :class:`FlipMappedImage`,
-:class:`DistortColors` and :class:`PadMappedImage`.
+:class:`ResizeRGBDImage`, :class:`CropRGBDImage`, :class:`FlipRGBDImage`,
+:class:`DistortRGBDColors` and :class:`PadRGBDImage`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 
 __all__ = [
-    'CropMappedImage', 'DistortColors', 'FlipMappedImage', 'PadMappedImage', 'ResizeMappedImage',
+    'CropRGBDImage', 'DistortRGBDColors', 'FlipRGBDImage', 'PadRGBDImage', 'ResizeRGBDImage',
 ]  # fmt: skip
 
 # Key -> value of pixels that are no pixels of the image.
@@ -31,7 +31,7 @@ _MAPS = dict(pixel_to_voxel=-1, segmentation=0)
 def _check(results: dict[str, Any]) -> None:
     if 'voxel_to_pixel' in results:
         name = f'sample {results["sequence"]}/{results["frame_id"]}'
-        hint = 'LoadPreparedFrame(keys=[..., "pixel_to_voxel"]) without "voxel_to_pixel"'
+        hint = 'LoadRGBDFrame(keys=[..., "pixel_to_voxel"]) without "voxel_to_pixel"'
         raise DataError(name, 'voxel_to_pixel', 'pixel_to_voxel in its place', 'both', hint)
 
 
@@ -53,7 +53,7 @@ def _change(
 
 
 @TRANSFORMS.register_module()
-class ResizeMappedImage(BaseTransform):
+class ResizeRGBDImage(BaseTransform):
     """Enlarge or reduce, keeping the aspect, with some probability.
 
     Images bilinear (in float32), maps of pixels by the nearest pixel, both as OpenCV does.
@@ -69,7 +69,7 @@ class ResizeMappedImage(BaseTransform):
 
     def __init__(self, prob: float = 0.5, ratio: Sequence[float] = (0.8, 1.2)) -> None:
         if not 0 < ratio[0] <= ratio[1]:
-            raise DataError('config', 'ResizeMappedImage.ratio', '(low, high) above 0', ratio)
+            raise DataError('config', 'ResizeRGBDImage.ratio', '(low, high) above 0', ratio)
         self.prob, self.ratio = prob, (float(ratio[0]), float(ratio[1]))
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class ResizeMappedImage(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class CropMappedImage(BaseTransform):
+class CropRGBDImage(BaseTransform):
     """Cut a window of at most so many pixels at a random place.
 
     Required Keys: ``img_shape``, ``ori_shape`` without a ``size``; and any of ``img``,
@@ -128,7 +128,7 @@ class CropMappedImage(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class FlipMappedImage(BaseTransform):
+class FlipRGBDImage(BaseTransform):
     """Mirror image and maps of pixels left to right, with some probability; the volume stays.
 
     Required Keys: ``img_shape``; and any of ``img``, ``pixel_to_voxel``, ``segmentation``
@@ -152,7 +152,7 @@ class FlipMappedImage(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class PadMappedImage(BaseTransform):
+class PadRGBDImage(BaseTransform):
     """Fill up to a size at the bottom and on the right.
 
     Required Keys: ``img_shape``, ``ori_shape`` without a ``size``; and any of ``img``,
@@ -200,7 +200,7 @@ class PadMappedImage(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class DistortColors(BaseTransform):
+class DistortRGBDColors(BaseTransform):
     """Change brightness, contrast, saturation and hue, each with probability 0.5 (SSD, mmseg).
 
     Contrast comes before or after saturation and hue, with equal chance. 8 bits, hue on OpenCV's

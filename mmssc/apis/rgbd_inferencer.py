@@ -12,7 +12,7 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from mmssc.datasets.transforms import LoadPreparedFrame
+from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.errors import DataError
 from mmssc.formats.images import read_png_uint8, read_rgb
 from mmssc.formats.matrices import camera_matrix, check_rigid
@@ -24,7 +24,7 @@ from mmssc.structures import Camera, SSCDataSample, VoxelGrid
 
 from .model_loading import dataset_config_of, init_model, read_config
 
-__all__ = ['DEPTH_KINDS', 'DepthInferencer', 'is_depth_config', 'read_depth_image']
+__all__ = ['DEPTH_KINDS', 'RGBDInferencer', 'is_rgbd_config', 'read_depth_image']
 
 #: Kind of a 16-bit PNG -> reader.
 DEPTH_KINDS = dict(mm=read_plain_depth_mm, nyu=read_nyu_depth)
@@ -33,7 +33,7 @@ _ARGUMENTS = dict(img='img', segmentation='segmentation')
 _COMPUTED = ('tsdf', 'tsdf_fine', 'voxel_to_pixel', 'pixel_to_voxel')
 
 
-def is_depth_config(config: str | PathLike[str] | Config) -> bool:
+def is_rgbd_config(config: str | PathLike[str] | Config) -> bool:
     """Whether the config's model reads what is made of a depth image (TSDF, mapping)."""
     return _loader_of(dataset_config_of(read_config(config)).get('pipeline') or []) is not None
 
@@ -43,7 +43,7 @@ def _kind(step: Mapping[str, Any]) -> Any:
 
 
 def _loader_of(pipeline: Any) -> Mapping[str, Any] | None:
-    steps = [step for step in pipeline if _kind(step) is LoadPreparedFrame]
+    steps = [step for step in pipeline if _kind(step) is LoadRGBDFrame]
     return steps[0] if steps else None
 
 
@@ -67,7 +67,7 @@ def read_depth_image(path: str | PathLike[str], kind: str = 'mm') -> np.ndarray:
 
 
 @INFERENCERS.register_module()
-class DepthInferencer:
+class RGBDInferencer:
     """A model for depth cameras behind plain arrays: any image size, pinhole camera and pose.
 
     TSDF and voxel-pixel mapping are computed from the depth image, the rest takes the way of the
@@ -75,7 +75,7 @@ class DepthInferencer:
 
     Example::
 
-        inferencer = DepthInferencer('configs/light/light_depth_nyu.py', 'light_depth_nyu.pth')
+        inferencer = RGBDInferencer('configs/light/light_depth_nyu.py', 'light_depth_nyu.pth')
         sample = inferencer('depth.png', (fx, fy, cx, cy))
         sample.pred_voxels  # (60, 36, 60) uint8 class ids over sample.voxel_grid, 0 = empty
 
@@ -105,12 +105,12 @@ class DepthInferencer:
         loader = _loader_of(pipeline)
         if loader is None:
             raise DataError(
-                self.model.cfg.filename or 'config', 'pipeline', 'LoadPreparedFrame', 'none',
-                'For images with points or stereo depth: SSCInferencer',
+                self.model.cfg.filename or 'config', 'pipeline', 'LoadRGBDFrame', 'none',
+                'For images with points or stereo depth: DrivingInferencer',
             )  # fmt: skip
         self.needed = set(loader['keys']) & {*_ARGUMENTS, *_COMPUTED, 'tsdf_clean'}
         self.pipeline = Compose(
-            [TRANSFORMS.build(step) for step in pipeline if _kind(step) is not LoadPreparedFrame]
+            [TRANSFORMS.build(step) for step in pipeline if _kind(step) is not LoadRGBDFrame]
         )
 
     @property
@@ -182,7 +182,7 @@ class DepthInferencer:
         depth_kind: str,
         origin: tuple[float, float, float] | None,
     ) -> dict[str, Any]:
-        """What the data set and LoadPreparedFrame would hand on."""
+        """What the data set and LoadRGBDFrame would hand on."""
         if isinstance(depth, (str, PathLike)):
             depth = read_depth_image(depth, depth_kind)
         image = torch.from_numpy(np.ascontiguousarray(depth, np.float32))

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from mmengine.config import Config
 
 from mmssc.datasets.transforms import (
-    CropMappedImage,
-    DistortColors,
-    FlipMappedImage,
-    FlipVolumes,
+    CropRGBDImage,
+    DistortRGBDColors,
+    FlipRGBDImage,
+    FlipRGBDVolumes,
     PackSSCInputs,
-    PadMappedImage,
-    ResizeMappedImage,
-    TransposeVolumes,
+    PadRGBDImage,
+    ResizeRGBDImage,
+    TransposeRGBDVolumes,
 )
 from mmssc.errors import DataError
 from mmssc.geometry import invert_mapping
@@ -69,8 +69,8 @@ def make_results(seed: int = 0, size: tuple[int, int] = (48, 64)) -> dict:
 def test_crop_and_flip_keep_the_voxel_of_every_pixel():
     results = make_results()
     before = dict(results, img=results['img'][0])
-    results = CropMappedImage((40, 50)).crop(results, 5, 9)
-    results = FlipMappedImage().flip(results)
+    results = CropRGBDImage((40, 50)).crop(results, 5, 9)
+    results = FlipRGBDImage().flip(results)
     assert results['img_shape'] == (40, 50)
     row, column = np.mgrid[:40, :50]
     old = row + 5, 58 - column
@@ -82,7 +82,7 @@ def test_crop_and_flip_keep_the_voxel_of_every_pixel():
 def test_padding_has_no_voxel_and_is_nothing_to_the_network():
     results = make_results(size=(40, 50))
     before = dict(results)
-    results = PadMappedImage((48, 64)).transform(results)
+    results = PadRGBDImage((48, 64)).transform(results)
     assert results['img_shape'] == (48, 64) == results['pixel_to_voxel'].shape
     added = np.ones((48, 64), bool)
     added[:40, :50] = False
@@ -99,7 +99,7 @@ def test_padding_has_no_voxel_and_is_nothing_to_the_network():
 def test_resizing_keeps_the_aspect_and_the_places(limits):
     results = make_results()
     before = results['segmentation']
-    results = ResizeMappedImage.resize(results, limits)
+    results = ResizeRGBDImage.resize(results, limits)
     height, width = results['img_shape']
     assert height <= limits[0] + 1 and width <= limits[1] + 1
     assert abs(width / height - 64 / 48) < 0.03
@@ -112,9 +112,9 @@ def test_resizing_keeps_the_aspect_and_the_places(limits):
 
 def test_an_enlarged_image_names_voxels_twice_and_a_reduced_one_loses_some():
     mapped = set(np.unique(make_results()['pixel_to_voxel']))
-    large = ResizeMappedImage.resize(make_results(), (96, 128))['pixel_to_voxel']
+    large = ResizeRGBDImage.resize(make_results(), (96, 128))['pixel_to_voxel']
     assert set(np.unique(large)) == mapped and (large >= 0).sum() == 4 * 200
-    small = ResizeMappedImage.resize(make_results(), (24, 32))['pixel_to_voxel']
+    small = ResizeRGBDImage.resize(make_results(), (24, 32))['pixel_to_voxel']
     assert set(np.unique(small)) < mapped
 
 
@@ -135,11 +135,11 @@ def test_figures_of_the_authors_pipeline(limits, crop, flip, valid, unique, crc3
     image = integers('aug_img', (*size, 3), seed, 0, 256)[..., ::-1].astype(np.float32)
     pixel_to_voxel = invert_mapping(torch.from_numpy(mapping).view(60, 36, 60), size).numpy()
     results = dict(img=[image], pixel_to_voxel=pixel_to_voxel, img_shape=size)
-    results = ResizeMappedImage.resize(results, limits)
-    results = CropMappedImage(size).crop(results, *crop)
+    results = ResizeRGBDImage.resize(results, limits)
+    results = CropRGBDImage(size).crop(results, *crop)
     if flip:
-        results = FlipMappedImage.flip(results)
-    results = PadMappedImage(size).transform(results)
+        results = FlipRGBDImage.flip(results)
+    results = PadRGBDImage(size).transform(results)
     found = results['pixel_to_voxel']
     assert (found >= 0).sum() == valid and len(np.unique(found)) - 1 == unique
     assert zlib.crc32(found.astype('<i4').tobytes()) == crc32
@@ -153,17 +153,17 @@ def test_draws_follow_the_probabilities():
     random.seed(0)
     image = make_results()
     sizes = [
-        ResizeMappedImage(0.5, (0.5, 0.6)).transform(dict(image))['img_shape'] for _ in range(200)
+        ResizeRGBDImage(0.5, (0.5, 0.6)).transform(dict(image))['img_shape'] for _ in range(200)
     ]
     assert 70 < sum(size == (48, 64) for size in sizes) < 130
     assert all(24 <= size[0] <= 29 for size in sizes if size != (48, 64))
     flipped = [
-        FlipMappedImage(0.5).transform(dict(image))['pixel_to_voxel'] is not image['pixel_to_voxel']
+        FlipRGBDImage(0.5).transform(dict(image))['pixel_to_voxel'] is not image['pixel_to_voxel']
         for _ in range(200)
     ]
     assert 70 < sum(flipped) < 130
     places = {
-        CropMappedImage((46, 64)).transform(dict(image))['segmentation'][0, 0] for _ in range(50)
+        CropRGBDImage((46, 64)).transform(dict(image))['segmentation'][0, 0] for _ in range(50)
     }
     assert places == {image['segmentation'][row, 0] for row in range(3)}
 
@@ -182,15 +182,15 @@ def test_the_whole_pipeline_of_a_config_keeps_the_size_of_any_image(size):
 
 
 def test_a_mapping_that_would_not_follow_is_refused():
-    for step in (CropMappedImage((40, 50)), FlipMappedImage(1.0), ResizeMappedImage(1.0)):
+    for step in (CropRGBDImage((40, 50)), FlipRGBDImage(1.0), ResizeRGBDImage(1.0)):
         results = make_results()
         results['voxel_to_pixel'] = results.pop('mapping')
-        with pytest.raises(DataError, match='train/0003: voxel_to_pixel.*LoadPreparedFrame'):
+        with pytest.raises(DataError, match='train/0003: voxel_to_pixel.*LoadRGBDFrame'):
             step(results)
     with pytest.raises(DataError, match='at most 40 x 64, found 48 x 64. Crop first'):
-        PadMappedImage((40, 64))(make_results())
+        PadRGBDImage((40, 64))(make_results())
     with pytest.raises(DataError, match='ratio'):
-        ResizeMappedImage(ratio=(1.2, 0.8))
+        ResizeRGBDImage(ratio=(1.2, 0.8))
 
 
 # --- colours --------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def test_a_mapping_that_would_not_follow_is_refused():
 
 def test_colours():
     image = np.random.default_rng(0).integers(0, 256, (6, 7, 3), np.uint8)
-    distort = DistortColors().distort
+    distort = DistortRGBDColors().distort
     assert np.array_equal(distort(image), image)
     brighter = np.clip(image.astype(float) + 20.5, 0, 255).astype(np.uint8)
     assert np.array_equal(distort(image, brightness=20.5), brighter)
@@ -214,13 +214,14 @@ def test_colours():
 
 def test_colours_of_a_float_image_are_rounded_first_unless_as_published():
     image = np.random.default_rng(0).integers(0, 256, (6, 7, 3)).astype(np.float32)
-    fixed = DistortColors().distort(image, saturation=0.9)
+    fixed = DistortRGBDColors().distort(image, saturation=0.9)
     assert fixed.dtype == np.uint8
-    published = DistortColors(eight_bits=False)
+    published = DistortRGBDColors(eight_bits=False)
     assert np.abs(published.distort(image, saturation=0.9) - fixed).max() > 50
     # a change of brightness before has rounded it anyway
     one, other = (
-        step.distort(image, brightness=3.0, saturation=0.9) for step in (published, DistortColors())
+        step.distort(image, brightness=3.0, saturation=0.9)
+        for step in (published, DistortRGBDColors())
     )
     assert np.array_equal(one, other)
 
@@ -237,7 +238,11 @@ def pixel_of(results: dict) -> np.ndarray:
     return (pixels[:, :2] / pixels[:, 2:]).reshape(*grid.shape, 2)
 
 
-STEPS = [FlipVolumes(('x',), 1.0), FlipVolumes(('y', 'z'), 1.0), TransposeVolumes(('x', 'y'), 1.0)]
+STEPS = [
+    FlipRGBDVolumes(('x',), 1.0),
+    FlipRGBDVolumes(('y', 'z'), 1.0),
+    TransposeRGBDVolumes(('x', 'y'), 1.0),
+]
 
 
 def volumes() -> dict:
@@ -277,13 +282,13 @@ def test_voxels_keep_label_pixel_and_projection(chosen):
 
 def test_axes_that_differ_are_not_exchanged():
     with pytest.raises(DataError, match='x and z: expected alike'):
-        TransposeVolumes(('x', 'z'), 1.0)(volumes())
+        TransposeRGBDVolumes(('x', 'z'), 1.0)(volumes())
     with pytest.raises(DataError, match='two different axes'):
-        TransposeVolumes(('x', 'x'))
+        TransposeRGBDVolumes(('x', 'x'))
     with pytest.raises(DataError, match='axes: expected x or z or y'):
-        FlipVolumes(('left',), 1.0)(volumes())
+        FlipRGBDVolumes(('left',), 1.0)(volumes())
 
 
 def test_flipped_volumes_pack():
-    packed = PackSSCInputs()(FlipVolumes(('x',), 1.0)(volumes()))
+    packed = PackSSCInputs()(FlipRGBDVolumes(('x',), 1.0)(volumes()))
     assert packed['inputs']['tsdf'].shape == (1, *GRID.shape)

@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmssc.apis import DepthInferencer, is_depth_config
+from mmssc.apis import RGBDInferencer, is_rgbd_config
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
@@ -41,15 +41,15 @@ def small_config(name: str) -> Config:
 @pytest.fixture(scope='module')
 def inferencer():
     torch.manual_seed(0)
-    return DepthInferencer(small_config('light_depth_nyu'), device='cpu')
+    return RGBDInferencer(small_config('light_depth_nyu'), device='cpu')
 
 
 def test_which_configs_are_for_depth_cameras():
-    assert is_depth_config(ROOT / 'configs/light/light_depth_nyu.py')
-    assert is_depth_config(ROOT / 'configs/cleaners/cleaners_r50_nyu.py')
-    assert not is_depth_config(ROOT / 'configs/sgn/sgn-T.py')
-    with pytest.raises(DataError, match='SSCInferencer'):
-        DepthInferencer(ROOT / 'configs/sgn/sgn-T.py')
+    assert is_rgbd_config(ROOT / 'configs/light/light_depth_nyu.py')
+    assert is_rgbd_config(ROOT / 'configs/cleaners/cleaners_r50_nyu.py')
+    assert not is_rgbd_config(ROOT / 'configs/sgn/sgn-T.py')
+    with pytest.raises(DataError, match='DrivingInferencer'):
+        RGBDInferencer(ROOT / 'configs/sgn/sgn-T.py')
 
 
 def test_the_box_lies_in_front_of_the_camera(inferencer, room):
@@ -85,7 +85,7 @@ def test_a_box_of_ones_own(inferencer, room):
 
 def test_a_box_of_another_size(room):
     grid = dict(origin=(0, 0, 0), voxel_size=0.1, shape=(48, 32, 40), axes=('x', 'z', 'y'))
-    model = DepthInferencer(
+    model = RGBDInferencer(
         small_config('light_depth_nyu'), device='cpu', voxel_grid=dict(grid, frame='world')
     )
     sample = model(room['depth'], CAMERA, room['cam2world'])
@@ -107,7 +107,7 @@ def test_files_and_arrays_give_the_same(inferencer, room, tmp_path, kind, write)
 
 def test_a_segmentation_is_read_where_the_model_wants_one(room):
     torch.manual_seed(0)
-    model = DepthInferencer(small_config('light_seg_nyu'), device='cpu')
+    model = RGBDInferencer(small_config('light_seg_nyu'), device='cpu')
     with pytest.raises(DataError, match='this model reads one'):
         model(room['depth'], CAMERA, room['cam2world'])
     with pytest.raises(DataError, match='segmentation size'):

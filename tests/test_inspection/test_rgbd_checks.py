@@ -24,7 +24,7 @@ def root(tmp_path) -> Path:
 def check(root: Path, thorough: bool = False, keys=KEYS, **options):
     dataset = dict(
         type=DATASETS.get('mmssc.NYUDataset'), data_root=str(root),
-        ann_file='nyu_infos_train.json', pipeline=[dict(type='LoadPreparedFrame', keys=keys)],
+        ann_file='nyu_infos_train.json', pipeline=[dict(type='LoadRGBDFrame', keys=keys)],
         **options,
     )  # fmt: skip
     return check_config(dict(train_dataloader=dict(dataset=dataset)), thorough)

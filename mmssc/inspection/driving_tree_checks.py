@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mmssc.datasets.driving_list import read_info_file
+from mmssc.datasets.driving_list import read_driving_list
 from mmssc.errors import DataError
 from mmssc.preparation import SemanticKITTILayout, SSCBenchKITTI360Layout
 from mmssc.preparation.driving.layouts import SequenceLayout
@@ -75,7 +75,7 @@ def _find_grid(layout: SequenceLayout, report: TreeReport) -> VoxelGrid:
         path = layout.info_file(split)
         if path.is_file():
             try:
-                return read_info_file(path)['metainfo']['voxel_grid']
+                return read_driving_list(path)['metainfo']['voxel_grid']
             except DataError:
                 # Reported with the other info files.
                 continue
@@ -277,7 +277,7 @@ def _check_infos(layout: SequenceLayout, report: TreeReport) -> None:
                 report.notes.append(f'not prepared: no {path}')
             continue
         try:
-            info = read_info_file(path)
+            info = read_driving_list(path)
         except DataError as error:
             report.add_error(error)
             continue

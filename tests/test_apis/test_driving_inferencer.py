@@ -10,7 +10,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 from small_scene import CAM2IMG, LIDAR2CAM, P2, SIZE
 
-from mmssc.apis import SSCInferencer
+from mmssc.apis import DrivingInferencer
 from mmssc.datasets.transforms.load_driving import lift_depth
 from mmssc.errors import DataError
 from mmssc.registry import DATASETS
@@ -19,12 +19,12 @@ from mmssc.structures import VoxelGrid
 
 @pytest.fixture(scope='module')
 def inferencer(small_config, checkpoint):
-    return SSCInferencer(small_config, checkpoint, 'cpu')
+    return DrivingInferencer(small_config, checkpoint, 'cpu')
 
 
 @pytest.fixture(scope='module')
 def cropping(small_config, checkpoint):
-    return SSCInferencer(small_config, checkpoint, 'cpu', crop=True)
+    return DrivingInferencer(small_config, checkpoint, 'cpu', crop=True)
 
 
 @pytest.fixture(scope='module')
@@ -48,8 +48,10 @@ def earlier_frames(scene, kind='depth'):
 def test_is_found_by_its_registry(small_config):
     from mmssc.registry import INFERENCERS
 
-    built = INFERENCERS.build(dict(type='mmssc.SSCInferencer', config=small_config, device='cpu'))
-    assert isinstance(built, SSCInferencer) and built.num_frames == 3 and built.needs_points
+    built = INFERENCERS.build(
+        dict(type='mmssc.DrivingInferencer', config=small_config, device='cpu')
+    )
+    assert isinstance(built, DrivingInferencer) and built.num_frames == 3 and built.needs_points
 
 
 def logits_are_close(one, other, atol=1e-4):
@@ -82,7 +84,9 @@ def test_result(alone):
 def test_another_camera_image_size_and_box(small_config, checkpoint):
     box = VoxelGrid((1.0, -4.8, -1.2), 0.4, (32, 24, 8))
     options = {'test_dataloader.dataset.frame_offsets': ()}
-    inferencer = SSCInferencer(small_config, checkpoint, 'cpu', voxel_grid=box, cfg_options=options)
+    inferencer = DrivingInferencer(
+        small_config, checkpoint, 'cpu', voxel_grid=box, cfg_options=options
+    )
     rng = np.random.default_rng(3)
     image = rng.integers(0, 256, (720, 1280, 3), dtype=np.uint8)
     cam2img = [[900.0, 0, 640], [0, 910, 360], [0, 0, 1]]
@@ -185,9 +189,9 @@ def test_wrong_input_is_named(inferencer, case):
 def test_depth_for_a_model_without_points_is_refused(small_config, checkpoint):
     cfg = copy.deepcopy(small_config)
     cfg.test_dataloader.dataset.pipeline = [
-        step for step in cfg.test_dataloader.dataset.pipeline if step.type != 'LoadPseudoLidar'
+        step for step in cfg.test_dataloader.dataset.pipeline if step.type != 'LoadDrivingPoints'
     ]
-    inferencer = SSCInferencer(cfg, checkpoint, 'cpu')
+    inferencer = DrivingInferencer(cfg, checkpoint, 'cpu')
     with pytest.raises(DataError, match='takes images only'):
         inferencer(IMAGE, CAM2IMG, LIDAR2CAM, depth=DEPTH)
 

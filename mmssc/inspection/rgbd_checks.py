@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from mmssc.datasets.nyu import NYUDataset
-from mmssc.datasets.transforms import LoadPreparedFrame
+from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.formats.regular_files import read_bytes
@@ -41,9 +41,9 @@ def check_frames(
         Number of frames.
     """
     loaders = [
-        LoadPreparedFrame(**{key: value for key, value in step.items() if key != 'type'})
+        LoadRGBDFrame(**{key: value for key, value in step.items() if key != 'type'})
         for step in pipeline
-        if step['type'].rsplit('.', 1)[-1] == 'LoadPreparedFrame'
+        if step['type'].rsplit('.', 1)[-1] == 'LoadRGBDFrame'
     ]
     for index in range(len(dataset)):
         item = dataset.get_data_info(index)

@@ -4,13 +4,13 @@ from mmengine.dataset import pseudo_collate
 from mmssc.geometry.projection import field_of_view_mask
 from mmssc.models.data_preprocessors import SSCDataPreprocessor
 from mmssc.structures import VoxelGrid
-from mmssc.testing.random_sample import random_sample
+from mmssc.testing.random_driving_sample import random_driving_sample
 
 GRID = VoxelGrid(origin=(0, -3.2, -2), voxel_size=0.4, shape=(16, 16, 8))
 
 
 def test_sample_has_the_shapes_of_a_data_set_and_its_preprocessor_takes_it():
-    samples = [random_sample(GRID, 5, (20, 32), num_frames=2, seed=seed) for seed in (1, 2)]
+    samples = [random_driving_sample(GRID, 5, (20, 32), num_frames=2, seed=seed) for seed in (1, 2)]
     sample = samples[0]['data_samples']
     assert sample.gt_voxels.shape == (16, 16, 8) and sample.gt_voxels_1_2.shape == (8, 8, 4)
     assert sample.gt_voxels_1_8.shape == (2, 2, 1)
@@ -25,13 +25,15 @@ def test_sample_has_the_shapes_of_a_data_set_and_its_preprocessor_takes_it():
 
 
 def test_camera_looks_into_the_grid():
-    sample = random_sample(GRID, 3, (20, 32))['data_samples']
+    sample = random_driving_sample(GRID, 3, (20, 32))['data_samples']
     lidar2cam, cam2img = (torch.as_tensor(sample.get(key)) for key in ('lidar2cam', 'cam2img'))
     seen = field_of_view_mask(GRID, lidar2cam[0], cam2img, sample.img_shape)
     assert 0.1 < seen.float().mean() < 0.9
 
 
 def test_sample_is_a_function_of_the_seed():
-    one, other = (random_sample(GRID, 4, (8, 8), points_per_frame=10, seed=7) for _ in range(2))
+    one, other = (
+        random_driving_sample(GRID, 4, (8, 8), points_per_frame=10, seed=7) for _ in range(2)
+    )
     assert torch.equal(one['inputs']['img'], other['inputs']['img'])
     assert torch.equal(one['inputs']['points'], other['inputs']['points'])

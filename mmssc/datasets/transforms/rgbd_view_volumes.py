@@ -13,11 +13,11 @@ from mmssc.errors import DataError
 from mmssc.geometry import project_voxels
 from mmssc.registry import TRANSFORMS
 
-__all__ = ['AddViewVolumes']
+__all__ = ['AddRGBDViewVolumes']
 
 
 @TRANSFORMS.register_module()
-class AddViewVolumes(BaseTransform):
+class AddRGBDViewVolumes(BaseTransform):
     """Segmentation and depth along the viewing rays, as volumes.
 
     Only the mapping, the camera and the segmentation are used, so that the published files of NYU

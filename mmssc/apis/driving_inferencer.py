@@ -13,11 +13,11 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
 from mmssc.datasets.transforms import (
-    CropSSCImages,
-    LoadDepthMaps,
-    LoadPseudoLidar,
-    LoadSSCImages,
-    LoadVoxelLabels,
+    CropDrivingImages,
+    LoadDrivingDepth,
+    LoadDrivingImages,
+    LoadDrivingLabels,
+    LoadDrivingPoints,
     MaskVoxelRange,
 )
 from mmssc.datasets.transforms.load_driving import lift_depth
@@ -29,13 +29,13 @@ from mmssc.structures import Camera, SSCDataSample, VoxelGrid
 
 from .model_loading import dataset_config_of, init_model
 
-__all__ = ['SSCInferencer']
+__all__ = ['DrivingInferencer']
 
 Image = Union[str, PathLike, np.ndarray]
-_READ_BY_THE_INFERENCER = (LoadSSCImages, LoadVoxelLabels, MaskVoxelRange)
+_READ_BY_THE_INFERENCER = (LoadDrivingImages, LoadDrivingLabels, MaskVoxelRange)
 
 
-class _PointsInMemory(LoadPseudoLidar):
+class _PointsInMemory(LoadDrivingPoints):
     """Merges the points or depth maps that the frames carry, as the data set's files are."""
 
     def _load(self, frame: Mapping[str, Any], results: Mapping[str, Any]) -> np.ndarray:
@@ -44,7 +44,7 @@ class _PointsInMemory(LoadPseudoLidar):
         return lift_depth(frame['depth'], results['P2'], results['lidar2cam'][0])
 
 
-class _DepthInMemory(LoadDepthMaps):
+class _DepthInMemory(LoadDrivingDepth):
     """Hands on the depth maps that the frames carry."""
 
     def _load(self, frame: Mapping[str, Any], results: Mapping[str, Any]) -> np.ndarray:
@@ -55,11 +55,11 @@ class _DepthInMemory(LoadDepthMaps):
 
 
 # What reads depth, and what takes its place.
-_DEPTH_READERS = {LoadPseudoLidar: _PointsInMemory, LoadDepthMaps: _DepthInMemory}
+_DEPTH_READERS = {LoadDrivingPoints: _PointsInMemory, LoadDrivingDepth: _DepthInMemory}
 
 
 @INFERENCERS.register_module()
-class SSCInferencer:
+class DrivingInferencer:
     """A model behind plain arrays: any image size, any pinhole camera, any box of voxels.
 
     Inputs take the way of the data set's samples: the transforms of the config's test pipeline and
@@ -67,7 +67,7 @@ class SSCInferencer:
 
     Example::
 
-        inferencer = SSCInferencer('configs/sgn/sgn-S.py', 'sgn-S.pth')
+        inferencer = DrivingInferencer('configs/sgn/sgn-S.py', 'sgn-S.pth')
         sample, = inferencer('image.png', cam2img, lidar2cam, depth='depth.npy')
         sample.pred_voxels  # (X, Y, Z) uint8 class ids, 0 = empty
 
@@ -161,7 +161,7 @@ class SSCInferencer:
                 self.needs_points = True
                 options = {key: value for key, value in step.items() if key != 'type'}
                 kept.append(_DEPTH_READERS[kind](**options))
-            elif kind is not None and issubclass(kind, CropSSCImages) and not crop:
+            elif kind is not None and issubclass(kind, CropDrivingImages) and not crop:
                 continue
             elif kind is None or not issubclass(kind, _READ_BY_THE_INFERENCER):
                 kept.append(TRANSFORMS.build(step))
@@ -241,7 +241,7 @@ def _split(several: bool, *arguments: Any) -> Iterator[dict[str, Any]]:
         elif name in ('cam2img', 'lidar2cam') and np.ndim(value) == 2:
             value = [value] * count
         if len(value) != count:
-            raise DataError('SSCInferencer', name, f'{count}, one per image', len(value))
+            raise DataError('DrivingInferencer', name, f'{count}, one per image', len(value))
         columns.append(value)
     for row in zip(*columns):
         yield dict(zip(names, row))

@@ -14,7 +14,7 @@ from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 
-__all__ = ['FlipVolumes', 'TransposeVolumes']
+__all__ = ['FlipRGBDVolumes', 'TransposeRGBDVolumes']
 
 _VOLUMES = (
     'tsdf', 'tsdf_clean', 'tsdf_fine', 'voxel_to_pixel', 'gt_voxels', 'label_weight', 'gt_sketch',
@@ -69,11 +69,11 @@ def _axis_of(results: dict[str, Any], name: str) -> int:
 
 
 @TRANSFORMS.register_module()
-class FlipVolumes(BaseTransform):
+class FlipRGBDVolumes(BaseTransform):
     """Mirror all volumes along axes of the world, each with some probability.
 
     The image stays, and every voxel keeps its pixel: the mapping goes along, and so do the origin
-    of the grid and the pose (which becomes a mirrored one). With :class:`FlipMappedImage` the image
+    of the grid and the pose (which becomes a mirrored one). With :class:`FlipRGBDImage` the image
     is mirrored as well. It comes after everything that reads files.
 
     Required Keys: ``voxel_grid``
@@ -97,10 +97,10 @@ class FlipVolumes(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class TransposeVolumes(BaseTransform):
+class TransposeRGBDVolumes(BaseTransform):
     """Exchange two axes of the world, with some probability.
 
-    With flips it gives the turns by 90 degrees. What goes along: see :class:`FlipVolumes`.
+    With flips it gives the turns by 90 degrees. What goes along: see :class:`FlipRGBDVolumes`.
 
     Args:
         axes: The two world axes; the grid must have as many voxels of one size along both.
@@ -112,7 +112,7 @@ class TransposeVolumes(BaseTransform):
 
     def __init__(self, axes: Sequence[str] = ('x', 'y'), prob: float = 0.5) -> None:
         if len(set(axes)) != 2 or len(axes) != 2:
-            raise DataError('config', 'TransposeVolumes.axes', 'two different axes', axes)
+            raise DataError('config', 'TransposeRGBDVolumes.axes', 'two different axes', axes)
         self.axes, self.prob = tuple(axes), prob
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

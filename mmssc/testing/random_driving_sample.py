@@ -11,7 +11,7 @@ from mmssc.geometry.frustum import frustum_index
 from mmssc.geometry.label_pooling import pool_labels
 from mmssc.structures import SSCDataSample, VoxelGrid
 
-__all__ = ['random_labels', 'random_sample']
+__all__ = ['random_labels', 'random_driving_sample']
 
 
 def random_labels(
@@ -25,7 +25,7 @@ def random_labels(
     return torch.from_numpy(np.ascontiguousarray(labels))
 
 
-def random_sample(
+def random_driving_sample(
     voxel_grid: VoxelGrid,
     num_classes: int,
     image_size: tuple[int, int],

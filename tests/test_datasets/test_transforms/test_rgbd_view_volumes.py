@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmssc.datasets.transforms import AddViewVolumes
+from mmssc.datasets.transforms import AddRGBDViewVolumes
 from mmssc.errors import DataError
 from mmssc.structures import VoxelGrid
 
@@ -29,24 +29,24 @@ def frame(**changes):
 
 
 def test_offsets_count_from_the_visible_surface():
-    found = AddViewVolumes(limit=1.5)(frame())['surface_offset']
+    found = AddRGBDViewVolumes(limit=1.5)(frame())['surface_offset']
     assert found.dtype == np.float32 and found.shape == GRID.shape
     # Voxels at 2, 3, 4 and 5 m on the axis; the last one is clipped.
     assert found[1, 1].tolist() == [-1, 0, 1, 1.5]
 
 
 def test_voxels_outside_the_image_are_marked():
-    found = AddViewVolumes(limit=1.5)(frame())
+    found = AddRGBDViewVolumes(limit=1.5)(frame())
     # 1 m to the side at 2 m: column 16 + 8; 1 m up at 2 m: row 12 - 8: both inside.
     assert found['surface_offset'][2, 2, 0] == -1
     narrow = np.array([[64.0, 0, 16], [0, 16.0, 12], [0, 0, 1]])
-    found = AddViewVolumes(limit=1.5)(frame(cam2img=narrow))
+    found = AddRGBDViewVolumes(limit=1.5)(frame(cam2img=narrow))
     assert found['surface_offset'][2, 1, 0] == -3 and found['voxel_segments'][2, 1, 0] == 0
     assert (found['surface_offset'][1] > -3).all()
 
 
 def test_hidden_voxels_get_the_id_in_front_of_them():
-    results = AddViewVolumes()(frame())
+    results = AddRGBDViewVolumes()(frame())
     segments = results['voxel_segments']
     assert 'segmentation' not in results and segments.dtype == np.int64
     assert segments[1, 1].tolist() == [8, 8, 8, 8]
@@ -57,13 +57,13 @@ def test_a_visible_voxel_has_the_id_of_its_own_pixel():
     """Not of the one that its centre projects to."""
     changed = frame()
     changed['voxel_to_pixel'][0, 1, 2] = 12 * 32 + 16
-    assert AddViewVolumes()(changed)['voxel_segments'][0, 1, 2] == 8
+    assert AddRGBDViewVolumes()(changed)['voxel_segments'][0, 1, 2] == 8
 
 
 def test_cells_without_depth_take_the_nearest():
     changed = frame()
     changed['voxel_to_pixel'][0, 1, 3] = 12 * 32 + 2  # 5 m, at the left border
-    found = AddViewVolumes(cell=4)(changed)['surface_offset']
+    found = AddRGBDViewVolumes(cell=4)(changed)['surface_offset']
     # 1 m to the left at 2 m is column 8, nearer to column 2's cell than to column 16's.
     assert found[0, 1, 0] == np.float32(-2.4) and found[2, 1, 0] == -1
 
@@ -71,7 +71,7 @@ def test_cells_without_depth_take_the_nearest():
 def test_without_a_segmentation():
     changed = frame()
     del changed['segmentation']
-    assert 'voxel_segments' not in AddViewVolumes()(changed)
+    assert 'voxel_segments' not in AddRGBDViewVolumes()(changed)
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_without_a_segmentation():
 )
 def test_what_it_cannot_use(changes, match):
     with pytest.raises(DataError, match=match):
-        AddViewVolumes()(frame(**changes))
+        AddRGBDViewVolumes()(frame(**changes))

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from small_scene import GRID, LIDAR2CAM, P2
 from tiny_symphonies import tiny_config
 
-from mmssc.apis import SSCInferencer
+from mmssc.apis import DrivingInferencer
 from mmssc.errors import DataError
 
 
@@ -21,14 +21,14 @@ def depth_config(small_config) -> Config:
     cfg.model = tiny_config(voxel_grid=GRID, test_cfg=dict(keep_logits=True))
     dataset = cfg.test_dataloader.dataset
     dataset.frame_offsets = ()
-    pipeline = [step for step in dataset.pipeline if step.type != 'LoadPseudoLidar']
-    dataset.pipeline = [pipeline[0], dict(type='LoadDepthMaps'), *pipeline[1:]]
+    pipeline = [step for step in dataset.pipeline if step.type != 'LoadDrivingPoints']
+    dataset.pipeline = [pipeline[0], dict(type='LoadDrivingDepth'), *pipeline[1:]]
     return cfg
 
 
 def test_depth_reaches_the_model_and_points_are_refused(depth_config, scene):
     torch.manual_seed(0)
-    inferencer = SSCInferencer(depth_config, None, 'cpu')
+    inferencer = DrivingInferencer(depth_config, None, 'cpu')
     image, depth = scene['images'][0], scene['depth'][0]
     found = inferencer(image, P2, LIDAR2CAM, depth=depth)[0].voxel_logits
     assert found.shape[1:] == tuple(GRID['shape'])
