@@ -11,36 +11,24 @@ from mmcv.transforms import BaseTransform
 from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
+from mmssc.structures.sample_keys import SampleKey
+
+from .sample_changes import change_pixels, change_voxels, move_frames, refuse_references
 
 __all__ = ['FlipDrivingImages', 'FlipDrivingScene']
 
-_VOLUMES = (
-    'gt_voxels', 'gt_voxels_1_2', 'gt_voxels_1_4', 'gt_voxels_1_8', 'label_weight', 'gt_sketch',
-)  # fmt: skip
-# What says where voxels lie in the image, or cannot be mirrored by reversing an axis.
-_NOT_MIRRORED = ('frustum_index', 'voxel_to_pixel', 'pixel_to_voxel', 'tsdf', 'tsdf_clean')
 _MIRROR_X = np.diag([-1.0, 1, 1, 1])
 _MIRROR_Y = np.diag([1.0, -1, 1, 1])
+_HINT = 'FrustumTargets comes after the flip; RGB-D methods flip their volumes in the model'
 
 
-def _mirror_images(results: dict[str, Any]) -> np.ndarray:
-    """Reverse the columns of images and depth maps.
+def _reverse_columns(array: np.ndarray, _: SampleKey) -> np.ndarray:
+    return array[:, ::-1]
 
-    Returns:
-        (3, 3) float64, from pixels to mirrored pixels: u becomes width - 1 - u.
-    """
-    for key in ('img', 'depth'):
-        if key in results:
-            results[key] = [array[:, ::-1] for array in results[key]]
+
+def _mirror_pixels(results: dict[str, Any]) -> np.ndarray:
+    """(3, 3) float64, from pixels to mirrored pixels: u becomes width - 1 - u."""
     return np.array([[-1.0, 0, results['img_shape'][1] - 1], [0, 1, 0], [0, 0, 1]])
-
-
-def _refuse(results: dict[str, Any], kind: str) -> None:
-    found = [key for key in _NOT_MIRRORED if key in results]
-    if found:
-        name = f'sample {results["sequence"]}/{results["frame_id"]}'
-        hint = 'FrustumTargets comes after the flip; RGB-D methods flip their volumes in the model'
-        raise DataError(name, kind, f'none of {", ".join(_NOT_MIRRORED)} yet', found, hint)
 
 
 @TRANSFORMS.register_module()
@@ -94,29 +82,17 @@ class FlipDrivingScene(BaseTransform):
 
     def flip(self, results: dict[str, Any]) -> dict[str, Any]:
         """Mirror the sample."""
-        _refuse(results, 'FlipDrivingScene')
+        refuse_references(results, 'FlipDrivingScene', ('pixels', 'voxels'), _HINT)
         axis = _lateral_axis(VoxelGrid.build(results['voxel_grid']))
         depth = results.get('depth')
-        mirror_pixels = _mirror_images(results)
+        change_pixels(results, _reverse_columns)
         if depth is not None and self.depth_width is not None:
             width = self.depth_width
             results['depth'] = [np.hstack([d[:, :width][:, ::-1], d[:, width:]]) for d in depth]
-        for key in _VOLUMES:
-            if key in results:
-                results[key] = np.flip(results[key], axis)
-        if 'eval_masks' in results:
-            masks = results['eval_masks'].items()
-            results['eval_masks'] = {name: np.flip(mask, axis) for name, mask in masks}
-        if self.calibration == 'kept':
-            return results
-        if 'points' in results:
-            results['points'] = results['points'] * np.array([1, -1, 1], results['points'].dtype)
-        results['cam2img'] = mirror_pixels @ results['cam2img'] @ _MIRROR_X[:3, :3]
-        if 'P2' in results:
-            results['P2'] = mirror_pixels @ results['P2'] @ _MIRROR_X
-        results['lidar2cam'] = _MIRROR_X @ results['lidar2cam'] @ _MIRROR_Y
-        if 'frame2ref' in results:
-            results['frame2ref'] = _MIRROR_Y @ results['frame2ref'] @ _MIRROR_Y
+        change_voxels(results, lambda volume, _: np.flip(volume, axis))
+        if self.calibration == 'mirrored':
+            pixels = _mirror_pixels(results)
+            move_frames(results, grid=_MIRROR_Y, camera=_MIRROR_X, pixels=pixels)
         return results
 
 
@@ -157,9 +133,7 @@ class FlipDrivingImages(BaseTransform):
         """Flip, or leave the sample as it is."""
         results['flipped'] = random.random() < self.prob
         if results['flipped']:
-            _refuse(results, 'FlipDrivingImages')
-            mirror_pixels = _mirror_images(results)
-            for key in ('cam2img', 'P2'):
-                if key in results:
-                    results[key] = mirror_pixels @ results[key]
+            refuse_references(results, 'FlipDrivingImages', ('pixels', 'voxels'), _HINT)
+            change_pixels(results, _reverse_columns)
+            move_frames(results, pixels=_mirror_pixels(results))
         return results

@@ -11,15 +11,9 @@ from mmcv.transforms import BaseTransform
 
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import SSCDataSample
+from mmssc.structures.sample_keys import SampleKey, keys_of_role
 
 __all__ = ['PackSSCInputs']
-
-_VOLUME_KEYS = ('tsdf', 'tsdf_clean', 'tsdf_fine', 'surface_offset')
-_INPUT_KEYS = ('points', 'voxel_to_pixel', 'pixel_to_voxel', 'segmentation', 'voxel_segments')
-_TARGET_KEYS = (
-    'gt_voxels', 'gt_voxels_1_2', 'gt_voxels_1_4', 'gt_voxels_1_8', 'label_weight', 'gt_sketch',
-    'frustum_index',
-)  # fmt: skip
 
 
 @TRANSFORMS.register_module()
@@ -28,48 +22,39 @@ class PackSSCInputs(BaseTransform):
 
     Required Keys: those of ``meta_keys``, and what the model reads
 
-    Added Keys (all others are dropped): ``inputs``, dict of whatever was loaded of ``img``
-    (N, 3, H, W) uint8 RGB, ``depth`` (N, H, W) float32, ``points`` (M, 3) float32, ``tsdf``,
-    ``tsdf_clean``, ``tsdf_fine`` and ``surface_offset`` (1, X, Y, Z) float32, ``voxel_to_pixel``
-    and ``voxel_segments`` (X, Y, Z) and ``pixel_to_voxel`` (H, W) int64, ``segmentation`` (H, W)
-    uint8; ``data_samples``, a
-    :class:`~mmssc.structures.SSCDataSample` with the loaded targets, the ``eval_masks`` and the
-    metainfo.
+    Added Keys (all others are dropped): ``inputs``, a dict of tensors, and ``data_samples``, a
+    :class:`~mmssc.structures.SSCDataSample` with targets, ``eval_masks`` and metainfo. Which keys
+    become what, with shapes and types: :mod:`mmssc.structures.sample_keys`.
 
     Args:
-        meta_keys: Keys that become metainfo, where present.
+        meta_keys: Keys that become metainfo, where present. Default: every key of role ``'meta'``.
     """
 
-    def __init__(
-        self,
-        meta_keys: Sequence[str] = (
-            'sample_idx', 'sequence', 'frame_id', 'voxel_grid', 'img_paths', 'img_shape',
-            'cam2img', 'lidar2cam',
-        ),
-    ) -> None:  # fmt: skip
-        self.meta_keys = tuple(meta_keys)
+    def __init__(self, meta_keys: Sequence[str] | None = None) -> None:
+        self.meta_keys = None if meta_keys is None else tuple(meta_keys)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Turn arrays into tensors."""
-        inputs = {}
-        if 'img' in results:
-            images = np.stack(results['img']).transpose(0, 3, 1, 2)
-            inputs['img'] = torch.from_numpy(np.ascontiguousarray(images))
-        if 'depth' in results:
-            inputs['depth'] = torch.from_numpy(np.stack(results['depth']))
-        for key in (*_INPUT_KEYS, *_VOLUME_KEYS):
-            if key in results:
-                inputs[key] = _tensor(results[key][None] if key in _VOLUME_KEYS else results[key])
-        sample = SSCDataSample(
-            metainfo={key: results[key] for key in self.meta_keys if key in results}
-        )
-        for key in _TARGET_KEYS:
-            if key in results:
-                sample.set_data({key: _tensor(results[key])})
-        if 'eval_masks' in results:
-            masks = {name: _tensor(mask) for name, mask in results['eval_masks'].items()}
-            sample.set_data(dict(eval_masks=masks))
+        meta_keys = self.meta_keys
+        if meta_keys is None:
+            meta_keys = tuple(name for name, _ in keys_of_role(results, 'meta'))
+        sample = SSCDataSample(metainfo={key: results[key] for key in meta_keys if key in results})
+        for name, _ in keys_of_role(results, 'target'):
+            sample.set_data({name: _tensor(results[name])})
+        for name, _ in keys_of_role(results, 'mask'):
+            masks = {part: _tensor(mask) for part, mask in results[name].items()}
+            sample.set_data({name: masks})
+        inputs = {name: _pack(results[name], key) for name, key in keys_of_role(results, 'input')}
         return dict(inputs=inputs, data_samples=sample)
+
+
+def _pack(value: Any, key: SampleKey) -> torch.Tensor:
+    """The tensor of an input, axes in the order of ``key.shape``."""
+    if not key.has_views:
+        return _tensor(value[None] if key.has_channel else value)
+    views = np.stack(value)
+    # Images are read with the colour last.
+    return _tensor(views.transpose(0, 3, 1, 2) if views.ndim == 4 else views)
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

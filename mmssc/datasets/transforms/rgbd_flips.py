@@ -13,12 +13,11 @@ from mmcv.transforms import BaseTransform
 from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
+from mmssc.structures.sample_keys import SampleKey
+
+from .sample_changes import change_pixels, change_voxels, move_frames
 
 __all__ = ['FlipRGBDVolumes', 'TransposeRGBDVolumes']
-
-_VOLUMES = (
-    'tsdf', 'tsdf_clean', 'tsdf_fine', 'voxel_to_pixel', 'gt_voxels', 'label_weight', 'gt_sketch',
-)  # fmt: skip
 
 
 def _transform_volumes(
@@ -26,21 +25,20 @@ def _transform_volumes(
 ) -> dict[str, Any]:
     """Permute the array axes, then reverse some; the image stays, and each voxel its pixel."""
 
-    def change(volume: np.ndarray) -> np.ndarray:
+    def change(volume: np.ndarray, _: SampleKey | None = None) -> np.ndarray:
         return np.flip(volume.transpose(order), reversed_axes)
 
-    for key in _VOLUMES:
-        if key in results:
-            results[key] = change(results[key])
-    if 'eval_masks' in results:
-        results['eval_masks'] = {name: change(mask) for name, mask in results['eval_masks'].items()}
     grid = VoxelGrid.build(results['voxel_grid'])
-    if 'pixel_to_voxel' in results:
-        before = change(np.arange(grid.num_voxels).reshape(grid.shape)).reshape(-1)
-        # One more entry: -1 stays -1.
-        index = np.full(grid.num_voxels + 1, -1)
-        index[before] = np.arange(grid.num_voxels)
-        results['pixel_to_voxel'] = index[results['pixel_to_voxel']]
+    before = change(np.arange(grid.num_voxels).reshape(grid.shape)).reshape(-1)
+    # One more entry: -1 stays -1.
+    index = np.full(grid.num_voxels + 1, -1)
+    index[before] = np.arange(grid.num_voxels)
+
+    def renumber(array: np.ndarray, key: SampleKey) -> np.ndarray:
+        return index[array] if key.refers_to == 'voxels' else array
+
+    change_voxels(results, change)
+    change_pixels(results, renumber)
     _move_world(results, grid, order, reversed_axes)
     return results
 
@@ -57,8 +55,7 @@ def _move_world(
         old2new['xyz'.index(grid.axes[axis]), 'xyz'.index(grid.axes[source])] = sign
         origin.append(-grid.upper[source] if sign < 0 else grid.origin[source])
     results['voxel_grid'] = replace(grid, origin=tuple(origin))
-    if 'lidar2cam' in results:
-        results['lidar2cam'] = results['lidar2cam'] @ old2new.T
+    move_frames(results, grid=old2new)
 
 
 def _axis_of(results: dict[str, Any], name: str) -> int:
@@ -78,9 +75,8 @@ class FlipRGBDVolumes(BaseTransform):
 
     Required Keys: ``voxel_grid``
 
-    Modified Keys, where present: ``tsdf``, ``tsdf_clean``, ``tsdf_fine``, ``voxel_to_pixel``,
-    ``pixel_to_voxel``, ``gt_voxels``, ``label_weight``, ``gt_sketch``, ``eval_masks``,
-    ``lidar2cam``, ``voxel_grid``
+    Modified Keys: ``voxel_grid``, and every key over the grid, ``pixel_to_voxel`` and the poses
+    where present, see :mod:`mmssc.structures.sample_keys`
 
     Args:
         axes: Names of world axes; left-right is ``'x'``, near-far ``'y'`` on NYU.

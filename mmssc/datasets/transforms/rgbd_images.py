@@ -19,20 +19,15 @@ from mmcv.transforms import BaseTransform
 
 from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
+from mmssc.structures.sample_keys import SampleKey
+
+from .sample_changes import change_pixels, refuse_references
 
 __all__ = [
     'CropRGBDImage', 'DistortRGBDColors', 'FlipRGBDImage', 'PadRGBDImage', 'ResizeRGBDImage',
 ]  # fmt: skip
 
-# Key -> value of pixels that are no pixels of the image.
-_MAPS = dict(pixel_to_voxel=-1, segmentation=0)
-
-
-def _check(results: dict[str, Any]) -> None:
-    if 'voxel_to_pixel' in results:
-        name = f'sample {results["sequence"]}/{results["frame_id"]}'
-        hint = 'LoadRGBDFrame(keys=[..., "pixel_to_voxel"]) without "voxel_to_pixel"'
-        raise DataError(name, 'voxel_to_pixel', 'pixel_to_voxel in its place', 'both', hint)
+_HINT = 'LoadRGBDFrame(keys=[..., "pixel_to_voxel"]) without "voxel_to_pixel"'
 
 
 def _change(
@@ -42,12 +37,12 @@ def _change(
     shape: tuple[int, int],
 ) -> dict[str, Any]:
     """Apply ``image`` to images and ``pixel_map(array, fill value)`` to maps of pixels."""
-    _check(results)
-    if 'img' in results:
-        results['img'] = [image(array) for array in results['img']]
-    for key, fill in _MAPS.items():
-        if key in results:
-            results[key] = pixel_map(results[key], fill)
+    refuse_references(results, 'augmentation of the image', ('pixels',), _HINT)
+
+    def change(array: np.ndarray, key: SampleKey) -> np.ndarray:
+        return image(array) if key.name == 'img' else pixel_map(array, key.fill_value)
+
+    change_pixels(results, change)
     results['img_shape'] = shape
     return results
 
@@ -58,7 +53,7 @@ class ResizeRGBDImage(BaseTransform):
 
     Images bilinear (in float32), maps of pixels by the nearest pixel, both as OpenCV does.
 
-    Required Keys: ``img_shape``; and any of ``img``, ``pixel_to_voxel``, ``segmentation``
+    Required Keys: ``img_shape``; and any key over the image
 
     Modified Keys: those, ``img`` becoming float32
 
@@ -101,8 +96,7 @@ class ResizeRGBDImage(BaseTransform):
 class CropRGBDImage(BaseTransform):
     """Cut a window of at most so many pixels at a random place.
 
-    Required Keys: ``img_shape``, ``ori_shape`` without a ``size``; and any of ``img``,
-    ``pixel_to_voxel``, ``segmentation``
+    Required Keys: ``img_shape``, ``ori_shape`` without a ``size``; and any key over the image
 
     Args:
         size: (height, width) of the window; a smaller image stays. None: that of the image as it
@@ -131,7 +125,7 @@ class CropRGBDImage(BaseTransform):
 class FlipRGBDImage(BaseTransform):
     """Mirror image and maps of pixels left to right, with some probability; the volume stays.
 
-    Required Keys: ``img_shape``; and any of ``img``, ``pixel_to_voxel``, ``segmentation``
+    Required Keys: ``img_shape``; and any key over the image
 
     Args:
         prob: Probability.
@@ -155,8 +149,7 @@ class FlipRGBDImage(BaseTransform):
 class PadRGBDImage(BaseTransform):
     """Fill up to a size at the bottom and on the right.
 
-    Required Keys: ``img_shape``, ``ori_shape`` without a ``size``; and any of ``img``,
-    ``pixel_to_voxel``, ``segmentation``
+    Required Keys: ``img_shape``, ``ori_shape`` without a ``size``; and any key over the image
 
     Args:
         size: (height, width). None: that of the image as it was read.

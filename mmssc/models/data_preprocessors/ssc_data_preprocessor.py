@@ -13,20 +13,14 @@ from torch import Tensor
 from mmssc.errors import DataError
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
+from mmssc.structures.sample_keys import SAMPLE_KEYS, SampleKey, keys_of_role
 
 __all__ = ['SSCDataPreprocessor']
 
-# Per key: what a wrong shape is about.
-_STACKED = dict.fromkeys(
-    ('tsdf', 'tsdf_clean', 'tsdf_fine', 'surface_offset', 'voxel_to_pixel', 'voxel_segments'),
-    'volume',
-)
-_STACKED.update(dict.fromkeys(('pixel_to_voxel', 'segmentation'), 'map of pixels'))
-_IMAGE_SHAPE = 'image shape (frames, channels, height, width)'
-_DEPTH_SHAPE = 'depth shape (frames, height, width)'
 _IMAGE_HINT = 'Crop all images to one size (CropDrivingImages).'
-# Images that come with one of these need no camera: the relation to the voxels is in it.
-_WITHOUT_CAMERA = {'tsdf', 'tsdf_clean', 'voxel_to_pixel', 'pixel_to_voxel'}
+# What places a view in the grid.
+_CAMERA = tuple(key.name for key in SAMPLE_KEYS.values() if key.role == 'meta' and key.is_matrix)
+_AXES = dict(N='frames', H='height', W='width')
 
 
 @MODELS.register_module()
@@ -69,17 +63,14 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
         """
         data = self.cast_data(data)
         inputs, samples = dict(data['inputs']), data.get('data_samples')
+        for name, key in keys_of_role(inputs, 'input'):
+            if key.is_stacked:
+                inputs[name] = _stack(inputs[name], samples, key)
         if 'img' in inputs:
-            images = _stack(inputs['img'], samples, _IMAGE_SHAPE, _IMAGE_HINT)
-            inputs['img'] = (images.to(torch.float32) / 255 - self.mean) / self.std
-            for field in ('cam2img', 'lidar2cam'):
+            inputs['img'] = (inputs['img'].to(torch.float32) / 255 - self.mean) / self.std
+            for field in _CAMERA:
                 if field not in inputs and not self._goes_without(inputs, samples, field):
                     inputs[field] = self._stack_matrices(samples, field)
-        if 'depth' in inputs:
-            inputs['depth'] = _stack(inputs['depth'], samples, _DEPTH_SHAPE, _IMAGE_HINT)
-        for key, what in _STACKED.items():
-            if key in inputs:
-                inputs[key] = _stack(inputs[key], samples, f'{key}, shape of the {what}')
         return dict(inputs=inputs, data_samples=samples)
 
     @staticmethod
@@ -88,7 +79,10 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
     ) -> bool:
         """Whether a batch needs no camera and its samples do not all have one."""
         have_all = bool(samples) and all(sample.get(field) is not None for sample in samples or ())
-        return not have_all and bool(_WITHOUT_CAMERA & set(inputs))
+        in_the_grid = any(
+            key.over_voxels or key.refers_to for _, key in keys_of_role(inputs, 'input')
+        )
+        return not have_all and in_the_grid
 
     def _stack_matrices(self, samples: Sequence[SSCDataSample] | None, field: str) -> Tensor:
         matrices = []
@@ -104,17 +98,20 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
 
 
 def _stack(
-    tensors: Sequence[Tensor] | Tensor,
-    samples: Sequence[SSCDataSample] | None,
-    what: str,
-    hint: str | None = None,
+    tensors: Sequence[Tensor] | Tensor, samples: Sequence[SSCDataSample] | None, key: SampleKey
 ) -> Tensor:
     for number, tensor in enumerate(tensors):
         if tensor.shape != tensors[0].shape:
-            raise DataError(
-                _source(number, samples), what, tuple(tensors[0].shape), tuple(tensor.shape), hint
-            )
+            hint = _IMAGE_HINT if key.has_views else None
+            source = _source(number, samples)
+            expected, found = tuple(tensors[0].shape), tuple(tensor.shape)
+            raise DataError(source, f'{key.name}, shape {_axes(key)}', expected, found, hint)
     return tensors if isinstance(tensors, Tensor) else torch.stack(list(tensors))
+
+
+def _axes(key: SampleKey) -> str:
+    """Axes in words, e.g. ``(frames, 3, height, width)``."""
+    return f'({", ".join(_AXES.get(str(axis), str(axis)) for axis in key.shape)})'
 
 
 def _source(number: int, samples: Sequence[SSCDataSample] | None) -> str:

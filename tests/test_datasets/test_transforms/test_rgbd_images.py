@@ -185,7 +185,7 @@ def test_a_mapping_that_would_not_follow_is_refused():
     for step in (CropRGBDImage((40, 50)), FlipRGBDImage(1.0), ResizeRGBDImage(1.0)):
         results = make_results()
         results['voxel_to_pixel'] = results.pop('mapping')
-        with pytest.raises(DataError, match='train/0003: voxel_to_pixel.*LoadRGBDFrame'):
+        with pytest.raises(DataError, match='train/0003: .*found voxel_to_pixel.*LoadRGBDFrame'):
             step(results)
     with pytest.raises(DataError, match='at most 40 x 64, found 48 x 64. Crop first'):
         PadRGBDImage((40, 64))(make_results())

@@ -1,0 +1,83 @@
+"""Changing everything of a sample that lies over the image, over the grid, or in a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mmssc.errors import DataError
+from mmssc.structures.sample_keys import SampleKey, find_sample_key
+
+__all__ = ['change_pixels', 'change_voxels', 'move_frames', 'refuse_references']
+
+Change = Callable[[np.ndarray, SampleKey], np.ndarray]
+
+
+def _known(results: Mapping[str, Any]) -> list[tuple[str, SampleKey]]:
+    found = ((name, find_sample_key(name)) for name in results)
+    return [(name, key) for name, key in found if key is not None]
+
+
+def change_pixels(results: dict[str, Any], change: Change) -> None:
+    """Apply ``change(array, key)`` to every array over the image; axes: rows, columns, ..."""
+    for name, key in _known(results):
+        if key.over_pixels and key.has_views:
+            results[name] = [change(array, key) for array in results[name]]
+        elif key.over_pixels:
+            results[name] = change(results[name], key)
+
+
+def change_voxels(results: dict[str, Any], change: Change) -> None:
+    """Apply ``change(array, key)`` to every array over the grid; axes: those of the grid."""
+    for name, key in _known(results):
+        if key.over_voxels and key.role == 'mask':
+            results[name] = {part: change(mask, key) for part, mask in results[name].items()}
+        elif key.over_voxels:
+            results[name] = change(results[name], key)
+
+
+def move_frames(results: dict[str, Any], **moves: np.ndarray) -> None:
+    """Express points and matrices in moved frames.
+
+    Args:
+        results: The sample.
+        **moves: Frame (``grid``, ``camera``, ``pixels``) -> old to new coordinates, homogeneous:
+            (4, 4), or (3, 3) for pixels. Those of grid and camera must be orthogonal.
+    """
+    for name, key in _known(results):
+        if key.is_matrix:
+            source, target = key.frames
+            matrix = results[name]
+            if target in moves:
+                matrix = moves[target] @ matrix
+            if source in moves:
+                size = matrix.shape[-1]
+                matrix = matrix @ moves[source][:size, :size].T
+            results[name] = matrix
+        elif key.frames and key.frames[0] in moves:
+            rotation = moves[key.frames[0]][:3, :3].astype(results[name].dtype)
+            # Not a product of matrices: in data loader workers, NumPy's BLAS takes all threads.
+            results[name] = np.einsum('nj,ij->ni', results[name], rotation)
+
+
+def refuse_references(
+    results: Mapping[str, Any], kind: str, to: tuple[str, ...], hint: str
+) -> None:
+    """Refuse a sample with arrays whose values name pixels or voxels that are about to move.
+
+    Args:
+        results: The sample.
+        kind: Name of the transform.
+        to: ``'pixels'``, ``'voxels'`` or both.
+        hint: What to do.
+
+    Raises:
+        DataError: There is such an array.
+    """
+    found = [name for name, key in _known(results) if key.refers_to in to]
+    if found:
+        name = f'sample {results["sequence"]}/{results["frame_id"]}'
+        expected = f'nothing that refers to {" or ".join(to)} yet'
+        raise DataError(name, kind, expected, ', '.join(found), hint)

@@ -1,0 +1,174 @@
+"""Every key of a sample, once: packing, batching, flips and caches derive from this table.
+
+Axes of a shape: ``N`` views or frames, ``H`` rows and ``W`` columns of the image, ``X, Y, Z`` array
+axes of the voxel grid, ``M`` any number; 1 a channel that packing adds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+__all__ = ['SAMPLE_KEYS', 'SampleKey', 'add_sample_key', 'find_sample_key', 'keys_of_role']
+
+_ROLES = ('input', 'target', 'mask', 'meta', 'calibration')
+_FRAMES = ('grid', 'camera', 'pixels')
+
+
+@dataclass(frozen=True)
+class SampleKey:
+    """What one key of a sample holds, and thereby what happens to it.
+
+    Args:
+        name: The key in the results of the transforms, and in ``inputs`` or the data sample.
+        role: ``'input'`` of the model; ``'target'`` or ``'mask'`` (a dict of named volumes) of the
+            data sample; ``'meta'``, metainfo of the data sample; ``'calibration'``, used by
+            transforms only.
+        shape: Axes of one packed sample, () for what is no array. An axis ``N`` is a list in the
+            results of the transforms.
+        dtype: Of the packed tensor.
+        unit: Unit and meaning of a value.
+        refers_to: ``'pixels'`` or ``'voxels'`` if values say where in the image or in the grid
+            something lies. Such values are wrong once image or grid change.
+        frames: Of a matrix: (frame it takes, frame it gives), of ``'grid'``, ``'camera'``,
+            ``'pixels'``. Of points: the frame they lie in, once.
+        stored_as: Name in our own files of RGB-D frames; '' if they do not hold it.
+
+    Raises:
+        ValueError: Unknown role, ``refers_to`` or frame.
+    """
+
+    name: str
+    role: str
+    shape: tuple[str | int, ...] = ()
+    dtype: str = ''
+    unit: str = ''
+    refers_to: str = ''
+    frames: tuple[str, ...] = ()
+    stored_as: str = ''
+
+    def __post_init__(self) -> None:
+        if self.role not in _ROLES:
+            raise ValueError(f'role of {self.name!r} must be one of {_ROLES}, got {self.role!r}')
+        if self.refers_to not in ('', 'pixels', 'voxels'):
+            raise ValueError(f"refers_to of {self.name!r} must be '', 'pixels' or 'voxels'")
+        if not set(self.frames) <= set(_FRAMES):
+            raise ValueError(f'frames of {self.name!r} must be of {_FRAMES}, got {self.frames}')
+
+    @property
+    def has_views(self) -> bool:
+        """One array for each view or frame."""
+        return 'N' in self.shape and 'H' in self.shape
+
+    @property
+    def over_pixels(self) -> bool:
+        """A value for each pixel: changes with the image."""
+        return 'H' in self.shape
+
+    @property
+    def over_voxels(self) -> bool:
+        """A value for each voxel: changes with the grid."""
+        return 'X' in self.shape
+
+    @property
+    def has_channel(self) -> bool:
+        """Packing puts a channel of length 1 in front."""
+        return self.shape[:1] == (1,)
+
+    @property
+    def is_stacked(self) -> bool:
+        """A batch is one tensor; otherwise, with arrays of any length, a list."""
+        return bool(self.shape) and 'M' not in self.shape
+
+    @property
+    def is_matrix(self) -> bool:
+        """A matrix (or one for each view) from one frame to another."""
+        return len(self.frames) == 2
+
+    @property
+    def fill_value(self) -> int:
+        """What a pixel or voxel outside of the image or the grid gets."""
+        return -1 if self.refers_to else 0
+
+
+_VOLUME = ('X', 'Y', 'Z')
+_CHANNEL = (1, *_VOLUME)
+_SIGNED = 'truncated signed distance, -1..1'
+_CLASSES = 'class id, 0 = empty, 255 = ignore'
+
+#: Name -> key. To add one, write a line here, or call :func:`add_sample_key` in a project.
+SAMPLE_KEYS: dict[str, SampleKey] = {
+    key.name: key
+    for key in (
+        # Inputs.
+        SampleKey('img', 'input', ('N', 3, 'H', 'W'), 'uint8', 'RGB, 0..255'),
+        SampleKey('depth', 'input', ('N', 'H', 'W'), 'float32', 'metres, 0 = none'),
+        SampleKey('points', 'input', ('M', 3), 'float32', 'metres', frames=('grid',)),
+        SampleKey('segmentation', 'input', ('H', 'W'), 'uint8', 'id of a 2D segmentation',
+                  stored_as='segmentation'),
+        SampleKey('tsdf', 'input', _CHANNEL, 'float32', _SIGNED, stored_as='tsdf'),
+        SampleKey('tsdf_clean', 'input', _CHANNEL, 'float32', f'{_SIGNED}, of clean depth'),
+        SampleKey('tsdf_fine', 'input', _CHANNEL, 'float32', f'{_SIGNED}, on a finer grid',
+                  stored_as='tsdf_fine'),
+        SampleKey('voxel_to_pixel', 'input', _VOLUME, 'int64', 'flat pixel index, -1 = none',
+                  refers_to='pixels', stored_as='voxel_to_pixel'),
+        SampleKey('pixel_to_voxel', 'input', ('H', 'W'), 'int64', 'flat voxel index, -1 = none',
+                  refers_to='voxels'),
+        SampleKey('surface_offset', 'input', _CHANNEL, 'float32',
+                  'metres behind the visible surface, along the optical axis'),
+        SampleKey('voxel_segments', 'input', _VOLUME, 'int64', '1 + id of the 2D segmentation'),
+        # Targets.
+        SampleKey('gt_voxels', 'target', _VOLUME, 'uint8', _CLASSES, stored_as='label'),
+        SampleKey('gt_voxels_1_N', 'target', _VOLUME, 'uint8',
+                  f'{_CLASSES}; voxels N times as long'),
+        SampleKey('label_weight', 'target', _VOLUME, 'bool', 'voxels that are trained on',
+                  stored_as='label_weight'),
+        SampleKey('gt_sketch', 'target', _VOLUME, 'uint8', '1 = border between classes',
+                  stored_as='sketch'),
+        SampleKey('frustum_index', 'target', _VOLUME, 'uint8', 'cell of the image, 255 = none',
+                  refers_to='pixels'),
+        # Masks.
+        SampleKey('eval_masks', 'mask', _VOLUME, 'bool', 'voxels that a protocol scores'),
+        # Metainfo; the data preprocessor stacks the matrices.
+        SampleKey('sample_idx', 'meta'),
+        SampleKey('sequence', 'meta'),
+        SampleKey('frame_id', 'meta'),
+        SampleKey('voxel_grid', 'meta', unit='VoxelGrid'),
+        SampleKey('img_paths', 'meta'),
+        SampleKey('img_shape', 'meta', unit='(height, width)'),
+        SampleKey('cam2img', 'meta', (3, 3), 'float64', 'pixels', frames=('camera', 'pixels')),
+        SampleKey('lidar2cam', 'meta', ('N', 4, 4), 'float64', 'metres',
+                  frames=('grid', 'camera')),
+        # For transforms only.
+        SampleKey('P2', 'calibration', (3, 4), 'float64', 'pixels', frames=('camera', 'pixels')),
+        SampleKey('frame2ref', 'calibration', ('N', 4, 4), 'float64', 'metres',
+                  frames=('grid', 'grid')),
+    )
+}  # fmt: skip
+_COARSE = re.compile(r'gt_voxels_1_[1-9]\d*')
+
+
+def add_sample_key(key: SampleKey) -> None:
+    """Make a key of a project known: it is packed, batched and flipped as its fields say.
+
+    Raises:
+        ValueError: There is another key of that name.
+    """
+    if SAMPLE_KEYS.setdefault(key.name, key) != key:
+        raise ValueError(f'there is another sample key {key.name!r}')
+
+
+def find_sample_key(name: str) -> SampleKey | None:
+    """The key of this name, e.g. ``'tsdf'`` or ``'gt_voxels_1_4'``; None if there is none."""
+    if _COARSE.fullmatch(name):
+        return SAMPLE_KEYS['gt_voxels_1_N']
+    return SAMPLE_KEYS.get(name)
+
+
+def keys_of_role(results: Iterable[str], role: str) -> Iterator[tuple[str, SampleKey]]:
+    """Name and key of every entry of ``results`` (names, or a dict by name) of this role."""
+    for name in list(results):
+        key = find_sample_key(name)
+        if key is not None and key.role == role:
+            yield name, key
