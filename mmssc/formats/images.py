@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmssc.errors import DataError
 
-from .regular_files import read_bytes
+from .regular_files import open_regular_file, read_bytes
 
 __all__ = ['read_image_shape', 'read_png_uint16', 'read_png_uint8', 'read_rgb']
 
@@ -43,13 +43,14 @@ def read_image_shape(path: str | PathLike[str]) -> tuple[int, int]:
     """(height, width) of an image file, from its header.
 
     Raises:
-        DataError: The file is missing or no image.
+        DataError: The file is missing, no regular file, or no image.
     """
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except _IMAGE_ERRORS as error:
-        raise DataError(path, 'image', 'an image file', error) from error
+    with open_regular_file(path, 'an image file') as file:
+        try:
+            with Image.open(file) as image:
+                return image.height, image.width
+        except _IMAGE_ERRORS as error:
+            raise DataError(path, 'image', 'an image file', error) from error
 
 
 def read_rgb(path: str | PathLike[str]) -> np.ndarray:

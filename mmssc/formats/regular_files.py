@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import IO
 
 from mmssc.errors import DataError
@@ -37,9 +36,9 @@ def open_regular_file(path: str | PathLike[str], expected: str) -> Iterator[IO[b
         DataError: There is no such file, it cannot be read, or it is of another kind.
     """
     try:
-        # A named pipe without a writer must not block here.
-        flags = os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_BINARY', 0)
-        descriptor = os.open(path, flags)
+        file = _open_regular(path)
+    except DataError:  # it is a ValueError, too
+        raise
     except FileNotFoundError:
         raise DataError(path, expected=expected, found='no such file') from None
     except (OSError, ValueError) as error:
@@ -48,12 +47,19 @@ def open_regular_file(path: str | PathLike[str], expected: str) -> Iterator[IO[b
             expected='a file that can be read',
             found=getattr(error, 'strerror', None) or error,
         ) from error
+    with file:
+        yield file
+
+
+def _open_regular(path: str | PathLike[str], field: str | None = None) -> IO[bytes]:
+    # A named pipe without a writer must not block here.
+    flags = os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_BINARY', 0)
+    descriptor = os.open(path, flags)
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        raise DataError(path, expected='a regular file', found=_kind_of_file(mode))
-    with os.fdopen(descriptor, 'rb') as file:
-        yield file
+        raise DataError(path, field, 'a regular file', _kind_of_file(mode))
+    return os.fdopen(descriptor, 'rb')
 
 
 def _kind_of_file(mode: int) -> str:
@@ -65,9 +71,13 @@ def _kind_of_file(mode: int) -> str:
 
 
 @contextmanager
-def _refusing_unreadable(path: str | PathLike[str]) -> Iterator[None]:
+def _opened(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a regular file; errors in opening and in reading have the field ``file``."""
     try:
-        yield
+        with _open_regular(path, 'file') as file:
+            yield file
+    except DataError:  # it is a ValueError, too
+        raise
     except FileNotFoundError:
         raise DataError(path, 'file', 'an existing file', 'none') from None
     except (OSError, ValueError) as error:
@@ -78,10 +88,11 @@ def read_bytes(path: str | PathLike[str]) -> bytes:
     """The content of a file that must exist and hold something.
 
     Raises:
-        DataError: The file is missing, unreadable, not a file, or empty.
+        DataError: The file is missing, unreadable, no regular file (a pipe, a device, a folder), or
+            empty.
     """
-    with _refusing_unreadable(path):
-        content = Path(path).read_bytes()
+    with _opened(path) as file:
+        content = file.read()
     if not content:
         raise DataError(path, 'size', 'more than 0 bytes', '0 bytes')
     return content
@@ -93,7 +104,7 @@ def read_ends(path: str | PathLike[str], count: int = 4096) -> tuple[bytes, byte
     Raises:
         DataError: As :func:`read_bytes`.
     """
-    with _refusing_unreadable(path), Path(path).open('rb') as file:
+    with _opened(path) as file:
         head = file.read(count)
         size = file.seek(0, 2)
         file.seek(max(size - count, 0))

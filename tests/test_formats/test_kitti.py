@@ -319,7 +319,7 @@ def test_missing_and_odd_paths(tmp_path):
         with pytest.raises(DataError, match='an existing file'):
             reader(tmp_path / 'none.npy')
         (tmp_path / 'folder.npy').mkdir(exist_ok=True)
-        with pytest.raises(DataError, match='readable'):
+        with pytest.raises(DataError, match='a regular file, found a folder'):
             reader(tmp_path / 'folder.npy')
     with pytest.raises(DataError, match=r'\.npy or \.png'):
         kf.read_depth(tmp_path / 'a.jpg')

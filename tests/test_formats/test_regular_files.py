@@ -1,0 +1,72 @@
+"""Files that wait or never end are refused, and nothing waits for them."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from mmssc.errors import DataError
+from mmssc.formats.images import read_image_shape, read_rgb
+from mmssc.formats.numpy_arrays import NpzArchive, read_npy, read_npz
+from mmssc.formats.regular_files import open_regular_file, read_bytes, read_ends, read_text
+
+
+def opened(path):
+    with open_regular_file(path, 'a file') as file:
+        return file.read()
+
+
+READERS = [
+    opened, read_bytes, read_ends, read_text, read_rgb, read_image_shape, read_npy, NpzArchive,
+    lambda path: read_npz(path, ['a']),
+]  # fmt: skip
+
+
+@pytest.fixture
+def impatient():
+    """A reader that waits for two seconds fails."""
+
+    def stop(*_):
+        raise TimeoutError('waited')
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(2)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize('read', READERS)
+def test_what_is_no_regular_file_is_refused(tmp_path, impatient, read):
+    os.mkfifo(tmp_path / 'pipe')
+    for path, kind in (
+        (tmp_path / 'pipe', 'a named pipe'),
+        (tmp_path, 'a folder'),
+        ('/dev/zero', 'a device'),
+    ):
+        with pytest.raises(DataError, match=f'{path}: .*expected a regular file, found {kind}'):
+            read(path)
+
+
+@pytest.mark.parametrize('read', [read_bytes, read_ends, read_text])
+def test_a_missing_or_empty_file_is_named(tmp_path, read):
+    with pytest.raises(DataError, match='a.txt: file: expected an existing file, found none'):
+        read(tmp_path / 'a.txt')
+    (tmp_path / 'a.txt').touch()
+    with pytest.raises(DataError, match='a.txt: size: expected more than 0 bytes'):
+        read(tmp_path / 'a.txt')
+
+
+@pytest.mark.parametrize('read', READERS)
+def test_a_path_that_no_file_has_is_refused(read):
+    with pytest.raises(DataError, match='null'):
+        read('a\0b')
+
+
+def test_contents(tmp_path):
+    (tmp_path / 'a.txt').write_bytes(b'0123456789')
+    assert read_bytes(tmp_path / 'a.txt') == opened(tmp_path / 'a.txt') == b'0123456789'
+    assert read_text(tmp_path / 'a.txt') == '0123456789'
+    assert read_ends(tmp_path / 'a.txt', 3) == (b'012', b'789', 10)
