@@ -10,7 +10,8 @@ from PIL import Image
 
 from mmssc.datasets.rgbd_list import Frame, FrameFile, RGBDList, write_rgbd_list
 from mmssc.formats import torchssc as torchssc
-from mmssc.formats.rgbd_frame import FrameSpec, write_prepared
+from mmssc.formats.rgbd_format import FrameSpec
+from mmssc.formats.rgbd_prepared import write_prepared
 from mmssc.structures import VoxelGrid
 
 GRID = VoxelGrid((0, 0, 0), 0.08, (6, 4, 6), ('x', 'z', 'y'), 'world')

@@ -34,7 +34,8 @@ from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.json_fields import read_json, require_array, require_field
 from mmssc.formats.matrices import check_rigid
-from mmssc.formats.rgbd_frame import FINE_FACTOR, FORMATS
+from mmssc.formats.rgbd_format import FINE_FACTOR
+from mmssc.formats.rgbd_frame import FORMATS
 from mmssc.structures import VoxelGrid
 
 __all__ = [
@@ -211,9 +212,9 @@ def _parse_files(raw: Mapping, file: str) -> dict[str, dict[str, FrameFile]]:
             entry, where = raw[source][key], f'{name}.{key}'
             path = require_field(entry, 'path', str, file, where)
             format_name = require_field(entry, 'format', str, file, where)
-            if format_name not in FORMATS or key not in FORMATS[format_name]:
-                having = ', '.join(name for name in FORMATS if key in FORMATS[name])
-                expected = having or 'a known key'
+            having = [name for name, known in FORMATS.items() if key in known.keys]
+            if format_name not in having:
+                expected = ', '.join(having) or 'a known key'
                 raise DataError(file, f'{where}.format', expected, repr(format_name))
             if '{frame_id}' not in path:
                 raise DataError(file, f'{where}.path', 'a path with {frame_id}', repr(path))

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import prod
-from os import PathLike, fspath
+from os import fspath
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
 from .numpy_arrays import NpzArchive, write_npz_member
+from .rgbd_format import Arrays, FramePath, FrameSpec
 from .volumes import check_labels, check_volume, check_whole_numbers
 
 __all__ = ['CACHED_NAMES', 'read_cached', 'write_frame_cache']
@@ -44,7 +45,7 @@ _COMPRESSION = 9
 
 
 def write_frame_cache(
-    path: str | PathLike[str], frames: Iterable[tuple[str, Mapping[str, np.ndarray]]]
+    path: FramePath, frames: Iterable[tuple[str, Mapping[str, np.ndarray]]]
 ) -> int:
     """Write a cache, atomically.
 
@@ -81,21 +82,13 @@ def _pack(key: str, array: np.ndarray) -> dict[str, np.ndarray]:
     return {name: array.astype(_TYPES[name])}
 
 
-def read_cached(
-    path: str | PathLike[str],
-    keys: Sequence[str],
-    shape: Sequence[int],
-    image_size: tuple[int, int],
-    num_classes: int,
-) -> dict[str, np.ndarray]:
+def read_cached(path: FramePath, keys: Sequence[str], spec: FrameSpec) -> Arrays:
     """Arrays of one frame.
 
     Args:
         path: ``CACHE.npz/FRAME``.
         keys: Some of :data:`CACHED_NAMES`.
-        shape: Shape of the volumes.
-        image_size: (height, width).
-        num_classes: Classes with the empty one.
+        spec: What they must look like.
 
     Returns:
         As :func:`mmssc.formats.rgbd_frame.read_frame_file`; the TSDF is off by up to 0.004.
@@ -105,22 +98,21 @@ def read_cached(
             array of another type, shape or range.
     """
     frame = _CachedFrame(*os.path.split(fspath(path)))
-    arrays = {}
+    arrays: Arrays = {}
     for key in keys:
         if key == 'voxel_to_pixel':
-            mapping = frame.mapping(shape)
-            where = frame.where(key)
-            checked = check_whole_numbers(mapping, -1, prod(image_size) - 1, *where)
+            mapping, last = frame.mapping(spec.shape), prod(spec.image_size) - 1
+            checked = check_whole_numbers(mapping, -1, last, *frame.where(key))
             arrays[key] = checked.astype(np.int32)
         elif key == 'label_weight':
-            arrays[key] = frame.bits(CACHED_NAMES[key], shape)
+            arrays[key] = frame.bits(CACHED_NAMES[key], spec.shape)
         else:
             name = CACHED_NAMES[key]
-            array = frame.read(name, image_size if key == 'segmentation' else shape)
+            array = frame.read(name, spec.image_size if key == 'segmentation' else spec.shape)
             if key == 'tsdf':
                 array = array.astype(np.float32) / np.float32(_TSDF_STEPS)
             elif key == 'gt_voxels':
-                array = check_labels(array, num_classes, *frame.where(name))
+                array = check_labels(array, spec.num_classes, *frame.where(name))
             arrays[key] = array
     return arrays
 

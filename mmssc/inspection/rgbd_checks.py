@@ -14,7 +14,8 @@ from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.formats.regular_files import read_bytes
-from mmssc.formats.rgbd_frame import FrameSpec, read_frame_file
+from mmssc.formats.rgbd_format import FrameSpec
+from mmssc.formats.rgbd_frame import read_frame_file
 
 from .report import TreeReport
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_nyu import CAM2WORLD, FRAMES, GRID, IMAGE_SIZE, frame_arrays, write_nyu_tree
+from tiny_nyu import CAM2WORLD, FRAMES, GRID, SPEC, frame_arrays, write_nyu_tree
 
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.rgbd_list import read_rgbd_list
@@ -16,6 +17,7 @@ from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz, write_npz
 from mmssc.formats.rgbd_cache import read_cached, write_frame_cache
+from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.preparation.rgbd import cache as nyu_cache
 from mmssc.preparation.rgbd.cache import cache_frames
 
@@ -28,7 +30,7 @@ def stored(arrays):
 
 
 def read(path, keys=KEYS, frame='0003'):
-    return read_cached(path / frame, keys, GRID.shape, IMAGE_SIZE, 12)
+    return read_cached(path / frame, keys, SPEC)
 
 
 @pytest.fixture
@@ -106,7 +108,8 @@ def test_the_mapping_takes_little_room(tmp_path):
     mapping[20] = (rows * 17 + 3) * 640 + columns * 11
     write_frame_cache(tmp_path / 'c.npz', [('1', dict(voxel_to_pixel=mapping))])
     write_npz(tmp_path / 'plain.npz', dict(voxel_to_pixel=mapping))
-    found = read_cached(tmp_path / 'c.npz' / '1', ['voxel_to_pixel'], shape, (480, 640), 12)
+    spec = FrameSpec(replace(GRID, shape=shape), (480, 640), 12)
+    found = read_cached(tmp_path / 'c.npz' / '1', ['voxel_to_pixel'], spec)
     assert np.array_equal(found['voxel_to_pixel'], mapping)
     small, plain = ((tmp_path / name).stat().st_size for name in ('c.npz', 'plain.npz'))
     assert small < 0.7 * plain

@@ -11,7 +11,8 @@ from mmcv.transforms import BaseTransform
 
 from mmssc.datasets.eval_masks import nyu_masks
 from mmssc.errors import DataError
-from mmssc.formats.rgbd_frame import FRAME_KEYS, FrameSpec, read_frame_file
+from mmssc.formats.rgbd_format import FrameSpec
+from mmssc.formats.rgbd_frame import FRAME_KEYS, read_frame_file
 from mmssc.geometry import invert_mapping
 from mmssc.registry import TRANSFORMS
 

@@ -10,7 +10,7 @@ import torch
 
 from mmssc.datasets import NYUDataset
 from mmssc.errors import DataError
-from mmssc.formats.rgbd_frame import FrameSpec
+from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.sscnet import NYU_CAMERAS, NYU_IMAGE_SIZE
 from mmssc.geometry import label_weight
 from mmssc.parity.report import ParityCase, ParityReport

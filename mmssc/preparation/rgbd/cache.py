@@ -22,7 +22,8 @@ from mmssc.datasets.rgbd_list import (
 from mmssc.errors import DataError
 from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.rgbd_cache import CACHED_NAMES, write_frame_cache
-from mmssc.formats.rgbd_frame import FrameSpec, read_frame_file
+from mmssc.formats.rgbd_format import FrameSpec
+from mmssc.formats.rgbd_frame import read_frame_file
 from mmssc.geometry import fit_camera_pose
 from mmssc.structures import VoxelGrid
 

@@ -13,7 +13,8 @@ from mmssc.datasets.nyu_split import official_split
 from mmssc.datasets.rgbd_list import SHARED, Frame, FrameFile, RGBDList
 from mmssc.errors import DataError
 from mmssc.formats.regular_files import read_text
-from mmssc.formats.rgbd_frame import PREPARED_NAMES, FrameSpec
+from mmssc.formats.rgbd_format import FrameSpec
+from mmssc.formats.rgbd_prepared import PREPARED_NAMES
 from mmssc.formats.sscnet import read_sscnet_header
 
 __all__ = ['RAW_SOURCES', 'SPLITS', 'FrameTree', 'RawFrame', 'prepared_path']

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmssc.datasets.nyu import NYUDataset
 from mmssc.errors import DataError
-from mmssc.formats.rgbd_frame import FrameSpec
+from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.sscnet import NYU_CAMERAS, NYU_IMAGE_SIZE
 from mmssc.preparation.folder_settings import claim_folder
 from mmssc.structures import VoxelGrid

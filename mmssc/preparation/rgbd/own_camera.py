@@ -17,7 +17,7 @@ from mmssc.errors import DataError
 from mmssc.formats.images import read_image_shape
 from mmssc.formats.matrices import camera_matrix, check_rigid, read_matrix
 from mmssc.formats.numpy_arrays import read_npz
-from mmssc.formats.rgbd_frame import has_prepared
+from mmssc.formats.rgbd_prepared import has_prepared
 from mmssc.geometry import level_camera, place_grid
 from mmssc.geometry.floor import tilted_camera
 from mmssc.preparation.command_line import add_work_options, positive_number, run_converter

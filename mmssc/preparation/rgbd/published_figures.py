@@ -15,7 +15,8 @@ from mmssc.datasets.eval_masks import nyu_masks
 from mmssc.datasets.rgbd_list import RGBDList
 from mmssc.errors import DataError
 from mmssc.formats.regular_files import read_text
-from mmssc.formats.rgbd_frame import FrameSpec, read_frame_file
+from mmssc.formats.rgbd_format import FrameSpec
+from mmssc.formats.rgbd_frame import read_frame_file
 
 __all__ = ['CheckTask', 'check_tasks', 'frame_figures', 'read_figures']
 

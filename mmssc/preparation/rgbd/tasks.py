@@ -12,7 +12,8 @@ import torch
 
 from mmssc.errors import DataError
 from mmssc.formats.matrices import camera_matrix
-from mmssc.formats.rgbd_frame import FrameSpec, has_prepared, write_prepared
+from mmssc.formats.rgbd_format import FrameSpec
+from mmssc.formats.rgbd_prepared import has_prepared, write_prepared
 from mmssc.formats.sscnet import raw_to_class, read_nyu_depth, read_plain_depth_mm, read_sscnet_bin
 from mmssc.formats.torchssc import (
     write_torchssc_label,

@@ -1,0 +1,90 @@
+"""What the arrays of an RGB-D frame look like, and what a format of its files is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any, Union
+
+import numpy as np
+
+from mmssc.structures import VoxelGrid
+
+__all__ = ['FINE_FACTOR', 'ArrayReader', 'Arrays', 'FrameFormat', 'FramePath', 'FrameSpec']
+
+#: Voxels of the fine grid along an edge of one of the grid, where nothing else is said.
+FINE_FACTOR = 4
+
+FramePath = Union[str, PathLike]
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class FrameSpec:
+    """What the arrays of a frame must look like.
+
+    Args:
+        grid: Grid of labels, TSDF and mapping (its origin does not matter).
+        image_size: (height, width) of image, segmentation and mapping.
+        num_classes: Classes with the empty one.
+        fine_factor: Voxels of the fine grid along an edge of one of ``grid``.
+    """
+
+    grid: VoxelGrid
+    image_size: tuple[int, int]
+    num_classes: int
+    fine_factor: int = FINE_FACTOR
+
+    @classmethod
+    def of_item(cls, item: Mapping[str, Any]) -> FrameSpec:
+        """That of an item of :class:`~mmssc.datasets.NYUDataset`."""
+        fine = item.get('fine_factor', FINE_FACTOR)
+        return cls(item['voxel_grid'], item['image_size'], item['num_classes'], fine)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of the volumes (X, Y, Z)."""
+        return self.grid.shape
+
+    @property
+    def fine_grid(self) -> VoxelGrid:
+        """The grid with ``fine_factor`` voxels in place of one along each axis."""
+        return self.grid.refine(self.fine_factor)
+
+    def placed_grid(self, origin: Sequence[float]) -> VoxelGrid:
+        """The grid with its lower corner at world x, y, z (metres)."""
+        corner = tuple(float(origin['xyz'.index(axis)]) for axis in self.grid.axes)
+        return replace(self.grid, origin=corner)  # type: ignore[arg-type]
+
+
+#: Reads one array of a file: ``(path, spec) -> array``.
+ArrayReader = Callable[[FramePath, FrameSpec], np.ndarray]
+
+
+@dataclass(frozen=True)
+class FrameFormat:
+    """How one kind of file holds arrays of a frame.
+
+    Args:
+        keys: Keys of the arrays that such a file can hold.
+        read: Reads some of these keys: ``(path, keys, spec) -> arrays by key``. The arrays are
+            those of :func:`mmssc.formats.rgbd_frame.read_frame_file`, checked against ``spec``; a
+            file that is missing or wrong is a :class:`~mmssc.errors.DataError`.
+    """
+
+    keys: tuple[str, ...]
+    read: Callable[[FramePath, Sequence[str], FrameSpec], Arrays]
+
+    @classmethod
+    def of_arrays(cls, **readers: ArrayReader) -> FrameFormat:
+        """A format whose arrays are read one by one.
+
+        Args:
+            readers: Key -> function ``(path, spec) -> array``.
+        """
+
+        def read(path: FramePath, keys: Sequence[str], spec: FrameSpec) -> Arrays:
+            return {key: readers[key](path, spec) for key in keys}
+
+        return cls(tuple(readers), read)

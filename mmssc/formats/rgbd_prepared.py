@@ -1,0 +1,106 @@
+"""Our own files of RGB-D frames: one npz per frame.
+
+``tools/dataset_converters/nyu.py`` and ``own_rgbd.py`` write them.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+
+from mmssc.errors import DataError
+
+from .numpy_arrays import read_npz, write_npz
+from .regular_files import ARCHIVE_ERRORS, open_regular_file
+from .rgbd_format import Arrays, FramePath, FrameSpec
+from .volumes import check_labels, check_tsdf, check_volume, check_whole_numbers
+
+__all__ = ['PREPARED_NAMES', 'has_prepared', 'read_prepared', 'write_prepared']
+
+#: Key -> name in a prepared npz.
+PREPARED_NAMES = dict(
+    tsdf='tsdf', tsdf_fine='tsdf_fine', voxel_to_pixel='voxel_to_pixel', gt_voxels='label',
+    label_weight='label_weight', gt_sketch='sketch',
+)  # fmt: skip
+_TYPES = dict(
+    tsdf=np.float32, tsdf_fine=np.float16, voxel_to_pixel=np.int32, label=np.uint8,
+    label_weight=np.bool_, sketch=np.uint8,
+)  # fmt: skip
+
+
+def read_prepared(path: FramePath, keys: Sequence[str], spec: FrameSpec) -> Arrays:
+    """Arrays of a prepared npz.
+
+    Args:
+        path: The file.
+        keys: Some of :data:`PREPARED_NAMES`.
+        spec: What they must look like.
+
+    Returns:
+        As :func:`mmssc.formats.rgbd_frame.read_frame_file`.
+
+    Raises:
+        DataError: The file is missing or damaged, lacks an array, or has one of another type,
+            shape or range.
+    """
+    names = {key: PREPARED_NAMES[key] for key in keys}
+    stored = read_npz(path, list(names.values()))
+    return {key: _checked(path, key, stored[name], spec) for key, name in names.items()}
+
+
+def _checked(path: FramePath, key: str, array: np.ndarray, spec: FrameSpec) -> np.ndarray:
+    name = PREPARED_NAMES[key]
+    wanted = np.dtype(_TYPES[name])
+    if array.dtype.kind != wanted.kind:
+        raise DataError(path, f'{name}, dtype', wanted, array.dtype)
+    shape = spec.fine_grid.shape if key == 'tsdf_fine' else spec.shape
+    if key in ('tsdf', 'tsdf_fine'):
+        return check_tsdf(array, shape, path, name)
+    volume = check_volume(array, shape, path, name)
+    if key == 'voxel_to_pixel':
+        last = prod(spec.image_size) - 1
+        return check_whole_numbers(volume, -1, last, path, name).astype(np.int32)
+    if key == 'gt_voxels':
+        return check_labels(volume, spec.num_classes, path, name)
+    if key == 'gt_sketch':
+        return check_whole_numbers(volume, 0, 1, path, name).astype(np.uint8)
+    return volume
+
+
+def write_prepared(
+    path: FramePath,
+    arrays: Mapping[str, np.ndarray],
+    spec: FrameSpec,
+    extras: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write a prepared npz, atomically; :func:`read_prepared` gives the same arrays.
+
+    ``tsdf_fine`` is rounded to float16.
+
+    Args:
+        path: The file.
+        arrays: By key, see :func:`mmssc.formats.rgbd_frame.read_frame_file`.
+        spec: What they must look like.
+        extras: Further arrays, by their name in the file.
+
+    Raises:
+        DataError: An array would not read back.
+    """
+    stored = dict(extras or {})
+    for key, array in arrays.items():
+        name = PREPARED_NAMES[key]
+        stored[name] = _checked(path, key, np.asarray(array), spec).astype(_TYPES[name])
+    write_npz(path, stored)
+
+
+def has_prepared(path: FramePath, keys: Sequence[str], extras: Sequence[str] = ()) -> bool:
+    """Whether a prepared npz is there and has the arrays of these keys (not their contents)."""
+    names = {f'{name}.npy' for name in (*(PREPARED_NAMES[key] for key in keys), *extras)}
+    try:
+        with open_regular_file(path, 'a prepared npz') as file, zipfile.ZipFile(file) as archive:
+            return names <= set(archive.namelist())
+    except ARCHIVE_ERRORS:
+        return False
