@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
 
@@ -35,12 +35,6 @@ class FrameSpec:
     image_size: tuple[int, int]
     num_classes: int
     fine_factor: int = FINE_FACTOR
-
-    @classmethod
-    def of_item(cls, item: Mapping[str, Any]) -> FrameSpec:
-        """That of an item of :class:`~mmssc.datasets.NYUDataset`."""
-        fine = item.get('fine_factor', FINE_FACTOR)
-        return cls(item['voxel_grid'], item['image_size'], item['num_classes'], fine)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -11,10 +11,10 @@ from PIL import Image
 
 from mmssc.datasets.nyu import NYUDataset
 from mmssc.datasets.transforms import LoadRGBDFrame
+from mmssc.datasets.transforms.load_rgbd import frame_spec_of
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.formats.regular_files import read_bytes
-from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.rgbd_frame import read_frame_file
 
 from .report import TreeReport
@@ -61,7 +61,7 @@ def check_frames(
             counts[key] = counts.get(key, 0) + 1
             try:
                 if thorough:
-                    spec = FrameSpec.of_item(item)
+                    spec = frame_spec_of(item)
                     stored = 'tsdf' if key == 'tsdf_clean' else key
                     read_frame_file(path, format_name, [stored], spec)
                 else:

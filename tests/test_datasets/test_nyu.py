@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,10 @@ from tiny_nyu import CAM2WORLD, FRAMES, GRID, IMAGE_SIZE, frame_arrays, make_lis
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.rgbd_list import Frame, write_rgbd_list
 from mmssc.datasets.transforms import LoadRGBDFrame, PackSSCInputs
+from mmssc.datasets.transforms.load_rgbd import frame_spec_of
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz, write_npz
+from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
 from mmssc.geometry import label_sketch
 from mmssc.models.data_preprocessors import SSCDataPreprocessor
@@ -238,6 +242,16 @@ def test_image_of_another_size(own_root, folder, key):
     Image.fromarray(np.zeros((8, 9), np.uint8)).save(own_root / f'{folder}/0003.png')
     with pytest.raises(DataError, match=rf'{folder}/0003.png.*\(8, 10\), found \(8, 9\)'):
         make_dataset(own_root, [key])[0]
+
+
+@pytest.mark.parametrize('fine_factor', [4, 2])
+def test_arrays_must_look_as_the_list_says(own_root, fine_factor):
+    listed = replace(make_list(), fine_factor=fine_factor)
+    write_rgbd_list(own_root / 'nyu_infos_train.json', listed)
+    item = make_dataset(own_root).get_data_info(1)
+    assert frame_spec_of(item) == FrameSpec(GRID, IMAGE_SIZE, 12, fine_factor)
+    del item['fine_factor']
+    assert frame_spec_of(item).fine_factor == 4
 
 
 def test_missing_list_names_the_command(tmp_path):

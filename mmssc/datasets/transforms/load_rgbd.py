@@ -11,19 +11,30 @@ from mmcv.transforms import BaseTransform
 
 from mmssc.datasets.eval_masks import nyu_masks
 from mmssc.errors import DataError
-from mmssc.formats.rgbd_format import FrameSpec
+from mmssc.formats.rgbd_format import FINE_FACTOR, FrameSpec
 from mmssc.formats.rgbd_frame import FRAME_KEYS, read_frame_file
 from mmssc.geometry import invert_mapping
 from mmssc.registry import TRANSFORMS
 
 from .frame_errors import naming_frame
 
-__all__ = ['KNOWN_KEYS', 'LoadRGBDFrame']
+__all__ = ['KNOWN_KEYS', 'LoadRGBDFrame', 'frame_spec_of']
 
 # Key -> keys of the files that it is made of.
 _DERIVED = dict(pixel_to_voxel=('voxel_to_pixel',), eval_masks=('voxel_to_pixel', 'label_weight'))
 #: What can be loaded.
 KNOWN_KEYS = (*FRAME_KEYS, 'tsdf_clean', *_DERIVED)
+
+
+def frame_spec_of(item: Mapping[str, Any]) -> FrameSpec:
+    """What the arrays of an item's files must look like.
+
+    Args:
+        item: ``voxel_grid``, ``image_size`` (height, width), ``num_classes`` and, where it is not
+            4, ``fine_factor``, as :class:`~mmssc.datasets.NYUDataset` gives them.
+    """
+    fine_factor = item.get('fine_factor', FINE_FACTOR)
+    return FrameSpec(item['voxel_grid'], item['image_size'], item['num_classes'], fine_factor)
 
 
 @TRANSFORMS.register_module()
@@ -93,7 +104,7 @@ class LoadRGBDFrame(BaseTransform):
                 )
                 raise DataError(name, key, 'a file in the info list', 'none', hint)
             groups.setdefault(results['files'][key], []).append(key)
-        spec = FrameSpec.of_item(results)
+        spec = frame_spec_of(results)
         arrays: dict[str, np.ndarray] = {}
         for (path, format_name), members in groups.items():
             stored = ['tsdf' if key == 'tsdf_clean' else key for key in members]
