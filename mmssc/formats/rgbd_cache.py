@@ -4,9 +4,9 @@ An ``.npz`` (NumPy reads it) with the arrays ``FRAME/NAME``: ``tsdf`` int8 (127 
 ``visible`` uint8 (packed bits: the voxels with a pixel) and ``pixel_steps`` uint8 (4, N: the bytes,
 lowest first, of the steps from one of those pixels to the next, little-endian int32), ``label``
 uint8, ``label_weight`` uint8 (packed bits) and, where the data set has one, ``segmentation`` uint8.
-Caches of before, with ``voxel_to_pixel`` int32 in place of the two, are read too. In an info list
-the file of a frame is ``CACHE.npz/FRAME`` with the format ``cached``: the loader reads single
-frames out of it.
+Older caches with ``voxel_to_pixel`` int32 instead of these two arrays can be read, too. In an info
+file, a frame's file is ``CACHE.npz/FRAME`` and its format ``cached``: the loader reads single
+frames from it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
+from mmssc.structures.sample_keys import SAMPLE_KEYS
 
 from .numpy_arrays import NpzArchive, write_npz_member
 from .rgbd_format import Arrays, FramePath, FrameSpec
@@ -29,11 +30,11 @@ from .volumes import check_labels, check_volume, check_whole_numbers
 
 __all__ = ['CACHED_NAMES', 'read_cached', 'write_frame_cache']
 
-#: Key -> name in the cache.
-CACHED_NAMES = dict(
-    tsdf='tsdf', voxel_to_pixel='voxel_to_pixel', gt_voxels='label', label_weight='label_weight',
-    segmentation='segmentation',
-)  # fmt: skip
+#: Key -> name in the cache. Sketches follow from the labels; fine volumes are too large.
+CACHED_NAMES = {
+    key: SAMPLE_KEYS[key].stored_as
+    for key in ('tsdf', 'voxel_to_pixel', 'gt_voxels', 'label_weight', 'segmentation')
+}
 _TYPES = dict(
     tsdf=np.int8, voxel_to_pixel=np.int32, visible=np.uint8, pixel_steps=np.uint8, label=np.uint8,
     label_weight=np.uint8, segmentation=np.uint8,

@@ -1,8 +1,8 @@
 """Reading the files of an RGB-D frame by key, whatever layout they come in.
 
-A *key* is what a model or a target calls an array (:data:`FRAME_KEYS`), a *format* how a file holds
-it (:data:`FORMATS`). The formats ``prepared`` and ``cached`` are our own; the others are those of
-cameras and of published methods, read in place, see :mod:`mmssc.formats.torchssc`.
+A *key* is what a sample calls an array (:mod:`mmssc.structures.sample_keys`), a *format* how a
+file holds it (:data:`FORMATS`). The formats ``prepared`` and ``cached`` are our own; the others are
+those of cameras and of published methods, read in place, see :mod:`mmssc.formats.torchssc`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,8 @@ from .rgbd_format import ArrayReader, Arrays, FrameFormat, FramePath, FrameSpec
 from .rgbd_prepared import PREPARED_NAMES, read_prepared
 from .sscnet import read_nyu_depth, read_plain_depth_mm
 
-__all__ = ['FORMATS', 'FRAME_KEYS', 'read_frame_file']
+__all__ = ['FORMATS', 'frame_keys', 'read_frame_file']
 
-FRAME_KEYS = (
-    'img', 'depth', 'segmentation', 'tsdf', 'tsdf_fine', 'voxel_to_pixel', 'gt_voxels',
-    'label_weight', 'gt_sketch',
-)  # fmt: skip
 _DDRNET_FINE = ('tsdf_hr', 'voxels')
 
 
@@ -43,11 +39,8 @@ def read_frame_file(
         spec: What they must look like.
 
     Returns:
-        ``img`` (H, W, 3) uint8 RGB · ``depth`` (H, W) float32 metres, 0 = none ·
-        ``segmentation`` (H, W) uint8 · ``tsdf`` (X, Y, Z) float32 in
-        [-1, 1] · ``tsdf_fine`` the same on the fine grid · ``voxel_to_pixel`` (X, Y, Z) int32 flat
-        pixel index, -1 = none · ``gt_voxels`` (X, Y, Z) uint8, 255 = ignore · ``label_weight``
-        (X, Y, Z) bool · ``gt_sketch`` (X, Y, Z) uint8, 0 or 1; those that were asked for.
+        Key -> array, as :mod:`mmssc.structures.sample_keys` says, with three differences: ``img``
+        is (H, W, 3), volumes have no channel, ``voxel_to_pixel`` is int32.
 
     Raises:
         DataError: The file is missing or damaged, lacks an array, or has one of another type,
@@ -60,6 +53,11 @@ def read_frame_file(
     if unknown:
         raise DataError(path, f'keys of format {format_name!r}', ', '.join(found.keys), unknown)
     return found.read(path, keys, spec)
+
+
+def frame_keys() -> list[str]:
+    """Keys that at least one format can hold."""
+    return list(dict.fromkeys(key for one in FORMATS.values() for key in one.keys))
 
 
 # --- files of cameras and of published methods ------------------------------------------------

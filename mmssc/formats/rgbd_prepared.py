@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 
 from mmssc.errors import DataError
+from mmssc.structures.sample_keys import SAMPLE_KEYS
 
 from .numpy_arrays import read_npz, write_npz
 from .regular_files import ARCHIVE_ERRORS, open_regular_file
@@ -20,15 +21,12 @@ from .volumes import check_labels, check_tsdf, check_volume, check_whole_numbers
 
 __all__ = ['PREPARED_NAMES', 'has_prepared', 'read_prepared', 'write_prepared']
 
-#: Key -> name in a prepared npz.
-PREPARED_NAMES = dict(
-    tsdf='tsdf', tsdf_fine='tsdf_fine', voxel_to_pixel='voxel_to_pixel', gt_voxels='label',
-    label_weight='label_weight', gt_sketch='sketch',
-)  # fmt: skip
-_TYPES = dict(
-    tsdf=np.float32, tsdf_fine=np.float16, voxel_to_pixel=np.int32, label=np.uint8,
-    label_weight=np.bool_, sketch=np.uint8,
-)  # fmt: skip
+#: Key -> name in a prepared npz: the stored volumes.
+PREPARED_NAMES = {
+    key.name: key.stored_as for key in SAMPLE_KEYS.values() if key.stored_as and key.over_voxels
+}
+# Smaller than in a sample.
+_STORED_TYPES = dict(tsdf_fine='float16', voxel_to_pixel='int32')
 
 
 def read_prepared(path: FramePath, keys: Sequence[str], spec: FrameSpec) -> Arrays:
@@ -51,9 +49,13 @@ def read_prepared(path: FramePath, keys: Sequence[str], spec: FrameSpec) -> Arra
     return {key: _checked(path, key, stored[name], spec) for key, name in names.items()}
 
 
+def _stored_type(key: str) -> np.dtype:
+    return np.dtype(_STORED_TYPES.get(key, SAMPLE_KEYS[key].dtype))
+
+
 def _checked(path: FramePath, key: str, array: np.ndarray, spec: FrameSpec) -> np.ndarray:
     name = PREPARED_NAMES[key]
-    wanted = np.dtype(_TYPES[name])
+    wanted = _stored_type(key)
     if array.dtype.kind != wanted.kind:
         raise DataError(path, f'{name}, dtype', wanted, array.dtype)
     shape = spec.fine_grid.shape if key == 'tsdf_fine' else spec.shape
@@ -92,7 +94,7 @@ def write_prepared(
     stored = dict(extras or {})
     for key, array in arrays.items():
         name = PREPARED_NAMES[key]
-        stored[name] = _checked(path, key, np.asarray(array), spec).astype(_TYPES[name])
+        stored[name] = _checked(path, key, np.asarray(array), spec).astype(_stored_type(key))
     write_npz(path, stored)
 
 

@@ -17,7 +17,7 @@ from mmssc.formats import torchssc
 from mmssc.formats.numpy_arrays import write_npz
 from mmssc.formats.rgbd_cache import CACHED_NAMES, write_frame_cache
 from mmssc.formats.rgbd_format import FrameFormat
-from mmssc.formats.rgbd_frame import FORMATS, FRAME_KEYS, read_frame_file
+from mmssc.formats.rgbd_frame import FORMATS, frame_keys, read_frame_file
 from mmssc.formats.rgbd_prepared import PREPARED_NAMES, has_prepared, write_prepared
 from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
 from mmssc.geometry import label_sketch
@@ -144,7 +144,7 @@ def test_every_format_reads_every_key_that_it_names(tmp_path, name):
     # A frame of a cache is named as if the cache were a folder.
     path = tmp_path / ('cache.npz/0003' if name == 'cached' else 'file')
     expected = WRITERS[name](path)
-    assert set(FORMATS[name].keys) == set(expected) <= set(FRAME_KEYS)
+    assert set(FORMATS[name].keys) == set(expected) <= set(frame_keys())
     together = read_frame_file(path, name, FORMATS[name].keys, SPEC)
     assert list(together) == list(FORMATS[name].keys)
     for key, array in expected.items():
@@ -154,12 +154,12 @@ def test_every_format_reads_every_key_that_it_names(tmp_path, name):
 
 
 def test_every_key_has_a_format():
-    assert set(TYPES) == set(FRAME_KEYS) == {key for one in FORMATS.values() for key in one.keys}
+    assert set(TYPES) == set(frame_keys())
 
 
 @pytest.mark.parametrize('name', FORMATS)
 def test_unknown_keys_are_refused_before_the_file_is_opened(tmp_path, name):
-    for key in {*FRAME_KEYS, 'label'} - set(FORMATS[name].keys):
+    for key in {*frame_keys(), 'label'} - set(FORMATS[name].keys):
         keys = [*FORMATS[name].keys, key]
         text = f"none: keys of format '{name}': expected .*, found \\['{key}'\\]"
         with pytest.raises(DataError, match=text):

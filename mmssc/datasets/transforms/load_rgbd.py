@@ -12,18 +12,21 @@ from mmcv.transforms import BaseTransform
 from mmssc.datasets.eval_masks import nyu_masks
 from mmssc.errors import DataError
 from mmssc.formats.rgbd_format import FINE_FACTOR, FrameSpec
-from mmssc.formats.rgbd_frame import FRAME_KEYS, read_frame_file
+from mmssc.formats.rgbd_frame import frame_keys, read_frame_file
 from mmssc.geometry import invert_mapping
 from mmssc.registry import TRANSFORMS
 
 from .frame_errors import naming_frame
 
-__all__ = ['KNOWN_KEYS', 'LoadRGBDFrame', 'frame_spec_of']
+__all__ = ['LoadRGBDFrame', 'frame_spec_of', 'known_keys']
 
 # Key -> keys of the files that it is made of.
 _DERIVED = dict(pixel_to_voxel=('voxel_to_pixel',), eval_masks=('voxel_to_pixel', 'label_weight'))
-#: What can be loaded.
-KNOWN_KEYS = (*FRAME_KEYS, 'tsdf_clean', *_DERIVED)
+
+
+def known_keys() -> list[str]:
+    """What :class:`LoadRGBDFrame` can load."""
+    return [*frame_keys(), 'tsdf_clean', *_DERIVED]
 
 
 def frame_spec_of(item: Mapping[str, Any]) -> FrameSpec:
@@ -70,9 +73,9 @@ class LoadRGBDFrame(BaseTransform):
     """
 
     def __init__(self, keys: Sequence[str], optional: Sequence[str] = ()) -> None:
-        unknown = sorted({*keys, *optional} - set(KNOWN_KEYS))
+        unknown = sorted({*keys, *optional} - set(known_keys()))
         if unknown:
-            raise DataError('config', 'LoadRGBDFrame.keys', ', '.join(KNOWN_KEYS), unknown)
+            raise DataError('config', 'LoadRGBDFrame.keys', ', '.join(known_keys()), unknown)
         self.keys, self.optional = tuple(keys), tuple(optional)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
