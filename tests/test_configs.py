@@ -27,7 +27,6 @@ LEAVES = sorted(
 )
 METAFILES = sorted((ROOT / 'configs').glob('*/metafile.yml'))
 MAX_LEAF_LINES = 60
-SOURCES = {'reported by the authors', 'reproduced here'}
 
 
 def config_id(path: Path) -> str:
@@ -43,10 +42,6 @@ def skip_without_requirements(path: Path) -> None:
         name = re.match(r'[\w-]*', line).group()
         if name and find_spec(name) is None:
             pytest.skip(f'{name} is missing: pip install --no-deps -r {config_id(requirements)}')
-
-
-def load_yaml(path: Path) -> dict:
-    return yaml.safe_load(path.read_text('utf-8'))
 
 
 @pytest.fixture(autouse=True)
@@ -169,51 +164,11 @@ def test_every_parameter_learns_unless_it_is_frozen(path):
     assert not still and not broken
 
 
-def test_every_metafile_is_in_the_model_index():
-    index = load_yaml(ROOT / 'model-index.yml')
-    assert sorted(index['Import']) == [config_id(path) for path in METAFILES]
-
-
-@pytest.mark.parametrize('path', METAFILES, ids=config_id)
-def test_metafile_describes_its_configs(path):
-    content = load_yaml(path)
-    collections = {collection['Name']: collection for collection in content['Collections']}
-    for collection in collections.values():
-        assert collection['Paper']['URL'].startswith('https://')
-        assert collection['Paper']['Title']
-        assert (ROOT / collection['README']).is_file()
-    names = [model['Name'] for model in content['Models']]
-    assert len(set(names)) == len(names)
-    for model in content['Models']:
-        assert model['In Collection'] in collections, model['Name']
-        assert (ROOT / model['Config']).is_file(), model['Config']
-        assert Path(model['Config']).stem == model['Name']
-        assert model['Metadata']['Source'] in SOURCES
-        for result in model['Results']:
-            assert result['Task'] == 'Semantic Scene Completion'
-            assert {'IoU', 'mIoU'} <= set(result['Metrics']) and result['Dataset']
-    described = {model['Config'] for model in content['Models']}
-    assert described == {config_id(leaf) for leaf in LEAVES if leaf.parent == path.parent}
-
-
 @pytest.mark.parametrize('path', METAFILES, ids=config_id)
 def test_metafile_counts_the_parameters(path):
     init_default_scope('mmssc')
-    for model in load_yaml(path)['Models']:
+    for model in yaml.safe_load(path.read_text('utf-8'))['Models']:
         if 'Parameters' in model['Metadata']:
             built = MODELS.build(Config.fromfile(ROOT / model['Config']).model)
             count = sum(parameter.numel() for parameter in built.parameters())
             assert count == model['Metadata']['Parameters'], model['Name']
-
-
-def test_every_method_folder_has_readme_and_metafile():
-    folders = {leaf.parent for leaf in LEAVES if leaf.parts[-3] == 'configs'} - {
-        ROOT / 'configs/quickstart'
-    }
-    missing = {
-        config_id(folder / name)
-        for folder in folders
-        for name in ('README.md', 'metafile.yml')
-        if not (folder / name).is_file()
-    }
-    assert not missing
