@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,14 +20,19 @@ from mmssc.testing.random_driving_sample import random_driving_sample
 from mmssc.testing.random_rgbd_sample import random_rgbd_sample
 
 ROOT = Path(__file__).resolve().parents[1]
-LEAVES = sorted(
+CONFIGS = sorted(
     path
     for folder in ('configs', 'projects')
     for path in (ROOT / folder).rglob('*.py')
-    if 'configs' in path.relative_to(ROOT).parts and '_base_' not in path.parts
+    if 'configs' in path.relative_to(ROOT).parts
 )
+LEAVES = [path for path in CONFIGS if '_base_' not in path.parts]
+# Bases of the last release that only configs of users have.
+OLD_BASES = [path for path in CONFIGS if 'FutureWarning' in path.read_text('utf-8')]
 METAFILES = sorted((ROOT / 'configs').glob('*/metafile.yml'))
 MAX_LEAF_LINES = 60
+MAX_LEVELS = 4
+MAX_MODEL_FILES = 2
 
 
 def config_id(path: Path) -> str:
@@ -42,6 +48,56 @@ def skip_without_requirements(path: Path) -> None:
         name = re.match(r'[\w-]*', line).group()
         if name and find_spec(name) is None:
             pytest.skip(f'{name} is missing: pip install --no-deps -r {config_id(requirements)}')
+
+
+def variables(path: Path) -> dict[str, ast.expr]:
+    """Top-level variables of a config file, with the expressions of their values."""
+    return {
+        target.id: node.value
+        for node in ast.parse(path.read_text('utf-8')).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def bases(path: Path) -> list[Path]:
+    value = variables(path).get('_base_')
+    names = [] if value is None else ast.literal_eval(value)
+    return [
+        (path.parent / name).resolve() for name in ([names] if isinstance(names, str) else names)
+    ]
+
+
+def levels(path: Path) -> int:
+    """Files on the longest way from a config to a base without bases, both counted."""
+    return 1 + max(map(levels, bases(path)), default=0)
+
+
+def with_bases(path: Path) -> set[Path]:
+    return {path}.union(*map(with_bases, bases(path)))
+
+
+def names_in(values: dict[str, ast.expr], name: str) -> set[str]:
+    """Names that the value of a variable reads, itself or through variables of the same file."""
+    found: set[str] = set()
+    queue = [name]
+    while queue:
+        nodes = ast.walk(values[queue.pop()])
+        new = {node.id for node in nodes if isinstance(node, ast.Name)} - found
+        found |= new
+        queue += new & values.keys()
+    return found
+
+
+def model_problems(path: Path) -> list[str]:
+    """Why a reader of a leaf needs more than two files for its model."""
+    files = sorted(file for file in with_bases(path) if 'model' in variables(file))
+    problems = [f'{file.name} reads _base_' for file in files
+                if '_base_' in names_in(variables(file), 'model')]  # fmt: skip
+    if len(files) > MAX_MODEL_FILES:
+        problems.append(f'in {len(files)} files: {", ".join(file.name for file in files)}')
+    return problems
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +121,57 @@ def test_config_builds_its_model_and_is_short(path):
     assert sum(parameter.numel() for parameter in model.parameters()) > 0
     # dumped into the work folder by a run, and read again by whoever wants to repeat it
     assert Config.fromstring(cfg.pretty_text, '.py').model == cfg.model
+
+
+@pytest.mark.parametrize('path', LEAVES, ids=config_id)
+def test_config_is_read_at_a_glance(path):
+    assert levels(path) <= MAX_LEVELS
+    assert not model_problems(path)
+    assert not with_bases(path) & set(OLD_BASES)
+
+
+def test_no_config_calls_globals():
+    calling = {
+        config_id(path)
+        for path in CONFIGS
+        for node in ast.walk(ast.parse(path.read_text('utf-8')))
+        if isinstance(node, ast.Name) and node.id == 'globals'
+    }
+    assert not calling
+
+
+def test_a_config_that_hides_its_model_is_found(tmp_path):
+    texts = dict(
+        grid='grid = dict(shape=(2, 2, 2))',
+        model="_base_ = 'grid.py'\nvoxel_grid = _base_.grid\nmodel = dict(grid=voxel_grid)",
+        wide="_base_ = ['model.py']\nchannels = 2\nmodel = dict(channels=channels)",
+        deep="_base_ = './wide.py'\nlr = 1",
+        leaf="_base_ = './deep.py'\nmodel = dict(depth=1)",
+    )
+    for name, text in texts.items():
+        (tmp_path / f'{name}.py').write_text(text)
+    leaf = tmp_path / 'leaf.py'
+    assert levels(leaf) == 5
+    assert with_bases(leaf) == {tmp_path / f'{name}.py' for name in texts}
+    assert model_problems(leaf) == [
+        'model.py reads _base_', 'in 3 files: leaf.py, model.py, wide.py'
+    ]  # fmt: skip
+    assert model_problems(tmp_path / 'wide.py') == ['model.py reads _base_']
+
+
+def test_old_bases_are_few_and_warn_once(tmp_path):
+    """Configs of users that have them load as before."""
+    assert {path.stem for path in OLD_BASES} == {
+        'depth_map_steps', 'few_nyu_frames', 'nyu_grid', 'resnet50_frozen', 'rgbd_nyu',
+        'small_rooms', 'warmup_cosine',
+    }  # fmt: skip
+    for path in OLD_BASES:
+        config = tmp_path / f'my_{path.name}'
+        config.write_text(f"_base_ = '{path.as_posix()}'\nmine = 1\n")
+        with pytest.warns(FutureWarning, match=f'{config_id(path)} goes away') as warned:
+            cfg = Config.fromfile(config)
+        assert len([one for one in warned if one.category is FutureWarning]) == 1
+        assert variables(path).keys() - {'_base_'} <= cfg.keys()
 
 
 @pytest.mark.parametrize('path', LEAVES, ids=config_id)

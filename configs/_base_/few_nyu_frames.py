@@ -1,6 +1,15 @@
-# What the configs that learn a few real frames of NYU have in common: frames with a colour image
-# only, at NYU's full resolution, without augmentation. The number of steps is the same for any
-# number of frames. few_run holds whole settings, the others are to be named as {{_base_.NAME}}.
+# Settings of configs for a few frames of NYU.
+# Only for configs of users: no config of this release has it as a base.
+_base_ = []  # Without it mmengine would take the import for a config of its new style.
+import warnings  # noqa: E402
+
+warnings.warn(
+    'configs/_base_/few_nyu_frames.py goes away in the next release: '
+    'use datasets/nyu_few_frames.py and few_frames_runtime.py',
+    FutureWarning,
+    stacklevel=2,
+)
+
 few_data_root = 'data/nyu'
 # Frequency in training (NYUDataset.METAINFO['class_counts']) to the power of -1/2, scaled so that
 # the mean weight of a training voxel is 1: without it a small table is not learnt.

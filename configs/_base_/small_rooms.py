@@ -1,6 +1,15 @@
-# What the quick starts on synthetic rooms have in common, to be named as {{_base_.NAME}}. The data
-# come from tools/dataset_converters/make_synthetic.py and nyu.py, see
-# docs/en/user_guides/synthetic_rooms.md.
+# Settings of quick starts on synthetic rooms.
+# Only for configs of users: no config of this release has it as a base.
+_base_ = []  # Without it mmengine would take the import for a config of its new style.
+import warnings  # noqa: E402
+
+warnings.warn(
+    'configs/_base_/small_rooms.py goes away in the next release: '
+    'write the settings in your config as quickstart/cleaners_synthetic.py does',
+    FutureWarning,
+    stacklevel=2,
+)
+
 room_grid = dict(voxel_size=0.12, shape=(40, 24, 40))
 room_loader = dict(num_workers=1, dataset=dict(data_root='data/synthetic_nyu'))
 

@@ -1,6 +1,11 @@
 """AMMNet on a 2D segmentation of DeepLabv3 that was computed before, in place of the image."""
 
-_base_ = './ammnet_segformer-b2_nyu.py'
+_base_ = [
+    '../_base_/datasets/nyu.py',
+    '../_base_/models/ammnet.py',
+    '../_base_/schedules/adamw_150e_adversarial.py',
+    '../_base_/default_runtime.py',
+]
 
 model = dict(
     backbone=None,
@@ -25,6 +30,7 @@ test_pipeline = [
     dict(type='LoadRGBDFrame', keys=[*inputs, *targets, 'eval_masks']),
     dict(type='PackSSCInputs'),
 ]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(batch_size=2, drop_last=True, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
+default_hooks = dict(checkpoint=dict(save_best='ssc/SSC_mIoU_nyu', rule='greater'))

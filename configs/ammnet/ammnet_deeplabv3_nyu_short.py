@@ -4,7 +4,7 @@ The authors train for 150 epochs; this schedule is for a short time: the cosine 
 ``max_epochs``, per iteration, after a warm-up; bfloat16; no test frame is looked at before the end.
 """
 
-_base_ = ['./ammnet_deeplabv3_nyu.py', '../_base_/schedules/warmup_cosine.py']
+_base_ = './ammnet_deeplabv3_nyu.py'
 
 data_root = 'data/nyu_cache'
 max_epochs = 8
@@ -21,8 +21,14 @@ optim_wrapper = dict(generator=player, discriminator=player)
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 param_scheduler = dict(
     generator=[
-        dict(_base_.warmup_cosine[0], end=100),
-        dict(_base_.warmup_cosine[1], T_max=max_epochs, eta_min=1e-2 * lr),
+        dict(type='LinearLR', start_factor=0.03, by_epoch=False, begin=0, end=100),
+        dict(
+            type='CosineAnnealingLR',
+            T_max=max_epochs,
+            eta_min=1e-2 * lr,
+            by_epoch=True,
+            convert_to_iter_based=True,
+        ),
     ]
 )
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=1, save_best=None))

@@ -16,7 +16,13 @@ lr = 1.5e-3
 train_cfg = dict(max_epochs=max_epochs)
 optim_wrapper = dict(optimizer=dict(lr=lr))
 param_scheduler = [
-    dict(_base_.warmup_cosine[0], end=60),
-    dict(_base_.warmup_cosine[1], T_max=max_epochs, eta_min=1e-2 * lr),
+    dict(type='LinearLR', start_factor=0.03, by_epoch=False, begin=0, end=60),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=max_epochs,
+        eta_min=1e-2 * lr,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
 ]
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(max_keep_ckpts=2, save_best=None))

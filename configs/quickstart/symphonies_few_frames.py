@@ -4,14 +4,25 @@ For trying the real data path before the whole data set is there: ResNet-18 from
 16 channels, one layer, a higher learning rate, scores on the training frames.
 """
 
-_base_ = '../symphonies/symphonies-light_semantickitti.py'
+_base_ = [
+    '../_base_/datasets/semantic_kitti_depth.py',
+    '../_base_/models/symphonies.py',
+    '../_base_/schedules/adamw_30e_step.py',
+    '../_base_/default_runtime.py',
+]
 
 embed_dims = 16
 max_epochs = 40
 
 model = dict(
-    backbone=dict(norm_cfg=dict(requires_grad=True), norm_eval=False, init_cfg=None),
-    neck=dict(embed_dims=64, num_layers=2, feedforward_channels=256),
+    backbone=dict(depth=18, norm_cfg=dict(requires_grad=True), norm_eval=False, init_cfg=None),
+    neck=dict(
+        in_channels=(128, 256, 512),
+        embed_dims=64,
+        num_layers=2,
+        feedforward_channels=256,
+        init_cfg=None,
+    ),
     head=dict(
         in_channels=(64, 64, 64),
         embed_dims=embed_dims,

@@ -5,7 +5,6 @@ has the config and cannot run it.
 _base_ = [
     '../_base_/datasets/nyu.py',
     '../_base_/models/symphonies.py',
-    '../_base_/models/nyu_grid.py',
     '../_base_/schedules/adamw_30e_step.py',
     '../_base_/default_runtime.py',
 ]
@@ -13,8 +12,15 @@ _base_ = [
 num_classes = 12
 class_weight = [0.05] + [1.0] * 11
 model = dict(
+    # World axes X, Z (up), Y (forward); every frame has an origin of its own.
+    voxel_grid=dict(
+        origin=(0.0, 0.0, 0.0),
+        voxel_size=0.08,
+        shape=(60, 36, 60),
+        axes=('x', 'z', 'y'),
+        frame='world',
+    ),
     # The volume is decoded and classified at the resolution of the labels.
-    voxel_grid={{_base_.nyu_grid}},
     volume_scale=1,
     downsample_z=1,
     head=dict(num_classes=num_classes, losses=dict(ce_ssc=dict(class_weight=class_weight))),

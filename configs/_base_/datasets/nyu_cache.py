@@ -1,8 +1,7 @@
 # NYU Depth V2 in one file, for models that read depth alone (nyu_cache_seg.py: and a segmentation),
 # written by tools/dataset_converters/nyu_cache.py. Where the data lies: a link data/nyu_cache, or
 # --cfg-options train_dataloader.dataset.data_root=DIR val_dataloader.dataset.data_root=DIR ...
-_base_ = './nyu.py'
-
+dataset_type = 'NYUDataset'
 data_root = 'data/nyu_cache'
 
 # Settings are chosen on every eighth training frame, with training on the others (the leaf
@@ -10,24 +9,36 @@ data_root = 'data/nyu_cache'
 held_out_frames = list(range(0, 795, 8))
 
 inputs = ['tsdf', 'voxel_to_pixel']
-keys = [*inputs, *_base_.targets]
+targets = ['gt_voxels', 'label_weight']
 train_pipeline = [
-    dict(type='LoadRGBDFrame', keys=keys),
+    dict(type='LoadRGBDFrame', keys=[*inputs, *targets]),
     dict(type='AddRGBDViewVolumes'),
     dict(type='PackSSCInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadRGBDFrame', keys=[*keys, 'eval_masks']),
+    dict(type='LoadRGBDFrame', keys=[*inputs, *targets, 'eval_masks']),
     dict(type='AddRGBDViewVolumes'),
     dict(type='PackSSCInputs'),
 ]
 
+train = dict(
+    type=dataset_type,
+    data_root=data_root,
+    ann_file='nyu_infos_train.json',
+    source='nyu',
+    pipeline=train_pipeline,
+)
+val = dict(train, indices=held_out_frames, pipeline=test_pipeline, test_mode=True)
+test = dict(train, ann_file='nyu_infos_test.json', pipeline=test_pipeline, test_mode=True)
 # Reading a frame costs a few percent of a step on a CPU: no process is spent on it.
 workers = dict(num_workers=0, persistent_workers=False)
-tested = dict(data_root=data_root, pipeline=test_pipeline)
-held_out = dict(tested, ann_file='nyu_infos_train.json', indices=held_out_frames)
 train_dataloader = dict(
-    batch_size=2, dataset=dict(data_root=data_root, pipeline=train_pipeline), **workers
+    batch_size=2, sampler=dict(type='DefaultSampler', shuffle=True), dataset=train, **workers
 )
-val_dataloader = dict(batch_size=2, dataset=held_out, **workers)
-test_dataloader = dict(batch_size=2, dataset=tested, **workers)
+val_dataloader = dict(
+    batch_size=2, sampler=dict(type='DefaultSampler', shuffle=False), dataset=val, **workers
+)
+test_dataloader = dict(val_dataloader, dataset=test)
+
+val_evaluator = dict(type='SSCMetric', protocols=('nyu', 'full'))
+test_evaluator = val_evaluator

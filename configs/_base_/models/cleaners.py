@@ -1,7 +1,5 @@
 # One network of CleanerS, teacher and student alike, with MiT-B2 on NYU. Leaves choose
 # the TSDF that it reads; cleaners_segformer-b2_nyu.py adds the teacher.
-_base_ = './rgbd_nyu.py'
-
 num_classes = 12
 channels = 256
 # Over the samples of all processes, as the authors' synchronised BN; plain BN in one process.
@@ -11,6 +9,17 @@ cross_entropy = dict(type='mmssc.VoxelCrossEntropyLoss', label_smoothing=0.2, re
 
 model = dict(
     type='mmssc.RGBDCompletor',
+    data_preprocessor=dict(
+        type='mmssc.SSCDataPreprocessor', mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+    ),
+    # World axes X, Z (up), Y (forward); every frame has an origin of its own.
+    voxel_grid=dict(
+        origin=(0.0, 0.0, 0.0),
+        voxel_size=0.08,
+        shape=(60, 36, 60),
+        axes=('x', 'z', 'y'),
+        frame='world',
+    ),
     backbone=dict(
         type='mmssc.MiT',
         embed_dims=64,

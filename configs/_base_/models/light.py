@@ -1,6 +1,4 @@
 # LightCompletor on a depth image alone; light_seg_nyu.py adds a segmentation.
-_base_ = './nyu_grid.py'
-
 num_classes = 12
 # Frequency in training (NYUDataset.METAINFO['class_counts']) to the power of -1/4, scaled so that
 # the mean weight of a training voxel is 1.
@@ -11,7 +9,14 @@ class_weight = (
 model = dict(
     type='mmssc.LightCompletor',
     data_preprocessor=dict(type='mmssc.SSCDataPreprocessor'),
-    voxel_grid={{_base_.nyu_grid}},
+    # World axes X, Z (up), Y (forward); every frame has an origin of its own.
+    voxel_grid=dict(
+        origin=(0.0, 0.0, 0.0),
+        voxel_size=0.08,
+        shape=(60, 36, 60),
+        axes=('x', 'z', 'y'),
+        frame='world',
+    ),
     stem=dict(type='mmssc.VoxelStem', out_channels=32, num_segments=0),
     head=dict(
         type='mmssc.LightUNet',

@@ -1,6 +1,4 @@
 # 3D-Sketch with the authors' ResNet-50 on NYU.
-_base_ = './rgbd_nyu.py'
-
 num_classes = 12
 channels = 128
 # Over the samples of all processes, as the authors' synchronised BN; plain BN in one process.
@@ -10,6 +8,17 @@ cross_entropy = dict(type='mmssc.VoxelCrossEntropyLoss', reduction='batch')
 
 model = dict(
     type='mmssc.SketchCompletor',
+    data_preprocessor=dict(
+        type='mmssc.SSCDataPreprocessor', mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+    ),
+    # World axes X, Z (up), Y (forward); every frame has an origin of its own.
+    voxel_grid=dict(
+        origin=(0.0, 0.0, 0.0),
+        voxel_size=0.08,
+        shape=(60, 36, 60),
+        axes=('x', 'z', 'y'),
+        frame='world',
+    ),
     # Deep stem 64-64-128, output stride 16, dilations 2, 4, 8 in the last stage.
     backbone=dict(
         type='mmseg.ResNet',

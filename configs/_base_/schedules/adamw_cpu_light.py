@@ -1,7 +1,5 @@
 """AdamW for a small network on a CPU: warm-up, cosine per iteration, moving average of weights."""
 
-_base_ = './warmup_cosine.py'
-
 max_epochs = 13
 lr = 2e-3
 
@@ -18,9 +16,17 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=5, norm_type=2),
 )
 param_scheduler = [
-    dict(_base_.warmup_cosine[0], end=60),
-    dict(_base_.warmup_cosine[1], T_max=max_epochs, eta_min=1e-2 * lr),
+    dict(type='LinearLR', start_factor=0.03, by_epoch=False, begin=0, end=60),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=max_epochs,
+        eta_min=1e-2 * lr,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
 ]
+# Old name, for configs of users; it goes away in the next release.
+warmup_cosine = param_scheduler
 
 custom_hooks = [
     # The averaged weights are what is tested; statistics of normalisation are averaged with them.

@@ -1,8 +1,14 @@
-"""Warm-up by iteration, then a cosine from iteration to iteration.
+# Warm-up by iteration, then a cosine, as warmup_cosine.
+# Only for configs of users: no config of this release has it as a base.
+_base_ = []  # Without it mmengine would take the import for a config of its new style.
+import warnings  # noqa: E402
 
-A schedule completes it: ``dict(_base_.warmup_cosine[0], end=...)`` and
-``dict(_base_.warmup_cosine[1], T_max=..., eta_min=...)``.
-"""
+warnings.warn(
+    'configs/_base_/schedules/warmup_cosine.py goes away in the next release: '
+    'write the schedule in your config as schedules/adamw_cpu_light.py does',
+    FutureWarning,
+    stacklevel=2,
+)
 
 warmup_cosine = [
     dict(type='LinearLR', start_factor=0.03, by_epoch=False, begin=0),

@@ -2,7 +2,6 @@
 
 _base_ = [
     '../../../configs/_base_/datasets/nyu.py',
-    '../../../configs/_base_/models/nyu_grid.py',
     '../../../configs/_base_/default_runtime.py',
     './_base_/monoscene.py',
 ]
@@ -11,8 +10,14 @@ num_classes = 12
 channels = 200
 class_weight = [0.05] + [1.0] * 11
 model = dict(
-    # Every frame has its own grid: MoveOriginToGrid puts it here.
-    voxel_grid={{_base_.nyu_grid}},
+    # World axes X, Z (up), Y (forward); MoveOriginToGrid puts the grid of every frame here.
+    voxel_grid=dict(
+        origin=(0.0, 0.0, 0.0),
+        voxel_size=0.08,
+        shape=(60, 36, 60),
+        axes=('x', 'z', 'y'),
+        frame='world',
+    ),
     feature_scale=1,
     image_unet=dict(out_channels=channels),
     volume_unet=dict(channels=channels, num_classes=num_classes),
