@@ -46,10 +46,10 @@ class FrameSpec:
         """The grid with ``fine_factor`` voxels in place of one along each axis."""
         return self.grid.refine(self.fine_factor)
 
-    def placed_grid(self, origin: Sequence[float]) -> VoxelGrid:
+    def placed_grid(self, origin: Sequence[float] | np.ndarray) -> VoxelGrid:
         """The grid with its lower corner at world x, y, z (metres)."""
-        corner = tuple(float(origin['xyz'.index(axis)]) for axis in self.grid.axes)
-        return replace(self.grid, origin=corner)  # type: ignore[arg-type]
+        first, second, third = (float(origin['xyz'.index(axis)]) for axis in self.grid.axes)
+        return replace(self.grid, origin=(first, second, third))
 
 
 #: Reads one array of a file: ``(path, spec) -> array``.

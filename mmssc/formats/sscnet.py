@@ -173,8 +173,7 @@ class SSCNetVolume:
         """The grid of ``raw_ids`` (2 cm voxels); ``.coarsen(4)`` is that of the networks."""
         x, y, z = (float(value) for value in self.origin)
         size = (SSCNET_VOXEL_SIZE,) * 3
-        shape = tuple(self.raw_ids.shape)
-        return VoxelGrid((x, z, y), size, shape, SSCNET_AXES, 'world')  # type: ignore[arg-type]
+        return VoxelGrid((x, z, y), size, self.raw_ids.shape, SSCNET_AXES, 'world')
 
 
 def raw_to_class(raw_ids: np.ndarray) -> np.ndarray:

@@ -87,10 +87,7 @@ def fit_camera_pose(
 
 def _first_guess(grid: VoxelGrid) -> tuple[Tensor, Tensor]:
     """Rotation (world to camera) and position: level, 1.3 m up, 1 m in front of the box."""
-    low, high = (
-        dict(zip(grid.axes, corner))  # type: ignore[arg-type]
-        for corner in (grid.origin, grid.upper)
-    )
+    low, high = (dict(zip(grid.axes, corner)) for corner in (grid.origin, grid.upper))
     position = [(low['x'] + high['x']) / 2, low['y'] - 1.0, low['z'] + 1.3]
     level = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
     return torch.tensor(level).double(), torch.tensor(position).double()

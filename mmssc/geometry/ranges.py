@@ -35,4 +35,5 @@ def range_slices(grid: VoxelGrid, extent: float) -> tuple[slice, slice, slice]:
             raise DataError('evaluation range', f'{extent} m', 'a range that holds voxels',
                             f'none along {name} of {grid}')  # fmt: skip
         slices.append(slice(int(inside[0]), int(inside[-1]) + 1))
-    return tuple(slices)  # type: ignore[return-value]
+    first, second, third = slices
+    return first, second, third

@@ -112,7 +112,7 @@ def _check_projection(case: ParityCase, report: ParityReport, seed: int) -> None
         ('vox2pix_kitti360', _KITTI360, 2, (kitti360[0][:, :3], kitti360[1])),
     ):
         shape = _FULL if scale == 1 else _COARSE
-        grid = VoxelGrid((0.0, -25.6, -2.0), 0.2 * scale, shape)  # type: ignore[arg-type]
+        grid = VoxelGrid((0.0, -25.6, -2.0), 0.2 * scale, shape)
         camera = torch.from_numpy(ref2cam), torch.from_numpy(intrinsics)
         pixels, visible = voxel_to_pixel(grid, *camera, size, rule='monoscene')
         index = case[f'{root}/pix_idx']
@@ -131,7 +131,7 @@ def _check_projection(case: ParityCase, report: ParityReport, seed: int) -> None
 def _check_nyu_projection(case: ParityCase, report: ParityReport, seed: int) -> None:
     root = 'vox2pix_nyu'
     origin = case[f'{root}/voxel_origin'].tolist()
-    grid = VoxelGrid(origin, 0.08, (60, 60, 36))  # type: ignore[arg-type]
+    grid = VoxelGrid(origin, 0.08, (60, 60, 36))
     world2cam = torch.from_numpy(np.linalg.inv(case[f'{root}/cam_pose']))
     camera = world2cam, torch.from_numpy(NYU_INTRINSICS)
     pixels, visible = voxel_to_pixel(grid, *camera, _NYU, rule='monoscene')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,16 +15,17 @@ from mmssc.errors import DataError
 __all__ = ['VoxelGrid']
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class VoxelGrid:
     """A regular grid of voxels.
 
     A dense array over the grid has the shape ``shape``, its axes follow ``axes`` and its last
-    index runs fastest. ``origin`` is the lower corner of voxel (0, 0, 0), not its centre.
+    index runs fastest. ``origin`` is the lower corner of voxel (0, 0, 0), not its centre. All
+    attributes but ``frame`` are tuples of three, whatever the arguments were.
 
     Args:
         origin: Lower corner in metres, one number per array axis, in the order of ``axes``.
-        voxel_size: Edge of a voxel in metres, one number or one per axis.
+        voxel_size: Edge of a voxel in metres, one number or one per axis in the order of ``axes``.
         shape: Number of voxels along each array axis.
         axes: Name of each array axis in ``frame``; ``('x', 'y', 'z')`` means that the first index
             runs along x of the frame.
@@ -38,23 +39,30 @@ class VoxelGrid:
     origin: tuple[float, float, float]
     voxel_size: tuple[float, float, float]
     shape: tuple[int, int, int]
-    axes: tuple[str, str, str] = ('x', 'y', 'z')
-    frame: str = 'lidar'
+    axes: tuple[str, str, str]
+    frame: str
 
-    def __post_init__(self) -> None:
-        size = self.voxel_size
-        if not isinstance(size, Sequence):
-            size = (size,) * 3
+    # Written out: the arguments have wider types than the attributes.
+    def __init__(
+        self,
+        origin: Iterable[float],
+        voxel_size: float | Sequence[float],
+        shape: Iterable[int],
+        axes: Iterable[str] = ('x', 'y', 'z'),
+        frame: str = 'lidar',
+    ) -> None:
+        sizes = voxel_size if isinstance(voxel_size, Sequence) else (voxel_size,) * 3
         fields: dict[str, tuple] = {
-            'origin': tuple(float(value) for value in self.origin),
-            'voxel_size': tuple(float(value) for value in size),
-            'shape': tuple(int(value) for value in self.shape),
-            'axes': tuple(self.axes),
+            'origin': tuple(float(value) for value in origin),
+            'voxel_size': tuple(float(value) for value in sizes),
+            'shape': tuple(int(value) for value in shape),
+            'axes': tuple(axes),
         }
         for name, value in fields.items():
             if len(value) != 3:
                 raise DataError('voxel grid', name, '3 entries', len(value))
             object.__setattr__(self, name, value)
+        object.__setattr__(self, 'frame', frame)
         if not all(map(math.isfinite, self.origin)):
             raise DataError('voxel grid', 'origin', 'finite numbers', self.origin)
         for name in ('voxel_size', 'shape'):
@@ -77,9 +85,10 @@ class VoxelGrid:
     @property
     def upper(self) -> tuple[float, float, float]:
         """Upper corner of the box in metres, in the order of ``axes``."""
-        return tuple(  # type: ignore[return-value]
+        x, y, z = (
             low + size * count for low, size, count in zip(self.origin, self.voxel_size, self.shape)
         )
+        return x, y, z
 
     @property
     def num_voxels(self) -> int:
@@ -96,8 +105,8 @@ class VoxelGrid:
             raise DataError('voxel grid', 'shape', f'multiples of {factor}', self.shape)
         return VoxelGrid(
             self.origin,
-            tuple(size * factor for size in self.voxel_size),  # type: ignore[arg-type]
-            tuple(count // factor for count in self.shape),  # type: ignore[arg-type]
+            tuple(size * factor for size in self.voxel_size),
+            tuple(count // factor for count in self.shape),
             self.axes,
             self.frame,
         )
@@ -112,8 +121,8 @@ class VoxelGrid:
             raise DataError('voxel grid', 'factor', 'a positive number', factor)
         return VoxelGrid(
             self.origin,
-            tuple(size / factor for size in self.voxel_size),  # type: ignore[arg-type]
-            tuple(count * factor for count in self.shape),  # type: ignore[arg-type]
+            tuple(size / factor for size in self.voxel_size),
+            tuple(count * factor for count in self.shape),
             self.axes,
             self.frame,
         )

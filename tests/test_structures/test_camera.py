@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,6 +17,14 @@ INTRINSICS = np.array([[700.0, 0, 600], [0, 700, 180], [0, 0, 1]])
 def test_matrices_become_float64():
     camera = Camera(INTRINSICS.astype(np.float32), np.eye(4, dtype=np.float32), (370, 1220))
     assert camera.cam2img.dtype == camera.ref2cam.dtype == np.float64
+
+
+def test_lists_are_accepted_and_replace_and_pickle_keep_the_rest():
+    camera = Camera(INTRINSICS.tolist(), np.eye(4).tolist(), (370, 1220))
+    for copy in (pickle.loads(pickle.dumps(camera)), replace(camera, image_size=(370, 1220))):
+        assert np.array_equal(copy.cam2img, INTRINSICS)
+        assert np.array_equal(copy.ref2cam, np.eye(4))
+        assert copy.image_size == (370, 1220)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -39,6 +43,24 @@ def test_dictionary_round_trip():
     assert VoxelGrid.build(grid.to_dict()) == grid
     assert VoxelGrid.build(grid) is grid
     assert hash(VoxelGrid.build(grid.to_dict())) == hash(grid)
+
+
+def test_attributes_are_tuples_whatever_the_arguments_are():
+    grid = VoxelGrid(np.array((0, -25.6, -2)), 0.2, [256, 256, 32], list('xyz'))
+    assert grid == VoxelGrid(**KITTI) == VoxelGrid(**{**KITTI, 'voxel_size': [0.2, 0.2, 0.2]})
+    assert repr(grid) == (
+        'VoxelGrid(origin=(0.0, -25.6, -2.0), voxel_size=(0.2, 0.2, 0.2), shape=(256, 256, 32), '
+        "axes=('x', 'y', 'z'), frame='lidar')"
+    )
+
+
+def test_replace_and_pickle_keep_the_other_attributes():
+    grid = VoxelGrid(**KITTI, frame='world')
+    assert pickle.loads(pickle.dumps(grid)) == grid
+    moved = replace(grid, origin=(1.0, 2.0, 3.0))
+    assert moved == VoxelGrid((1, 2, 3), 0.2, (256, 256, 32), frame='world')
+    with pytest.raises(DataError, match='voxel_size'):
+        replace(grid, voxel_size=(0.2, 0.2, -0.2))
 
 
 @pytest.mark.parametrize(

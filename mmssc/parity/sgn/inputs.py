@@ -163,7 +163,7 @@ def _write_tree(
 ) -> SemanticKITTIDataset:
     calib = read_calib_text(folder)
     voxel_size, shape = _GRIDS[size]
-    grid = VoxelGrid((0.0, -25.6, -2.0), voxel_size, shape)  # type: ignore[arg-type]
+    grid = VoxelGrid((0.0, -25.6, -2.0), voxel_size, shape)
     write_driving_list(
         folder / 'infos.json',
         dict(

@@ -46,7 +46,7 @@ __all__ = ['check_sgn_units']
 
 _CLOSE = 1e-4
 _LOSS = 1e-5
-_GRID = VoxelGrid((0.0, -25.6, -2.0), 0.4, (128, 128, 16))  # type: ignore[arg-type]
+_GRID = VoxelGrid((0.0, -25.6, -2.0), 0.4, (128, 128, 16))
 _STRIDE = 16
 _IMAGE_SIZES = {'kitti': (370, 1220), 'kitti360': (376, 1408)}
 _BASELINE_FOCAL = {'kitti': 381.8293, 'kitti360': 331.5325566}

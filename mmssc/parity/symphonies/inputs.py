@@ -44,19 +44,15 @@ class SymphoniesGeometry:
     downsample_z: int = 2
 
 
-def _grid(origin: tuple[float, ...], size: float, shape: tuple[int, ...]) -> VoxelGrid:
-    return VoxelGrid(origin, size, shape)  # type: ignore[arg-type]
-
-
 GEOMETRIES = {
     'full': SymphoniesGeometry(
-        (370, 1220), 1.0, _grid((0.0, -25.6, -2.0), 0.2, (256, 256, 32))
+        (370, 1220), 1.0, VoxelGrid((0.0, -25.6, -2.0), 0.2, (256, 256, 32))
     ),
     'small': SymphoniesGeometry(
-        (93, 305), 0.25, _grid((0.0, -12.8, -2.0), 0.4, (64, 64, 32))
+        (93, 305), 0.25, VoxelGrid((0.0, -12.8, -2.0), 0.4, (64, 64, 32))
     ),
     'flat': SymphoniesGeometry(
-        (93, 305), 0.25, _grid((0.0, -6.0, -3.0), 0.75, (16, 16, 12)), 12, 1, 1
+        (93, 305), 0.25, VoxelGrid((0.0, -6.0, -3.0), 0.75, (16, 16, 12)), 12, 1, 1
     ),
 }  # fmt: skip
 

@@ -200,7 +200,7 @@ def _check_geometry(case: ParityCase, report: ParityReport, seed: int, uniform: 
     cam2img = intrinsics.copy()
     cam2img[:2] *= 0.02
     depth = torch.from_numpy(case['pix2vox/depth'][0, 0])
-    grid = VoxelGrid((0.0, -25.6, -2.0), 0.4, (128, 128, 16))  # type: ignore[arg-type]
+    grid = VoxelGrid((0.0, -25.6, -2.0), 0.4, (128, 128, 16))
     camera = torch.from_numpy(cam2img), torch.from_numpy(lidar2cam)
     found = depth_to_coordinates(depth, grid, *camera, height_factor=2)[None]
     _close(report, case, 'pix2vox/float', found)

@@ -68,7 +68,7 @@ def _settings(arguments: argparse.Namespace) -> dict[str, FrameSettings]:
             arguments.depth_kind,
             arguments.tie,
             arguments.truncation,
-            tuple(arguments.depth_limits),  # type: ignore[arg-type]
+            tuple(arguments.depth_limits),
         )
         for source, camera in cameras.items()
     }

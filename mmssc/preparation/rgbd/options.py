@@ -78,7 +78,7 @@ def spec_of(arguments: argparse.Namespace) -> FrameSpec:
     size = (arguments.voxel_size,) * 3
     volume = VoxelGrid(grid['origin'], size, arguments.grid_shape, grid['axes'], grid['frame'])
     classes = len(NYUDataset.METAINFO['classes'])
-    return FrameSpec(volume, tuple(arguments.image_size), classes, arguments.fine_factor)  # type: ignore[arg-type]
+    return FrameSpec(volume, tuple(arguments.image_size), classes, arguments.fine_factor)
 
 
 def claim_results(folder: Path, recipe: Mapping[str, Any], overwrite: bool) -> None:
