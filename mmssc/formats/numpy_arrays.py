@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from math import prod
 from os import PathLike
+from typing import Literal
 
 import numpy as np
 
@@ -26,7 +27,7 @@ _NPY_MAGIC = b'\x93NUMPY'
 
 def _parse_npy_header(
     start: bytes, file_size: int, path: str | PathLike[str], kinds: str
-) -> tuple[tuple[int, ...], np.dtype, str, int]:
+) -> tuple[tuple[int, ...], np.dtype, Literal['C', 'F'], int]:
     """Shape, type, order and data offset of an ``.npy`` file whose size fits its header."""
     if not start.startswith(_NPY_MAGIC) or len(start) < 12:
         raise DataError(path, 'header', 'an .npy array', repr(start[:8]))
@@ -35,7 +36,7 @@ def _parse_npy_header(
     try:
         header = ast.literal_eval(start[length_end:offset].decode('latin1').strip())
         shape, dtype = header['shape'], np.dtype(header['descr'])
-        order = 'F' if header['fortran_order'] else 'C'
+        order: Literal['C', 'F'] = 'F' if header['fortran_order'] else 'C'
     except (ValueError, TypeError, SyntaxError, KeyError, RecursionError, MemoryError) as error:
         raise DataError(path, 'header', 'an .npy header', repr(error)) from error
     if dtype.kind not in kinds:

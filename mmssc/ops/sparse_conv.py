@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,8 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from mmssc.errors import DataError, MissingDependencyError
 
+if TYPE_CHECKING:
+    import spconv.pytorch as spconv
 __all__ = ['SparseIndex', 'SubMConv3d', 'spconv_available', 'submanifold_conv3d']
 
 # Cells of the look-up volume (int32) above which neighbours are found by binary search instead.
@@ -193,7 +195,7 @@ class SubMConv3d(nn.Module):
         self.weight = nn.Parameter(
             torch.empty(out_channels, kernel_size, kernel_size, kernel_size, in_channels)
         )
-        self._spconv_layer: list[nn.Module] = []  # a list, so that it is no submodule
+        self._spconv_layer: list[spconv.SubMConv3d] = []  # a list, so that it is no submodule
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -272,6 +274,13 @@ def submanifold_conv3d(features: Tensor, weight: Tensor, index: SparseIndex) -> 
     return _GatherMatmulScatter.apply(features, kernels, index.pairs(kernel_size))
 
 
+class _Context(FunctionCtx):
+    """What the forward pass of :class:`_GatherMatmulScatter` leaves to the backward pass."""
+
+    saved_tensors: tuple[Tensor, Tensor]
+    pairs: list[tuple[Tensor, Tensor]]
+
+
 class _GatherMatmulScatter(torch.autograd.Function):
     """Sum over kernel offsets o of ``features[inputs_o] @ kernels[o]``, added at ``outputs_o``.
 
@@ -281,7 +290,7 @@ class _GatherMatmulScatter(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, features: Tensor, kernels: Tensor, pairs: list[tuple[Tensor, Tensor]]
+        ctx: _Context, features: Tensor, kernels: Tensor, pairs: list[tuple[Tensor, Tensor]]
     ) -> Tensor:
         ctx.save_for_backward(features, kernels)
         ctx.pairs = pairs
@@ -293,7 +302,7 @@ class _GatherMatmulScatter(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: _Context, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         features, kernels = ctx.saved_tensors
         wide = torch.promote_types(features.dtype, torch.float32)
         grad_features = torch.zeros_like(features, dtype=wide)
@@ -316,7 +325,8 @@ def _autocast_dtype(device_type: str) -> torch.dtype | None:
 
 
 def _coarse_shape(shape: tuple[int, int, int], factor: int) -> tuple[int, int, int]:
-    return tuple(-(-side // factor) for side in shape)  # type: ignore[return-value]
+    first, second, third = (-(-side // factor) for side in shape)
+    return first, second, third
 
 
 def _flatten(coords: Tensor, shape: tuple[int, ...]) -> Tensor:

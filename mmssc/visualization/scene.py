@@ -52,9 +52,10 @@ def class_colors(meta: Mapping[str, Any]) -> tuple[tuple[str, ...], np.ndarray]:
     """
     classes = tuple(meta.get('classes') or ())
     palette = meta.get('palette')
-    if not classes or palette is None or np.shape(palette) != (len(classes), 3):
+    shape = () if palette is None else np.shape(palette)
+    if not classes or shape != (len(classes), 3):
         raise DataError('metainfo', 'palette', f'one RGB colour for each of {len(classes)} classes',
-                        f'shape {np.shape(palette)}')  # fmt: skip
+                        f'shape {shape}')  # fmt: skip
     return classes, np.asarray(palette, dtype=np.uint8)
 
 

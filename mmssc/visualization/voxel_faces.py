@@ -162,8 +162,8 @@ def visible_faces(labels: np.ndarray, grid: VoxelGrid, between_classes: bool = F
                 _openness(occupied, outside[shown], direction // 2),
             )
         )
-    fields = (np.concatenate(column) for column in zip(*parts))
-    return VoxelFaces(*fields, origin, size)
+    indices, directions, classes, openness = (np.concatenate(column) for column in zip(*parts))
+    return VoxelFaces(indices, directions, classes, openness, origin, size)
 
 
 def face_corners(faces: VoxelFaces) -> np.ndarray:

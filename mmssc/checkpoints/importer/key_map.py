@@ -96,8 +96,9 @@ class JoinRule:
 
     def parts_of(self, key: str) -> list[str] | None:
         """The reference's keys, in order, that make up one of ours."""
-        names = [_move(key, self.ours, path) for path in self.reference]
-        return None if None in names else names
+        moved = (_move(key, self.ours, path) for path in self.reference)
+        names = [name for name in moved if name is not None]
+        return names if len(names) == len(self.reference) else None
 
     def export(self, key: str, value: Tensor) -> dict[str, Tensor] | None:
         """The reference's tensors for one of ours, None when the rule is not about it."""

@@ -125,12 +125,15 @@ def export_state_dict(
     result: StateDict = {}
     unknown = []
     for key, value in state.items():
-        exports = ((rule.export(key, value), rule.transform) for rule in method.rules)
-        tensors, transform = next((pair for pair in exports if pair[0] is not None), ({}, None))
-        if not tensors:
+        for rule in method.rules:
+            tensors = rule.export(key, value)
+            if tensors is not None:
+                break
+        else:
             unknown.append(key)
+            continue
         for name in tensors:
-            report.add(key, name, transform)
+            report.add(key, name, rule.transform)
         result.update(tensors)
     if unknown:
         expected = f'an mmssc checkpoint of {method.name}'
