@@ -94,7 +94,7 @@ class PinholeRays(RayImage):
         points = np.concatenate((corners, crossing), 1)
         valid = np.concatenate((corners[..., 2] >= _NEAR, crosses), 1)
         depth = np.where(valid, points[..., 2], 1.0)
-        bounds = []
+        bounds: list[np.ndarray] = []
         for axis, size in ((1, self.size[0]), (0, self.size[1])):
             pixel = self.cam2img[axis, axis] * points[..., axis] / depth + self.cam2img[axis, 2]
             bounds += _whole_window(np.where(valid, pixel, np.inf).min(1),
@@ -160,7 +160,7 @@ class PanoramaRays(RayImage):
         radius = np.linalg.norm(corners - middle[:, None], axis=-1).max(1)
         across = np.hypot(corners[..., 0], corners[..., 1])
         closest = np.maximum(np.hypot(middle[:, 0], middle[:, 1]) - radius, 0.05)
-        rows = []
+        rows: list[np.ndarray] = []
         for z in (corners[..., 2].max(1), corners[..., 2].min(1)):
             # A point at height z is steepest where it is closest, flattest where it is farthest.
             steep = (z > 0) == (len(rows) == 0)
@@ -212,7 +212,7 @@ class ParallelRays(RayImage):
         corners, towards = solids.corners(), self.direction[0, 0]
         shadow = corners[..., :2] - corners[..., 2:] * (towards[:2] / towards[2])
         cell = (shadow - self.low) / self.step
-        bounds = []
+        bounds: list[np.ndarray] = []
         for axis in (0, 1):
             bounds += _whole_window(cell[..., axis].min(1), cell[..., axis].max(1), self.size[axis])
         return np.stack((np.arange(len(solids)), *bounds), 1), np.zeros(len(solids))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Union
 
 import numpy as np
 
@@ -15,7 +16,8 @@ __all__ = [
 BOX, CYLINDER, ELLIPSOID = 0, 1, 2
 # The surface pattern of a solid with one colour all over; scenes add their own.
 PLAIN = 0
-Point = Sequence[float]
+# (3,) x, y, z in metres, or a colour: red, green, blue in 0..1. A position may be (2,) x, y.
+Point = Union[Sequence[float], np.ndarray]
 # Corners of a box of half size 1.
 CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
 
@@ -100,7 +102,9 @@ class SolidList:
     """
 
     def __init__(self, ids: Mapping[str, int]) -> None:
-        self._ids, self._rows, self._things = ids, [], []  # type: ignore[var-annotated]
+        self._ids = ids
+        self._rows: list[tuple[int, np.ndarray, np.ndarray, float, int, np.ndarray, int]] = []
+        self._things: list[int] = []
         self._position, self._yaw, self._label, self._thing = np.zeros(3), 0.0, 0, -1
 
     def place(self, position: Point, yaw: float, name: str) -> None:

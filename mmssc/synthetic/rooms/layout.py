@@ -244,7 +244,9 @@ class _Builder:
 
     def clutter(self, support: _Placed | None, count: int) -> None:
         """Put small things on top of another."""
-        for _ in range(count if support is not None else 0):
+        if support is None:
+            return
+        for _ in range(count):
             size = self.rng.uniform((0.08, 0.08, 0.06), (0.3, 0.24, 0.28))
             x, y = (support.size[:2] - 0.3) * self.rng.uniform(-0.5, 0.5, 2)
             yaw = support.yaw + self.rng.uniform(-0.4, 0.4)
@@ -264,13 +266,17 @@ class _Builder:
         yaw = desk.yaw + np.pi + self.rng.uniform(-0.5, 0.5)
         self.stand('chair', desk.beside(self.rng.uniform(-0.2, 0.2), away), yaw)
 
+    def night_stand(self, bed: _Placed, side: int) -> None:
+        """A night stand with a lamp, on the left (-1) or the right (1) of a bed."""
+        size = self.size('night_stand')
+        at = bed.beside(side * (bed.size[0] + size[0] + 0.1) / 2, (size[1] - bed.size[1]) / 2)
+        self.on(self.stand('night_stand', at, bed.yaw, size), 'table_lamp')
+
     def bedroom(self) -> None:
         bed = self.at_wall('bed')
-        for side in (-1, 1) if bed is not None else ():
-            size = self.size('night_stand')
-            at = bed.beside(side * (bed.size[0] + size[0] + 0.1) / 2, (size[1] - bed.size[1]) / 2)
-            stand = self.stand('night_stand', at, bed.yaw, size)
-            self.on(stand, 'table_lamp')
+        if bed is not None:
+            for side in (-1, 1):
+                self.night_stand(bed, side)
         if self.chance(0.7):
             self.at_wall('closet')
         if self.chance(0.6):

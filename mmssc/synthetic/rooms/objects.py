@@ -174,8 +174,8 @@ def add_bookshelf(
         if rng.random() < 0.85:
             length = (width - 0.1) * rng.uniform(0.5, 1.0)
             tall = (gap - 0.04) * rng.uniform(0.65, 0.9)
-            x = rng.uniform(-0.5, 0.5) * (width - 0.1 - length)
-            at = (x, -0.02, row * gap + 0.04 + tall / 2)
+            middle = rng.uniform(-0.5, 0.5) * (width - 0.1 - length)
+            at = (middle, -0.02, row * gap + 0.04 + tall / 2)
             solids.add(BOX, at, (length, depth - 0.1, tall), _pick(rng, _BRIGHT), BOOKS)
 
 

@@ -63,7 +63,7 @@ def voxelize_room(room: Room, grid: VoxelGrid) -> np.ndarray:
                     for a, along in enumerate(centers)], 1)  # fmt: skip
     # Touched voxels first, then those whose centre is inside: a thing wins over its neighbour.
     for touched in (True, False):
-        for number in np.flatnonzero((end > first).all(1)):
+        for number in np.flatnonzero((end > first).all(1)).tolist():
             window = tuple(slice(a, b) for a, b in zip(first[number], end[number]))
             mesh = np.meshgrid(*(c[w] for c, w in zip(centers, window)), indexing='ij')
             yaw = room.solids.yaw[number]

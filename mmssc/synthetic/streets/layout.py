@@ -16,7 +16,7 @@ from mmssc.synthetic.streets import objects as objects
 
 from .objects import RAW_IDS
 
-__all__ = ['Street', 'build_street', 'STRIP_WIDTH', 'BAY_LENGTH']
+__all__ = ['Ground', 'Street', 'build_street', 'STRIP_WIDTH', 'BAY_LENGTH']
 
 STRIP_WIDTH = 2.4
 BAY_LENGTH = 5.8
@@ -28,8 +28,8 @@ _COURTS = ('sidewalk', 'other-ground', 'terrain', 'parking')
 
 
 @dataclass(frozen=True)
-class Street:
-    """The ground and the solids of one drive.
+class Ground:
+    """Course and ground of one street.
 
     Args:
         bend: Amplitude (m), wave length (m) and phase of the centre line's sine.
@@ -38,9 +38,7 @@ class Street:
         lot_starts: Per side (left, right), (L,) ascending s where each lot begins.
         lots: Per side, (L, 3) raw ids: strip, forecourt, and lot kind (index of ``_LOT_KINDS``).
         forecourts: Per side, (L,) depth of the forecourt, metres.
-        span: First and last s that is furnished.
-        solids: Everything above the ground.
-        sun: (3,) unit vector towards the sun.
+        span: First and last s that is furnished, metres.
     """
 
     bend: tuple[float, float, float]
@@ -50,8 +48,6 @@ class Street:
     lots: tuple[np.ndarray, np.ndarray]
     forecourts: tuple[np.ndarray, np.ndarray]
     span: tuple[float, float]
-    solids: Solids
-    sun: np.ndarray
 
     def to_world(self, s: np.ndarray, d: np.ndarray) -> np.ndarray:
         """(..., 2) world x, y of (s, d)."""
@@ -99,6 +95,19 @@ class Street:
         return label
 
 
+@dataclass(frozen=True)
+class Street(Ground):
+    """The ground and the solids of one drive.
+
+    Args:
+        solids: Everything above the ground.
+        sun: (3,) unit vector towards the sun.
+    """
+
+    solids: Solids
+    sun: np.ndarray
+
+
 def _center_line(bend: tuple[float, float, float], s: np.ndarray) -> np.ndarray:
     amplitude, length, phase = bend
     return amplitude * np.sin(2 * np.pi * s / length + phase)
@@ -107,13 +116,14 @@ def _center_line(bend: tuple[float, float, float], s: np.ndarray) -> np.ndarray:
 class _Builder:
     """Furnishes a street; ``place`` turns (s, d) into positions."""
 
-    def __init__(self, street: Street, rng: np.random.Generator, drive: float) -> None:
-        self.street, self.rng, self.drive = street, rng, drive
+    def __init__(self, ground: Ground, rng: np.random.Generator, drive: float) -> None:
+        self.ground, self.rng, self.drive = ground, rng, drive
         self.solids = SolidList(RAW_IDS)
 
     def place(self, s: float, d: float) -> tuple[np.ndarray, float]:
         """World position and heading of the street there."""
-        return self.street.to_world(np.float64(s), np.float64(d)), float(self.street.heading(s))
+        along = np.float64(s)
+        return self.ground.to_world(along, np.float64(d)), float(self.ground.heading(along))
 
     def spots(self, start: float, end: float, gap: float) -> np.ndarray:
         """Places about ``gap`` metres apart."""
@@ -129,8 +139,8 @@ class _Builder:
 
     def traffic(self) -> None:
         """Vehicles on the road, none in the lane of the drive."""
-        rng, lane = self.rng, self.street.road_half / 2
-        for s in self.spots(-40, self.street.span[1] - 15, 17):
+        rng, lane = self.rng, self.ground.road_half / 2
+        for s in self.spots(-40, self.ground.span[1] - 15, 17):
             oncoming = rng.random() < 0.55
             if not oncoming and s < self.drive + 14:
                 continue
@@ -148,7 +158,7 @@ class _Builder:
 
     def strip(self, side: int, start: float, end: float, name: str) -> None:
         """Parked vehicles, or street trees, or bicycles; lamps and signs everywhere."""
-        rng, (road, strip, _) = self.rng, self.street.edges
+        rng, (road, strip, _) = self.rng, self.ground.edges
         middle, sign = (road + strip) / 2, (1, -1)[side]
         if name == 'parking':
             for bay in np.arange(np.ceil(start / BAY_LENGTH), end // BAY_LENGTH):
@@ -180,7 +190,7 @@ class _Builder:
 
     def sidewalk(self, side: int, start: float, end: float) -> None:
         """People and parked bicycles."""
-        rng, (_, strip, lot_edge) = self.rng, self.street.edges
+        rng, (_, strip, lot_edge) = self.rng, self.ground.edges
         sign = (1, -1)[side]
         for s in self.spots(start, end, 10):
             position, yaw = self.place(s, sign * rng.uniform(strip + 0.7, lot_edge - 0.5))
@@ -196,18 +206,18 @@ class _Builder:
         while end - start > 7:
             length = min(rng.uniform(8, 14), end - start)
             depth, height = rng.uniform(8, 11), rng.uniform(5.5, 12)
-            front = self.street.edges[2] + court + 0.7
+            front = self.ground.edges[2] + court + 0.7
             position, yaw = self.place(start + length / 2, sign * (front + depth / 2))
             objects.add_building(self.solids, rng, position, yaw, (length - 0.6, depth, height))
             if rng.random() < 0.5:
                 along = start + rng.uniform(0, length)
                 self.bush(along, sign * (front - 0.5), rng.uniform(0.5, 0.8))
             start += length
-        self.backdrop(side, first, end, self.street.edges[2] + court + 13)
+        self.backdrop(side, first, end, self.ground.edges[2] + court + 13)
 
     def garden(self, side: int, start: float, end: float, court: float) -> None:
         """A house behind a fence or hedge, with trees and bushes."""
-        rng, sign, edge = self.rng, (1, -1)[side], self.street.edges[2] + court
+        rng, sign, edge = self.rng, (1, -1)[side], self.ground.edges[2] + court
         gate = rng.uniform(start + 3, end - 3)
         hedges = rng.choice((0.0, 0.2, 1.0))
         for first, last in ((start + 0.3, gate - 1.3), (gate + 1.3, end - 0.3)):
@@ -235,7 +245,7 @@ class _Builder:
 
     def park(self, side: int, start: float, end: float, court: float) -> None:
         """Grass, trees and thickets."""
-        rng, sign, edge = self.rng, (1, -1)[side], self.street.edges[2] + court
+        rng, sign, edge = self.rng, (1, -1)[side], self.ground.edges[2] + court
         for s in self.spots(start, end, 6):
             self.tree(s, sign * (edge + rng.uniform(2, 7)), rng.uniform(0.9, 1.4))
         for s in self.spots(start, end, 2.6):
@@ -254,7 +264,7 @@ class _Builder:
 
     def closing(self) -> None:
         """Trees and houses across both ends of the street, so that the view ends somewhere."""
-        for s in self.street.span:
+        for s in self.ground.span:
             for d in np.arange(-24, 25, 6.0):
                 self.tree(s, d, self.rng.uniform(1.3, 2.0), 4)
 
@@ -295,15 +305,13 @@ def build_street(seed: tuple[int, ...], drive: float) -> Street:
     span = (-_BEHIND, drive + _AHEAD)
     length = rng.uniform(140, 260)
     bend = (rng.uniform(0.2, 1.0) * 0.1 * length / (2 * np.pi), length, rng.uniform(0, 2 * np.pi))
-    sides = [_draw_lots(rng, span) for _ in range(2)]
+    sides = _draw_lots(rng, span), _draw_lots(rng, span)
     azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.6, 1.0)
     sun = np.array((np.cos(azimuth), np.sin(azimuth), np.tan(height))) * np.cos(height)
-    common = dict(
-        bend=bend, road_half=rng.uniform(3.3, 4.2), sidewalk=rng.uniform(2.2, 3.2),
-        lot_starts=tuple(side[0] for side in sides), lots=tuple(side[1] for side in sides),
-        forecourts=tuple(side[2] for side in sides), span=span, sun=sun,
-    )  # fmt: skip
-    builder = _Builder(Street(solids=SolidList(RAW_IDS), **common), rng, drive)  # type: ignore[arg-type]
+    road_half, sidewalk = rng.uniform(3.3, 4.2), rng.uniform(2.2, 3.2)
+    lot_starts, lots, forecourts = zip(*sides)
+    ground = Ground(bend, road_half, sidewalk, lot_starts, lots, forecourts, span)
+    builder = _Builder(ground, rng, drive)
     builder.traffic()
     builder.closing()
     names = {number: name for name, number in RAW_IDS.items()}
@@ -314,4 +322,4 @@ def build_street(seed: tuple[int, ...], drive: float) -> Street:
             builder.strip(side, start, end, names[int(strip)])
             builder.sidewalk(side, start, end)
             getattr(builder, _LOT_KINDS[kind])(side, start, end, court)
-    return Street(solids=builder.solids.build(), **common)
+    return Street(**vars(ground), solids=builder.solids.build(), sun=sun)
