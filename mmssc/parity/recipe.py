@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -20,7 +20,8 @@ from mmssc.parity import reference_fill as fill
 from .report import ParityCase, ParityReport
 
 __all__ = ['ParityOptions', 'ParityRecipe', 'ParityRun', 'fill_checkpoint', 'gradient_norms',
-           'load_reference', 'our_name', 'rebuild_checkpoint', 'watch_outputs']  # fmt: skip
+           'load_reference', 'our_name', 'rebuild_checkpoint', 'total_loss',
+           'watch_outputs']  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,11 @@ def our_name(method: CheckpointMethod, key: str) -> str:
     if name is None:
         raise KeyError(key)
     return name
+
+
+def total_loss(losses: Iterable[Tensor]) -> Tensor:
+    """Sum of losses, each a scalar, in their order."""
+    return reduce(torch.add, losses)
 
 
 def gradient_norms(parameters: Mapping[str, nn.Parameter]) -> dict[str, float]:

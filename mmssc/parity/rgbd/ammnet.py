@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmssc.checkpoints import get_method
 from mmssc.engine.optim import AdversarialOptimWrapperConstructor, AdversarialOptimWrapperDict
+from mmssc.errors import DataError
+from mmssc.models.adversarial import VolumeDiscriminator
 from mmssc.models.adversarial.fake_labels import one_hot_volume
 from mmssc.models.completors.ammnet import AMMNet
 from mmssc.models.layers.volume_augmentation import VolumeChange
+from mmssc.models.losses import SSCLoss
 from mmssc.parity import reference_fill as fill
-from mmssc.parity.recipe import ParityOptions, ParityRecipe, ParityRun, our_name
+from mmssc.parity.recipe import ParityOptions, ParityRecipe, ParityRun, our_name, total_loss
 from mmssc.parity.report import ParityCase, ParityReport
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
@@ -175,7 +178,20 @@ def _check_network(
     return outputs
 
 
-def _loss_modules(model: AMMNet) -> dict[str, nn.Module]:
+def _discriminator(model: AMMNet) -> VolumeDiscriminator:
+    """The discriminator of a model.
+
+    Raises:
+        DataError: There is none, or it is of another class.
+    """
+    found = model.discriminator
+    if not isinstance(found, VolumeDiscriminator):
+        expected = VolumeDiscriminator.__name__
+        raise DataError('model config', 'discriminator', expected, type(found).__name__)
+    return found
+
+
+def _loss_modules(model: AMMNet) -> dict[str, SSCLoss]:
     return {name: getattr(model, name) for name in ('loss_2d', 'loss_3d', 'loss_adv', 'loss_disc')}
 
 
@@ -192,7 +208,7 @@ def _check_generator_losses(
     for name, value in plain.items():
         key = name.replace('_2d', '2d').replace('_3d', '3d')
         report.close(key, value, case[key], relative=LOSS)
-    total = sum(losses.values())
+    total = total_loss(losses.values())
     report.close('loss_total', total, case['loss_total'], relative=LOSS)
     if forward_only:
         return
@@ -220,7 +236,7 @@ def _check_augmented(
     before = model.undo_for_discriminator
     for key, undo in (('loss_adv_misaligned', False), ('loss_adv_aligned', True)):
         model.undo_for_discriminator = undo
-        verdict = model.discriminator(model.predicted_volume(changed, weight))
+        verdict = _discriminator(model)(model.predicted_volume(changed, weight))
         loss = model.loss_adv(verdict, 1.0) / model.loss_adv.loss_weight
         report.close(key, loss, case[key], relative=LOSS)
     model.undo_for_discriminator = before
@@ -240,10 +256,11 @@ def check_judgements(
     report.equal('fake_counts', np.array(counts), case['fake_counts'])
     noise = torch.from_numpy(fill.normal('disc_in', (1, NUM_CLASSES, *SHAPE), seed))
     noise = noise.to(labels.device)
+    discriminator = _discriminator(model)
     for name, volume in (('real', volumes['real']), ('rand', noise)):
-        features = model.discriminator.blocks(model.discriminator.conv(volume))
+        features = discriminator.blocks(discriminator.conv(volume))
         report.probed(case, f'disc_layer4_{name}', features, PROBE)
-    verdict = model.discriminator(noise)[0]
+    verdict = discriminator(noise)[0]
     report.close('disc_rand_logit', verdict, case['disc_rand_logit'], absolute=PROBE)
     return volumes
 
@@ -261,12 +278,12 @@ def _check_discriminator(
     outputs = dict(logits=logits, augmented_logits=logits)
     volumes['predicted'] = model.predicted_volume(outputs, model.label_weight([made.sample]))
     with torch.set_grad_enabled(not forward_only):
-        verdicts = [model.discriminator(volumes[name]) for name in _VOLUMES]
+        verdicts = [_discriminator(model)(volumes[name]) for name in _VOLUMES]
         losses = [
             model.loss_disc(verdict, float(name == 'real'))
             for name, verdict in zip(_VOLUMES, verdicts)
         ]
-        total = sum(losses)
+        total = total_loss(losses)
     report.close('disc_logits', torch.cat(verdicts), case['disc_logits'], absolute=PROBE)
     report.close('loss_disc_parts', torch.stack(losses), case['loss_disc_parts'], relative=LOSS)
     report.close('loss_disc', total, case['loss_disc'], relative=LOSS)
@@ -299,7 +316,7 @@ def _check_step(
     norm = wrapper.message_hub.get_scalar('train/grad_norm_discriminator').current()
     report.close('step.clip_norm', norm, case['step.clip_norm'], relative=GRADIENT)
     with torch.no_grad():
-        verdicts = torch.cat([model.discriminator(volumes[name]) for name in _VOLUMES])
+        verdicts = torch.cat([_discriminator(model)(volumes[name]) for name in _VOLUMES])
         adverse = model.loss_adv(verdicts[-1:], 1.0) / model.loss_adv.loss_weight
     report.close('step.disc_logits', verdicts, case['step.disc_logits'], absolute=_STEP)
     report.close('step.loss_adv', adverse, case['step.loss_adv'], absolute=_STEP)

@@ -14,7 +14,7 @@ from mmssc.models.completors.cleaners import CleanerS
 from mmssc.models.completors.rgbd_completor import RGBDCompletor
 from mmssc.models.layers.volume_augmentation import VolumeChange
 from mmssc.parity import reference_fill as fill
-from mmssc.parity.recipe import ParityOptions, ParityRecipe, ParityRun
+from mmssc.parity.recipe import ParityOptions, ParityRecipe, ParityRun, total_loss
 from mmssc.parity.report import ParityCase, ParityReport
 from mmssc.registry import MODELS
 
@@ -83,7 +83,7 @@ class CleanersParity(ParityRecipe):
             teacher.loss_2d, teacher.loss_3d = student.loss_2d, student.loss_3d
             losses = teacher.segmentation_losses(outputs, [made.sample])
         names = {f'teacher.{key}': value for key, value in unweighted_of(student, losses).items()}
-        names['teacher.loss_total'] = sum(losses.values())
+        names['teacher.loss_total'] = total_loss(losses.values())
         _compare_losses(names, '', case, report)
         return dict(logits=outputs['logits'], tsdf_feat=outputs['tsdf_feat'])
 
@@ -101,7 +101,7 @@ class CleanersParity(ParityRecipe):
         with torch.set_grad_enabled(not forward_only):
             losses = student.segmentation_losses(outputs, samples)
             losses.update(student.distillation_losses(outputs, taught, samples))
-            total = sum(losses.values())
+            total = total_loss(losses.values())
         found = _by_reference_names(student, losses)
         for name in _SEGMENTATION.values():
             found[f'student.{name}'] = found.pop(name)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmssc.checkpoints import CheckpointMethod
 from mmssc.evaluation.functional import count_voxels, scores_from_counts, sum_counts
 from mmssc.models.completors.rgbd_completor import RGBDCompletor, labels_of_pixels
+from mmssc.models.losses import SSCLoss
 from mmssc.parity.recipe import (
     fill_checkpoint,
     gradient_norms,
@@ -185,9 +186,15 @@ def check_scores(
     for name, figure in figures.items():
         report.close(f'{prefix}{name}', figure, case[f'{prefix}{name}'], absolute=_PERCENT)
     if centred:
-        logits = (x.double() for x in (logits_3d, logits_2d))
-        logits = (x - x.mean(tuple(range(2, x.dim())), keepdim=True) for x in logits)
-        check_scores(*logits, voxel_to_pixel, samples, case, report, f'{prefix}centred.')
+        volume_logits, image_logits = (_centre(x.double()) for x in (logits_3d, logits_2d))
+        check_scores(
+            volume_logits, image_logits, voxel_to_pixel, samples, case, report, f'{prefix}centred.'
+        )
+
+
+def _centre(logits: Tensor) -> Tensor:
+    """(B, K, ...) logits less their mean over all places, per sample and class."""
+    return logits - logits.mean(tuple(range(2, logits.dim())), keepdim=True)
 
 
 def _binary(labels: Tensor) -> Tensor:
@@ -227,6 +234,6 @@ def check_gradients(
         report.equal(f'{prefix}.num', len(norms), case[f'{prefix}.num'])
 
 
-def unweighted(losses: Mapping[str, Tensor], modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+def unweighted(losses: Mapping[str, Tensor], modules: Mapping[str, SSCLoss]) -> dict[str, Tensor]:
     """Losses without the factor that their config gives them."""
     return {name: value / modules[name].loss_weight for name, value in losses.items()}

@@ -51,7 +51,7 @@ def check_image_pipeline(seed: int, case: ParityCase, report: ParityReport) -> N
     image = fill.integers('aug_img', (*IMAGE_SIZE, 3), seed, 0, 256).astype(np.float32)
     _, pixel_to_voxel = make_mapping(seed)
     for name, draw in _DRAWS.items():
-        results = dict(
+        results: dict[str, Any] = dict(
             img=[image[..., ::-1]],  # The recipe's is BGR.
             pixel_to_voxel=pixel_to_voxel.numpy(),
             img_shape=IMAGE_SIZE,

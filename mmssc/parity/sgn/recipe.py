@@ -26,6 +26,7 @@ from mmssc.parity.recipe import (
     load_reference,
     our_name,
     rebuild_checkpoint,
+    total_loss,
     watch_outputs,
 )
 from mmssc.parity.reference_fill import read_manifest
@@ -154,7 +155,7 @@ class SGNParity(ParityRecipe):
             losses = model(made.inputs, [made.sample], mode='loss')
         _check_arrays(arrays, case, report)
         arrays.clear()
-        total = sum(losses.values())
+        total = total_loss(losses.values())
         _check_losses({**losses, 'total': total}, 'loss', case, report, _LOSS)
         if forward_only:
             return
@@ -293,7 +294,7 @@ def _check_optimiser_steps(
         optimizer.zero_grad()
         with capture_arrays(model) as arrays:
             losses = model(made.inputs, [made.sample], mode='loss')
-        total = sum(losses.values())
+        total = total_loss(losses.values())
         total.backward()
         norm = nn.utils.clip_grad_norm_(parameters, 35.0)
         optimizer.step()

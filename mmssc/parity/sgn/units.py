@@ -189,7 +189,7 @@ def _check_metric(case: ParityCase, report: ParityReport) -> None:
     key = 'metric/precision_recall_iou_miou'
     report.close(key, found, case[key], absolute=1e-6)
     names = [f'c{number}' for number in range(classes)]
-    figures = SSCMetric.calculate(predictions, targets, names, ignored_as_empty=True)
+    figures = SSCMetric.calculate(list(predictions), list(targets), names, ignored_as_empty=True)
     expected = dict(zip(case['metric/evaluate_keys'].tolist(), case['metric/evaluate_values']))
     report.equal('metric/evaluate_keys', [f'semkitti_{key}' for key in figures], list(expected))
     # Two decimals: a value half-way may round either way.

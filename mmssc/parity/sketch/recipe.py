@@ -14,7 +14,14 @@ from mmssc.checkpoints import get_method
 from mmssc.evaluation.functional import count_voxels
 from mmssc.models.completors.sketch import SketchCompletor
 from mmssc.parity import reference_fill as fill
-from mmssc.parity.recipe import ParityOptions, ParityRecipe, ParityRun, gradient_norms, our_name
+from mmssc.parity.recipe import (
+    ParityOptions,
+    ParityRecipe,
+    ParityRun,
+    gradient_norms,
+    our_name,
+    total_loss,
+)
 from mmssc.parity.report import ParityCase, ParityReport
 from mmssc.parity.rgbd.common import GRADIENT, LOSS, PROBE, capture_outputs, load_filled, unweighted
 from mmssc.parity.rgbd.inputs import NUM_CLASSES
@@ -139,7 +146,7 @@ class SketchParity(ParityRecipe):
         for name in ('sketch_raw', 'sketch_prior', 'sketch_posterior', 'mean', 'log_var'):
             report.probed(case, f'train.{name}', outputs[name], PROBE)
         report.probed(case, 'train.semantic', outputs['logits'], PROBE)
-        total = sum(losses.values())
+        total = total_loss(losses.values())
         modules = {f'loss_sketch_{name}': loss for name, loss in model.tsdf_encoder.losses.items()}
         modules.update(loss_3d=model.loss_3d, loss_kl=model.tsdf_encoder.loss_kl)
         for name, value in {**unweighted(losses, modules), 'total': total}.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +153,7 @@ def _check_room(case: ParityCase, report: ParityReport) -> None:
 
 def _check_metric(case: ParityCase, report: ParityReport, seed: int) -> None:
     """SSC on weighted and labelled voxels, completion on those of them that no pixel maps to."""
-    shape = (3, np.prod(_COARSE))
+    shape = (3, prod(_COARSE))
     predictions = fill.integers('metric_pred', shape, seed, 0, _CLASSES)
     labels = fill.integers('metric_label', shape, seed, 0, _CLASSES + 1)
     labels[labels == _CLASSES] = 255
@@ -162,7 +163,7 @@ def _check_metric(case: ParityCase, report: ParityReport, seed: int) -> None:
     hidden = torch.from_numpy(fill.uniform('metric_mapping', shape, seed) < 0.9)
     ids = [torch.from_numpy(volumes) for volumes in (predictions, labels)]
     semantic, completion = (
-        sum_counts((count_voxels(*row[:2], _CLASSES, row[2]) for row in zip(*ids, mask)), _CLASSES)
+        sum_counts((count_voxels(p, t, _CLASSES, m) for p, t, m in zip(*ids, mask)), _CLASSES)
         for mask in (weight, weight & hidden)
     )
     report.equal('metric.confusion', semantic.confusion, case['metric.confusion'])

@@ -29,6 +29,7 @@ from mmssc.parity.recipe import (
     ParityRun,
     fill_checkpoint,
     load_reference,
+    total_loss,
     watch_outputs,
 )
 from mmssc.parity.report import ParityCase, ParityReport
@@ -162,7 +163,7 @@ def _check_model(
     losses = model.head.loss(outputs, [sample])
     for name, value in losses.items():
         report.close(f'loss/{name}', value, case[f'loss/{name}'], relative=_LOSS)
-    total = sum(losses.values())
+    total = total_loss(losses.values())
     report.close('loss_total', total, case['loss_total'], relative=_LOSS)
     if options.forward_only:
         return
@@ -235,7 +236,7 @@ def _check_decoder(
 
 
 @contextmanager
-def _capture(model: nn.Module) -> Iterator[dict[str, Tensor]]:
+def _capture(model: Symphonies | SymphoniesDecoder) -> Iterator[dict[str, Tensor]]:
     """Collect the stages of the parity data while the model runs."""
     arrays: dict[str, Tensor] = {}
     stores: list[tuple[nn.Module, Callable[[Any], object]]] = []
@@ -259,9 +260,8 @@ def _capture(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     def keep_plain(name: str, module: nn.Module) -> None:
         keep(module, lambda output: arrays.update({name: output.detach()}))
 
-    decoder = model
+    decoder = model.head.decoder if isinstance(model, Symphonies) else model
     if isinstance(model, Symphonies):
-        decoder = model.head.decoder
         keep(
             model.backbone,
             lambda output: arrays.update(
@@ -348,7 +348,7 @@ def _check_metric(
 ) -> None:
     counts = count_voxels(logits[0].detach().argmax(0), sample.gt_voxels, logits.shape[1])
     scores = scores_from_counts(counts, epsilon=1e-6)
-    found = dict(
+    found: dict[str, float | np.ndarray] = dict(
         Precision=scores.precision, Recall=scores.recall, IoU=scores.iou, mIoU=scores.miou,
         iou_per_class=np.array(scores.class_iou),
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ _SHAPES = [(12, 20), (6, 10), (3, 5)]
 _SIZE = 315
 _BN = dict(type='BN')
 Draw = Callable[..., Tensor]
+Module = TypeVar('Module', bound=nn.Module)
 
 
 def check_symphonies_units(case: ParityCase, report: ParityReport) -> None:
@@ -57,9 +59,9 @@ def check_symphonies_units(case: ParityCase, report: ParityReport) -> None:
 
 
 def _filled(
-    module: nn.Module, case: ParityCase, name: str, prefix: str, seed: int,
+    module: Module, case: ParityCase, name: str, prefix: str, seed: int,
     renamed: Mapping[str, str] | None = None,
-) -> nn.Module:  # fmt: skip
+) -> Module:  # fmt: skip
     """Give a module the weights of a unit case; ``renamed``: start of a key -> ours."""
     rows = [key.split(':') for key in case[f'{name}/keys'].tolist()]
     state = {}
@@ -167,12 +169,12 @@ def _check_layers(
         _close(report, case, f'deform_layer/{name}', layer(query, value, reference, _SHAPES, pos))
     root = 'transformer_layer'
     keys, key_pos = normal('tl_kv', 2, 11, 32), normal('tl_kpos', 2, 11, 32)
-    layer = _filled(TransformerLayer(32, 4), case, root, 'tlayer', seed)
-    _close(report, case, f'{root}/self_pos', layer(query, query_pos=position))
-    _close(report, case, f'{root}/self_nopos', layer(query))
-    layer = _filled(TransformerLayer(32, 4, mlp_ratio=0), case, root, 'tlayer0', seed)
-    _close(report, case, f'{root}/cross0', layer(query, keys, position))
-    _close(report, case, f'{root}/cross0_kpos', layer(query, keys, position, key_pos))
+    attention = _filled(TransformerLayer(32, 4), case, root, 'tlayer', seed)
+    _close(report, case, f'{root}/self_pos', attention(query, query_pos=position))
+    _close(report, case, f'{root}/self_nopos', attention(query))
+    attention = _filled(TransformerLayer(32, 4, mlp_ratio=0), case, root, 'tlayer0', seed)
+    _close(report, case, f'{root}/cross0', attention(query, keys, position))
+    _close(report, case, f'{root}/cross0_kpos', attention(query, keys, position, key_pos))
 
 
 def _check_encoder(case: ParityCase, report: ParityReport, seed: int, normal: Draw) -> None:
