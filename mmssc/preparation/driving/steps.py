@@ -246,7 +246,7 @@ def _motions_to_samples(
 
 def _pseudo_lidar_tasks(
     layout: SequenceLayout, options: PreparationOptions, sequence: str, frames: Sequence[str]
-) -> Iterable[FrameTask]:
+) -> Iterable[PseudoLidarTask]:
     calibration: StereoCalibration = layout.calibration(sequence)
     motions: dict[str, np.ndarray] = {}
     if options.crop_offsets is not None:
@@ -281,8 +281,8 @@ def make_pseudo_lidar(
         without: (sequence, frame) whose depth failed in this run: reported there already.
     """
     without = set(without)
-    tasks: list[FrameTask] = []
-    provided: list[FrameTask] = []
+    tasks: list[PseudoLidarTask] = []
+    provided: list[PseudoLidarTask] = []
     notes = []
     for sequence in options.sequences:
         recipe: dict[str, Any] = {
@@ -305,7 +305,7 @@ def make_pseudo_lidar(
     report = runner.run('pseudo_lidar', tasks)
     for task in provided:
         if not task.is_finished():
-            error = DataError(task.output, 'file', 'a whole point file', 'none')  # type: ignore[attr-defined]
+            error = DataError(task.output, 'file', 'a whole point file', 'none')
             report.add_failure(task, error)
     if without:
         notes.append(f'{len(without)} frames left out: their depth failed')

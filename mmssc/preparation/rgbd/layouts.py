@@ -215,13 +215,13 @@ class FrameTree:
             if any(f'{source}/tsdf' not in frame.missing for source in sources)
         ]
         used = {
-            source: tuple(float(value) for value in camera)
-            for source, camera in cameras.items()
+            source: (float(fx), float(fy), float(cx), float(cy))
+            for source, (fx, fy, cx, cy) in cameras.items()
             if source in files
         }
         listed = RGBDList(
-            'NYU', split, spec.grid, spec.image_size, used, files, kept, spec.fine_factor  # type: ignore[arg-type]
-        )  # fmt: skip
+            'NYU', split, spec.grid, spec.image_size, used, files, kept, spec.fine_factor
+        )
         return listed, self._remarks(listed, len(names))
 
     def _frame(

@@ -75,10 +75,10 @@ class PoseRule:
     def corner(self, cam2world: np.ndarray, settings: FrameSettings) -> np.ndarray:
         """World x, y, z of the grid's lower corner, float32."""
         if self.origin is not None:
-            return np.float32(self.origin)
+            return np.array(self.origin, np.float32)
         grid = settings.spec.grid
         placed = place_grid(torch.from_numpy(cam2world), grid.voxel_size[0], grid.shape, grid.axes)
-        return np.float32([placed.origin[grid.axes.index(axis)] for axis in 'xyz'])
+        return np.array([placed.origin[grid.axes.index(axis)] for axis in 'xyz'], np.float32)
 
 
 @dataclass(frozen=True)
