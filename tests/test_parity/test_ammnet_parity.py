@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mmssc.checkpoints import get_method
+from mmssc.errors import DataError
 from mmssc.parity.report import ParityCase, ParityReport
 from mmssc.parity.rgbd.ammnet import build_ammnet, check_judgements, check_synthetic, fixed_fakes
 from mmssc.parity.rgbd.common import load_filled
@@ -34,6 +35,9 @@ def test_what_needs_no_generator() -> None:
     assert {'synth.loss2d', 'synth.loss3d', 'synth.cm_ssc', 'synth.cm_sc', 'synth.cm_2d',
             'aug2d_a.img', 'aug2d_b.crc32', 'fake_counts', 'disc_layer4_real', 'disc_layer4_rand',
             'disc_rand_logit'} <= names  # fmt: skip
+    model.discriminator = None
+    with pytest.raises(DataError, match='discriminator'):
+        check_judgements(model, make_sample(1), 1, case, report)
 
 
 @pytest.mark.slow

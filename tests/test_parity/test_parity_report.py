@@ -10,7 +10,7 @@ import torch
 
 from mmssc.errors import DataError
 from mmssc.parity import reference_fill as fill
-from mmssc.parity.recipe import fill_checkpoint, rebuild_checkpoint
+from mmssc.parity.recipe import fill_checkpoint, rebuild_checkpoint, total_loss
 from mmssc.parity.report import ParityCase, ParityReport, crc32
 
 
@@ -121,3 +121,11 @@ def test_crc_is_of_the_cast_bytes_in_c_order() -> None:
     assert crc32(array.T, '<i4') == crc32(np.ascontiguousarray(array.T).astype('<i4'))
     assert crc32(array.T, '<i4') != crc32(array, '<i4')
     assert crc32(torch.from_numpy(array), 'u1') == crc32(array.astype(np.uint8))
+
+
+def test_total_loss_adds_and_passes_gradients_on() -> None:
+    losses = [torch.tensor(value, requires_grad=True) for value in (1.0, 2.5)]
+    total = total_loss(losses)
+    total.backward()
+    assert total.item() == 3.5
+    assert [loss.grad for loss in losses] == [torch.tensor(1.0)] * 2

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmssc.checkpoints import CheckpointMethod
-from mmssc.evaluation.functional import count_voxels, scores_from_counts, sum_counts
+from mmssc.evaluation.functional import SSCCounts, count_voxels, scores_from_counts, sum_counts
 from mmssc.models.completors.rgbd_completor import RGBDCompletor, labels_of_pixels
 from mmssc.models.losses import SSCLoss
 from mmssc.parity.recipe import (
@@ -201,7 +201,9 @@ def _binary(labels: Tensor) -> Tensor:
     return torch.where(labels == IGNORE, IGNORE, (labels > 0).to(labels.dtype))
 
 
-def _counts(prediction: Tensor, target: Tensor, mask: Tensor, num_classes: int = NUM_CLASSES):
+def _counts(
+    prediction: Tensor, target: Tensor, mask: Tensor, num_classes: int = NUM_CLASSES
+) -> SSCCounts:
     return sum_counts(
         (count_voxels(p, t, num_classes, m) for p, t, m in zip(prediction, target, mask)),
         num_classes,

@@ -14,11 +14,17 @@ RELATIONS = 4
 _VOLUME = 'net_3d_decoder'
 _ENCODER, _DECODER = 'net_rgb.encoder.original_model', 'net_rgb.decoder'
 _BLOCK = {'_net.0': 'conv1', '_net.1': 'bn1', '_net.3': 'conv2', '_net.4': 'bn2'}
-# Names of the stages and of the head, by data set: they name the resolution.
+# Our stage or head -> the reference's, by data set: its names tell the resolution.
 _STAGES = {
-    'kitti': ('process_l1', 'process_l2', 'up_13_l2', 'up_12_l1', 'up_l1_lfull', 'ssc_head'),
-    'nyu': ('process_1_4', 'process_1_8', 'up_1_16_1_8', 'up_1_8_1_4', None, 'ssc_head_1_4'),
-}
+    'kitti': dict(
+        down1='process_l1', down2='process_l2', up2='up_13_l2', up1='up_12_l1', up0='up_l1_lfull',
+        head='ssc_head',
+    ),
+    'nyu': dict(
+        down1='process_1_4', down2='process_1_8', up2='up_1_16_1_8', up1='up_1_8_1_4',
+        head='ssc_head_1_4',
+    ),
+}  # fmt: skip
 # The published models: data set of so many classes -> grid, scale of the features.
 _MODELS: dict[int, dict[str, Any]] = {
     20: dict(
@@ -41,17 +47,16 @@ def _aspp(reference: str, ours: str) -> tuple[KeyRule, ...]:
     return prefix_rules(reference, ours, table)
 
 
-def _rules(stages: tuple[str | None, ...]) -> tuple[KeyRule, ...]:
-    down1, down2, up2, up1, up0, head = (name and f'{_VOLUME}.{name}' for name in stages)
+def _rules(stages: Mapping[str, str]) -> tuple[KeyRule, ...]:
+    places = {ours: f'{_VOLUME}.{name}' for ours, name in stages.items()}
     context = f'{_VOLUME}.CP_mega_voxels'
-    ups = ((up2, 'up2'), (up1, 'up1'), (up0, 'up0'))
     return (
         *(
             rule
-            for reference, ours in ((down1, 'down1'), (down2, 'down2'))
+            for ours in ('down1', 'down2')
             # The last block first: on the way back the other rule would take it, too.
             for rule in prefix_rules(
-                reference, f'volume_unet.{ours}', {'1.main': '3', '0.main.*': '*'}
+                places[ours], f'volume_unet.{ours}', {'1.main': '3', '0.main.*': '*'}
             )
         ),
         *_aspp(f'{context}.aspp', 'volume_unet.context.aspp'),
@@ -67,14 +72,18 @@ def _rules(stages: tuple[str | None, ...]) -> tuple[KeyRule, ...]:
         ),
         *(
             rule
-            for reference, ours in ups
-            if reference is not None
+            for ours in ('up2', 'up1', 'up0')
+            if ours in places
             for rule in prefix_rules(
-                reference, f'volume_unet.{ours}', {'main.0': 'conv', 'main.1': 'norm'}
+                places[ours], f'volume_unet.{ours}', {'main.0': 'conv', 'main.1': 'norm'}
             )
         ),
-        *_aspp(head, 'volume_unet.head.aspp'),
-        *prefix_rules(head, 'volume_unet.head', {'conv0': 'conv_in', 'conv_classes': 'classifier'}),
+        *_aspp(places['head'], 'volume_unet.head.aspp'),
+        *prefix_rules(
+            places['head'],
+            'volume_unet.head',
+            {'conv0': 'conv_in', 'conv_classes': 'classifier'},
+        ),
         KeyRule(_ENCODER, 'image_unet.encoder'),
         KeyRule(f'{_DECODER}.conv2', 'image_unet.conv_in'),
         *(
@@ -91,8 +100,8 @@ def _rules(stages: tuple[str | None, ...]) -> tuple[KeyRule, ...]:
     )
 
 
-def _dropped(stages: tuple[str | None, ...]) -> dict[str, str]:
-    blocks = [f'{_VOLUME}.{stage}.0.main.*' for stage in stages[:2]]
+def _dropped(stages: Mapping[str, str]) -> dict[str, str]:
+    blocks = [f'{_VOLUME}.{stages[ours]}.0.main.*' for ours in ('down1', 'down2')]
     blocks.append(f'{_VOLUME}.CP_mega_voxels.resize.1.main.0')
     unused = {f'{block}.downsample{n}': UNUSED_SHORTCUT for block in blocks for n in (2, 3, 4)}
     return {
@@ -104,7 +113,7 @@ def _dropped(stages: tuple[str | None, ...]) -> dict[str, str]:
 
 def _method(name: str, dataset: str, label: str) -> CheckpointMethod:
     stages = _STAGES[dataset]
-    classifier = f'{_VOLUME}.{stages[-1]}.conv_classes'
+    classifier = f'{_VOLUME}.{stages["head"]}.conv_classes'
 
     def model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
         """Config of the published model; the EfficientNet is always the B7."""

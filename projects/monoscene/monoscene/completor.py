@@ -59,7 +59,7 @@ class MonoScene(BaseCompletor):
         self.coarse_shape = feature_grid.coarsen(4).shape
         losses = losses or {}
         self.losses = nn.ModuleDict({name: MODELS.build(loss) for name, loss in losses.items()})
-        self.relation_loss = relation_loss and MODELS.build(relation_loss)
+        self.relation_loss = MODELS.build(relation_loss) if relation_loss else None
 
     def extract_feat(self, inputs: dict[str, Any]) -> Tensor:
         """Lifted image features.

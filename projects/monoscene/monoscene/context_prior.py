@@ -29,8 +29,8 @@ class ContextPrior(nn.Module):
         context = 2 * channels
         self.aspp = ResidualASPP3d(channels)
         # So that a side of n gives n // 2 mega voxels, also for odd n.
-        padding = tuple((side + 1) % 2 for side in shape)
-        self.mega_context = nn.Conv3d(channels, context, 3, stride=2, padding=padding)
+        x, y, z = ((side + 1) % 2 for side in shape)
+        self.mega_context = nn.Conv3d(channels, context, 3, stride=2, padding=(x, y, z))
         num_mega = 1
         for side in shape:
             num_mega *= side // 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 from mmssc.registry import MODELS
+
+if TYPE_CHECKING:
+    from geffnet.gen_efficientnet import GenEfficientNet
 
 __all__ = ['EfficientNetTrunk', 'EfficientNetUNet']
 
@@ -57,7 +60,7 @@ class EfficientNetTrunk(BaseModule):
         return [*features, self.conv_head(x)]
 
 
-def _create(name: str) -> nn.Module:
+def _create(name: str) -> GenEfficientNet:
     try:
         import geffnet
     except ImportError as error:

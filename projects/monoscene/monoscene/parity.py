@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,7 @@ from mmssc.parity.recipe import (
     gradient_norms,
     load_reference,
     our_name,
+    total_loss,
     watch_outputs,
 )
 from mmssc.parity.report import ParityCase, ParityReport
@@ -33,6 +34,7 @@ from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
 from .checkpoints import MONOSCENE, MONOSCENE_NYU
+from .completor import MonoScene
 
 __all__ = ['MonoSceneParity', 'monoscene_losses']
 
@@ -45,7 +47,7 @@ _PROBE, _LOSS, _GRADIENT = 1e-4, 1e-5, 1e-3
 # 2.0e-3 and 2.2e-3 off; summed like that, by one thread, ours is the same number to 2e-6.
 _SUMMED_IN_FLOAT32 = {'net_rgb.decoder.up16._net.0.weight': 3e-3}
 _LABELS = 1e-4  # share of the voxels whose label may differ
-_KITTI = VoxelGrid((0.0, -12.8, -2.0), 0.4, (64, 64, 32))  # type: ignore[arg-type]
+_KITTI = VoxelGrid((0.0, -12.8, -2.0), 0.4, (64, 64, 32))
 _KITTI_ARRAYS = dict(
     down1='process_l1', down2='process_l2', context='CP_mega_voxels', up2='up_13_l2',
     up1='up_12_l1', up0='up_l1_lfull', ssc_logit='ssc_head',
@@ -117,7 +119,7 @@ class MonoSceneParity(ParityRecipe):
             losses = model(inputs, [sample], mode='loss')
         self._check_arrays(arrays, case, report)
         self._check_scores(arrays['ssc_logit'], sample, case, report)
-        total = sum(losses.values())
+        total = total_loss(losses.values())
         for name, value in losses.items():
             key = f'loss/{name[len("loss_") :]}'.replace('loss/ce', 'loss/ce_ssc')
             report.close(key, value, case[key], relative=_LOSS)
@@ -132,7 +134,7 @@ class MonoSceneParity(ParityRecipe):
         x, y, z = case['voxel_origin'].tolist()
         return VoxelGrid((x, z, y), (0.24,) * 3, (20, 12, 20), ('x', 'z', 'y'), 'world')
 
-    def _load_model(self, run: ParityRun) -> nn.Module:
+    def _load_model(self, run: ParityRun) -> MonoScene:
         reference = fill_checkpoint(run.manifest, run.case.integer('seed'))
         config = run.options.model_config
         if config is None:
@@ -167,7 +169,7 @@ class MonoSceneParity(ParityRecipe):
         )
 
     def _make_inputs(
-        self, model: nn.Module, case: ParityCase, report: ParityReport
+        self, model: MonoScene, case: ParityCase, report: ParityReport
     ) -> tuple[dict[str, Tensor], SSCDataSample]:
         """Inputs and targets of a case, compared with what the file says of them."""
         seed, grid = case.integer('seed'), model.voxel_grid
@@ -238,7 +240,7 @@ class MonoSceneParity(ParityRecipe):
         ):  # fmt: skip
             report.close(f'metric/{name}', value / 100, case[f'metric/{name}'], absolute=1e-3)
 
-    def _check_gradients(self, model: nn.Module, case: ParityCase, report: ParityReport) -> None:
+    def _check_gradients(self, model: MonoScene, case: ParityCase, report: ParityReport) -> None:
         norms = gradient_norms(dict(model.named_parameters()))
         expected = dict(zip(case['grad/names'].tolist(), case['grad/norm'].tolist()))
         for key, value in expected.items():
@@ -263,10 +265,10 @@ def _feature_maps(width: int, seed: int) -> list[Tensor]:
 
 
 @contextmanager
-def _capture(model: nn.Module) -> Iterator[dict[str, Any]]:
+def _capture(model: MonoScene) -> Iterator[dict[str, Any]]:
     """Collect the arrays of the parity data while the model runs."""
     arrays: dict[str, Any] = {}
-    stores = [
+    stores: list[tuple[nn.Module, Callable[[Any], object]]] = [
         (model.image_unet, lambda output: arrays.update(maps=output)),
         (model.lifter, lambda output: arrays.update(x3d=output)),
         (
