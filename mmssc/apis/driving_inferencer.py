@@ -8,58 +8,27 @@ from typing import Any, Union
 
 import numpy as np
 import torch
-from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from mmssc.datasets.transforms import (
-    CropDrivingImages,
-    LoadDrivingDepth,
-    LoadDrivingImages,
-    LoadDrivingLabels,
-    LoadDrivingPoints,
-    MaskVoxelRange,
-)
-from mmssc.datasets.transforms.load_driving import lift_depth
+from mmssc.datasets.transforms import CropDrivingImages
+from mmssc.datasets.transforms.load_driving import lift_depth, merge_clouds
 from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne
-from mmssc.registry import INFERENCERS, TRANSFORMS
+from mmssc.registry import INFERENCERS
 from mmssc.structures import Camera, SSCDataSample, VoxelGrid
 
-from .model_loading import dataset_config_of, init_model
+from .base_inferencer import BaseInferencer
+from .model_loading import dataset_config_of
 
 __all__ = ['DrivingInferencer']
 
 Image = Union[str, PathLike, np.ndarray]
-_READ_BY_THE_INFERENCER = (LoadDrivingImages, LoadDrivingLabels, MaskVoxelRange)
-
-
-class _PointsInMemory(LoadDrivingPoints):
-    """Merges the points or depth maps that the frames carry, as the data set's files are."""
-
-    def _load(self, frame: Mapping[str, Any], results: Mapping[str, Any]) -> np.ndarray:
-        if frame['points'] is not None:
-            return frame['points']
-        return lift_depth(frame['depth'], results['P2'], results['lidar2cam'][0])
-
-
-class _DepthInMemory(LoadDrivingDepth):
-    """Hands on the depth maps that the frames carry."""
-
-    def _load(self, frame: Mapping[str, Any], results: Mapping[str, Any]) -> np.ndarray:
-        if frame['depth'] is None:
-            expected = 'a depth map: this model takes no points'
-            raise DataError(frame['frame_id'], 'depth', expected, 'points')
-        return frame['depth']
-
-
-# What reads depth, and what takes its place.
-_DEPTH_READERS = {LoadDrivingPoints: _PointsInMemory, LoadDrivingDepth: _DepthInMemory}
 
 
 @INFERENCERS.register_module()
-class DrivingInferencer:
+class DrivingInferencer(BaseInferencer):
     """A model behind plain arrays: any image size, any pinhole camera, any box of voxels.
 
     Inputs take the way of the data set's samples: the transforms of the config's test pipeline and
@@ -81,8 +50,11 @@ class DrivingInferencer:
         cfg_options: Overrides of the config.
 
     Raises:
-        DataError: See :func:`init_model`.
+        DataError: The model reads something else, or see :func:`init_model`.
     """
+
+    data_kind = 'driving'
+    provided = ('img', 'depth', 'points')
 
     def __init__(
         self,
@@ -93,17 +65,11 @@ class DrivingInferencer:
         crop: bool = False,
         cfg_options: Mapping[str, Any] | None = None,
     ) -> None:
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model = init_model(config, checkpoint, device, voxel_grid, cfg_options)
-        dataset = dataset_config_of(self.model.cfg)
-        self.num_frames = 1 + len(dataset.get('frame_offsets') or ())
-        self.needs_points = False
-        self.pipeline = self._adapt(dataset.get('pipeline') or [], crop)
-
-    @property
-    def dataset_meta(self) -> dict[str, Any]:
-        """Classes, palette and ids of the data set that the model was made for."""
-        return self.model.dataset_meta
+        # The transform keeps the top left corner, so the intrinsics hold with and without it.
+        left_out = () if crop else (CropDrivingImages,)
+        super().__init__(config, checkpoint, device, voxel_grid, cfg_options, left_out)
+        self.num_frames = 1 + len(dataset_config_of(self.model.cfg).get('frame_offsets') or ())
+        self.needs_points = bool({'depth', 'points'} & self.inputs)
 
     def __call__(
         self,
@@ -152,21 +118,6 @@ class DrivingInferencer:
                 predictions += self.model.test_step(pseudo_collate(group))
         return [prediction.cpu() for prediction in predictions]
 
-    def _adapt(self, pipeline: Sequence[dict[str, Any]], crop: bool) -> Compose:
-        """The test pipeline without what reads files, and with points from memory."""
-        kept = []
-        for step in pipeline:
-            kind = TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']
-            if kind in _DEPTH_READERS:
-                self.needs_points = True
-                options = {key: value for key, value in step.items() if key != 'type'}
-                kept.append(_DEPTH_READERS[kind](**options))
-            elif kind is not None and issubclass(kind, CropDrivingImages) and not crop:
-                continue
-            elif kind is None or not issubclass(kind, _READ_BY_THE_INFERENCER):
-                kept.append(TRANSFORMS.build(step))
-        return Compose(kept)
-
     def _results(self, number: int, scene: Mapping[str, Any]) -> dict[str, Any]:
         """What the transforms that read files would hand on."""
         name = f'scene {number}'
@@ -184,22 +135,48 @@ class DrivingInferencer:
         motions += [np.eye(4)] * (self.num_frames - len(frames))
         frames += [current] * (self.num_frames - len(frames))
         return dict(
-            sequence='',
-            frame_id=f'{number:06d}',
-            sample_idx=number,
-            num_classes=len(self.dataset_meta['classes']),
-            ignore_index=self.dataset_meta.get('ignore_index', 255),
+            **self._item(number),
             voxel_grid=self.model.voxel_grid,
             cam2img=projection[:, :3].copy(),
             P2=projection,
             lidar2cam=np.stack([lidar2cam @ np.linalg.inv(motion) for motion in motions]),
             frame2ref=np.stack(motions),
             frames=frames,
-            img=[frame['img'] for frame in frames],
             img_paths=[frame['name'] for frame in frames],
             ori_shape=size,
             img_shape=size,
+            given=self._given(frames, motions, projection, lidar2cam),
         )
+
+    def _given(
+        self,
+        frames: Sequence[Mapping[str, Any]],
+        motions: Sequence[np.ndarray],
+        projection: np.ndarray,
+        lidar2cam: np.ndarray,
+    ) -> dict[str, Any]:
+        """The inputs of the model."""
+        given: dict[str, Any] = dict(img=[frame['img'] for frame in frames])
+        if 'depth' in self.inputs:
+            for frame in frames:
+                if frame['depth'] is None:
+                    expected = 'a depth map: this model takes no points'
+                    raise DataError(frame['frame_id'], 'depth', expected, 'points')
+            given['depth'] = [frame['depth'] for frame in frames]
+        if 'points' in self.inputs:
+            clouds: dict[str, np.ndarray] = {}
+            for frame in frames:
+                # A repeated frame is lifted once.
+                if frame['frame_id'] not in clouds:
+                    points = frame['points']
+                    clouds[frame['frame_id']] = (
+                        lift_depth(frame['depth'], projection, lidar2cam)
+                        if points is None
+                        else points
+                    )
+            merged = merge_clouds([clouds[frame['frame_id']] for frame in frames], motions)
+            given['points'] = merged
+        return given
 
     def _frame(
         self, frame: Mapping[str, Any], name: str, size: tuple[int, int] | None = None
@@ -219,7 +196,7 @@ class DrivingInferencer:
                 '(metres, frame of the voxels); any stereo or mono depth will do',
             )  # fmt: skip
         return dict(
-            frame_id=name,  # points are kept by this key, so that a repeated frame is lifted once
+            frame_id=name,
             name=fspath(frame['img']) if isinstance(frame['img'], (str, PathLike)) else name,
             img=image,
             depth=None if depth is None else _depth(depth, image.shape[:2], name),
@@ -251,7 +228,8 @@ def _batches(packed: Sequence[dict[str, Any]], size: int) -> Iterator[list[dict[
     """Neighbours whose images have the same shape, at most ``size`` of them."""
     group: list[dict[str, Any]] = []
     for item in packed:
-        shapes = [other['inputs']['img'].shape for other in (*group[:1], item)]
+        # A model of points alone gets no image.
+        shapes = [np.shape(other['inputs'].get('img', ())) for other in (*group[:1], item)]
         if len(group) == size or len(set(shapes)) > 1:
             yield group
             group = []

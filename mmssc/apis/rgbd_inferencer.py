@@ -8,43 +8,45 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from mmssc.datasets.transforms import LoadRGBDFrame
+from mmssc.datasets.transforms import reading_transforms
 from mmssc.errors import DataError
 from mmssc.formats.images import read_png_uint8, read_rgb
 from mmssc.formats.matrices import camera_matrix, check_rigid
 from mmssc.formats.numpy_arrays import read_npy
 from mmssc.formats.sscnet import read_nyu_depth, read_plain_depth_mm
-from mmssc.geometry import depth_volumes, invert_mapping, level_camera, place_grid
-from mmssc.registry import INFERENCERS, TRANSFORMS
+from mmssc.geometry import (
+    DepthVolumes,
+    depth_volumes,
+    invert_mapping,
+    level_camera,
+    place_grid,
+)
+from mmssc.registry import INFERENCERS
 from mmssc.structures import Camera, SSCDataSample, VoxelGrid
 
-from .model_loading import dataset_config_of, init_model, read_config
+from .base_inferencer import BaseInferencer, build_test_transforms
+from .model_loading import read_config
 
 __all__ = ['DEPTH_KINDS', 'RGBDInferencer', 'is_rgbd_config', 'read_depth_image']
 
 #: Kind of a 16-bit PNG -> reader.
 DEPTH_KINDS = dict(mm=read_plain_depth_mm, nyu=read_nyu_depth)
-# Names of a config's pipeline -> argument of the call.
-_ARGUMENTS = dict(img='img', segmentation='segmentation')
+# Inputs that are made of the depth image.
 _COMPUTED = ('tsdf', 'tsdf_fine', 'voxel_to_pixel', 'pixel_to_voxel')
 
 
 def is_rgbd_config(config: str | PathLike[str] | Config) -> bool:
-    """Whether the config's model reads what is made of a depth image (TSDF, mapping)."""
-    return _loader_of(dataset_config_of(read_config(config)).get('pipeline') or []) is not None
-
-
-def _kind(step: Mapping[str, Any]) -> Any:
-    return TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']
-
-
-def _loader_of(pipeline: Any) -> Mapping[str, Any] | None:
-    steps = [step for step in pipeline if _kind(step) is LoadRGBDFrame]
-    return steps[0] if steps else None
+    """Whether the config's model reads RGB-D frames, or what is made of a depth image (TSDF)."""
+    transforms = build_test_transforms(read_config(config))
+    return any(
+        reading.data_kind == 'rgbd'
+        or (not reading.data_kind and set(reading.inputs) & {*_COMPUTED})
+        for step in transforms
+        for reading in reading_transforms(step)
+    )
 
 
 def read_depth_image(path: str | PathLike[str], kind: str = 'mm') -> np.ndarray:
@@ -67,7 +69,7 @@ def read_depth_image(path: str | PathLike[str], kind: str = 'mm') -> np.ndarray:
 
 
 @INFERENCERS.register_module()
-class RGBDInferencer:
+class RGBDInferencer(BaseInferencer):
     """A model for depth cameras behind plain arrays: any image size, pinhole camera and pose.
 
     TSDF and voxel-pixel mapping are computed from the depth image, the rest takes the way of the
@@ -91,6 +93,9 @@ class RGBDInferencer:
         DataError: The config's model reads something else, or see :func:`init_model`.
     """
 
+    data_kind = 'rgbd'
+    provided = ('img', 'segmentation', 'depth', *_COMPUTED)
+
     def __init__(
         self,
         config: str | PathLike[str] | Config,
@@ -99,24 +104,7 @@ class RGBDInferencer:
         cfg_options: Mapping[str, Any] | None = None,
         voxel_grid: VoxelGrid | Mapping[str, Any] | None = None,
     ) -> None:
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model = init_model(config, checkpoint, device, voxel_grid, cfg_options)
-        pipeline = dataset_config_of(self.model.cfg).get('pipeline') or []
-        loader = _loader_of(pipeline)
-        if loader is None:
-            raise DataError(
-                self.model.cfg.filename or 'config', 'pipeline', 'LoadRGBDFrame', 'none',
-                'For images with points or stereo depth: DrivingInferencer',
-            )  # fmt: skip
-        self.needed = set(loader['keys']) & {*_ARGUMENTS, *_COMPUTED, 'tsdf_clean'}
-        self.pipeline = Compose(
-            [TRANSFORMS.build(step) for step in pipeline if _kind(step) is not LoadRGBDFrame]
-        )
-
-    @property
-    def dataset_meta(self) -> dict[str, Any]:
-        """Classes, palette and ids of the data set that the model was made for."""
-        return self.model.dataset_meta
+        super().__init__(config, checkpoint, device, voxel_grid, cfg_options)
 
     @torch.no_grad()
     def __call__(
@@ -154,74 +142,61 @@ class RGBDInferencer:
                 in the box.
         """
         name = str(depth) if isinstance(depth, (str, PathLike)) else 'depth image'
-        results = self._results(name, depth, cam2img, cam2world, depth_kind, origin)
+        if isinstance(depth, (str, PathLike)):
+            depth = read_depth_image(depth, depth_kind)
+        depth = np.ascontiguousarray(depth, np.float32)
+        matrix, pose = _camera(name, depth, cam2img, cam2world)
+        grid = self._grid(pose, origin)
+        volumes = depth_volumes(
+            torch.from_numpy(depth), torch.from_numpy(matrix).float(), pose, grid
+        )
+        visible = volumes.voxel_to_pixel >= 0
+        if not bool(visible.any()):
+            hint = 'Wrong pose, unit of the depth (--depth-kind), or intrinsics?'
+            raise DataError(name, 'depth', 'a pixel in the box of voxels', 'none', hint)
+        plausible = visible | (volumes.tsdf < 0)
+        size = depth.shape
+        images = self._images(name, size, img, segmentation)
+        results = dict(
+            **self._item(0), voxel_grid=grid, image_size=size, img_shape=size, ori_shape=size,
+            cam2img=matrix, lidar2cam=np.linalg.inv(pose.double().numpy())[None],
+            given={**images, 'depth': [depth], **self._volumes(volumes, size)},
+        )  # fmt: skip
+        sample = self.model.test_step(pseudo_collate([self.pipeline(results)]))[0].cpu()
+        if hide_unknown:
+            sample.pred_voxels[~plausible] = 0
+        return sample
+
+    def _images(
+        self, name: str, size: tuple[int, int], img: Any, segmentation: Any
+    ) -> dict[str, Any]:
+        """Those of the two that the model reads, of the size of the depth image."""
+        images: dict[str, Any] = {}
         for key, value, read in (
             ('img', img, read_rgb),
             ('segmentation', segmentation, read_png_uint8),
         ):
-            if key not in self.needed:
+            if key not in self.inputs:
                 continue
             if value is None:
                 raise DataError(name, key, 'an image: this model reads one', 'none')
             array = read(value) if isinstance(value, (str, PathLike)) else np.asarray(value)
-            if array.shape[:2] != results['image_size']:
-                raise DataError(name, f'{key} size', results['image_size'], array.shape[:2])
-            results[key] = [array] if key == 'img' else array
-        hidden = (results['tsdf'] < 0) | (results['voxel_to_pixel'] >= 0)
-        sample = self.model.test_step(pseudo_collate([self.pipeline(results)]))[0].cpu()
-        if hide_unknown:
-            sample.pred_voxels[~torch.from_numpy(hidden)] = 0
-        return sample
+            if array.shape[:2] != size:
+                raise DataError(name, f'{key} size', size, array.shape[:2])
+            images[key] = [array] if key == 'img' else array
+        return images
 
-    def _results(
-        self,
-        name: str,
-        depth: Any,
-        cam2img: Any,
-        cam2world: Any,
-        depth_kind: str,
-        origin: tuple[float, float, float] | None,
-    ) -> dict[str, Any]:
-        """What the data set and LoadRGBDFrame would hand on."""
-        if isinstance(depth, (str, PathLike)):
-            depth = read_depth_image(depth, depth_kind)
-        image = torch.from_numpy(np.ascontiguousarray(depth, np.float32))
-        matrix = np.asarray(cam2img, np.float64)
-        matrix = camera_matrix(matrix) if matrix.shape == (4,) else matrix
-        camera = torch.from_numpy(matrix)
-        if cam2world is None:
-            pose = level_camera(image, camera.float())
-        else:
-            cam2world = np.asarray(cam2world, np.float64)
-            if cam2world.shape != (4, 4):
-                raise DataError(name, 'cam2world, shape', (4, 4), cam2world.shape)
-            check_rigid(cam2world, name, 'cam2world')
-            world2cam = Camera(matrix, np.linalg.inv(cam2world), (1, 1))
-            pose = torch.from_numpy(np.linalg.inv(world2cam.ref2cam)).float()
-            pose[3] = torch.tensor([0.0, 0, 0, 1])
-        grid = self._grid(pose, origin)
-        volumes = depth_volumes(image, camera.float(), pose, grid)
-        if not bool((volumes.voxel_to_pixel >= 0).any()):
-            hint = 'Wrong pose, unit of the depth (--depth-kind), or intrinsics?'
-            raise DataError(name, 'depth', 'a pixel in the box of voxels', 'none', hint)
-        size = tuple(image.shape)
-        results = dict(
-            sequence='', frame_id='000000', sample_idx=0, voxel_grid=grid,
-            num_classes=len(self.dataset_meta['classes']),
-            ignore_index=self.dataset_meta.get('ignore_index', 255),
-            image_size=size, img_shape=size, ori_shape=size, cam2img=matrix,
-            lidar2cam=np.linalg.inv(pose.double().numpy())[None],
-            tsdf=volumes.tsdf.numpy(), voxel_to_pixel=volumes.voxel_to_pixel.long().numpy(),
-        )  # fmt: skip
-        if 'tsdf_clean' in self.needed:
-            raise DataError(name, 'tsdf_clean', 'a model that reads the TSDF of a sensor',
-                            'one that reads that of noise-free depth')  # fmt: skip
-        if 'tsdf_fine' in self.needed:
-            results['tsdf_fine'] = volumes.tsdf_fine.numpy()
-        if 'pixel_to_voxel' in self.needed:
-            mapping = torch.from_numpy(results['voxel_to_pixel'])
-            results['pixel_to_voxel'] = invert_mapping(mapping, size).numpy()
-        return results
+    def _volumes(self, volumes: DepthVolumes, size: tuple[int, int]) -> dict[str, np.ndarray]:
+        """The volumes as arrays; the inverse mapping only where the model reads it."""
+        arrays = dict(
+            tsdf=volumes.tsdf.numpy(),
+            tsdf_fine=volumes.tsdf_fine.numpy(),
+            voxel_to_pixel=volumes.voxel_to_pixel.long().numpy(),
+        )
+        if 'pixel_to_voxel' in self.inputs:
+            mapping = torch.from_numpy(arrays['voxel_to_pixel'])
+            arrays['pixel_to_voxel'] = invert_mapping(mapping, size).numpy()
+        return arrays
 
     def _grid(self, pose: torch.Tensor, origin: tuple[float, float, float] | None) -> VoxelGrid:
         box = self.model.voxel_grid
@@ -229,3 +204,21 @@ class RGBDInferencer:
             return place_grid(pose, box.voxel_size[0], box.shape, box.axes)
         corner = tuple(float(origin['xyz'.index(axis)]) for axis in box.axes)
         return VoxelGrid(corner, box.voxel_size, box.shape, box.axes, box.frame)  # type: ignore[arg-type]
+
+
+def _camera(
+    name: str, depth: np.ndarray, cam2img: Any, cam2world: Any
+) -> tuple[np.ndarray, torch.Tensor]:
+    """Intrinsics (3, 3) float64 and pose (4, 4) float32, that of the floor where none is given."""
+    matrix = np.asarray(cam2img, np.float64)
+    matrix = camera_matrix(matrix) if matrix.shape == (4,) else matrix
+    if cam2world is None:
+        return matrix, level_camera(torch.from_numpy(depth), torch.from_numpy(matrix).float())
+    cam2world = np.asarray(cam2world, np.float64)
+    if cam2world.shape != (4, 4):
+        raise DataError(name, 'cam2world, shape', (4, 4), cam2world.shape)
+    check_rigid(cam2world, name, 'cam2world')
+    world2cam = Camera(matrix, np.linalg.inv(cam2world), (1, 1))
+    pose = torch.from_numpy(np.linalg.inv(world2cam.ref2cam)).float()
+    pose[3] = torch.tensor([0.0, 0, 0, 1])
+    return matrix, pose

@@ -11,6 +11,7 @@ from .formatting import PackSSCInputs
 from .grids import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
 from .load_driving import LoadDrivingDepth, LoadDrivingImages, LoadDrivingLabels, LoadDrivingPoints
 from .load_rgbd import LoadRGBDFrame
+from .reading import ReadingTransform, SampleFile, reading_transforms
 from .rgbd_flips import FlipRGBDVolumes, TransposeRGBDVolumes
 from .rgbd_images import (
     CropRGBDImage,
@@ -45,9 +46,12 @@ __all__ = [
     'PackSSCInputs',
     'PadRGBDImage',
     'PoolVoxelLabels',
+    'ReadingTransform',
     'ResizeRGBDImage',
+    'SampleFile',
     'SetIntrinsics',
     'TransposeRGBDVolumes',
+    'reading_transforms',
 ]
 
 

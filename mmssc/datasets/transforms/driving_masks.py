@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from mmcv.transforms import BaseTransform
-
 from mmssc.datasets.eval_masks import visibility_masks
-from mmssc.errors import DataError
 from mmssc.formats.kitti import read_voxel_bits
 from mmssc.registry import TRANSFORMS
 
-from .frame_errors import naming_frame
+from .frame_errors import unlabelled_error
+from .reading import ReadingTransform, SampleFile
 
 __all__ = ['LoadDrivingMasks']
 
 
 @TRANSFORMS.register_module()
-class LoadDrivingMasks(BaseTransform):
+class LoadDrivingMasks(ReadingTransform):
     """The voxel sets of the protocol ``nyu`` for a drive, from the voxel files of its scan.
 
     What a depth camera tells indoors the lidar scan tells here: ``.bin`` are the voxels that it
@@ -37,8 +37,24 @@ class LoadDrivingMasks(BaseTransform):
         DataError: A file is missing or of another size, or the sample has no labels.
     """
 
+    data_kind = 'driving'
+    inputs = ()
+
     def __init__(self, optional: bool = False) -> None:
         self.optional = optional
+
+    def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
+        """``.bin`` and ``.occluded``. These are raw files: no command makes them."""
+        if 'label_paths' not in results:
+            if self.optional:
+                return []
+            raise unlabelled_error(results, self)
+        shape = results['voxel_grid'].shape
+        return [
+            SampleFile(path, 'bits', partial(read_voxel_bits, path, shape), ('eval_masks',), shape,
+                       prepared=False)
+            for path in (results['voxel_paths'][kind] for kind in ('bin', 'occluded'))
+        ]  # fmt: skip
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the two files."""
@@ -46,15 +62,8 @@ class LoadDrivingMasks(BaseTransform):
         if labels is None:
             if self.optional:
                 return results
-            name = f'{results["sequence"]}/{results["frame_id"]}'
-            raise DataError(name, 'labels', 'a labelled sample', 'an unlabelled one',
-                            'Test splits need LoadDrivingMasks(optional=True)')  # fmt: skip
-        # These are raw files: no command makes them.
-        with naming_frame(results, results['frame_id'], hint=False):
-            hit, occluded = (
-                read_voxel_bits(results['voxel_paths'][kind], results['voxel_grid'].shape)
-                for kind in ('bin', 'occluded')
-            )
+            raise unlabelled_error(results, self)
+        hit, occluded = (bits for _, bits in self.read_files(results))
         occupied = (labels != 0) & (labels != results['ignore_index'])
         results['eval_masks'] = visibility_masks(occupied | occluded, hit)
         return results

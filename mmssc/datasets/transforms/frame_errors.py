@@ -8,7 +8,7 @@ from typing import Any
 
 from mmssc.errors import DataError
 
-__all__ = ['naming_frame']
+__all__ = ['naming_frame', 'unlabelled_error']
 
 
 @contextmanager
@@ -20,3 +20,10 @@ def naming_frame(results: Mapping[str, Any], frame_id: str, hint: bool = True) -
         field = f'frame {results["sequence"]}/{frame_id}, {error.field}'
         command = results.get('prepare_hint') if hint else None
         raise DataError(error.file, field, error.expected, error.found, command) from error
+
+
+def unlabelled_error(results: Mapping[str, Any], transform: object) -> DataError:
+    """The error of a transform that needs labels, for a sample without them."""
+    name = f'{results["sequence"]}/{results["frame_id"]}'
+    hint = f'Test splits need {type(transform).__name__}(optional=True)'
+    return DataError(name, 'labels', 'a labelled sample', 'an unlabelled one', hint)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from os.path import exists
 from typing import Any
 
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform
 
 from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb
@@ -17,7 +17,8 @@ from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
 from mmssc.geometry import depth_to_points, invert_rigid, pool_labels, transform_points
 from mmssc.registry import TRANSFORMS
 
-from .frame_errors import naming_frame
+from .frame_errors import unlabelled_error
+from .reading import ReadingTransform, SampleFile
 
 __all__ = [
     'LoadDrivingDepth',
@@ -25,11 +26,12 @@ __all__ = [
     'LoadDrivingImages',
     'LoadDrivingLabels',
     'lift_depth',
+    'merge_clouds',
 ]
 
 
 @TRANSFORMS.register_module()
-class LoadDrivingImages(BaseTransform):
+class LoadDrivingImages(ReadingTransform):
     """Read the image of every frame.
 
     Required Keys: ``sequence``, ``frames``
@@ -41,19 +43,24 @@ class LoadDrivingImages(BaseTransform):
         DataError: An image is missing or damaged, or the frames differ in size.
     """
 
+    data_kind = 'driving'
+    inputs = ('img',)
+
+    def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
+        """The images. They are the data set's own: no converter makes them."""
+        return _frame_files(results, 'img_path', 'image', read_rgb, self.inputs, prepared=False)
+
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the images; a frame that is repeated is read once."""
-        images: dict[str, np.ndarray] = {}
-        for frame in results['frames']:
-            path = frame['img_path']
-            if path not in images:
-                # Images are the data set's own: no converter makes them.
-                with naming_frame(results, frame['frame_id'], hint=False):
-                    images[path] = read_rgb(path)
-        results['img_paths'] = [frame['img_path'] for frame in results['frames']]
-        results['img'] = [images[path] for path in results['img_paths']]
+        read = self.read_files(results)
+        results['img_paths'] = [file.path for file, _ in read]
+        return self.add_arrays(results, dict(img=[image for _, image in read]))
+
+    def add_arrays(self, results: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """Add the images, which must have one size, and their size."""
+        results['img'] = arrays['img']
         results['ori_shape'] = results['img_shape'] = results['img'][0].shape[:2]
-        for path, image in images.items():
+        for path, image in zip(results['img_paths'], results['img']):
             if image.shape[:2] != results['img_shape']:
                 expected = f'{results["img_shape"]} as the current frame'
                 raise DataError(path, 'image size', expected, image.shape[:2])
@@ -61,7 +68,7 @@ class LoadDrivingImages(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class LoadDrivingDepth(BaseTransform):
+class LoadDrivingDepth(ReadingTransform):
     """Read the depth map of every frame: stereo, LiDAR or monocular, from ``.npy`` or ``.png``.
 
     The folder is the data set's ``data_prefix['depth']`` and the kind of file its
@@ -75,25 +82,47 @@ class LoadDrivingDepth(BaseTransform):
         DataError: A depth map is missing or damaged, or has not the size of the image.
     """
 
+    data_kind = 'driving'
+    inputs = ('depth',)
+
+    def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
+        """The depth maps."""
+        return _depth_files(results, self.inputs)
+
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the maps; a frame that is repeated is read once."""
-        maps: dict[str, np.ndarray] = {}
-        for frame in results['frames']:
-            frame_id = frame['frame_id']
-            if frame_id not in maps:
-                with naming_frame(results, frame_id):
-                    maps[frame_id] = self._load(frame, results)
-        results['depth'] = [maps[frame['frame_id']] for frame in results['frames']]
-        return results
-
-    def _load(self, frame: Mapping[str, str], results: Mapping[str, Any]) -> np.ndarray:
-        return _read_depth_of_image(frame['depth_path'], results)
+        depth = [depth for _, depth in self.read_files(results)]
+        return self.add_arrays(results, dict(depth=depth))
 
 
-def _read_depth_of_image(path: str, results: Mapping[str, Any]) -> np.ndarray:
+def _frame_files(
+    results: Mapping[str, Any],
+    path_key: str,
+    kind: str,
+    read: Callable[[str], np.ndarray],
+    keys: tuple[str, ...],
+    **options: Any,
+) -> list[SampleFile]:
+    """A file of every frame, see :class:`SampleFile`."""
+    return [
+        SampleFile(
+            frame[path_key], kind, partial(read, frame[path_key]), keys,
+            frame_id=frame['frame_id'], **options,
+        )
+        for frame in results['frames']
+    ]  # fmt: skip
+
+
+def _depth_files(results: Mapping[str, Any], keys: tuple[str, ...]) -> list[SampleFile]:
+    read = partial(_read_depth, size=results.get('ori_shape'))
+    return _frame_files(results, 'depth_path', 'depth', read, keys)
+
+
+def _read_depth(path: str, size: tuple[int, int] | None) -> np.ndarray:
+    """A depth map of this size, which is that of the image; None: of any size."""
     depth = read_depth(path)
-    if 'ori_shape' in results and depth.shape != results['ori_shape']:
-        raise DataError(path, 'size', f'{results["ori_shape"]} as the image', depth.shape)
+    if size is not None and depth.shape != size:
+        raise DataError(path, 'size', f'{size} as the image', depth.shape)
     return depth
 
 
@@ -114,8 +143,29 @@ def lift_depth(depth: np.ndarray, projection: np.ndarray, lidar2cam: np.ndarray)
     return points.numpy().astype(np.float32)
 
 
+def merge_clouds(clouds: Sequence[np.ndarray], frame2ref: Sequence[np.ndarray]) -> np.ndarray:
+    """Move the points of every frame to the current frame, in float64, and concatenate them.
+
+    Args:
+        clouds: N arrays (M, 3) float32, metres, each in its own frame.
+        frame2ref: N matrices (4, 4) float64, frame n to the current frame.
+
+    Returns:
+        (M, 3) float32, metres, in the order of the clouds.
+    """
+    merged = []
+    for points, motion in zip(clouds, frame2ref):
+        if not np.array_equal(motion, np.eye(4)):
+            # torch, not NumPy: data loader workers have one thread, NumPy's BLAS all of them.
+            exact = torch.from_numpy(points).to(torch.float64)
+            moved = transform_points(exact, torch.from_numpy(motion))
+            points = moved.to(torch.float32).numpy()
+        merged.append(points)
+    return np.concatenate(merged)
+
+
 @TRANSFORMS.register_module()
-class LoadDrivingPoints(BaseTransform):
+class LoadDrivingPoints(ReadingTransform):
     """Read or compute the points of every frame and move them to the current lidar frame.
 
     Points of frame n are moved by ``frame2ref[n]`` in float64; the clouds are concatenated, current
@@ -136,6 +186,9 @@ class LoadDrivingPoints(BaseTransform):
         DataError: A file is missing or damaged, or a depth map has not the size of the image.
     """
 
+    data_kind = 'driving'
+    inputs = ('points',)
+
     def __init__(self, source: str = 'pseudo_lidar', crop_to_grid: bool = False) -> None:
         if source not in ('pseudo_lidar', 'depth'):
             expected = "'pseudo_lidar' or 'depth'"
@@ -143,54 +196,49 @@ class LoadDrivingPoints(BaseTransform):
         self.source = source
         self.crop_to_grid = crop_to_grid
 
+    def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
+        """The point files, or the depth maps."""
+        if self.source == 'depth':
+            return _depth_files(results, self.inputs)
+        return _frame_files(results, 'pseudo_lidar_path', 'points', read_velodyne, self.inputs)
+
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load, move and merge the clouds."""
+        read = self.read_files(results)
         clouds: dict[str, np.ndarray] = {}
-        merged = []
-        for frame, frame2ref in zip(results['frames'], results['frame2ref']):
-            frame_id = frame['frame_id']
-            if frame_id not in clouds:
-                with naming_frame(results, frame_id):
-                    clouds[frame_id] = self._load(frame, results)
-            points = clouds[frame_id]
-            if not np.array_equal(frame2ref, np.eye(4)):
-                # torch, not NumPy: data loader workers have one thread, NumPy's BLAS all of them.
-                exact = torch.from_numpy(points).to(torch.float64)
-                moved = transform_points(exact, torch.from_numpy(frame2ref))
-                points = moved.to(torch.float32).numpy()
-            merged.append(self._crop(points, results) if self.crop_to_grid else points)
-        results['points'] = np.concatenate(merged)
-        return results
+        for file, content in read:
+            if file.path not in clouds:
+                clouds[file.path] = self._cloud(file.path, content, results)
+        points = merge_clouds([clouds[file.path] for file, _ in read], results['frame2ref'])
+        return self.add_arrays(results, dict(points=points))
 
-    def _load(self, frame: Mapping[str, str], results: Mapping[str, Any]) -> np.ndarray:
+    def _cloud(self, path: str, content: np.ndarray, results: Mapping[str, Any]) -> np.ndarray:
+        """(M, 3) points of one frame from the content of its file."""
         if self.source == 'depth':
-            return self._from_depth(frame['depth_path'], results)
-        points = read_velodyne(frame['pseudo_lidar_path'])
-        if (points[:, 3] != 1).any():
+            return lift_depth(content, results['P2'], results['lidar2cam'][0])
+        if (content[:, 3] != 1).any():
             warnings.warn(
-                f'{frame["pseudo_lidar_path"]}: the fourth column is not 1 (lidar reflectance?); '
-                'it is ignored',
+                f'{path}: the fourth column is not 1 (lidar reflectance?); it is ignored',
                 stacklevel=2,
             )
-        return points[:, :3]
+        return content[:, :3]
 
-    @staticmethod
-    def _from_depth(path: str, results: Mapping[str, Any]) -> np.ndarray:
-        depth = _read_depth_of_image(path, results)
-        return lift_depth(depth, results['P2'], results['lidar2cam'][0])
-
-    @staticmethod
-    def _crop(points: np.ndarray, results: Mapping[str, Any]) -> np.ndarray:
-        grid = results['voxel_grid']
-        inside = np.ones(len(points), bool)
-        for axis, low, high in zip(grid.axes, grid.origin, grid.upper):
-            column = points[:, 'xyz'.index(axis)]
-            inside &= (column > np.float32(low)) & (column < np.float32(high))
-        return points[inside]
+    def add_arrays(self, results: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """Add the points, cropped to the grid if that is wanted."""
+        points = arrays['points']
+        if self.crop_to_grid:
+            grid = results['voxel_grid']
+            inside = np.ones(len(points), bool)
+            for axis, low, high in zip(grid.axes, grid.origin, grid.upper):
+                column = points[:, 'xyz'.index(axis)]
+                inside &= (column > np.float32(low)) & (column < np.float32(high))
+            points = points[inside]
+        results['points'] = points
+        return results
 
 
 @TRANSFORMS.register_module()
-class LoadDrivingLabels(BaseTransform):
+class LoadDrivingLabels(ReadingTransform):
     """Read the label volumes of a sample.
 
     Required Keys: ``sequence``, ``frame_id``, ``voxel_grid``, ``num_classes``, ``ignore_index``;
@@ -209,6 +257,9 @@ class LoadDrivingLabels(BaseTransform):
         DataError: A file is missing or damaged, an id is no class, or the sample has no labels.
     """
 
+    data_kind = 'driving'
+    inputs = ()
+
     def __init__(
         self,
         scales: Sequence[str] = ('1_1', '1_2'),
@@ -223,30 +274,54 @@ class LoadDrivingLabels(BaseTransform):
         self.optional = optional
         self.pool_missing = pool_missing
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Read the volumes; leave an unlabelled sample as it is if that is allowed."""
+    def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
+        """The volumes; the full one in place of one that has to be pooled."""
         if 'label_paths' not in results:
             if self.optional:
-                return results
-            name = f'{results["sequence"]}/{results["frame_id"]}'
-            raise DataError(name, 'labels', 'a labelled sample', 'an unlabelled one',
-                            'Test splits need LoadDrivingLabels(optional=True)')  # fmt: skip
+                return []
+            raise unlabelled_error(results, self)
+        stored = dict.fromkeys(
+            scale if self._is_stored(scale, results) else '1_1' for scale in self.scales
+        )
+        return [_label_file(scale, results) for scale in stored]
+
+    def _is_stored(self, scale: str, results: Mapping[str, Any]) -> bool:
+        return scale == '1_1' or not self.pool_missing or exists(results['label_paths'][scale])
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Read the volumes; leave an unlabelled sample as it is if that is allowed."""
+        volumes = {file.keys[0]: labels for file, labels in self.read_files(results)}
+        if not volumes:
+            return results
         for scale in self.scales:
-            key = 'gt_voxels' if scale == '1_1' else f'gt_voxels_{scale}'
-            with naming_frame(results, results['frame_id']):
-                results[key] = self._load(scale, results)
+            key = _label_key(scale)
+            if key in volumes:
+                results[key] = volumes[key]
+                continue
+            full = results.get('gt_voxels', volumes['gt_voxels'])
+            results[key] = pool_labels(
+                torch.from_numpy(full), int(scale[2:]), results['num_classes'],
+                results['ignore_index'],
+            ).numpy()  # fmt: skip
         return results
 
-    def _load(self, scale: str, results: Mapping[str, Any]) -> np.ndarray:
-        path, factor = results['label_paths'][scale], int(scale[2:])
-        classes, ignore = results['num_classes'], results['ignore_index']
-        if factor > 1 and self.pool_missing and not exists(path):
-            full = results.get('gt_voxels')
-            full = self._load('1_1', results) if full is None else full
-            return pool_labels(torch.from_numpy(full), factor, classes, ignore).numpy()
-        labels = read_voxel_labels(path, results['voxel_grid'].coarsen(factor).shape)
-        unknown = (labels >= classes) & (labels != ignore)
-        if unknown.any():
-            found = np.unique(labels[unknown]).tolist()
-            raise DataError(path, 'train ids', f'0..{classes - 1} or {ignore}', found)
-        return labels
+
+def _label_key(scale: str) -> str:
+    return 'gt_voxels' if scale == '1_1' else f'gt_voxels_{scale}'
+
+
+def _label_file(scale: str, results: Mapping[str, Any]) -> SampleFile:
+    path = results['label_paths'][scale]
+    shape = results['voxel_grid'].coarsen(int(scale[2:])).shape
+    read = partial(_read_labels, path, shape, results['num_classes'], results['ignore_index'])
+    return SampleFile(path, 'labels', read, (_label_key(scale),), shape)
+
+
+def _read_labels(path: str, shape: tuple[int, ...], classes: int, ignore: int) -> np.ndarray:
+    """A volume of class ids."""
+    labels = read_voxel_labels(path, shape)
+    unknown = (labels >= classes) & (labels != ignore)
+    if unknown.any():
+        found = np.unique(labels[unknown]).tolist()
+        raise DataError(path, 'train ids', f'0..{classes - 1} or {ignore}', found)
+    return labels

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform
 
 from mmssc.datasets.eval_masks import nyu_masks
 from mmssc.errors import DataError
@@ -15,8 +15,9 @@ from mmssc.formats.rgbd_format import FINE_FACTOR, FrameSpec
 from mmssc.formats.rgbd_frame import frame_keys, read_frame_file
 from mmssc.geometry import invert_mapping
 from mmssc.registry import TRANSFORMS
+from mmssc.structures.sample_keys import keys_of_role
 
-from .frame_errors import naming_frame
+from .reading import ReadingTransform, SampleFile
 
 __all__ = ['LoadRGBDFrame', 'frame_spec_of', 'known_keys']
 
@@ -41,7 +42,7 @@ def frame_spec_of(item: Mapping[str, Any]) -> FrameSpec:
 
 
 @TRANSFORMS.register_module()
-class LoadRGBDFrame(BaseTransform):
+class LoadRGBDFrame(ReadingTransform):
     """Read what a method needs of a frame, from whatever files the data set's info list names.
 
     Required Keys: ``sequence``, ``frame_id``, ``files``, ``voxel_grid``, ``image_size``,
@@ -72,15 +73,24 @@ class LoadRGBDFrame(BaseTransform):
             damaged or of another shape, type or range.
     """
 
+    data_kind = 'rgbd'
+
     def __init__(self, keys: Sequence[str], optional: Sequence[str] = ()) -> None:
         unknown = sorted({*keys, *optional} - set(known_keys()))
         if unknown:
             raise DataError('config', 'LoadRGBDFrame.keys', ', '.join(known_keys()), unknown)
         self.keys, self.optional = tuple(keys), tuple(optional)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Those of ``keys`` that are neither targets nor masks."""
+        return tuple(name for name, _ in keys_of_role(self.keys, 'input'))
+
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read every file once."""
-        arrays = self._read(results, sorted(self.needed(results)))
+        arrays: dict[str, np.ndarray] = {}
+        for _, content in self.read_files(results):
+            arrays.update(content)
         results['ori_shape'] = results['img_shape'] = tuple(results['image_size'])
         for key in self._wanted(results):
             results[key] = self._value(key, arrays, results)
@@ -95,9 +105,10 @@ class LoadRGBDFrame(BaseTransform):
         """Keys of the files that are read for a frame of the data set."""
         return {part for key in self._wanted(results) for part in _DERIVED.get(key, (key,))}
 
-    def _read(self, results: Mapping[str, Any], keys: Sequence[str]) -> dict[str, np.ndarray]:
+    def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
+        """The files of the frame, each with the keys that it holds."""
         groups: dict[tuple[str, str], list[str]] = {}
-        for key in keys:
+        for key in sorted(self.needed(results)):
             if key not in results['files']:
                 name = f'{results["sequence"]}/{results["frame_id"]}'
                 hint = (
@@ -108,13 +119,10 @@ class LoadRGBDFrame(BaseTransform):
                 raise DataError(name, key, 'a file in the info list', 'none', hint)
             groups.setdefault(results['files'][key], []).append(key)
         spec = frame_spec_of(results)
-        arrays: dict[str, np.ndarray] = {}
-        for (path, format_name), members in groups.items():
-            stored = ['tsdf' if key == 'tsdf_clean' else key for key in members]
-            with naming_frame(results, results['frame_id']):
-                read = read_frame_file(path, format_name, stored, spec)
-            arrays.update(zip(members, (read[key] for key in stored)))
-        return arrays
+        return [
+            SampleFile(path, name, partial(_read, path, name, keys, spec), tuple(keys))
+            for (path, name), keys in groups.items()
+        ]
 
     @staticmethod
     def _value(key: str, arrays: Mapping[str, np.ndarray], results: dict[str, Any]) -> Any:
@@ -131,3 +139,10 @@ class LoadRGBDFrame(BaseTransform):
         if key == 'depth':
             return [arrays['depth']]
         return arrays[key]
+
+
+def _read(path: str, format_name: str, keys: Sequence[str], spec: FrameSpec) -> dict[str, Any]:
+    """The arrays of one file; ``tsdf_clean`` is the ``tsdf`` of its file."""
+    stored = ['tsdf' if key == 'tsdf_clean' else key for key in keys]
+    arrays = read_frame_file(path, format_name, stored, spec)
+    return {key: arrays[name] for key, name in zip(keys, stored)}

@@ -1,0 +1,144 @@
+"""What the inferencers share: a test pipeline that reads no file, in front of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import torch
+from mmcv.transforms import BaseTransform, Compose
+from mmengine.config import Config
+
+from mmssc.datasets.transforms import ReadingTransform, reading_transforms
+from mmssc.errors import DataError
+from mmssc.registry import TRANSFORMS
+from mmssc.structures import VoxelGrid
+
+from .model_loading import dataset_config_of, init_model, read_config
+
+__all__ = ['BaseInferencer', 'build_test_transforms']
+
+
+def build_test_transforms(cfg: Config) -> list[Any]:
+    """The transforms of the pipeline that a config tests with.
+
+    Raises:
+        DataError: The config has no data set, or a transform refuses its options.
+    """
+    return [TRANSFORMS.build(step) for step in dataset_config_of(cfg).get('pipeline') or []]
+
+
+class _FromMemory(BaseTransform):
+    """Takes the place of a transform that reads files: its arrays are in ``results['given']``."""
+
+    def __init__(self, reading: ReadingTransform) -> None:
+        self.reading = reading
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add the arrays."""
+        arrays = {key: results['given'][key] for key in self.reading.inputs}
+        return self.reading.add_arrays(results, arrays)
+
+
+def _without_files(transforms: Iterable[Any], left_out: tuple[type, ...]) -> list[Any]:
+    """Transforms that take inputs from memory and leave targets and masks out.
+
+    Args:
+        transforms: The test pipeline; wrappers in it are changed.
+        left_out: Classes of further transforms to leave out.
+    """
+    kept = []
+    for transform in transforms:
+        if isinstance(transform, ReadingTransform):
+            if transform.inputs:
+                kept.append(_FromMemory(transform))
+            continue
+        if isinstance(transform, left_out):
+            continue
+        inner = getattr(transform, 'transforms', None)
+        if isinstance(inner, list):
+            inner[:] = _without_files(inner, left_out)
+        elif inner is not None:
+            _without_files([inner], left_out)
+        kept.append(transform)
+    return kept
+
+
+class BaseInferencer:
+    """A model and its test pipeline, with the arrays that a caller gives in place of files.
+
+    ``pipeline`` expects an item of the data set with ``given``: key -> array for each of
+    ``inputs``.
+
+    Args:
+        config: File or loaded config.
+        checkpoint: File with weights; None keeps random weights.
+        device: Default: the GPU where there is one.
+        voxel_grid: Predict this box instead of the config's, see :func:`init_model`.
+        cfg_options: Overrides of the config.
+        left_out: Classes of transforms that the pipeline does without.
+
+    Raises:
+        DataError: The pipeline reads inputs that cannot be given, or see :func:`init_model`.
+    """
+
+    #: Data sets whose samples the inferencer makes, see :class:`ReadingTransform`.
+    data_kind: str
+    #: Inputs that it can make.
+    provided: tuple[str, ...]
+
+    def __init__(
+        self,
+        config: str | PathLike[str] | Config,
+        checkpoint: str | PathLike[str] | None,
+        device: str | torch.device | None,
+        voxel_grid: VoxelGrid | Mapping[str, Any] | None,
+        cfg_options: Mapping[str, Any] | None,
+        left_out: tuple[type, ...] = (),
+    ) -> None:
+        cfg = read_config(config, cfg_options)
+        transforms = build_test_transforms(cfg)
+        readings = [one for step in transforms for one in reading_transforms(step)]
+        self._check(readings, str(cfg.filename or 'config'))
+        self.inputs = frozenset(key for reading in readings for key in reading.inputs)
+        self.pipeline = Compose(_without_files(transforms, left_out))
+        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        self.model = init_model(cfg, checkpoint, device, voxel_grid)
+
+    def _check(self, readings: Sequence[ReadingTransform], config: str) -> None:
+        """Refuse a pipeline whose inputs this class cannot give."""
+        readings = [reading for reading in readings if reading.inputs]
+        if not readings:
+            expected = 'a transform that says which inputs it reads (ReadingTransform)'
+            raise DataError(config, 'pipeline', expected, 'none')
+        for reading in readings:
+            field = f'pipeline, {type(reading).__name__}'
+            if reading.data_kind not in ('', self.data_kind):
+                raise DataError(
+                    config, field, f'a transform for {self.data_kind} data',
+                    f'one for {reading.data_kind} data',
+                    'mmssc.apis.build_inferencer picks the inferencer of a config: '
+                    'DrivingInferencer or RGBDInferencer',
+                )  # fmt: skip
+            missing = [key for key in reading.inputs if key not in self.provided]
+            if missing:
+                expected = f'inputs that {type(self).__name__} can give'
+                raise DataError(
+                    config, field, f'{expected} ({", ".join(self.provided)})', ', '.join(missing)
+                )
+
+    @property
+    def dataset_meta(self) -> dict[str, Any]:
+        """Classes, palette and ids of the data set that the model was made for."""
+        return self.model.dataset_meta
+
+    def _item(self, number: int) -> dict[str, Any]:
+        """What an item of any data set holds."""
+        return dict(
+            sequence='',
+            frame_id=f'{number:06d}',
+            sample_idx=number,
+            num_classes=len(self.dataset_meta['classes']),
+            ignore_index=self.dataset_meta.get('ignore_index', 255),
+        )
