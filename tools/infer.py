@@ -26,19 +26,18 @@ import numpy as np
 from mmssc.apis import (
     DEPTH_KINDS,
     PREDICTION_FORMATS,
-    DrivingInferencer,
-    RGBDInferencer,
+    build_inferencer,
     is_rgbd_config,
+    read_config,
+    read_depth_image,
     save_prediction,
 )
-from mmssc.apis.model_loading import read_config
-from mmssc.apis.rgbd_inferencer import read_depth_image
 from mmssc.engine.launch import add_cfg_options
 from mmssc.errors import DataError, MMSSCError
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import check_rigid, read_matrix, to_homogeneous
-from mmssc.visualization.panel import draw_depth
+from mmssc.visualization import draw_depth
 
 # Options of the other kind of model, which would be ignored.
 CAMERA_OPTIONS = ('points', 'calib', 'lidar2cam', 'earlier_image', 'earlier_depth',
@@ -118,7 +117,7 @@ def read_camera(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
 
 
 def earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dict[str, Any]]:
-    """What :class:`DrivingInferencer` takes, from camera poses."""
+    """What :class:`~mmssc.apis.DrivingInferencer` takes, from camera poses."""
     if not args.earlier_image:
         return []
     count = len(args.earlier_image)
@@ -137,15 +136,13 @@ def earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dict
     ]
 
 
-def build_inferencer(
-    args: argparse.Namespace, kind: type[DrivingInferencer] | type[RGBDInferencer], **options: Any
-) -> Any:
+def inferencer_of(args: argparse.Namespace, **options: Any) -> Any:
     """The model, for the box that the command line asks for."""
-    cfg = read_config(args.config, dict(args.cfg_options or {}))
+    cfg = read_config(args.config, args.cfg_options)
     changes = dict(shape=args.grid_shape, origin=args.grid_origin, voxel_size=args.voxel_size)
     changes = {name: value for name, value in changes.items() if value is not None}
     grid = {**cfg.model.voxel_grid.to_dict(), **changes} if changes else None
-    return kind(cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options)
+    return build_inferencer(cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options)
 
 
 def infer_depth(args: argparse.Namespace) -> None:
@@ -168,7 +165,7 @@ def infer_depth(args: argparse.Namespace) -> None:
         if len(files) != count:
             raise DataError(f'--{name}', None, f'{count} files, one per depth image', len(files))
         columns.append(files)
-    inferencer = build_inferencer(args, RGBDInferencer)
+    inferencer = inferencer_of(args)
     stems = unique_stems(args.depth)
     for depth, stem, image, segmentation in zip(args.depth, stems, *columns):
         sample = inferencer(
@@ -206,7 +203,7 @@ def infer(args: argparse.Namespace) -> None:
     """
     cam2img, lidar2cam = read_camera(args)
     earlier = earlier_frames(args, lidar2cam)
-    inferencer = build_inferencer(args, DrivingInferencer, crop=args.crop)
+    inferencer = inferencer_of(args, crop=args.crop)
     stems = unique_stems(args.image)
     results = inferencer(
         args.image, cam2img, lidar2cam, depth=args.depth, points=args.points,

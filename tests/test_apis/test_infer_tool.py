@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 
 import numpy as np
@@ -107,3 +109,13 @@ def test_prediction_files_refuse_what_they_cannot_write(tmp_path):
     sample.pred_voxels = torch.zeros(2, 2, 2, dtype=torch.uint8)
     with pytest.raises(DataError, match='inverse_learning_map'):
         save_prediction(sample, dict(classes=('a',)), tmp_path / 'a', ['label'])
+
+
+def test_the_tool_uses_public_names_only():
+    tree = ast.parse((ROOT / 'tools/infer.py').read_text())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in imports if node.module.startswith('mmssc')]
+    names = {(node.module, alias.name) for node in ours for alias in node.names}
+    assert ('mmssc.apis', 'build_inferencer') in names
+    assert not {(m, name) for m, name in names if name not in import_module(m).__all__}
+    assert {module for module, _ in names if module.startswith('mmssc.apis')} == {'mmssc.apis'}

@@ -1,0 +1,38 @@
+"""The inferencer of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+from mmengine.config import Config
+
+from .driving_inferencer import DrivingInferencer
+from .model_loading import read_config
+from .rgbd_inferencer import RGBDInferencer, is_rgbd_config
+
+__all__ = ['build_inferencer']
+
+
+def build_inferencer(
+    config: str | PathLike[str] | Config,
+    checkpoint: str | PathLike[str] | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> DrivingInferencer | RGBDInferencer:
+    """Build the inferencer for what the transforms of a config's test pipeline read.
+
+    Args:
+        config: File or loaded config.
+        checkpoint: File with weights; None keeps random weights.
+        cfg_options: Overrides of the config.
+        options: Further arguments of the class: ``device`` and ``voxel_grid``; ``crop`` of
+            :class:`DrivingInferencer`.
+
+    Raises:
+        DataError: The pipeline reads inputs that cannot be given, or see :func:`init_model`.
+    """
+    cfg = read_config(config, cfg_options)
+    kind = RGBDInferencer if is_rgbd_config(cfg) else DrivingInferencer
+    return kind(cfg, checkpoint, **options)
