@@ -2,91 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmssc.datasets.driving_dataset import DrivingDataset
-from mmssc.datasets.nyu import NYUDataset
+from mmengine.registry import DefaultScope
+
+from mmssc.datasets.transforms import ReadingTransform, reading_transforms
 from mmssc.errors import DataError
 from mmssc.registry import DATASETS
 
 from .report import TreeReport
-from .rgbd_checks import check_frames
 
 __all__ = ['check_config']
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-_Needed = tuple[str, str, tuple[int, ...]]
 
 
 def check_config(cfg: Mapping[str, Any], thorough: bool = False) -> TreeReport:
     """Check every file that training, validation and testing with a config would read.
 
+    The reading transforms of the pipelines say which files these are, see
+    :class:`~mmssc.datasets.transforms.ReadingTransform`.
+
     Args:
-        cfg: A config with dataloaders of :class:`DrivingDataset` or :class:`NYUDataset`.
+        cfg: A config with dataloaders.
         thorough: Read and decode every file instead of sizes, headers and ends.
     """
-    report = TreeReport()
-    seen: set[str] = set()
-    seen_arrays: set[tuple[str, str]] = set()
-    counted: set[tuple[str, str]] = set()
-    for loader in _LOADERS:
-        if not cfg.get(loader):
-            continue
-        settings = dict(cfg[loader]['dataset'])
-        pipeline = settings.pop('pipeline', [])
-        try:
-            dataset = DATASETS.build({**settings, 'pipeline': []})
-            if isinstance(dataset, NYUDataset):
-                count = check_frames(report, dataset, pipeline, seen_arrays, thorough)
-                report.notes.append(f'{loader}: {count} frames')
+    check = _ConfigCheck(thorough)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
+        for loader in _LOADERS:
+            if not cfg.get(loader):
                 continue
-            if not isinstance(dataset, DrivingDataset):
-                report.notes.append(f'{loader}: not checked, {type(dataset).__name__}')
+            try:
+                for dataset in _without_wrappers(DATASETS.build(cfg[loader]['dataset'])):
+                    check.add_dataset(loader, dataset)
+            except DataError as error:
+                check.report.add_error(error)
+    check.report.problems = sorted(set(check.report.problems))
+    return check.report
+
+
+def _without_wrappers(dataset: Any) -> Iterator[Any]:
+    """The data sets inside wrappers such as ``RepeatDataset`` and ``ConcatDataset``."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    for one in inner:
+        if one is None:
+            yield dataset
+        else:
+            yield from _without_wrappers(one)
+
+
+class _ConfigCheck:
+    """The files of several data sets, each looked at once."""
+
+    def __init__(self, thorough: bool) -> None:
+        self.thorough = thorough
+        self.report = TreeReport()
+        self.samples: set[tuple[str, str]] = set()
+        self.files: set[tuple[str, str]] = set()
+
+    def add_dataset(self, loader: str, dataset: Any) -> None:
+        """Check what the pipeline of a data set reads."""
+        name = type(dataset).__name__
+        readings = list(reading_transforms(getattr(dataset, 'pipeline', None)))
+        if not readings or not hasattr(dataset, 'get_data_info'):
+            text = f'{loader}: not checked, no transform of {name} says what it reads'
+            self.report.notes.append(text)
+            return
+        for index in range(len(dataset)):
+            item = dataset.get_data_info(index)
+            sample = str(item.get('sequence', name)), str(item.get('frame_id', index))
+            self._add_item(item, sample, readings)
+        self.report.notes.append(f'{loader}: {len(dataset)} samples')
+
+    def _add_item(
+        self, item: Mapping[str, Any], sample: tuple[str, str], readings: list[ReadingTransform]
+    ) -> None:
+        counts = self.report.counts.setdefault(sample[0], {'samples': 0})
+        counts['samples'] += sample not in self.samples
+        self.samples.add(sample)
+        for reading in readings:
+            try:
+                files = reading.files(item)
+            except DataError as error:
+                self.report.add_error(error)
                 continue
-            items = [dataset.get_data_info(index) for index in range(len(dataset))]
-        except DataError as error:
-            report.add_error(error)
-            continue
-        report.notes.append(f'{loader}: {len(items)} samples')
-        for item in items:
-            sample = item['sequence'], item['frame_id']
-            counts = report.counts.setdefault(item['sequence'], {'samples': 0, 'labelled': 0})
-            if sample not in counted:
-                counts['samples'] += 1
-                counts['labelled'] += 'label_paths' in item
-                counted.add(sample)
-            for kind, path, shape in _needed_files(item, pipeline):
-                if path not in seen:
-                    seen.add(path)
-                    name = {'image': 'images', 'points': 'pseudo_lidar'}.get(kind, kind)
-                    counts[name] = counts.get(name, 0) + 1
-                    report.check(kind, path, shape, thorough)
-    report.problems = sorted(set(report.problems))
-    return report
-
-
-def _needed_files(
-    item: Mapping[str, Any], pipeline: Sequence[Mapping[str, Any]]
-) -> Iterator[_Needed]:
-    """Kind, path and shape of every file that a pipeline reads of a sample."""
-    for transform in pipeline:
-        name = transform['type'].rsplit('.', 1)[-1]
-        if name == 'LoadDrivingImages':
-            yield from (('image', frame['img_path'], ()) for frame in item['frames'])
-        elif name == 'LoadDrivingPoints':
-            source = transform.get('source', 'pseudo_lidar')
-            kind = 'depth' if source == 'depth' else 'points'
-            yield from ((kind, frame[f'{source}_path'], ()) for frame in item['frames'])
-        elif name == 'LoadDrivingDepth':
-            yield from (('depth', frame['depth_path'], ()) for frame in item['frames'])
-        elif name == 'LoadDrivingLabels' and 'label_paths' in item:
-            for scale in _required_scales(transform):
-                shape = item['voxel_grid'].coarsen(int(scale[2:])).shape
-                yield 'labels', item['label_paths'][scale], shape
-
-
-def _required_scales(transform: Mapping[str, Any]) -> set[str]:
-    scales = set(transform.get('scales', ('1_1', '1_2')))
-    # What can be pooled need not exist, as long as 1_1 does.
-    return {'1_1'} if transform.get('pool_missing') else scales
+            for file in files:
+                new = {(file.path, key) for key in file.keys} - self.files
+                self.files |= new
+                for _, key in sorted(new):
+                    counts[key] = counts.get(key, 0) + 1
+                if new:
+                    self.report.check(file.kind, file.path, file.shape, self.thorough, file.read)

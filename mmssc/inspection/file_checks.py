@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb
@@ -13,10 +15,12 @@ from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
 from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.formats.regular_files import read_ends
 
-__all__ = ['Problem', 'check_file']
+__all__ = ['Problem', 'check_file', 'without_file']
 
 _PNG_START = b'\x89PNG\r\n\x1a\n'
 _PNG_END = b'IEND\xaeB`\x82'
+# Every kind of number and text; objects need pickle.
+_ARRAY_KINDS = 'biufcmMSUV'
 
 
 @dataclass(frozen=True, order=True)
@@ -37,79 +41,93 @@ class Problem:
         return f'{self.kind:8s} {self.path}' + (f'  ({self.detail})' if self.detail else '')
 
 
+def without_file(error: DataError) -> str:
+    """The message of an error without the file that it begins with."""
+    return str(error).removeprefix(f'{error.file}: ')
+
+
 def _expect_size(path: Path, size: int) -> None:
     found = read_ends(path, 1)[2]
     if found != size:
         raise DataError(path, 'size', f'{size} bytes', f'{found} bytes')
 
 
-def _check_image(path: Path, thorough: bool) -> None:
-    if thorough:
-        read_rgb(path)
-        return
+def _check_ending(path: Path, shape: tuple[int, ...]) -> None:
+    """What the ending of any file tells."""
     head, tail, size = read_ends(path, 12)
-    if not head.startswith(_PNG_START) or not tail.endswith(_PNG_END):
-        raise DataError(path, 'image', 'a complete PNG', f'{size} bytes that are none')
+    if path.suffix == '.png':
+        if not head.startswith(_PNG_START) or not tail.endswith(_PNG_END):
+            raise DataError(path, 'image', 'a complete PNG', f'{size} bytes that are none')
+    elif path.suffix == '.npz':
+        # The directory is at the end: a file that was cut has none.
+        if not zipfile.is_zipfile(path):
+            raise DataError(path, 'archive', 'a complete .npz file', f'{size} bytes that are none')
+    elif path.suffix == '.npy':
+        found = read_npy_shape(path, _ARRAY_KINDS)
+        if shape and found != shape:
+            raise DataError(path, 'shape', shape, found)
 
 
-def _check_points(path: Path, thorough: bool) -> None:
-    if thorough:
-        read_velodyne(path)
-        return
+def _check_points(path: Path, shape: tuple[int, ...]) -> None:
     size = read_ends(path, 1)[2]
     if size % 16:
         raise DataError(path, 'size', 'a multiple of 16 bytes', f'{size} bytes')
 
 
-def _check_labels(path: Path, shape: tuple[int, ...], thorough: bool) -> None:
-    if thorough:
-        read_voxel_labels(path, shape)
-    elif read_npy_shape(path) != shape:
-        raise DataError(path, 'shape', shape, read_npy_shape(path))
-
-
-def _check_depth(path: Path, thorough: bool) -> None:
-    if thorough:
-        read_depth(path)
-    elif path.suffix == '.png':
-        _check_image(path, False)
-    elif len(read_npy_shape(path, 'f')) != 2:
+def _check_depth(path: Path, shape: tuple[int, ...]) -> None:
+    _check_ending(path, shape)
+    if path.suffix == '.npy' and len(read_npy_shape(path, 'f')) != 2:
         raise DataError(path, 'shape', '(H, W)', read_npy_shape(path, 'f'))
 
 
+#: Kind of file -> quick check of a file and its shape; for all others the ending counts.
+_QUICK_CHECKS: dict[str, Callable[[Path, tuple[int, ...]], None]] = dict(
+    bits=lambda path, shape: _expect_size(path, (prod(shape) + 7) // 8),
+    raw_labels=lambda path, shape: _expect_size(path, 2 * prod(shape)),
+    points=_check_points,
+    depth=_check_depth,
+)
+#: Kind of file -> its reader; of other kinds the quick check sees all there is to see.
+_READERS: dict[str, Callable[[Path, tuple[int, ...]], Any]] = dict(
+    image=lambda path, shape: read_rgb(path),
+    labels=read_voxel_labels,
+    points=lambda path, shape: read_velodyne(path),
+    depth=lambda path, shape: read_depth(path),
+)
+
+
 def check_file(
-    kind: str, path: str | Path, shape: Sequence[int] = (), thorough: bool = False
+    kind: str,
+    path: str | Path,
+    shape: Sequence[int] = (),
+    thorough: bool = False,
+    read: Callable[[], Any] | None = None,
 ) -> Problem | None:
     """Check one file that has to be there.
 
     Args:
-        kind: ``'image'``, ``'bits'``, ``'raw_labels'``, ``'labels'``, ``'points'`` or ``'depth'``.
-        path: The file.
-        shape: (X, Y, Z) of a volume.
+        kind: ``'image'``, ``'bits'``, ``'raw_labels'``, ``'labels'``, ``'points'``, ``'depth'``, or
+            another one, whose quick check looks at the ending: ``.png``, ``.npy``, ``.npz``.
+        path: The file; ``ARCHIVE.npz/MEMBER`` for a part of an archive.
+        shape: Shape of the array; empty: any.
         thorough: Read and decode the whole file; otherwise its size, header and end are checked.
+        read: Reads the whole file, in place of the reader of its kind.
 
     Returns:
         What is wrong, or None.
     """
     path, shape = Path(path), tuple(shape)
+    if path.parent.suffix == '.npz':
+        path = path.parent
     if not path.is_file():
         return Problem('missing', str(path))
     try:
-        if kind == 'image':
-            _check_image(path, thorough)
-        elif kind == 'bits':
-            _expect_size(path, (prod(shape) + 7) // 8)
-        elif kind == 'raw_labels':
-            _expect_size(path, 2 * prod(shape))
-        elif kind == 'labels':
-            _check_labels(path, shape, thorough)
-        elif kind == 'points':
-            _check_points(path, thorough)
-        elif kind == 'depth':
-            _check_depth(path, thorough)
+        if thorough and read is not None:
+            read()
+        elif thorough and kind in _READERS:
+            _READERS[kind](path, shape)
         else:
-            raise ValueError(f'unknown kind of file: {kind!r}')
+            _QUICK_CHECKS.get(kind, _check_ending)(path, shape)
     except DataError as error:
-        return Problem('damaged', str(path), f'{error.field}: expected {error.expected}, '
-                       f'found {error.found}')  # fmt: skip
+        return Problem('damaged', str(path), without_file(error))
     return None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mmssc.errors import DataError
 
-from .file_checks import Problem, check_file
+from .file_checks import Problem, check_file, without_file
 
 __all__ = ['TreeReport', 'describe_frames', 'summarise_problems']
 
@@ -24,31 +25,38 @@ class TreeReport:
     """What a check found.
 
     Args:
-        counts: Per sequence the number of files by kind.
+        counts: Per sequence the number of files by kind; of a config by key of the sample.
         problems: Everything that is wrong.
         notes: What could not be checked, and what is worth knowing.
-        checked: Number of files looked at by folder and ending, see :func:`split_name`.
+        checked: Files looked at by folder and ending, see :func:`split_name`.
     """
 
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    checked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    checked: defaultdict[tuple[str, str], set[str]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
 
     def check(
-        self, kind: str, path: str | Path, shape: Sequence[int] = (), thorough: bool = False
+        self,
+        kind: str,
+        path: str | Path,
+        shape: Sequence[int] = (),
+        thorough: bool = False,
+        read: Callable[[], Any] | None = None,
     ) -> None:
         """Check a file that has to be there, see :func:`check_file`."""
         folder, _, ending = split_name(path)
-        self.checked[folder, ending] += 1
-        problem = check_file(kind, path, shape, thorough)
+        self.checked[folder, ending].add(str(path))
+        problem = check_file(kind, path, shape, thorough, read)
         if problem is not None:
             self.problems.append(problem)
 
     def add_error(self, error: DataError) -> None:
         """Keep what a strict reader refused."""
         missing = error.found == 'none' and error.field == 'file'
-        detail = '' if missing else str(error).replace(f'{error.file}: ', '', 1)
+        detail = '' if missing else without_file(error)
         self.problems.append(Problem('missing' if missing else 'damaged', error.file, detail))
 
 
@@ -96,7 +104,7 @@ def summarise_problems(report: TreeReport) -> list[str]:
         if len(problems) == 1 or not ending:
             lines += map(str, problems)
             continue
-        checked = report.checked[folder, ending]
+        checked = len(report.checked[folder, ending])
         share = f'{len(problems)} of {checked}' if kind != 'extra' and checked else len(problems)
         frames = describe_frames(split_name(problem.path)[1] for problem in problems)
         details = dict.fromkeys(problem.detail for problem in problems)

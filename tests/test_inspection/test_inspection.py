@@ -255,7 +255,7 @@ def test_a_config_needs_its_own_files_only(tree):
     depth_maps['val_dataloader']['dataset']['pipeline'][1] = dict(type='LoadDrivingDepth')
     assert check_config(depth_maps).problems == found
     counts = check_config(config(tree, (-2,))).counts['08']
-    assert counts == {'samples': 3, 'labelled': 2, 'images': 4, 'pseudo_lidar': 4, 'labels': 4}
+    assert counts == dict(samples=3, img=4, points=4, gt_voxels=2, gt_voxels_1_2=2)
 
 
 def test_a_config_without_info_file(tmp_path):

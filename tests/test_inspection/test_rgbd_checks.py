@@ -33,9 +33,9 @@ def check(root: Path, thorough: bool = False, keys=KEYS, **options):
 @pytest.mark.parametrize('thorough', [False, True])
 def test_a_whole_tree(root, thorough):
     report = check(root, thorough)
-    assert not report.problems and report.notes == ['train_dataloader: 2 frames']
+    assert not report.problems and report.notes == ['train_dataloader: 2 samples']
     assert report.counts == dict(
-        train=dict(img=2, tsdf=2, voxel_to_pixel=2, gt_voxels=2, label_weight=2)
+        train=dict(samples=2, img=2, tsdf=2, voxel_to_pixel=2, gt_voxels=2, label_weight=2)
     )
 
 
@@ -70,4 +70,4 @@ def test_frames_of_one_folder_are_one_line(root):
         (root / f'RGB/{frame_id}.png').rename(root / f'RGB/NYU{frame_id}_x.png')
     files = dict(img=dict(path='RGB/NYU{frame_id}_rgb.png', format='rgb'))
     (line,) = summarise_problems(check(root, files=files))
-    assert line.endswith('RGB/*_rgb.png: 2: 0003, 0004')
+    assert line.endswith('RGB/*_rgb.png: 2 of 2: 0003, 0004')
