@@ -74,7 +74,8 @@ class BaseCompletor(BaseModel):
             inputs: What the data preprocessor returns.
             data_samples: One per sample; ``'loss'`` needs their targets.
             mode: ``'loss'`` returns a dict of losses, ``'predict'`` a list of data samples with
-                ``pred_voxels``, ``'tensor'`` a dict of named tensors, logits first.
+                ``pred_voxels``, ``'tensor'`` a dict of named tensors, of which ``logits``
+                (B, K, X, Y, Z) is the first.
 
         Raises:
             ValueError: Unknown mode.
@@ -105,7 +106,7 @@ class BaseCompletor(BaseModel):
 
     @abstractmethod
     def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
-        """Named tensors of a batch, logits first."""
+        """Named tensors of a batch, ``logits`` (B, K, X, Y, Z) first."""
 
     def predict(
         self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample] | None = None

@@ -145,10 +145,10 @@ class Symphonies(BaseCompletor):
         return self._decode(inputs, all_outputs=False)[-1]
 
     def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
-        """``ssc_logits`` (B, K, X, Y, Z) of the last layer, ``ssc_logits.i`` after layer i."""
+        """``logits`` (B, K, X, Y, Z) of the last layer, ``logits.i`` after layer i."""
         outputs = self._decode(inputs, all_outputs=True)
-        earlier = {f'ssc_logits.{number}': output for number, output in enumerate(outputs)}
-        return dict(ssc_logits=outputs[-1], **earlier)
+        earlier = {f'logits.{number}': output for number, output in enumerate(outputs)}
+        return dict(logits=outputs[-1], **earlier)
 
     def _decode(self, inputs: dict[str, Any], all_outputs: bool) -> list[Tensor]:
         outputs = self.head(self.extract_feat(inputs), self.view_scenes(inputs), all_outputs)

@@ -44,7 +44,7 @@ LOSS_TERMS = (
 METHOD = get_method('sgn')
 _ACTIVATIONS = (
     'c4', 'fpn', 'x3d_lift', 'x3d', 'pts_voxel', 'pts_guidance', 'pts_occ', 'occ', 'seed_desc',
-    'sem_logit', 'vox_feats', 'sdb',
+    'vox_feats', 'sdb',
 )  # fmt: skip
 # Relative tolerances: see the table of the parity data's README.
 _ACTIVATION, _LOGIT, _LOSS, _GRADIENT, _TRAIN = 1e-4, 3e-4, 1e-5, 1e-3, 1e-3
@@ -227,6 +227,7 @@ def _check_arrays(arrays: Mapping[str, Tensor], case: ParityCase, report: Parity
     )
     for name in _ACTIVATIONS:
         report.probed(case, name, arrays[name], _ACTIVATION)
+    report.probed(case, 'sem_logit', arrays['seed_logits'], _ACTIVATION)
     if 'pts_voxel/n_active' in case:
         volume = arrays['pts_voxel'].cpu().numpy().reshape(-1)
         active = np.flatnonzero(volume)
@@ -234,7 +235,7 @@ def _check_arrays(arrays: Mapping[str, Tensor], case: ParityCase, report: Parity
         index = case['pts_voxel_active/crc32_index']
         report.equal('pts_voxel_active/crc32_index', crc32(active, '<i4'), index)
         report.probed(case, 'pts_voxel_active', volume[active], _ACTIVATION)
-    logits = arrays['ssc_logit']
+    logits = arrays['logits']
     report.probed(case, 'ssc_logit', logits, _LOGIT)
     if 'ssc_argmax/n_margin_lt_1e-3' in case:
         best = logits[0].topk(2, dim=0).values

@@ -74,9 +74,9 @@ class ToyCompletor(BaseCompletor):
         return self.trunk(self.extract_feat(inputs))
 
     def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
-        """The logits and the features they come from."""
+        """``logits`` (B, K, X, Y, Z) and the ``features`` they come from, (B, C + 1, X, Y, Z)."""
         features = self.extract_feat(inputs)
-        return dict(ssc_logit=self.trunk(features), features=features)
+        return dict(logits=self.trunk(features), features=features)
 
     def loss(
         self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]

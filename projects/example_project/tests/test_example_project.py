@@ -91,6 +91,13 @@ def test_batch_equals_single_samples(model, samples):
         assert torch.equal(alone.pred_voxels, joint.pred_voxels)
 
 
+def test_tensor_mode_starts_with_the_logits(model, samples):
+    with torch.no_grad():
+        tensors = model(**model.data_preprocessor(batch(samples)), mode='tensor')
+    assert list(tensors) == ['logits', 'features']
+    assert tensors['logits'].shape == (3, 5, 32, 8, 32)
+
+
 def test_every_parameter_gets_a_gradient(model, samples):
     data = model.data_preprocessor(batch(samples), True)
     losses = model(**data, mode='loss')

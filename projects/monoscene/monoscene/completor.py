@@ -86,16 +86,16 @@ class MonoScene(BaseCompletor):
         self, outputs: Mapping[str, Tensor], data_samples: Sequence[SSCDataSample]
     ) -> dict[str, Tensor]:
         """Losses of the arrays of :class:`ContextVolumeUNet`."""
-        losses = volume_losses(self.losses, outputs['ssc_logit'], data_samples)
+        losses = volume_losses(self.losses, outputs['logits'], data_samples)
         if self.relation_loss is not None:
             coarse = stack_targets(data_samples, self.coarse_field, self.coarse_shape)
-            losses['loss_relation'] = self.relation_loss(outputs['relation_logit'], coarse)
+            losses['loss_relation'] = self.relation_loss(outputs['relation_logits'], coarse)
         return losses
 
     @torch.no_grad()
     def predict_logits(self, inputs: dict[str, Any]) -> Tensor:
         """Logits (B, K, X, Y, Z); ``inputs`` as in :meth:`extract_feat`."""
-        return self.volume_unet(self.extract_feat(inputs))['ssc_logit']
+        return self.volume_unet(self.extract_feat(inputs))['logits']
 
     def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         """Arrays of :class:`ContextVolumeUNet`, logits first, and ``lifted`` (B, F, X, Y, Z)."""

@@ -50,11 +50,11 @@ _LABELS = 1e-4  # share of the voxels whose label may differ
 _KITTI = VoxelGrid((0.0, -12.8, -2.0), 0.4, (64, 64, 32))
 _KITTI_ARRAYS = dict(
     down1='process_l1', down2='process_l2', context='CP_mega_voxels', up2='up_13_l2',
-    up1='up_12_l1', up0='up_l1_lfull', ssc_logit='ssc_head',
+    up1='up_12_l1', up0='up_l1_lfull', logits='ssc_head',
 )  # fmt: skip
 _NYU_ARRAYS = dict(
     down1='process_1_4', down2='process_1_8', context='CP_mega_voxels', up2='up_1_16_1_8',
-    up1='up_1_8_1_4', ssc_logit='ssc_head_1_4',
+    up1='up_1_8_1_4', logits='ssc_head_1_4',
 )  # fmt: skip
 # Output of the encoder -> number of the layer in the reference.
 _ENCODER_ARRAYS = {1: 4, 2: 5, 3: 6, 4: 8, 5: 11}
@@ -118,7 +118,7 @@ class MonoSceneParity(ParityRecipe):
         with torch.set_grad_enabled(not options.forward_only), _capture(model) as arrays:
             losses = model(inputs, [sample], mode='loss')
         self._check_arrays(arrays, case, report)
-        self._check_scores(arrays['ssc_logit'], sample, case, report)
+        self._check_scores(arrays['logits'], sample, case, report)
         total = total_loss(losses.values())
         for name, value in losses.items():
             key = f'loss/{name[len("loss_") :]}'.replace('loss/ce', 'loss/ce_ssc')
@@ -144,7 +144,7 @@ class MonoSceneParity(ParityRecipe):
         return model.to(run.options.device)
 
     def _model_config(self, reference: Mapping[str, Tensor], case: ParityCase) -> dict[str, Any]:
-        head = _NYU_ARRAYS['ssc_logit'] if self.indoor else _KITTI_ARRAYS['ssc_logit']
+        head = _NYU_ARRAYS['logits'] if self.indoor else _KITTI_ARRAYS['logits']
         down = _NYU_ARRAYS['down1'] if self.indoor else _KITTI_ARRAYS['down1']
         try:
             classes = len(reference[f'net_3d_decoder.{head}.conv_classes.bias'])
@@ -218,8 +218,8 @@ class MonoSceneParity(ParityRecipe):
         report.probed(case, 'x3d', arrays['x3d'], _PROBE)
         for ours, reference in (_NYU_ARRAYS if self.indoor else _KITTI_ARRAYS).items():
             report.probed(case, reference, arrays[ours], _PROBE)
-        report.probed(case, 'ssc_logits', arrays['ssc_logit'], _PROBE)
-        report.probed(case, 'P_logits', arrays['relation_logit'], _PROBE)
+        report.probed(case, 'ssc_logits', arrays['logits'], _PROBE)
+        report.probed(case, 'P_logits', arrays['relation_logits'], _PROBE)
 
     def _check_scores(
         self, logits: Tensor, sample: SSCDataSample, case: ParityCase, report: ParityReport

@@ -69,18 +69,18 @@ class ContextVolumeUNet(BaseModule):
             x: (B, F, X, Y, Z).
 
         Returns:
-            ``ssc_logit`` (B, K, sX, sY, sZ) · ``relation_logit`` (B, R, M, N) of the N voxels and M
+            ``logits`` (B, K, sX, sY, sZ) · ``relation_logits`` (B, R, M, N) of the N voxels and M
             mega voxels at a quarter of the resolution, flat · ``down1``, ``down2``, ``context``,
             ``up2``, ``up1``, ``up0``: the volumes on the way.
         """
         outputs = {}
         outputs['down1'] = self.down1(x)
         outputs['down2'] = self.down2(outputs['down1'])
-        outputs['context'], outputs['relation_logit'] = self.context(outputs['down2'])
+        outputs['context'], outputs['relation_logits'] = self.context(outputs['down2'])
         outputs['up2'] = self.up2(outputs['context'])
         outputs['up1'] = self.up1(outputs['up2'] + outputs['down1'])
         outputs['up0'] = self.up0(outputs['up1'] + x)
-        return dict(ssc_logit=self.head(outputs['up0']), **outputs)
+        return dict(logits=self.head(outputs['up0']), **outputs)
 
 
 def _down_stage(channels: int) -> nn.Sequential:

@@ -71,9 +71,10 @@ def test_a_batch_of_two_equals_two_batches_of_one(model):
             alone = model(**data, mode='tensor')
             for key, value in alone.items():
                 torch.testing.assert_close(both[key][number], value[0], rtol=1e-4, atol=1e-5)
-    assert both['ssc_logit'].shape == (2, NUM_CLASSES, 32, 32, 16)
-    assert both['relation_logit'].shape == (2, 4, 2 * 2 * 1, 4 * 4 * 2)
-    difference = both['ssc_logit'][0] - both['ssc_logit'][1]
+    assert next(iter(both)) == 'logits'
+    assert both['logits'].shape == (2, NUM_CLASSES, 32, 32, 16)
+    assert both['relation_logits'].shape == (2, 4, 2 * 2 * 1, 4 * 4 * 2)
+    difference = both['logits'][0] - both['logits'][1]
     assert difference.abs().max() > 1e-3
 
 
@@ -163,9 +164,9 @@ def test_wrong_sizes_are_refused():
 def test_channels_last_and_mixed_precision_change_little(model):
     data = model.eval().data_preprocessor(small_batch([0]))
     with torch.no_grad():
-        plain = model(**data, mode='tensor')['ssc_logit']
+        plain = model(**data, mode='tensor')['logits']
         with torch.autocast('cpu', dtype=torch.bfloat16):
-            mixed = model(**data, mode='tensor')['ssc_logit'].float()
+            mixed = model(**data, mode='tensor')['logits'].float()
     assert F.cosine_similarity(plain.flatten(), mixed.flatten(), dim=0) > 0.99
 
 
@@ -174,9 +175,9 @@ def test_channels_last_and_mixed_precision_change_little(model):
 def test_on_the_gpu(model):
     data = model.eval().data_preprocessor(small_batch([0]))
     with torch.no_grad():
-        expected = model(**data, mode='tensor')['ssc_logit']
+        expected = model(**data, mode='tensor')['logits']
         model.cuda()
-        found = model(**model.data_preprocessor(small_batch([0])), mode='tensor')['ssc_logit']
+        found = model(**model.data_preprocessor(small_batch([0])), mode='tensor')['logits']
     assert ((found.cpu() - expected).abs() < 1e-2 * expected.std()).float().mean() > 0.99
     data = model.train().data_preprocessor(small_batch(), True)
     with torch.autocast('cuda', dtype=torch.float16):

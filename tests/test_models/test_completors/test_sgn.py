@@ -27,12 +27,12 @@ def test_batch_equals_its_samples(model, case):
     counts = both['proposal'].flatten(1).sum(1).tolist()
     if case == 'no proposals':
         assert counts == [16 * 16 * 4] * 2
-    seeds = both['sem_logit'].split(counts)
+    seeds = both['seed_logits'].split(counts)
     for number, sample in enumerate(samples):
         alone = model(**collate(model, sample), mode='tensor')
-        for name in ('ssc_logit', 'pts_occ', 'occ', 'proposal'):
+        for name in ('logits', 'pts_occ', 'occ', 'proposal'):
             torch.testing.assert_close(both[name][number], alone[name][0], rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(seeds[number], alone['sem_logit'], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(seeds[number], alone['seed_logits'], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.filterwarnings('ignore:a sample has fewer')
@@ -47,8 +47,8 @@ def test_one_sample_with_and_one_without_proposals(model):
     assert max(counts) == 16 * 16 * 4
     assert 2 <= min(counts) < 16 * 16 * 4
     for number, sample in enumerate(samples):
-        alone = model(**collate(model, sample), mode='tensor')['ssc_logit']
-        torch.testing.assert_close(both['ssc_logit'][number], alone[0], rtol=1e-4, atol=1e-5)
+        alone = model(**collate(model, sample), mode='tensor')['logits']
+        torch.testing.assert_close(both['logits'][number], alone[0], rtol=1e-4, atol=1e-5)
 
 
 def test_losses_of_a_batch_are_the_mean_of_its_samples(model):
@@ -81,11 +81,11 @@ def test_bfloat16_autocast_keeps_the_geometry_and_comes_close(model):
     exact = model(**data, mode='tensor')
     with torch.autocast('cpu', dtype=torch.bfloat16):
         rough = model(**data, mode='tensor')
-    assert rough['ssc_logit'].dtype == torch.bfloat16
+    assert rough['logits'].dtype == torch.bfloat16
     active = exact['pts_voxel'] > 0
     assert torch.equal(rough['pts_voxel'] > 0, active)
-    error = (rough['ssc_logit'].float() - exact['ssc_logit']).abs().mean()
-    assert error < 0.05 * exact['ssc_logit'].std()
+    error = (rough['logits'].float() - exact['logits']).abs().mean()
+    assert error < 0.05 * exact['logits'].std()
 
 
 @pytest.mark.slow
@@ -106,7 +106,7 @@ def test_backward_gives_the_same_bits_with_two_threads():
 
 def test_predict_skips_the_training_branch_and_agrees_with_the_logits(model):
     data = collate(model, make_sample(0), make_sample(1))
-    logits = model(**data, mode='tensor')['ssc_logit']
+    logits = model(**data, mode='tensor')['logits']
     model.head.occ_header.forward = None  # a call would fail
     model.test_cfg['keep_logits'] = True
     results = model(**data, mode='predict')

@@ -25,14 +25,14 @@ def predict(model, *samples):
 def test_modes(model):
     batch = collate(model, make_sample(0), make_sample(1))
     tensors = model(**batch, mode='tensor')
-    assert list(tensors) == ['ssc_logits', 'ssc_logits.0', 'ssc_logits.1']
-    assert tensors['ssc_logits'].shape == (2, 20, *GRID.shape)
+    assert list(tensors) == ['logits', 'logits.0', 'logits.1']
+    assert tensors['logits'].shape == (2, 20, *GRID.shape)
     losses = model(**batch, mode='loss')
     terms = ('ce_ssc', 'sem_scal', 'geo_scal', 'frustum')
     assert list(losses) == [f'loss_{term}_{number}' for number in (0, 1) for term in terms]
     assert all(value.isfinite() and value > 0 for value in losses.values())
     samples = model(**batch, mode='predict')
-    logits = tensors['ssc_logits']
+    logits = tensors['logits']
     for sample, volume in zip(samples, logits):
         assert torch.equal(sample.pred_voxels.long(), volume.argmax(0))
 
@@ -108,7 +108,7 @@ def test_every_sample_may_have_its_own_origin(model):
     moved = replace(GRID, origin=(3.2, -12.8, -2.0))
     far['data_samples'].set_metainfo(dict(voxel_grid=moved))
     batch = collate(model, near, far)
-    logits = model(**batch, mode='tensor')['ssc_logits']
+    logits = model(**batch, mode='tensor')['logits']
     torch.testing.assert_close(logits[:1], predict(model, near), rtol=1e-4, atol=1e-5)
     assert (logits[0] - logits[1]).abs().max() > 1e-2
     with pytest.raises(DataError, match='voxel_grid'):

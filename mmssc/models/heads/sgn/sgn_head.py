@@ -107,7 +107,7 @@ class SGNHead(BaseModule):
             points: Per sample (M, 3) float32, metres, in the grid's frame.
 
         Returns:
-            ``ssc_logit`` (B, K, sX, sY, sZ) · ``sem_logit`` (N, K) of the N seeds, sorted by
+            ``logits`` (B, K, sX, sY, sZ) · ``seed_logits`` (N, K) of the N seeds, sorted by
             (batch, x, y, z) · ``pts_occ``, ``occ`` (B, X, Y, Z) logits · ``proposal`` (B, X, Y, Z)
             bool · ``pts_voxel`` (B, sX, sY, sZ) · ``pts_guidance`` (B, G, X, Y, Z) · ``x3d``
             (B, C, X, Y, Z) · ``seed_desc`` (N, C) · ``vox_feats`` (B, C+G, X, Y, Z) · ``sdb``
@@ -116,8 +116,8 @@ class SGNHead(BaseModule):
         outputs = self.guide(lifted, points)
         sdb = self.diffusion(outputs['vox_feats'])
         return dict(
-            ssc_logit=self.ssc_header(sdb),
-            sem_logit=self.sem_header(outputs['seed_desc']),
+            logits=self.ssc_header(sdb),
+            seed_logits=self.sem_header(outputs['seed_desc']),
             occ=self.occ_header(outputs['x3d'])[:, 0],
             sdb=sdb,
             **outputs,
@@ -182,13 +182,13 @@ class SGNHead(BaseModule):
         self, outputs: dict[str, Tensor], data_samples: Sequence[SSCDataSample]
     ) -> dict[str, Tensor]:
         """Losses of the arrays of :meth:`forward`."""
-        logits, occ = outputs['ssc_logit'], outputs['pts_occ']
+        logits, occ = outputs['logits'], outputs['pts_occ']
         losses = volume_losses(self.volume_losses, logits, data_samples)
         coarse = stack_targets(data_samples, self.coarse_labels, occ.shape[1:])
         if len(self.seed_losses):
             proposal = outputs['proposal']
             batch_index = proposal.nonzero()[:, 0]
-            arguments = (outputs['sem_logit'], coarse[proposal], batch_index, len(data_samples))
+            arguments = (outputs['seed_logits'], coarse[proposal], batch_index, len(data_samples))
             losses['loss_sem'] = sum(loss(*arguments) for loss in self.seed_losses)
         for name, loss in self.occupancy_losses.items():
             losses[name] = loss(outputs['occ' if name == 'loss_occ' else 'pts_occ'], coarse)

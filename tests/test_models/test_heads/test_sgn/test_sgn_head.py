@@ -32,7 +32,7 @@ def test_capped_model_trains():
     data = collate(model, make_sample(0), make_sample(1))
     outputs = model(**data, mode='tensor')
     assert outputs['proposal'].flatten(1).sum(1).tolist() == [7, 7]
-    assert outputs['sem_logit'].shape == (14, 20)
+    assert outputs['seed_logits'].shape == (14, 20)
 
 
 def test_missing_and_wrong_targets_name_the_sample():
