@@ -162,7 +162,7 @@ def test_shorter_ways_are_equal_and_faster(golden) -> None:
     """Lifting and VAE at full size beside the form of the official code (figures with -s)."""
     model, made = golden
     cvae, codes = model.tsdf_encoder.cvae, made.codes['noise']
-    features = model.extract_feat(made.inputs)['feat2d']
+    features = model.image_volume(made.inputs)['feat2d']
     mapping = made.inputs['voxel_to_pixel']
     sketch = (made.inputs['tsdf'] > 0).float()
     size = tuple(made.inputs['img'].shape[-2:])

@@ -22,6 +22,17 @@ __all__ = ['BaseCompletor']
 class BaseCompletor(BaseModel):
     """A model that labels every voxel of a grid.
 
+    What calls what, in order:
+
+    .. code:: text
+
+        forward(mode='loss'):    loss()
+        forward(mode='predict'): predict()
+        forward(mode='tensor'):  forward_tensors()
+        predict():               predict_logits()
+
+    A completor implements ``extract_feat``, ``loss``, ``predict_logits`` and ``forward_tensors``.
+
     Args:
         voxel_grid: Grid of the prediction (:class:`VoxelGrid` or its dict).
         data_preprocessor: Config of the data preprocessor.

@@ -1,4 +1,4 @@
-"""Completion from one RGB image and a TSDF volume: the network CleanerS and AMMNet share."""
+"""Completion from one RGB image and a TSDF volume: what CleanerS, AMMNet and 3D-Sketch share."""
 
 from __future__ import annotations
 
@@ -27,12 +27,29 @@ class RGBDCompletor(BaseCompletor):
     """Image encoder and head, lifting by depth, TSDF encoder, volume head.
 
     As it is, with :class:`VolumeCompletionHead`, it is the network of CleanerS (teacher and
-    student alike, arXiv 2303.09977). Another method changes
+    student alike, arXiv 2303.09977). What calls what, in order; a part
+    that is None is left out:
+
+    .. code:: text
+
+        loss():                forward_network() -> segmentation_losses()
+        predict_logits():      forward_network()
+        forward_tensors():     forward_network() -> image_head.classify()
+        forward_network():     extract_feat() -> augmentation() -> complete()
+        extract_feat():        tsdf_encoder() -> image_volume()
+        image_volume():        backbone() -> image_head() -> pixel_to_voxel() -> voxel_to_pixel()
+                               -> lifter()
+        complete():            head()
+        segmentation_losses(): image_head.classify() -> loss_2d() -> loss_3d()
+
+    Another method changes
 
     - the **volume head** by its config: any module ``head(volume, tsdf_feat) -> logits``, from
       (B, C, X, Y, Z) lifted image features and (B, C, X, Y, Z) TSDF features, both augmented alike,
       to (B, K, X, Y, Z). AMMNet's generator is this class with a modulating head;
     - the **image branch** by overriding :meth:`image_volume`;
+    - **what the head takes** by overriding :meth:`extract_feat` and naming its results in
+      ``head_inputs``, as 3D-Sketch does;
     - the **training** by overriding :meth:`loss`: :meth:`forward_network` gives the logits before
       and after the augmentation is undone, and :meth:`segmentation_losses` the cross entropies.
 
@@ -52,9 +69,14 @@ class RGBDCompletor(BaseCompletor):
         data_preprocessor: Config of the data preprocessor.
         test_cfg: See :class:`BaseCompletor`.
         init_cfg: Initialisation config of mmengine.
+
+    Attributes:
+        head_inputs: Names of the results of :meth:`extract_feat` that the volume head takes, in
+            order, (B, C, X, Y, Z) each.
     """
 
     origin_matters = False
+    head_inputs: tuple[str, ...] = ('volume', 'tsdf_feat')
 
     def __init__(
         self,
@@ -158,8 +180,16 @@ class RGBDCompletor(BaseCompletor):
         return {**self.complete(features, change), **features}
 
     def complete(self, features: Mapping[str, Tensor], change: VolumeChange) -> dict[str, Any]:
-        """The volume head on augmented features; see :meth:`forward_network`."""
-        augmented = self.head(change.apply(features['volume']), change.apply(features['tsdf_feat']))
+        """The volume head on augmented features.
+
+        Args:
+            features: Of :meth:`extract_feat`.
+            change: Augmentation.
+
+        Returns:
+            ``logits``, ``augmented_logits`` and ``change``; see :meth:`forward_network`.
+        """
+        augmented = self.head(*(change.apply(features[name]) for name in self.head_inputs))
         return dict(logits=change.undo(augmented), augmented_logits=augmented, change=change)
 
     def segmentation_losses(
@@ -217,13 +247,15 @@ class RGBDCompletor(BaseCompletor):
         return self.forward_network(inputs)['logits']
 
     def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
-        """``logits``, the features of :meth:`extract_feat`, and ``logits_2d`` (B, K, H, W)."""
+        """``logits``, what the volume head takes, and of the image branch what there is.
+
+        Its ``feat2d`` (B, C, h, w), and with an ``image_head`` ``logits_2d`` (B, K, H, W).
+        """
         outputs = self.forward_network(inputs)
-        tensors = {'logits': outputs['logits']}
-        tensors.update((key, outputs[key]) for key in ('volume', 'tsdf_feat'))
-        if 'feat2d' in outputs:
+        names = ('logits', *self.head_inputs, 'feat2d')
+        tensors = {name: outputs[name] for name in names if name in outputs}
+        if hasattr(self.image_head, 'classify'):
             size = inputs['img'].shape[-2:]
-            tensors['feat2d'] = outputs['feat2d']
             tensors['logits_2d'] = self.image_head.classify(outputs['feat2d'], size)
         return tensors
 

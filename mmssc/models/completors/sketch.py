@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mmssc.errors import DataError
@@ -43,12 +42,14 @@ class SketchCompletor(RGBDCompletor):
             (the reference), or ``'ignore'``, the sketch losses leave their neighbourhood out.
         loss_scale: Factor of the sum of the losses, not of the logged values. The authors' two
             processes divide the gradient by two twice: 0.5 repeats their training on any number.
-        kwargs: ``tsdf_source``, ``data_preprocessor``, ``test_cfg``, ``init_cfg``; see
-            :class:`RGBDCompletor`.
+        kwargs: ``augmentation``, ``tsdf_source``, ``data_preprocessor``, ``test_cfg``,
+            ``init_cfg``; see :class:`RGBDCompletor`.
 
     Raises:
         ValueError: There is no such rule for unknown voxels.
     """
+
+    head_inputs = ('volume', 'sketch_raw', 'sketch_prior')
 
     def __init__(
         self,
@@ -76,19 +77,33 @@ class SketchCompletor(RGBDCompletor):
             self.backbone.requires_grad_(False)
 
     def extract_feat(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
-        """Lifted image features.
+        """Sketches and lifted image features, not augmented.
 
         Args:
             inputs: ``img`` (B, 1, 3, H, W) normalised; ``tsdf`` (B, 1, X, Y, Z);
-                ``voxel_to_pixel`` (B, X, Y, Z) flat pixel index, -1 = none.
+                ``voxel_to_pixel`` (B, X, Y, Z) flat pixel index, -1 = none. May have ``frames``,
+                the name of each frame, which its random codes depend on; ``true_sketch``
+                (B, X, Y, Z), 1 = edge, which turns the branches for training on; ``sketch_codes``
+                and ``sketch_noise`` (S, B, L, X/4, Y/4, Z/4), which replace the random numbers of
+                the prior and the posterior.
 
         Returns:
-            ``volume`` (B, C, X, Y, Z) and ``feat2d`` (B, C, h, w).
+            The arrays of :class:`SketchHead` and those of :meth:`image_volume`.
         """
-        return self.image_volume(inputs)
+        tsdf, codes = self._tsdf(inputs), inputs.get('sketch_codes')
+        if 'true_sketch' in inputs:
+            noise = inputs.get('sketch_noise')
+            sketches = self.tsdf_encoder.forward_train(tsdf, inputs['true_sketch'], noise, codes)
+        else:
+            sketches = self.tsdf_encoder(tsdf, inputs.get('frames'), codes)
+        return {**sketches, **self.image_volume(inputs)}
 
     def image_volume(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
-        """See :meth:`extract_feat`; several voxels may read the same pixel."""
+        """The image branch; several voxels may read the same pixel.
+
+        Returns:
+            ``volume`` (B, C, X, Y, Z), the lifted ``feat2d`` (B, C, h, w).
+        """
         if 'voxel_to_pixel' not in inputs:
             raise DataError(
                 'inputs', 'voxel_to_pixel', 'a mapping', sorted(inputs),
@@ -99,41 +114,13 @@ class SketchCompletor(RGBDCompletor):
         volume = self.lifter(feat2d, tuple(images.shape[-2:]), inputs['voxel_to_pixel'])
         return dict(volume=volume, feat2d=feat2d)
 
-    def forward_network(
-        self,
-        inputs: dict[str, Any],
-        true_sketch: Tensor | None = None,
-        frames: Sequence[str] | None = None,
-    ) -> dict[str, Any]:
-        """The whole network.
-
-        Args:
-            inputs: See :meth:`extract_feat`. ``sketch_codes`` and ``sketch_noise``
-                (S, B, L, X/4, Y/4, Z/4) replace the random numbers of the prior and the posterior.
-            true_sketch: (B, X, Y, Z), 1 = edge; turns the branches for training on.
-            frames: Name of each frame, which its random codes depend on.
-
-        Returns:
-            ``logits`` (B, K, X, Y, Z), the arrays of :class:`SketchHead`, and those of
-            :meth:`extract_feat`.
-        """
-        tsdf, codes = self._tsdf(inputs), inputs.get('sketch_codes')
-        if true_sketch is None:
-            sketches = self.tsdf_encoder(tsdf, frames, codes)
-        else:
-            noise = inputs.get('sketch_noise')
-            sketches = self.tsdf_encoder.forward_train(tsdf, true_sketch, noise, codes)
-        features = self.extract_feat(inputs)
-        logits = self.head(features['volume'], sketches['sketch_raw'], sketches['sketch_prior'])
-        return dict(logits=logits, **sketches, **features)
-
     def loss(
         self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
     ) -> dict[str, Tensor]:
         """Losses of a batch.
 
         Args:
-            inputs: See :meth:`forward_network`.
+            inputs: See :meth:`extract_feat`.
             data_samples: With ``gt_voxels`` uint8 and ``label_weight`` bool, (X, Y, Z). The sketch
                 is ``gt_sketch``, or computed from the labels where a sample has none.
 
@@ -141,7 +128,7 @@ class SketchCompletor(RGBDCompletor):
             DataError: A target is missing or has another size than the prediction.
         """
         targets = self.targets(data_samples)
-        outputs = self.forward_network(inputs, true_sketch=targets['sketch'])
+        outputs = self.forward_network({**inputs, 'true_sketch': targets['sketch']})
         return self.losses_by_outputs(outputs, targets)
 
     def losses_by_outputs(
@@ -189,16 +176,3 @@ class SketchCompletor(RGBDCompletor):
             ]
             inputs = {**inputs, 'frames': names}
         return super().predict(inputs, data_samples)
-
-    @torch.no_grad()
-    def predict_logits(self, inputs: dict[str, Any]) -> Tensor:
-        """Logits (B, K, X, Y, Z).
-
-        Args:
-            inputs: See :meth:`forward_network`; ``frames``, the name of each frame, may be there.
-        """
-        return self.forward_network(inputs, frames=inputs.get('frames'))['logits']
-
-    def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
-        """``logits``, ``sketch_raw``, ``sketch_prior``, ``volume``, ``feat2d``."""
-        return self.forward_network(inputs, frames=inputs.get('frames'))

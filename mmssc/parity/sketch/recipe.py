@@ -141,7 +141,7 @@ class SketchParity(ParityRecipe):
         }
         with torch.set_grad_enabled(not forward_only):
             targets = model.targets(made.samples)
-            outputs = model.forward_network(inputs, true_sketch=targets['sketch'])
+            outputs = model.forward_network({**inputs, 'true_sketch': targets['sketch']})
             losses = model.losses_by_outputs(outputs, targets)
         for name in ('sketch_raw', 'sketch_prior', 'sketch_posterior', 'mean', 'log_var'):
             report.probed(case, f'train.{name}', outputs[name], PROBE)
@@ -202,7 +202,7 @@ def check_image_branch(
 ) -> Tensor:
     """Compare encoder, projection and lifting; returns the lifted volume, filled."""
     with capture_outputs(model, _IMAGE_ARRAYS) as arrays:
-        features = model.extract_feat(made.inputs)
+        features = model.image_volume(made.inputs)
     for name, found in arrays.items():
         report.probed(case, name, found[0], PROBE)
     size = tuple(made.inputs['img'].shape[-2:])

@@ -10,11 +10,13 @@ import torch
 from mmengine.registry import init_default_scope
 from tiny_rgbd import IMAGE_SIZE, NUM_CLASSES, SHAPE, assert_trains_in_bfloat16, tiny_batch
 from tiny_sketch import LATENT, tiny_sketch
+from torch import Tensor
 from torch.nn import functional
 
 from mmssc.errors import DataError
 from mmssc.geometry import label_sketch
 from mmssc.models.completors import SketchCompletor
+from mmssc.models.layers import VolumeChange
 from mmssc.parity.sketch.recipe import sketch_losses
 from mmssc.registry import MODELS
 
@@ -52,8 +54,8 @@ def test_prediction_is_repeatable_and_depends_on_the_seed() -> None:
     inputs, samples = tiny_batch(1)
 
     def prior(seed: int) -> torch.Tensor:
-        encoder = dict(tiny_sketch()['tsdf_encoder'], cvae=dict(cvae, seed=seed))
-        model = build(tsdf_encoder=encoder).eval()
+        head = dict(tiny_sketch()['tsdf_encoder'], cvae=dict(cvae, seed=seed))
+        model = build(tsdf_encoder=head).eval()
         torch.manual_seed(seed + 50)
         with torch.no_grad():
             return model(inputs, samples, mode='tensor')['sketch_prior']
@@ -62,10 +64,9 @@ def test_prediction_is_repeatable_and_depends_on_the_seed() -> None:
 
 
 def test_mean_sampling_is_the_prior_mean() -> None:
-    encoder = dict(
-        tiny_sketch()['tsdf_encoder'], cvae=dict(latent_channels=LATENT, sampling='mean')
-    )
-    model, (inputs, _) = build(tsdf_encoder=encoder).eval(), tiny_batch(2)
+    cvae = dict(latent_channels=LATENT, sampling='mean')
+    head = dict(tiny_sketch()['tsdf_encoder'], cvae=cvae)
+    model, (inputs, _) = build(tsdf_encoder=head).eval(), tiny_batch(2)
     drawn = build().eval()
     drawn.load_state_dict(model.state_dict())
     with torch.no_grad():
@@ -83,7 +84,7 @@ def test_losses_are_the_papers() -> None:
     labels = torch.stack([sample.gt_voxels for sample in samples])
     weight = torch.stack([sample.label_weight for sample in samples])
     sketch = label_sketch(labels)
-    outputs = model.forward_network(inputs, true_sketch=sketch)
+    outputs = model.forward_network({**inputs, 'true_sketch': sketch})
     rows = outputs['logits'].movedim(1, -1)[weight]
     total = functional.cross_entropy(rows, labels[weight].long(), ignore_index=255, reduction='sum')
     assert (labels[weight] == 255).any()
@@ -180,7 +181,7 @@ def test_image_features_are_read_at_the_mapped_pixels() -> None:
     model, (inputs, _) = build().eval(), tiny_batch()
     inputs['voxel_to_pixel'][0, 0, 0, :2] = 77
     with torch.no_grad():
-        features = model.extract_feat(inputs)
+        features = model.image_volume(inputs)
         full = functional.interpolate(
             features['feat2d'], IMAGE_SIZE, mode='bilinear', align_corners=True
         ).flatten(2)
@@ -195,6 +196,23 @@ def test_image_features_are_read_at_the_mapped_pixels() -> None:
     lifted = model.lifter.lift(features['feat2d'], IMAGE_SIZE, inputs['voxel_to_pixel'])
     assert lifted[0, :, 0, 0, 0].any()
     assert torch.equal(lifted[0, :, 0, 0, 0], lifted[0, :, 0, 0, 1])
+
+
+def test_augmentation_is_undone_on_the_logits() -> None:
+    """A head that looks at single voxels cannot tell a flipped volume from the other."""
+
+    class PointHead(torch.nn.Module):
+        def forward(self, volume: Tensor, sketch_raw: Tensor, sketch_prior: Tensor) -> Tensor:
+            return volume[:, :2] + 2 * sketch_raw + 3 * sketch_prior
+
+    model, (inputs, _) = build().eval(), tiny_batch(1)
+    model.head = PointHead()
+    with torch.no_grad():
+        plain = model.forward_network(inputs)
+        changed = model.forward_network(inputs, VolumeChange((0, 2), (0, 2)))
+    torch.testing.assert_close(changed['logits'], plain['logits'])
+    assert not torch.equal(changed['augmented_logits'], plain['augmented_logits'])
+    assert torch.equal(changed['sketch_raw'], plain['sketch_raw'])
 
 
 def test_trains_and_predicts_in_bfloat16() -> None:

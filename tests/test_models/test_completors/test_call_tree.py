@@ -1,0 +1,85 @@
+"""The call trees in the docstrings of the base completors are what happens."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from tiny_rgbd import tiny_ammnet, tiny_batch, tiny_network
+from tiny_sketch import tiny_sketch
+from torch import nn
+
+from mmssc.models.completors import BaseCompletor, RGBDCompletor
+from mmssc.registry import MODELS
+
+
+def call_tree(cls: type) -> dict[str, list[str]]:
+    """Caller -> what it calls, from the block ``.. code:: text`` of a docstring."""
+    text = inspect.getdoc(cls).split('.. code:: text\n\n')[1].split('\n\n')[0]
+    lines = re.sub(r'\n\s+->', ' ->', text).splitlines()
+    pairs = (re.fullmatch(r' *(\S+\)): +(.*)', line).groups() for line in lines)
+    return {caller.removesuffix('()'): re.findall(r'[\w.]+', calls) for caller, calls in pairs}
+
+
+def record_calls(model: nn.Module, names: set[str]) -> dict[str, list[str]]:
+    """Wrap methods and parts of a model; the result fills with caller -> calls, in order."""
+    calls: dict[str, list[str]] = {}
+    stack: list[str] = []
+
+    def recorded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            label = f"forward(mode='{kwargs['mode']}')" if name == 'forward' else name
+            if stack:
+                calls.setdefault(stack[-1], []).append(label)
+            stack.append(label)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                stack.pop()
+
+        return run
+
+    for name in names:
+        path, _, method = name.rpartition('.')
+        owner = model.get_submodule(path)
+        if isinstance(getattr(owner, method), nn.Module):
+            owner, method = getattr(owner, method), 'forward'
+        setattr(owner, method, recorded(name, getattr(owner, method)))
+    return calls
+
+
+def names_of(tree: Mapping[str, list[str]]) -> set[str]:
+    names = {name for calls in tree.values() for name in calls}
+    return names | {caller for caller in tree if '(' not in caller} | {'forward'}
+
+
+def build(config: dict[str, Any]) -> nn.Module:
+    init_default_scope('mmssc')
+    torch.manual_seed(0)
+    return MODELS.build(config).train()
+
+
+@pytest.mark.parametrize('mode', ['loss', 'predict', 'tensor'])
+def test_trees_are_what_happens(mode: str) -> None:
+    tree = {**call_tree(BaseCompletor), **call_tree(RGBDCompletor)}
+    assert len(tree) == 12
+    model, (inputs, samples) = build(tiny_network()), tiny_batch(1)
+    calls = record_calls(model, names_of(tree))
+    model(inputs, samples, mode=mode)
+    assert f"forward(mode='{mode}')" in calls and 'image_volume' in calls
+    assert calls == {caller: tree[caller] for caller in calls}
+
+
+@pytest.mark.parametrize('config', [tiny_ammnet(), tiny_network(type='mmssc.CleanerS'),
+                                    tiny_sketch()])  # fmt: skip
+def test_children_have_the_forward_network_of_the_base(config: dict[str, Any]) -> None:
+    model = build(config)
+    assert isinstance(model, RGBDCompletor)
+    found = inspect.signature(type(model).forward_network)
+    assert found == inspect.signature(RGBDCompletor.forward_network)
+    assert list(found.parameters) == ['self', 'inputs', 'change']
