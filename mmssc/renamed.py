@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.registry import Registry
 
-__all__ = ['RENAMED', 'RenamingRegistry', 'renamed_attribute']
+__all__ = [
+    'RENAMED', 'RenamingRegistry', 'rename_arguments', 'renamed_arguments', 'renamed_attribute',
+]  # fmt: skip
 
 #: Old name -> new name, of registered classes and of functions that users import.
 RENAMED = dict(
@@ -38,16 +43,20 @@ RENAMED = dict(
 _warned: set[str] = set()
 
 
-def _new_name(old: str) -> str:
-    new = RENAMED[old]
+def _warn_once(old: str, new: str) -> None:
     if old not in _warned:
         _warned.add(old)
         # A FutureWarning: it is for users of configs, who see no DeprecationWarning.
         warnings.warn(
             f'{old} is called {new} now; the old name goes away in the next release',
             FutureWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
+
+
+def _new_name(old: str) -> str:
+    new = RENAMED[old]
+    _warn_once(old, new)
     return new
 
 
@@ -77,3 +86,39 @@ def renamed_attribute(module: str, names: dict[str, Any], name: str) -> Any:
     if RENAMED.get(name) in names:
         return names[_new_name(name)]
     raise AttributeError(f'module {module!r} has no attribute {name!r}')
+
+
+def rename_arguments(
+    arguments: Mapping[str, Any], owner: str, names: Mapping[str, str]
+) -> dict[str, Any]:
+    """The arguments of a config under their present names.
+
+    A value under an old name changes the value under the new one as a config changes its base: an
+    older config may give a few settings to a slot that its base config fills under the new name.
+
+    Args:
+        arguments: Name -> value; not changed.
+        owner: What the arguments belong to, for the warning.
+        names: Old name -> new name.
+    """
+    renamed = dict(arguments)
+    for old, new in names.items():
+        if old in renamed:
+            _warn_once(f'{owner}.{old}', f'{owner}.{new}')
+            merged = Config({new: renamed[new]} if new in renamed else {})
+            merged.merge_from_dict({new: renamed.pop(old)})
+            renamed[new] = merged[new]
+    return renamed
+
+
+def renamed_arguments(**names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator of an ``__init__`` whose arguments had other names: old name = new name."""
+
+    def decorate(init: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(init)
+        def init_with_old_names(self: Any, *args: Any, **kwargs: Any) -> None:
+            init(self, *args, **rename_arguments(kwargs, type(self).__name__, names))
+
+        return init_with_old_names
+
+    return decorate

@@ -30,13 +30,13 @@ def tiny_sketch(**changes: Any) -> dict[str, Any]:
             multi_grid=(2, 4),
             out_indices=(3,),
         ),
-        image_head=dict(type='mmssc.ImageProjection', in_channels=64, channels=CHANNELS),
+        neck=dict(type='mmssc.ImageProjection', in_channels=64, channels=CHANNELS),
         lifter=dict(type='mmssc.DepthMappedLifter', align_corners=True),
-        tsdf_encoder=dict(
+        sketch_head=dict(
             type='mmssc.SketchHead',
             widths=(1, 3, 4, CHANNELS),
             cvae=dict(latent_channels=LATENT),
-            **losses['tsdf_encoder'],
+            **losses['sketch_head'],
         ),
         head=dict(
             type='mmssc.SketchSemanticHead',

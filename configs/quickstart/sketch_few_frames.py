@@ -19,8 +19,8 @@ class_weight = (
 model = dict(
     backbone=dict(depth=18, base_channels=16, stem_channels=16, init_cfg=None),
     freeze_backbone=False,
-    image_head=dict(in_channels=128, channels=channels),
-    tsdf_encoder=dict(widths=(1, 3, 8, channels), dropout=0.0, cvae=dict(latent_channels=4)),
+    neck=dict(in_channels=128, channels=channels),
+    sketch_head=dict(widths=(1, 3, 8, channels), dropout=0.0, cvae=dict(latent_channels=4)),
     head=dict(channels=channels, sketch_widths=(3, 8), dropout=0.0),
     loss_3d=dict(class_weight=class_weight),
 )

@@ -1,15 +1,18 @@
-"""Whether a checkpoint belongs to a model: mmengine's loader leaves out what does not fit."""
+"""Whether a checkpoint belongs to a model: mmengine's loader leaves out what does not fit.
+
+Older checkpoints may have other names for the same weights.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from torch import Tensor, nn
 
 from mmssc.errors import DataError
 
-__all__ = ['check_classes', 'check_weights']
+__all__ = ['check_classes', 'check_weights', 'rename_weights']
 
 _SHOWN_KEYS = 5
 
@@ -19,14 +22,16 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
 
     Args:
         state: Name -> tensor. Counters of batch normalisation, which predictions do not use, may
-            be left out; what a completor calls ``spare_weights`` may be there in addition.
+            be left out; what a completor calls ``spare_weights`` may be there in addition, and
+            names may be older ones (``renamed_weights``).
         model: The model, not wrapped.
         checkpoint: Where the weights come from, for the message.
 
     Raises:
         DataError: A tensor is missing, superfluous or of another shape, or a value is no tensor.
     """
-    expected = model.state_dict()
+    state, expected = dict(state), model.state_dict()
+    rename_weights(state, getattr(model, 'renamed_weights', {}))
     missing = [
         key for key in expected if key not in state and not key.endswith('num_batches_tracked')
     ]
@@ -47,6 +52,21 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
                 checkpoint, f'shape of {key}', tuple(expected[key].shape), tuple(value.shape),
                 'Use the config that the checkpoint was trained with (number of classes, widths)',
             )  # fmt: skip
+
+
+def rename_weights(
+    state: MutableMapping[str, Any], renamed: Mapping[str, str], prefix: str = ''
+) -> None:
+    """Give the weights of an older checkpoint their present names, in place.
+
+    Args:
+        state: Name -> tensor.
+        renamed: Beginning of an old name -> beginning of the new one, with the dot.
+        prefix: What stands before both.
+    """
+    for old, new in renamed.items():
+        for key in [key for key in state if key.startswith(prefix + old)]:
+            state[f'{prefix}{new}{key[len(prefix + old) :]}'] = state.pop(key)
 
 
 def check_classes(

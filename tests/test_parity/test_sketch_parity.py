@@ -68,7 +68,7 @@ def check_posterior(
     report: ParityReport,
 ) -> None:
     """The training branch of the VAE: nothing behind the first stage sends gradients into it."""
-    head, targets = model.tsdf_encoder, model.targets(made.samples)
+    head, targets = model.sketch_head, model.targets(made.samples)
     sketch = sketch_raw.argmax(1, keepdim=True).float()
     mean, log_var = head.cvae.encode(sketch, targets['sketch'][:, None].float())
     codes = mean + (log_var / 2).exp() * made.codes['noise_posterior']
@@ -121,7 +121,7 @@ def test_full_size(config: str | None, run_tool: RunTool) -> None:
 def test_a_broken_weight_is_found(golden) -> None:
     """Only from the layer on that it belongs to."""
     model, made = golden
-    weight = model.tsdf_encoder.cvae.condition.blocks[1].conv.weight
+    weight = model.sketch_head.cvae.condition.blocks[1].conv.weight
     whole = weight.detach().clone()
     case, report = ParityCase(CASE), ParityReport()
     with torch.no_grad():
@@ -161,7 +161,7 @@ def timed(name: str, function: Callable[[], Tensor]) -> tuple[Tensor, float]:
 def test_shorter_ways_are_equal_and_faster(golden) -> None:
     """Lifting and VAE at full size beside the form of the official code (figures with -s)."""
     model, made = golden
-    cvae, codes = model.tsdf_encoder.cvae, made.codes['noise']
+    cvae, codes = model.sketch_head.cvae, made.codes['noise']
     features = model.image_volume(made.inputs)['feat2d']
     mapping = made.inputs['voxel_to_pixel']
     sketch = (made.inputs['tsdf'] > 0).float()

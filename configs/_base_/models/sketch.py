@@ -37,11 +37,9 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint='data/pretrained/sketch_resnet50_imagenet.pth'),
     ),
     freeze_backbone=True,
-    image_head=dict(
-        type='mmssc.ImageProjection', in_channels=2048, channels=channels, norm_cfg=norm_cfg
-    ),
+    neck=dict(type='mmssc.ImageProjection', in_channels=2048, channels=channels, norm_cfg=norm_cfg),
     lifter=dict(type='mmssc.DepthMappedLifter', align_corners=True, fill=True),
-    tsdf_encoder=dict(
+    sketch_head=dict(
         type='mmssc.SketchHead',
         widths=(1, 3, 64, channels),
         dropout=0.1,

@@ -29,21 +29,27 @@ _CVAE = {
     'decoder.4': 'up2.norm',
     'decoder.7': 'classifier.conv',
 }
-_RULES = (
-    *prefix_rules('backbone', 'backbone', _STEM),
-    KeyRule('backbone', 'backbone'),
-    *prefix_rules('stage1.oper1', 'tsdf_encoder.encoder.stem', conv_stack_keys(3)),
-    *prefix_rules(
-        'stage1', 'tsdf_encoder.encoder.unet', two_stage_unet('completion_layer', 'classify_sketch')
-    ),
-    KeyRule('stage1.classify_sketch.2.1', 'tsdf_encoder.classifier.conv'),
-    *prefix_rules('stage1.cvae', 'tsdf_encoder.cvae', _CVAE),
-    *prefix_rules('stage2.downsample', 'image_head', {'0': 'conv', '1': 'norm'}),
-    *prefix_rules('stage2', 'head.unet', two_stage_unet('semantic_layer', 'classify_semantic')),
-    KeyRule('stage2.classify_semantic.2.1', 'head.classifier.conv'),
-    *prefix_rules('stage2.oper_sketch', 'head.raw_encoder', conv_stack_keys(3)),
-    *prefix_rules('stage2.oper_sketch_cvae', 'head.prior_encoder', conv_stack_keys(3)),
-)
+
+
+def _rules(neck: str, sketch_head: str) -> tuple[KeyRule, ...]:
+    unet = two_stage_unet('completion_layer', 'classify_sketch')
+    return (
+        *prefix_rules('backbone', 'backbone', _STEM),
+        KeyRule('backbone', 'backbone'),
+        *prefix_rules('stage1.oper1', f'{sketch_head}.encoder.stem', conv_stack_keys(3)),
+        *prefix_rules('stage1', f'{sketch_head}.encoder.unet', unet),
+        KeyRule('stage1.classify_sketch.2.1', f'{sketch_head}.classifier.conv'),
+        *prefix_rules('stage1.cvae', f'{sketch_head}.cvae', _CVAE),
+        *prefix_rules('stage2.downsample', neck, {'0': 'conv', '1': 'norm'}),
+        *prefix_rules('stage2', 'head.unet', two_stage_unet('semantic_layer', 'classify_semantic')),
+        KeyRule('stage2.classify_semantic.2.1', 'head.classifier.conv'),
+        *prefix_rules('stage2.oper_sketch', 'head.raw_encoder', conv_stack_keys(3)),
+        *prefix_rules('stage2.oper_sketch_cvae', 'head.prior_encoder', conv_stack_keys(3)),
+    )
+
+
+# Importing takes the first rule that fits; the second names export an older file of ours.
+_RULES = _rules('neck', 'sketch_head') + _rules('image_head', 'tsdf_encoder')
 _STAGES = ('stage1.completion_layer1', 'stage1.completion_layer2',
            'stage2.semantic_layer1', 'stage2.semantic_layer2')  # fmt: skip
 
@@ -63,13 +69,13 @@ def sketch_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]
         type='mmssc.SketchCompletor',
         voxel_grid=dict(NYU_GRID),
         backbone=_resnet_config(shapes['backbone.conv3.weight'][0]),
-        image_head=dict(
+        neck=dict(
             type='mmssc.ImageProjection',
             in_channels=shapes['stage2.downsample.0.weight'][1],
             channels=channels,
         ),
         lifter=dict(type='mmssc.DepthMappedLifter', align_corners=True),
-        tsdf_encoder=dict(
+        sketch_head=dict(
             type='mmssc.SketchHead',
             widths=[shapes['stage1.oper1.0.weight'][1], *stem],
             cvae=dict(latent_channels=shapes['stage1.cvae.mean.weight'][0]),

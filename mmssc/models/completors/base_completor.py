@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from mmengine import dist
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmssc.checkpoints.matching import rename_weights
 from mmssc.checkpoints.pretrained import PRETRAINED_ERRORS, explain_pretrained_error
 from mmssc.errors import DataError
 from mmssc.structures import SSCDataSample, VoxelGrid
@@ -43,10 +45,12 @@ class BaseCompletor(BaseModel):
         origin_matters: Whether a sample's grid must lie where the model's does. False for methods
             that never use the origin and whose data sets place the grid anew in every frame.
         spare_weights: Beginnings of names that its checkpoints may hold and it may do without.
+        renamed_weights: Beginning of a name in older checkpoints -> the beginning it has now.
     """
 
     origin_matters = True
     spare_weights: tuple[str, ...] = ()
+    renamed_weights: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
@@ -146,6 +150,12 @@ class BaseCompletor(BaseModel):
             dist.all_reduce(values, 'mean')
             log_vars = type(log_vars)(zip(log_vars, values.unbind()))
         return total, log_vars
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        rename_weights(state_dict, self.renamed_weights, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _check_grids(self, data_samples: Sequence[SSCDataSample]) -> None:
         for sample in data_samples:

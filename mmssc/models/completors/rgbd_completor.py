@@ -54,7 +54,8 @@ class RGBDCompletor(BaseCompletor):
       and after the augmentation is undone, and :meth:`segmentation_losses` the cross entropies.
 
     Args:
-        backbone: Image encoder with several levels, finest first.
+        backbone: Image encoder with several levels, finest first. This and the next four are None
+            where a child has something else in their place.
         image_head: :class:`ImageSemanticHead`.
         lifter: :class:`DepthMappedLifter`.
         tsdf_encoder: :class:`TSDFEncoder`.
@@ -83,8 +84,8 @@ class RGBDCompletor(BaseCompletor):
         backbone: dict[str, Any] | None,
         image_head: dict[str, Any] | None,
         lifter: dict[str, Any] | None,
-        tsdf_encoder: dict[str, Any],
-        head: dict[str, Any],
+        tsdf_encoder: dict[str, Any] | None,
+        head: dict[str, Any] | None,
         voxel_grid: VoxelGrid | Mapping[str, Any],
         augmentation: dict[str, Any] | None = None,
         tsdf_source: str = 'tsdf',
@@ -101,8 +102,8 @@ class RGBDCompletor(BaseCompletor):
         self.backbone = _build(backbone)
         self.image_head = _build(image_head)
         self.lifter = _build(lifter)
-        self.tsdf_encoder = MODELS.build(tsdf_encoder)
-        self.head = MODELS.build(head)
+        self.tsdf_encoder = _build(tsdf_encoder)
+        self.head = _build(head)
         self.augmentation = _build(augmentation)
         self.loss_2d = _build(loss_2d)
         self.loss_3d = _build(loss_3d)
@@ -254,7 +255,7 @@ class RGBDCompletor(BaseCompletor):
         outputs = self.forward_network(inputs)
         names = ('logits', *self.head_inputs, 'feat2d')
         tensors = {name: outputs[name] for name in names if name in outputs}
-        if hasattr(self.image_head, 'classify'):
+        if self.image_head is not None:
             size = inputs['img'].shape[-2:]
             tensors['logits_2d'] = self.image_head.classify(outputs['feat2d'], size)
         return tensors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +12,7 @@ from mmssc.errors import DataError
 from mmssc.geometry.sketch import label_sketch
 from mmssc.models.losses.volume_losses import stack_targets
 from mmssc.registry import MODELS
+from mmssc.renamed import renamed_arguments
 from mmssc.structures import SSCDataSample, VoxelGrid
 
 from .rgbd_completor import RGBDCompletor
@@ -18,6 +20,7 @@ from .rgbd_completor import RGBDCompletor
 __all__ = ['SketchCompletor']
 
 UNKNOWN_RULES = ('empty', 'ignore')
+_OLD_SLOTS = {'image_head': 'neck', 'tsdf_encoder': 'sketch_head'}
 
 
 @MODELS.register_module()
@@ -26,9 +29,9 @@ class SketchCompletor(RGBDCompletor):
 
     Args:
         backbone: Image encoder; its last level is used.
-        image_head: :class:`ImageProjection`.
+        neck: :class:`ImageProjection`.
         lifter: :class:`DepthMappedLifter`.
-        tsdf_encoder: :class:`SketchHead`.
+        sketch_head: :class:`SketchHead`.
         head: :class:`SketchSemanticHead`.
         voxel_grid: Grid of the prediction; its origin is that of any frame.
         freeze_backbone: The weights of the backbone do not learn. Its batch normalisation stays in
@@ -50,13 +53,15 @@ class SketchCompletor(RGBDCompletor):
     """
 
     head_inputs = ('volume', 'sketch_raw', 'sketch_prior')
+    renamed_weights = MappingProxyType({f'{old}.': f'{new}.' for old, new in _OLD_SLOTS.items()})
 
+    @renamed_arguments(**_OLD_SLOTS)
     def __init__(
         self,
         backbone: dict[str, Any],
-        image_head: dict[str, Any],
+        neck: dict[str, Any],
         lifter: dict[str, Any],
-        tsdf_encoder: dict[str, Any],
+        sketch_head: dict[str, Any],
         head: dict[str, Any],
         voxel_grid: VoxelGrid | Mapping[str, Any],
         freeze_backbone: bool = True,
@@ -67,8 +72,14 @@ class SketchCompletor(RGBDCompletor):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            backbone, image_head, lifter, tsdf_encoder, head, voxel_grid, loss_3d=loss_3d, **kwargs
-        )
+            backbone, image_head=None, lifter=None, tsdf_encoder=None, head=None,
+            voxel_grid=voxel_grid, loss_3d=loss_3d, **kwargs,
+        )  # fmt: skip
+        # In this order: optimisers number the parameters in their checkpoints.
+        self.neck = MODELS.build(neck)
+        self.lifter = MODELS.build(lifter)
+        self.sketch_head = MODELS.build(sketch_head)
+        self.head = MODELS.build(head)
         if sketch_unknown not in UNKNOWN_RULES:
             raise ValueError(f'sketch_unknown must be one of {UNKNOWN_RULES}: {sketch_unknown!r}')
         self.ignored_in_divisor, self.sketch_unknown = ignored_in_divisor, sketch_unknown
@@ -93,9 +104,9 @@ class SketchCompletor(RGBDCompletor):
         tsdf, codes = self._tsdf(inputs), inputs.get('sketch_codes')
         if 'true_sketch' in inputs:
             noise = inputs.get('sketch_noise')
-            sketches = self.tsdf_encoder.forward_train(tsdf, inputs['true_sketch'], noise, codes)
+            sketches = self.sketch_head.forward_train(tsdf, inputs['true_sketch'], noise, codes)
         else:
-            sketches = self.tsdf_encoder(tsdf, inputs.get('frames'), codes)
+            sketches = self.sketch_head(tsdf, inputs.get('frames'), codes)
         return {**sketches, **self.image_volume(inputs)}
 
     def image_volume(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
@@ -110,7 +121,7 @@ class SketchCompletor(RGBDCompletor):
                 'Load it with LoadRGBDFrame(keys=[..., "voxel_to_pixel"])',
             )  # fmt: skip
         images = inputs['img'][:, 0]
-        feat2d = self.image_head(self.backbone(images))
+        feat2d = self.neck(self.backbone(images))
         volume = self.lifter(feat2d, tuple(images.shape[-2:]), inputs['voxel_to_pixel'])
         return dict(volume=volume, feat2d=feat2d)
 
@@ -136,7 +147,7 @@ class SketchCompletor(RGBDCompletor):
     ) -> dict[str, Tensor]:
         """Losses of the outputs of :meth:`forward_network` and of :meth:`targets`."""
         weight = targets['weight']
-        losses = self.tsdf_encoder.loss_by_outputs(outputs, targets['sketch'], weight)
+        losses = self.sketch_head.loss_by_outputs(outputs, targets['sketch'], weight)
         if self.loss_3d is not None:
             divisor = weight.sum() if self.ignored_in_divisor else None
             losses['loss_3d'] = self.loss_3d(

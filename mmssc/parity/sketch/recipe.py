@@ -39,14 +39,14 @@ _STATISTICS = ('running_mean', 'running_var', 'num_batches_tracked')
 _COUNTS = 3
 _CROSS_ENTROPY = dict(type='mmssc.VoxelCrossEntropyLoss', reduction='batch')
 # Modules whose output is an array of the case file.
-_IMAGE_ARRAYS = {'backbone': 'eval.backbone', 'image_head': 'eval.stage2.downsample'}
+_IMAGE_ARRAYS = {'backbone': 'eval.backbone', 'neck': 'eval.stage2.downsample'}
 _SKETCH_ARRAYS = {
-    'tsdf_encoder.encoder.stem': 'eval.stage1.oper1',
-    'tsdf_encoder.encoder.unet.trunk.layer1': 'eval.stage1.completion1',
-    'tsdf_encoder.encoder.unet.trunk.layer2': 'eval.stage1.completion2',
-    'tsdf_encoder.encoder.unet.up1': 'eval.stage1.up1',
-    'tsdf_encoder.encoder.unet.up2': 'eval.stage1.up2',
-    'tsdf_encoder.cvae.condition': 'eval.cvae.decoder_x',
+    'sketch_head.encoder.stem': 'eval.stage1.oper1',
+    'sketch_head.encoder.unet.trunk.layer1': 'eval.stage1.completion1',
+    'sketch_head.encoder.unet.trunk.layer2': 'eval.stage1.completion2',
+    'sketch_head.encoder.unet.up1': 'eval.stage1.up1',
+    'sketch_head.encoder.unet.up2': 'eval.stage1.up2',
+    'sketch_head.cvae.condition': 'eval.cvae.decoder_x',
 }
 _SEMANTIC_ARRAYS = {
     'head.raw_encoder': 'eval.stage2.oper_sketch',
@@ -65,9 +65,9 @@ _LOSSES = {
 
 
 def sketch_losses() -> dict[str, Any]:
-    """Configs of the losses as in the shipped config: of the TSDF branch, then the model's."""
+    """Configs of the losses as in the shipped config: of the sketch head, then the model's."""
     return dict(
-        tsdf_encoder=dict(
+        sketch_head=dict(
             loss_raw=_CROSS_ENTROPY,
             loss_posterior=_CROSS_ENTROPY,
             loss_prior=dict(_CROSS_ENTROPY, loss_weight=1.5),
@@ -147,8 +147,8 @@ class SketchParity(ParityRecipe):
             report.probed(case, f'train.{name}', outputs[name], PROBE)
         report.probed(case, 'train.semantic', outputs['logits'], PROBE)
         total = total_loss(losses.values())
-        modules = {f'loss_sketch_{name}': loss for name, loss in model.tsdf_encoder.losses.items()}
-        modules.update(loss_3d=model.loss_3d, loss_kl=model.tsdf_encoder.loss_kl)
+        modules = {f'loss_sketch_{name}': loss for name, loss in model.sketch_head.losses.items()}
+        modules.update(loss_3d=model.loss_3d, loss_kl=model.sketch_head.loss_kl)
         for name, value in {**unweighted(losses, modules), 'total': total}.items():
             key = f'loss.{_LOSSES.get(name, name)}'
             report.close(key, value, case[key], relative=LOSS)
@@ -190,7 +190,7 @@ def build_sketch(
     if config is None:
         config = METHOD.model_config(fill.read_manifest(manifest))
         losses = sketch_losses()
-        config['tsdf_encoder'].update(losses.pop('tsdf_encoder'))
+        config['sketch_head'].update(losses.pop('sketch_head'))
         config.update(losses)
     model = MODELS.build(dict(config))
     return load_filled(model, METHOD, manifest, seed, options.device)
@@ -220,7 +220,7 @@ def check_sketch_branch(
     Returns:
         ``sketch_raw``, ``sketch_prior``, and ``mean.sketch_prior``, that of the mean code.
     """
-    sketcher = model.tsdf_encoder
+    sketcher = model.sketch_head
     with capture_outputs(model, _SKETCH_ARRAYS) as arrays:
         sketches = sketcher(made.inputs['tsdf'], codes=made.codes['noise'])
     for name, found in arrays.items():

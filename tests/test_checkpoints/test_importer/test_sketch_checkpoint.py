@@ -25,7 +25,7 @@ def test_built_model_takes_the_weights(reference, imported) -> None:
     init_default_scope('mmssc')
     model = MODELS.build(METHOD.model_config(shapes_of(reference)))
     model.load_state_dict(imported[0], strict=True)
-    assert sum(p.numel() for p in model.tsdf_encoder.cvae.parameters()) == 65_985
+    assert sum(p.numel() for p in model.sketch_head.cvae.parameters()) == 65_985
 
 
 def test_file_of_the_authors(reference, tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_file_of_the_authors(reference, tmp_path: Path) -> None:
 def test_missing_and_unknown_tensors_are_named(reference) -> None:
     state = dict(reference)
     del state['stage1.cvae.decoder_x.14.weight']
-    with pytest.raises(DataError, match=r'1 missing: tsdf_encoder\.cvae\.condition\.blocks\.4'):
+    with pytest.raises(DataError, match=r'1 missing: sketch_head\.cvae\.condition\.blocks\.4'):
         import_state_dict(state, METHOD, imported_shapes(reference))
     with pytest.raises(DataError, match=r'stage3\.weight'):
         import_state_dict({**reference, 'stage3.weight': torch.ones(1)}, METHOD)

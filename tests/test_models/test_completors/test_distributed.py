@@ -49,11 +49,11 @@ def _build_cleaners(folder: str) -> nn.Module:
 def _build_sketch(folder: str) -> nn.Module:
     cfg = tiny_sketch(loss_3d=dict(PER_SAMPLE, label_smoothing=0.0), ignored_in_divisor=False)
     cfg['backbone'].update(norm_cfg=dict(type='mmssc.DistributedBN'))
-    cfg['image_head'].update(norm_cfg=NORM)
-    head = dict(cfg['tsdf_encoder'], norm_cfg=NORM, dropout=0.0)
+    cfg['neck'].update(norm_cfg=NORM)
+    head = dict(cfg['sketch_head'], norm_cfg=NORM, dropout=0.0)
     for name in ('raw', 'posterior', 'prior'):
         head[f'loss_{name}'] = dict(head[f'loss_{name}'], reduction='sample')
-    cfg.update(tsdf_encoder=head)
+    cfg.update(sketch_head=head)
     cfg['head'].update(norm_cfg=NORM, dropout=0.0)
     torch.manual_seed(0)
     return MODELS.build(cfg).train().double()

@@ -65,5 +65,5 @@ def test_losses_are_the_authors() -> None:
     assert all(cfg[name] == expected[name] for name in ('loss_2d', 'loss_3d'))
     cfg, expected = base_config('sketch'), sketch_losses()
     assert cfg.loss_3d == expected['loss_3d'] and cfg.loss_scale == 0.5
-    head = expected['tsdf_encoder']
-    assert {name: cfg.tsdf_encoder[name] for name in head} == head
+    head = expected['sketch_head']
+    assert {name: cfg.sketch_head[name] for name in head} == head

@@ -54,8 +54,8 @@ def test_prediction_is_repeatable_and_depends_on_the_seed() -> None:
     inputs, samples = tiny_batch(1)
 
     def prior(seed: int) -> torch.Tensor:
-        head = dict(tiny_sketch()['tsdf_encoder'], cvae=dict(cvae, seed=seed))
-        model = build(tsdf_encoder=head).eval()
+        head = dict(tiny_sketch()['sketch_head'], cvae=dict(cvae, seed=seed))
+        model = build(sketch_head=head).eval()
         torch.manual_seed(seed + 50)
         with torch.no_grad():
             return model(inputs, samples, mode='tensor')['sketch_prior']
@@ -65,8 +65,8 @@ def test_prediction_is_repeatable_and_depends_on_the_seed() -> None:
 
 def test_mean_sampling_is_the_prior_mean() -> None:
     cvae = dict(latent_channels=LATENT, sampling='mean')
-    head = dict(tiny_sketch()['tsdf_encoder'], cvae=cvae)
-    model, (inputs, _) = build(tsdf_encoder=head).eval(), tiny_batch(2)
+    head = dict(tiny_sketch()['sketch_head'], cvae=cvae)
+    model, (inputs, _) = build(sketch_head=head).eval(), tiny_batch(2)
     drawn = build().eval()
     drawn.load_state_dict(model.state_dict())
     with torch.no_grad():

@@ -18,7 +18,7 @@ def build(**changes: Any) -> SketchHead:
     init_default_scope('mmssc')
     torch.manual_seed(0)
     return SketchHead(
-        widths=(1, 3, 4, 8), cvae=dict(latent_channels=4), **sketch_losses()['tsdf_encoder'],
+        widths=(1, 3, 4, 8), cvae=dict(latent_channels=4), **sketch_losses()['sketch_head'],
         **changes,
     )  # fmt: skip
 
