@@ -73,6 +73,21 @@ def test_old_names_can_still_be_imported():
         mmssc.datasets.LoadSSCImages  # noqa: B018
 
 
+def test_old_arguments_change_the_new_ones():
+    names = dict(old='new', former='present')
+    given = dict(old=dict(a=dict(c=3)), new=dict(a=dict(b=2), d=4), former=1, other=5)
+    with pytest.warns(FutureWarning, match='Model.old is called Model.new now'):
+        found = renamed.rename_arguments(given, 'Model', names)
+    assert found == dict(new=dict(a=dict(b=2, c=3), d=4), present=1, other=5)
+    assert 'old' in given and given['new'] == dict(a=dict(b=2), d=4)
+
+
+def test_old_arguments_may_replace_the_new_ones():
+    given = dict(old=dict(_delete_=True, a=1), new=dict(b=2))
+    with pytest.warns(FutureWarning):
+        assert renamed.rename_arguments(given, 'Model', dict(old='new')) == dict(new=dict(a=1))
+
+
 def test_no_new_name_is_an_old_one():
     assert not set(renamed.RENAMED) & set(renamed.RENAMED.values())
     root = Path(mmssc.__file__).parent

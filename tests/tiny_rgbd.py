@@ -79,7 +79,7 @@ def tiny_ammnet(**changes: Any) -> dict[str, Any]:
     return tiny_network(**{**arguments, **changes})
 
 
-def tiny_players(**changes: Any) -> dict[str, Any]:
+def tiny_optimisers(**changes: Any) -> dict[str, Any]:
     """Config of both optimisers of an AMMNet; ``changes`` are for both."""
     one = dict(
         optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),

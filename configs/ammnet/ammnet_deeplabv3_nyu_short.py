@@ -16,8 +16,8 @@ val_dataloader = dict(batch_size=8, **dataset)
 test_dataloader = val_dataloader
 
 # fused: one kernel per parameter in place of a dozen.
-player = dict(type='AutocastOptimWrapper', dtype='bfloat16', optimizer=dict(fused=True))
-optim_wrapper = dict(generator=player, discriminator=player)
+fused_adamw = dict(type='AutocastOptimWrapper', dtype='bfloat16', optimizer=dict(fused=True))
+optim_wrapper = dict(generator=fused_adamw, discriminator=fused_adamw)
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 param_scheduler = dict(
     generator=[

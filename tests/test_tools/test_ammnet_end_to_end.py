@@ -1,4 +1,4 @@
-"""Two players through the same commands as every other method."""
+"""Generator and discriminator through the same commands as every other method."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tool_runs import HERE, ROOT, assert_equal_trees, tool_environment
 from mmssc.compat import load_checkpoint_file
 
 CONFIG = HERE / 'ammnet_config.py'
-# Everything that a checkpoint has to bring back, for both sides.
+# Everything that a checkpoint has to bring back, of both networks.
 EVERYTHING = (
     '--amp',
     '--cfg-options',
     'default_hooks.ema.type=EMAHook',
-    'optim_wrapper.decay_opponent=True',
+    'optim_wrapper.decay_all_weights=True',
     'optim_wrapper.generator.accumulative_counts=2',
 )
 RunTool = Callable[..., subprocess.CompletedProcess]

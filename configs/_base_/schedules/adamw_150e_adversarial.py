@@ -1,18 +1,18 @@
-"""Two players, AdamW each, for 150 epochs: cosine per epoch for the generator (AMMNet)."""
+"""Generator and discriminator, AdamW each, 150 epochs: cosine for the generator (AMMNet)."""
 
 _base_ = './adamw_100e_rgbd.py'
 
 max_epochs = 150
 train_cfg = dict(max_epochs=max_epochs)
 
-player = _base_.optim_wrapper
+adamw = _base_.optim_wrapper
 optim_wrapper = dict(
     _delete_=True,
     constructor='mmssc.AdversarialOptimWrapperConstructor',
-    generator=player,
-    discriminator=player,
-    # True: each optimiser also decays the other player's weights, as the authors' runs did.
-    decay_opponent=False,
+    generator=adamw,
+    discriminator=adamw,
+    # True: each optimiser also decays the weights of the other one, as the authors' runs did.
+    decay_all_weights=False,
 )
 param_scheduler = dict(
     _delete_=True,
@@ -21,5 +21,5 @@ param_scheduler = dict(
     # The authors' schedule of the discriminator never takes effect: its learning rate stays.
     discriminator=[],
 )
-# One gradient reducer per player.
+# One gradient reducer each for the generator and the discriminator.
 model_wrapper_cfg = dict(type='mmssc.AdversarialDistributedDataParallel')

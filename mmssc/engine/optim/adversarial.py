@@ -1,4 +1,4 @@
-"""One optimiser for each side of a model whose parts learn in turns."""
+"""One optimiser for each step of a model, such as those of a generator and a discriminator."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from torch.optim import Optimizer
 
 from mmssc.errors import DataError
 from mmssc.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from mmssc.renamed import rename_arguments
 
 __all__ = ['AdversarialOptimWrapperConstructor', 'AdversarialOptimWrapperDict']
+
+_OLD_NAMES = {'decay_opponent': 'decay_all_weights'}
 
 
 class AdversarialOptimWrapperDict(OptimWrapperDict):
@@ -35,25 +38,27 @@ class AdversarialOptimWrapperDict(OptimWrapperDict):
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class AdversarialOptimWrapperConstructor:
-    """Builds one optimiser wrapper for each player of a model (``model.players()``).
+    """Builds one optimiser wrapper for each step of a model (``model.step_modules()``).
 
-    The parameter groups are disjoint: every wrapper clips, scales and updates one side.
+    The parameter groups are disjoint: every wrapper clips, scales and updates the modules of its
+    step.
 
     Args:
-        optim_wrapper_cfg: Name of the player -> config of its wrapper, as for a single optimiser
-            (``optimizer``, ``clip_grad``, ``accumulative_counts``, ``paramwise_cfg``, ...); and
-            ``decay_opponent`` (default False): every step of an optimiser also shrinks the other
-            players' weights by its learning rate times its weight decay, where these decay
-            themselves. So does the authors' code of AMMNet with the PyTorch of its time, whose
-            optimisers both held all parameters and decayed those with a zero gradient, too.
-        paramwise_cfg: For players that have none of their own.
+        optim_wrapper_cfg: Name of the step (``generator``, ``discriminator``) -> config of its
+            wrapper, as for a single optimiser (``optimizer``, ``clip_grad``,
+            ``accumulative_counts``, ``paramwise_cfg``, ...); and ``decay_all_weights`` (default
+            False): every optimiser also shrinks the weights of the other steps by its learning rate
+            times its weight decay, where these decay themselves. So does the authors' code of
+            AMMNet with the PyTorch of its time, whose optimisers both held all parameters and
+            decayed those with a zero gradient, too.
+        paramwise_cfg: For wrappers that have none of their own.
     """
 
     def __init__(
         self, optim_wrapper_cfg: Mapping[str, Any], paramwise_cfg: dict[str, Any] | None = None
     ) -> None:
-        self.configs = dict(optim_wrapper_cfg)
-        self.decay_opponent = self.configs.pop('decay_opponent', False)
+        self.configs = rename_arguments(optim_wrapper_cfg, 'optim_wrapper', _OLD_NAMES)
+        self.decay_all_weights = self.configs.pop('decay_all_weights', False)
         self.paramwise_cfg = paramwise_cfg
 
     def __call__(self, model: nn.Module) -> AdversarialOptimWrapperDict:
@@ -63,25 +68,25 @@ class AdversarialOptimWrapperConstructor:
             model: The model, wrapped or not.
 
         Raises:
-            DataError: The config names other players than the model.
+            DataError: The config names other steps than the model.
         """
-        players = (model.module if is_model_wrapper(model) else model).players()
-        if self.configs.keys() != players.keys():
+        steps = (model.module if is_model_wrapper(model) else model).step_modules()
+        if self.configs.keys() != steps.keys():
             raise DataError(
-                'config', 'optim_wrapper', f'one entry each for {", ".join(players)}',
+                'config', 'optim_wrapper', f'one entry each for {", ".join(steps)}',
                 ', '.join(self.configs),
             )  # fmt: skip
         wrappers = {}
-        for name, player in players.items():
+        for name, modules in steps.items():
             config = {'paramwise_cfg': self.paramwise_cfg, **self.configs[name]}
-            wrappers[name] = build_optim_wrapper(player, config)
+            wrappers[name] = build_optim_wrapper(modules, config)
             wrappers[name].grad_name = f'grad_norm_{name}'
-        if self.decay_opponent:
-            _decay_opponents({name: wrapper.optimizer for name, wrapper in wrappers.items()})
+        if self.decay_all_weights:
+            _decay_all_weights({name: wrapper.optimizer for name, wrapper in wrappers.items()})
         return AdversarialOptimWrapperDict(**wrappers)
 
 
-def _decay_opponents(optimizers: Mapping[str, Optimizer]) -> None:
+def _decay_all_weights(optimizers: Mapping[str, Optimizer]) -> None:
     decaying = {
         name: [
             parameter

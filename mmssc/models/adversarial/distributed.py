@@ -1,4 +1,4 @@
-"""Distributed training of models whose parts learn in turns."""
+"""Distributed training of models with several steps per iteration."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ['AdversarialDistributedDataParallel']
 
 @MODEL_WRAPPERS.register_module()
 class AdversarialDistributedDataParallel(MMSeparateDistributedDataParallel):
-    """One gradient reducer for each player of a model (see :class:`StepModules`).
+    """One gradient reducer for each step of a model (see :class:`StepModules`).
 
-    One reducer for the whole model would wait in each step for the gradients of the side that does
+    One reducer for the whole model would wait in each step for the gradients of the modules that do
     not learn in it; looking for unused parameters costs time in every pass. mmengine's
     ``MMSeparateDistributedDataParallel`` puts a wrapper around every child, so that the model may
     no longer call anything of a child but ``forward``. Here the model stays as it is.
 
     Args:
-        module: Model with a method ``players()`` and a ``train_step`` that takes them.
+        module: Model with a method ``step_modules()`` and a ``train_step`` that takes its result.
         broadcast_buffers: Copy the buffers of the first process to the others in each pass.
         find_unused_parameters: As of ``DistributedDataParallel``.
         kwargs: Further arguments of ``MMDistributedDataParallel``, e.g. ``device_ids``.
@@ -39,29 +39,29 @@ class AdversarialDistributedDataParallel(MMSeparateDistributedDataParallel):
         find_unused_parameters: bool = False,
         **kwargs: Any,
     ) -> None:
-        # The reducers are those of the players.
+        # The reducers are those of the steps.
         super(DistributedDataParallel, self).__init__()
         self.module = module
-        self.players = {
+        self.step_modules = {
             name: MMDistributedDataParallel(
-                player,
+                modules,
                 broadcast_buffers=broadcast_buffers,
                 find_unused_parameters=find_unused_parameters,
                 **kwargs,
             )
-            for name, player in module.players().items()
+            for name, modules in module.step_modules().items()
         }
 
     def train_step(
         self, data: dict[str, Any], optim_wrapper: OptimWrapperDict
     ) -> dict[str, Tensor]:
         """:meth:`train_step` of the model, with reduced gradients."""
-        return self.module.train_step(data, optim_wrapper, players=self.players)
+        return self.module.train_step(data, optim_wrapper, step_modules=self.step_modules)
 
     @contextmanager
     def no_sync(self) -> Iterator[None]:
         """Gradients stay in this process."""
         with ExitStack() as stack:
-            for player in self.players.values():
-                stack.enter_context(player.no_sync())
+            for modules in self.step_modules.values():
+                stack.enter_context(modules.no_sync())
             yield

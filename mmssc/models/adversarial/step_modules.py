@@ -1,4 +1,4 @@
-"""Models whose parts learn in turns, each part against the other."""
+"""Models that train in several steps per iteration, such as a generator and a discriminator."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ['StepModules', 'frozen']
 class StepModules(nn.Module):
     """The modules that learn in one step, and the losses of that step.
 
-    A view of a model: it shares the modules, and whoever wraps it (a gradient reducer) or asks for
-    its parameters (an optimiser) sees those of one side alone.
+    A view of a model: it shares the modules. A gradient reducer that wraps it and an optimiser that
+    asks for its parameters see those of this step only.
 
     Args:
         parts: Name in the model -> module.
-        losses: Method of the model that returns named losses; no parameter outside of ``parts``
-            gets a gradient from them.
+        losses: Function that returns named losses; no parameter outside of ``parts`` gets a
+            gradient from them.
     """
 
     def __init__(

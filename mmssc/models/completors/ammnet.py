@@ -1,8 +1,9 @@
-"""AMMNet: image features modulated by the TSDF, against a discriminator (arXiv 2403.07560)."""
+"""AMMNet: image features modulated by the TSDF, adversarial training (arXiv 2403.07560)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -92,39 +93,41 @@ class AMMNet(RGBDCompletor):
             mapping = inputs['voxel_to_pixel']
         return dict(volume=self.segmentation_encoder(inputs['segmentation'], mapping))
 
-    def players(self) -> dict[str, StepModules]:
-        """Who learns in turns, in the order of their steps.
+    def step_modules(self) -> dict[str, StepModules]:
+        """What learns in each step of a training iteration, and its losses, in order.
+
+        Returns:
+            ``discriminator`` and ``generator``, each called with the arguments of :meth:`loss`.
 
         Raises:
             ValueError: There is no discriminator.
         """
         if self.discriminator is None:
             raise ValueError('without a discriminator there is one optimiser and one step')
+        discriminator = {_DISCRIMINATOR: self.discriminator}
         generator = {
             name: child
             for name, child in self.named_children()
             if child is not self.discriminator and next(child.parameters(), None) is not None
         }
         return {
-            _DISCRIMINATOR: StepModules(
-                {_DISCRIMINATOR: self.discriminator}, self.discriminator_losses
-            ),
-            _GENERATOR: StepModules(generator, self.generator_losses),
+            name: StepModules(parts, partial(self.loss, step=name))
+            for name, parts in ((_DISCRIMINATOR, discriminator), (_GENERATOR, generator))
         }
 
     def train_step(
         self,
         data: dict[str, Any],
         optim_wrapper: OptimWrapper,
-        players: Mapping[str, nn.Module] | None = None,
+        step_modules: Mapping[str, nn.Module] | None = None,
     ) -> dict[str, Tensor]:
-        """The discriminator's step, then the generator's.
+        """One iteration: the discriminator's step, then the generator's.
 
         Args:
             data: A batch of the data loader.
-            optim_wrapper: One wrapper per player, each with its own clipping, schedule, precision
+            optim_wrapper: One wrapper per step, each with its own clipping, schedule, precision
                 and accumulation (:class:`AdversarialOptimWrapperConstructor`).
-            players: Of :meth:`players`, wrapped or not.
+            step_modules: Of :meth:`step_modules`, wrapped or not.
 
         Returns:
             The generator's losses, ``loss`` being their sum; the discriminator's, ``loss_disc``.
@@ -138,10 +141,10 @@ class AMMNet(RGBDCompletor):
         data = self.data_preprocessor(data, True)
         self._check_grids(data['data_samples'])
         log = {}
-        for name, player in (players or self.players()).items():
+        for name, modules in (step_modules or self.step_modules()).items():
             wrapper = optim_wrapper[name]
-            with wrapper.optim_context(player):
-                losses = player(**data)
+            with wrapper.optim_context(modules):
+                losses = modules(**data)
             total, values = self.parse_losses(losses)
             wrapper.update_params(total)
             if name == _DISCRIMINATOR:
@@ -164,43 +167,40 @@ class AMMNet(RGBDCompletor):
             )  # fmt: skip
 
     def loss(
-        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
+        self,
+        inputs: dict[str, Any],
+        data_samples: Sequence[SSCDataSample],
+        step: str | None = None,
     ) -> dict[str, Tensor]:
-        """The losses of both players, from one forward pass.
+        """Losses of one step of training, or of both steps from one forward pass.
 
-        Their sum gives each player the gradient of its own losses.
+        The sum of both gives the generator and the discriminator the gradients of their own losses.
 
         Args:
             inputs: See :meth:`RGBDCompletor.extract_feat`.
             data_samples: With ``gt_voxels`` uint8 and ``label_weight`` bool, (X, Y, Z).
+            step: ``'generator'``, ``'discriminator'`` or None for both. In the step of the
+                discriminator the generator draws another augmentation and gets no gradient; its
+                mode, training or evaluation, stays.
         """
-        outputs = self.forward_network(inputs)
-        losses = self.losses_of_generator(outputs, data_samples)
-        if self.discriminator is not None:
-            losses.update(self.losses_of_discriminator(outputs, data_samples))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and step != _DISCRIMINATOR):
+            outputs = self.forward_network(inputs)
+        losses = {}
+        if step != _DISCRIMINATOR:
+            losses.update(self.generator_losses(outputs, data_samples))
+        if step != _GENERATOR and self.discriminator is not None:
+            losses.update(self.discriminator_losses(outputs, data_samples))
         return losses
 
     def generator_losses(
-        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
-    ) -> dict[str, Tensor]:
-        """``loss_2d``, ``loss_3d``, ``loss_adv``; arguments as of :meth:`loss`."""
-        return self.losses_of_generator(self.forward_network(inputs), data_samples)
-
-    def discriminator_losses(
-        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
-    ) -> dict[str, Tensor]:
-        """One loss for each volume that is judged; arguments as of :meth:`loss`.
-
-        The generator runs in its mode, draws its own augmentation, and gets no gradient.
-        """
-        with torch.no_grad():
-            outputs = self.forward_network(inputs)
-        return self.losses_of_discriminator(outputs, data_samples)
-
-    def losses_of_generator(
         self, outputs: Mapping[str, Tensor], data_samples: Sequence[SSCDataSample]
     ) -> dict[str, Tensor]:
-        """See :meth:`generator_losses`, from the outputs of :meth:`forward_network`."""
+        """``loss_2d``, ``loss_3d`` and, with a discriminator, ``loss_adv``.
+
+        Args:
+            outputs: Of :meth:`forward_network`.
+            data_samples: See :meth:`loss`.
+        """
         losses = self.segmentation_losses(outputs, data_samples)
         if self.discriminator is not None:
             predicted = self.predicted_volume(outputs, self.label_weight(data_samples))
@@ -208,10 +208,15 @@ class AMMNet(RGBDCompletor):
                 losses['loss_adv'] = self.loss_adv(self.discriminator(predicted), 1.0)
         return losses
 
-    def losses_of_discriminator(
+    def discriminator_losses(
         self, outputs: Mapping[str, Tensor], data_samples: Sequence[SSCDataSample]
     ) -> dict[str, Tensor]:
-        """See :meth:`discriminator_losses`, from the outputs of :meth:`forward_network`."""
+        """``loss_disc_*`` of each volume that is judged; the generator gets no gradient.
+
+        Args:
+            outputs: Of :meth:`forward_network`.
+            data_samples: See :meth:`loss`.
+        """
         labels, weight = self.label_volume(data_samples), self.label_weight(data_samples)
         predicted = self.predicted_volume(outputs, weight).detach()
         volumes = self.annotated_volumes(labels, weight)

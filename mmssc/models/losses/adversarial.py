@@ -1,4 +1,4 @@
-"""Loss of a discriminator and of who plays against it."""
+"""Loss of a discriminator and of a generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parity of AMMNet with the official implementation: both players, their losses, one step."""
+"""Parity of AMMNet with the official code: generator, discriminator, losses, one step."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def _check_generator_losses(
     report: ParityReport,
     forward_only: bool,
 ) -> None:
-    losses = model.losses_of_generator(outputs, [made.sample])
+    losses = model.generator_losses(outputs, [made.sample])
     plain = unweighted(losses, _loss_modules(model))
     for name, value in plain.items():
         key = name.replace('_2d', '2d').replace('_3d', '3d')

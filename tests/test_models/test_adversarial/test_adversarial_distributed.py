@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from mmengine.registry import init_default_scope
-from tiny_rgbd import tiny_ammnet, tiny_batch, tiny_players
+from tiny_rgbd import tiny_ammnet, tiny_batch, tiny_optimisers
 from torch import Tensor, multiprocessing, nn
 
 from mmssc.engine.optim import AdversarialOptimWrapperConstructor
@@ -74,7 +74,7 @@ def _batch() -> dict[str, Any]:
 def _train(model: AMMNet, wrapped: nn.Module) -> dict[str, Any]:
     """Three iterations, the second of which only adds up gradients."""
     ammnet.shuffle_classes, ammnet.erase_voxels = _shuffle, _erase
-    config = tiny_players(
+    config = tiny_optimisers(
         optimizer=dict(type='SGD', lr=0.1), paramwise_cfg=None, accumulative_counts=2
     )
     optimisers = AdversarialOptimWrapperConstructor(config)(wrapped)
@@ -128,15 +128,15 @@ def test_wrapper_leaves_the_model_as_it_is(tmp_path: Any) -> None:
         wrapped = AdversarialDistributedDataParallel(model)
         assert wrapped.module is model and list(model.state_dict()) == names
         reduced = {
-            name: {id(p) for p in player.parameters() if p.requires_grad}
-            for name, player in wrapped.players.items()
+            name: {id(p) for p in modules.parameters() if p.requires_grad}
+            for name, modules in wrapped.step_modules.items()
         }
         assert not reduced['generator'] & reduced['discriminator']
         learning = {id(p) for p in model.parameters() if p.requires_grad}
         assert reduced['generator'] | reduced['discriminator'] == learning
         assert not wrapped.eval().module.training and wrapped.train().module.head.training
         with wrapped.no_sync():
-            assert not any(p.require_backward_grad_sync for p in wrapped.players.values())
-        assert all(p.require_backward_grad_sync for p in wrapped.players.values())
+            assert not any(p.require_backward_grad_sync for p in wrapped.step_modules.values())
+        assert all(p.require_backward_grad_sync for p in wrapped.step_modules.values())
     finally:
         dist.destroy_process_group()

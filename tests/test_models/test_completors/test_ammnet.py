@@ -1,4 +1,4 @@
-"""AMMNet: two players, their losses, who learns in which step."""
+"""AMMNet: losses of generator and discriminator, which of them learns in which step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tiny_rgbd import (
     SHAPE,
     tiny_ammnet,
     tiny_batch,
-    tiny_players,
+    tiny_optimisers,
 )
 from torch import Tensor, nn
 from torch.nn import functional
@@ -93,7 +93,7 @@ def sides(model: AMMNet) -> tuple[set[str], set[str]]:
 def test_each_step_changes_one_side_alone(variant: str) -> None:
     model = build(**(SEGMENTATION if variant == 'segmentation' else {}))
     data = segmentation_batch() if variant == 'segmentation' else batch_of()
-    optimisers = AdversarialOptimWrapperConstructor(tiny_players())(model)
+    optimisers = AdversarialOptimWrapperConstructor(tiny_optimisers())(model)
     generator, discriminator = sides(model)
     states = []
     for name, wrapper in optimisers.items():
@@ -118,7 +118,7 @@ def test_each_step_changes_one_side_alone(variant: str) -> None:
 
 def test_log_has_both_totals() -> None:
     model = build()
-    optimisers = AdversarialOptimWrapperConstructor(tiny_players())(model)
+    optimisers = AdversarialOptimWrapperConstructor(tiny_optimisers())(model)
     log = model.train_step(batch_of(), optimisers)
     assert log.keys() == {'loss', 'loss_2d', 'loss_3d', 'loss_adv', 'loss_disc', *DISC}
     torch.testing.assert_close(log['loss'], log['loss_2d'] + log['loss_3d'] + log['loss_adv'])
@@ -135,7 +135,7 @@ def test_two_passes_with_draws_of_their_own(monkeypatch: pytest.MonkeyPatch) -> 
         return outputs
 
     monkeypatch.setattr(model, 'forward_network', noted)
-    optimisers = AdversarialOptimWrapperConstructor(tiny_players())(model)
+    optimisers = AdversarialOptimWrapperConstructor(tiny_optimisers())(model)
     for _ in range(12):
         model.train_step(batch_of(), optimisers)
     assert [grad for grad, _, _ in passes] == [False, True] * 12
@@ -149,8 +149,8 @@ def test_two_passes_with_draws_of_their_own(monkeypatch: pytest.MonkeyPatch) -> 
     assert statistics['discriminator.blocks.0.bn1.num_batches_tracked'] == 60
 
 
-def test_total_is_the_sum_of_both_players() -> None:
-    """``mode='loss'`` gives each player the gradient of its own losses."""
+def test_total_is_the_sum_of_both_steps() -> None:
+    """``mode='loss'`` gives generator and discriminator the gradients of their own losses."""
     model, data = build().eval(), batch_of()
     losses = model(**data, mode='loss')
     sum(losses.values()).backward()
@@ -158,7 +158,7 @@ def test_total_is_the_sum_of_both_players() -> None:
     generator, discriminator = sides(model)
     assert together.keys() == generator | discriminator
     model.zero_grad()
-    sum(model.generator_losses(**data).values()).backward()
+    sum(model.loss(**data, step='generator').values()).backward()
     alone = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     assert alone.keys() == generator
     for name, gradient in alone.items():
@@ -172,13 +172,13 @@ def test_losses_are_the_papers(monkeypatch: pytest.MonkeyPatch) -> None:
     weight = torch.stack([sample.label_weight for sample in data['data_samples']])
     with torch.no_grad():
         logits = model.forward_network(data['inputs'])['logits']
-        losses = model.generator_losses(**data)
+        losses = model.loss(**data, step='generator')
         verdict = model.discriminator(logits * weight[:, None])
         torch.testing.assert_close(
             losses['loss_adv'], 0.005 * -functional.logsigmoid(verdict).mean()
         )
         torch.manual_seed(1)
-        found = model.discriminator_losses(**data)
+        found = model.loss(**data, step='discriminator')
         torch.manual_seed(1)
         volumes = model.annotated_volumes(labels, weight)
         real = model.discriminator(volumes['real'][0])
@@ -219,7 +219,7 @@ def test_scene_without_objects_is_no_fake() -> None:
     first.gt_voxels[first.gt_voxels != 255] = 0
     model.eval()
     torch.manual_seed(2)
-    found = model.discriminator_losses(**data)
+    found = model.loss(**data, step='discriminator')
     volumes = model.annotated_volumes(
         *(
             torch.stack([sample.get(name) for sample in (first, second)])
@@ -229,7 +229,7 @@ def test_scene_without_objects_is_no_fake() -> None:
     for name in ('shuffled', 'erased'):
         assert volumes[name][1].tolist() == [False, True]
     second.gt_voxels[second.gt_voxels != 255] = 0
-    none = model.discriminator_losses(**data)
+    none = model.loss(**data, step='discriminator')
     assert none['loss_disc_shuffled'] == none['loss_disc_erased'] == 0
     assert found['loss_disc_shuffled'] > 0 and none['loss_disc_real'] > 0
 
@@ -271,7 +271,7 @@ def test_without_a_discriminator_one_optimiser_trains_it() -> None:
     log = model.train_step(batch_of(), wrapper)
     assert log.keys() == {'loss', 'loss_2d', 'loss_3d'}
     with pytest.raises(ValueError, match='without a discriminator'):
-        model.players()
+        model.step_modules()
 
 
 def test_optimisers_that_do_not_fit_are_refused() -> None:
@@ -279,7 +279,7 @@ def test_optimisers_that_do_not_fit_are_refused() -> None:
     wrapper = build_optim_wrapper(model, dict(optimizer=dict(type='AdamW', lr=1e-3)))
     with pytest.raises(DataError, match='AdversarialOptimWrapperConstructor'):
         model.train_step(batch_of(), wrapper)
-    optimisers = AdversarialOptimWrapperConstructor(tiny_players())(model)
+    optimisers = AdversarialOptimWrapperConstructor(tiny_optimisers())(model)
     plain = build(discriminator=None, loss_adv=None, loss_disc=None)
     with pytest.raises(DataError, match='one optimiser'):
         plain.train_step(batch_of(), optimisers)
@@ -326,7 +326,7 @@ def test_segmentation_is_lifted_by_the_mapping() -> None:
 
 def test_mixed_precision() -> None:
     model = build()
-    wrappers = tiny_players(type='mmssc.AutocastOptimWrapper')
+    wrappers = tiny_optimisers(type='mmssc.AutocastOptimWrapper')
     optimisers = AdversarialOptimWrapperConstructor(wrappers)(model)
     before = parameters(model)
     log = model.train_step(batch_of(), optimisers)
@@ -342,7 +342,7 @@ def test_on_a_gpu(precision: str) -> None:
     model, data = build().cuda(), batch_of()
     data['inputs'] = {key: value.cuda() for key, value in data['inputs'].items()}
     data['data_samples'] = [sample.cuda() for sample in data['data_samples']]
-    optimisers = AdversarialOptimWrapperConstructor(tiny_players(type=precision))(model)
+    optimisers = AdversarialOptimWrapperConstructor(tiny_optimisers(type=precision))(model)
     before = parameters(model)
     # float16: the loss scale halves until no gradient overflows, and these steps change nothing.
     for _ in range(20 if precision == 'AmpOptimWrapper' else 3):

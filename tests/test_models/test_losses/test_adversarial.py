@@ -1,4 +1,4 @@
-"""Binary cross entropy of the players."""
+"""Binary cross entropy of generator and discriminator."""
 
 from __future__ import annotations
 
