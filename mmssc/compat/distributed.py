@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ..errors import DataError
+
 __all__ = ['init_cpu_process_group']
 
 
@@ -17,8 +19,7 @@ def init_cpu_process_group(launcher: str = 'pytorch') -> None:
         launcher: ``'pytorch'`` (torchrun) or ``'slurm'``.
 
     Raises:
-        ValueError: Another launcher was asked for.
-        RuntimeError: The variables of the launcher are not set.
+        DataError: Another launcher was asked for, or its variables are not set.
     """
     import torch.distributed as dist
 
@@ -27,14 +28,12 @@ def init_cpu_process_group(launcher: str = 'pytorch') -> None:
     if launcher == 'slurm':
         _set_environment_from_slurm()
     elif launcher != 'pytorch':
-        raise ValueError(f'on the CPU the launcher is pytorch or slurm, found {launcher!r}')
+        raise DataError('--launcher', expected='pytorch or slurm on the CPU', found=launcher)
     names = ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')
     missing = [name for name in names if name not in os.environ]
     if missing:
-        raise RuntimeError(
-            f'{", ".join(missing)} not set: start with tools/dist_train.sh (torchrun) or, on a '
-            'cluster, tools/slurm_train.sh'
-        )
+        hint = 'Start with tools/dist_train.sh (torchrun) or, on a cluster, tools/slurm_train.sh'
+        raise DataError('environment', ', '.join(missing), 'values', 'none', hint)
     dist.init_process_group(backend='gloo')
 
 

@@ -81,9 +81,11 @@ class DrivingDataset(BaseDataset):
     ) -> None:
         unknown = set(data_prefix or ()) - set(self.DATA_PREFIX)
         if unknown:
-            raise DataError('config', 'data_prefix', ', '.join(self.DATA_PREFIX), sorted(unknown))
+            field, expected = f'{type(self).__name__}.data_prefix', ', '.join(self.DATA_PREFIX)
+            raise DataError('config', field, expected, sorted(unknown))
         if frame_bound not in ('count', 'index'):
-            raise DataError('config', 'frame_bound', "'count' or 'index'", repr(frame_bound))
+            field = f'{type(self).__name__}.frame_bound'
+            raise DataError('config', field, "'count' or 'index'", repr(frame_bound))
         self.frame_offsets = tuple(int(offset) for offset in frame_offsets)
         self.frame_bound = frame_bound
         self.depth_suffix = depth_suffix

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mmssc.errors import DataError
 from mmssc.structures import VoxelGrid
 
 __all__ = ['depth_to_coordinates', 'merge_heights', 'normalized_centers', 'to_xyz_axes']
@@ -100,10 +101,11 @@ def normalized_centers(shape: Sequence[int], alignment: str = 'corners') -> Tens
         (3, X, Y, Z) float32, x first.
 
     Raises:
-        ValueError: Unknown alignment.
+        DataError: Unknown alignment.
     """
     if alignment not in ('corners', 'centers'):
-        raise ValueError(f"alignment must be 'corners' or 'centers', got {alignment!r}")
+        expected = "'corners' or 'centers'"
+        raise DataError('working volume', 'alignment', expected, repr(alignment))
     axes = []
     for count in shape:
         index = torch.arange(count, dtype=torch.float32)

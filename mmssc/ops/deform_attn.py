@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mmssc.compat import MMCV_OPS_HINT, has_compiled_mmcv_ops
-from mmssc.errors import MissingDependencyError
+from mmssc.errors import DataError, MissingDependencyError
 
 __all__ = ['MultiScaleDeformableAttention', 'deformable_attention']
 
@@ -53,7 +53,8 @@ def deformable_attention(
 
     Raises:
         MissingDependencyError: ``backend='mmcv'`` and mmcv has no compiled ops.
-        ValueError: Unknown backend, or the maps do not have S positions.
+        DataError: Unknown backend.
+        ValueError: The maps do not have S positions.
     """
     if sum(height * width for height, width in spatial_shapes) != value.shape[1]:
         raise ValueError(f'maps of {list(spatial_shapes)} do not have {value.shape[1]} positions')
@@ -74,7 +75,7 @@ def _wide(tensor: Tensor) -> Tensor:
 
 def _use_mmcv(backend: str, value: Tensor) -> bool:
     if backend not in _BACKENDS:
-        raise ValueError(f'backend must be one of {_BACKENDS}, got {backend!r}')
+        raise DataError('deformable_attention', 'backend', f'one of {_BACKENDS}', repr(backend))
     if backend == 'auto':
         return value.is_cuda and has_compiled_mmcv_ops()
     if backend == 'mmcv' and not has_compiled_mmcv_ops():
@@ -154,7 +155,7 @@ class MultiScaleDeformableAttention(nn.Module):
         with_cp: See :func:`deformable_attention`.
 
     Raises:
-        ValueError: ``embed_dims`` is not a multiple of ``num_heads``.
+        DataError: ``embed_dims`` is not a multiple of ``num_heads``.
     """
 
     def __init__(
@@ -169,7 +170,9 @@ class MultiScaleDeformableAttention(nn.Module):
     ) -> None:
         super().__init__()
         if embed_dims % num_heads:
-            raise ValueError(f'embed_dims {embed_dims} is not a multiple of {num_heads} heads')
+            expected = f'a multiple of num_heads ({num_heads})'
+            field = f'{type(self).__name__}.embed_dims'
+            raise DataError('config', field, expected, embed_dims)
         self.num_heads, self.num_levels, self.num_points = num_heads, num_levels, num_points
         self.chunk_size, self.with_cp = chunk_size, with_cp
         places = num_heads * num_levels * num_points

@@ -7,7 +7,7 @@ import importlib.util
 import torch
 from torch import Tensor
 
-from mmssc.errors import MissingDependencyError
+from mmssc.errors import DataError, MissingDependencyError
 
 __all__ = ['group_count', 'group_max', 'group_mean', 'torch_scatter_available']
 
@@ -77,7 +77,7 @@ def group_max(features: Tensor, group: Tensor, num_groups: int, backend: str = '
 
 def _use_torch_scatter(backend: str) -> bool:
     if backend not in _BACKENDS:
-        raise ValueError(f'backend must be one of {_BACKENDS}, got {backend!r}')
+        raise DataError('scatter', 'backend', f'one of {_BACKENDS}', repr(backend))
     if backend == 'torch_scatter' and not torch_scatter_available():
         raise MissingDependencyError(
             "torch-scatter is not installed: 'pip install torch-scatter', or use backend='torch'"

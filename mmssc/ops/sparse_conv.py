@@ -172,7 +172,7 @@ class SubMConv3d(nn.Module):
             ``'spconv'``.
 
     Raises:
-        ValueError: Even kernel, or a 1x1x1 kernel that is not square.
+        DataError: Even kernel, a 1x1x1 kernel that is not square, or an unknown backend.
         MissingDependencyError: ``backend='spconv'`` and it is not installed.
     """
 
@@ -181,11 +181,13 @@ class SubMConv3d(nn.Module):
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0:
-            raise ValueError(f'kernel_size must be odd, got {kernel_size}')
+            raise DataError('config', 'SubMConv3d.kernel_size', 'an odd number', kernel_size)
         if kernel_size == 1 and in_channels != out_channels:
-            raise ValueError('a 1x1x1 kernel needs in_channels == out_channels')
+            expected = f'in_channels == out_channels ({in_channels}) for a 1x1x1 kernel'
+            raise DataError('config', 'SubMConv3d.out_channels', expected, out_channels)
         if backend not in ('auto', 'torch', 'spconv'):
-            raise ValueError(f"backend must be 'auto', 'torch' or 'spconv', got {backend!r}")
+            expected = "'auto', 'torch' or 'spconv'"
+            raise DataError('config', 'SubMConv3d.backend', expected, repr(backend))
         if backend == 'spconv' and not spconv_available():
             raise MissingDependencyError(
                 "spconv is not installed: 'pip install spconv-cu120' (your CUDA version)"

@@ -30,17 +30,18 @@ PANEL_WIDTH = 1600
 FARTHEST = 50.0
 
 
-def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
+def check_formats(
+    formats: Sequence[str], source: str = 'formats', field: str | None = None
+) -> tuple[str, ...]:
     """Return ``formats`` as a tuple.
 
     Raises:
-        ValueError: There is none, or one is not known.
+        DataError: There is none, or one is not known.
     """
     formats = (formats,) if isinstance(formats, str) else tuple(formats)
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown or not formats:
-        known = ', '.join(FORMATS)
-        raise ValueError(f'formats: expected some of {known}, found {unknown or "none"}')
+        raise DataError(source, field, f'some of {", ".join(FORMATS)}', unknown or 'none')
     return formats
 
 

@@ -188,9 +188,9 @@ def test_wrong_arguments_are_refused():
     value, locations, weights = make_inputs()
     with pytest.raises(ValueError, match='do not have 30 positions'):
         deformable_attention(value, [(4, 6), (2, 2)], locations, weights)
-    with pytest.raises(ValueError, match='backend must be one of'):
+    with pytest.raises(ValueError, match='backend: expected one of'):
         deformable_attention(value, SHAPES, locations, weights, backend='numpy')
-    with pytest.raises(ValueError, match='not a multiple of 5 heads'):
+    with pytest.raises(ValueError, match=r'embed_dims: expected a multiple of num_heads .5.'):
         MultiScaleDeformableAttention(16, 5)
     if not has_compiled_mmcv_ops():
         with pytest.raises(MissingDependencyError, match='mmcv has no compiled ops'):

@@ -13,6 +13,7 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmssc.errors import DataError
 from mmssc.registry import HOOKS
 from mmssc.visualization.scene import Scene, check_formats
 
@@ -51,12 +52,12 @@ class SSCVisualizationHook(Hook):
         hide_unevaluated: bool = True,
     ) -> None:
         if interval < 1:
-            raise ValueError(f'interval: expected 1 or more, found {interval}')
+            raise DataError('config', 'SSCVisualizationHook.interval', '1 or more', interval)
         self.draw = draw
         self.interval = interval
         self.show_dir = None if show_dir is None else Path(show_dir)
         self.max_samples = max_samples
-        self.formats = check_formats(formats)
+        self.formats = check_formats(formats, 'config', 'SSCVisualizationHook.formats')
         self.draw_points = draw_points
         self.hide_unevaluated = hide_unevaluated
         self._seen = 0

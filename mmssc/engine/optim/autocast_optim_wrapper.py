@@ -10,6 +10,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from mmssc.errors import DataError
 from mmssc.registry import OPTIM_WRAPPERS
 
 __all__ = ['AutocastOptimWrapper']
@@ -28,15 +29,15 @@ class AutocastOptimWrapper(OptimWrapper):
         **kwargs: As for ``OptimWrapper``.
 
     Raises:
-        ValueError: ``dtype`` needs loss scaling.
+        DataError: ``dtype`` needs loss scaling.
     """
 
     def __init__(self, dtype: str = 'bfloat16', **kwargs: Any) -> None:
         if dtype != 'bfloat16':
-            raise ValueError(
-                f'AutocastOptimWrapper does no loss scaling, so dtype must be bfloat16, found '
-                f"{dtype!r}; for float16 on CUDA use type='AmpOptimWrapper'"
-            )
+            raise DataError(
+                'config', 'AutocastOptimWrapper.dtype', "'bfloat16', which needs no loss scaling",
+                repr(dtype), "For float16 on CUDA use type='AmpOptimWrapper'",
+            )  # fmt: skip
         super().__init__(**kwargs)
         self.cast_dtype = torch.bfloat16
 

@@ -94,9 +94,11 @@ class SSCMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         if format_only and output_dir is None:
-            raise ValueError('format_only=True needs output_dir, the folder for the predictions')
+            expected = 'a folder for the predictions of format_only=True'
+            raise DataError('config', 'SSCMetric.output_dir', expected, 'none')
         if not protocols:
-            raise ValueError("protocols is empty; use ('full',) to score the whole volume")
+            hint = "('full',) scores the whole volume"
+            raise DataError('config', 'SSCMetric.protocols', 'at least one', 'none', hint)
         self.protocols = (protocols,) if isinstance(protocols, str) else tuple(protocols)
         self.ranges = tuple(float(extent) for extent in ranges)
         self.field_of_view = field_of_view

@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmssc.errors import DataError
 from mmssc.models.layers.ddr import DDRBottleneck3D, DDRStage
 from mmssc.registry import MODELS
 
@@ -31,7 +32,7 @@ class VolumeDiscriminator(BaseModule):
         norm_cfg: Normalisation.
 
     Raises:
-        ValueError: A side is too short.
+        DataError: A side is too short.
     """
 
     def __init__(
@@ -54,7 +55,8 @@ class VolumeDiscriminator(BaseModule):
         )
         quarters = [math.ceil(side / 4) for side in volume_shape]
         if min(quarters) < 3:
-            raise ValueError(f'every side must be 9 at least, got {tuple(volume_shape)}')
+            field, found = 'VolumeDiscriminator.volume_shape', tuple(volume_shape)
+            raise DataError('config', field, 'sides of 9 at least', found)
         cells = math.prod(math.ceil(side / 3) for side in quarters)
         self.linear = nn.Linear(wide * cells, hidden)
         self.classifier = nn.Linear(hidden, 1)

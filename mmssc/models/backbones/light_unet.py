@@ -145,7 +145,8 @@ class LightUNet(BaseModule):
 
         def blocks(width: int, expansion: int, dilations: Sequence[int]) -> nn.Sequential:
             if width % expansion:
-                raise ValueError(f'{width} channels are no multiple of the expansion {expansion}')
+                expected = f'multiples of the expansion {expansion}'
+                raise DataError('config', 'LightUNet.channels', expected, width)
             planes = width // expansion
             return nn.Sequential(
                 *(

@@ -63,7 +63,8 @@ class AMMNet(RGBDCompletor):
         if segmentation_encoder is not None:
             network = {'backbone': None, 'image_head': None, 'lifter': None, **network}
             if network['backbone'] is not None or network['image_head'] is not None:
-                raise ValueError('segmentation_encoder takes the place of backbone and image_head')
+                expected = 'no backbone and no image_head beside it'
+                raise DataError('config', 'AMMNet.segmentation_encoder', expected, 'one of them')
         super().__init__(**network)
         self.segmentation_encoder: nn.Module | None = None
         if segmentation_encoder is not None:
@@ -73,7 +74,8 @@ class AMMNet(RGBDCompletor):
             shared = dict(num_classes=self.head.num_classes, volume_shape=self.voxel_grid.shape)
             self.discriminator = MODELS.build({**shared, **discriminator})
             if loss_adv is None or loss_disc is None:
-                raise ValueError('a discriminator needs loss_adv and loss_disc')
+                expected = 'loss_adv and loss_disc beside it'
+                raise DataError('config', 'AMMNet.discriminator', expected, 'one or none')
             self.loss_adv, self.loss_disc = MODELS.build(loss_adv), MODELS.build(loss_disc)
         self.undo_for_discriminator = undo_for_discriminator
 

@@ -75,7 +75,8 @@ class CleanerS(RGBDCompletor):
             shared = {name: copy.deepcopy(network[name]) for name in _SHARED_PARTS}
             teacher = {**shared, 'tsdf_source': 'tsdf_clean', **teacher}
         elif save_teacher:
-            raise ValueError('save_teacher needs a teacher')
+            expected = 'false, or a teacher'
+            raise DataError('config', 'CleanerS.save_teacher', expected, save_teacher)
         self.teacher_cfg = teacher
         self.save_teacher = save_teacher
         # In a list, so that it is not registered as a submodule.

@@ -97,7 +97,8 @@ class RGBDCompletor(BaseCompletor):
     ) -> None:
         super().__init__(voxel_grid, data_preprocessor, test_cfg, init_cfg)
         if tsdf_source not in TSDF_SOURCES:
-            raise ValueError(f'tsdf_source must be one of {TSDF_SOURCES}, got {tsdf_source!r}')
+            field = f'{type(self).__name__}.tsdf_source'
+            raise DataError('config', field, f'one of {TSDF_SOURCES}', repr(tsdf_source))
         self.tsdf_source = tsdf_source
         self.backbone = _build(backbone)
         self.image_head = _build(image_head)

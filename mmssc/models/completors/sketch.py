@@ -81,7 +81,8 @@ class SketchCompletor(RGBDCompletor):
         self.sketch_head = MODELS.build(sketch_head)
         self.head = MODELS.build(head)
         if sketch_unknown not in UNKNOWN_RULES:
-            raise ValueError(f'sketch_unknown must be one of {UNKNOWN_RULES}: {sketch_unknown!r}')
+            field = f'{type(self).__name__}.sketch_unknown'
+            raise DataError('config', field, f'one of {UNKNOWN_RULES}', repr(sketch_unknown))
         self.ignored_in_divisor, self.sketch_unknown = ignored_in_divisor, sketch_unknown
         self.loss_scale = loss_scale
         if freeze_backbone:

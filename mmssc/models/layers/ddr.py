@@ -114,7 +114,7 @@ class DDRBottleneck3D(nn.Module):
         norm_cfg: Normalisation, see :func:`build_norm`.
 
     Raises:
-        ValueError: Without ``downsample`` the block must keep the shape.
+        DataError: Without ``downsample`` the block must keep the shape.
     """
 
     def __init__(
@@ -130,9 +130,9 @@ class DDRBottleneck3D(nn.Module):
         super().__init__()
         out_channels = planes * expansion
         if not downsample and (stride != 1 or in_channels != out_channels):
-            raise ValueError(
-                f'{in_channels} to {out_channels} channels with stride {stride} needs downsample'
-            )
+            change = f'{in_channels} to {out_channels} channels with stride {stride}'
+            expected = f'true for {change}'
+            raise DataError('config', 'DDRBottleneck3D.downsample', expected, downsample)
         self.conv1 = nn.Conv3d(in_channels, planes, 1, bias=False)
         self.conv2 = _axis_conv(planes, (0, 0, 1), stride, dilation)
         self.conv3 = _axis_conv(planes, (0, 1, 0), stride, dilation)
@@ -210,7 +210,9 @@ class DDRStage(nn.Sequential):
     ) -> None:
         planes = in_channels // 4
         if planes == 0 or in_channels % 4 or out_channels % 4 or out_channels % planes:
-            raise ValueError(f'cannot go from {in_channels} to {out_channels} channels')
+            expected = 'multiples of 4, the second also of a quarter of the first'
+            found = f'{in_channels} to {out_channels} channels'
+            raise DataError('config', 'DDRStage.in_channels, out_channels', expected, found)
         expansion = out_channels // planes
         super().__init__(
             DDRBottleneck3D(

@@ -75,9 +75,11 @@ class VolumeAugmentation(nn.Module):
         super().__init__()
         axes = [*flip_axes, *(swap_axes or ())]
         if any(axis not in (0, 1, 2) for axis in axes):
-            raise ValueError(f'array axes are 0, 1 and 2, got {axes}')
+            expected = 'array axes: 0, 1 and 2'
+            raise DataError('config', 'VolumeAugmentation.flip_axes, swap_axes', expected, axes)
         if swap_axes is not None and len(set(swap_axes)) != 2:
-            raise ValueError(f'swap_axes needs two different axes, got {swap_axes}')
+            expected = 'two different axes'
+            raise DataError('config', 'VolumeAugmentation.swap_axes', expected, swap_axes)
         self.flip_axes = tuple(flip_axes)
         self.swap_axes = None if swap_axes is None else (swap_axes[0], swap_axes[1])
         self.prob = prob

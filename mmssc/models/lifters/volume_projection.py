@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mmssc.errors import DataError
 from mmssc.geometry.projection import voxel_to_pixel
 from mmssc.geometry.working_volume import depth_to_coordinates, merge_heights
 from mmssc.structures import VoxelGrid
@@ -84,10 +85,10 @@ def project_volume(
             ``'floor'``: every voxel takes the points inside it.
 
     Raises:
-        ValueError: Unknown assignment.
+        DataError: Unknown assignment.
     """
     if assignment not in _ASSIGNMENTS:
-        raise ValueError(f'assignment must be one of {_ASSIGNMENTS}, got {assignment!r}')
+        raise DataError('config', 'assignment', f'one of {_ASSIGNMENTS}', repr(assignment))
     image_size = (int(depth.shape[0]), int(depth.shape[1]))
     pixels, visible = voxel_to_pixel(grid, ref2cam, cam2img, image_size, rule='monoscene')
     pixels, visible = merge_heights(pixels, visible, grid.shape, height_factor)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmssc.errors import DataError
+
 __all__ = ['OccupancyLoss', 'SSCLoss', 'check_reduction', 'sample_of_points', 'sum_by_class']
 
 
@@ -117,14 +119,19 @@ class OccupancyLoss(SSCLoss):
         self.empty_index = empty_index
 
 
-def check_reduction(reduction: str) -> str:
+def check_reduction(reduction: str, owner: str = 'loss') -> str:
     """Return ``reduction`` if there is such a one.
 
+    Args:
+        reduction: ``'sample'`` or ``'batch'``.
+        owner: The class that takes it, for the message.
+
     Raises:
-        ValueError: It is neither ``'sample'`` nor ``'batch'``.
+        DataError: It is neither ``'sample'`` nor ``'batch'``.
     """
     if reduction not in ('sample', 'batch'):
-        raise ValueError(f"reduction must be 'sample' or 'batch', got {reduction!r}")
+        expected = "'sample' or 'batch'"
+        raise DataError('config', f'{owner}.reduction', expected, repr(reduction))
     return reduction
 
 

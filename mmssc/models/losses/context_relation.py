@@ -42,7 +42,7 @@ class ContextRelationLoss(OccupancyLoss):
     ) -> None:
         super().__init__(empty_index, loss_weight, ignore_index)
         self.num_classes = num_classes
-        self.reduction = check_reduction(reduction)
+        self.reduction = check_reduction(reduction, type(self).__name__)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of every sample, see :meth:`SSCLoss.per_sample`.

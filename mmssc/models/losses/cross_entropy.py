@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mmssc.errors import DataError
 from mmssc.registry import MODELS
 
 from .base_loss import SSCLoss, check_reduction, sample_of_points
@@ -49,10 +50,13 @@ class VoxelCrossEntropyLoss(SSCLoss):
     ) -> None:
         super().__init__(loss_weight, ignore_index)
         if normalizer not in ('count', 'weights'):
-            raise ValueError(f"normalizer must be 'count' or 'weights', got {normalizer!r}")
+            field, expected = 'VoxelCrossEntropyLoss.normalizer', "'count' or 'weights'"
+            raise DataError('config', field, expected, repr(normalizer))
         if not 0 <= label_smoothing <= 1:
-            raise ValueError(f'label_smoothing must lie in [0, 1], got {label_smoothing!r}')
-        self.normalizer, self.reduction = normalizer, check_reduction(reduction)
+            field = 'VoxelCrossEntropyLoss.label_smoothing'
+            raise DataError('config', field, 'a number in [0, 1]', repr(label_smoothing))
+        self.normalizer = normalizer
+        self.reduction = check_reduction(reduction, type(self).__name__)
         self.label_smoothing = label_smoothing
         weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
         # In the logits' dtype, never in the target's: integer targets would make them 0.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mmssc.errors import DataError
 from mmssc.registry import MODELS
 
 from .base_loss import OccupancyLoss, SSCLoss
@@ -101,7 +102,8 @@ class ClassCenterDistillationLoss(_RelationLoss):
     def __init__(self, temperature: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if temperature <= 0:
-            raise ValueError(f'temperature must be positive, got {temperature}')
+            field = f'{type(self).__name__}.temperature'
+            raise DataError('config', field, 'a positive number', temperature)
         self.temperature = temperature
 
     def compare(self, student: _Logits, teacher: _Logits, present: Tensor, valid: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class FrustumProportionLoss(SSCLoss):
         self, loss_weight: float = 1.0, ignore_index: int = 255, reduction: str = 'sample'
     ) -> None:
         super().__init__(loss_weight, ignore_index)
-        self.reduction = check_reduction(reduction)
+        self.reduction = check_reduction(reduction, type(self).__name__)
 
     def per_sample(self, logits: Tensor, target: Tensor, frustum_index: Tensor) -> Tensor:
         """The loss of every sample, see :meth:`SSCLoss.per_sample`.

@@ -54,7 +54,7 @@ class SemanticScalLoss(SSCLoss):
         self, loss_weight: float = 1.0, ignore_index: int = 255, reduction: str = 'sample'
     ) -> None:
         super().__init__(loss_weight, ignore_index)
-        self.reduction = check_reduction(reduction)
+        self.reduction = check_reduction(reduction, type(self).__name__)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of every sample, see :meth:`SSCLoss.per_sample`."""
@@ -101,7 +101,7 @@ class GeometricScalLoss(OccupancyLoss):
         reduction: str = 'sample',
     ) -> None:
         super().__init__(empty_index, loss_weight, ignore_index)
-        self.reduction = check_reduction(reduction)
+        self.reduction = check_reduction(reduction, type(self).__name__)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of every sample, see :meth:`SSCLoss.per_sample`."""

@@ -87,9 +87,9 @@ def test_shortcuts_exist_only_where_they_are_used() -> None:
 
 
 def test_block_that_cannot_add_its_input_is_refused() -> None:
-    with pytest.raises(ValueError, match='needs downsample'):
+    with pytest.raises(ValueError, match='downsample: expected true'):
         DDRBottleneck3D(8, 4)
-    with pytest.raises(ValueError, match='needs downsample'):
+    with pytest.raises(ValueError, match='downsample: expected true'):
         DDRBottleneck3D(8, 2, stride=2)
 
 
@@ -122,7 +122,7 @@ def test_unet_skips_at_half_resolution_only() -> None:
 def test_sides_must_divide() -> None:
     with pytest.raises(ValueError, match=r'multiple of 4.*6'):
         TwoStageUNet(8)(torch.zeros(1, 8, 8, 6, 8))
-    with pytest.raises(ValueError, match='cannot go from 6'):
+    with pytest.raises(ValueError, match='found 6 to 6 channels'):
         DDRStage(6, 6)
 
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmssc.errors import DataError
 from mmssc.models.layers.ddr import UpsampleBlock3D, VolumeClassifier, conv_stack
 
 __all__ = ['SketchCVAE']
@@ -40,7 +41,7 @@ class SketchCVAE(nn.Module):
         norm_cfg: Normalisation, see :func:`build_norm`.
 
     Raises:
-        ValueError: There is no such sampling, or no sample.
+        DataError: There is no such sampling, or no sample.
     """
 
     def __init__(
@@ -54,9 +55,10 @@ class SketchCVAE(nn.Module):
     ) -> None:
         super().__init__()
         if sampling not in SAMPLINGS:
-            raise ValueError(f'sampling must be one of {SAMPLINGS}, got {sampling!r}')
+            expected = f'one of {SAMPLINGS}'
+            raise DataError('config', 'SketchCVAE.sampling', expected, repr(sampling))
         if num_samples < 1:
-            raise ValueError(f'num_samples must be positive, got {num_samples}')
+            raise DataError('config', 'SketchCVAE.num_samples', '1 or more', num_samples)
         self.latent_channels, self.num_samples = latent_channels, num_samples
         self.sampling, self.seed = sampling, seed
         self.encoder = _SketchEncoder(2, latent_channels, norm_cfg)
