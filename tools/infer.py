@@ -32,8 +32,10 @@ from mmssc.apis import (
     read_depth_image,
     save_prediction,
 )
+from mmssc.command_line import command
+from mmssc.config_file import config_errors
 from mmssc.engine.launch import add_cfg_options
-from mmssc.errors import DataError, MMSSCError
+from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import check_rigid, read_matrix, to_homogeneous
@@ -213,15 +215,12 @@ def infer(args: argparse.Namespace) -> None:
         write(args, name, stem, sample, inferencer.dataset_meta, read_rgb(name))
 
 
-def main() -> int:
-    """Run; errors become one line."""
-    try:
-        args = parse_args()
+@command
+def main() -> None:
+    """Predict as the command line says."""
+    args = parse_args()
+    with config_errors(args.config):
         (infer_depth if args.is_depth else infer)(args)
-    except MMSSCError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == '__main__':

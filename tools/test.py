@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from mmssc.command_line import command
+from mmssc.config_file import config_errors
 from mmssc.engine.launch import (
     add_common_arguments,
     build_runner,
     close_process_group,
     load_config,
     require_checkpoint,
-    run_main,
     say,
 )
 from mmssc.fileio import atomic_write
@@ -79,11 +81,14 @@ def run_test(args: argparse.Namespace) -> None:
         say(f'Figures written to {args.out}')
 
 
+@command
 def main() -> None:
-    """Test, and leave in good order."""
-    run_test(parse_args())
+    """Test, and leave the process group in good order."""
+    args = parse_args()
+    with config_errors(args.config):
+        run_test(args)
     close_process_group()
 
 
 if __name__ == '__main__':
-    run_main(main)
+    sys.exit(main())

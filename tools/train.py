@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
+from mmssc.command_line import command
+from mmssc.config_file import config_errors
 from mmssc.engine.launch import (
     add_common_arguments,
     build_runner,
@@ -12,9 +15,9 @@ from mmssc.engine.launch import (
     find_resume_checkpoint,
     load_config,
     require_checkpoint,
-    run_main,
     say,
 )
+from mmssc.errors import DataError
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,17 +46,19 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Train as the command line says."""
-    args = parse_args()
+def train(args: argparse.Namespace) -> None:
+    """Train as the command line says.
+
+    Raises:
+        DataError: The config, an option or a file is wrong.
+    """
     cfg = load_config(args)
     if args.amp:
         enable_amp(cfg)
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            raise SystemExit(
-                f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}'
-            )
+            hint = '--auto-scale-lr needs it'
+            raise DataError(args.config, 'auto_scale_lr.base_batch_size', 'a number', 'none', hint)
         cfg.auto_scale_lr.enable = True
     if args.resume:
         checkpoint = args.resume
@@ -66,8 +71,16 @@ def main() -> None:
         cfg.resume = checkpoint is not None
         cfg.load_from = checkpoint or cfg.get('load_from')
     build_runner(cfg).train()
+
+
+@command
+def main() -> None:
+    """Train, and leave the process group in good order."""
+    args = parse_args()
+    with config_errors(args.config):
+        train(args)
     close_process_group()
 
 
 if __name__ == '__main__':
-    run_main(main)
+    sys.exit(main())

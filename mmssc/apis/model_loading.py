@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from mmengine.registry import init_default_scope
 
 from mmssc.checkpoints import check_classes, check_weights, read_state_dict
 from mmssc.compat import read_checkpoint
+from mmssc.config_file import config_errors, merge_options, read_config_file
 from mmssc.errors import DataError
 from mmssc.models.completors import BaseCompletor
 from mmssc.registry import DATASETS, MODELS
@@ -28,16 +28,13 @@ def read_config(
     """A config of its own, with overrides, its default scope switched on.
 
     Raises:
-        DataError: There is no such file.
+        DataError: The config cannot be read, or an override does not fit.
     """
     if isinstance(config, Config):
         cfg = copy.deepcopy(config)
-    elif Path(config).is_file():
-        cfg = Config.fromfile(config)
+        merge_options(cfg, cfg_options)
     else:
-        raise DataError(config, expected='a config file', found='no such file', hint='See configs/')
-    if cfg_options:
-        cfg.merge_from_dict(dict(cfg_options))
+        cfg = read_config_file(config, cfg_options)
     init_default_scope(cfg.get('default_scope') or 'mmssc')
     return cfg
 
@@ -100,14 +97,15 @@ def init_model(
         The model, with ``cfg`` and ``dataset_meta`` (classes, palette, ...) set.
 
     Raises:
-        DataError: The checkpoint is not one of this model, or was trained on other classes or,
-            unless ``voxel_grid`` is given, on another grid.
+        DataError: The config is wrong; or the checkpoint is not one of this model, or was trained
+            on other classes or, unless ``voxel_grid`` is given, on another grid.
     """
     cfg = read_config(config, cfg_options)
-    trained_grid = VoxelGrid.build(cfg.model.voxel_grid)
-    if voxel_grid is not None:
-        cfg.model.voxel_grid = VoxelGrid.build(voxel_grid).to_dict()
-    model = MODELS.build(cfg.model)
+    with config_errors(cfg.filename):
+        trained_grid = VoxelGrid.build(cfg.model.voxel_grid)
+        if voxel_grid is not None:
+            cfg.model.voxel_grid = VoxelGrid.build(voxel_grid).to_dict()
+        model = MODELS.build(cfg.model)
     model.cfg = cfg
     model.dataset_meta = dataset_meta_of(cfg)
     if checkpoint is not None:

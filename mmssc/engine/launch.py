@@ -7,7 +7,8 @@ import ast
 import gc
 import os
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmssc.command_line import command
 from mmssc.compat import init_cpu_process_group
-from mmssc.errors import DataError, MMSSCError
+from mmssc.config_file import read_config_file
+from mmssc.errors import DataError
 from mmssc.formats.regular_files import open_regular_file
 
 __all__ = [
@@ -34,6 +37,19 @@ class ConfigOptions(DictAction):
 
     For example ``custom_hooks=[dict(type='EMAHook')]``.
     """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Add the settings to the namespace."""
+        wrong = [text for text in values if not text.partition('=')[1]]
+        if wrong:
+            raise argparse.ArgumentError(self, f'expected KEY=VALUE, found {wrong[0]}')
+        super().__call__(parser, namespace, values, option_string)
 
     @staticmethod
     def _parse_iterable(val: str) -> Any:
@@ -92,17 +108,11 @@ def load_config(args: argparse.Namespace) -> Config:
     Relative paths, also those in the config, are relative to the current folder.
 
     Raises:
-        DataError: There is no such config.
+        DataError: The config cannot be read.
     """
-    if not Path(args.config).is_file():
-        raise DataError(
-            args.config, expected='a config file', found='no such file', hint='See configs/'
-        )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
+    cfg = read_config_file(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif not cfg.get('work_dir'):
@@ -130,7 +140,7 @@ def enable_amp(cfg: Config) -> None:
     constructor builds several wrappers, each of them.
 
     Raises:
-        ValueError: The config has an optimiser wrapper of its own.
+        DataError: The config has an optimiser wrapper of its own.
     """
     wrapper = cfg.optim_wrapper
     nested = [value for value in wrapper.values() if isinstance(value, dict)]
@@ -144,7 +154,7 @@ def _enable_amp_of(wrapper: Any) -> None:
     if kind in ('AmpOptimWrapper', 'AutocastOptimWrapper'):
         return
     if kind != 'OptimWrapper':
-        raise ValueError(f'--amp replaces OptimWrapper, the config has optim_wrapper.type={kind!r}')
+        raise DataError('config', 'optim_wrapper.type', 'OptimWrapper, which --amp replaces', kind)
     if not torch.cuda.is_available() or torch.cuda.is_bf16_supported():
         wrapper.type = 'AutocastOptimWrapper'
     else:
@@ -176,24 +186,15 @@ def build_runner(cfg: Config) -> Runner:
     return runner
 
 
-def run_main(main: Callable[[], None]) -> None:
-    """Run a tool; a wrong file or value ends it with its message and status 1, not a traceback.
-
-    ``MMSSC_TRACEBACK=1`` shows where the message comes from.
-    """
-    try:
-        main()
-    except MMSSCError as error:
-        if os.environ.get('MMSSC_TRACEBACK', '0') != '0':
-            raise
-        raise SystemExit(f'error: {_message_of(error)}') from None
-
-
-def _message_of(error: MMSSCError) -> str:
-    # An error of a data loader worker arrives with the worker's traceback for a message.
-    name = f'{type(error).__module__}.{type(error).__qualname__}: '
-    text = str(error)
-    return text.rpartition(name)[2].strip() if text.startswith('Caught ') else text
+def run_main(main: Callable[[], int | None]) -> None:
+    """The old name of :func:`mmssc.command_line.command`; it also ends the process."""
+    warnings.warn(
+        'run_main goes away in the next release; decorate main with mmssc.command_line.command '
+        'and call sys.exit(main())',
+        FutureWarning,
+        stacklevel=2,
+    )
+    raise SystemExit(command(main)())
 
 
 def close_process_group() -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mmssc.errors import MMSSCError
+from mmssc.command_line import FINDINGS
 from mmssc.preparation.frame_jobs import StepReport
 
 __all__ = ['add_work_options', 'positive_integer', 'positive_number', 'run_converter']
@@ -18,7 +18,6 @@ __all__ = ['add_work_options', 'positive_integer', 'positive_number', 'run_conve
 _MAX_DEFAULT_WORKERS = 8
 # Failures listed at the end; each was printed when it happened.
 _FAILURES_SHOWN = 20
-_INTERRUPTED = 130
 
 
 def _available_cores() -> int:
@@ -75,24 +74,23 @@ def _interrupt(*_: Any) -> None:
 
 
 def run_converter(work: Callable[[], list[StepReport]]) -> int:
-    """Do the work of a converter: Ctrl-C, SIGTERM and bad input end it with one line, no traceback.
+    """Do the work of a converter. SIGTERM stops it as Ctrl-C does, with its worker processes.
 
     Args:
         work: Returns what was done; the summary of it is printed.
 
     Returns:
-        Exit status, see :func:`prepare`.
+        0, or :data:`~mmssc.command_line.FINDINGS` when frames failed.
+
+    Raises:
+        KeyboardInterrupt: The work was stopped; the message says how to go on.
     """
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         reports = work()
     except KeyboardInterrupt:
-        print('\nStopped. Run the same command again to go on.', file=sys.stderr)
-        return _INTERRUPTED
-    except (MMSSCError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+        raise KeyboardInterrupt('Run the same command again to go on.') from None
     finally:
         signal.signal(signal.SIGTERM, before)
     _summarise(reports)
-    return int(any(report.failures for report in reports))
+    return FINDINGS if any(report.failures for report in reports) else 0

@@ -91,11 +91,11 @@ def test_matrices_and_another_box(infer, arguments, tree):
 
 def test_errors_are_one_line(infer, tree, capsys):
     calib = ('--calib', tree / 'dataset/sequences/08/calib.txt')
-    assert infer(*calib) == 1
+    assert infer(*calib) == 2
     assert capsys.readouterr().err.startswith('error: scene 0: depth or points')
     earlier = tree / 'dataset/sequences/08/image_2/000000.png'
     poses = tree / 'dataset/sequences/08/poses.txt'
-    assert infer(*calib, '--earlier-image', earlier, '--poses', poses, '--frames', 2, 7) == 1
+    assert infer(*calib, '--earlier-image', earlier, '--poses', poses, '--frames', 2, 7) == 2
     assert capsys.readouterr().err.startswith('error: --frames: expected 2 of 0..2')
     for options in ((), ('--cam2img', 1), (*calib, '--earlier-image', earlier)):
         with pytest.raises(SystemExit, match='2'):

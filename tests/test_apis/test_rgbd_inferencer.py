@@ -169,15 +169,15 @@ def test_the_command(infer, room, tmp_path, capsys):
     box = ('--grid-shape', 40, 24, 40, '--voxel-size', 0.12)
     assert infer(*command, '--cam2img', *CAMERA, '--formats', 'npy', *box) == 0
     assert np.load(tmp_path / 'out/shelf.npy').shape == (40, 24, 40)
-    assert infer(*command, '--cam2img', *CAMERA, '--grid-shape', 40, 26, 40) == 1
+    assert infer(*command, '--cam2img', *CAMERA, '--grid-shape', 40, 26, 40) == 2
     assert 'every side a multiple of 4, found (40, 26, 40)' in capsys.readouterr().err
     np.savetxt(tmp_path / 'pose.txt', 2 * np.eye(4))
-    assert infer(*command, '--cam2img', *CAMERA, '--cam2world', tmp_path / 'pose.txt') == 1
+    assert infer(*command, '--cam2img', *CAMERA, '--cam2world', tmp_path / 'pose.txt') == 2
     assert 'pose.txt: pose: expected a rotation' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         infer(*command, '--cam2img', *CAMERA, '--calib', 'calib.txt')
     assert 'it takes no --calib' in capsys.readouterr().err
-    assert infer(*command, '--cam2img', 1, 2, 3) == 1
+    assert infer(*command, '--cam2img', 1, 2, 3) == 2
     assert '4 or 9 numbers' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         infer(*command)

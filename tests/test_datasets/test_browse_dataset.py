@@ -50,5 +50,5 @@ def test_chosen_frames(browse):
     assert status == 0
     assert [path.name for path in folder.glob('*.png')] == ['08_000005.png']
     status, printed, _ = browse('--frame', '08/000001')
-    assert status == 1
+    assert status == 2
     assert 'one of the 4 of the split' in printed.err

@@ -66,7 +66,7 @@ def test_gradients_and_step(config: str | None, run_tool: RunTool) -> None:
 
 def test_units_are_refused(run_tool: RunTool) -> None:
     status, text = run_tool('ammnet', '--units', CASE)
-    assert status == 1 and 'expected a case file' in text
+    assert status == 2 and 'expected a case file' in text
 
 
 def test_fixed_fakes_are_as_the_recipe_words_them() -> None:

@@ -89,7 +89,7 @@ def test_a_broken_weight_is_found(run_tool: RunTool, monkeypatch: pytest.MonkeyP
 
 def test_units_are_refused(run_tool: RunTool) -> None:
     status, text = run_tool('cleaners', '--units', DATA / 'case_1.npz')
-    assert status == 1 and 'expected a case file' in text
+    assert status == 2 and 'expected a case file' in text
 
 
 def test_inputs_are_as_the_recipe_words_them() -> None:

@@ -107,7 +107,7 @@ def test_wrong_figures_are_found(run_tool: RunTool, tmp_path: Path) -> None:
 
 def test_case_of_another_variant_is_refused(run_tool: RunTool) -> None:
     status, text = run_tool(*arguments_for('L', 'tiny_1'))
-    assert status == 1 and 'expected a case of sgn-L, found tiny' in text
+    assert status == 2 and 'expected a case of sgn-L, found tiny' in text
 
 
 @pytest.mark.parametrize('content', [b'', b'not an archive'])
@@ -115,7 +115,7 @@ def test_damaged_case_is_refused(content: bytes, run_tool: RunTool, tmp_path: Pa
     path = tmp_path / 'case.npz'
     path.write_bytes(content)
     status, text = run_tool(*arguments_for('tiny', path))
-    assert status == 1 and 'a case file' in text
+    assert status == 2 and 'a case file' in text
 
 
 def test_something_must_be_checked(run_tool: RunTool) -> None:

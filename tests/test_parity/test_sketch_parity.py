@@ -233,6 +233,6 @@ def test_raw_files_of_a_distributed_frame_must_be_there(
     (distributed / 'raw/NYU0009_0000.png').unlink()
     unit = distributed / 'real_0009.npz'
     status, text = run_tool('sketch', '--units', unit, '--data', distributed)
-    assert status == 1 and 'NYU0009_0000.png' in text
+    assert status == 2 and 'NYU0009_0000.png' in text
     status, text = run_tool('sketch', '--units', unit)
     assert status == 0 and '1 figures compared' in text

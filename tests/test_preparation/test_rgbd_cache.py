@@ -205,5 +205,5 @@ def test_a_frame_whose_pose_cannot_be_fitted_is_named(tmp_path):
     write_nyu_tree(tmp_path)
     command = [sys.executable, TOOL, tmp_path, '--out', tmp_path / 'out', '--splits', 'train']
     run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 1 and 'frame 0004' in run.stderr and 'Traceback' not in run.stderr
+    assert run.returncode == 2 and 'frame 0004' in run.stderr and 'Traceback' not in run.stderr
     assert not (tmp_path / 'out' / 'frames.npz').exists()

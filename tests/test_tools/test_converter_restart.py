@@ -101,7 +101,7 @@ def test_other_settings_do_not_mix_with_old_results(
 ) -> None:
     root = shutil.copytree(prepared, tmp_path / 'copy')
     before = snapshot(root)
-    assert run_here(root, '--max-height', '1') == 1
+    assert run_here(root, '--max-height', '1') == 2
     assert 'max_height' in capsys.readouterr().err
     assert snapshot(root) == before
     assert run_here(root, '--max-height', '1', '--overwrite', '--steps', 'pseudo_lidar') == 0

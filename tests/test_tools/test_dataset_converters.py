@@ -254,7 +254,7 @@ def test_depth_of_the_user_is_used_and_never_touched(
     assert snapshot(tree / 'dataset/depth/08') == before
     points = read_velodyne(tree / 'dataset/pseudo_lidar/08/000000.bin')
     np.testing.assert_allclose(points[:, 0], 7.27, atol=1e-5)
-    assert run_here(tree, '--depth-from', 'stereo') == 1
+    assert run_here(tree, '--depth-from', 'stereo') == 2
     assert 'Move them away' in capsys.readouterr().err
 
 

@@ -153,7 +153,7 @@ def test_lost_and_damaged_files_are_made_again(own):
 
 def test_other_settings_do_not_mix_with_old_results(own, capsys):
     before = file_states(own)
-    assert convert(own, '--tie', 'ignore') == 1
+    assert convert(own, '--tie', 'ignore') == 2
     assert "'tie': 'ignore'" in capsys.readouterr().err
     assert file_states(own) == before
     assert convert(own, '--tie', 'ignore', '--overwrite', '--sources', 'nyu') == 0
@@ -178,7 +178,7 @@ def test_layout_of_the_authors(prepared, raw, tmp_path):
     # a tree of the authors' files and ours in one: not overwritten in silence
     (out / 'TSDF/recipe.json').unlink()
     before = file_states(out)
-    assert convert(raw, '--out', out, '--layout', 'torchssc') == 1
+    assert convert(raw, '--out', out, '--layout', 'torchssc') == 2
     assert file_states(out) == before
 
 
@@ -294,7 +294,7 @@ def test_check_against_figures(own, capsys):
     assert 'nyu/0005.npz' in error and 'label_crc32' in error
     assert 'nyu/0001.npz' in error and 'tsdf_mean' in error and 'nyu/0003.npz' not in error
     path.write_text('name,mapped\n1,2\n')
-    assert convert(own, '--list-only', '--verify', path) == 1
+    assert convert(own, '--list-only', '--verify', path) == 2
     assert 'figures.csv: columns' in capsys.readouterr().err
 
 
@@ -334,11 +334,11 @@ def test_settings_that_do_not_fit_the_files(tmp_path, capsys, options, text):
 
 
 def test_nothing_to_do(tmp_path, capsys):
-    assert convert(tmp_path) == 1
+    assert convert(tmp_path) == 2
     assert 'frames: expected raw depth with .bin files, or TSDF folders' in capsys.readouterr().err
-    assert convert(tmp_path / 'none') == 1
+    assert convert(tmp_path / 'none') == 2
     assert 'root: expected a folder' in capsys.readouterr().err
-    assert convert(nyu_tree(tmp_path, ('NYU',)), '--sources', 'nyucad') == 1
+    assert convert(nyu_tree(tmp_path, ('NYU',)), '--sources', 'nyucad') == 2
     assert 'depth of nyucad' in capsys.readouterr().err
 
 

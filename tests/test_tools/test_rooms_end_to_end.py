@@ -176,7 +176,7 @@ def test_the_student_of_cleaners_learns_from_its_teacher(rooms, room_training, t
     )  # fmt: skip
     assert json.loads((tmp_path / 'student.json').read_text())['ssc/SC_IoU_nyu'] > 0
     missing = {**TINY_ROOMS, **short, 'model.teacher.checkpoint': 'nowhere_*.pth'}
-    done = run_tool_in(tmp_path, *arguments, 'none', *room_options(rooms, **missing), status=1)
+    done = run_tool_in(tmp_path, *arguments, 'none', *room_options(rooms, **missing), status=2)
     assert 'nowhere_*.pth: model.teacher.checkpoint: expected one file' in done.stderr
 
 

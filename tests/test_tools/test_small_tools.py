@@ -42,7 +42,7 @@ def test_a_checkpoint_is_published(run_tool, tmp_path):
     )
     assert 'out/model.pth: 0.18 MB, epoch 4' in out.stdout
     assert set(torch.load(tmp_path / 'out/model.pth', weights_only=True)) == {'meta', 'state_dict'}
-    errors = run_tool('model_converters/publish_checkpoint.py', 'no.pth', 'x.pth', status=1).stderr
+    errors = run_tool('model_converters/publish_checkpoint.py', 'no.pth', 'x.pth', status=2).stderr
     assert 'no.pth: expected a checkpoint, found no such file' in errors
 
 
@@ -59,6 +59,7 @@ def test_an_address_answers_or_not(run_tool):
         run_tool('misc/reachable.py', f'{address}nothing', status=1)
         server.shutdown()
     run_tool('misc/reachable.py', address, status=1)
+    run_tool('misc/reachable.py', status=2)
 
 
 def test_frames_of_ones_own_camera_are_prepared(run_tool, tmp_path):

@@ -68,7 +68,7 @@ def test_test_gives_the_figures_of_the_validation_and_pictures(streets, symphoni
 
 def test_a_missing_depth_map_stops_the_run_with_its_name(streets, tmp_path):
     arguments = street_options(streets, 'train_dataloader.dataset.data_prefix.depth=nowhere')
-    done = run_tool_in(tmp_path, 'train.py', CONFIG, *arguments, status=1)
+    done = run_tool_in(tmp_path, 'train.py', CONFIG, *arguments, status=2)
     message = done.stderr.strip().splitlines()[-1]
     assert 'nowhere' in message and 'semantic_kitti.py' in message
 

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,7 +26,10 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 
 from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of, read_config
-from mmssc.engine.launch import add_cfg_options, enable_amp, run_main
+from mmssc.command_line import command
+from mmssc.config_file import config_errors
+from mmssc.engine.launch import add_cfg_options, enable_amp
+from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.registry import DATASETS, METRICS, MODELS
 from mmssc.structures import VoxelGrid
@@ -117,7 +121,8 @@ def synthetic_loader(cfg: Config, args: argparse.Namespace) -> Callable[[int], d
     if args.shape is None and 'CropDrivingImages' in steps:
         image_size = steps['CropDrivingImages'].size
     if image_size is None:
-        raise SystemExit('--synthetic-input: give the image size with --shape HEIGHT WIDTH')
+        expected = '--shape HEIGHT WIDTH, as the config has no image size'
+        raise DataError('--synthetic-input', expected=expected, found='none')
     num_frames = 1 + len(dataset.get('frame_offsets') or ())
     num_classes = len(meta['classes'])
 
@@ -252,10 +257,12 @@ def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
     return model, optim_wrapper, metric, loaders
 
 
-def main() -> None:
-    """Measure what the command line asks for."""
-    warnings.simplefilter('ignore')
-    args = parse_args()
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """The figures that the command line asks for.
+
+    Raises:
+        DataError: The config, an option or a file is wrong.
+    """
     cfg = read_config(args.config, args.cfg_options)
     device = torch.device(args.device)
     model, optim_wrapper, metric, loaders = build(args, cfg, device)
@@ -267,7 +274,7 @@ def main() -> None:
             first = iteration * args.batch_size
             batch = list(range(first, first + args.batch_size))
             run_iteration(stages, model, optim_wrapper, metric, loaders, batch)
-    result = dict(
+    return dict(
         config=str(args.config),
         batch_size=args.batch_size,
         iterations=args.iters,
@@ -277,6 +284,15 @@ def main() -> None:
         parameters=count_parameters(model),
         stages=stages.table(),
     )
+
+
+@command
+def main() -> None:
+    """Measure what the command line asks for."""
+    warnings.simplefilter('ignore')
+    args = parse_args()
+    with config_errors(args.config):
+        result = measure(args)
     print_result(result)
     if args.out:
         with atomic_write(args.out, 'w') as file:
@@ -297,4 +313,4 @@ def print_result(result: dict[str, Any]) -> None:
 
 
 if __name__ == '__main__':
-    run_main(main)
+    sys.exit(main())

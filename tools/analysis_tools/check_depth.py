@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmssc.errors import DataError, MMSSCError
+from mmssc.command_line import command
+from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne
@@ -85,8 +86,11 @@ def check_depth(arguments: argparse.Namespace) -> None:
         print(f'picture: {arguments.out}')
 
 
+@command
+def main() -> None:
+    """Compare as the command line says."""
+    check_depth(parse_args())
+
+
 if __name__ == '__main__':
-    try:
-        check_depth(parse_args())
-    except MMSSCError as error:
-        sys.exit(f'error: {error}')
+    sys.exit(main())

@@ -1,7 +1,8 @@
 """Compare a method with the figures of its reference implementation, array by array.
 
 The reference checkpoint and the inputs are rebuilt from the seed in each case file, the checkpoint
-goes through the importer, our model runs. Exit status 1 when any figure is outside its tolerance.
+goes through the importer, our model runs. Exit status 1 when any figure is outside its tolerance,
+2 when a file or option is wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import time
 import torch
 
 from mmssc.apis.model_loading import read_config
-from mmssc.errors import DataError
+from mmssc.command_line import FINDINGS, command
+from mmssc.config_file import config_errors
 from mmssc.parity.methods import RECIPES, get_recipe
 from mmssc.parity.recipe import ParityOptions, ParityRun
 from mmssc.parity.report import ParityCase, ParityReport
@@ -72,15 +74,13 @@ def run_checks(args: argparse.Namespace) -> ParityReport:
     return report
 
 
+@command
 def main() -> int:
     """Check as the command line says."""
     args = parse_args()
     start = time.perf_counter()
-    try:
+    with config_errors(args.config):
         report = run_checks(args)
-    except DataError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
     failures = report.failures
     seconds = time.perf_counter() - start
     print(f'\n{len(report.rows)} figures compared in {seconds:.0f} s, {len(failures)} failed')
@@ -88,7 +88,7 @@ def main() -> int:
         print(row)
     if report.unchecked:
         print(f'{len(report.unchecked)} arrays of the files were not checked, see above')
-    return 0 if report.ok else 1
+    return 0 if report.ok else FINDINGS
 
 
 if __name__ == '__main__':

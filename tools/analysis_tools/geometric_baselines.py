@@ -24,6 +24,8 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
 from torch import Tensor
 
+from mmssc.command_line import FINDINGS, command
+from mmssc.config_file import config_errors
 from mmssc.engine.launch import add_cfg_options, load_config
 from mmssc.errors import DataError
 from mmssc.evaluation.functional import (
@@ -183,34 +185,41 @@ def read_figures(path: Path) -> dict[str, float]:
     return chosen
 
 
+def score(args: argparse.Namespace) -> int:
+    """Score as the command line says; returns the exit status.
+
+    Raises:
+        DataError: The config or a file is wrong.
+    """
+    network, untrained = (
+        None if path is None else read_figures(path) for path in (args.figures, args.untrained)
+    )
+    config = load_config(args)
+    init_default_scope(config.get('default_scope', 'mmssc'))
+    train, val = (
+        DATASETS.build(config[f'{split}_dataloader'].dataset) for split in ('train', 'val')
+    )
+    counts = score_baselines(train, val, args.train_samples)
+    scores = {name: scores_from_counts(total) for name, total in counts.items()}
+    print('\n' + score_table(scores, counts, train.metainfo['classes']))
+    figures = {
+        name: {key: round(getattr(score, field), 2) for key, field in FIGURES.items()}
+        for name, score in scores.items()
+    }
+    if args.out is not None:
+        with atomic_write(args.out, 'w') as file:
+            json.dump(figures, file, indent=2)
+    if untrained is not None:
+        figures['untrained'] = untrained
+    return 0 if network is None or compare(network, figures) else FINDINGS
+
+
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Command line entry; returns the exit status."""
     args = parse_args(arguments)
-    try:
-        network, untrained = (
-            None if path is None else read_figures(path) for path in (args.figures, args.untrained)
-        )
-        config = load_config(args)
-        init_default_scope(config.get('default_scope', 'mmssc'))
-        train, val = (
-            DATASETS.build(config[f'{split}_dataloader'].dataset) for split in ('train', 'val')
-        )
-        counts = score_baselines(train, val, args.train_samples)
-        scores = {name: scores_from_counts(total) for name, total in counts.items()}
-        print('\n' + score_table(scores, counts, train.metainfo['classes']))
-        figures = {
-            name: {key: round(getattr(score, field), 2) for key, field in FIGURES.items()}
-            for name, score in scores.items()
-        }
-        if args.out is not None:
-            with atomic_write(args.out, 'w') as file:
-                json.dump(figures, file, indent=2)
-        if untrained is not None:
-            figures['untrained'] = untrained
-        return 0 if network is None or compare(network, figures) else 1
-    except DataError as error:
-        print(f'geometric_baselines: {error}', file=sys.stderr)
-        return 2
+    with config_errors(args.config):
+        return score(args)
 
 
 if __name__ == '__main__':

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -22,6 +23,7 @@ from typing import Any, Callable
 
 from mmengine.utils import ProgressBar
 
+from mmssc.command_line import command
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.structures import VoxelGrid
@@ -270,20 +272,23 @@ def make_rooms(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> st
     return f'{args.frames[0]} rooms to train and {args.frames[1]} to test are in {args.out}'
 
 
+@command
 def main(arguments: list[str] | None = None) -> None:
     """Command line entry."""
     args = parse_args(arguments)
     make = dict(semantickitti=make_drives, nyu=make_rooms)[args.layout]
-    try:
-        if args.workers <= 0:
-            result = make(args, None)
-        else:
-            with ProcessPoolExecutor(args.workers) as pool:
-                result = make(args, pool)
-    except DataError as error:
-        sys.exit(f'make_synthetic: {error}')
-    print(result)
+    if args.workers <= 0:
+        print(make(args, None))
+        return
+    # Ctrl-C is for this process alone, which stops the workers.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(args.workers, None, signal.signal, ignore) as pool:
+        try:
+            print(make(args, pool))
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -11,10 +11,11 @@ Example:
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from mmssc.command_line import command
 from mmssc.datasets import NYUDataset
-from mmssc.engine.launch import run_main
 from mmssc.preparation.rgbd.cache import CACHE_NAME, cache_frames
 
 
@@ -34,6 +35,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@command
 def main() -> None:
     """Write the cache as the command line says."""
     args = parse_args()
@@ -49,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_main(main)
+    sys.exit(main())

@@ -9,11 +9,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmssc.command_line import command
+from mmssc.config_file import config_errors, read_config_file
 from mmssc.engine.launch import add_cfg_options
-from mmssc.errors import DataError, MMSSCError
+from mmssc.errors import DataError
 from mmssc.registry import DATASETS
 from mmssc.visualization.scene import FORMATS, Scene
 
@@ -50,8 +51,7 @@ def choose(names: list[str], arguments: argparse.Namespace) -> list[int]:
 
 def browse(arguments: argparse.Namespace) -> None:
     """Draw the samples."""
-    cfg = Config.fromfile(arguments.config)
-    cfg.merge_from_dict(arguments.cfg_options or {})
+    cfg = read_config_file(arguments.config, arguments.cfg_options)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
         dataset = DATASETS.build(cfg[f'{arguments.split}_dataloader'].dataset)
     items = [dataset.get_data_info(index) for index in range(len(dataset))]
@@ -69,14 +69,12 @@ def browse(arguments: argparse.Namespace) -> None:
             print(path)
 
 
-def main() -> int:
-    """Draw; errors become one line."""
-    try:
-        browse(parse_args())
-    except (MMSSCError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+@command
+def main() -> None:
+    """Draw as the command line says."""
+    arguments = parse_args()
+    with config_errors(arguments.config):
+        browse(arguments)
 
 
 if __name__ == '__main__':

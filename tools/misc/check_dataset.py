@@ -13,11 +13,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmssc.command_line import FINDINGS, command
+from mmssc.config_file import config_errors, read_config_file
 from mmssc.engine.launch import add_cfg_options
-from mmssc.errors import MMSSCError
 from mmssc.inspection import TreeReport, check_config, check_tree, summarise_problems
 
 
@@ -38,8 +38,7 @@ def inspect(arguments: argparse.Namespace) -> TreeReport:
     """Check the folder or the config."""
     if arguments.target.suffix != '.py':
         return check_tree(arguments.target, arguments.thorough)
-    cfg = Config.fromfile(arguments.target)
-    cfg.merge_from_dict(arguments.cfg_options or {})
+    cfg = read_config_file(arguments.target, arguments.cfg_options)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
         return check_config(cfg, arguments.thorough)
 
@@ -64,16 +63,14 @@ def print_report(report: TreeReport, every_file: bool = False) -> None:
     print(f'{len(report.problems)} problems: {found}' if found else 'no problem found')
 
 
+@command
 def main() -> int:
-    """Run the check; errors become one line."""
-    try:
-        arguments = parse_args()
+    """Check as the command line says."""
+    arguments = parse_args()
+    with config_errors(arguments.target):
         report = inspect(arguments)
-    except (MMSSCError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
-        return 2
     print_report(report, arguments.list)
-    return 1 if report.problems else 0
+    return FINDINGS if report.problems else 0
 
 
 if __name__ == '__main__':

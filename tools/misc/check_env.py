@@ -6,6 +6,7 @@ everything that is wrong it prints the command that fixes it, and exits with 1.
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import platform
 import sys
@@ -18,6 +19,15 @@ try:
     from packaging.requirements import Requirement
 except ImportError:  # A bare environment has only pip's own copy.
     from pip._vendor.packaging.requirements import Requirement  # type: ignore[assignment]
+
+try:
+    from mmssc.command_line import command
+except ImportError:  # Not installed, which the report says.
+
+    def command(main):  # type: ignore[no-redef]
+        """No launcher: the function as it is."""
+        return main
+
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / 'requirements'
 # Fixed commands name the constraints by a path that works from the repository's root.
@@ -201,16 +211,18 @@ def report(title: str, findings: list[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.fix]
 
 
-def main() -> None:
-    """Print the report; exit with 1 when something is wrong."""
+@command
+def main() -> int:
+    """Print the report; returns 1 when something is wrong."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     warnings.simplefilter('ignore')
     wrong = report('Versions', [check_python(), *map(check_requirement, required())])
     wrong += report('Imports', check_imports() + check_combinations())
     if not (import_problem('mmssc') or import_problem('torch.nn')):
         wrong += report('Accelerated operations (all optional)', accelerators())
     print(f'\n{len(wrong)} problem(s), see the fixes above.' if wrong else '\nAll is well.')
-    sys.exit(bool(wrong))
+    return int(bool(wrong))
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -10,8 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmssc.command_line import FINDINGS, command
 from mmssc.datasets.driving_list import read_driving_list
-from mmssc.errors import MMSSCError
 from mmssc.evaluation.submission import SubmissionRules, check_submission
 from mmssc.preparation import SemanticKITTILayout
 
@@ -46,16 +46,13 @@ def check(arguments: argparse.Namespace) -> int:
         print(f'... and {len(problems) - SHOWN} more (--all-problems prints them)')
     verdict = f'{len(problems)} problems' if problems else 'ok'
     print(f'{arguments.submission}: {count} predictions, {verdict}')
-    return 1 if problems else 0
+    return FINDINGS if problems else 0
 
 
+@command
 def main() -> int:
-    """Run the check; errors become one line."""
-    try:
-        return check(parse_args())
-    except MMSSCError as error:
-        print(error, file=sys.stderr)
-        return 2
+    """Check as the command line says."""
+    return check(parse_args())
 
 
 if __name__ == '__main__':

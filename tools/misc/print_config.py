@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from mmssc.apis.model_loading import read_config
-from mmssc.engine.launch import add_cfg_options, run_main
+from mmssc.command_line import command
+from mmssc.engine.launch import add_cfg_options
 
 
+@command
 def main() -> None:
     """Print the config that the command line names."""
     parser = argparse.ArgumentParser(description='Print a config with its bases merged.')
@@ -18,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_main(main)
+    sys.exit(main())

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from mmssc.command_line import command
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.errors import DataError, MMSSCError
+from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
 from mmssc.structures import VoxelGrid
@@ -122,14 +123,10 @@ def render(arguments: argparse.Namespace) -> None:
             print(written)
 
 
-def main() -> int:
-    """Run; errors become one line."""
-    try:
-        render(parse_args())
-    except MMSSCError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+@command
+def main() -> None:
+    """Draw as the command line says."""
+    render(parse_args())
 
 
 if __name__ == '__main__':

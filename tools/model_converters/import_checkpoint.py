@@ -17,7 +17,8 @@ from mmssc.checkpoints import (
     read_state_dict,
     write_state_dict,
 )
-from mmssc.errors import DataError
+from mmssc.command_line import command
+from mmssc.config_file import config_errors
 from mmssc.plugins import import_project
 from mmssc.registry import MODELS
 
@@ -66,19 +67,16 @@ def convert(args: argparse.Namespace) -> ImportReport:
     return report
 
 
-def main() -> int:
-    """Convert as the command line says; 1 when the source is refused."""
+@command
+def main() -> None:
+    """Convert as the command line says."""
     args = parse_args()
-    try:
+    with config_errors(args.config):
         report = convert(args)
-    except DataError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
     print(report.summary(args.verbose))
     if report.missing:
         print('the reference loads it with strict=False only: the modules above are missing')
     print(f'{args.dst} written')
-    return 0
 
 
 if __name__ == '__main__':

@@ -8,12 +8,14 @@ Example:
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from mmssc.checkpoints.publish import publish_checkpoint
-from mmssc.engine.launch import run_main
+from mmssc.command_line import command
 
 
+@command
 def main() -> None:
     """Convert as the command line says."""
     parser = argparse.ArgumentParser(
@@ -30,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_main(main)
+    sys.exit(main())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmssc.command_line import command
 from mmssc.errors import DataError
 from mmssc.preparation.command_line import add_work_options, positive_integer, run_converter
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
@@ -139,6 +140,7 @@ def _run_steps(
     return reports
 
 
+@command
 def prepare(
     layout_class: type[SequenceLayout], description: str, arguments: Sequence[str] | None = None
 ) -> int:
@@ -150,7 +152,7 @@ def prepare(
         arguments: Command line, by default that of this process.
 
     Returns:
-        Exit status: 0 done, 1 when any input was at fault, 130 when stopped by the user.
+        Exit status: 0 done, 1 when frames failed; others: :func:`mmssc.command_line.command`.
     """
     parsed = build_parser(layout_class, description).parse_args(arguments)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from mmssc.command_line import command
 from mmssc.datasets.rgbd_list import RGBDList, write_rgbd_list
 from mmssc.errors import DataError
 from mmssc.formats.sscnet import NYU_CAMERAS
@@ -167,6 +168,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
     return reports
 
 
+@command
 def prepare_nyu(description: str, arguments: Sequence[str] | None = None) -> int:
     """Run the converter.
 

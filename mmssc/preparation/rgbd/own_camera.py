@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mmssc.command_line import command
 from mmssc.datasets.rgbd_list import SHARED, Frame, FrameFile, RGBDList, write_rgbd_list
 from mmssc.errors import DataError
 from mmssc.formats.images import read_image_shape
@@ -264,6 +265,7 @@ def _describe(frame: Frame) -> str:
     return f'{frame.frame_id}: camera {pose[2, 3]:.2f} m over the floor, {tilt:.1f} degrees down'
 
 
+@command
 def prepare_own(description: str, arguments: Sequence[str] | None = None) -> int:
     """Run the command; arguments and exit status as :func:`.nyu_command.prepare_nyu`."""
     parsed = build_parser(description).parse_args(arguments)

@@ -103,9 +103,9 @@ def test_importer_takes_the_project(tmp_path, run_importer):
     torch.save(dict(state_dict={'a.weight': torch.zeros(2)}), tmp_path / 'other.ckpt')
     files = tmp_path / 'other.ckpt', tmp_path / 'x.pth'
     status, text = run_importer('monoscene', *files)
-    assert status == 1 and 'a checkpoint of monoscene' in text
+    assert status == 2 and 'a checkpoint of monoscene' in text
     status, text = run_importer('monoscen', *files)
-    assert status == 1 and 'sgn' in text and 'monoscene-nyu' in text
+    assert status == 2 and 'sgn' in text and 'monoscene-nyu' in text
     assert not (tmp_path / 'x.pth').exists()
 
 

@@ -70,10 +70,10 @@ def test_wrong_manifest_is_refused(run_parity, monoscene_data):
     case = monoscene_data / 'nyu3d_case_1.npz'
     manifest = monoscene_data / 'manifest_kitti3d.csv'
     status, text = run_parity('monoscene-nyu3d', '--manifest', manifest, '--case', case)
-    assert status == 1 and 'expected that of nyu3d' in text
+    assert status == 2 and 'expected that of nyu3d' in text
 
 
 def test_unknown_method_is_named_with_the_known_ones(run_parity, monoscene_data):
     case = monoscene_data / 'nyu3d_case_1.npz'
     status, text = run_parity('monoscen', '--manifest', case, '--case', case)
-    assert status == 1 and 'monoscene-kitti3d' in text and 'sgn-T' in text
+    assert status == 2 and 'monoscene-kitti3d' in text and 'sgn-T' in text

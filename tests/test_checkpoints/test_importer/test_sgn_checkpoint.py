@@ -242,7 +242,7 @@ def test_tool_refuses_and_leaves_the_destination_alone(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 1 and 'number of classes' in done.stderr
+    assert done.returncode == 2 and 'number of classes' in done.stderr
     assert 'Traceback' not in done.stderr
     assert target.read_text() == 'precious'
     assert sorted(path.name for path in tmp_path.iterdir()) == ['ours.pth', 'reference.pth']
@@ -259,7 +259,7 @@ def test_tool_checks_against_a_config(
     assert run_tool('sgn', tmp_path / 'seven.pth', *arguments)[0] == 0
     torch.save(make_reference(), tmp_path / 'twenty.pth')
     status, text = run_tool('sgn', tmp_path / 'twenty.pth', *arguments)
-    assert status == 1
+    assert status == 2
     assert 'expected 7 (the model), found 20' in text
 
 

@@ -1,0 +1,163 @@
+"""Reading a config, and errors that name it."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.utils import import_modules_from_strings
+
+from mmssc.errors import DataError
+
+__all__ = ['config_errors', 'merge_options', 'read_config_file']
+
+
+_MISSING = (KeyError, AttributeError)
+
+
+def read_config_file(
+    path: str | PathLike[str], cfg_options: Mapping[str, Any] | None = None
+) -> Config:
+    """Read a config, import its ``custom_imports`` and apply overrides.
+
+    Args:
+        path: Config file.
+        cfg_options: Overrides, ``{'model.backbone.depth': 18}``.
+
+    Raises:
+        DataError: There is no such file; it or one of its bases cannot be read; a module of
+            ``custom_imports`` cannot be imported; or an override does not fit.
+    """
+    if not Path(path).is_file():
+        raise DataError(path, expected='a config file', found='no such file', hint='See configs/')
+    try:
+        cfg = Config.fromfile(path, import_custom_modules=False)
+    except Exception as error:  # noqa: BLE001 A config is a program: it raises what it likes.
+        found = f'{type(error).__name__}: {error}'
+        raise DataError(path, _place_of(error, path), 'a readable config', found) from error
+    try:
+        import_modules_from_strings(**(cfg.get('custom_imports') or dict(imports=[])))
+    except ImportError as error:
+        hint = 'The folder of the module has to be in PYTHONPATH'
+        found = error.__context__ or error
+        raise DataError(path, 'custom_imports', 'installed modules', found, hint) from error
+    merge_options(cfg, cfg_options)
+    return cfg
+
+
+def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
+    """Apply overrides to a config.
+
+    Raises:
+        DataError: An override does not fit, e.g. it is for an entry of a list that is shorter.
+    """
+    try:
+        cfg.merge_from_dict(dict(cfg_options or {}))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        expected = 'settings that fit the config'
+        raise DataError(cfg.filename or 'config', 'cfg_options', expected, error) from error
+
+
+def _place_of(error: Exception, config: str | PathLike[str]) -> str | None:
+    """The line or the base of a config that an exception comes from."""
+    file, line = str(config), ''
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if _module_of(frame) == 'mmengine.config.config':
+            file = frame.f_locals.get('filename', file)
+        elif frame.f_code.co_name == '<module>':
+            file, line = frame.f_code.co_filename, f'line {number}'
+    parts = [] if Path(file).resolve() == Path(config).resolve() else [file]
+    return ', '.join([*parts, line] if line else parts) or None
+
+
+@contextmanager
+def config_errors(config: str | PathLike[str] | None) -> Iterator[None]:
+    """Errors in what a config asks for become a :class:`DataError` that names the config.
+
+    These are types that no registry knows, arguments that a class does not take or lacks, values
+    that a constructor refuses, and missing settings. All other exceptions pass as they are.
+
+    Args:
+        config: The config file; None: it has no name.
+
+    Raises:
+        DataError: The config asks for something wrong.
+    """
+    name = config or 'config'
+    try:
+        yield
+    except DataError as error:
+        if error.file != 'config' or name == 'config':
+            raise
+        raise DataError(name, error.field, error.expected, error.found, error.hint) from error
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        problem = _problem_of(error, frames)
+        if problem is None:
+            raise
+        raise DataError(name, *problem) from error
+
+
+def _module_of(frame: FrameType) -> str:
+    return frame.f_globals.get('__name__', '')
+
+
+def _problem_of(error: Exception, frames: list[FrameType]) -> tuple[str | None, ...] | None:
+    """Arguments of :class:`DataError` after the first, or None where the config is not at fault."""
+    last = frames[-1]
+    if _module_of(last) == 'mmengine.config.config' and isinstance(error, _MISSING):
+        return re.findall(r"'([^']*)'", str(error))[-1], 'a setting', 'none'
+    builders = [
+        frame
+        for frame in frames
+        if _module_of(frame).startswith('mmengine.')
+        and (frame.f_code.co_name.startswith('build_') or frame.f_code.co_name == 'from_cfg')
+    ]
+    if not builders:
+        return None
+    names = builders[-1].f_locals
+    kind = names.get('obj_cls')
+    if kind is None and _module_of(last) == 'mmengine.registry.build_functions':
+        return _unknown_type(names)
+    if isinstance(error, TypeError):
+        if last is builders[-1] and kind is None:
+            return (str(error),)
+        if str(error) == 'None is not a callable object':
+            # mmengine looks at the signature of the optimiser's class before it builds it.
+            return 'optim_wrapper.optimizer.type', 'a registered optimizer', 'none of this name'
+        return _wrong_arguments(str(error), kind, names.get('args', ()), last is builders[-1])
+    if isinstance(error, (AssertionError, ValueError)):
+        return (str(error) if kind is None else f'{kind.__name__}: {error}',)
+    return None
+
+
+def _unknown_type(names: Mapping[str, Any]) -> tuple[str, ...]:
+    kind = f'a registered {names["registry"].name}'
+    if 'obj_type' not in names:
+        cfg = names['cfg']
+        found = f'only {", ".join(map(str, cfg))}' if isinstance(cfg, Mapping) else repr(cfg)
+        return 'type', kind, found
+    hint = 'Is the module that registers it in custom_imports?'
+    return 'type', kind, repr(names['obj_type']), hint
+
+
+def _wrong_arguments(
+    text: str, kind: Any, given: Collection[str], is_direct: bool
+) -> tuple[str, ...] | None:
+    """What a TypeError says about the arguments of ``kind``; direct: of the registry's own call."""
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", text)
+    if unknown and unknown[1] in given:
+        return kind.__name__, 'arguments that it takes', unknown[1]
+    missing = re.search(r'(?:(\w+)\.)?\w+\(\) missing .* arguments?: (.+)', text)
+    bases = [base.__name__ for base in getattr(kind, '__mro__', ())]
+    # A base that gets its arguments through **kwargs is called by the class itself.
+    if missing and (is_direct or missing[1] in bases):
+        return kind.__name__, f'a value of {missing[2]}', 'none'
+    return None

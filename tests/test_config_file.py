@@ -1,0 +1,113 @@
+import pytest
+from mmengine.config import Config
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import init_default_scope
+
+from mmssc.config_file import config_errors, merge_options, read_config_file
+from mmssc.errors import DataError
+from mmssc.registry import MODELS
+
+TEXTS = [
+    ('a = (\n', r"wrong.py: expected a readable config, found SyntaxError: '\(' was never closed"),
+    ("_base_ = ['./none.py']\n", r'none.py: expected a readable config, found FileNotFoundError'),
+    ('a = 1\nb = c\n', r"wrong.py: line 2: expected .* NameError: name 'c' is not defined"),
+    ("_base_ = './other.py'\n", r'wrong.py: .*other.py, line 1: expected .* ZeroDivisionError'),
+    ("_base_ = './broken.py'\n", r'wrong.py: .*broken.py: expected .* SyntaxError'),
+    (
+        "custom_imports = dict(imports=['no_such_module'])\n",
+        r"custom_imports: expected installed modules, found No module named 'no_such_module'",
+    ),
+]
+
+
+@pytest.mark.parametrize(('text', 'message'), TEXTS)
+def test_a_config_that_cannot_be_read_is_named(tmp_path, text, message):
+    (tmp_path / 'other.py').write_text('a = 1 / 0\n')
+    (tmp_path / 'broken.py').write_text('a = )\n')
+    path = tmp_path / 'wrong.py'
+    path.write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        read_config_file(path)
+    assert caught.value.file == str(path)
+
+
+def test_a_bug_in_an_imported_module_keeps_its_type(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / 'module_with_a_bug.py').write_text('{}["key"]\n')
+    (tmp_path / 'config.py').write_text("custom_imports = dict(imports=['module_with_a_bug'])\n")
+    with pytest.raises(KeyError, match='key'):
+        read_config_file(tmp_path / 'config.py')
+
+
+@pytest.mark.parametrize('options', [{'a.b': 1}, {'c.5.d': 1}])
+def test_overrides_must_fit(options):
+    with pytest.raises(DataError, match='config: cfg_options: expected settings that fit'):
+        merge_options(Config(dict(a=1, c=[dict(d=0)])), options)
+
+
+@pytest.fixture
+def classes():
+    """Registered for a test only."""
+
+    @MODELS.register_module()
+    class Base:
+        def __init__(self, size, unit='m'):
+            if size < 0:
+                raise ValueError('size is negative')
+            if size == 99:
+                raise DataError('config', 'Base.size', 'anything else', size)
+            self.size = {1: 1, 2: 2}[size]
+
+    @MODELS.register_module()
+    class Derived(Base):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+
+    @MODELS.register_module()
+    class Outer:
+        def __init__(self, part):
+            self.part = MODELS.build(part)
+
+    yield
+    for name in ('Base', 'Derived', 'Outer'):
+        MODELS.module_dict.pop(name)
+
+
+WRONG = [
+    (dict(type='Bass'), "my.py: type: expected a registered model, found 'Bass'"),
+    (dict(size=1), 'my.py: type: expected a registered model, found only size'),
+    (3, 'my.py: type: expected a registered model, found 3'),
+    (dict(type='Base', sice=1), 'my.py: Base: expected arguments that it takes, found sice'),
+    (dict(type='Derived', sice=1), 'my.py: Derived: expected arguments that it takes, found sice'),
+    (dict(type='Base'), "my.py: Base: expected a value of 'size', found none"),
+    (dict(type='Base', size=-1), 'my.py: Base: size is negative'),
+    (dict(type='Base', size=99), 'my.py: Base.size: expected anything else, found 99'),
+]
+
+
+@pytest.mark.usefixtures('classes')
+@pytest.mark.parametrize('nested', [False, True])
+@pytest.mark.parametrize(('settings', 'message'), WRONG)
+def test_what_a_config_asks_for_is_named(settings, message, nested):
+    init_default_scope('mmssc')
+    settings = dict(type='Outer', part=settings) if nested else settings
+    with pytest.raises(DataError) as caught, config_errors('my.py'):
+        ROOT_MODELS.build(settings)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.usefixtures('classes')
+def test_bugs_and_other_errors_pass():
+    with pytest.raises(KeyError, match='3'), config_errors('my.py'):
+        MODELS.build(dict(type='Base', size=3))
+    with pytest.raises(ValueError, match='^x$'), config_errors('my.py'):
+        raise ValueError('x')
+    with pytest.raises(DataError, match='^a.bin$'), config_errors('my.py'):
+        raise DataError('a.bin')
+
+
+def test_a_missing_setting_is_named():
+    for read in (lambda cfg: cfg.val_evaluator, lambda cfg: cfg['val_evaluator']):
+        expected = 'my.py: val_evaluator: expected a setting, found none'
+        with pytest.raises(DataError, match=expected), config_errors('my.py'):
+            read(Config())

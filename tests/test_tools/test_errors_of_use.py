@@ -1,0 +1,122 @@
+"""Every tool fails alike: one line, the exit status of docs/en/user_guides/exit_statuses.md."""
+
+import runpy
+import sys
+
+import pytest
+from tool_runs import ROOT, TOY_CONFIG
+
+TOOLS = ROOT / 'tools'
+# Asked by shell scripts, before anything is installed.
+WITHOUT_LAUNCHER = {'misc/cores.py', 'misc/reachable.py'}
+NO_CONFIG = 'error: {config}: expected a config file, found no such file. See configs/'
+
+#: Tool -> (arguments, start of the line).
+WRONG = {
+    'train.py': (['{config}'], NO_CONFIG),
+    'test.py': (['{config}', 'x.pth'], NO_CONFIG),
+    'infer.py': (
+        ['{config}', 'x.pth', '--image', 'x.png', '--calib', 'none.txt', '--out', 'x'],
+        'error: none.txt: file: expected an existing file',
+    ),
+    'analysis_tools/benchmark.py': (['{config}'], NO_CONFIG),
+    'analysis_tools/check_depth.py': (['none', '--sequence', '00', '--frame', '0'], 'error: none'),
+    'analysis_tools/check_parity.py': (['sgn-tiny', '--units', 'none.npz'], 'error: none.npz'),
+    'analysis_tools/geometric_baselines.py': (['{config}'], NO_CONFIG),
+    'dataset_converters/make_synthetic.py': (
+        ['--out', 'x', '--frames', '1', '2'], 'error: command line: --frames',
+    ),
+    'dataset_converters/nyu.py': (['none'], 'error: none'),
+    'dataset_converters/nyu_cache.py': (['none', '--out', 'x'], 'error: none'),
+    'dataset_converters/own_rgbd.py': (
+        ['none', '--depth', '*.png', '--camera', '9,9,4,4'], 'error: none',
+    ),
+    'dataset_converters/semantic_kitti.py': (['none'], 'error: none'),
+    'dataset_converters/sscbench_kitti360.py': (['none'], 'error: none'),
+    'misc/browse_dataset.py': (['{config}'], NO_CONFIG),
+    'misc/check_dataset.py': (['{config}'], NO_CONFIG),
+    'misc/check_env.py': (['--nothing'], None),
+    'misc/check_submission.py': (['none.zip'], 'error: none.zip'),
+    'misc/print_config.py': (['{config}'], NO_CONFIG),
+    'misc/render_voxels.py': (['none.npy'], 'error: none.npy'),
+    'model_converters/import_checkpoint.py': (['sgn', 'none.pth', 'x.pth'], 'error: none.pth'),
+    'model_converters/publish_checkpoint.py': (['none.pth', 'x.pth'], 'error: none.pth'),
+}  # fmt: skip
+READ_A_CONFIG = {tool: args for tool, (args, _) in WRONG.items() if '{config}' in args}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run a tool as a command, in this process: (exit status, stderr)."""
+    monkeypatch.delenv('MMSSC_TRACEBACK', raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def start(tool, *arguments):
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(str(TOOLS / tool), run_name='__main__')
+        return stopped.value.code, capsys.readouterr().err
+
+    return start
+
+
+def test_no_tool_is_left_out():
+    tools = {path.relative_to(TOOLS).as_posix() for path in TOOLS.rglob('*.py')}
+    assert tools - WITHOUT_LAUNCHER == set(WRONG)
+
+
+@pytest.mark.parametrize('tool', WRONG)
+def test_an_error_of_use_is_one_line(run, tool):
+    arguments, start = WRONG[tool]
+    status, errors = run(tool, *(text.format(config='none.py') for text in arguments))
+    assert status == 2 and 'Traceback' not in errors
+    if start is not None:
+        assert errors.startswith(start.format(config='none.py'))
+        assert errors.count('\n') == 1
+
+
+@pytest.mark.parametrize('tool', READ_A_CONFIG)
+def test_a_broken_config_is_one_line(run, tmp_path, tool):
+    (tmp_path / 'broken.py').write_text('model = dict(\n')
+    status, errors = run(tool, *(text.format(config='broken.py') for text in READ_A_CONFIG[tool]))
+    assert status == 2
+    assert errors.startswith('error: broken.py: expected a readable config, found SyntaxError')
+    assert errors.count('\n') == 1
+
+
+def test_the_check_of_the_environment_uses_the_launcher():
+    assert hasattr(runpy.run_path(str(TOOLS / 'misc/check_env.py'))['main'], '__wrapped__')
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('model.type=Foo', "type: expected a registered model, found 'Foo'"),
+        ('model.slep=1', 'InstantCompletor: expected arguments that it takes, found slep'),
+        ('model=3', 'model should be a nn.Module object or dict'),
+        ('train_dataloader.batch_size=0', 'batch_size should be a positive integer'),
+        ('train_dataloader.dataset.lenght=3', 'InstantDataset: expected arguments that it takes'),
+        ('optim_wrapper.optimizer.lr=-1', 'AdamW: Invalid learning rate: -1'),
+        (
+            'optim_wrapper.optimizer.type=Foo',
+            'optim_wrapper.optimizer.type: expected a registered optimizer',
+        ),
+        (
+            "optim_wrapper=dict(type='AutocastOptimWrapper',dtype='float16')",
+            "AutocastOptimWrapper.dtype: expected 'bfloat16', which needs no loss scaling, found",
+        ),
+        ('val_evaluator.protocols=[]', 'SSCMetric.protocols: expected at least one, found none'),
+        ('val_evaluator.format_only=True', 'SSCMetric.output_dir: expected a folder'),
+        (
+            "custom_hooks=[dict(type='SSCVisualizationHook',interval=0)]",
+            'SSCVisualizationHook.interval: expected 1 or more, found 0',
+        ),
+        ('default_hooks.logger.interval.a=0', 'cfg_options: expected settings that fit the config'),
+        ('model.data_preprocessor.a.b=1', 'BaseDataPreprocessor: expected arguments that it takes'),
+    ],
+)
+def test_a_wrong_setting_is_one_line_with_the_config(run, option, message):
+    status, errors = run('train.py', TOY_CONFIG, '--cfg-options', option)
+    assert status == 2
+    # Before it are warnings, and what the log says of the run.
+    assert errors.splitlines()[-1].startswith(f'error: {TOY_CONFIG}: {message}')
