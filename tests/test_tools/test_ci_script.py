@@ -13,34 +13,65 @@ from tool_runs import ROOT
 DATA = ('datasets/NYU', 'samples/nyu', 'samples/semantickitti', 'samples/seven_scenes')
 
 
-@pytest.mark.parametrize('status', [0, 3])
-def test_the_script_leaves_the_data_beside_the_checkout_and_nothing_of_its_own(tmp_path, status):
-    checkout, scratch = tmp_path / 'main', tmp_path / 'scratch'
-    for folder in ('.ci', 'tools/misc'):
+# Every program of the environment: one of its checks may be told to fail.
+PROGRAM = """#!/bin/sh
+case "$(basename "$0") $*" in *"$FAILING_CHECK"*) exit 1 ;; esac
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout whose steps do nothing, beside it the data."""
+    checkout = tmp_path / 'main'
+    for folder in ('.ci', 'tools/misc', 'bin'):
         (checkout / folder).mkdir(parents=True)
-    scratch.mkdir()
     shutil.copy(ROOT / '.ci/run', checkout / '.ci/run')
+    for name in ('python', 'lint-imports'):
+        (checkout / 'bin' / name).write_text(PROGRAM)
+        (checkout / 'bin' / name).chmod(0o755)
     (checkout / 'tools/misc/setup_venv.sh').write_text(
-        f'mkdir -p "$MMSSC_VENV/bin" && ln -s {shutil.which("true")} "$MMSSC_VENV/bin/python"\n'
+        'mkdir -p "$MMSSC_VENV" && cp -r bin "$MMSSC_VENV"\n'
     )
-    (checkout / 'tools/run_tests.sh').write_text(f'env | grep ^MMSSC_\nexit {status}\n')
-    frames = [tmp_path / 'shared' / name / 'frame.png' for name in DATA]
-    for frame in frames:
-        frame.parent.mkdir(parents=True)
-        frame.touch()
+    (checkout / 'tools/run_tests.sh').write_text('env | grep ^MMSSC_\nexit "$TEST_STATUS"\n')
+    for name in DATA:
+        (tmp_path / 'shared' / name).mkdir(parents=True)
+        (tmp_path / 'shared' / name / 'frame.png').touch()
+    return checkout
+
+
+def run(checkout, failing_check='none', status=0):
+    """Run the script with a scratch folder of its own, which has to be empty afterwards."""
+    scratch = checkout.parent / 'scratch'
+    scratch.mkdir()
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith('MMSSC_')
     }
+    environment.update(TMPDIR=str(scratch), FAILING_CHECK=failing_check, TEST_STATUS=str(status))
     done = subprocess.run(
-        ['bash', checkout / '.ci/run'], env={**environment, 'TMPDIR': str(scratch)},
-        capture_output=True, text=True, timeout=60,
+        ['bash', checkout / '.ci/run'],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.returncode == status, done.stderr
-    assert all(frame.exists() for frame in frames)
     assert not list(scratch.iterdir())
+    return done
+
+
+@pytest.mark.parametrize('status', [0, 3])
+def test_the_script_leaves_the_data_beside_the_checkout_and_nothing_of_its_own(checkout, status):
+    done = run(checkout, status=status)
+    assert done.returncode == status, done.stderr
+    shared = checkout.parent / 'shared'
+    assert all((shared / name / 'frame.png').exists() for name in DATA)
     used = dict(line.split('=', 1) for line in done.stdout.splitlines())
     for variable, name in (
         ('MMSSC_NYU', 'datasets/NYU'), ('MMSSC_NYU_RAW', 'samples/nyu'),
         ('MMSSC_SAMPLES', 'samples/semantickitti'), ('MMSSC_SEVEN_SCENES', 'samples/seven_scenes'),
     ):  # fmt: skip
-        assert Path(used[variable]).resolve() == (tmp_path / 'shared' / name).resolve()
+        assert Path(used[variable]).resolve() == (shared / name).resolve()
+
+
+@pytest.mark.parametrize(
+    'check', ['ruff check', 'ruff format', 'mypy', 'lint-imports', 'check_metafiles.py']
+)
+def test_no_test_is_run_after_a_check_that_fails(checkout, check):
+    done = run(checkout, failing_check=check)
+    assert done.returncode == 1 and not done.stdout

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmssc.datasets.semantic_kitti import SemanticKITTIDataset
+from mmssc.geometry.working_volume import normalized_centers
 
 from .key_map import CheckpointMethod, KeyRule, Selection, prefix_rules
 
@@ -47,6 +47,9 @@ _RULES = (
     *prefix_rules(f'{_CLASSIFIER}.1.up_bn', 'head.decoder.classifier.up', _UP_BLOCK),
     KeyRule(f'{_CLASSIFIER}.2', 'head.decoder.classifier.classifier'),
 )
+
+# Lower corner of SemanticKITTI's box, metres; the box is as deep (x) as it is wide (y).
+_BOX_ORIGIN = (0.0, -25.6, -2.0)
 
 _UNUSED = 'mask branch of MaskDINO, result never used'
 _DROPPED = {
@@ -110,13 +113,12 @@ def symphonies_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
     x, y, z = decoder.pop('volume_shape')
     volume_scale, downsample_z = decoder.pop('volume_scale'), decoder.pop('downsample_z')
     shape = x * volume_scale, y * volume_scale, z * volume_scale * downsample_z
-    box = SemanticKITTIDataset.METAINFO['voxel_grid']
-    depth = box['voxel_size'][0] * box['shape'][0]
+    depth = -2 * _BOX_ORIGIN[1]
     levels = _numbered(shapes, f'{_PIXEL_DECODER}.input_proj.{{}}.0.weight')
     maps = _numbered(shapes, 'encoder.out_projs.{}.0.weight')
     return dict(
         type='mmssc.Symphonies',
-        voxel_grid=dict(origin=box['origin'], voxel_size=depth / shape[0], shape=shape),
+        voxel_grid=dict(origin=_BOX_ORIGIN, voxel_size=depth / shape[0], shape=shape),
         volume_scale=volume_scale,
         downsample_z=downsample_z,
         backbone=dict(
@@ -147,8 +149,6 @@ def symphonies_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
 
 def _describe_grid(state: Mapping[str, Tensor]) -> list[str]:
     """Which of the two grids of the official code's history a checkpoint holds."""
-    from mmssc.geometry.working_volume import normalized_centers
-
     grid = state['decoder.voxel_grid']
     for alignment, formula in (('corners', 'i / (n - 1)'), ('centers', '(i + 0.5) / n')):
         if torch.allclose(grid, normalized_centers(grid.shape[1:], alignment), atol=1e-6):
