@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from allowed_skips import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401
 from mmengine.registry import DefaultScope
 from tiny_tree import make_info, write_tree
 

@@ -1,5 +1,9 @@
 """Group reductions against plain loops."""
 
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
 import pytest
 import torch
 
@@ -81,6 +85,23 @@ def test_unknown_backend():
 def test_missing_backend_names_the_command():
     with pytest.raises(MissingDependencyError, match='pip install torch-scatter'):
         group_max(*_example(), backend='torch_scatter')
+
+
+def _scatter_by_loop(src, index, dim=-1, out=None, dim_size=None, reduce='sum'):
+    """Has the signature of ``torch_scatter.scatter``, for what mmssc asks of it."""
+    assert dim == 0 and out is None
+    one = {'mean': lambda rows: rows.mean(0), 'max': lambda rows: rows.max(0).values}[reduce]
+    groups = [src[index == number] for number in range(dim_size)]
+    return torch.stack([one(rows) if len(rows) else rows.sum(0) for rows in groups])
+
+
+@pytest.mark.parametrize('reduce', [group_mean, group_max])
+def test_torch_scatter_gets_what_it_asks_for(reduce, monkeypatch):
+    module = ModuleType('torch_scatter')
+    module.__spec__, module.scatter = ModuleSpec('torch_scatter', None), _scatter_by_loop
+    monkeypatch.setitem(sys.modules, 'torch_scatter', module)
+    arguments = _example()
+    torch.testing.assert_close(reduce(*arguments, backend='torch_scatter'), reduce(*arguments))
 
 
 @pytest.mark.skipif(not torch_scatter_available(), reason='torch-scatter is not installed')

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from mmssc.errors import DataError
 from mmssc.ops import SparseIndex, SubMConv3d, spconv_available, submanifold_conv3d
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 
 
 def _scene(shape=(5, 4, 6), batch_size=2, density=0.4, channels=3, seed=0, dtype=torch.float64):
