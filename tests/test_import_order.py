@@ -1,7 +1,8 @@
-"""The order of the rooms: what pyproject.toml forbids is found."""
+"""The order of the rooms: pyproject.toml and the architecture page agree, and a breach is found."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / 'docs/en/advanced_guides/architecture.md').read_text('utf-8')
 LINT_IMPORTS = 'from importlinter.cli import lint_imports_command as run; run()'
 
 
@@ -70,3 +72,22 @@ def test_models_and_datasets_load_without_each_other(room, other):
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == 'False'
+
+
+def test_the_architecture_page_has_the_order_of_the_contract():
+    contracts = (ROOT / 'pyproject.toml').read_text('utf-8')
+    layers = re.search(r'^layers = \[\n(.*?)^\]', contracts, re.M | re.S).group(1)
+    block = re.search(r'```text\n(.*?)\n```', PAGE, re.S).group(1)
+    assert block.splitlines() == re.findall(r'^ +"([^"]+)"', layers, re.M)
+
+
+def test_the_architecture_page_names_every_room():
+    rooms = {path.parent.name for path in (ROOT / 'mmssc').glob('*/__init__.py')}
+    assert set(re.findall(r'^\| `(\w+)/` \|', PAGE, re.M)) == rooms
+
+
+def test_the_architecture_page_names_only_classes_that_exist():
+    text = '\n'.join(path.read_text('utf-8') for path in (ROOT / 'mmssc').rglob('*.py'))
+    named = set(re.findall(r'`([A-Z][a-z]*[A-Z]\w*|SGN|Scene)\b', PAGE))
+    assert len(named) > 25
+    assert {name for name in named if f'class {name}' not in text} == set()
