@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from tool_runs import ROOT
 
 DATA = ('datasets/NYU', 'samples/nyu', 'samples/semantickitti', 'samples/seven_scenes')
@@ -77,3 +79,13 @@ def test_the_script_leaves_the_data_beside_the_checkout_and_nothing_of_its_own(c
 def test_no_test_is_run_after_a_check_that_fails(checkout, check):
     done = run(checkout, failing_check=check)
     assert done.returncode == 1 and not done.stdout
+
+
+def test_the_workflow_runs_the_script_with_pinned_actions_and_few_rights():
+    workflow = yaml.safe_load((ROOT / '.github/workflows/ci.yml').read_text('utf-8'))
+    assert workflow['permissions'] == {'contents': 'read'}
+    (job,) = workflow['jobs'].values()
+    actions = [step['uses'] for step in job['steps'] if 'uses' in step]
+    assert actions and all(re.fullmatch(r'[\w/-]+@[0-9a-f]{40}', action) for action in actions)
+    assert [step['run'] for step in job['steps'] if 'run' in step] == ['bash .ci/run']
+    assert 'permissions' not in job
