@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from mmssc.errors import DataError
+
 __all__ = ['SAMPLE_KEYS', 'SampleKey', 'add_sample_key', 'find_sample_key', 'keys_of_role']
 
 _ROLES = ('input', 'target', 'mask', 'meta', 'calibration')
@@ -36,7 +38,7 @@ class SampleKey:
         stored_as: Name in our own files of RGB-D frames; '' if they do not hold it.
 
     Raises:
-        ValueError: Unknown role, ``refers_to`` or frame.
+        DataError: Unknown role, ``refers_to`` or frame.
     """
 
     name: str
@@ -49,12 +51,14 @@ class SampleKey:
     stored_as: str = ''
 
     def __post_init__(self) -> None:
-        if self.role not in _ROLES:
-            raise ValueError(f'role of {self.name!r} must be one of {_ROLES}, got {self.role!r}')
-        if self.refers_to not in ('', 'pixels', 'voxels'):
-            raise ValueError(f"refers_to of {self.name!r} must be '', 'pixels' or 'voxels'")
-        if not set(self.frames) <= set(_FRAMES):
-            raise ValueError(f'frames of {self.name!r} must be of {_FRAMES}, got {self.frames}')
+        for field, values, allowed in (
+            ('role', [self.role], _ROLES),
+            ('refers_to', [self.refers_to], ('', 'pixels', 'voxels')),
+            ('frames', self.frames, _FRAMES),
+        ):
+            if not set(values) <= set(allowed):
+                names = ', '.join(map(repr, allowed))
+                raise DataError(f'SampleKey {self.name!r}', field, f'of {names}', list(values))
 
     @property
     def has_views(self) -> bool:
@@ -153,10 +157,11 @@ def add_sample_key(key: SampleKey) -> None:
     """Make a key of a project known: it is packed, batched and flipped as its fields say.
 
     Raises:
-        ValueError: There is another key of that name.
+        DataError: There is another key of that name.
     """
-    if SAMPLE_KEYS.setdefault(key.name, key) != key:
-        raise ValueError(f'there is another sample key {key.name!r}')
+    known = SAMPLE_KEYS.setdefault(key.name, key)
+    if known != key:
+        raise DataError('add_sample_key', key.name, 'a new name', f'there is {known}')
 
 
 def find_sample_key(name: str) -> SampleKey | None:

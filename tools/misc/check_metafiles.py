@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from mmssc.command_line import FINDINGS, command
+
 ROOT = Path(__file__).resolve().parents[2]
 NO_METHODS = {'_base_', 'quickstart'}
 # A dot leads to a field of a field.
@@ -127,8 +129,9 @@ def _check_model(model: Any, collections: list[Any], leaves: set[str], root: Pat
         yield f'Weights: no such file: {weights}'
 
 
+@command
 def main() -> int:
-    """Print the problems; returns the exit status."""
+    """Print the problems."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -137,7 +140,7 @@ def main() -> int:
     problems = check_metafiles(parser.parse_args().root)
     for problem in problems:
         print(problem)
-    return 1 if problems else 0
+    return FINDINGS if problems else 0
 
 
 if __name__ == '__main__':
