@@ -40,7 +40,8 @@ class RGBDCompletor(BaseCompletor):
         image_volume():        backbone() -> image_head() -> pixel_to_voxel() -> voxel_to_pixel()
                                -> lifter()
         complete():            head()
-        segmentation_losses(): image_head.classify() -> loss_2d() -> loss_3d()
+        segmentation_losses(): label_volume() -> image_head.classify() -> loss_2d()
+                               -> label_weight() -> loss_3d()
 
     Another method changes
 
