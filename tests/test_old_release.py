@@ -21,7 +21,7 @@ from mmssc.testing.random_driving_sample import random_driving_sample
 from mmssc.testing.random_rgbd_sample import random_rgbd_sample
 
 DATA = Path(__file__).parent / 'data' / 'release_0_1'
-NAMES = sorted(path.stem for path in DATA.glob('*.py'))
+NAMES = sorted(path.name.split('.')[0] for path in DATA.glob('*.keys.csv'))
 pytestmark = pytest.mark.filterwarnings('ignore:.* now; the old:FutureWarning')
 
 
@@ -39,7 +39,7 @@ def test_old_config_and_checkpoint_give_the_same_logits(name, prefix, tmp_path):
     state = fill_state((DATA / f'{name}.keys.csv').read_text())
     checkpoint = tmp_path / 'old.pth'
     torch.save(dict(state_dict={prefix + key: value for key, value in state.items()}), checkpoint)
-    model = init_model(DATA / f'{name}.py', checkpoint)
+    model = init_model(DATA / f'{name}.json', checkpoint)
     sample = make_sample(model.voxel_grid, model.cfg.train_dataloader.dataset)
     inputs = model.data_preprocessor(pseudo_collate([sample]))['inputs']
     with torch.no_grad():
@@ -51,7 +51,7 @@ def test_old_config_and_checkpoint_give_the_same_logits(name, prefix, tmp_path):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_old_pipelines_are_built(name):
-    cfg = Config.fromfile(DATA / f'{name}.py')
+    cfg = Config.fromfile(DATA / f'{name}.json')
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         steps = [TRANSFORMS.build(step) for step in loader.dataset.pipeline]
         assert type(steps[-1]).__name__ == 'PackSSCInputs' and len(steps) > 1
