@@ -4,11 +4,11 @@ r"""Predict the scene of your own images.
         --calib calib.txt --out predictions
 
 Depth maps (``--depth``) or points (``--points``) come from any stereo or mono method, or a lidar.
-Several images of one camera are several scenes. Earlier frames of one scene, for temporal models,
-are given with ``--earlier-image`` and their poses.
+Several images are several scenes of one camera. For temporal models, give the earlier frames of a
+scene with ``--earlier-image`` and their poses.
 
-Models for depth cameras (configs/light, RGB-D) need the depth image and its intrinsics; without
-``--cam2world`` the floor is searched in the depth image:
+Models for depth cameras (configs/light, RGB-D) need the depth image and its intrinsics. Without
+``--cam2world``, the tool searches the floor in the depth image:
 
     python tools/infer.py configs/light/light_depth_nyu.py checkpoints/light_depth_nyu.pth \
         --depth depth.png --cam2img FX FY CX CY --out predictions
@@ -41,7 +41,7 @@ from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import check_rigid, read_matrix, to_homogeneous
 from mmssc.visualization import draw_depth
 
-# Options of the other kind of model, which would be ignored.
+# Options of the other kind of model, which this one would ignore.
 CAMERA_OPTIONS = ('points', 'calib', 'lidar2cam', 'earlier_image', 'earlier_depth',
                   'earlier_points', 'poses', 'frames', 'crop')  # fmt: skip
 DEPTH_OPTIONS = ('cam2world', 'segmentation', 'depth_kind')
@@ -69,18 +69,18 @@ def parse_args() -> argparse.Namespace:
     add('--frames', nargs='+', type=int, metavar='N', help='lines of --poses (from 0): the image, '
         'then the earlier ones')  # fmt: skip
     text = 'depth camera: text file with the 4x4 pose in a world with z up and the floor at 0'
-    add('--cam2world', type=Path, metavar='FILE', help=f'{text} (default: the floor is searched)')
+    add('--cam2world', type=Path, metavar='FILE', help=f'{text} (default: search the floor)')
     text = 'depth camera: 16-bit PNG in millimetres (default), or as SSCNet distributes NYU'
     add('--depth-kind', choices=tuple(DEPTH_KINDS), default='mm', help=text)
     add('--segmentation', nargs='+', metavar='FILE', help='depth camera: 8-bit id images')
     add('--grid-shape', nargs=3, type=int, metavar='N', help='predict another box: voxels per axis')
-    add('--grid-origin', nargs=3, type=float, metavar='METRES', help='... its lower corner')
-    add('--voxel-size', type=float, metavar='METRES', help='... edge of a voxel')
-    add('--crop', action='store_true', help="cut images to the size of the config's data set")
+    add('--grid-origin', nargs=3, type=float, metavar='METRES', help='lower corner of that box')
+    add('--voxel-size', type=float, metavar='METRES', help='voxel size of that box')
+    add('--crop', action='store_true', help="crop images to the size of the config's data set")
     add('--out', required=True, type=Path, metavar='DIR', help='folder for the results')
     add('--formats', nargs='+', choices=PREDICTION_FORMATS, default=['npy', 'png', 'ply', 'html'],
         help='default: npy png ply html')  # fmt: skip
-    add('--device', help='default: the GPU where there is one')
+    add('--device', help='default: the GPU if there is one')
     add('--batch-size', type=int, default=1, help='scenes at once')
     add_cfg_options(parser)
     args = parser.parse_args()
@@ -119,7 +119,7 @@ def read_camera(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
 
 
 def earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dict[str, Any]]:
-    """What :class:`~mmssc.apis.DrivingInferencer` takes, from camera poses."""
+    """Earlier frames for :class:`~mmssc.apis.DrivingInferencer`, from camera poses."""
     if not args.earlier_image:
         return []
     count = len(args.earlier_image)
@@ -139,7 +139,7 @@ def earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dict
 
 
 def inferencer_of(args: argparse.Namespace, **options: Any) -> Any:
-    """The model, for the box that the command line asks for."""
+    """The inferencer, for the box that the command line describes."""
     cfg = read_config(args.config, args.cfg_options)
     changes = dict(shape=args.grid_shape, origin=args.grid_origin, voxel_size=args.voxel_size)
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -148,7 +148,7 @@ def inferencer_of(args: argparse.Namespace, **options: Any) -> Any:
 
 
 def infer_depth(args: argparse.Namespace) -> None:
-    """Predict what a depth camera sees, and write it.
+    """Predict scenes from depth images and write them.
 
     Raises:
         DataError: An input is missing or wrong.
@@ -180,7 +180,7 @@ def infer_depth(args: argparse.Namespace) -> None:
 
 
 def unique_stems(names: list[str]) -> list[str]:
-    """File names without folder and suffix, numbered where two are alike."""
+    """File names without folder and suffix, numbered if two are equal."""
     stems = [Path(name).stem for name in names]
     if len(set(stems)) != len(stems):
         stems = [f'{number:03d}_{stem}' for number, stem in enumerate(stems)]
@@ -190,7 +190,7 @@ def unique_stems(names: list[str]) -> list[str]:
 def write(
     args: argparse.Namespace, name: str, stem: str, sample: Any, meta: Any, image: np.ndarray
 ) -> None:
-    """Write a prediction and say so."""
+    """Write a prediction and print its path."""
     occupied = float((sample.pred_voxels > 0).float().mean())
     print(f'{name}: {occupied:.1%} of {tuple(sample.pred_voxels.shape)} voxels occupied')
     for path in save_prediction(sample, meta, args.out / stem, args.formats, image):

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# From nothing to a trained network: an environment of its own, synthetic driving scenes, training,
-# testing, pictures, and a check that the network learned. Safe to run again; needs no data, no GPU.
+# From a fresh clone to a trained network: its own environment, synthetic driving scenes, training,
+# testing, pictures, and a check that the network learned. You can run it again; it needs no data
+# and no GPU.
 #   bash tools/quickstart.sh
-# PYTHON chooses the Python, see tools/misc/setup_venv.sh. Data go to
-# data/synthetic and results to work_dirs/quickstart in the repository.
+# PYTHON chooses the Python, see tools/misc/setup_venv.sh. Data are written to data/synthetic,
+# results to work_dirs/quickstart in the repository.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 bash "$root/tools/misc/setup_venv.sh" tests
@@ -27,9 +28,9 @@ step 'Preparing labels, depth, pseudo-lidar and info files'
 
 step 'Scoring the untrained network'
 "$python" tools/test.py "$config" untrained --work-dir "$work" --out "$work/untrained.json"
-step 'Training (four to six minutes; an interrupted run goes on where it stopped)'
+step 'Training (four to six minutes; an interrupted run continues)'
 export PYTHON=$python
-# Two processes share the cores; a GPU takes one.
+# Two processes share the cores; on a GPU, one process runs.
 if [ "$("$python" tools/misc/cores.py)" -ge 2 ] \
     && ! "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
     bash tools/dist_train.sh "$config" 2 --work-dir "$work" --resume
@@ -45,7 +46,7 @@ step 'Did it learn? Comparing with the untrained network and two geometric basel
     --figures "$work/figures.json" --untrained "$work/untrained.json"
 
 echo
-echo 'Done. What there is to look at:'
+echo 'Done. Results:'
 echo "  $root/$work/pictures         input, prediction and ground truth of every test frame"
 echo "  $root/$work/figures.json     IoU, mIoU and every class (printed above)"
 echo "  $(cat "$work/last_checkpoint")    the weights"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run the test suite in an environment of its own (made on the first call):
+# Run the test suite in its own environment (made on the first call):
 #   bash tools/run_tests.sh [arguments of pytest]      e.g. -m slow, or tests/test_geometry
 # PYTHON chooses the Python, see tools/misc/setup_venv.sh.
 set -euo pipefail

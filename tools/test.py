@@ -27,14 +27,14 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Test a model, draw or export its predictions.')
     parser.add_argument('config', help='config file')
-    text = "checkpoint file or URL, or 'untrained': the network as the config initialises it"
+    text = "checkpoint file or URL, or 'untrained': the initial weights of the config"
     parser.add_argument('checkpoint', help=text)
     parser.add_argument('--out', metavar='FILE.json', help='also write the figures to this file')
     parser.add_argument('--show-dir', help='write a picture of every prediction to this folder')
     parser.add_argument(
         '--format-only',
         action='store_true',
-        help='write predictions for the test server (to --output-dir) and score nothing',
+        help='write predictions for the test server (to --output-dir) without scoring',
     )
     parser.add_argument('--output-dir', help='folder for the predictions of --format-only')
     add_common_arguments(parser)
@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def export_only(cfg: Config, output_dir: str) -> None:
-    """Let every metric of the test evaluator write predictions instead of figures."""
+    """Make every metric of the test evaluator write predictions instead of scores."""
     evaluator = cfg.test_evaluator
     for metric in evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]:
         metric.format_only = True
@@ -53,7 +53,7 @@ def export_only(cfg: Config, output_dir: str) -> None:
 
 
 def unwrap_model(model: nn.Module) -> nn.Module:
-    """The model itself, whether or not it is wrapped for several processes."""
+    """The model, without the wrapper for several processes."""
     return model.module if is_model_wrapper(model) else model
 
 
@@ -83,7 +83,7 @@ def run_test(args: argparse.Namespace) -> None:
 
 @command
 def main() -> None:
-    """Test, and leave the process group in good order."""
+    """Test, and end the process group cleanly."""
     args = parse_args()
     with config_errors(args.config):
         run_test(args)

@@ -29,18 +29,18 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from this checkpoint or, without a value, from the newest one in the work '
-        'folder (from the start when there is none)',
+        help='continue from this checkpoint or, without a value, from the newest one in the work '
+        'folder (from the start if there is none)',
     )
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='mixed precision: bfloat16 on the CPU and on GPUs that have it, else float16',
+        help='mixed precision: bfloat16 on the CPU and on GPUs that support it, else float16',
     )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate from auto_scale_lr.base_batch_size to the real batch size',
+        help='scale the learning rate from auto_scale_lr.base_batch_size to the actual batch size',
     )
     add_common_arguments(parser)
     return parser.parse_args()

@@ -1,8 +1,9 @@
-"""Time, memory and parameters of a config, stage by stage.
+"""Measure time, memory and parameters of a config, stage by stage.
 
 ``python tools/analysis_tools/benchmark.py CONFIG`` measures loading, preprocessing, the forward
-pass, prediction with its metric, losses, backward pass and optimiser step (of several optimisers:
-the whole training step), on the CPU or a GPU. ``--synthetic-input`` needs no data.
+pass, prediction with its metric, losses, backward pass and optimiser step, on the CPU or a GPU.
+With several optimisers it measures the training step as a whole. ``--synthetic-input`` needs no
+data.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Stages:
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Measure the body as one run of the stage."""
+        """Measure the body of ``with`` as one run of the stage."""
         self._reset_peak()
         start = time.perf_counter()
         yield
@@ -61,7 +62,7 @@ class Stages:
             self.peak_mib[name] = max(peak, self.peak_mib.get(name, 0.0))
 
     def forget(self) -> None:
-        """Drop what was measured so far (the warm-up)."""
+        """Delete the measurements so far (the warm-up)."""
         self.seconds.clear()
         self.peak_mib.clear()
 
@@ -112,7 +113,7 @@ def find_values(node: Any, key: str) -> Iterator[Any]:
 
 
 def synthetic_loader(cfg: Config, args: argparse.Namespace) -> Callable[[int], dict]:
-    """Random samples of the kind and size that the config works with."""
+    """Random samples with the keys and sizes of the config."""
     dataset = dataset_config_of(cfg)
     meta = dataset_meta_of(cfg)
     grid = VoxelGrid.build(next(find_values(cfg.model, 'voxel_grid')))
@@ -137,7 +138,7 @@ def synthetic_loader(cfg: Config, args: argparse.Namespace) -> Callable[[int], d
 
 
 def count_parameters(model: torch.nn.Module) -> dict[str, int]:
-    """Parameters of each part, of the whole, and those that are trained."""
+    """Number of parameters of each part, of the model, and of the trained parameters."""
     counts = {
         name: sum(parameter.numel() for parameter in child.parameters())
         for name, child in model.named_children()
@@ -151,7 +152,7 @@ def count_parameters(model: torch.nn.Module) -> dict[str, int]:
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """What the figures depend on."""
+    """Hardware and versions that the figures depend on."""
     cpu = platform.processor() or platform.machine()
     info = Path('/proc/cpuinfo')
     if info.exists():
@@ -179,11 +180,11 @@ def run_iteration(
     loaders: tuple[Callable[[int], dict], Callable[[int], dict]],
     batch: list[int],
 ) -> None:
-    """One batch through every stage; ``loaders``: samples to train on and to validate on."""
+    """Run one batch through every stage; ``loaders``: training and validation samples."""
     load, load_val = loaders
     with stages.measure('loading'):
         data = pseudo_collate([load(index) for index in batch])
-    # What the metric needs (masks, say) is in the validation pipeline alone.
+    # Only the validation pipeline loads what the metric needs (masks, for example).
     val_data = data if load_val is load else pseudo_collate([load_val(index) for index in batch])
     model.eval()
     with torch.no_grad():
@@ -236,7 +237,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
-    """Model, optimiser wrapper, metric, loaders of samples to train and to validate on."""
+    """Model, optimiser wrapper, metric, loaders of training and validation samples."""
     if args.amp:
         enable_amp(cfg)
     model = MODELS.build(cfg.model).to(device)

@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--frame', required=True, metavar='FFFFFF')
     text = 'match the stereo images now instead of reading the prepared depth map'
     parser.add_argument('--stereo', action='store_true', help=text)
-    text = 'lidar points beyond are left out, metres'
+    text = 'leave out lidar points beyond this distance, metres'
     parser.add_argument('--max-depth', type=float, default=51.2, help=text)
     parser.add_argument('--out', type=Path, help='PNG to write: lidar overlay and depth map')
     return parser.parse_args()
@@ -59,7 +59,7 @@ def check_depth(arguments: argparse.Namespace) -> None:
     """Print the figures and write the picture.
 
     Raises:
-        DataError: A file is missing or wrong, or the depth map has not the image's size.
+        DataError: A file is missing or wrong, or the depth map and the image differ in size.
     """
     layout = SemanticKITTILayout(arguments.root)
     sequence, frame = arguments.sequence, arguments.frame

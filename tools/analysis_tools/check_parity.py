@@ -1,8 +1,8 @@
 """Compare a method with the figures of its reference implementation, array by array.
 
-The reference checkpoint and the inputs are rebuilt from the seed in each case file, the checkpoint
-goes through the importer, our model runs. Exit status 1 when any figure is outside its tolerance,
-2 when a file or option is wrong.
+This tool rebuilds the reference checkpoint and the inputs from the seed in each case file, imports
+the checkpoint and runs our model. It exits with 1 if any figure is outside its tolerance, and with 2
+if a file or option is wrong.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='skip gradients and training mode: a third of the time, half of the memory',
     )
-    parser.add_argument('--failures-only', action='store_true', help='print only what failed')
+    parser.add_argument('--failures-only', action='store_true', help='print only failures')
     args = parser.parse_args()
     if not args.case and not args.units:
         parser.error('nothing to check: give --case and --manifest, or --units')
@@ -50,10 +50,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def run_checks(args: argparse.Namespace) -> ParityReport:
-    """Compare everything that the command line names.
+    """Compare all cases that the command line names.
 
     Raises:
-        DataError: A file is no case file, or not one of this method; or there is no such config.
+        DataError: A file is not a case file of this method, or the config does not exist.
     """
     if args.device != 'cpu':
         torch.backends.cuda.matmul.allow_tf32 = False

@@ -1,8 +1,8 @@
 r"""Score two predictors without a network on the validation set of a config.
 
 `depth points`: a voxel is occupied if a depth point falls in it; its class is the most frequent
-one of the training set at that height. `training mean`: every voxel has the class that it has most
-often in the training set, whatever the image shows. A network has to beat both to be of use.
+class of the training set at that height. `training mean`: every voxel gets its most frequent class
+in the training set, for every image. A useful network must beat both.
 
 Example:
     python tools/analysis_tools/geometric_baselines.py configs/quickstart/sgn_synthetic.py \
@@ -53,7 +53,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--figures', type=Path, metavar='FILE.json', help=text)
     text = 'figures of the same network before training: another baseline for --figures'
     parser.add_argument('--untrained', type=Path, metavar='FILE.json', help=text)
-    text = 'look at no more than so many training samples, evenly spread'
+    text = 'use at most this many training samples, evenly spaced'
     parser.add_argument('--train-samples', type=int, metavar='N', help=text)
     add_cfg_options(parser)
     parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
@@ -64,7 +64,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def count_classes(dataset: BaseDataset, limit: int | None, ignore_index: int) -> Tensor:
-    """How often every voxel has every class: (K, X, Y, Z) int32 over the samples of a set."""
+    """Count how often every voxel has every class: (K, X, Y, Z) int32 over a data set."""
     total = len(dataset)
     numbers = range(total)
     if limit is not None and limit < total:
@@ -85,7 +85,7 @@ def points_of(item: Mapping[str, Any], dataset: BaseDataset) -> Tensor:
     """Depth points (M, 3) of an item.
 
     Raises:
-        DataError: The pipeline loads none.
+        DataError: The pipeline loads no points.
     """
     if 'points' not in item['inputs']:
         hint = (
@@ -97,7 +97,7 @@ def points_of(item: Mapping[str, Any], dataset: BaseDataset) -> Tensor:
 
 
 def labels_of(sample: Any, dataset: BaseDataset) -> Tensor:
-    """The labels (X, Y, Z) of a data sample, which must have them."""
+    """Labels (X, Y, Z) of a data sample; an error if it has none."""
     if 'gt_voxels' not in sample:
         name = f'{sample.sequence}/{sample.frame_id}'
         raise DataError(dataset.ann_file, f'sample {name}', 'gt_voxels', 'no labels')
@@ -105,14 +105,14 @@ def labels_of(sample: Any, dataset: BaseDataset) -> Tensor:
 
 
 def class_at_height(counts: Tensor, axis: int) -> Tensor:
-    """Most frequent class but empty (0) at every height, int64 (Z,).
+    """Most frequent class except empty (0) at every height, int64 (Z,).
 
     Args:
         counts: (K, X, Y, Z) of :func:`count_classes`.
-        axis: Array axis (0 to 2) along which the height runs.
+        axis: Array axis (0 to 2) of the height.
 
     Returns:
-        Heights that the training set leaves empty get its most frequent class.
+        Heights that are always empty in the training set get its most frequent class.
     """
     others = [1 + other for other in range(3) if other != axis]
     occupied = counts[1:].sum(dim=others, dtype=torch.int64)
@@ -121,7 +121,7 @@ def class_at_height(counts: Tensor, axis: int) -> Tensor:
 
 
 def predict_from_points(points: Tensor, grid: VoxelGrid, classes: Tensor) -> Tensor:
-    """Volume (X, Y, Z) int64 of the voxels that hold a point, with the class of their height."""
+    """Volume (X, Y, Z) int64: voxels with a point get the class of their height."""
     shape = [len(classes) if axis == 'z' else 1 for axis in grid.axes]
     return points_to_occupancy(points, grid) * classes.reshape(shape)
 
@@ -149,7 +149,7 @@ def score_baselines(
 
 
 def compare(network: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> bool:
-    """Print a network beside the baselines and return whether it beats every one of them."""
+    """Print the scores of a network and the baselines; return whether it beats all of them."""
     rows = {**baselines, 'network': network}
     print(f'\n{"":16}' + ''.join(f'{key:>10}' for key in FIGURES))
     for name, figures in rows.items():

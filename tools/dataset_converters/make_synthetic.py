@@ -38,7 +38,7 @@ from mmssc.synthetic.streets.drive import (
 )
 
 Task = tuple[Any, Callable[[], Any]]
-# What an option of both layouts is, unless it is given.
+# Defaults of the options that both layouts have.
 DEFAULTS: dict[str, dict[str, Any]] = dict(
     semantickitti=dict(
         frames=[25], grid_shape=(64, 64, 8), voxel_size=0.8, image_size=(96, 320)
@@ -59,14 +59,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help='data set to imitate (default: semantickitti)')  # fmt: skip
     add('--out', type=Path, required=True, help='root folder')
     add('--frames', type=int, nargs='+', metavar='N', help='semantickitti: frames per sequence '
-        '(25); nyu: frames to train and to test on (40 10)')  # fmt: skip
+        '(25); nyu: training and test frames (40 10)')  # fmt: skip
     add('--seed', type=int, default=0, help='the same seed gives the same bytes')
     add('--grid-shape', type=int, nargs=3, metavar='N', help='voxels of the raw labels; '
         'semantickitti: x, y, z (64 64 8); nyu: x, up, y (240 144 240)')  # fmt: skip
     add('--voxel-size', type=float, help='metres (0.8; 0.02)')
     add('--image-size', type=int, nargs=2, metavar=('H', 'W'), help='(96 320; 480 640)')
-    add('--workers', type=int, default=0, help='processes; 0 works in this one')
-    add('--overwrite', action='store_true', help='write again what is there already')
+    add('--workers', type=int, default=0, help='processes; 0: work in the main process')
+    add('--overwrite', action='store_true', help='write existing files again')
     drives = parser.add_argument_group('semantickitti')
     add = drives.add_argument
     add('--sequences', nargs='+', default=['00', '08'], help='two digits each; the real set has '
@@ -74,7 +74,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     add('--grid-origin', type=float, nargs=3, default=(0.0, -25.6, -2.0), metavar=('X', 'Y', 'Z'),
         help='lower corner of the grid in the lidar frame, metres')  # fmt: skip
     add('--frame-step', type=float, default=1.0, help='metres driven between frames')
-    add('--label-step', type=int, default=5, help='voxel files for every so many frames')
+    add('--label-step', type=int, default=5, help='write a voxel file every N frames')
     add('--lidar-size', type=int, nargs=2, default=(64, 600), metavar=('ROWS', 'COLUMNS'))
     parsed = parser.parse_args(arguments)
     for name, value in DEFAULTS[parsed.layout].items():
@@ -94,25 +94,25 @@ def run_tasks(
         return
     pending: dict[Future, Any] = {pool.submit(call): key for key, call in tasks}
     for future in as_completed(list(pending)):
-        # Forget the future, so that results do not pile up here.
+        # Remove the future, so that results do not fill the memory.
         yield pending.pop(future), future.result()
         bar.update()
 
 
 class Record:
-    """``OUT/synthetic.json``: what a tree was made with, and which sequences are complete.
+    """``OUT/synthetic.json``: settings of a tree, and the sequences that are complete.
 
-    It is written first, so that a tree without one is not of this tool.
+    It is written first: if it is missing, this tool did not make the tree.
 
     Args:
         out: Root of the tree.
-        settings: What it is to be made with.
-        overwrite: Make again what is there with other settings.
+        settings: Settings to make it with.
+        overwrite: Make the tree again if it has other settings.
         folders: Where files will be written.
 
     Raises:
-        DataError: The tree was made with other settings, and ``overwrite`` is false; or a folder
-            is there and no record: nothing is written into somebody's real data.
+        DataError: The tree was made with other settings and ``overwrite`` is false; or a folder
+            exists without a record, and may hold real data.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Record:
         folders: Sequence[Path],
     ) -> None:
         self.path = out / 'synthetic.json'
-        # Through JSON, so that tuples compare equal to what was read.
+        # Convert through JSON, so that tuples equal the lists in the file.
         self.settings = json.loads(json.dumps(asdict(settings)))
         self.complete: list[str] = []
         if self.path.exists():
@@ -150,11 +150,11 @@ class Record:
             raise DataError(self.path, 'settings', expected, changed, hint)
 
     def has(self, out: Path, sequence: str) -> bool:
-        """Whether a sequence is there, complete."""
+        """Whether a sequence is complete."""
         return sequence in self.complete and drive_folders(out, sequence)[0].is_dir()
 
     def add(self, sequence: str) -> None:
-        """Note that a sequence is complete."""
+        """Record that a sequence is complete."""
         self.complete = sorted({*self.complete, sequence})
         self.save()
 
@@ -171,7 +171,7 @@ def write_drives(
     pool: ProcessPoolExecutor | None,
     record: Record,
 ) -> None:
-    """Write every sequence, frames in parallel when there is a pool."""
+    """Write every sequence; with a pool, write frames in parallel."""
     there = [sequence for sequence in sequences if record.has(out, sequence)]
     if there:
         print(f'complete already: {" ".join(there)}')
@@ -189,7 +189,7 @@ def write_drives(
         remove_other_frames(out, sequence, settings)
         write_drive_files(out, sequence, settings)
         write = partial(write_sensor_files, out, sequence, settings)
-        # The voxel labels of a frame are put together from what all frames of the drive see.
+        # The voxel labels of a frame combine the views of all frames of the drive.
         panoramas = dict(run_tasks(((f, partial(write, f)) for f in frames), pool, bar))
         write = partial(write_voxel_files, out, sequence, settings, panoramas=panoramas)
         for _ in run_tasks(((f, partial(write, f)) for f in labelled), pool, bar):
@@ -199,7 +199,7 @@ def write_drives(
 
 
 def room_numbers(frames: list[int]) -> dict[str, range]:
-    """Frame ids of both splits: odd ones to train, even ones to test, so that either may grow."""
+    """Frame ids of both splits: odd for training, even for testing, so that both can grow."""
     if len(frames) != 2 or min(frames) < 0 or max(frames) > 4999 or not any(frames):
         raise DataError('command line', '--frames', 'two numbers of 0..4999', frames)
     return dict(train=range(1, 2 * frames[0], 2), test=range(2, 2 * frames[1] + 1, 2))
@@ -212,7 +212,7 @@ def write_rooms(
     pool: ProcessPoolExecutor | None,
     overwrite: bool,
 ) -> None:
-    """Write the rooms that are not there, in parallel when there is a pool, and the split lists."""
+    """Write missing rooms (with a pool, in parallel) and the split lists."""
     asked = [(split, frame) for split, numbers in frames.items() for frame in numbers]
     todo = [
         (split, frame)
@@ -234,7 +234,7 @@ def write_rooms(
 
 
 def make_drives(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> str:
-    """Write the drives that the command line asks for."""
+    """Write the drives that the command line describes."""
     if len(args.frames) != 1:
         raise DataError('command line', '--frames', 'one number', args.frames)
     settings = DriveSettings(
@@ -258,7 +258,7 @@ def make_drives(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> s
 
 
 def make_rooms(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> str:
-    """Write the rooms that the command line asks for."""
+    """Write the rooms that the command line describes."""
     frames = room_numbers(args.frames)
     settings = RoomSettings(
         seed=args.seed,

@@ -1,8 +1,7 @@
-"""Make everything that training needs from raw NYU and NYUCAD, or list what others distribute.
+"""Make everything that training needs from raw NYU and NYUCAD, or list prepared files of others.
 
-TSDF, voxel-pixel mapping, labels, label weight, sketch and info lists; see
-docs/en/user_guides/prepare_nyu.md. Stopped runs go on where they were when the command is given
-again.
+It makes TSDF, voxel-pixel mapping, labels, label weight, sketch and info lists; see
+docs/en/user_guides/prepare_nyu.md. Run the same command again to continue a stopped run.
 """
 
 from __future__ import annotations

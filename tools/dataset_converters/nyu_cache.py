@@ -1,7 +1,7 @@
 r"""Put all of NYU (TSDF, mapping, labels, weights, a 2D segmentation) into one file of 61 MB.
 
-The info lists of nyu.py say where the files are, in whatever layout. Poses that they lack are
-fitted to the mapping. ``configs/light`` reads the result.
+The info lists of nyu.py say where the files are, in any layout. If they have no poses, this tool
+fits them to the mapping. ``configs/light`` reads the result.
 
 Example:
     python tools/dataset_converters/nyu_cache.py data/nyu --out data/nyu_cache \
@@ -28,10 +28,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     add('root', type=Path, help='folder of the info lists')
     add('--out', type=Path, required=True, help='folder to write to')
     add('--splits', nargs='+', default=['train', 'test'], metavar='SPLIT',
-        help='those of nyu_infos_SPLIT.json (default: train test)')  # fmt: skip
+        help='splits, as in nyu_infos_SPLIT.json (default: train test)')  # fmt: skip
     add('--source', default='nyu', help='depth of TSDF and mapping: nyu (default) or nyucad')
     add('--segmentation', metavar='PATH',
-        help='8-bit id images, a path in ROOT with {frame_id} (default: as listed)')  # fmt: skip
+        help='8-bit id images: path in ROOT with {frame_id} (default: as listed)')  # fmt: skip
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""Prepare the frames of any depth camera: TSDF, voxel-pixel mapping, pose, info list.
+"""Prepare frames of any depth camera: TSDF, voxel-pixel mapping, pose, info list.
 
 See docs/en/user_guides/own_rgbd_camera.md.
 """

@@ -1,7 +1,7 @@
 """Make everything that training needs from a raw SemanticKITTI tree, with one command.
 
-Labels, depth, pseudo-lidar and info files; see docs/en/user_guides/prepare_semantic_kitti.md.
-Stopped runs go on where they were when the command is given again.
+It makes labels, depth, pseudo-lidar and info files; see
+docs/en/user_guides/prepare_semantic_kitti.md. Run the same command again to continue a stopped run.
 """
 
 from __future__ import annotations

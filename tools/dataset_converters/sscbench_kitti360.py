@@ -1,7 +1,8 @@
 """Make everything that training needs from a raw SSCBench-KITTI-360 tree, with one command.
 
-Labels, depth, pseudo-lidar and info files; see docs/en/user_guides/prepare_sscbench_kitti360.md.
-Stopped runs go on where they were when the command is given again.
+It makes labels, depth, pseudo-lidar and info files; see
+docs/en/user_guides/prepare_sscbench_kitti360.md. Run the same command again to continue a stopped
+run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Pictures of what a config's data pipeline gives the model: image, points on it, labels.
+"""Draw what the data pipeline of a config gives the model: image, points on it, labels.
 
-Shows at a glance whether calibration, poses, points and labels fit together. No display needed.
+The pictures show whether calibration, poses, points and labels fit together. Needs no display.
 """
 
 from __future__ import annotations

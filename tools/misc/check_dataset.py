@@ -1,10 +1,10 @@
-"""Data set doctor: what is missing, superfluous, damaged or of the wrong release.
+"""Check a data set: find files that are missing, extra, damaged or of the wrong release.
 
-Given a data folder, checks the whole tree of SemanticKITTI or SSCBench-KITTI-360, raw and prepared,
-and, where lidar scans are there, that the SemanticKITTI voxels are not of release 1.0 (one voxel
-late). Given a config, also one of NYU, checks exactly the files that it reads. Prints one line per
-folder and kind of problem, with the frames, or with --list one per file, and exits with 1 if there
-is any.
+With a data folder, it checks the whole tree of SemanticKITTI or SSCBench-KITTI-360, raw and
+prepared. If lidar scans exist, it also checks that the SemanticKITTI voxels are not of release 1.0
+(shifted by one voxel). With a config (also of NYU), it checks exactly the files that the config
+reads. It prints one line per folder and kind of problem with the frames, or with --list one line
+per file. It exits with 1 if there is a problem.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def inspect(arguments: argparse.Namespace) -> TreeReport:
 
 
 def print_report(report: TreeReport, every_file: bool = False) -> None:
-    """The table of counts, then notes, then the problems."""
+    """Print the table of counts, then the notes, then the problems."""
     kinds = list(dict.fromkeys(kind for counts in report.counts.values() for kind in counts))
     width = max((len(name) for name in report.counts), default=0)
     width = max(width, len('sequence'))

@@ -1,7 +1,7 @@
-"""Is this environment right for mmssc? ``python tools/misc/check_env.py``.
+"""Check that this environment is right for mmssc: ``python tools/misc/check_env.py``.
 
-Prints what is installed, what is expected, and which accelerated operations are active. For
-everything that is wrong it prints the command that fixes it, and exits with 1.
+It prints what is installed, what is expected, and which accelerated operations are active. For each
+problem it prints the command that fixes it, and exits with 1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ except ImportError:  # Not installed, which the report says.
 
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / 'requirements'
-# Fixed commands name the constraints by a path that works from the repository's root.
+# The commands give a path of the constraints that works from the repository's root.
 INSTALL = 'pip install -c requirements/constraints.txt'
 
 
@@ -53,7 +53,7 @@ def installed(name: str) -> str | None:
 
 
 def required() -> list[Requirement]:
-    """What ``requirements/`` asks for."""
+    """The requirements of ``requirements/``."""
     lines: list[str] = []
     for name in ('runtime.txt', 'mminstall.txt'):
         lines += (REQUIREMENTS / name).read_text(encoding='utf-8').splitlines()
@@ -69,7 +69,7 @@ def check_python() -> Finding:
 
 
 def check_requirement(requirement: Requirement) -> Finding:
-    """Whether a distribution is there in a version that works."""
+    """Check that a distribution is installed in a version that works."""
     name = requirement.name
     if name == 'mmcv-lite':
         return check_mmcv(requirement)
@@ -83,7 +83,7 @@ def check_requirement(requirement: Requirement) -> Finding:
 
 
 def check_mmcv(requirement: Requirement) -> Finding:
-    """mmcv-lite or mmcv: one of the two, and its compiled part must load."""
+    """Check that mmcv-lite or mmcv is installed, not both, and that its compiled part loads."""
     lite, full = installed('mmcv-lite'), installed('mmcv')
     expected = str(requirement.specifier)
     if lite and full:
@@ -97,10 +97,10 @@ def check_mmcv(requirement: Requirement) -> Finding:
 
 
 def check_imports() -> list[Finding]:
-    """Packages whose presence does not mean that they work."""
+    """Check that packages can be imported: an installed package may still not work."""
     cv2_fix = f'{INSTALL} --force-reinstall --no-deps opencv-python-headless'
     fixes = {
-        # A module of it: of an installation that was interrupted Python imports the bare folder.
+        # Import a module of it: after an interrupted installation, Python imports the bare folder.
         'torch.nn': f'{INSTALL} --force-reinstall --no-deps torch',
         'cv2': cv2_fix,
         'pkg_resources': f"{INSTALL} 'setuptools<81'",
@@ -109,7 +109,7 @@ def check_imports() -> list[Finding]:
         'mmseg.models': f"{INSTALL} 'mmsegmentation>=1.2.0,<1.3.0' ftfy regex",
     }
     if installed('torchvision'):
-        # A torchvision for another torch breaks every package that looks for it.
+        # A torchvision for another torch breaks every package that imports it.
         fixes = {'torchvision': 'pip uninstall -y torchvision  # mmssc does not need it', **fixes}
     if installed('mmcv'):
         fixes['mmcv.ops'] = 'pip uninstall -y mmcv && ' + INSTALL + ' mmcv-lite'
@@ -126,13 +126,13 @@ def import_problem(module: str) -> str | None:
     """Why a module cannot be imported, or None."""
     try:
         importlib.import_module(module)
-    except Exception as error:  # noqa: BLE001 A broken package raises what it likes.
+    except Exception as error:  # noqa: BLE001 A broken package may raise any error.
         return f'{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ""}'
     return None
 
 
 def check_combinations() -> list[Finding]:
-    """Versions that are fine alone and not together."""
+    """Check for versions that do not work together."""
     findings = []
     numpy, mmdet3d = installed('numpy'), installed('mmdet3d')
     if mmdet3d and numpy and int(numpy.split('.')[0]) >= 2:
@@ -159,7 +159,7 @@ def bridge_problem() -> str | None:
 
 
 def accelerators() -> list[Finding]:
-    """Which accelerated operations are active. None of them is needed."""
+    """Which accelerated operations are active. All are optional."""
     import torch
 
     from mmssc.compat import has_compiled_mmcv_ops
@@ -193,13 +193,13 @@ def accelerators() -> list[Finding]:
 
 
 def scatter_note() -> str:
-    """What to say about torch-scatter."""
+    """The report's text on torch-scatter."""
     version = installed('torch-scatter')
     return f' (torch-scatter {version} is not needed)' if version else ''
 
 
 def report(title: str, findings: list[Finding]) -> list[Finding]:
-    """Print a section, return what is wrong in it."""
+    """Print a section and return its problems."""
     print(f'\n{title}')
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
@@ -213,7 +213,7 @@ def report(title: str, findings: list[Finding]) -> list[Finding]:
 
 @command
 def main() -> int:
-    """Print the report; returns 1 when something is wrong."""
+    """Print the report; return 1 if there is a problem."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     warnings.simplefilter('ignore')
     wrong = report('Versions', [check_python(), *map(check_requirement, required())])

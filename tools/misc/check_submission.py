@@ -1,7 +1,7 @@
 """Check a SemanticKITTI scene completion submission before it is uploaded.
 
-Names, sizes and label values of every prediction; with ``--ann-file`` also missing and extra
-frames. Exits with 1 and one line per problem when something is wrong.
+It checks names, sizes and label values of every prediction, and with ``--ann-file`` also missing
+and extra frames. It prints one line per problem and exits with 1 if there is one.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('submission', type=Path, help='the zip, or the folder with sequences/')
-    text = 'info file of the test split: every frame of it has to be there'
+    text = 'info file of the test split: check that every frame is present'
     parser.add_argument('--ann-file', type=Path, help=text)
     parser.add_argument('--all-problems', action='store_true', help=f'print more than {SHOWN}')
     return parser.parse_args()
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Print what is wrong and return the exit status."""
+    """Print the problems and return the exit status."""
     expected = None
     if arguments.ann_file is not None:
         samples = read_driving_list(arguments.ann_file)['data_list']

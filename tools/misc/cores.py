@@ -6,7 +6,7 @@ import os
 
 
 def available_cores() -> int:
-    """Cores that the scheduler grants; all of the machine where it does not say (macOS)."""
+    """Number of cores that the scheduler allows; all cores where it does not say (macOS)."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

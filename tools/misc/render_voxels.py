@@ -1,8 +1,8 @@
 """Draw label volumes: PNG, bird's-eye view, PLY, GLB or a one-file HTML viewer. No display needed.
 
-Reads ``.label`` (raw ids, uint16; not of NYU) and ``.npy`` (train ids). Voxels without a label are
-hidden. With ``--truth`` a second volume is drawn next to every first one, and predictions are
-hidden where it has no label.
+It reads ``.label`` (raw ids, uint16; not of NYU) and ``.npy`` (train ids), and hides voxels without
+a label. With ``--truth`` it draws a second volume next to each first one, and hides predictions
+where the second volume has no label.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def parse_args() -> argparse.Namespace:
     add('--truth', nargs='+', type=Path, metavar='FILE', help='labels to draw beside each FILE')
     add('--image', type=Path, help='image to show with the volumes')
     add('--invalid', type=Path, help='packed bits of voxels to hide (.invalid of SemanticKITTI)')
-    add('--hide', nargs='+', default=[], metavar='CLASS', help='classes to leave out, by name')
+    add('--hide', nargs='+', default=[], metavar='CLASS', help='names of classes to hide')
     add('--grid-shape', nargs=3, type=int, metavar=('X', 'Y', 'Z'), help='voxels per axis')
     add('--grid-origin', nargs=3, type=float, metavar=('X', 'Y', 'Z'), help='lower corner, metres')
-    add('--voxel-size', type=float, metavar='METRES', help='edge of a voxel')
+    add('--voxel-size', type=float, metavar='METRES', help='voxel size')
     arguments = parser.parse_args()
     if arguments.truth is not None and len(arguments.truth) != len(arguments.files):
         parser.error(f'--truth needs one file per FILE, {len(arguments.files)} in all')
@@ -92,7 +92,7 @@ def render(arguments: argparse.Namespace) -> None:
     """Draw every file.
 
     Raises:
-        DataError: A file is missing, has another size, or holds ids the data set does not know.
+        DataError: A file is missing, has a wrong size, or has ids unknown to the data set.
     """
     dataset = DATASETS[arguments.dataset]
     meta = dataset.METAINFO

@@ -3,8 +3,8 @@
 #   bash tools/misc/setup_venv.sh [EXTRAS]        EXTRAS: e.g. tests or tests,sparse (default: tests)
 # Settings, as environment variables:
 #   PYTHON           the Python to use (default: the first of 3.11, 3.12, 3.10, 3.9)
-#   MMSSC_VENV       where the environment goes (default: .venv in the repository)
-#   TORCH_INDEX_URL  where torch comes from, e.g. https://download.pytorch.org/whl/cu126
+#   MMSSC_VENV       folder of the environment (default: .venv in the repository)
+#   TORCH_INDEX_URL  package index of torch, e.g. https://download.pytorch.org/whl/cu126
 #                    (default: the CPU builds)
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -61,7 +61,7 @@ install_packages() {
     fi
 }
 
-# What the environment was made from; it is installed again only when this changes.
+# Describes what is installed; the environment is installed again only if this changes.
 stamp() {
     cat "$root"/setup.py "$root"/requirements/*.txt "$root"/projects/*/requirements.txt \
         "$root/mmssc/version.py"

@@ -1,4 +1,4 @@
-"""Turn a checkpoint of a reference implementation into one of mmssc, or back (``--export``)."""
+"""Convert a checkpoint of a reference implementation to mmssc, or back (``--export``)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def convert(args: argparse.Namespace) -> ImportReport:
     """Read, convert and write.
 
     Raises:
-        DataError: The source is not a complete checkpoint of the method, or no such config.
+        DataError: The source is not a complete checkpoint of the method, or there is no config.
     """
     if args.project:
         import_project(args.project, 'checkpoints')
@@ -59,7 +59,7 @@ def convert(args: argparse.Namespace) -> ImportReport:
     meta = {'method': method.name, direction: Path(args.src).name, 'mmssc_version': __version__}
     if args.export:
         result, report = export_state_dict(state, method, args.src)
-        # The way back proves that the source is complete.
+        # Converting back checks that the source is complete.
         import_state_dict(result, method, expected, args.src)
     else:
         result, report = import_state_dict(state, method, expected, args.src)

@@ -1,4 +1,4 @@
-r"""Make a small, safe file of a training checkpoint: weights and classes, nothing else.
+r"""Make a small, safe file from a training checkpoint, with only the weights and the classes.
 
 Example:
     python tools/model_converters/publish_checkpoint.py \
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument('source', type=Path, help='checkpoint of a training run')
     parser.add_argument('target', type=Path, help='file to write')
     parser.add_argument(
-        '--half', action='store_true', help='matrices and kernels as float16: half of the size'
+        '--half', action='store_true', help='matrices and kernels as float16: half the size'
     )
     args = parser.parse_args()
     meta = publish_checkpoint(args.source, args.target, args.half)
