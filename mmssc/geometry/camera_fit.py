@@ -1,4 +1,4 @@
-"""The pose of a depth camera, from nothing but the voxels that its pixels hit."""
+"""The pose of a depth camera, fitted to the voxels that its pixels hit."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ['FittedCamera', 'fit_camera_pose']
 _FEWEST_VOXELS = 50
 _ITERATIONS = 60
 _DAMPING = 1e-3
-# Distance of a voxel's centre from its pixel's ray (metres) from which on it counts less: the
-# surface point lies anywhere in the voxel.
+# A voxel counts less if its centre is farther from its pixel's ray than this (metres): the surface
+# point can be anywhere in the voxel.
 _OUTLIER_IN_VOXELS = 0.75
 _NEAREST = 0.3
 
 
 class FittedCamera(NamedTuple):
-    """What :func:`fit_camera_pose` returns.
+    """Result of :func:`fit_camera_pose`.
 
     Args:
         cam2grid: (4, 4) float64, camera (x right, y down, z forward) to the frame of the grid.
         error: Median distance, in pixels, of a pixel from the projected centre of its voxel.
-        num_voxels: Voxels that were used.
+        num_voxels: Number of voxels used.
     """
 
     cam2grid: Tensor
@@ -40,18 +40,18 @@ def fit_camera_pose(
 ) -> FittedCamera:
     """Find the camera whose rays go through the voxels that its pixels hit.
 
-    The published files of NYU tell a pixel for each visible voxel and no pose. A few hundred such
-    pairs determine it: robust, damped least squares over rotation and position, from
-    a level camera that looks along y from the lower end of the box, as people hold one.
+    The published files of NYU give a pixel for each visible voxel but no pose. A few hundred such
+    pairs determine the pose: robust, damped least squares over rotation and position. The start
+    is a level camera that looks along y from the lower end of the box.
 
     Args:
         voxel_to_pixel: (X, Y, Z) integers, flat pixel index ``row * W + column``, -1 = none.
         image_size: (height, width) in pixels.
         cam2img: (3, 3) intrinsics without skew, pixels.
-        grid: Its frame has z up.
+        grid: The grid; z is up in its frame.
 
     Raises:
-        DataError: Fewer than 50 voxels are hit, or no pose explains them.
+        DataError: Fewer than 50 voxels are hit, or no pose fits them.
     """
     index = torch.nonzero(voxel_to_pixel >= 0)
     if len(index) < _FEWEST_VOXELS:
@@ -79,7 +79,7 @@ def fit_camera_pose(
     if not (bool((local[:, 2] > 0).double().mean() > 0.9) and error < cell):
         found = f'{error:.1f} pixels'
         expected = f'a median error below one voxel ({cell:.1f} pixels)'
-        raise DataError('camera fit', 'pose', expected, found, 'Are the intrinsics those of it?')
+        raise DataError('camera fit', 'pose', expected, found, 'Check the intrinsics of the camera')
     pose = torch.eye(4, dtype=torch.float64)
     pose[:3, :3], pose[:3, 3] = rotation.T, position
     return FittedCamera(pose, error, len(points))
@@ -94,7 +94,7 @@ def _first_guess(grid: VoxelGrid) -> tuple[Tensor, Tensor]:
 
 
 def _cross_matrix(vector: Tensor) -> Tensor:
-    """(..., 3) -> (..., 3, 3), the matrix of the cross product from the left."""
+    """(..., 3) -> (..., 3, 3), the matrix of the left cross product."""
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
     rows = [zero, -z, y, z, zero, -x, -y, x, zero]

@@ -23,20 +23,20 @@ def context_relations(
     empty_index: int = 0,
     ignore_index: int = 255,
 ) -> Tensor:
-    """Which relations hold between each voxel and each mega voxel.
+    """Relations between each voxel and each mega voxel.
 
-    A relation holds if *any* labelled voxel of the block stands in it to the (labelled) voxel:
+    A relation is true if *any* labelled voxel of the block has it to the (labelled) voxel:
 
-    - 4 relations: 0 same class, both occupied · 1 different classes, both occupied · 2 both empty ·
-      3 exactly one of them empty;
-    - 2 relations: 0 different · 1 same, empty being a class.
+    - 4 relations: 0 = same class, both occupied; 1 = different classes, both occupied; 2 = both
+      empty; 3 = exactly one of them empty.
+    - 2 relations: 0 = different classes; 1 = same class. Empty counts as a class.
 
-    Several can hold for one pair. Computed from the classes present in each block, not voxel by
-    voxel.
+    Several relations can be true for one pair. They are computed from the classes in each block,
+    not voxel by voxel.
 
     Args:
-        labels: (B, n1, n2, n3) class ids; the rest of an odd side belongs to no block.
-        num_classes: Number of classes, empty included.
+        labels: (B, n1, n2, n3) class ids; the last voxel of an odd side belongs to no block.
+        num_classes: Number of classes, including empty.
         num_relations: 4 or 2.
         empty_index: Class id of empty.
         ignore_index: Id of voxels without a label.
@@ -46,7 +46,7 @@ def context_relations(
         (n3 // 2) mega voxels, both flat in array order.
 
     Raises:
-        DataError: There is no such set of relations.
+        DataError: ``num_relations`` is neither 4 nor 2.
     """
     if num_relations not in (2, 4):
         raise DataError('context relations', 'num_relations', '2 or 4', num_relations)

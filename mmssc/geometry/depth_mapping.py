@@ -13,12 +13,12 @@ __all__ = [
     'place_grid', 'check_depth_camera', 'hit_voxels',
 ]  # fmt: skip
 
-# Poses on disk carry six or seven digits.
+# Poses in files have six or seven digits.
 _RIGID_TOLERANCE = 1e-3
 
 
 def check_depth_camera(depth: Tensor, cam2img: Tensor, cam2world: Tensor) -> None:
-    """Refuse a depth map and a pinhole camera that the functions of this module cannot take.
+    """Check a depth map and a pinhole camera for the functions of this module.
 
     Args:
         depth: (H, W) metres.
@@ -51,10 +51,10 @@ def check_depth_camera(depth: Tensor, cam2img: Tensor, cam2world: Tensor) -> Non
 def depth_to_voxels(depth: Tensor, cam2img: Tensor, cam2world: Tensor, grid: VoxelGrid) -> Tensor:
     """The voxel that holds the surface point of each pixel.
 
-    Pixel (u, v) with depth d is the camera point ``((u - cx) d / fx, (v - cy) d / fy, d)``. All in
-    float32 and in one fixed order of operations, which decides the voxel of points on a face: it
-    is that of the tools of SSCNet (Song et al., CVPR 2017) and its successors, so that their files
-    come out voxel for voxel, on every device.
+    Pixel (u, v) with depth d is the camera point ``((u - cx) d / fx, (v - cy) d / fy, d)``. All
+    operations are in float32 and in a fixed order, because the order decides the voxel of points
+    on a face. It is the order of the tools of SSCNet (Song et al., CVPR 2017) and its successors,
+    so the result equals their files voxel by voxel, on every device.
 
     Args:
         depth: (H, W) float32, metres along the optical axis; 0, negative or not finite = none.
@@ -63,7 +63,7 @@ def depth_to_voxels(depth: Tensor, cam2img: Tensor, cam2world: Tensor, grid: Vox
         grid: The fine grid, any order of axes.
 
     Returns:
-        (H, W) int64 flat voxel index in array order, -1 where there is no depth or the point is
+        (H, W) int64 flat voxel index in array order, -1 if there is no depth or the point is
         outside the grid.
 
     Raises:
@@ -94,14 +94,14 @@ def depth_to_voxels(depth: Tensor, cam2img: Tensor, cam2world: Tensor, grid: Vox
 def voxel_pixel_mapping(pixel_voxels: Tensor, grid_fine: VoxelGrid, factor: int = 1) -> Tensor:
     """For each voxel of a coarser grid, a pixel that sees it.
 
-    Of all pixels whose fine voxel lies in a coarse voxel the one with the largest flat index is
-    taken (the rule of SATNet's and TorchSSC's files).
+    If several pixels have their fine voxel in one coarse voxel, the pixel with the largest flat
+    index is taken (the rule of SATNet's and TorchSSC's files).
 
     Args:
         pixel_voxels: (H, W) flat index of the fine voxel of each pixel, -1 = none, see
             :func:`depth_to_voxels`.
         grid_fine: The fine grid.
-        factor: Fine voxels along an edge of a coarse one.
+        factor: Fine voxels along an edge of a coarse voxel.
 
     Returns:
         Coarse shape (X, Y, Z), int32: flat pixel index ``row * W + column``, -1 = none.
@@ -123,15 +123,15 @@ def voxel_pixel_mapping(pixel_voxels: Tensor, grid_fine: VoxelGrid, factor: int 
 
 
 def invert_mapping(voxel_to_pixel: Tensor, image_size: tuple[int, int]) -> Tensor:
-    """From a pixel per voxel to a voxel per pixel.
+    """Convert a pixel per voxel to a voxel per pixel.
 
     Args:
         voxel_to_pixel: (..., X, Y, Z) integers, flat pixel index, -1 = none.
         image_size: (height, width) in pixels.
 
     Returns:
-        (..., H, W), same type and device: flat voxel index, -1 = none. Of several voxels that name
-        one pixel the largest index is kept (the reference assigns in ascending order).
+        (..., H, W), same type and device: flat voxel index, -1 = none. If several voxels have the
+        same pixel, the largest index is kept (the reference assigns in ascending order).
 
     Raises:
         DataError: A pixel index is not in the image.
@@ -143,15 +143,15 @@ def invert_mapping(voxel_to_pixel: Tensor, image_size: tuple[int, int]) -> Tenso
 
 
 def invert_pixel_mapping(pixel_to_voxel: Tensor, num_voxels: int) -> Tensor:
-    """From a voxel per pixel to a pixel per voxel.
+    """Convert a voxel per pixel to a pixel per voxel.
 
     Args:
         pixel_to_voxel: (..., H, W) integers, flat voxel index, -1 = none.
         num_voxels: Number of voxels of the grid.
 
     Returns:
-        (..., num_voxels), same type and device: flat pixel index, -1 = none. Of several pixels that
-        name one voxel the last in row-major order is kept, on every device.
+        (..., num_voxels), same type and device: flat pixel index, -1 = none. If several pixels
+        have the same voxel, the last pixel in row-major order is kept, on every device.
 
     Raises:
         DataError: A voxel index is not in the grid.
@@ -169,7 +169,7 @@ def place_grid(
     distance: float = 3.4,
     floor: float = -0.05,
 ) -> VoxelGrid:
-    """SSCNet's rule of where the grid of a frame is: centred in front of the camera.
+    """Place the grid of a frame by SSCNet's rule: centred in front of the camera.
 
     Args:
         cam2world: (4, 4) rigid pose in a world whose z axis points up and whose floor is z = 0
@@ -177,14 +177,14 @@ def place_grid(
         voxel_size: Edge of a voxel in metres.
         shape: Number of voxels along each array axis.
         axes: World axis of each array axis.
-        distance: The point so far along the optical axis is the horizontal centre (metres).
+        distance: The horizontal centre is the point at this distance on the optical axis (metres).
         floor: Lower side of the grid, world z (metres).
 
     Returns:
-        The grid, frame ``'world'``. The origin is computed in float32, as the files hold it.
+        The grid, frame ``'world'``. The origin is computed in float32, as in the files.
 
     Raises:
-        DataError: The pose is not (4, 4) or not rigid, or the grid is none.
+        DataError: The pose is not (4, 4) or not rigid, or the grid is invalid.
     """
     check_depth_camera(torch.zeros(1, 1), torch.eye(3), cam2world)
     pose = cam2world.to('cpu', torch.float32)
@@ -199,7 +199,7 @@ def place_grid(
 
 
 def hit_voxels(pixel_voxels: Tensor, num_voxels: int) -> Tensor:
-    """The entries of ``pixel_voxels`` that are a voxel, (N,) int64, doubles kept.
+    """The entries of ``pixel_voxels`` that are a voxel, (N,) int64, including duplicates.
 
     Raises:
         DataError: An entry is neither -1 nor a voxel of the grid.
@@ -220,7 +220,7 @@ def _valid_entries(indices: Tensor, size: int, name: str) -> tuple[Tensor, Tenso
 
 
 def _invert(mapping: Tensor, size: int, name: str) -> Tensor:
-    """(B, N) of indices below ``size`` -> (B, size) of the largest position that names each."""
+    """(B, N) of indices below ``size`` -> (B, size), the largest position of each index."""
     batch, count = mapping.shape
     positions, values = _valid_entries(mapping.reshape(-1), size, name)
     sample = torch.div(positions, max(count, 1), rounding_mode='floor')

@@ -20,7 +20,7 @@ def disparity_to_depth(disparity: Tensor, baseline_focal: float) -> Tensor:
         baseline_focal: Baseline times focal length, metres times pixels.
 
     Returns:
-        Depth in metres, same shape and type. No disparity becomes a very large depth, not 0.
+        Depth in metres, same shape and type. A disparity of 0 becomes a very large depth, not 0.
     """
     # 'number / tensor' multiplies by a rounded reciprocal; a true division is exact.
     return torch.as_tensor(baseline_focal).to(disparity) / disparity.clamp(min=_MIN_DISPARITY)
@@ -33,7 +33,7 @@ def depth_to_points(
     min_x: float = 0.0,
     max_z: float = 80.0,
 ) -> Tensor:
-    """Lift every pixel that has a depth to a point of the reference frame (pseudo-lidar).
+    """Lift every pixel with depth to a point in the reference frame (pseudo-lidar).
 
     Wang et al., "Pseudo-LiDAR from Visual Depth Estimation", CVPR 2019, eq. 1-3; the fourth column
     of the projection is the shift of the rectified camera.

@@ -15,7 +15,7 @@ __all__ = ['DepthVolumes', 'depth_volumes']
 
 
 class DepthVolumes(NamedTuple):
-    """What :func:`depth_volumes` returns.
+    """Result of :func:`depth_volumes`.
 
     Args:
         tsdf: (X, Y, Z) float32 in [-1, 1], see :func:`~mmssc.geometry.compute_tsdf`.
@@ -41,16 +41,16 @@ def depth_volumes(
 ) -> DepthVolumes:
     """TSDF and voxel-pixel mapping of a depth map, for any pinhole camera and any box.
 
-    With NYU's camera, pose and grid these are the files of 3D-Sketch, CleanerS and AMMNet.
+    With NYU's camera, pose and grid, the result equals the files of 3D-Sketch, CleanerS and AMMNet.
 
     Args:
         depth: (H, W) float32, metres along the optical axis, 0 = none.
         cam2img: (3, 3) intrinsics without skew, pixels.
         cam2world: (4, 4) rigid, camera (x right, y down, z forward) to the frame of ``grid``.
         grid: Grid of the network, any order of axes.
-        factor: Everything is computed with voxels of ``1 / factor`` of the edge, and pooled.
+        factor: Computations use voxels of ``1 / factor`` of the edge; the results are pooled.
         truncation: Distance at which the TSDF is 1 (metres).
-        depth_limits: Depth that the TSDF takes into account (metres).
+        depth_limits: Smallest and largest depth that the TSDF uses (metres).
 
     Raises:
         DataError: The depth map, a matrix or the truncation is wrong.

@@ -1,4 +1,4 @@
-"""Finding the floor in a depth map: the pose of a camera that comes without one."""
+"""Find the floor in a depth map, and from it the pose of the camera."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .depth_mapping import check_depth_camera
 
 __all__ = ['level_camera', 'tilted_camera']
 
-# Pixels that are looked at, and half the distance (in those) over which a normal is estimated.
+# Number of pixels used, and half the distance (in these pixels) over which a normal is estimated.
 _PIXELS = 9000
 _REACH = 2
 _TRIALS = 600
-# A horizontal surface with more of the points below it than this is a table or a bed.
+# A horizontal surface with a larger share of points below it is a table or a bed.
 _BELOW = 0.02
 _FEWEST_POINTS = 100
-# Depth up to which the tolerance is constant (metres).
+# The tolerance is constant up to this depth (metres).
 _NEAR = 1.5
 
 
 def tilted_camera(height: float, tilt: float = 0.0, roll: float = 0.0) -> Tensor:
-    """Pose of a camera over the floor.
+    """Pose of a camera above the floor.
 
     Args:
         height: Metres above the floor.
@@ -34,7 +34,7 @@ def tilted_camera(height: float, tilt: float = 0.0, roll: float = 0.0) -> Tensor
 
     Returns:
         (4, 4) float32, camera (x right, y down, z forward) to a world with z up, the floor at
-        z = 0, the camera at (0, 0, height) and the optical axis over +y.
+        z = 0, the camera at (0, 0, height) and the optical axis above +y.
     """
     cos_t, sin_t, cos_r, sin_r = (
         function(angle) for angle in (tilt, roll) for function in (math.cos, math.sin)
@@ -55,28 +55,28 @@ def level_camera(
     tolerance: float = 0.01,
     max_depth: float = 8.0,
 ) -> Tensor:
-    """Pose of a camera from the floor that it sees.
+    """Pose of a camera from the visible floor.
 
-    The floor is the plane with the most points among those that a camera held by a person can
-    stand over and that have hardly a point below them. A plane is proposed at each point of a
-    coarse grid of pixels, by its neighbours, and the best is fitted again. Nothing is drawn: a
-    depth map always gives the same pose.
+    The floor is the plane with the most points that fits the height and tilt of a hand-held
+    camera and has almost no points below it. Each point of a coarse grid of pixels proposes a
+    plane through its neighbours, and the best plane is fitted again. Nothing is random: a depth
+    map always gives the same pose.
 
     Args:
         depth: (H, W) float32, metres along the optical axis, 0 = none.
         cam2img: (3, 3) intrinsics, pixels.
         max_angle: How far the camera may be tilted or rolled, radians.
-        heights: Smallest and largest height of the camera over the floor, metres.
-        tolerance: Distance of a point that counts as on the plane, up to a depth of 1.5 m; grows
-            with the square of the depth, as a depth camera's noise does (metres).
-        max_depth: Points farther away play no part (metres).
+        heights: Smallest and largest height of the camera above the floor, metres.
+        tolerance: Points closer to the plane than this count as on it, up to a depth of 1.5 m;
+            then it grows with the square of the depth, like a depth camera's noise (metres).
+        max_depth: Points farther away are ignored (metres).
 
     Returns:
         (4, 4) float32, as :func:`tilted_camera`: world z up, floor at z = 0, camera at x = y = 0
-        and looking over +y.
+        and looking along +y.
 
     Raises:
-        DataError: See :func:`check_depth_camera`, or no floor is seen.
+        DataError: See :func:`check_depth_camera`, or no floor is visible.
     """
     check_depth_camera(depth, cam2img, torch.eye(4))
     near = torch.where(depth <= max_depth, depth, 0.0)
@@ -104,7 +104,7 @@ def level_camera(
 
 
 def _coarse_points(depth: Tensor, cam2img: Tensor) -> Tensor:
-    """(h, w, 3) points of every few pixels in the camera's frame, z = 0 where there is none."""
+    """(h, w, 3) points of every few pixels in the camera's frame, z = 0 where there is no depth."""
     stride = max(1, round(math.sqrt(depth.numel() / _PIXELS)))
     rows, columns = (torch.arange(0, side, stride) for side in depth.shape)
     z = torch.where(torch.isfinite(depth) & (depth > 0), depth, 0.0)[::stride, ::stride]
@@ -114,7 +114,7 @@ def _coarse_points(depth: Tensor, cam2img: Tensor) -> Tensor:
 
 
 def _local_normals(grid: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit normals (N, 3), upwards, and the points (N, 3), where all neighbours have depth."""
+    """Upward unit normals (N, 3) and points (N, 3) of pixels whose neighbours all have depth."""
     r = _REACH
     centre = grid[r:-r, r:-r]
     left, right = grid[r:-r, : -2 * r], grid[r:-r, 2 * r :]

@@ -1,8 +1,8 @@
-"""The frustums of an image's cells: which voxel lies in which, and the classes each holds.
+"""The frustums of an image's cells: the frustum of each voxel, and the classes in each frustum.
 
-The frustum proportion loss (MonoScene, arXiv 2112.00726, section 3.4) cuts the image into n x n
-cells. A voxel belongs to at most one of them, so one uint8 volume says everything that n * n masks
-would say, in a 256th of the memory.
+The frustum proportion loss (MonoScene, arXiv 2112.00726, section 3.4) divides the image into n x n
+cells. A voxel belongs to at most one of them, so one uint8 volume replaces n * n masks, with 1/256
+of the memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mmssc.structures import VoxelGrid
 
 __all__ = ['NO_FRUSTUM', 'assign_frustums', 'count_frustum_classes', 'frustum_index']
 
-#: Index of a voxel in no frustum.
+#: Index of a voxel outside all frustums.
 NO_FRUSTUM = 255
 
 
@@ -30,7 +30,7 @@ def assign_frustums(
 
     Args:
         pixels: (..., V, 2) int64, columns (u, v), rounded.
-        depth: (..., V) along the optical axis; not positive: in no frustum.
+        depth: (..., V) along the optical axis; voxels without a positive depth are in no frustum.
         image_size: (height, width) in pixels.
         cells: Cells along each side of the image.
 
@@ -46,7 +46,7 @@ def assign_frustums(
     inside = depth > 0
     for axis, size in ((1, image_size[0]), (0, image_size[1])):
         borders = torch.arange(cells + 1, dtype=torch.float64) / cells * size
-        # Pixels are whole: the first one of a cell is its border rounded up.
+        # Pixels are whole numbers: the first pixel of a cell is its border rounded up.
         first = borders.ceil().to(torch.int64).to(pixels.device)
         cell = torch.bucketize(pixels[..., axis].contiguous(), first, right=True) - 1
         inside = inside & (cell >= 0) & (cell < cells)
@@ -64,7 +64,7 @@ def frustum_index(
 ) -> Tensor:
     """The frustum of every voxel of a grid, as a volume.
 
-    Depends on the calibration alone: compute it once for each.
+    It depends only on the calibration: compute it once per calibration.
 
     Args:
         grid: The grid.
@@ -85,14 +85,14 @@ def frustum_index(
 def count_frustum_classes(
     index: Tensor, labels: Tensor, num_frustums: int, num_classes: int, ignore_index: int = 255
 ) -> Tensor:
-    """Labelled voxels of every class in every frustum.
+    """Count the labelled voxels of every class in every frustum.
 
     Args:
         index: (...) uint8, :data:`NO_FRUSTUM` = none.
         labels: (...) class ids of the same shape.
         num_frustums: F, the number of frustums.
         num_classes: K.
-        ignore_index: Id of voxels without a label: they count nowhere.
+        ignore_index: Id of voxels without a label; they are not counted.
 
     Returns:
         (F, K) int64.

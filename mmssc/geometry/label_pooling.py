@@ -20,27 +20,27 @@ def pool_labels(
 ) -> Tensor:
     """Pool a label volume by majority over blocks of ``factor`` ** 3 voxels.
 
-    The rule of the completion benchmarks: where more than ``empty_threshold`` of a block is empty
-    (0) or ignored, the block is whichever of the two has more voxels; ``tie`` decides between
-    equals. Every other block takes its most frequent label among 1..num_classes-1, the smallest id
-    of a tie.
+    The rule of the completion benchmarks: if more than ``empty_threshold`` of a block is empty (0)
+    or ignored, the block becomes the one of the two with more voxels; ``tie`` decides if they are
+    equal. Every other block takes its most frequent label among 1..num_classes-1; if labels are
+    equally frequent, the smallest id.
 
     Args:
         labels: (..., X, Y, Z) uint8 (or another integer type), sides multiples of ``factor``.
         factor: Edge of a block in voxels.
-        num_classes: Number of classes, empty (0) included.
+        num_classes: Number of classes, including empty (0).
         ignore: Id of voxels without a label.
-        empty_threshold: See above, a share of the block.
+        empty_threshold: Share of the block, see above.
         tie: A block with as many empty as ignored voxels is ``'ignore'`` (SemanticKITTI, and
-            MonoScene and DDRNet on NYU) or ``'empty'`` (TorchSSC's files, hence 3D-Sketch,
-            CleanerS and AMMNet).
+            MonoScene and DDRNet on NYU) or ``'empty'`` (TorchSSC's files, so 3D-Sketch, CleanerS
+            and AMMNet).
 
     Returns:
         (..., X / factor, Y / factor, Z / factor), same type and device.
 
     Raises:
-        DataError: A side is no multiple of ``factor``, an id is neither a class nor ``ignore``, or
-            ``tie`` is no such rule.
+        DataError: A side is not a multiple of ``factor``, an id is neither a class nor ``ignore``,
+            or ``tie`` is unknown.
     """
     if tie not in ('ignore', 'empty'):
         raise DataError('label pooling', 'tie', "'ignore' or 'empty'", repr(tie))
@@ -58,13 +58,13 @@ def pool_labels(
     num_ignored = (blocks == ignore).sum(1)
     pooled = torch.full_like(num_empty, ignore)
     pooled[num_empty > num_ignored if tie == 'ignore' else num_empty >= num_ignored] = 0
-    # Few blocks hold a surface: only those need their labels counted.
+    # Few blocks hold a surface: count labels only in those.
     mixed = torch.nonzero(num_empty + num_ignored <= empty_threshold * factor**3)[:, 0]
     members = blocks[mixed].to(torch.int64)
     counts = torch.zeros(len(mixed), num_classes, dtype=torch.int64, device=labels.device)
     is_class = (members != 0) & (members != ignore)
     counts.scatter_add_(1, members.masked_fill(~is_class, 0), is_class.to(torch.int64))
-    # Count first, then the smaller id: one argmax settles both.
+    # Compare the count first, then the smaller id, in one argmax.
     preference = torch.arange(num_classes, 0, -1, device=labels.device)
     pooled[mixed] = (counts * (num_classes + 1) + preference).argmax(1)
     return pooled.to(labels.dtype).reshape(pooled_shape)

@@ -1,4 +1,4 @@
-"""From voxels to pixels."""
+"""Projection of voxels to pixels."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mmssc.structures import VoxelGrid
 
 __all__ = ['PROJECTION_RULES', 'field_of_view_mask', 'project_voxels', 'voxel_to_pixel']
 
-#: Orders of the number types, see :func:`project_voxels`.
+#: Rules for number types and rounding, see :func:`project_voxels`.
 PROJECTION_RULES = ('sgn', 'monoscene')
-# Depths below this are divided as this, so that nothing becomes infinite (metres).
+# Smaller depths are replaced by this before a division, so that nothing becomes infinite (metres).
 _MIN_DEPTH = 1e-6
 
 
@@ -25,11 +25,11 @@ def project_voxels(
 ) -> tuple[Tensor, Tensor]:
     """Project every voxel centre of a grid.
 
-    The order of number types and operations decides the last bit, hence a few pixels in a million,
-    so each family of published models has its own (intrinsics rounded to float32 and rounding half
-    to even in both):
+    Number types and the order of operations decide the last bit, so they change a few pixels in a
+    million. Each family of published models has its own rule. Both round intrinsics to float32
+    and pixels half to even:
 
-    - ``'sgn'``: centres in float32, the rest in float64; depths below 1e-6 m divided as 1e-6 m.
+    - ``'sgn'``: centres in float32, the rest in float64; depths below 1e-6 m become 1e-6 m.
     - ``'monoscene'`` (MonoScene, Symphonies): origin rounded to float32, centres computed in
       float64 and rounded to float32, the rest in the type of ``ref2cam`` (MonoScene has float32
       poses on NYU), ``x * f / z + c`` with no limit on z.
@@ -41,12 +41,12 @@ def project_voxels(
         rule: One of :data:`PROJECTION_RULES`.
 
     Returns:
-        ``pixels`` (..., V, 2) int64, columns (u, v), rounded; a voxel behind the camera may hold a
-        huge number, so mask before an index is computed. ``depth`` (..., V) along the optical axis
-        in metres.
+        ``pixels`` (..., V, 2) int64, columns (u, v), rounded; a voxel behind the camera may have a
+        huge value, so mask it before you compute an index. ``depth`` (..., V) along the optical
+        axis in metres.
 
     Raises:
-        DataError: No such rule.
+        DataError: The rule is unknown.
     """
     if rule not in PROJECTION_RULES:
         raise DataError('projection', 'rule', ' or '.join(PROJECTION_RULES), rule)
@@ -61,8 +61,8 @@ def project_voxels(
         origin = torch.tensor(grid.origin, dtype=torch.float32).tolist()
         exact = replace(grid, origin=tuple(origin)).centers(torch.float64, ref2cam.device)
         centers = exact.to(torch.float32).to(ref2cam.dtype)
-        # One product of (x, y, z, 1): adding the shift afterwards is another last bit in float32.
-        # Mixed precision would halve that of a float32 pose.
+        # One product of (x, y, z, 1): adding the shift afterwards changes the last bit in float32.
+        # Autocast would reduce the precision of a float32 pose.
         with torch.autocast(ref2cam.device.type, enabled=False):
             in_camera = F.pad(centers, (0, 1), value=1.0) @ ref2cam[..., :3, :].mT
         depth = in_camera[..., 2:]
@@ -89,7 +89,7 @@ def voxel_to_pixel(
         rule: See :func:`project_voxels`.
 
     Returns:
-        ``pixels`` (..., V, 2) int64 as :func:`project_voxels` has them. ``visible`` (..., V) bool:
+        ``pixels`` (..., V, 2) int64 as in :func:`project_voxels`. ``visible`` (..., V) bool:
         in front of the camera and, after rounding, inside the image.
     """
     pixels, depth = project_voxels(grid, ref2cam, cam2img, rule)
@@ -106,7 +106,7 @@ def field_of_view_mask(
     image_size: tuple[int, int],
     rule: str = 'sgn',
 ) -> Tensor:
-    """Voxels whose centre is seen, as a volume.
+    """Voxels whose centre is visible, as a volume.
 
     Args and rounding as in :func:`voxel_to_pixel`.
 

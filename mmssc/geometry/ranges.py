@@ -13,7 +13,7 @@ __all__ = ['range_slices']
 def range_slices(grid: VoxelGrid, extent: float) -> tuple[slice, slice, slice]:
     """The box of ``extent`` x ``extent`` metres in front of the sensor, over the full height.
 
-    It holds the voxels whose centre satisfies ``0 <= x < extent`` and ``-extent/2 <= y < extent/2``
+    It has the voxels whose centre satisfies ``0 <= x < extent`` and ``-extent/2 <= y < extent/2``
     in the grid's frame: the ranges 12.8, 25.6 and 51.2 m of VoxFormer (arXiv 2302.12251) and
     SSCBench (arXiv 2306.09001).
 

@@ -8,10 +8,10 @@ __all__ = ['invert_rigid', 'transform_points']
 
 
 def invert_rigid(transform: Tensor) -> Tensor:
-    """Inverse of a rotation and a shift: transposed rotation, moved-back shift.
+    """Inverse of a rotation and a shift, computed with the transposed rotation.
 
-    Calibration files hold rotations to some digits; the transposed matrix is what pseudo-lidar
-    codes use, and it differs from the general inverse in the last bits of a float32 point.
+    Calibration files round rotations, so the transposed matrix is not exactly the inverse: float32
+    points differ in the last bits. Pseudo-lidar code uses the transposed matrix.
 
     Args:
         transform: (..., 4, 4), last row (0, 0, 0, 1).

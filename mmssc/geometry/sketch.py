@@ -18,23 +18,23 @@ def label_sketch(labels: Tensor, ignore: int = 255, unknown: str = 'empty') -> T
     """Edges of a label volume, as published by the authors of 3D-Sketch.
 
     Chen et al., "3D Sketch-aware Semantic Scene Completion via Semi-supervised Structure Prior",
-    CVPR 2020. Three zero-padded 3x3x3 Sobel filters, one per axis, run over the class ids as if
-    these were intensities; an edge is where at least two of them respond. So differences of ids
-    may cancel, and an object that touches the border of the grid has an edge there.
+    CVPR 2020. Three zero-padded 3x3x3 Sobel filters, one per axis, run over the class ids like
+    over intensities. A voxel is an edge if at least two filters respond. So differences of ids may
+    cancel, and an object that touches the border of the grid has an edge there.
 
     Args:
         labels: (..., X, Y, Z) class ids, 0 = empty; not changed.
         ignore: Id of voxels without a label.
-        unknown: ``'empty'``: voxels without a label count as empty (the reference: an object
-            beside them has an edge). ``'ignore'``: the result is ``ignore`` where the 3x3x3
-            neighbourhood holds a voxel without a label.
+        unknown: ``'empty'``: voxels without a label count as empty, so an object beside them has
+            an edge (as in the reference). ``'ignore'``: the result is ``ignore`` where the 3x3x3
+            neighbourhood has a voxel without a label.
 
     Returns:
         uint8 of the same shape and device, 1 = edge.
 
     Raises:
-        DataError: The volume has less than three axes or is not of whole numbers, or ``unknown``
-            is no such rule.
+        DataError: The volume has fewer than three axes, its values are not whole numbers, or
+            ``unknown`` is not one of the two.
     """
     if labels.ndim < 3 or labels.is_floating_point() or labels.is_complex():
         found = f'{labels.dtype} {tuple(labels.shape)}'
@@ -60,7 +60,7 @@ def label_sketch(labels: Tensor, ignore: int = 255, unknown: str = 'empty') -> T
 
 
 def _correlate(volume: Tensor, axis: int, taps: tuple[int, int, int]) -> Tensor:
-    """Correlation with three whole numbers along one axis, which gets two voxels shorter."""
+    """Correlation with three whole numbers along one axis; the axis gets two voxels shorter."""
     length = volume.shape[axis] - 2
     result = torch.zeros_like(volume.narrow(axis, 0, length))
     for start, tap in enumerate(taps):

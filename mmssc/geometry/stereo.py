@@ -30,18 +30,17 @@ def stereo_disparity(
     """Semi-global block matching with left-right check and speckle filter.
 
     Hirschmueller, "Stereo Processing by Semiglobal Matching and Mutual Information", PAMI 2008,
-    in OpenCV's three-path variant on grey images, which on KITTI frames was both the fastest and
-    the closest to the lidar of the variants OpenCV offers. Deterministic, whatever the number of
-    threads.
+    in OpenCV's three-path variant on grey images. On KITTI frames, this was the fastest of OpenCV's
+    variants and the closest to the lidar. It is deterministic with any number of threads.
 
     Args:
         left: (H, W, 3) RGB or (H, W) grey, uint8, rectified.
         right: The right image, same shape.
-        max_disparity: Search range in pixels, a multiple of 16. Nothing nearer than
-            ``baseline * focal / max_disparity`` is found (3 m in KITTI).
+        max_disparity: Search range in pixels, a multiple of 16. It finds nothing nearer than
+            ``baseline * focal / max_disparity`` (3 m in KITTI).
         block_size: Side of the matching window in pixels, odd.
-        uniqueness: Margin in percent by which the best match must beat the second.
-        max_left_right_difference: Pixels by which the match from right to left may differ.
+        uniqueness: Margin in percent between the best match and the second best.
+        max_left_right_difference: Allowed difference of the match from right to left, pixels.
         speckle_size: Connected regions up to this many pixels are removed.
         speckle_range: Disparity step that separates regions, pixels.
 
@@ -61,7 +60,7 @@ def stereo_disparity(
     if block_size < 1 or block_size % 2 == 0:
         raise DataError('stereo', 'block_size', 'a positive odd number', block_size)
 
-    # The matcher leaves out the first max_disparity columns: padding moves that strip outside.
+    # The matcher leaves out the first max_disparity columns: padding moves them outside the image.
     padded = [
         cv2.copyMakeBorder(_to_grey(image), 0, 0, max_disparity, 0, cv2.BORDER_REPLICATE)
         for image in (left, right)
@@ -82,6 +81,6 @@ def stereo_disparity(
     )
     disparity = matcher.compute(*padded)[:, max_disparity:].astype(np.float32)
     disparity /= np.float32(_SUBPIXELS)
-    # A match left of the right image's border is one with the padding.
+    # A match left of the right image's border is a match with the padding.
     inside = disparity <= np.arange(left.shape[1], dtype=np.float32)
     return np.where(inside & (disparity > 0), disparity, np.float32(0))

@@ -14,11 +14,11 @@ from mmssc.structures import VoxelGrid
 
 __all__ = ['compute_tsdf', 'observed_voxels', 'pool_tsdf', 'flip_tsdf', 'label_weight']
 
-# Voxels of a slab: large enough for vector units, small enough for the cache.
+# Voxels per slab: large enough for vector units, small enough for the cache.
 _SLAB_VOXELS = 400_000
-# A voxel this close to the seen depth is not behind it (metres).
+# A voxel this close to the measured depth is not behind it (metres).
 _DEPTH_TOLERANCE = 1e-4
-# Smallest magnitude of a flipped value, and the value below which a distance has no sign.
+# Smallest magnitude of a flipped value; a smaller distance has no sign.
 _FLIPPED_MINIMUM = 1e-3
 
 
@@ -33,15 +33,15 @@ def compute_tsdf(
 ) -> Tensor:
     """The TSDF of one view, as the indoor completion benchmarks define it.
 
-    Not the projective distance: the magnitude is the Euclidean distance to the nearest voxel that
-    a pixel hits, the sign says whether the lower corner of the voxel is in front of (+) or behind
-    (-) the depth of the pixel it projects to. +1 is seen empty space farther than ``truncation``
-    from a surface, -1 is hidden, and 0 is both "surface" and "not observed" (outside the image,
-    behind the camera, no depth, depth beyond the limits); see :func:`observed_voxels`.
+    This is not the projective distance: the magnitude is the Euclidean distance to the nearest
+    voxel that a pixel hits. The sign says whether the lower corner of the voxel is in front of (+)
+    or behind (-) the depth of its pixel. +1 is visible empty space farther than ``truncation`` from
+    a surface, -1 is hidden. 0 means "surface" or "not observed" (outside the image, behind the
+    camera, no depth, depth beyond the limits); see :func:`observed_voxels`.
 
-    Float32 in the order of operations of SSCNet's CUDA tool (Song et al., CVPR 2017, as changed by
-    SATNet and TorchSSC), with an exact distance transform instead of its search of a box. Same on
-    every device. Memory: a few volumes of ``grid``.
+    It uses float32 and the order of operations of SSCNet's CUDA tool (Song et al., CVPR 2017, as
+    changed by SATNet and TorchSSC), but an exact distance transform instead of a search in a box.
+    The result is the same on every device. It needs the memory of a few volumes of ``grid``.
 
     Args:
         depth: (H, W) float32, metres along the optical axis, 0 = none.
@@ -58,8 +58,8 @@ def compute_tsdf(
 
     Raises:
         DataError: See :func:`check_depth_camera`, or ``pixel_voxels`` has another shape than
-            ``depth`` or an index that is not in the grid, or the truncation is not positive, or
-            no depth lies within the limits.
+            ``depth`` or an index that is not in the grid, the truncation is not positive, or no
+            depth is within the limits.
     """
     check_depth_camera(depth, cam2img, cam2world)
     if pixel_voxels.shape != depth.shape:
@@ -83,7 +83,7 @@ class _CornerProjection:
     """Signs of the voxels of a grid, slab by slab along its first axis.
 
     A corner in camera coordinates is ``R^T (corner - t)``. The products with each world coordinate
-    are vectors along one array axis, so the volume only sees their sum, x, then y, then z.
+    are vectors along one array axis, so the volume only needs their sum: x, then y, then z.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class _CornerProjection:
         z = self._coordinate(2, slab)
         column = (self._coordinate(0, slab) / z).mul_(self.focal[0]).add_(self.center[0])
         row = (self._coordinate(1, slab) / z).mul_(self.focal[1]).add_(self.center[1])
-        # Rounding half away from zero gives a pixel of the image exactly for these.
+        # Exactly these round to a pixel of the image (half away from zero).
         seen = (z > 0) & (column > -0.5) & (column < width - 0.5)
         seen &= (row > -0.5) & (row < height - 0.5)
         voxels = torch.nonzero(seen.reshape(-1))[:, 0]
@@ -140,7 +140,7 @@ class _CornerProjection:
 
 
 def _round_half_up(values: Tensor) -> Tensor:
-    """Nearest whole number of values above -0.5, exact halves upwards; int64."""
+    """Round values above -0.5 to the nearest whole number, halves upwards; int64."""
     # Not floor(x + 0.5): the sum rounds 0.49999997 up to 1.
     whole = values.to(torch.int64)
     return whole + (values - whole >= 0.5)
@@ -156,7 +156,7 @@ def _truncated_distance(pixel_voxels: Tensor, grid: VoxelGrid, truncation: float
     reach = truncation / unit
     is_cubic = max(grid.voxel_size) == unit
     limit = math.ceil(reach * reach - 1e-6)
-    # Whole numbers of squared voxels where the voxels are cubes: half the memory, twice the speed.
+    # If voxels are cubes, use whole numbers of squared voxels: half the memory, twice the speed.
     whole = is_cubic and 2 * limit < torch.iinfo(torch.int16).max
     dtype = torch.int16 if whole else torch.float32
     squares = torch.full((grid.num_voxels,), limit, dtype=dtype, device=device)
@@ -170,7 +170,7 @@ def _truncated_distance(pixel_voxels: Tensor, grid: VoxelGrid, truncation: float
 
 
 def _number(value: float, device: torch.device) -> Tensor:
-    """A plain number as float32 tensor: dividing by it is a division on every device."""
+    """A number as float32 tensor: every device then really divides by it."""
     nearest = round(value)
     value = nearest if abs(value - nearest) < 1e-6 else value
     return torch.tensor(value, dtype=torch.float32, device=device)
@@ -193,7 +193,7 @@ def _minimum_over_shifts(squares: Tensor, axis: int, ratio: float, limit: int) -
 
 
 def observed_voxels(tsdf: Tensor, pixel_voxels: Tensor) -> Tensor:
-    """Voxels that the camera observed: on a surface, in front of one or hidden by one.
+    """Voxels that the camera observed: on a surface, in front of it or hidden by it.
 
     Args:
         tsdf: (X, Y, Z) of :func:`compute_tsdf`, at full resolution.
@@ -210,7 +210,7 @@ def observed_voxels(tsdf: Tensor, pixel_voxels: Tensor) -> Tensor:
 def pool_tsdf(tsdf: Tensor, factor: int) -> Tensor:
     """Mean over blocks of ``factor`` ** 3 voxels, added voxel by voxel, the last axis fastest.
 
-    The order is that of the authors' tool: 99.8 % of a real volume come out bit for bit.
+    The order is that of the authors' tool: 99.8 % of a real volume are equal bit by bit.
 
     Args:
         tsdf: (..., X, Y, Z) floating point, sides multiples of ``factor``.
@@ -220,7 +220,7 @@ def pool_tsdf(tsdf: Tensor, factor: int) -> Tensor:
         (..., X / factor, Y / factor, Z / factor), same type and device.
 
     Raises:
-        DataError: A side is no multiple of ``factor``.
+        DataError: A side is not a multiple of ``factor``.
     """
     sides = tuple(tsdf.shape[-3:])
     if tsdf.ndim < 3 or factor < 1 or any(side % factor for side in sides):
@@ -237,13 +237,13 @@ def pool_tsdf(tsdf: Tensor, factor: int) -> Tensor:
 def flip_tsdf(tsdf: Tensor, unseen: Tensor | None = None) -> Tensor:
     """The flipped TSDF of SSCNet: large near surfaces, small far from them.
 
-    ``sign(t) * max(0.001, 1 - |t|)``, with the sign + where ``|t| < 0.001``.
+    ``sign(t) * max(0.001, 1 - |t|)``, with the sign + if ``|t| < 0.001``.
 
     Args:
         tsdf: Any shape, in [-1, 1].
-        unseen: bool of the same shape, voxels that count as far away in front (t = 1), as in
-            SSCNet; None leaves them as they are: t = 0, hence 1 (SATNet's and DDRNet's files).
-            See :func:`observed_voxels`.
+        unseen: bool of the same shape, voxels that count as far in front of a surface (t = 1), as
+            in SSCNet. With None they keep t = 0, so the result is 1 (as in SATNet's and DDRNet's
+            files). See :func:`observed_voxels`.
 
     Returns:
         Same shape, type and device.
@@ -258,8 +258,8 @@ def flip_tsdf(tsdf: Tensor, unseen: Tensor | None = None) -> Tensor:
 def label_weight(label: Tensor, tsdf: Tensor, ignore: int = 255) -> Tensor:
     """The voxels that the RGB-D methods train on: every labelled object and all hidden space.
 
-    The rule of TorchSSC's ``arr_1``. It keeps hidden voxels without a label, which the losses and
-    metrics leave out by ``label != ignore``.
+    This is the rule of TorchSSC's ``arr_1``. It includes hidden voxels without a label; losses and
+    metrics leave them out with ``label != ignore``.
 
     Args:
         label: (..., X, Y, Z) class ids, 0 = empty.

@@ -1,4 +1,4 @@
-"""From points to voxels."""
+"""Conversion of points to voxels."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ['quantize_points', 'points_to_occupancy']
 def quantize_points(points: Tensor, grid: VoxelGrid, margin: float = 1e-4) -> tuple[Tensor, Tensor]:
     """Voxel index of every point inside a grid.
 
-    Computed in float32 as ``trunc(n * (p - min) / (max - min))``, in this order (the depth-based
-    head of SGN): float64 would put some points that lie on a voxel face into another voxel.
+    It is ``trunc(n * (p - min) / (max - min))``, computed in float32 and in this order (as in the
+    depth-based head of SGN). float64 would put some points on a voxel face into another voxel.
 
     Args:
         points: (M, 3) float32, columns x, y, z of the grid's frame, metres.
         grid: The grid.
-        margin: Points must be inside the box shrunk by this on every side (metres).
+        margin: Points must be inside the box by at least this distance on every side (metres).
 
     Returns:
         ``indices`` (M', 3) int64 along the array axes of the grid, for the points inside, in input

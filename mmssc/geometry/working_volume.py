@@ -1,4 +1,4 @@
-"""Geometry of a coarse volume whose voxels are flatter or taller than those that are projected."""
+"""Geometry of a coarse volume whose voxels differ in height from the projected voxels."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mmssc.structures import VoxelGrid
 
 __all__ = ['depth_to_coordinates', 'merge_heights', 'normalized_centers', 'to_xyz_axes']
 
-# Coordinates beyond this are outside of any volume, and safe to turn into integers.
+# Larger coordinates are clipped to this: outside of any volume, and safe as integers.
 _FAR = 2.0**30
 
 
 def to_xyz_axes(grid: VoxelGrid) -> tuple[VoxelGrid, tuple[int, int, int]]:
-    """The same voxels with array axes x, y, z, and the axes of ``grid`` that they are.
+    """The same voxels with array axes x, y, z, and the permutation from the axes of ``grid``.
 
     Returns:
         The grid and a permutation ``order``: ``array.permute(order)`` has the axes x, y, z, and
-        its inverse leads back.
+        its inverse restores the order.
     """
     order = grid.axes.index('x'), grid.axes.index('y'), grid.axes.index('z')
     fields = {
@@ -40,7 +40,7 @@ def merge_heights(
         pixels: (..., X * Y * Z, 2) int64, row ``(x * Y + y) * Z + z``.
         visible: (..., X * Y * Z) bool.
         shape: (X, Y, Z), Z a multiple of ``factor``.
-        factor: Voxels above each other that become one.
+        factor: Number of voxels in height that become one.
 
     Returns:
         Pixels (..., X * Y * Z / factor, 2) int64: the mean in float32, rounded towards zero.
@@ -62,14 +62,14 @@ def depth_to_coordinates(
     height_factor: int = 1,
     half_voxel: float = 0.5,
 ) -> Tensor:
-    """Where each pixel's surface point lies in a volume, in voxels.
+    """Position of each pixel's surface point in a volume, in voxels.
 
     Args:
         depth: (H, W) metres along the optical axis; pixels without depth need a finite number.
         grid: The projected voxels, axes x, y, z.
         cam2img: (3, 3) intrinsics.
         ref2cam: (4, 4) frame of the grid to the camera (x right, y down, z forward).
-        height_factor: Voxels of ``grid`` above each other that make one voxel of the volume.
+        height_factor: Number of voxels of ``grid`` in height per voxel of the volume.
         half_voxel: Subtracted from the coordinate in voxels of ``grid``: 0.5 measures from the
             centre of the first voxel, as MonoScene and Symphonies do; 0 from its lower face.
 
@@ -95,7 +95,7 @@ def normalized_centers(shape: Sequence[int], alignment: str = 'corners') -> Tens
     Args:
         shape: (X, Y, Z).
         alignment: ``'corners'``: i / (n - 1), the first at 0 and the last at 1. ``'centers'``:
-            (i + 0.5) / n, which is where ``grid_sample(align_corners=False)`` finds voxel i.
+            (i + 0.5) / n, the position of voxel i in ``grid_sample(align_corners=False)``.
 
     Returns:
         (3, X, Y, Z) float32, x first.

@@ -1,4 +1,4 @@
-"""Accelerated operations, each with a plain-PyTorch twin."""
+"""Accelerated operations, each with a plain PyTorch version."""
 
 from .deform_attn import MultiScaleDeformableAttention, deformable_attention
 from .scatter import group_count, group_max, group_mean, torch_scatter_available

@@ -32,21 +32,21 @@ def deformable_attention(
     """Weighted sum of bilinear samples of several maps, for every query and head.
 
     A sample outside the map counts as 0, pixel centres are at ``(index + 0.5) / size``
-    (``grid_sample`` with ``align_corners=False``). Computed in float32 whatever the input type,
-    also under autocast: a location in half precision is off by whole cells of a wide map.
+    (``grid_sample`` with ``align_corners=False``). It always computes in float32, also under
+    autocast: in half precision, a location would be wrong by whole cells of a wide map.
 
-    The PyTorch twin goes level by level, which equals the published order of summation to 1e-6
-    and needs a fraction of its memory.
+    The PyTorch version works level by level. This equals the published order of summation to 1e-6
+    and needs much less memory.
 
     Args:
-        value: (B, S, h, d), h heads, the maps flattened and one behind the other.
+        value: (B, S, h, d), h heads, the maps flattened and concatenated.
         spatial_shapes: (height, width) of each of the L maps; their sizes add up to S.
-        locations: (B, Q, h, L, P, 2) as (x, y), 0..1 is the extent of a map.
+        locations: (B, Q, h, L, P, 2) as (x, y); 0..1 is the extent of a map.
         weights: (B, Q, h, L, P).
-        backend: ``'torch'``, ``'mmcv'`` (compiled, CUDA only), or ``'auto'``: mmcv where it can.
-        chunk_size: Queries that the twin handles at once; None takes all. Bounds the memory of a
-            run without gradients, and of the backward pass together with ``with_cp``.
-        with_cp: Sample again in the backward pass instead of storing the samples (twin only).
+        backend: ``'torch'``, ``'mmcv'`` (compiled, CUDA only), or ``'auto'``: mmcv if possible.
+        chunk_size: Queries that the PyTorch version handles at once; None takes all. It limits the
+            memory of a run without gradients and, together with ``with_cp``, of the backward pass.
+        with_cp: Sample again in the backward pass instead of storing the samples (PyTorch only).
 
     Returns:
         (B, Q, h * d), head by head, in the type of ``value``.
@@ -60,7 +60,7 @@ def deformable_attention(
         raise ValueError(f'maps of {list(spatial_shapes)} do not have {value.shape[1]} positions')
     use_mmcv, dtype = _use_mmcv(backend, value), value.dtype
     if not locations.shape[1]:
-        # Keeps the graph to every input: a sample without queries must not stop a distributed run.
+        # Keep the graph to every input: a sample without queries must not stop a distributed run.
         return value.flatten(2)[:, :0] + 0 * (locations.sum() + weights.sum()).to(dtype)
     with torch.autocast(value.device.type, enabled=False):
         arguments = _wide(value), spatial_shapes, _wide(locations), _wide(weights)
@@ -93,7 +93,7 @@ def _mmcv_attention(
     shapes = torch.tensor(list(spatial_shapes), dtype=torch.long, device=value.device)
     sizes = shapes.prod(1)
     starts = sizes.cumsum(0) - sizes
-    # The op refuses a batch that is no multiple of its step.
+    # The op needs a batch that is a multiple of its step.
     step = math.gcd(len(value), _MMCV_STEP)
     return MultiScaleDeformableAttnFunction.apply(
         value.contiguous(), shapes, starts, locations.contiguous(), weights.contiguous(), step
@@ -140,17 +140,17 @@ def _sample(locations: Tensor, weights: Tensor, *maps: Tensor) -> Tensor:
 
 
 class MultiScaleDeformableAttention(nn.Module):
-    """Attention of queries to a few learned places around their reference points.
+    """Attention of queries to a few learned positions around their reference points.
 
-    Parameters are named as in mmcv. Unlike mmcv's class it runs on every device without compiled
-    ops.
+    Parameters have the names of mmcv. Unlike mmcv's class, this one runs on every device without
+    compiled ops.
 
     Args:
         embed_dims: Channels D of queries and values.
         num_heads: Heads h; D is a multiple.
         num_levels: Maps L.
-        num_points: Places P per head and map.
-        dropout: Dropout of the output, before the identity is added.
+        num_points: Positions P per head and map.
+        dropout: Dropout of the output, before adding the identity.
         chunk_size: See :func:`deformable_attention`.
         with_cp: See :func:`deformable_attention`.
 
@@ -184,7 +184,7 @@ class MultiScaleDeformableAttention(nn.Module):
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Places on a star around the reference, equal weights, Xavier projections."""
+        """Initialise: positions on a star around the reference, equal weights, Xavier layers."""
         nn.init.zeros_(self.sampling_offsets.weight)
         angles = torch.arange(self.num_heads, dtype=torch.float32) * (2 * math.pi / self.num_heads)
         star = torch.stack([angles.cos(), angles.sin()], -1)
@@ -213,12 +213,12 @@ class MultiScaleDeformableAttention(nn.Module):
 
         Args:
             query: (B, Q, D).
-            value: (B, S, D), the maps flattened and one behind the other.
+            value: (B, S, D), the maps flattened and concatenated.
             reference_points: (B, Q, L, 2) as (x, y) in 0..1, or (B, Q, L, 4) boxes as (centre x,
                 centre y, width, height).
             spatial_shapes: (height, width) of each map.
-            query_pos: (B, Q, D), added to the query after the identity was taken from it.
-            identity: (B, Q, D) that the result is added to; None takes ``query``.
+            query_pos: (B, Q, D), added to the query but not to the identity.
+            identity: (B, Q, D), added to the result; None takes ``query``.
             key_padding_mask: (B, S) bool, positions that count as 0.
 
         Returns:
@@ -245,7 +245,7 @@ class MultiScaleDeformableAttention(nn.Module):
     def _places(
         self, query: Tensor, reference: Tensor, spatial_shapes: Shapes
     ) -> tuple[Tensor, Tensor]:
-        """Where to sample (B, Q, h, L, P, 2), and the weight of each place (B, Q, h, L, P)."""
+        """Sampling positions (B, Q, h, L, P, 2) and their weights (B, Q, h, L, P)."""
         shape = self.num_heads, self.num_levels, self.num_points
         offsets = self.sampling_offsets(query).unflatten(-1, (*shape, 2))
         weights = self.attention_weights(query).unflatten(-1, (self.num_heads, -1)).softmax(-1)

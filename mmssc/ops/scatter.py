@@ -38,8 +38,8 @@ def group_count(group: Tensor, num_groups: int) -> Tensor:
 def group_mean(features: Tensor, group: Tensor, num_groups: int, backend: str = 'torch') -> Tensor:
     """Mean of the rows of every group, 0 for a group without rows.
 
-    Sums run in input order on the CPU, whatever the number of threads, so a run can be repeated to
-    the bit. Half-precision input is summed in float32.
+    On the CPU, sums run in input order with any number of threads, so a run is reproducible bit by
+    bit. Half-precision input is summed in float32.
 
     Args:
         features: (N, C).
@@ -65,7 +65,7 @@ def group_mean(features: Tensor, group: Tensor, num_groups: int, backend: str = 
 def group_max(features: Tensor, group: Tensor, num_groups: int, backend: str = 'torch') -> Tensor:
     """Maximum of the rows of every group, per column; 0 for a group without rows.
 
-    The gradient is shared evenly by exact ties (torch-scatter gives it to one of them). Arguments,
+    Equal maxima share the gradient evenly (torch-scatter gives it to one of them). Arguments,
     result and errors: :func:`group_mean`.
     """
     if _use_torch_scatter(backend):

@@ -1,7 +1,7 @@
 """Submanifold sparse 3D convolution, in plain PyTorch and, on CUDA, with spconv.
 
-A set of active voxels (:class:`SparseIndex`) is kept apart from their features, an (N, C) tensor:
-all layers of one level share the set and so its neighbour table.
+The set of active voxels (:class:`SparseIndex`) is separate from the features, an (N, C) tensor. So
+all layers of one level share the set and its neighbour table.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import spconv.pytorch as spconv
 __all__ = ['SparseIndex', 'SubMConv3d', 'spconv_available', 'submanifold_conv3d']
 
-# Cells of the look-up volume (int32) above which neighbours are found by binary search instead.
+# Largest look-up volume (int32 cells); larger grids find neighbours by binary search.
 _MAX_LOOKUP_CELLS = 1 << 27
 
 
@@ -37,10 +37,10 @@ class SparseIndex:
         coords: (N, 4) int64, columns batch, a, b, c; a, b, c are indices along the three axes of
             ``shape``. Rows must be unique; any order.
         shape: Number of voxels along each axis.
-        batch_size: Number of samples; a sample may have no voxel.
+        batch_size: Number of samples; a sample may have no voxels.
 
     Raises:
-        DataError: ``coords`` has not four columns.
+        DataError: ``coords`` does not have four columns.
     """
 
     def __init__(self, coords: Tensor, shape: tuple[int, int, int], batch_size: int) -> None:
@@ -57,7 +57,7 @@ class SparseIndex:
     def group_rows(
         cls, coords: Tensor, shape: tuple[int, int, int], batch_size: int
     ) -> tuple[SparseIndex, Tensor]:
-        """Active voxels from coordinates that may repeat, e.g. of points.
+        """Active voxels from coordinates with duplicates, e.g. of points.
 
         Returns:
             The distinct voxels, sorted by (batch, a, b, c), and ``group`` (N,) int64, voxel of
@@ -78,8 +78,8 @@ class SparseIndex:
         """Group the voxels by the coarse voxel ``coords // factor`` that holds them (cached).
 
         Returns:
-            ``coarse_keys`` (M,) int64, sorted flat index of the coarse voxels that hold any, and
-            ``group`` (N,) int64, row of it for every voxel.
+            ``coarse_keys`` (M,) int64, sorted flat index of the coarse voxels with active voxels,
+            and ``group`` (N,) int64, the row of ``coarse_keys`` of every voxel.
         """
         if factor not in self._pools:
             coarse = torch.cat([self.coords[:, :1], self.coords[:, 1:] // factor], dim=1)
@@ -91,18 +91,18 @@ class SparseIndex:
         """The coarse voxels of :meth:`pool`, sorted by (batch, a, b, c).
 
         Returns:
-            Coarse index and ``group`` (N,) int64, row of it for every voxel.
+            Coarse index and ``group`` (N,) int64, its row for every voxel.
         """
         keys, group = self.pool(factor)
         shape = _coarse_shape(self.shape, factor)
         return SparseIndex(_unflatten(keys, shape), shape, self.batch_size), group
 
     def pairs(self, kernel_size: int) -> list[tuple[Tensor, Tensor]]:
-        """Rows that a submanifold convolution connects (cached).
+        """Pairs of rows that a submanifold convolution connects (cached).
 
         Returns:
             For every kernel offset, the last axis fastest: rows of the input and rows of the
-            output, (P,) int64 each. Every row occurs at most once in each.
+            output, (P,) int64 each. Every row is at most once in each.
         """
         if kernel_size not in self._pairs:
             table = self.neighbours(kernel_size)
@@ -118,7 +118,7 @@ class SparseIndex:
         Args:
             kernel_size: Odd edge k of the kernel.
             dense: Look rows up in a dense volume (True) or by binary search in the sorted keys
-                (False); by default whichever fits the grid.
+                (False); by default, the grid size decides.
 
         Returns:
             (k^3, N) int32, -1 where the neighbour is not active.
@@ -128,7 +128,7 @@ class SparseIndex:
         cells = self.batch_size * padded[0] * padded[1] * padded[2]
         if dense is None:
             dense = cells <= _MAX_LOOKUP_CELLS
-        # With a margin of empty voxels on every side an offset is a fixed step of the flat index.
+        # With a margin of empty voxels on every side, an offset is a fixed step of the flat index.
         shift = self.coords.new_tensor([0, radius, radius, radius])
         keys = _flatten(self.coords + shift, padded)
         step = torch.arange(-radius, radius + 1, device=keys.device)
@@ -157,18 +157,18 @@ class SparseIndex:
 
 
 class SubMConv3d(nn.Module):
-    """Submanifold convolution: a dense convolution evaluated at, and reading only, active voxels.
+    """Submanifold convolution: reads and writes only active voxels.
 
-    The weight has spconv's layout ``[out, ka, kb, kc, in]``, axes a, b, c being those of the
-    :class:`SparseIndex`. A 1x1x1 kernel follows spconv too: it multiplies by the weight **without
-    transposing** it, ``x @ weight.view(out, in)`` (spconv issue 450), hence needs as many input
-    as output channels.
+    The weight has spconv's layout ``[out, ka, kb, kc, in]``; a, b, c are the axes of the
+    :class:`SparseIndex`. Like spconv, a 1x1x1 kernel multiplies by the weight **without
+    transposing** it, ``x @ weight.view(out, in)`` (spconv issue 450). So it needs equal numbers of
+    input and output channels.
 
     Args:
         in_channels: Input channels.
         out_channels: Output channels.
         kernel_size: Odd edge of the kernel.
-        backend: ``'auto'`` (spconv on CUDA where it is installed, else PyTorch), ``'torch'`` or
+        backend: ``'auto'`` (spconv on CUDA if it is installed, otherwise PyTorch), ``'torch'`` or
             ``'spconv'``.
 
     Raises:
@@ -197,7 +197,7 @@ class SubMConv3d(nn.Module):
         self.weight = nn.Parameter(
             torch.empty(out_channels, kernel_size, kernel_size, kernel_size, in_channels)
         )
-        self._spconv_layer: list[spconv.SubMConv3d] = []  # a list, so that it is no submodule
+        self._spconv_layer: list[spconv.SubMConv3d] = []  # a list, so that it is not a submodule
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -244,8 +244,8 @@ class SubMConv3d(nn.Module):
                 bias=False,
             )
             self._spconv_layer.append(layer.requires_grad_(False))
-        # In inference mode spconv runs without autograd: what counts is whether a gradient is
-        # wanted, not the mode of the module. The two keep neighbour tables of their own.
+        # In inference mode spconv runs without autograd. So check whether a gradient is needed,
+        # not the mode of the module. The two cases have separate neighbour tables.
         wanted = torch.is_grad_enabled()
         layer = self._spconv_layer[0].train(wanted)
         layer.indice_key = f'subm{self.kernel_size}{"" if wanted else "-inference"}'
@@ -256,9 +256,9 @@ class SubMConv3d(nn.Module):
 def submanifold_conv3d(features: Tensor, weight: Tensor, index: SparseIndex) -> Tensor:
     """Submanifold convolution by gather, matrix product and scatter; any device.
 
-    Exact against a dense convolution with zeros at inactive voxels, at the active ones. Memory of
-    the backward pass is that of the features: rows are gathered again instead of stored. Follows
-    autocast; sums run in float32 at least.
+    At active voxels it equals a dense convolution with zeros at inactive voxels. The backward pass
+    gathers rows again instead of storing them, so it only needs the memory of the features. It
+    follows autocast; sums run at least in float32.
 
     Args:
         features: (N, in).
@@ -286,8 +286,8 @@ class _Context(FunctionCtx):
 class _GatherMatmulScatter(torch.autograd.Function):
     """Sum over kernel offsets o of ``features[inputs_o] @ kernels[o]``, added at ``outputs_o``.
 
-    Rows are unique per offset, so index_add_ never adds twice to one place: no atomics, the same
-    bits on every run.
+    Rows are unique per offset, so index_add_ never adds twice to one row: no atomics, the same
+    bits in every run.
     """
 
     @staticmethod
@@ -317,7 +317,7 @@ class _GatherMatmulScatter(torch.autograd.Function):
 
 
 def _autocast_dtype(device_type: str) -> torch.dtype | None:
-    """Type that autocast uses on a device, None when it is off."""
+    """Type that autocast uses on a device, None if autocast is off."""
     if hasattr(torch, 'get_autocast_dtype'):
         enabled = torch.is_autocast_enabled(device_type)
         return torch.get_autocast_dtype(device_type) if enabled else None
