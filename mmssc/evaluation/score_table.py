@@ -1,4 +1,4 @@
-"""Scores as a table that a person reads in a log."""
+"""Scores as a text table for a log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ['format_table', 'score_table']
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str] | None]) -> str:
-    """Plain text table; the first column is flush left, ``None`` among the rows is a rule."""
+    """Plain text table; the first column is left-aligned, a row ``None`` is a line."""
     cells = [header, *(row for row in rows if row is not None)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     rule = '-+-'.join('-' * width for width in widths)
@@ -30,8 +30,8 @@ def score_table(
 ) -> str:
     """One row per figure, one column per view (``full``, ``12.8m``, ...), in percent.
 
-    The last column is the number of labelled voxels of a class in the first view: a class with
-    none scores 0 and still enters mIoU.
+    The last column is the number of labelled voxels of a class in the first view. A class without
+    voxels scores 0 and still counts in mIoU.
     """
     views = list(scores)
     voxels = counts[views[0]].confusion.sum(1).tolist()

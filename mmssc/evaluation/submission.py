@@ -1,7 +1,7 @@
-"""Predictions in the form that the SemanticKITTI test server takes, and a check of a finished zip.
+"""Predictions in the format of the SemanticKITTI test server, and a check of a submission.
 
-A submission holds ``sequences/SS/predictions/FFFFFF.label`` for every labelled-scan position of the
-test sequences: the volume in C order (x, y, z), uint16 raw ids.
+A submission has ``sequences/SS/predictions/FFFFFF.label`` for every sample of the test sequences:
+the volume in C order (x, y, z), uint16 raw ids.
 """
 
 from __future__ import annotations
@@ -105,15 +105,15 @@ def write_prediction(
     """Write one prediction, atomically.
 
     Args:
-        root: Folder that will hold ``sequences/``.
+        root: Folder for ``sequences/``.
         sequence: Two digits.
         frame_id: Six digits.
         prediction: (X, Y, Z) integer train ids.
         rules: What the server accepts.
-        allow_unofficial_grid: Write a volume of another shape too; no server takes it.
+        allow_unofficial_grid: Also write a volume of another shape, which no server accepts.
 
     Raises:
-        DataError: The name, the shape or a class id is not what the server accepts.
+        DataError: The server does not accept the name, the shape or a class id.
     """
     name = prediction_path(sequence, frame_id)
     if not FILE_NAME.fullmatch(name):
@@ -127,7 +127,7 @@ def write_prediction(
             'shape',
             rules.shape,
             prediction.shape,
-            'The server refuses other grids; allow_unofficial_grid=True writes them all the same',
+            'The server refuses other grids; allow_unofficial_grid=True writes them anyway',
         )
     if prediction.size and int(prediction.max()) >= len(rules.raw_ids):
         raise DataError(name, 'class ids', f'0 to {len(rules.raw_ids) - 1}', prediction.max())
@@ -139,16 +139,16 @@ def write_prediction(
 def pack_submission(
     root: str | PathLike[str], names: Iterable[str], archive: str | PathLike[str]
 ) -> Path:
-    """Zip the predictions ``names`` under ``root``; files of earlier runs stay outside.
+    """Zip the predictions ``names`` under ``root``, without files of earlier runs.
 
     Raises:
-        DataError: A prediction is missing, e.g. because ``root`` is not shared by all machines.
+        DataError: A prediction is missing, e.g. because the machines do not share ``root``.
     """
     root, archive = Path(root), Path(archive)
     names = sorted(set(names))
     for name in names:
         if not (root / name).is_file():
-            hint = 'All processes have to write to one shared folder'
+            hint = 'All processes must write to one shared folder'
             raise DataError(root / name, None, 'a prediction', 'no file', hint)
     with (
         atomic_write(archive) as file,
@@ -160,7 +160,7 @@ def pack_submission(
 
 
 def frames_of(names: Iterable[str]) -> list[tuple[str, str]]:
-    """``(sequence, frame_id)`` of names that :func:`prediction_path` made."""
+    """``(sequence, frame_id)`` of names from :func:`prediction_path`."""
     matches = (FILE_NAME.fullmatch(name) for name in names)
     return [(match.group(1), match.group(2)) for match in matches if match]
 
@@ -201,16 +201,15 @@ def check_submission(
     """Check names, sizes and label values of a submission.
 
     Args:
-        source: The zip, or the folder that holds ``sequences/``.
+        source: The zip, or the folder with ``sequences/``.
         rules: What the server accepts.
-        expected: ``(sequence, frame_id)`` of every frame of the test split. With it, missing and
-            extra frames are found too.
-        sequences: Sequences of which at least one frame has to be there, where ``expected`` is
-            not known.
+        expected: ``(sequence, frame_id)`` of every frame of the test split. With it, the check
+            also finds missing and extra frames.
+        sequences: Without ``expected``: sequences that must have at least one frame.
         any_size: Accept volumes of every size.
 
     Returns:
-        The number of prediction files, and one line per problem: none means that it passes.
+        The number of prediction files, and one line per problem; no line means no problem.
 
     Raises:
         DataError: ``source`` is neither a zip nor a folder.
@@ -227,7 +226,7 @@ def check_submission(
             continue
         frame = (match.group(1), match.group(2))
         if frame in found:
-            problems.append(f'{name}: name: it is there twice')
+            problems.append(f'{name}: name: found twice')
         found.add(frame)
         try:
             problem = _check_content(read(), None if any_size else rules.num_bytes, known)

@@ -1,4 +1,4 @@
-"""Headless-first visualisation of voxel grids: PNG, PLY, GLB, HTML. No display needed."""
+"""Visualisation of voxel grids without a display: PNG, PLY, GLB, HTML."""
 
 from .bird_eye_view import bird_eye_view
 from .html_viewer import write_html

@@ -25,10 +25,10 @@ def bird_eye_view(
         grid: The grid.
         colors: (K, 3) RGB of each class, 0 to 255; shown unchanged.
         scale: Pixels per voxel.
-        background: RGB of columns with nothing in them.
+        background: RGB of empty columns.
 
     Returns:
-        uint8 RGB with forward up and left to the left: (scale * X, scale * Y, 3) in a lidar frame
+        uint8 RGB, forward is up, left is left: (scale * X, scale * Y, 3) in a lidar frame
         (+x is up, +y left), (scale * Y, scale * X, 3) in a world frame (+y is up, +x right).
     """
     volume, _, _ = frame_view(np.asarray(labels), grid)

@@ -1,4 +1,4 @@
-"""A viewer in one HTML file: open it in any browser, no server and no network needed."""
+"""A viewer in one HTML file: open it in any browser, without a server or network."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def write_html(
     image: np.ndarray | None = None,
     hidden: Collection[int] = (),
 ) -> None:
-    """Write a viewer that holds its data: turn, zoom, switch classes and volumes.
+    """Write a self-contained viewer: turn, zoom, switch classes and volumes.
 
     Args:
         path: Name of the file.
@@ -66,7 +66,7 @@ def write_html(
         colors: (K, 3) RGB of each class, 0 to 255.
         title: Heading.
         image: (H, W, 3) uint8 RGB shown in a corner.
-        hidden: Classes that are switched off at first.
+        hidden: Classes that are off at the start.
     """
     _, origin, voxel_size = frame_view(np.empty(grid.shape, dtype=bool), grid)
     scene = {
@@ -90,7 +90,7 @@ def write_html(
             for name, labels in volumes.items()
         ],
     }
-    # '<' is written as an escape, so that no text can end the script element.
+    # Escape '<', so that no text can end the script element.
     text = json.dumps(scene, separators=(',', ':')).replace('<', '\\u003c')
     page = (
         TEMPLATE.read_text(encoding='utf-8')

@@ -1,7 +1,7 @@
 """Label volumes as meshes: PLY (one coloured mesh) and GLB (one object per class).
 
-Both hold two triangles or one square per visible voxel face and open in MeshLab, Blender,
-CloudCompare and the usual viewers.
+Both have two triangles or one square per visible voxel face. MeshLab, Blender, CloudCompare and
+other viewers open them.
 """
 
 from __future__ import annotations

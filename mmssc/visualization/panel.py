@@ -1,4 +1,4 @@
-"""Pictures for people: titles, legend, several views side by side, PNG files."""
+"""Panels: titles, legend, several views side by side, PNG files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TITLE_HEIGHT, TITLE_SIZE, LEGEND_SIZE, GAP = 34, 19, 17, 12
 
 @lru_cache(maxsize=4)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Matplotlib brings this font along, so text looks the same on every machine.
+    # Matplotlib contains this font, so text looks the same on every machine.
     path = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'
     return ImageFont.truetype(str(path), size)
 
@@ -40,7 +40,7 @@ def draw_legend(
         classes: K names.
         colors: (K, 3) RGB, 0 to 255.
         width: Width of the picture in pixels.
-        present: Classes that occur; the names of others are faint. ``None``: all occur.
+        present: Classes that occur; names of other classes are pale. ``None``: all occur.
         first: First class to list; 1 leaves out the empty class.
 
     Returns:
@@ -74,7 +74,7 @@ def draw_points(
     image: np.ndarray, points: np.ndarray, ref2cam: np.ndarray, cam2img: np.ndarray,
     max_depth: float = 50.0,
 ) -> np.ndarray:  # fmt: skip
-    """Draw points over a darkened image, coloured by depth (near red, far blue).
+    """Draw points on a darkened image, coloured by depth (near red, far blue).
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -106,7 +106,7 @@ def draw_points(
 
 
 def draw_depth(depth: np.ndarray, max_depth: float | None = None) -> np.ndarray:
-    """A depth map in colours (near red, far blue, none black).
+    """Colour a depth map (near red, far blue, none black).
 
     Args:
         depth: (H, W) metres, 0 = none.
@@ -140,10 +140,10 @@ def compose_panel(
     legend: np.ndarray | None = None,
     width: int = 1600,
 ) -> np.ndarray:
-    """Put titled pictures into rows, each row as wide as the panel, the legend underneath.
+    """Put pictures with titles into rows as wide as the panel, and the legend below.
 
     Args:
-        rows: Per row its ``(title, (H, W, 3) uint8 RGB)``; empty rows are left out.
+        rows: Per row, its ``(title, (H, W, 3) uint8 RGB)``; empty rows are left out.
         legend: A picture of the panel's width, see :func:`draw_legend`.
         width: Width of the panel in pixels.
 

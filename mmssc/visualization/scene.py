@@ -1,4 +1,4 @@
-"""A scene ready to be drawn: volumes with everything hidden that should not be seen."""
+"""A scene to draw: volumes without the voxels that must be hidden."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ['FORMATS', 'PREDICTION', 'TRUTH', 'Scene', 'check_formats', 'class_co
 FORMATS = ('png', 'bev', 'ply', 'glb', 'html')
 PREDICTION, TRUTH = 'prediction', 'ground truth'
 PANEL_WIDTH = 1600
-# Depth of the last colour of points, metres; less in a small grid.
+# Depth of the last colour of points, metres; smaller in a small grid.
 FARTHEST = 50.0
 
 
@@ -36,7 +36,7 @@ def check_formats(
     """Return ``formats`` as a tuple.
 
     Raises:
-        DataError: There is none, or one is not known.
+        DataError: ``formats`` is empty, or a format is unknown.
     """
     formats = (formats,) if isinstance(formats, str) else tuple(formats)
     unknown = sorted(set(formats) - set(FORMATS))
@@ -65,7 +65,7 @@ def _to_array(value: Any) -> np.ndarray:
 
 
 def _evaluated(sample: Any) -> np.ndarray | None:
-    """Voxels that any metric looks at, ``None`` when nothing is known about that."""
+    """Voxels that any metric counts, ``None`` if this is unknown."""
     mask = None
     if sample.get('gt_voxels') is not None:
         mask = _to_array(sample.get('gt_voxels')) != 255
@@ -78,18 +78,18 @@ def _evaluated(sample: Any) -> np.ndarray | None:
 
 @dataclass(frozen=True)
 class Scene:
-    """What to draw of one sample.
+    """Everything to draw of one sample.
 
     Args:
         title: Name of the sample.
-        volumes: Name -> uint8 volume over ``grid``; 0 is empty and everything else is drawn.
+        volumes: Name -> uint8 volume over ``grid``; 0 is empty, all other voxels are drawn.
         grid: The grid.
         classes: K names.
         colors: (K, 3) uint8 RGB.
         image: (H, W, 3) uint8 RGB of the reference frame.
-        camera: The camera of ``image``: adds a view of the first volume from there.
+        camera: The camera of ``image``: adds a view of the first volume from this camera.
         points: (M, 3) metres in the grid's frame: adds a view of them on the image.
-        roof: Classes that views from above leave out, because everything is below them.
+        roof: Classes that views from above leave out, because they cover the rest.
     """
 
     title: str
@@ -114,19 +114,19 @@ class Scene:
         hide_unevaluated: bool = True,
         hidden: Collection[int] = (),
     ) -> Scene:
-        """Collect what is to be drawn of an :class:`~mmssc.structures.SSCDataSample`.
+        """Collect what to draw of an :class:`~mmssc.structures.SSCDataSample`.
 
         Args:
             sample: The data sample (or its dict).
             meta: Metainfo of the data set: ``classes`` and ``palette``; ``roof_classes``, names of
-                what views from above leave out.
+                classes that views from above leave out.
             image: (H, W, 3) uint8 RGB of the reference frame.
             points: (M, 3) metres in the grid's frame.
-            draw_truth: Draw ``gt_voxels``, where there are any.
-            draw_prediction: Draw ``pred_voxels``, where there are any.
-            hide_unevaluated: Hide predictions where no metric looks: without a label, or outside
+            draw_truth: Draw ``gt_voxels``, if there are any.
+            draw_prediction: Draw ``pred_voxels``, if there are any.
+            hide_unevaluated: Hide predictions that no metric counts: without a label, or outside
                 all ``eval_masks``. Networks are not trained there, so they predict noise.
-            hidden: Classes to leave out.
+            hidden: Classes to hide.
 
         Raises:
             DataError: There is no volume to draw, or a colour or the grid is missing.
@@ -180,9 +180,9 @@ class Scene:
         """Write files, each atomically.
 
         Args:
-            stem: Path without suffix. ``png`` and ``html`` hold all volumes in one file; ``bev``,
-                ``ply`` and ``glb`` are one file per volume: the first is ``STEM.ply``, another one
-                carries its name, as in ``STEM_ground_truth.ply``.
+            stem: Path without suffix. ``png`` and ``html`` have all volumes in one file; ``bev``,
+                ``ply`` and ``glb`` are one file per volume: the first is ``STEM.ply``, the others
+                have the volume's name, as in ``STEM_ground_truth.ply``.
             formats: Some of ``png``, ``bev`` (bird's-eye view, PNG), ``ply``, ``glb``, ``html``.
 
         Returns:
@@ -232,7 +232,7 @@ class Scene:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no voxel at all would be drawn."""
+        """Whether there is no voxel to draw."""
         return all(not (volume != EMPTY).any() for volume in self.volumes.values())
 
 

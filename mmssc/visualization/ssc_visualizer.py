@@ -23,8 +23,8 @@ __all__ = ['SSCVisualizer']
 class SSCVisualizer(Visualizer):
     """Draws data samples as panels: image, view from the camera, prediction, ground truth, legend.
 
-    Needs no display. ``dataset_meta`` (set by the Runner) has to hold ``classes`` and ``palette``.
-    Arguments are those of :class:`mmengine.visualization.Visualizer`.
+    It needs no display. ``dataset_meta`` (set by the Runner) must have ``classes`` and ``palette``.
+    Arguments: see :class:`mmengine.visualization.Visualizer`.
     """
 
     @master_only
@@ -42,20 +42,20 @@ class SSCVisualizer(Visualizer):
         points: np.ndarray | None = None,
         hide_unevaluated: bool = True,
     ) -> np.ndarray:
-        """Draw one sample and hand the picture to the backends, a file or a window.
+        """Draw one sample and send the picture to the backends, a file or a window.
 
         Args:
             name: Name of the picture in the backends.
             image: (H, W, 3) uint8 RGB of the reference frame, if any.
             data_sample: Prediction, labels and calibration.
-            draw_gt: Draw the labels, where there are any.
-            draw_pred: Draw the prediction, where there is one.
-            show: Open a window (the only thing here that needs a display).
-            wait_time: Seconds that the window stays; 0 means until it is closed.
+            draw_gt: Draw the labels, if there are any.
+            draw_pred: Draw the prediction, if there is one.
+            show: Open a window; only this needs a display.
+            wait_time: Seconds that the window stays open; 0 means until it is closed.
             step: Training step.
             out_file: Write the picture here instead of to the backends.
             points: (M, 3) metres in the grid's frame, drawn on the image.
-            hide_unevaluated: Hide predictions where no metric looks.
+            hide_unevaluated: Hide predictions that no metric counts.
 
         Returns:
             The picture, (H, W, 3) uint8 RGB.
@@ -76,7 +76,7 @@ class SSCVisualizer(Visualizer):
         if out_file is not None:
             write_png(out_file, picture)
         else:
-            # The local backend takes a slash for a folder, and loses the picture without a word.
+            # The local backend treats a slash as a folder and loses the picture silently.
             self.add_image(name.replace('/', '_'), picture, step)
         return picture
 

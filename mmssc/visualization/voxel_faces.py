@@ -1,4 +1,4 @@
-"""From a label volume to the faces that can be seen."""
+"""The visible voxel faces of a label volume."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _corner_table() -> np.ndarray:
         corners = np.zeros((4, 3), dtype=np.int64)
         corners[:, (axis + 1) % 3], corners[:, (axis + 2) % 3] = square.T
         corners[:, axis] = positive
-        # Counter-clockwise seen from outside, as mesh formats want it.
+        # Counter-clockwise seen from outside, as mesh formats require.
         table[direction] = corners if positive else corners[::-1]
     return table
 
@@ -47,7 +47,7 @@ class VoxelFaces:
         voxels: (F, 3) int64 index of the voxel of each face.
         directions: (F,) int64, row of ``FACE_NORMALS``.
         labels: (F,) uint8 class.
-        openness: (F,) float32 in 0 to 1: 1 where nothing stands around the face, less in corners.
+        openness: (F,) float32 in 0 to 1: 1 if nothing is around the face, less in corners.
         origin: Lower corner of voxel (0, 0, 0) in metres.
         voxel_size: Edges of a voxel in metres.
     """
@@ -63,7 +63,7 @@ class VoxelFaces:
         return len(self.labels)
 
     def select(self, keep: np.ndarray) -> VoxelFaces:
-        """The faces that a bool mask or an index array picks."""
+        """The faces that a bool mask or an index array selects."""
         return VoxelFaces(
             self.voxels[keep], self.directions[keep], self.labels[keep], self.openness[keep],
             self.origin, self.voxel_size,
@@ -71,7 +71,7 @@ class VoxelFaces:
 
 
 def frame_view(volume: np.ndarray, grid: VoxelGrid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """View a volume along x, y, z of the frame, whatever the array order of the grid.
+    """View a volume along x, y, z of the frame, for any array order of the grid.
 
     Returns:
         The volume as (X, Y, Z), the origin (3,) and the voxel size (3,) in metres, both x, y, z.
@@ -87,7 +87,7 @@ def frame_view(volume: np.ndarray, grid: VoxelGrid) -> tuple[np.ndarray, np.ndar
 
 
 def forward_azimuth(grid: VoxelGrid) -> float:
-    """Where a sensor looks in the frame of a grid, degrees from x towards y.
+    """Viewing direction of a sensor in the frame of a grid, degrees from x towards y.
 
     A lidar frame has x forward, the world of a room (``frame='world'``) has y forward.
     """
@@ -100,13 +100,13 @@ def visible_labels(
     hidden: Collection[int] = (),
     ignore_index: int = IGNORE_INDEX,
 ) -> np.ndarray:
-    """Set everything that is not to be drawn to empty.
+    """Set all voxels to empty that must not be drawn.
 
     Args:
         labels: Volume of class ids.
-        mask: bool, same shape: the evaluated voxels; others are hidden, since a network is never
+        mask: bool, same shape: the evaluated voxels; others are hidden, because a network is never
             trained there. ``None`` hides none.
-        hidden: Classes to leave out.
+        hidden: Classes to hide.
         ignore_index: Value of voxels without a label, always hidden.
 
     Returns:
@@ -122,7 +122,7 @@ def visible_labels(
 
 
 def _openness(padded: np.ndarray, outside: np.ndarray, axis: int) -> np.ndarray:
-    """Share of the eight cells around the cell in front of a face that is free."""
+    """Share of free cells among the eight cells around the cell in front of a face."""
     first, second = (other for other in range(3) if other != axis)
     count = np.zeros(len(outside), dtype=np.float32)
     for i in (-1, 0, 1):
@@ -136,16 +136,16 @@ def _openness(padded: np.ndarray, outside: np.ndarray, axis: int) -> np.ndarray:
 
 
 def visible_faces(labels: np.ndarray, grid: VoxelGrid, between_classes: bool = False) -> VoxelFaces:
-    """Faces between a voxel and empty space, or the end of the grid.
+    """Faces between a voxel and empty space or the end of the grid.
 
     Args:
-        labels: Volume over ``grid``; 0 is empty, everything else is drawn (see
+        labels: Volume over ``grid``; 0 is empty, all other voxels are drawn (see
             :func:`visible_labels`).
         grid: The grid.
-        between_classes: Also keep faces between two classes, so that classes can be switched off.
+        between_classes: Also keep faces between two classes, so that a viewer can hide classes.
     """
     volume, origin, size = frame_view(np.asarray(labels), grid)
-    padded = np.pad(volume, 2)  # One ring for the neighbour, one for the cells around it.
+    padded = np.pad(volume, 2)  # For the neighbour and the cells around it.
     occupied = padded != EMPTY
     voxels = np.argwhere(volume != EMPTY)
     ids = volume[tuple(voxels.T)]

@@ -1,6 +1,6 @@
 """Pictures of label volumes, drawn on the CPU: no display, no OpenGL, no VTK.
 
-The faces of voxels that look towards the camera are filled from back to front. For cubes on a grid
+Voxel faces towards the camera are filled from back to front. For cubes on a grid
 the order "farther along x first, then along y, then along z" is exact: of two cubes in different
 slabs the one in the slab nearer to the camera can never be hidden by the other.
 """
@@ -26,7 +26,7 @@ from .voxel_faces import (
 
 __all__ = ['ViewCamera', 'oblique_camera', 'render_faces', 'render_voxels', 'sensor_camera']
 
-# Light per face direction (-x, +x, -y, +y, -z, +z): tops show the palette colour itself.
+# Light per face direction (-x, +x, -y, +y, -z, +z): tops have exactly the palette colour.
 FACE_LIGHT = np.array([0.80, 0.72, 0.66, 0.88, 0.50, 1.00])
 DARKEST_CORNER = 0.62
 SUPERSAMPLING = 2
@@ -41,7 +41,7 @@ SENSOR_ARROW = np.array([(-0.4, 0.0), (-2.6, 1.0), (-2.1, 0.0), (-2.6, -1.0)])
 
 @dataclass(frozen=True)
 class ViewCamera:
-    """A perspective camera that looks at a scene; not a sensor of the data set.
+    """A virtual perspective camera, not a sensor of the data set.
 
     Args:
         eye: (3,) position in metres.
@@ -71,7 +71,7 @@ def _box(grid: VoxelGrid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _subpixels(pixels: np.ndarray) -> np.ndarray:
-    # OpenCV puts whole numbers on pixel centres, a projection puts them on pixel corners.
+    # In OpenCV, whole numbers are pixel centres; in a projection, they are pixel corners.
     return np.round((pixels - 0.5) * 2**SUBPIXEL_BITS).astype(np.int32)
 
 
@@ -96,16 +96,16 @@ def oblique_camera(
     focal: float = 1.5,
     margin: float = 0.02,
 ) -> ViewCamera:
-    """A camera behind and above the sensor that just holds the whole grid.
+    """A camera behind and above the sensor that shows the whole grid.
 
     Args:
-        grid: What to look at.
+        grid: The grid to show.
         size: (width, height) of the picture.
         azimuth: Viewing direction in degrees, turned from forward (x of a lidar frame, y of a world
             frame) to the left.
         elevation: Degrees below the horizon.
         focal: Focal length in image heights.
-        margin: Free rim, as a share of width and height.
+        margin: Empty border, as a share of width and height.
     """
     origin, extent = _box(grid)
     corners = origin + extent * np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, 8).T
@@ -122,7 +122,7 @@ def oblique_camera(
         near, far = (near, distance) if fits else (distance, far)
     camera = ViewCamera(middle - far * rotation[2], rotation, focal)
     pixels, _ = camera.project(corners, size)
-    # Shift the principal point so that the box sits in the middle of the picture.
+    # Shift the principal point so that the box is in the middle of the picture.
     shift = 0.5 - 0.5 * (pixels.min(0) + pixels.max(0)) / size
     return ViewCamera(camera.eye, rotation, focal, (0.5 + shift[0], 0.5 + shift[1]))
 
@@ -130,10 +130,10 @@ def oblique_camera(
 def sensor_camera(
     cam2img: np.ndarray, ref2cam: np.ndarray, image_size: tuple[int, int]
 ) -> ViewCamera:
-    """The camera of the data set itself, to look at a volume from where the image was taken.
+    """The camera of the data set, to show a volume from the view of the image.
 
     Args:
-        cam2img: (3, 3) intrinsics in pixels; one focal length (that of v) serves both axes.
+        cam2img: (3, 3) intrinsics in pixels; the focal length of v is used for both axes.
         ref2cam: (4, 4) frame of the grid to the camera (x right, y down, z forward).
         image_size: (height, width) of the image in pixels.
     """
@@ -148,7 +148,7 @@ def sensor_camera(
 
 
 def _facing(faces: VoxelFaces, eye: np.ndarray) -> VoxelFaces:
-    """Faces that look towards the eye, back to front."""
+    """Faces towards the camera, from back to front."""
     position = (eye - faces.origin) / faces.voxel_size
     normals = FACE_NORMALS[faces.directions]
     towards = ((position - (faces.voxels + 0.5)) * normals).sum(1) > 0.5
@@ -165,7 +165,7 @@ def _shade(faces: VoxelFaces, colors: np.ndarray) -> np.ndarray:
 
 
 def _draw_floor(canvas: np.ndarray, grid: VoxelGrid, camera: ViewCamera) -> None:
-    """The footprint of the grid, so that empty regions have a place too."""
+    """Draw the footprint of the grid, so that empty regions are visible too."""
     origin, extent = _box(grid)
     square = np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)])
     size = (canvas.shape[1], canvas.shape[0])
@@ -190,14 +190,14 @@ def render_faces(
     grid: VoxelGrid | None = None,
     background: Sequence[int] = (255, 255, 255),
 ) -> np.ndarray:
-    """Draw faces as seen by a camera.
+    """Draw faces as a camera sees them.
 
     Args:
-        faces: What to draw.
+        faces: The faces to draw.
         colors: (K, 3) RGB of each class, 0 to 255.
-        camera: From where.
+        camera: The camera.
         size: (width, height) of the picture.
-        grid: Draw the footprint of this grid underneath.
+        grid: Draw the footprint of this grid below them.
         background: RGB.
 
     Returns:

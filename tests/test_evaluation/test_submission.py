@@ -134,7 +134,7 @@ def test_checker_finds_missing_sequences_damage_and_doubles(tmp_path):
         for name in (FIRST, FIRST, SECOND):
             package.writestr(name, good())
     assert check_submission(tmp_path / 'double.zip', RULES, EXPECTED)[1] == [
-        f'{FIRST}: name: it is there twice'
+        f'{FIRST}: name: found twice'
     ]
     (tmp_path / 'no.zip').write_bytes(b'nothing')
     with pytest.raises(DataError, match='a zip file or a folder'):

@@ -1,7 +1,7 @@
 """Counting for semantic scene completion: a confusion matrix per volume, scores from their sum.
 
-Counts of a whole split are summed first and divided once at the end; a mean of per-frame scores is
-another (and not the published) figure.
+Counts of a whole split are summed first and divided once at the end. A mean of per-frame scores
+gives different figures, not the published ones.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ EMPTY = 0
 
 @dataclass(frozen=True)
 class SSCCounts:
-    """What a metric has to remember of one volume, or of any number of them.
+    """Counts of one or more volumes that a metric needs.
 
     Args:
         confusion: (K, K) int64, rows are the labels, columns the predictions; class 0 is empty.
-        ignored: Number of voxels that were left out because they carry no label.
-        own_completion: (3,) int64, :attr:`completion` where it was counted on other voxels than
-            ``confusion`` (the NYU protocol); None: follows from ``confusion``.
+        ignored: Number of voxels without a label, which are not counted.
+        own_completion: (3,) int64, :attr:`completion` if it is counted on other voxels than
+            ``confusion`` (the NYU protocol); None computes it from ``confusion``.
     """
 
     confusion: Tensor
@@ -86,7 +86,7 @@ def count_voxels(
         prediction: Integer class ids, any shape, any device.
         target: Class ids of the same shape; ``ignore_index`` where there is no label.
         num_classes: K, with the empty class.
-        mask: bool, same shape: the voxels to look at. ``None`` looks at all.
+        mask: bool, same shape: the voxels to count. ``None`` counts all.
         ignore_index: The target value that is not counted.
 
     Returns:
@@ -128,14 +128,14 @@ def scores_from_counts(
     """Turn counts into the published figures (SGN, arXiv 2312.05752; MonoScene, arXiv 2112.00726).
 
     Completion is precision, recall and IoU of "label > 0"; the IoU of a class is
-    ``tp / (tp + fp + fn + epsilon)``, mIoU its mean over classes 1 to K - 1. A class that never
-    occurs counts as 0, and so does a ratio with nothing in its denominator.
+    ``tp / (tp + fp + fn + epsilon)``, mIoU is its mean over classes 1 to K - 1. A class that never
+    occurs counts as 0, and a ratio with denominator 0 is 0.
 
     Args:
         counts: Sum over the whole split.
         epsilon: Keeps the class IoU finite.
         ignored_as_empty: Count every voxel without a label as a true positive of class 0, as the
-            code of MonoScene, VoxFormer and SGN does. Changes ``class_iou[0]`` and nothing else.
+            code of MonoScene, VoxFormer and SGN does. It changes only ``class_iou[0]``.
     """
     hits, false, missed = counts.completion
     per_class = counts.semantics.double()

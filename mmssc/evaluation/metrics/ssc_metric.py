@@ -38,7 +38,7 @@ __all__ = ['SSCMetric']
 FULL = 'full'
 FIELD_OF_VIEW = 'fov'
 NYU = 'nyu'
-# Masks of the protocol: semantics on visible surface and occluded space, completion on the latter.
+# Masks of the protocol: semantics on visible surface and occluded space, completion on occluded.
 NYU_MASKS = ('nyu_ssc', 'nyu_sc')
 MAX_CACHED_MASKS = 4
 
@@ -47,13 +47,13 @@ MAX_CACHED_MASKS = 4
 class SSCMetric(BaseMetric):
     """Scene completion (SC) and semantic scene completion (SSC) scores, in percent.
 
-    Counts are kept per **sample**, so that the samples that a distributed sampler repeats are
-    dropped, and summed over the split before anything is divided. All protocols, ranges and the
-    field of view are scored in one run; voxels labelled ``ignore_index`` never count.
+    The metric keeps counts per **sample**, so it can drop samples that a distributed sampler
+    repeats. It sums them over the split before it divides. One run scores all protocols, ranges
+    and the field of view; voxels labelled ``ignore_index`` never count.
 
     Keys, after ``PREFIX/``: ``SC_Precision``, ``SC_Recall``, ``SC_IoU``, ``SSC_mIoU``,
-    ``SSC_<class>_IoU`` and ``combined_IoU`` (IoU + mIoU); other views than ``full`` carry their
-    name, as in ``SSC_mIoU_12.8m``, ``SSC_mIoU_fov`` or ``SC_IoU_occluded``.
+    ``SSC_<class>_IoU`` and ``combined_IoU`` (IoU + mIoU). Keys of other views than ``full`` end in
+    the view, as in ``SSC_mIoU_12.8m``, ``SSC_mIoU_fov`` or ``SC_IoU_occluded``.
 
     A data sample needs ``pred_voxels`` and ``gt_voxels`` (X, Y, Z), ``eval_masks[NAME]`` for a
     protocol other than ``full`` (two for ``nyu``), ``voxel_grid`` for ranges, and ``voxel_grid``,
@@ -62,16 +62,16 @@ class SSCMetric(BaseMetric):
     Args:
         protocols: Name or names of the voxel sets to score: ``full``; ``nyu``, the protocol of the
             indoor papers: SSC on the mask ``nyu_ssc`` (voxels of the label weight), SC on
-            ``nyu_sc`` (those of them that are not on the visible surface); or any mask of
+            ``nyu_sc`` (the same voxels without the visible surface); or any mask of
             ``eval_masks``.
         ranges: Also score ``full`` inside these ranges in metres; see
             :func:`mmssc.geometry.ranges.range_slices`.
         field_of_view: Also score ``full`` in the voxels whose centre the reference camera sees.
-        ignored_as_empty: Report the old figure of class 0, in which every voxel without a label
-            is a hit. No other figure changes.
-        format_only: Write predictions for a test server and score nothing.
-        output_dir: Folder for ``sequences/`` and ``submission.zip``; needed by ``format_only``.
-        allow_unofficial_grid: With ``format_only``: also write volumes that no server takes.
+        ignored_as_empty: Report the official codes' figure of class 0, which counts every voxel
+            without a label as a hit. No other figure changes.
+        format_only: Write predictions for a test server without scoring.
+        output_dir: Folder for ``sequences/`` and ``submission.zip``; needed with ``format_only``.
+        allow_unofficial_grid: With ``format_only``: also write volumes that no server accepts.
         prefix: Prefix of the keys, e.g. ``'semkitti'``.
         collect_device: ``'cpu'`` or ``'gpu'``, see mmengine.
         collect_dir: Folder through which processes exchange counts, see mmengine.
@@ -119,7 +119,7 @@ class SSCMetric(BaseMetric):
         return tuple(self.dataset_meta['classes'])
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
-        """Reduce every sample of a batch to its counts (or write its prediction).
+        """Count every sample of a batch (or write its prediction).
 
         Raises:
             DataError: A sample lacks labels, a mask or its calibration.
@@ -133,7 +133,7 @@ class SSCMetric(BaseMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Sum the counts of all samples, log the table, return the figures (2 decimals).
 
-        With ``format_only`` zip the predictions, check the zip and return nothing.
+        With ``format_only``, zip the predictions, check the zip and return no figures.
         """
         if not results:
             return {}
@@ -173,7 +173,7 @@ class SSCMetric(BaseMetric):
             predictions: One volume (X, Y, Z) of class ids per sample.
             targets: The labels, 255 = ignore.
             classes: K names, the empty class first.
-            masks: Per sample the voxels to look at, bool.
+            masks: Per sample, the voxels to count, bool.
             ignored_as_empty: As in the constructor.
 
         Returns:
@@ -205,10 +205,10 @@ class SSCMetric(BaseMetric):
         return prediction_path(sequence, frame_id)
 
     def _pack(self, names: Sequence[str]) -> None:
-        """Zip the predictions and check what the zip holds.
+        """Zip the predictions and check the zip.
 
         Raises:
-            DataError: A prediction is missing, or the zip does not pass.
+            DataError: A prediction is missing, or the zip has a problem.
         """
         archive = pack_submission(self.output_dir, names, self.output_dir / 'submission.zip')
         rules = SubmissionRules.official(self.dataset_meta or {})
