@@ -79,7 +79,7 @@ def _find_grid(layout: SequenceLayout, report: TreeReport) -> VoxelGrid:
             except DataError:
                 # Reported with the other info files.
                 continue
-    report.notes.append('no info file yet: the official voxel grid is assumed')
+    report.notes.append('no info file yet: assuming the official voxel grid')
     return VoxelGrid.build(layout.dataset.METAINFO['voxel_grid'])
 
 
@@ -123,7 +123,7 @@ def _needed_frames(layout: SequenceLayout, sequence: str, frames: Sequence[str])
 
 def _note_unneeded(report: TreeReport, what: str, frames: set[str]) -> None:
     if frames:
-        text = f'no sample reads frames {describe_frames(frames)}, and they are not there'
+        text = f'no sample reads frames {describe_frames(frames)}, which do not exist'
         report.notes.append(f'{what}: {text}')
 
 
@@ -183,12 +183,12 @@ def _check_release(
             continue
         compared += 1
         shifted = is_shifted(as_stored, moved)
-        figures = f'overlap with the scan {as_stored:.2f}, one place back {moved:.2f}'
+        figures = f'overlap with the scan {as_stored:.2f}, shifted back by one {moved:.2f}'
         if shifted is None:
             detail = f'does not fit {scan.name}: {figures}'
             report.problems.append(Problem('damaged', str(voxels), detail))
         elif shifted:
-            detail = f'release 1.0, one voxel late; download release 1.1: {figures}'
+            detail = f'release 1.0, shifted by one voxel; download release 1.1: {figures}'
             report.problems.append(Problem('release', str(voxels), detail))
     text = f'{compared} volumes compared with their scan' if compared else 'no scan to compare with'
     report.notes.append(f'voxel release of {sequence}: {text}')
@@ -241,7 +241,7 @@ def _check_per_frame(
         if found and {path.stem for path in found} <= samples and needed - samples:
             # Made with --frames samples.
             needed = samples
-            text = 'only of samples; models with several frames need every frame'
+            text = 'only of samples; temporal models need every frame'
             report.notes.append(f'{name} of {sequence}: {text}')
         else:
             needed = _needed_frames(layout, sequence, frames)
@@ -264,7 +264,7 @@ def _note_unprepared(layout: SequenceLayout, report: TreeReport) -> None:
         folder = layout.root / layout.dataset.DATA_PREFIX[name]
         if not folder.is_dir():
             command = f'python {layout.dataset.CONVERTER} {layout.root}'
-            report.notes.append(f'not prepared: no {folder} ({command} makes it)')
+            report.notes.append(f'not prepared: no {folder} (run {command})')
 
 
 def _check_infos(layout: SequenceLayout, report: TreeReport) -> None:
@@ -284,8 +284,8 @@ def _check_infos(layout: SequenceLayout, report: TreeReport) -> None:
         listed = {(item['sequence'], item['frame_id']) for item in info['data_list']}
         on_disk = {(s, frame) for s in info['sequences'] for frame in layout.sample_ids(s)}
         for kind, keys, text in (
-            ('missing', listed - on_disk, 'listed without a voxel file'),
-            ('extra', on_disk - listed, 'not listed, with a voxel file'),
+            ('missing', listed - on_disk, 'listed, but has no voxel file'),
+            ('extra', on_disk - listed, 'has a voxel file, but is not listed'),
         ):
             for sequence in sorted({name for name, _ in keys}):
                 frames = describe_frames(frame for name, frame in keys if name == sequence)

@@ -57,11 +57,13 @@ def _check_ending(path: Path, shape: tuple[int, ...]) -> None:
     head, tail, size = read_ends(path, 12)
     if path.suffix == '.png':
         if not head.startswith(_PNG_START) or not tail.endswith(_PNG_END):
-            raise DataError(path, 'image', 'a complete PNG', f'{size} bytes that are none')
+            raise DataError(path, 'image', 'a complete PNG', f'{size} bytes in another format')
     elif path.suffix == '.npz':
-        # The directory is at the end: a file that was cut has none.
+        # The directory is at the end, so a truncated file has none.
         if not zipfile.is_zipfile(path):
-            raise DataError(path, 'archive', 'a complete .npz file', f'{size} bytes that are none')
+            raise DataError(
+                path, 'archive', 'a complete .npz file', f'{size} bytes in another format'
+            )
     elif path.suffix == '.npy':
         found = read_npy_shape(path, _ARRAY_KINDS)
         if shape and found != shape:

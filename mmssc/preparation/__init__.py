@@ -1,4 +1,4 @@
-"""From raw drives to what training reads: labels, depth, pseudo-lidar and info files."""
+"""Preparation of raw data for training: labels, depth, pseudo-lidar, TSDF and info files."""
 
 from .driving.command import prepare
 from .driving.layouts import SemanticKITTILayout, SSCBenchKITTI360Layout

@@ -16,7 +16,7 @@ from mmssc.preparation.frame_jobs import StepReport
 __all__ = ['add_work_options', 'positive_integer', 'positive_number', 'run_converter']
 
 _MAX_DEFAULT_WORKERS = 8
-# Failures listed at the end; each was printed when it happened.
+# Number of failures listed at the end; each was already printed when it happened.
 _FAILURES_SHOWN = 20
 
 
@@ -43,11 +43,11 @@ def positive_number(text: str) -> float:
 
 
 def add_work_options(parser: argparse.ArgumentParser) -> None:
-    """``--workers`` and ``--overwrite``."""
+    """Add ``--workers`` and ``--overwrite``."""
     add = parser.add_argument
     cores = min(_available_cores(), _MAX_DEFAULT_WORKERS)
     add('--workers', type=positive_integer, default=cores, help='processes')
-    text = 'make again what this command made before (not files of your own)'
+    text = 'make again what this command made before (but keep your own files)'
     add('--overwrite', action='store_true', help=text)
 
 
@@ -74,22 +74,22 @@ def _interrupt(*_: Any) -> None:
 
 
 def run_converter(work: Callable[[], list[StepReport]]) -> int:
-    """Do the work of a converter. SIGTERM stops it as Ctrl-C does, with its worker processes.
+    """Run a converter. SIGTERM stops it like Ctrl-C, with its worker processes.
 
     Args:
-        work: Returns what was done; the summary of it is printed.
+        work: Does the work and returns the reports, which are printed as a summary.
 
     Returns:
         0, or :data:`~mmssc.command_line.FINDINGS` when frames failed.
 
     Raises:
-        KeyboardInterrupt: The work was stopped; the message says how to go on.
+        KeyboardInterrupt: The work was stopped; the message says how to continue.
     """
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         reports = work()
     except KeyboardInterrupt:
-        raise KeyboardInterrupt('Run the same command again to go on.') from None
+        raise KeyboardInterrupt('Run the same command again to continue.') from None
     finally:
         signal.signal(signal.SIGTERM, before)
     _summarise(reports)

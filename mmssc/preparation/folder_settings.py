@@ -1,4 +1,4 @@
-"""How the files of a folder were made: results of two settings are never mixed."""
+"""Settings of the files in a folder, so that results of two settings are never mixed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ RECIPE_NAME = 'recipe.json'
 
 
 def read_recipe(folder: Path) -> dict[str, Any] | None:
-    """The settings the files of ``folder`` were made with, None if they came from elsewhere.
+    """The settings of the files of ``folder``, None if mmssc did not make them.
 
     Raises:
-        DataError: The file is there and is no JSON object.
+        DataError: The file exists but is not a JSON object.
     """
     path = folder / RECIPE_NAME
     if not path.exists():
@@ -43,7 +43,7 @@ def _difference(settings: Mapping[str, Any], other: Mapping[str, Any]) -> dict[s
 
 
 def find_results(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Finished files of a folder (which need not exist) with one of these endings."""
+    """Finished files of a folder (which may not exist) with one of these endings."""
     paths = (path for suffix in suffixes for path in folder.glob(f'*{suffix}'))
     return [path for path in paths if path.name[0] != '.']
 
@@ -51,22 +51,22 @@ def find_results(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 def claim_folder(
     folder: Path, recipe: Mapping[str, Any], suffixes: Sequence[str], overwrite: bool = False
 ) -> bool:
-    """Make ``folder`` ready for results made with ``recipe``.
+    """Prepare ``folder`` for results of the settings ``recipe``.
 
-    Removes unfinished files of a killed run and, with ``overwrite``, every result of an earlier
-    run (first, so that an interrupted run can simply be started again without it).
+    Removes unfinished files of a killed run. With ``overwrite`` it also removes every result of an
+    earlier run, before the work starts, so that an interrupted run can continue without it.
 
     Args:
-        folder: One step's results of one sequence.
+        folder: Results of one step for one sequence.
         recipe: Settings that decide the content, plain JSON values.
         suffixes: File name endings of results.
-        overwrite: Make results again that were made by this library.
+        overwrite: Make results of this library again.
 
     Returns:
-        False when the folder holds results without a recipe: the user's own, left untouched.
+        False if the folder has results without a recipe: the user's own, which stay unchanged.
 
     Raises:
-        DataError: The folder holds results of other settings, and ``overwrite`` is off.
+        DataError: The folder has results of other settings, and ``overwrite`` is False.
     """
     remove_temporary_files(folder)
     results = find_results(folder, suffixes)
@@ -88,11 +88,11 @@ def claim_folder(
 
 
 def replace_if_changed(path: Path, write: Callable[[Path], None]) -> bool:
-    """Write a file anew, unless it has this content already.
+    """Write a file, unless it already has this content.
 
     Args:
         path: The file.
-        write: Writes the content to the path that it is given.
+        write: Writes the content to a given path.
 
     Returns:
         Whether the file changed.

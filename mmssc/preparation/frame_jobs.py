@@ -1,4 +1,4 @@
-"""Running one task per frame: restartable, in parallel, with every failure named."""
+"""Run one task per frame: restartable, in parallel, with a report of every failure."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from mmssc.errors import DataError, MMSSCError
 
 __all__ = ['FrameRunner', 'FrameTask', 'StepReport', 'remove_temporary_files']
 
-# Tasks handed to the pool at a time, per worker: enough to keep it busy, few to wait for on Ctrl-C.
+# Tasks per worker in the pool: enough to keep it busy, few to wait for on Ctrl-C.
 _TASKS_AHEAD = 4
 
 
 class FrameTask(Protocol):
-    """What is made for one frame. A dataclass at module level, so that workers can receive it."""
+    """The work for one frame. A dataclass at module level, so that workers can unpickle it."""
 
     @property
     def sequence(self) -> str:
@@ -42,15 +42,15 @@ class FrameTask(Protocol):
         """Number of the frame, as in its file names."""
 
     def is_finished(self) -> bool:
-        """Whether every result is there and has the right size (contents are not read)."""
+        """Whether every result exists with the right size (does not read the content)."""
 
     def make(self) -> None:
-        """Make the results, atomically; a :class:`DataError` says what is wrong with the input."""
+        """Make the results atomically; wrong input raises a :class:`DataError`."""
 
 
 @dataclass
 class StepReport:
-    """What a step did: one line of the summary."""
+    """Result of a step: one line of the summary."""
 
     step: str
     made: int = 0
@@ -60,12 +60,12 @@ class StepReport:
     seconds: float = 0.0
 
     def add_failure(self, task: FrameTask, error: DataError) -> None:
-        """Remember why a frame failed."""
+        """Record why a frame failed."""
         self.failures[task.sequence, task.frame_id] = str(error)
 
 
 def remove_temporary_files(folder: Path) -> int:
-    """Remove what a killed run left of unfinished atomic writes; returns how many files."""
+    """Remove unfinished files of a killed run; return their number."""
     leftovers = list(folder.glob('.*.tmp')) if folder.is_dir() else []
     for path in leftovers:
         path.unlink(missing_ok=True)
@@ -74,8 +74,8 @@ def remove_temporary_files(folder: Path) -> int:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    # One frame per process is the parallelism here; threads on top of it only get in the way,
-    # and the bytes written must not depend on how many there are.
+    # Each process works on one frame; more threads would only slow this down, and the bytes
+    # written must not depend on their number.
     before = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
@@ -94,23 +94,22 @@ def _leave_with_parent() -> None:
 
 
 def _start_worker() -> None:
-    # A killed parent cannot stop its workers: each watches for that itself.
+    # A killed parent cannot stop its workers, so each worker watches its parent.
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
 @contextmanager
 def _interrupts_later() -> Iterator[None]:
-    # Ctrl-C reaches every process of the terminal, but the parent alone decides when to stop:
-    # processes started in here inherit the blocked signal, from their first instruction on, and
-    # the parent acts on it when it leaves.
+    # Ctrl-C reaches every process of the terminal, but only the parent decides when to stop.
+    # Processes that start here inherit the blocked signal; the parent handles it at the end.
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or not hasattr(signal, 'pthread_sigmask'):
         yield
         return
-    # It would unblock the signal if it had to start its process in here.
+    # If it started its process here, it would unblock the signal.
     resource_tracker.ensure_running()
     caught: list[tuple] = []
-    # Where another thread takes the signal, the handler runs all the same.
+    # If another thread gets the signal, the handler runs anyway.
     handler = signal.signal(signal.SIGINT, lambda *arguments: caught.append(arguments))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -134,7 +133,7 @@ def _make(task: FrameTask) -> DataError | None:
 class FrameRunner:
     """Runs tasks of several steps, in this process or in a pool of processes.
 
-    A context manager: leaving it stops the pool, after the frames in work.
+    A context manager: at exit it finishes the current frames and stops the pool.
 
     Args:
         workers: Number of processes; 1 works in this process.
@@ -153,14 +152,14 @@ class FrameRunner:
             self._pool = None
 
     def run(self, step: str, tasks: Sequence[FrameTask]) -> StepReport:
-        """Make what is not finished yet; go on after a bad frame and report it.
+        """Run the unfinished tasks; report a bad frame and continue.
 
         Args:
             step: Name for the progress bar and the report.
             tasks: One per frame.
 
         Returns:
-            The counts, and the message of every frame whose input is at fault.
+            The counts, and the message of every frame with wrong input.
 
         Raises:
             MMSSCError: A worker process died.
@@ -179,7 +178,7 @@ class FrameRunner:
                 unfinished.append(task)
         in_pool = min(self.workers, len(unfinished)) > 1
         results = self._make_in_pool(unfinished) if in_pool else self._make_here(unfinished)
-        # In a log file a line per half minute is enough.
+        # In a log file, one line per half minute is enough.
         interval = 0.2 if sys.stderr.isatty() else 30
         with tqdm(total=len(tasks), desc=step, unit='frame', mininterval=interval) as progress:
             progress.update(len(tasks) - len(unfinished))

@@ -139,8 +139,9 @@ def test_samples_missing_from_the_info_file(full_tree):
     )
     details = [problem.detail for problem in check_tree(full_tree).problems]
     assert details == [
-        '08/000001: not listed, with a voxel file', '08/000007: listed without a voxel file',
-    ]  # fmt: skip
+        '08/000001: has a voxel file, but is not listed',
+        '08/000007: listed, but has no voxel file',
+    ]
 
 
 def test_points_of_samples_are_those_of_every_frame_where_all_are_samples(full_tree):
@@ -210,7 +211,7 @@ def test_frames_that_no_sample_reads_are_noted(full_tree):
     kf.write_poses(raw / 'poses.txt', camera_poses(40))
     report = check_tree(full_tree)
     assert report.problems == []
-    text = 'no sample reads frames 000008-000039, and they are not there'
+    text = 'no sample reads frames 000008-000039, which do not exist'
     assert {f'{kind} of 08: {text}' for kind in ('images', 'pseudo_lidar', 'depth')} <= set(
         report.notes
     )

@@ -250,7 +250,7 @@ def test_depth_of_the_user_is_used_and_never_touched(
         write_depth(tree / f'dataset/depth/08/{frame:06d}.npy', depth)
     before = snapshot(tree / 'dataset/depth/08')
     assert run_here(tree, '--overwrite') == 0
-    assert 'used as they are' in capsys.readouterr().out
+    assert 'used unchanged' in capsys.readouterr().out
     assert snapshot(tree / 'dataset/depth/08') == before
     points = read_velodyne(tree / 'dataset/pseudo_lidar/08/000000.bin')
     np.testing.assert_allclose(points[:, 0], 7.27, atol=1e-5)
@@ -264,7 +264,7 @@ def test_labels_of_the_user_are_never_removed(tree: Path, capsys: pytest.Capture
     np.save(path, np.full(GRID, 3, np.float32))
     before = path.read_bytes()
     assert run_here(tree, '--overwrite') == 0
-    assert 'labels of your own: kept' in capsys.readouterr().out
+    assert 'your own labels: kept' in capsys.readouterr().out
     assert path.read_bytes() == before
     # Coarser ones come from them.
     assert (np.load(path.with_name('000000_1_2.npy')) == 3).all()

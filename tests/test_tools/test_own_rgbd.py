@@ -108,7 +108,7 @@ def test_unit_of_the_depth_is_checked(root, scale, capsys):
 def test_the_floor_gives_the_pose(root, capsys):
     assert prepare(root) == 0
     assert re.search(
-        r'a: camera 1.2\d m over the floor, 15.\d degrees down', capsys.readouterr().out
+        r'a: camera 1.2\d m above the floor, 15.\d degrees down', capsys.readouterr().out
     )
     for frame, height in zip(frames_of(root), HEIGHTS.values()):
         found = np.linalg.inv(frame['lidar2cam'][0])

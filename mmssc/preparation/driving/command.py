@@ -29,24 +29,24 @@ def build_parser(layout: type[SequenceLayout], description: str) -> argparse.Arg
     add = parser.add_argument
     add('root', type=Path, help='root folder of the data set; results are written below it')
     add('--steps', nargs='+', choices=_STEPS, default=list(_STEPS), help='what to make')
-    text = 'only these in labels, depth and pseudo_lidar (infos cover what is on disk)'
+    text = 'only these in labels, depth and pseudo_lidar (infos list all on disk)'
     add('--sequences', nargs='+', metavar='SS', help=text)
     for option in ('--train-sequences', '--val-sequences', '--test-sequences'):
         split = option[2:].partition('-')[0]
         text = f'sequences of the {split} split'
         add(option, nargs='*', metavar='SS', default=list(layout.splits[split]), help=text)
     add_work_options(parser)
-    text = 'depth and pseudo-lidar of every image, or only of those with a voxel volume'
+    text = 'make depth and pseudo-lidar of every image, or only of those with a voxel volume'
     add('--frames', choices=('all', 'samples'), default='all', help=text)
     _add_grid_options(parser, layout.dataset.METAINFO['voxel_grid'])
     _add_depth_options(parser)
     group = parser.add_argument_group('pseudo-lidar')
     add = group.add_argument
-    text = 'points at this height or above are left out, metres'
+    text = 'leave out points at this height or above, metres'
     add('--max-height', type=float, default=80.0, help=text)
-    text = 'keep only points that can lie in the grid of a sample that reads the frame'
+    text = 'keep only points that can be in the grid of a sample that reads the frame'
     add('--crop', action='store_true', help=text)
-    text = 'with --crop: the frame offsets of the models you will train'
+    text = 'with --crop: frame offsets of the models that you will train'
     add('--crop-offsets', nargs='*', type=int, default=[-12, -9, -6, -3], help=text)
     return parser
 

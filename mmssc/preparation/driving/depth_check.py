@@ -1,4 +1,4 @@
-"""How well a depth map agrees with the lidar."""
+"""Comparison of a depth map with the lidar."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 __all__ = ['DepthErrors', 'compare_depth', 'draw_depth_check', 'project_lidar']
 
 _CLOSE, _FAR = 0.05, 0.10
-# RGB of a lidar point by how far the depth map is off there.
+# RGB of a lidar point, by the error of the depth map there.
 _GOOD, _FAIR, _BAD, _NO_DEPTH = (0, 200, 0), (255, 200, 0), (230, 0, 0), (150, 150, 150)
 
 
@@ -21,9 +21,9 @@ class DepthErrors:
     Args:
         num_points: Lidar points in the image.
         valid: Share of them where the map has a depth.
-        median_relative: Median of |depth / lidar - 1| over those.
-        median_signed: Median of depth / lidar - 1: a wrong baseline shows here.
-        within_10_percent: Share of those with a relative error below 0.1.
+        median_relative: Median of |depth / lidar - 1| over the valid points.
+        median_signed: Median of depth / lidar - 1; far from 0 if the baseline is wrong.
+        within_10_percent: Share of the valid points with a relative error below 0.1.
     """
 
     num_points: int
@@ -47,7 +47,7 @@ def project_lidar(
         lidar2cam: (4, 4) lidar to rectified camera frame.
         projection: (3, 4) pixels.
         image_shape: (height, width).
-        max_depth: Points beyond are left out, metres.
+        max_depth: Points beyond this depth are left out, metres.
 
     Returns:
         Pixels (M, 2) int64 (u, v), nearest pixel, and depths (M,) float64, far points first.
@@ -78,7 +78,7 @@ def compare_depth(depth: np.ndarray, pixels: np.ndarray, lidar_depth: np.ndarray
         lidar_depth: (N,) metres.
 
     Returns:
-        The figures; NaN where there is nothing to compare.
+        The figures; NaN if there is nothing to compare.
     """
     errors = _relative_errors(depth, pixels, lidar_depth)
     valid = errors[~np.isnan(errors)]
@@ -95,7 +95,7 @@ def compare_depth(depth: np.ndarray, pixels: np.ndarray, lidar_depth: np.ndarray
 
 
 def _colour_depth(depth: np.ndarray, max_depth: float) -> np.ndarray:
-    # Nearness, so that the colours spread where the scene is.
+    # Colour by inverse depth, so that near parts have distinct colours.
     near = (
         np.clip(2.0 / np.maximum(depth, 2.0), 0, 1) ** 0.5 * (depth > 0) * (depth < 4 * max_depth)
     )
@@ -110,7 +110,7 @@ def draw_depth_check(
     lidar_depth: np.ndarray,
     max_depth: float,
 ) -> np.ndarray:
-    """A picture to judge a depth map by.
+    """Draw a picture to judge a depth map.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -120,9 +120,9 @@ def draw_depth_check(
         max_depth: Range of the colours, metres.
 
     Returns:
-        (2H, W, 3) uint8 RGB. Above: the image with the lidar points, green where the depth map is
-        within 5 %, yellow within 10 %, red beyond, grey where it has no depth. Below: the depth
-        map, near red, far blue, black = none.
+        (2H, W, 3) uint8 RGB. Above: the image with the lidar points: green if the depth map is
+        within 5 %, yellow within 10 %, red beyond, grey if it has no depth. Below: the depth map,
+        near red, far blue, black = none.
     """
     errors = np.abs(_relative_errors(depth, pixels, lidar_depth))
     colours = np.full((len(errors), 3), _BAD, np.uint8)
@@ -130,7 +130,7 @@ def draw_depth_check(
     colours[errors < _CLOSE] = _GOOD
     colours[np.isnan(errors)] = _NO_DEPTH
     overlay = image.copy()
-    # Points are two pixels wide; the pixel a point falls on is drawn last.
+    # Points are two pixels wide; the pixel of the point is drawn last.
     for du in (1, 0):
         for dv in (1, 0):
             u = np.minimum(pixels[:, 0] + du, image.shape[1] - 1)

@@ -1,4 +1,4 @@
-"""Where the files of a data set lie, raw and derived, and its calibration and poses."""
+"""Paths of the raw and derived files of a data set, its calibration and poses."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = [
     'StereoCalibration',
 ]  # fmt: skip
 
-#: Baseline (0.6 m) times focal length of KITTI-360 as the published depth maps were made with,
-#: metres times pixels. SSCBench comes without calibration files.
+#: Baseline (0.6 m) times focal length of KITTI-360, as used for the published depth maps, metres
+#: times pixels. SSCBench has no calibration files.
 KITTI360_BASELINE_FOCAL = 331.5325566
 
 
@@ -34,7 +34,7 @@ class StereoCalibration:
     Args:
         projection: (3, 4) float64 of the left camera, pixels.
         lidar2cam: (4, 4) float64, lidar to rectified camera frame, metres.
-        right_projection: (3, 4) float64 of the right camera, None when there is none.
+        right_projection: (3, 4) float64 of the right camera, None if there is none.
         baseline_focal: Baseline times focal length (metres times pixels), None without a right
             camera.
     """
@@ -49,7 +49,7 @@ class SequenceLayout(ABC):
     """A data set of drives on disk.
 
     Args:
-        root: Its root folder; raw and derived files lie below it.
+        root: Its root folder; raw and derived files are below it.
 
     Raises:
         DataError: There is no drive below ``root``.
@@ -58,7 +58,7 @@ class SequenceLayout(ABC):
     dataset: ClassVar[type[DrivingDataset]]
     #: Official split: name -> sequences.
     splits: ClassVar[Mapping[str, Sequence[str]]]
-    #: Name of the info files up to the split.
+    #: Name of the info files, without the split.
     info_prefix: ClassVar[str]
     #: Whether lines of ``poses.txt`` begin with the frame index.
     indexed_poses: ClassVar[bool] = False
@@ -135,7 +135,7 @@ class SequenceLayout(ABC):
         return dict(zip(index.tolist(), lidar))
 
     def info_entry(self, sequence: str) -> dict[str, Any]:
-        """What an info file holds about a drive."""
+        """Entry of a drive in an info file."""
         calibration = self.calibration(sequence)
         index, poses = self.poses(sequence)
         entry = {
@@ -165,7 +165,7 @@ class SemanticKITTILayout(SequenceLayout):
         return self._folder('sequences') / sequence / 'image_3' / f'{frame_id}.png'
 
     def calibration(self, sequence: str) -> StereoCalibration:
-        """From ``calib.txt``: ``P2``, ``Tr`` and, for stereo, ``P3``."""
+        """Read ``P2``, ``Tr`` and, for stereo, ``P3`` from ``calib.txt``."""
         path = self._folder('sequences') / sequence / 'calib.txt'
         calib = read_calib(path)
         left, right = calib['P2'], calib.get('P3')
@@ -179,13 +179,13 @@ class SemanticKITTILayout(SequenceLayout):
         return StereoCalibration(left, to_homogeneous(calib['Tr']), right, baseline_focal)
 
     def poses(self, sequence: str) -> tuple[np.ndarray, np.ndarray]:
-        """From ``poses.txt``: line n is frame n."""
+        """Read ``poses.txt``: line n is frame n."""
         poses = read_poses(self._folder('sequences') / sequence / 'poses.txt')
         return np.arange(len(poses)), poses
 
 
 class SSCBenchKITTI360Layout(SequenceLayout):
-    """SSCBench-KITTI-360: ``ROOT/data_2d_raw/SEQ``; frame names are SSCBench's own indices."""
+    """SSCBench-KITTI-360: ``ROOT/data_2d_raw/SEQ``; frame names are SSCBench's indices."""
 
     dataset = SSCBenchKITTI360Dataset
     splits = {
@@ -206,5 +206,5 @@ class SSCBenchKITTI360Layout(SequenceLayout):
         return StereoCalibration(projection, lidar2cam, None, KITTI360_BASELINE_FOCAL)
 
     def poses(self, sequence: str) -> tuple[np.ndarray, np.ndarray]:
-        """From ``poses.txt``: the frame index leads each line."""
+        """Read ``poses.txt``: each line starts with the frame index."""
         return read_indexed_poses(self._folder('sequences') / sequence / 'poses.txt')

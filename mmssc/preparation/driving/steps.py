@@ -32,22 +32,22 @@ _DEPTH_SUFFIXES = ('.npy', '.png')
 
 @dataclass(frozen=True)
 class PreparationOptions:
-    """What to make and how.
+    """Options of a preparation.
 
     Args:
         grid: Voxel grid of the ``1_1`` labels.
         splits: Split name -> sequences.
-        sequences: Sequences to work on; info files cover every sequence of the split on disk.
-        label_factors: Pooling factors, ``1`` included.
+        sequences: Sequences to work on; info files list every sequence of the split on disk.
+        label_factors: Pooling factors, including ``1``.
         samples_only: Depth and pseudo-lidar only of frames with a voxel volume.
         depth_from: ``None`` or ``'stereo'`` for stereo matching, or a folder ``SS/FFFFFF.npy|png``.
-        depth_kind: What that folder holds, ``'depth'`` (m) or ``'disparity'`` (pixels).
-        depth_suffix: ``'.npy'`` or ``'.png'``, kind of the files written.
+        depth_kind: Content of that folder, ``'depth'`` (m) or ``'disparity'`` (pixels).
+        depth_suffix: ``'.npy'`` or ``'.png'``, format of the files to write.
         max_disparity: Search range of the stereo matching, pixels.
-        baseline: Stereo baseline in metres in place of the calibration's.
+        baseline: Stereo baseline in metres instead of the calibration's.
         max_height: Pseudo-lidar points at this height or above are left out, metres.
-        crop_offsets: None, or the frame offsets of a model: only points that can lie in the grid
-            of a sample are kept.
+        crop_offsets: None, or the frame offsets of a model: keep only points that can be in the
+            grid of a sample.
         overwrite: Make results of an earlier run again.
     """
 
@@ -69,7 +69,7 @@ class PreparationOptions:
 def make_labels(
     layout: SequenceLayout, options: PreparationOptions, runner: FrameRunner
 ) -> StepReport:
-    """Training labels of every sample; a sequence without any label is noted."""
+    """Make the labels of every sample; note sequences without labels."""
     tasks: list[FrameTask] = []
     notes = []
     for sequence in options.sequences:
@@ -87,7 +87,7 @@ def make_labels(
         folder = layout.label_file(sequence, '*', 1).parent
         ours = claim_folder(folder, {'step': 'labels'}, ('.npy',))
         if options.overwrite and not ours:
-            notes.append(f'{sequence}: {folder} has labels of your own: kept')
+            notes.append(f'{sequence}: {folder} has your own labels: kept')
         for frame in samples:
             outputs = {n: layout.label_file(sequence, frame, n) for n in options.label_factors}
             raw = layout.voxel_file(sequence, frame, '.label')
@@ -172,7 +172,7 @@ def _depth_recipe(options: PreparationOptions, baseline_focal: float | None) -> 
 
 
 def _has_given_depth(folder: Path, options: PreparationOptions) -> bool:
-    """Whether the folder holds depth maps that stereo matching is not to replace."""
+    """Whether the folder has depth maps that stereo matching must not replace."""
     if options.depth_from is not None:
         return False
     before = read_recipe(folder)
@@ -184,19 +184,19 @@ def _has_given_depth(folder: Path, options: PreparationOptions) -> bool:
 def _claim_depth_folder(folder: Path, recipe: dict[str, Any], options: PreparationOptions) -> None:
     if not claim_folder(folder, recipe, _DEPTH_SUFFIXES, options.overwrite):
         raise DataError(
-            folder, 'depth maps', 'none, or some made by this command', 'your own',
-            'Move them away, or leave --depth-from out to use them as they are',
+            folder, 'depth maps', 'no files, or files of this command', 'your own files',
+            'Move them away, or leave out --depth-from to use them unchanged',
         )  # fmt: skip
 
 
 def _check_depth_source(layout: SequenceLayout, options: PreparationOptions, sequence: str) -> None:
-    """Refuse a missing folder at once, not frame by frame."""
+    """Raise one error for a missing folder, not one per frame."""
     if options.depth_from in (None, 'stereo'):
         folder, wanted = layout.right_image(sequence, '*').parent, 'right images'
-        hint = 'Stereo needs the right images; else give --depth-from DIR'
+        hint = 'Stereo needs the right images; otherwise give --depth-from DIR'
     else:
         folder, wanted = Path(options.depth_from) / sequence, 'FFFFFF.npy or FFFFFF.png'
-        hint = 'DIR of --depth-from has a folder for each sequence'
+        hint = 'DIR of --depth-from needs a folder for each sequence'
     if not folder.is_dir():
         raise DataError(folder, 'folder', wanted, 'none', hint)
 
@@ -204,19 +204,19 @@ def _check_depth_source(layout: SequenceLayout, options: PreparationOptions, seq
 def make_depth(
     layout: SequenceLayout, options: PreparationOptions, runner: FrameRunner
 ) -> StepReport:
-    """Depth maps by stereo matching or from a folder; depth maps that are there are kept."""
+    """Make depth maps by stereo matching or from a folder; keep existing depth maps."""
     notes = []
     recipes: dict[str, tuple[float | None, dict[str, Any]]] = {}
     for sequence in options.sequences:
         folder = layout.depth_folder(sequence)
         if _has_given_depth(folder, options):
-            notes.append(f'{sequence}: depth maps found in {folder}, used as they are')
+            notes.append(f'{sequence}: depth maps found in {folder}, used unchanged')
             continue
         baseline_focal = _baseline_focal(layout, options, sequence)
         if _frames(layout, options, sequence):
             _check_depth_source(layout, options, sequence)
         recipes[sequence] = baseline_focal, _depth_recipe(options, baseline_focal)
-    # Nothing is removed (--overwrite) before all sources were found.
+    # Check all sources before --overwrite removes any file.
     tasks: list[FrameTask] = []
     for sequence, (baseline_focal, recipe) in recipes.items():
         _claim_depth_folder(layout.depth_folder(sequence), recipe, options)
@@ -230,12 +230,12 @@ def make_depth(
 def _motions_to_samples(
     layout: SequenceLayout, sequence: str, frames: Sequence[str], offsets: Sequence[int]
 ) -> dict[str, np.ndarray]:
-    """Per frame: (N, 4, 4) lidar of the frame -> lidar of every sample that may read it."""
+    """Per frame: (N, 4, 4) from its lidar to the lidar of every sample that may read it."""
     poses = layout.lidar_poses(sequence)
     motions = {}
     for frame in frames:
         own = [np.eye(4)]
-        # A sample s reads frame s + offset, so frame t serves the samples t - offset.
+        # A sample s reads frame s + offset, so the samples t - offset read frame t.
         users = [int(frame) - offset for offset in offsets]
         if int(frame) in poses:
             moving = poses[int(frame)]
@@ -272,13 +272,13 @@ def make_pseudo_lidar(
     runner: FrameRunner,
     without: Iterable[tuple[str, str]] = (),
 ) -> StepReport:
-    """Point clouds from the depth maps.
+    """Make point clouds from the depth maps.
 
     Args:
         layout: The data set.
         options: What to make.
         runner: Does the work.
-        without: (sequence, frame) whose depth failed in this run: reported there already.
+        without: (sequence, frame) whose depth failed in this run; the depth step reported them.
     """
     without = set(without)
     tasks: list[PseudoLidarTask] = []
@@ -299,13 +299,13 @@ def make_pseudo_lidar(
         folder = layout.pseudo_lidar_folder(sequence)
         ours = claim_folder(folder, recipe, ('.bin',), options.overwrite)
         if not ours:
-            notes.append(f'{sequence}: {folder} has clouds of your own: used as they are')
+            notes.append(f'{sequence}: {folder} has your own point clouds: used unchanged')
         made_here = tasks if ours else provided
         made_here += _pseudo_lidar_tasks(layout, options, sequence, frames)
     report = runner.run('pseudo_lidar', tasks)
     for task in provided:
         if not task.is_finished():
-            error = DataError(task.output, 'file', 'a whole point file', 'none')
+            error = DataError(task.output, 'file', 'a complete point file', 'none')
             report.add_failure(task, error)
     if without:
         notes.append(f'{len(without)} frames left out: their depth failed')
@@ -314,9 +314,9 @@ def make_pseudo_lidar(
 
 
 def _check_label_grid(path: Path, grid: VoxelGrid) -> None:
-    """Refuse to list labels of another grid (the first of a sequence is looked at)."""
+    """Raise an error if labels have another grid (checks the first label of a sequence)."""
     if path.is_file() and (shape := read_npy_shape(path)) != grid.shape:
-        hint = 'Give the --grid-shape, --voxel-size and --grid-origin that the labels are of'
+        hint = 'Give --grid-shape, --voxel-size and --grid-origin of the labels'
         raise DataError(path, 'shape', grid.shape, shape, hint)
 
 
@@ -350,7 +350,7 @@ def _info(layout: SequenceLayout, options: PreparationOptions, split: str) -> di
 
 
 def make_infos(layout: SequenceLayout, options: PreparationOptions) -> StepReport:
-    """Info files of every split that has a sequence on disk; unchanged ones are not rewritten."""
+    """Write info files of every split with a sequence on disk; keep unchanged files."""
     report = StepReport('infos')
     for split, sequences in options.splits.items():
         path = layout.info_file(split)

@@ -1,4 +1,4 @@
-"""What is derived from one raw frame: label volumes, a depth map, a pseudo-lidar cloud."""
+"""Results of one raw frame: label volumes, a depth map, a pseudo-lidar cloud."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ __all__ = [
     'FolderDepthTask', 'LabelTask', 'PseudoLidarTask', 'StereoDepthTask', 'find_depth',
 ]  # fmt: skip
 
-# What a 16-bit depth image can hold, in metres.
+# Largest depth of a 16-bit depth image, metres.
 _MAX_PNG_DEPTH = 65535 / 256
 _DEPTH_SUFFIXES = ('.npy', '.png')
 
 
 def _has_array(path: Path, shape: tuple[int, ...]) -> bool:
-    # The header and the size are checked, the content is not read.
+    # Checks the header and the size, but does not read the content.
     try:
         return read_npy_shape(path) == shape
     except DataError:
@@ -60,7 +60,7 @@ class LabelTask:
         return _has_array(self.outputs[factor], (x, y, z))
 
     def is_finished(self) -> bool:
-        """Whether every volume is there, of the right shape."""
+        """Whether every volume exists with the right shape."""
         return all(self._is_written(factor) for factor in self.outputs)
 
     def make(self) -> None:
@@ -84,7 +84,7 @@ class LabelTask:
 
 
 def find_depth(folder: Path, frame_id: str) -> Path | None:
-    """The depth or disparity file of a frame, ``.npy`` before ``.png``."""
+    """The depth or disparity file of a frame; ``.npy`` is preferred to ``.png``."""
     paths = (folder / f'{frame_id}{suffix}' for suffix in _DEPTH_SUFFIXES)
     return next((path for path in paths if path.is_file()), None)
 
@@ -108,7 +108,7 @@ def _depth_from_disparity(disparity: np.ndarray, baseline_focal: float) -> np.nd
 
 def _store_depth(path: Path, depth: np.ndarray, source: Path) -> None:
     if not (depth > 0).any():
-        raise DataError(source, 'depth', 'at least one pixel with a depth', 'none')
+        raise DataError(source, 'depth', 'at least one pixel with depth', 'none')
     if path.suffix == '.png':
         depth = np.where(depth <= _MAX_PNG_DEPTH, depth, np.float32(0))
     write_depth(path, depth)
@@ -173,8 +173,8 @@ class FolderDepthTask:
 class PseudoLidarTask:
     """A point cloud in the lidar frame from a depth map.
 
-    ``motions`` is None, or (N, 4, 4) from this frame's lidar to that of every sample that may use
-    the frame: then only points inside one of those samples' grids are kept.
+    ``motions`` is None, or (N, 4, 4) from this frame's lidar to the lidar of every sample that may
+    read the frame. With motions, only points inside the grid of one of these samples are kept.
     """
 
     sequence: str
@@ -189,7 +189,7 @@ class PseudoLidarTask:
     motions: np.ndarray | None
 
     def is_finished(self) -> bool:
-        """Whether a cloud of whole points is there (how many is not known beforehand)."""
+        """Whether a cloud of complete points exists (their number is not known before)."""
         size = self.output.stat().st_size if self.output.is_file() else 0
         return size > 0 and size % 16 == 0
 
@@ -198,7 +198,7 @@ class PseudoLidarTask:
         source = find_depth(self.depth_folder, self.frame_id)
         if source is None:
             path = self.depth_folder / f'{self.frame_id}.npy'
-            raise DataError(path, 'file', 'a depth map', 'none', 'Run the step depth first')
+            raise DataError(path, 'file', 'a depth map', 'none', 'Run the depth step first')
         depth = read_depth(source)
         shape = read_image_shape(self.image)
         if depth.shape != shape:
@@ -218,7 +218,7 @@ class PseudoLidarTask:
     def _can_matter(self, points: torch.Tensor) -> torch.Tensor:
         order = [self.grid.axes.index(name) for name in ('x', 'y', 'z')]
         size = torch.tensor(self.grid.voxel_size, dtype=points.dtype)[order]
-        # A voxel more on every side: rounding later must not change what is inside.
+        # Add a voxel on every side: later rounding must not move points into the grid.
         lower = torch.tensor(self.grid.origin, dtype=points.dtype)[order] - size
         upper = torch.tensor(self.grid.upper, dtype=points.dtype)[order] + size
         inside = torch.zeros(len(points), dtype=torch.bool)

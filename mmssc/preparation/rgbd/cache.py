@@ -1,4 +1,4 @@
-"""From info lists of NYU, in whatever layout, to one compact cache and the lists that read it."""
+"""Write NYU, in any layout, into one compact cache and the info lists that read it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mmssc.structures import VoxelGrid
 __all__ = ['CACHE_NAME', 'cache_frames', 'place_camera']
 
 CACHE_NAME = 'frames.npz'
-# SSCNet's boxes begin 5 cm below the floor.
+# SSCNet's boxes start 5 cm below the floor.
 _BELOW_FLOOR = 0.05
 _LABEL_KEYS = ('gt_voxels', 'label_weight')
 
@@ -45,23 +45,23 @@ def cache_frames(
 ) -> dict[str, RGBDList]:
     """Write ``CACHE_NAME`` and one info list per split.
 
-    A frame whose list tells no pose gets one that is fitted to its mapping
-    (:func:`~mmssc.geometry.fit_camera_pose`) and a grid that is placed accordingly.
+    If the list of a frame has no pose, the pose is fitted to the mapping
+    (:func:`~mmssc.geometry.fit_camera_pose`), and the grid is placed in front of it.
 
     Args:
         lists: Name of the new list -> info list to read; paths in it are relative to its folder.
         out: Folder to write to.
-        num_classes: Classes with the empty one.
+        num_classes: Number of classes, including empty.
         source: Depth that TSDF and mapping come from.
-        label_source: Labels and weights.
+        label_source: Source of labels and weights.
         segmentation: Path template of a 2D segmentation (``seg13/{frame_id}.png``), relative to
-            the folder of the lists; None: what the lists name, if anything.
+            the folder of the lists; None: the segmentation in the lists, if there is one.
 
     Returns:
         Name -> the list that was written.
 
     Raises:
-        DataError: A file is missing or wrong, or no pose explains the mapping of a frame.
+        DataError: A file is missing or wrong, or no pose fits the mapping of a frame.
     """
     splits = {name: read_rgbd_list(path) for name, path in lists.items()}
     folders = {name: Path(path).parent for name, path in lists.items()}
@@ -101,7 +101,7 @@ def cache_frames(
 def _files(
     split: RGBDList, source: str, label_source: str, segmentation: str | None
 ) -> dict[str, FrameFile]:
-    """Key -> file, of the keys that a cache holds."""
+    """Key -> file, for the keys of a cache."""
     table = dict(split.files.get(SHARED, {}))
     for name in (source, label_source):
         for key, file in split.files[name].items():
@@ -146,7 +146,7 @@ def place_camera(
 ) -> tuple[tuple[float, float, float], np.ndarray]:
     """Origin of the grid and pose of the camera in SSCNet's world, from the mapping alone.
 
-    World: z up, floor at 0, camera at x = y = 0; the box begins 5 cm below the floor.
+    World: z up, floor at 0, camera at x = y = 0; the box starts 5 cm below the floor.
 
     Args:
         voxel_to_pixel: (X, Y, Z), -1 = none.

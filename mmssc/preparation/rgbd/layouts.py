@@ -1,4 +1,4 @@
-"""Where the files of an RGB-D data set lie: every layout of NYU that is in use, and ours."""
+"""File layouts of an RGB-D data set: every common layout of NYU, and ours."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RAW_SOURCES: dict[str, tuple[str, ...]] = dict(
         'NYUCAD/{split}set/depth/NYU{frame_id}_0000.png',
     ),
 )
-# A tree may begin a folder above that of NYU, as those of CleanerS and AMMNet do.
+# A tree may start one folder above NYU, as in CleanerS and AMMNet.
 _PREFIXES = ('', 'NYU/')
 _TORCHSSC = (
     ('tsdf', 'TSDF/{frame_id}.npz', 'torchssc_tsdf'),
@@ -41,7 +41,7 @@ _TORCHSSC = (
     ('voxel_to_pixel', 'Mapping/{frame_id}.npz', 'torchssc_mapping'),
     ('gt_voxels', 'Label/{frame_id}.npz', 'torchssc_label'),
     ('gt_sketch', 'sketch3D/{frame_id}.npy', 'torchssc_sketch'),
-    # Without files of sketches they are computed from the labels.
+    # Without sketch files, sketches are computed from the labels.
     ('gt_sketch', 'Label/{frame_id}.npz', 'torchssc_label'),
 )
 _FRAME_ID = re.compile(r'\d{4}')
@@ -72,7 +72,7 @@ def _candidates(depth_format: str) -> dict[str, dict[str, list[tuple[str, str]]]
     nyu, cad = table['nyu'], table['nyucad']
     voxels = 'NYU{frame_id}_0000_voxels.npz'
     ddrnet = ('tsdf', 'tsdf_fine', 'voxel_to_pixel', 'gt_voxels', 'label_weight', 'gt_sketch')
-    # Flipped TSDF volumes are another quantity: sources of their own.
+    # Flipped TSDF volumes are another quantity, so they are separate sources.
     for source, folder in (('nyu_flipped', 'NYU'), ('nyucad_flipped', 'NYUCAD')):
         table[source] = {key: [(f'{folder}{{split}}_npz/{voxels}', 'ddrnet')] for key in ddrnet}
     flipped = table['nyucad_flipped']
@@ -117,11 +117,11 @@ class FrameTree:
 
     Args:
         root: Folder of the raw or distributed files.
-        out: Folder that results are written to, and looked for first; the data root of the info
-            lists. Default: ``root``.
+        out: Folder for results, searched first; the data root of the info lists. Default:
+            ``root``.
 
     Raises:
-        DataError: There is no folder ``root``.
+        DataError: The folder ``root`` does not exist.
     """
 
     def __init__(self, root: str | Path, out: str | Path | None = None) -> None:
@@ -132,7 +132,7 @@ class FrameTree:
         self._names = lru_cache(maxsize=None)(_file_names)
 
     def _find(self, template: str, split: str, frames: Iterable[str]) -> tuple[str, Path] | None:
-        """Template as it stands in an info list, and folder, if any of the frames has the file."""
+        """Template for an info list, and folder, if any of the frames has the file."""
         template = template.replace('{split}', split)
         for base in dict.fromkeys((self.out, self.root)):
             if any(self.has(base / template.replace('{frame_id}', name)) for name in frames):
@@ -145,7 +145,7 @@ class FrameTree:
         return path.name in self._names(path.parent)
 
     def raw_frames(self, source: str, split: str) -> list[RawFrame]:
-        """Raw frames of a source, sorted; a depth image without volume is not one."""
+        """Raw frames of a source, sorted; depth images without a volume are left out."""
         for prefix in _PREFIXES:
             for template in RAW_SOURCES[source]:
                 path = self.root / (prefix + template).replace('{split}', split)
@@ -165,7 +165,7 @@ class FrameTree:
                     yield RawFrame(source, split, frame_id, depth, volume)
 
     def frame_ids(self, split: str) -> list[str]:
-        """Frames of a split: of ``{split}.txt``, else of raw folders, else the official ones."""
+        """Frames of a split: from ``{split}.txt``, or the raw folders, or the official split."""
         for prefix in _PREFIXES:
             path = self.root / f'{prefix}{split}.txt'
             if path.is_file():
@@ -183,7 +183,7 @@ class FrameTree:
         spec: FrameSpec,
         depth_format: str = 'nyu_depth',
     ) -> tuple[RGBDList, list[str]]:
-        """What is there of a split, and remarks.
+        """The existing files of a split, and remarks.
 
         Frames without any TSDF are left out.
 
@@ -262,7 +262,7 @@ def _file_names(folder: Path) -> frozenset[str]:
 
 
 def _listed_ids(path: Path) -> list[str]:
-    """Frame ids of a list file: one a line, the first group of four digits of the line."""
+    """Frame ids of a list file: the first four digits of each line."""
     ids = []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if line.strip():

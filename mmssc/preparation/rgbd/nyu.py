@@ -35,13 +35,13 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add('root', type=Path, help='folder of the raw or distributed files')
     add('--out', type=Path, help='folder for the results (the data root), if not ROOT')
-    text = 'convert nothing: only write the info lists of what is there, in whatever layout'
+    text = 'convert nothing: only write info lists of existing files, in any layout'
     add('--list-only', action='store_true', help=text)
-    text = 'depth to convert (default: all that is there)'
+    text = 'depth to convert (default: all that exist)'
     add('--sources', nargs='+', choices=list(RAW_SOURCES), help=text)
-    text = 'our files, one a frame, or the folders that 3D-Sketch, CleanerS and AMMNet read'
+    text = 'our files, one per frame, or the folders that 3D-Sketch, CleanerS and AMMNet read'
     add('--layout', choices=('prepared', 'torchssc'), default='prepared', help=text)
-    text = 'a file of figures to check every frame against, such as nyu_frames.csv'
+    text = 'a file of figures to compare every frame with, such as nyu_frames.csv'
     add('--verify', type=Path, metavar='CSV', help=text)
     add('--verify-source', default='nyu', help='what --verify checks')
     add_work_options(parser)
@@ -51,7 +51,7 @@ def build_parser(description: str) -> argparse.ArgumentParser:
         text = f'camera of the depth of {name}: pixels of this image size, or a name (scaled to it)'
         metavar = f'{names}|FX,FY,CX,CY'
         add(option, type=parse_camera, default=name, metavar=metavar, help=text)
-    text = 'bits rotated by 3 as SSCNet writes them, or plain millimetres'
+    text = 'bits rotated by 3 as SSCNet stores them, or plain millimetres'
     add('--depth-kind', choices=list(DEPTH_READERS), default='nyu', help=text)
     text = 'a block of voxels half empty and half unknown is: empty (3D-Sketch) or ignore (DDRNet)'
     add('--tie', choices=('empty', 'ignore'), default='empty', help=text)
@@ -155,7 +155,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
                 reports.append(StepReport('convert', notes=[text]))
         if any(report.failures for report in reports):
             return [*reports, StepReport('infos', notes=['not written: see the failures'])]
-        # A new tree: the files of the old one have changed.
+        # Make a new tree, because the files have changed.
         tree = FrameTree(arguments.root, arguments.out)
         report, lists = _write_lists(tree, settings)
         reports.append(report)

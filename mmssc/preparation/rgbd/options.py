@@ -1,4 +1,4 @@
-"""Options that the RGB-D converters share: volume, camera, where results go."""
+"""Options that the RGB-D converters share: volume, camera, result folder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def parse_camera(text: str) -> str | Camera:
 
 
 def scaled_camera(camera: str | Camera, image_size: Sequence[int]) -> Camera:
-    """A camera given by name belongs to 480 x 640 pixels and is scaled to the image."""
+    """A named camera is for 480 x 640 pixels and is scaled to the image."""
     if not isinstance(camera, str):
         return camera
     down, across = (new / old for new, old in zip(image_size, NYU_IMAGE_SIZE))
@@ -45,7 +45,7 @@ def scaled_camera(camera: str | Camera, image_size: Sequence[int]) -> Camera:
 def add_volume_options(
     parser: argparse.ArgumentParser, image_size: tuple[int, int] | None = NYU_IMAGE_SIZE
 ) -> None:
-    """Options of the grid, the image and the TSDF."""
+    """Add the options of the grid, the image and the TSDF."""
     grid = NYUDataset.METAINFO['voxel_grid']
     add = parser.add_argument_group('volumes').add_argument
     text = 'pixels, height and width'
@@ -54,12 +54,12 @@ def add_volume_options(
     add(
         '--grid-shape', nargs=3, type=int, default=grid['shape'], metavar=('X', 'Z', 'Y'), help=text
     )
-    text = 'edge of such a voxel, metres'
+    text = 'voxel size, metres'
     add('--voxel-size', type=float, default=grid['voxel_size'][0], help=text)
-    text = 'voxels that TSDF and labels are computed with, along an edge of one of the network'
+    text = 'voxels of the fine grid (TSDF and labels) along an edge of a voxel of the network'
     add('--fine-factor', type=int, default=4, help=text)
-    add('--truncation', type=float, default=0.24, help='of the TSDF, metres')
-    text = 'depth that the TSDF takes into account, metres'
+    add('--truncation', type=float, default=0.24, help='truncation of the TSDF, metres')
+    text = 'smallest and largest depth that the TSDF uses, metres'
     add(
         '--depth-limits',
         nargs=2,
@@ -68,7 +68,7 @@ def add_volume_options(
         metavar=('LOW', 'HIGH'),
         help=text,
     )
-    text = 'also write the TSDF of the fine grid (240 x 144 x 240; 1 to 2 MB a frame)'
+    text = 'also write the TSDF of the fine grid (240 x 144 x 240; 1 to 2 MB per frame)'
     add('--fine', action='store_true', help=text)
 
 
@@ -82,13 +82,13 @@ def spec_of(arguments: argparse.Namespace) -> FrameSpec:
 
 
 def claim_results(folder: Path, recipe: Mapping[str, Any], overwrite: bool) -> None:
-    """Make a folder ready for results; files that others made are never touched.
+    """Prepare a folder for results; files of others are never changed.
 
     Raises:
-        DataError: There are files of another origin or of other settings.
+        DataError: The folder has files of another origin or of other settings.
     """
     if not claim_folder(folder, recipe, ('.npz', '.npy'), overwrite):
         raise DataError(
-            folder, 'files', 'none, or some made by this command', 'files of another origin',
-            'Give another --out, or --list-only to read them as they are',
+            folder, 'files', 'no files, or files of this command', 'files of another origin',
+            'Give another --out, or --list-only to read them unchanged',
         )  # fmt: skip

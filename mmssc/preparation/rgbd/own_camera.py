@@ -1,4 +1,4 @@
-"""Preparing the frames of any depth camera: from depth images to TSDF and mapping."""
+"""Prepare frames of any depth camera: from depth images to TSDF and mapping."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _FRAMES_DESCRIBED = 5
 
 @dataclass(frozen=True)
 class PoseRule:
-    """Where the camera of each frame is, and its grid.
+    """Pose of the camera and the grid of each frame.
 
     Args:
         poses: Template of text files with the 4 x 4 camera-to-world matrix of each frame; the
             world's z axis points up and its floor is z = 0.
-        height: Without poses: height of the camera over the floor, metres.
-        tilt: With ``height``: how far the camera looks below the horizon, radians. Without poses
-            and height the floor is searched in the depth image.
+        height: Without poses: height of the camera above the floor, metres.
+        tilt: With ``height``: angle of the optical axis below the horizon, radians. Without poses
+            and height, the floor is searched in the depth image.
         origin: World x, y, z of the grid's lower corner; None places it in front of the camera.
     """
 
@@ -84,7 +84,7 @@ class PoseRule:
 
 @dataclass(frozen=True)
 class OwnFrameTask:
-    """One frame of a camera of one's own: TSDF, mapping and pose."""
+    """One frame of the user's camera: TSDF, mapping and pose."""
 
     frame_id: str
     depth: Path
@@ -96,7 +96,7 @@ class OwnFrameTask:
     sequence: str = OWN_SOURCE
 
     def is_finished(self) -> bool:
-        """Whether the files are there with all their arrays."""
+        """Whether the files exist with all their arrays."""
         fine = self.fine_output
         return has_prepared(self.output, ('tsdf', 'voxel_to_pixel'), _EXTRAS) and (
             fine is None or has_prepared(fine, ('tsdf_fine',))
@@ -112,7 +112,7 @@ class OwnFrameTask:
         arrays = volumes_of_depth(self.depth, depth, cam2world, origin, settings)
         if not (arrays['voxel_to_pixel'] >= 0).any():
             raise DataError(self.depth, 'depth', 'a pixel in the voxel grid', 'none',
-                            'Wrong pose, unit of the depth, or intrinsics?')  # fmt: skip
+                            'Check the pose, the unit of the depth and the intrinsics')  # fmt: skip
         extras = dict(zip(_EXTRAS, (cam2world, origin)))
         write_volumes(arrays, settings.spec, self.output, self.fine_output, extras)
 
@@ -139,7 +139,7 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     add('root', type=Path, help='folder of the frames; results are written below it')
     text = 'intrinsics of the depth image in pixels, or a text file with the 3 x 3 matrix'
     add('--camera', type=_camera, required=True, metavar='FX,FY,CX,CY|FILE', help=text)
-    text = 'depth images below ROOT, one * for the name of the frame'
+    text = 'depth images below ROOT, with one * for the name of the frame'
     add('--depth', default='depth/*.png', metavar='PATTERN', help=text)
     text = 'colour images, registered with the depth and of its size'
     add('--color', metavar='PATTERN', help=text)
@@ -149,13 +149,13 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     add('--out', type=Path, help='folder for the results (the data root), if not ROOT')
     add_work_options(parser)
     add = parser.add_argument_group(
-        'pose', 'Without options the floor is searched in each depth image.'
+        'pose', 'Without options, the floor is searched in each depth image.'
     ).add_argument
     text = 'text files below ROOT: 4 x 4, camera to a world with z up and the floor at 0'
     add('--poses', metavar='PATTERN', help=text)
-    add('--height', type=float, help='of the camera over the floor, metres')
-    add('--tilt', type=float, default=0.0, help='below the horizon, degrees; with --height')
-    text = "lower corner of every frame's grid in the world; default: in front of the camera"
+    add('--height', type=float, help='height of the camera above the floor, metres')
+    add('--tilt', type=float, default=0.0, help='angle below the horizon, degrees; with --height')
+    text = 'lower corner of the grid of every frame in the world; default: in front of the camera'
     add('--origin', nargs=3, type=float, metavar=('X', 'Y', 'Z'), help=text)
     add_volume_options(parser, image_size=None)
     return parser
@@ -262,11 +262,11 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
 def _describe(frame: Frame) -> str:
     pose = np.asarray(frame.cam2world)
     tilt = math.degrees(math.asin(float(np.clip(-pose[2, 2], -1, 1))))
-    return f'{frame.frame_id}: camera {pose[2, 3]:.2f} m over the floor, {tilt:.1f} degrees down'
+    return f'{frame.frame_id}: camera {pose[2, 3]:.2f} m above the floor, {tilt:.1f} degrees down'
 
 
 @command
 def prepare_own(description: str, arguments: Sequence[str] | None = None) -> int:
-    """Run the command; arguments and exit status as :func:`.nyu_command.prepare_nyu`."""
+    """Run the command; arguments and exit status as :func:`.nyu.prepare_nyu`."""
     parsed = build_parser(description).parse_args(arguments)
     return run_converter(partial(_work, parsed))

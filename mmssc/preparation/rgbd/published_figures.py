@@ -1,4 +1,4 @@
-"""Checking prepared frames against published figures of the authors' files."""
+"""Compare prepared frames with published figures of the authors' files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from mmssc.formats.rgbd_frame import read_frame_file
 __all__ = ['CheckTask', 'check_tasks', 'frame_figures', 'read_figures']
 
 _KEYS = ('tsdf', 'voxel_to_pixel', 'gt_voxels', 'label_weight')
-# Voxels of the TSDF where a rounding at the border of the image may fall the other way, and what
-# that makes of the mean.
+# Tolerances: voxels of the TSDF that rounding at the border of the image may change, and the
+# resulting change of the mean.
 _TSDF_COUNTS = ('tsdf_zero', 'tsdf_negative')
 _TSDF_VOXELS = 8
 _TSDF_MEAN = 1e-4
@@ -66,7 +66,7 @@ def read_figures(path: Path) -> dict[str, dict[str, float]]:
     """Figures by frame id from a csv with a column ``frame`` and columns of :func:`frame_figures`.
 
     Raises:
-        DataError: The file is missing or no such csv.
+        DataError: The file is missing or has other columns.
     """
     rows = list(csv.DictReader(io.StringIO(read_text(path))))
     if not rows or 'frame' not in rows[0]:
@@ -84,7 +84,7 @@ def read_figures(path: Path) -> dict[str, dict[str, float]]:
 
 @dataclass(frozen=True)
 class CheckTask:
-    """Compares one frame with its published figures; nothing is written."""
+    """Compares one frame with its published figures; writes nothing."""
 
     sequence: str
     frame_id: str
@@ -93,7 +93,7 @@ class CheckTask:
     expected: Mapping[str, float] = field(repr=False)
 
     def is_finished(self) -> bool:
-        """Never: a check leaves no trace."""
+        """Always False: a check writes no file."""
         return False
 
     def make(self) -> None:
@@ -128,11 +128,11 @@ def check_tasks(
     Args:
         listed: The frames.
         root: The data root of the list.
-        source: Depth that is checked.
+        source: Depth to check.
         figures: By frame id, see :func:`read_figures`.
 
     Raises:
-        DataError: The list has not all files of the source.
+        DataError: The list lacks files of the source.
     """
     files = listed.files.get(source, {})
     lacking = [key for key in _KEYS if key not in files]

@@ -1,4 +1,4 @@
-"""What is derived from one raw RGB-D frame: TSDF, mapping, labels, weight, sketch."""
+"""Results of one raw RGB-D frame: TSDF, mapping, labels, weight, sketch."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ _TARGETS = ('gt_voxels', 'label_weight', 'gt_sketch')
 
 @dataclass(frozen=True)
 class FrameSettings:
-    """How the frames of a source are prepared.
+    """Settings for the frames of a source.
 
     Args:
         spec: Grid (its origin comes from the frame), image size, classes, fine factor.
         camera: fx, fy, cx, cy in pixels.
         depth_kind: Key of :data:`DEPTH_READERS`.
         tie: Rule of :func:`~mmssc.geometry.pool_labels` for blocks half empty, half unknown.
-        truncation: Of the TSDF, metres.
-        depth_limits: Of the TSDF, metres.
+        truncation: Truncation of the TSDF, metres.
+        depth_limits: Smallest and largest depth that the TSDF uses, metres.
     """
 
     spec: FrameSpec
@@ -58,7 +58,7 @@ class FrameSettings:
     depth_limits: tuple[float, float] = (0.5, 8.0)
 
     def recipe(self) -> dict[str, Any]:
-        """Everything that decides the content of the files, as plain JSON values."""
+        """All settings that decide the content of the files, as plain JSON values."""
         grid = self.spec.grid.to_dict()
         del grid['origin']
         return dict(
@@ -74,18 +74,18 @@ class FrameSettings:
 
 
 def prepare_frame(raw: RawFrame, settings: FrameSettings) -> dict[str, np.ndarray]:
-    """Everything that is derived from a depth image and its ``.bin``.
+    """Compute all arrays of a depth image and its ``.bin``.
 
     Args:
         raw: The files.
-        settings: How.
+        settings: Their settings.
 
     Returns:
         By key, see :func:`mmssc.formats.rgbd_frame.read_frame_file`: ``tsdf``, ``tsdf_fine``,
         ``voxel_to_pixel``, ``gt_voxels``, ``label_weight``, ``gt_sketch``.
 
     Raises:
-        DataError: A file is missing, damaged, or of another size than the settings say.
+        DataError: A file is missing, damaged, or differs in size from the settings.
     """
     spec, factor = settings.spec, settings.spec.fine_factor
     depth = DEPTH_READERS[settings.depth_kind](raw.depth, spec.image_size)
@@ -113,10 +113,10 @@ def volumes_of_depth(
         depth: (H, W) float32 metres.
         cam2world: (4, 4).
         origin: (3,) world x, y, z of the grid's lower corner.
-        settings: How.
+        settings: Settings of the source.
     """
     if not (depth > 0).any():
-        raise DataError(path, 'depth', 'at least one pixel with a depth', 'none')
+        raise DataError(path, 'depth', 'at least one pixel with depth', 'none')
     grid = settings.spec.placed_grid(origin)
     volumes = depth_volumes(
         torch.from_numpy(depth),
@@ -136,7 +136,7 @@ def volumes_of_depth(
 
 @dataclass(frozen=True)
 class _RawFrameTask:
-    """A raw frame and how it is prepared."""
+    """A raw frame and its settings."""
 
     raw: RawFrame
     settings: FrameSettings
@@ -154,13 +154,13 @@ class _RawFrameTask:
 
 @dataclass(frozen=True)
 class PreparedTask(_RawFrameTask):
-    """One frame in our own layout; the fine TSDF in a file of its own, where it is wanted."""
+    """One frame in our layout; the optional fine TSDF is in a separate file."""
 
     output: Path
     fine_output: Path | None = None
 
     def is_finished(self) -> bool:
-        """Whether the files are there with all their arrays."""
+        """Whether the files exist with all their arrays."""
         fine = self.fine_output
         return has_prepared(self.output, ('tsdf', 'voxel_to_pixel', *_TARGETS)) and (
             fine is None or has_prepared(fine, ('tsdf_fine',))
@@ -179,7 +179,7 @@ def write_volumes(
     fine_output: Path | None,
     extras: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write a frame: everything but the fine TSDF last, which marks it as complete."""
+    """Write a frame: first the fine TSDF, then the main file, which marks it as complete."""
     if fine_output is not None:
         write_prepared(fine_output, dict(tsdf_fine=arrays['tsdf_fine']), spec)
     coarse = {key: array for key, array in arrays.items() if key != 'tsdf_fine'}
@@ -193,7 +193,7 @@ class TorchSSCTask(_RawFrameTask):
     folder: Path
 
     def _paths(self) -> list[Path]:
-        """TSDF last: it marks the frame as complete."""
+        """The files; the TSDF is last and marks the frame as complete."""
         name = self.raw.frame_id
         folders = ('Mapping', 'Label', 'sketch3D', 'TSDF')
         suffixes = ('npz', 'npz', 'npy', 'npz')
@@ -202,7 +202,7 @@ class TorchSSCTask(_RawFrameTask):
         ]
 
     def is_finished(self) -> bool:
-        """Whether every file is there (they are written atomically)."""
+        """Whether every file exists (files are written atomically)."""
         return all(path.is_file() and path.stat().st_size for path in self._paths())
 
     def make(self) -> None:
