@@ -1,4 +1,4 @@
-"""What is in sight from one place: the distance of the nearest solid in every direction."""
+"""Visibility from one position: the distance of the nearest solid in every direction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .solids import Solids
 
 __all__ = ['SIGHT', 'Panorama', 'take_panorama']
 
-# Farthest that anybody sees, metres.
+# Largest range of visibility, metres.
 SIGHT = 80.0
 
 
@@ -19,17 +19,17 @@ SIGHT = 80.0
 class Panorama:
     """Distance of the nearest solid in every direction from one position.
 
-    The ground is left out: being flat, it hides nothing that is above it.
+    The ground is left out, because flat ground hides nothing above it.
     """
 
     rays: PanoramaRays
     distance: np.ndarray
 
     def sees(self, points: np.ndarray, slack: float) -> np.ndarray:
-        """Which of (N, 3) world points are in sight, give or take ``slack`` metres.
+        """Which of (N, 3) world points are visible, with a tolerance of ``slack`` metres.
 
-        A point is compared with the four directions around it and needs one that is open, so
-        that the finite resolution does not hide surfaces that are seen at a grazing angle.
+        A point is visible if one of the four directions around it is open. Otherwise, the finite
+        resolution would hide surfaces seen at a grazing angle.
         """
         row, column, distance = self.rays.cells(points)
         first_row, first_column = np.floor(row).astype(np.int64), np.floor(column).astype(np.int64)
@@ -44,7 +44,7 @@ class Panorama:
 
 
 def take_panorama(solids: Solids, lidar2world: np.ndarray, voxel_size: float) -> Panorama:
-    """Look around from one position; the angular step goes with the voxel size."""
+    """Make the panorama of one position; the angular step depends on the voxel size."""
     step = np.clip(voxel_size / 60.0, np.deg2rad(0.25), np.deg2rad(1.2))
     elevations = np.arange(np.deg2rad(62), np.deg2rad(-42), -step)
     columns = int(np.ceil(2 * np.pi / step))

@@ -1,8 +1,8 @@
 """Ray casting of simple solids, in NumPy: a z-buffer over images of rays.
 
-A sensor is an image of rays. A solid is intersected only with the rays of the window that its
-bounding box covers in that image, so the cost goes with the pixels it covers and not with
-pixels x solids.
+A sensor is an image of rays. A solid is intersected only with the rays in the window that its
+bounding box covers in that image. So the cost depends on the covered pixels, not on all pixels
+times all solids.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class RayImage:
     """An image of rays ``origin + t * direction`` in the world frame.
 
     Args:
-        origin: (3,) float64, or (H, W, 3) where every ray has its own.
+        origin: (3,) float64, or (H, W, 3) if every ray has its own.
         direction: (H, W, 3) float64.
         world2sensor: (4, 4) float64.
     """
@@ -44,7 +44,7 @@ class RayImage:
         return self.origin + t[..., None] * self.direction
 
     def windows(self, solids: Solids) -> tuple[np.ndarray, np.ndarray]:
-        """Where the solids may be seen.
+        """Windows in which the solids may be visible.
 
         Returns:
             ``windows`` (M, 5) int64, rows (solid, first row, end row, first column, end column),
@@ -57,7 +57,7 @@ class RayImage:
 
 
 def _whole_window(low: np.ndarray, high: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """First and end pixel of a continuous window, with a pixel to spare on either side."""
+    """First and end pixel of a continuous window, with a margin of one pixel on both sides."""
     first = np.clip(np.floor(low) - 1, 0, size).astype(np.int64)
     return first, np.clip(np.ceil(high) + 2, 0, size).astype(np.int64)
 
@@ -104,7 +104,7 @@ class PinholeRays(RayImage):
 
 
 class PanoramaRays(RayImage):
-    """A turning lidar: one row per elevation, one column per azimuth over 360 degrees.
+    """A rotating lidar: one row per elevation, one column per azimuth over 360 degrees.
 
     The ray parameter is the range. Column c looks along the azimuth ``2 pi (c + 0.5) / W - pi``
     (counter-clockwise from the x axis of the sensor).
@@ -121,7 +121,7 @@ class PanoramaRays(RayImage):
 
     @cached_property
     def direction(self) -> np.ndarray:  # type: ignore[override]
-        """(H, W, 3), made when it is first needed."""
+        """(H, W, 3), computed on first use."""
         azimuth = (np.arange(self.columns) + 0.5) * (2 * np.pi / self.columns) - np.pi
         across, up = np.cos(self.elevations)[:, None], np.sin(self.elevations)[:, None]
         local = np.stack(
@@ -130,7 +130,7 @@ class PanoramaRays(RayImage):
         return local @ self.world2sensor[:3, :3]
 
     def __getstate__(self) -> dict:
-        # Between processes only what the directions are made of is sent.
+        # Do not send the directions between processes: they can be computed again.
         return {key: value for key, value in vars(self).items() if key != 'direction'}
 
     @property
@@ -148,7 +148,7 @@ class PanoramaRays(RayImage):
 
     def _row(self, elevation: np.ndarray) -> np.ndarray:
         rows = np.arange(len(self.elevations), dtype=np.float64)
-        # Beyond the first and the last row the count goes on, so that a window ends outside.
+        # Extrapolate rows beyond the first and the last, so that a window can end outside.
         inside = np.interp(-elevation, -self.elevations, rows)
         below = elevation < self.elevations[-1] - 1e-9
         above = elevation > self.elevations[0] + 1e-9
@@ -162,7 +162,7 @@ class PanoramaRays(RayImage):
         closest = np.maximum(np.hypot(middle[:, 0], middle[:, 1]) - radius, 0.05)
         rows: list[np.ndarray] = []
         for z in (corners[..., 2].max(1), corners[..., 2].min(1)):
-            # A point at height z is steepest where it is closest, flattest where it is farthest.
+            # At height z, the elevation is largest at the nearest range, smallest at the farthest.
             steep = (z > 0) == (len(rows) == 0)
             rows.append(self._row(np.arctan2(z, np.where(steep, closest, across.max(1)))))
         first_row, end_row = _whole_window(rows[0], rows[1], self.size[0])
@@ -183,7 +183,7 @@ class PanoramaRays(RayImage):
 
 
 class ParallelRays(RayImage):
-    """Rays from a raster of ground points (z = 0) towards the sun; the parameter is metres.
+    """Rays from a raster of ground points (z = 0) towards the sun; the parameter is in metres.
 
     Args:
         low: (x, y) of the raster's first corner, metres.
@@ -222,7 +222,7 @@ def _enter_box(origin: list, direction: list) -> np.ndarray:
     first, last = -np.inf, np.inf
     for start, step in zip(origin, direction):
         one, other = (-1 - start) / step, (1 - start) / step
-        # fmin and fmax pass over the NaN of a ray that runs inside a face.
+        # fmin and fmax ignore the NaN of a ray that runs inside a face.
         first = np.fmax(first, np.fmin(one, other))
         last = np.fmin(last, np.fmax(one, other))
     return np.where(first <= last, first, np.inf)
@@ -248,7 +248,7 @@ def _enter_round(origin: list, direction: list) -> tuple[np.ndarray, np.ndarray]
 
 
 def _enter(kind: int, origin: list, direction: list) -> np.ndarray:
-    """First ray parameter at a unit solid; infinite or NaN where it is missed."""
+    """First ray parameter at a unit solid; infinite or NaN if the ray misses it."""
     if kind == BOX:
         return _enter_box(origin, direction)
     if kind == ELLIPSOID:
@@ -264,12 +264,12 @@ def cast_rays(rays: RayImage, solids: Solids, reach: float) -> tuple[np.ndarray,
 
     Args:
         rays: The sensor.
-        solids: What there is. Rays that start inside a solid do not see it.
+        solids: The scene. Rays that start inside a solid do not hit it.
         reach: Solids farther than this from the sensor are left out (metres; in x and y).
 
     Returns:
-        ``t`` (H, W) float32, ray parameter, infinite where nothing is hit, and ``index`` (H, W)
-        int32, the solid, -1 where nothing is hit.
+        ``t`` (H, W) float32, ray parameter, infinite if the ray hits nothing, and ``index`` (H, W)
+        int32, the solid, -1 = none.
     """
     t = np.full(rays.size, np.inf, np.float32)
     index = np.full(rays.size, -1, np.int32)
@@ -299,7 +299,7 @@ def cast_rays(rays: RayImage, solids: Solids, reach: float) -> tuple[np.ndarray,
 
 
 class _UnitFrames:
-    """Rays in the frames in which solid n has half size 1, float32."""
+    """Rays in the frame of each solid, scaled so that it has half size 1, float32."""
 
     def __init__(self, rays: RayImage, solids: Solids) -> None:
         cosine, sine, half = np.cos(solids.yaw), np.sin(solids.yaw), solids.half_size

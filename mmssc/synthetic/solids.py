@@ -1,4 +1,4 @@
-"""Boxes, upright cylinders and ellipsoids, turned about the vertical axis: all of a scene."""
+"""Boxes, upright cylinders and ellipsoids, turned about the vertical axis: parts of a scene."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 BOX, CYLINDER, ELLIPSOID = 0, 1, 2
-# The surface pattern of a solid with one colour all over; scenes add their own.
+# Surface pattern of a solid with one colour; scenes add their own patterns.
 PLAIN = 0
 # (3,) x, y, z in metres, or a colour: red, green, blue in 0..1. A position may be (2,) x, y.
 Point = Union[Sequence[float], np.ndarray]
@@ -33,7 +33,7 @@ class Solids:
         yaw: (N,) float64, radians about z.
         label: (N,) uint16 class id.
         color: (N, 3) float64, red, green, blue in 0..1.
-        style: (N,) surface pattern, painted by the appearance module of the scene.
+        style: (N,) surface pattern; the appearance module of the scene draws it.
     """
 
     kind: np.ndarray
@@ -52,18 +52,18 @@ class Solids:
         return Solids(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
     def near(self, point: np.ndarray, distance: float) -> np.ndarray:
-        """Indices of the solids that may reach into a circle (in x and y) around a point."""
+        """Indices of the solids that may overlap a circle (in x and y) around a point."""
         gap = np.linalg.norm(self.center[:, :2] - np.asarray(point)[:2], axis=1)
         return np.flatnonzero(gap - np.linalg.norm(self.half_size[:, :2], axis=1) < distance)
 
     def to_world(self, local: np.ndarray) -> np.ndarray:
-        """Turn and shift (N, ..., 3) metres along the own axes of solid n into the world."""
+        """Convert (N, ..., 3) metres along the axes of solid n to world points."""
         shape = (len(self),) + (1,) * (local.ndim - 2)
         center = self.center.reshape(*shape, 3)
         return turn(local, self.yaw.reshape(shape)) + center
 
     def to_local(self, world: np.ndarray) -> np.ndarray:
-        """(N, 3) world points, one per solid, along the own axes of that solid, metres."""
+        """Convert (N, 3) world points, one per solid, to metres along the axes of that solid."""
         return turn(world - self.center, -self.yaw)
 
     def corners(self) -> np.ndarray:
@@ -108,13 +108,13 @@ class SolidList:
         self._position, self._yaw, self._label, self._thing = np.zeros(3), 0.0, 0, -1
 
     def place(self, position: Point, yaw: float, name: str) -> None:
-        """Begin a thing of class ``name`` at (x, y) or (x, y, z), turned by ``yaw`` radians."""
+        """Start an object of class ``name`` at (x, y) or (x, y, z), turned by ``yaw`` radians."""
         self._position = np.array((*position, 0.0)[:3], np.float64)
         self._yaw = float(yaw)
         self.relabel(name)
 
     def relabel(self, name: str) -> None:
-        """Go on at the same pose with another thing, of class ``name``."""
+        """Start another object of class ``name`` at the same pose."""
         self._label = self._ids[name]
         self._thing += 1
 
@@ -129,7 +129,7 @@ class SolidList:
 
     @property
     def things(self) -> np.ndarray:
-        """(N,) int64, the number of the thing that every solid is a part of."""
+        """(N,) int64, the number of the object that each solid belongs to."""
         return np.array(self._things, np.int64)
 
     def build(self) -> Solids:

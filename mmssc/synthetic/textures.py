@@ -1,4 +1,4 @@
-"""Random patterns in space that are the same on every machine."""
+"""Random patterns in space, the same on every machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ['fading_noise', 'stripes', 'value_noise']
 
 
 def _hash(cells: np.ndarray) -> np.ndarray:
-    """(..., D) int64 cells to uniform numbers in 0..1, the same on every machine."""
+    """Uniform numbers in 0..1 from (..., D) int64 cells, the same on every machine."""
     mixed = np.zeros(cells.shape[:-1], np.uint32)
     for axis, prime in zip(range(cells.shape[-1]), (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)):
         mixed ^= cells[..., axis].astype(np.uint32) * np.uint32(prime)
@@ -32,7 +32,7 @@ def value_noise(points: np.ndarray, cell: float) -> np.ndarray:
 
 
 def fading_noise(points: np.ndarray, cell: float, footprint: np.ndarray) -> np.ndarray:
-    """Noise that is blended out where a pixel covers more than its grain (no aliasing)."""
+    """Noise that fades out where a pixel is larger than its grain (no aliasing)."""
     weight = np.clip(1.5 - 1.5 * footprint / cell, 0, 1)
     noise = np.zeros(len(points))
     seen = weight > 0
@@ -41,5 +41,5 @@ def fading_noise(points: np.ndarray, cell: float, footprint: np.ndarray) -> np.n
 
 
 def stripes(value: np.ndarray, period: float, width: float) -> np.ndarray:
-    """True on stripes of ``width`` that come back every ``period``."""
+    """True on stripes of ``width``, repeated every ``period``."""
     return np.mod(value, period) < width

@@ -1,4 +1,4 @@
-"""Paint for synthetic rooms: what surfaces look like in a colour image, by one lamp's light."""
+"""Colours of synthetic rooms: the appearance of surfaces in the light of one lamp."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ _RAYS = (240, 600)
 
 
 def look_from_lamp(room: Room) -> Panorama:
-    """What the lamp shines on."""
+    """Panorama of the lamp, which lights the points that it sees."""
     pose = np.eye(4)
     pose[:3, 3] = room.light
-    # From the ceiling nothing is above, and straight down every column meets the same floor.
+    # The lamp is at the ceiling: it needs no steep rays upwards. All columns meet straight down.
     rays = PanoramaRays(np.deg2rad(np.linspace(20, -89.5, _RAYS[0])), _RAYS[1], pose)
     return Panorama(rays, cast_rays(rays, room.solids, np.inf)[0])
 
@@ -106,7 +106,7 @@ def _paint_lines(style: np.ndarray, points: np.ndarray, footprint: np.ndarray) -
     planks = (style == PARQUET) & (stripes(x, 0.12, 0.006) | stripes(y + 0.37 * board, 1.1, 0.006))
     panels = (style == PANELS) & (stripes(x, 0.6, 0.01) | stripes(y, 0.6, 0.01))
     lines = np.where(tiles, 0.72, 1.0) * np.where(planks, 0.6, 1.0) * np.where(panels, 0.88, 1.0)
-    # A line thinner than a pixel is blended into it.
+    # Blend a line that is thinner than a pixel.
     share = np.clip(0.012 / np.maximum(footprint, 1e-6), 0, 1)
     return 1 - (1 - lines) * share
 
@@ -145,8 +145,8 @@ def paint_room(
         room: The scene; its walls close it on all sides.
         camera: Its rays.
         depth: (H, W) metres, finite.
-        index: (H, W) solid that is seen.
-        rng: For the noise of the sensor.
+        index: (H, W) visible solid.
+        rng: Generator of the sensor noise.
 
     Returns:
         (H, W, 3) uint8 RGB.

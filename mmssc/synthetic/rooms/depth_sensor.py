@@ -1,4 +1,4 @@
-"""What a structured-light depth sensor (Kinect) makes of a perfect depth image."""
+"""Simulation of a structured-light depth sensor (Kinect) on a perfect depth image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ['pixel_noise', 'sense_depth']
 
 # Distance of the projector from the camera (metres, to the right) and steps per pixel of disparity.
 _BASELINE, _STEPS = 0.075, 8
-# Focal length at which the sensor counts disparities, whatever the size of the image.
+# Focal length at which the sensor measures disparities, for any image size.
 _FOCAL = NYU_CAMERAS['nyu'][0]
 _NEAREST, _FARTHEST = 0.5, 9.0
 _BORDER = 0.012
@@ -25,7 +25,7 @@ def pixel_noise(shape: tuple[int, int], cell: float, rng: np.random.Generator) -
 
 
 def _shadow(depth: np.ndarray, focal: float) -> np.ndarray:
-    """Pixels that the camera sees and the projector does not: left of whatever is nearer."""
+    """Pixels that the camera sees but the projector does not: left of nearer surfaces."""
     column = np.arange(depth.shape[1]) - focal * _BASELINE / depth
     first = np.minimum.accumulate(column[:, ::-1], axis=1)[:, ::-1]
     return column > first + 0.5
@@ -38,25 +38,25 @@ def sense_depth(
     reflecting: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Noise, steps and holes.
+    """Add noise, steps and holes to a depth image.
 
-    Disparity comes in steps of 1/8 pixel (3 cm at 3 m), with noise of about half a step. There is
-    no depth in the shadow of the projector, on surfaces seen at a grazing angle, on patches of
-    glass, screens and mirrors, nearer than 0.5 m, beyond 9 m, and along the border of the image.
+    Disparity has steps of 1/8 pixel (3 cm at 3 m) and noise of about half a step. There is no
+    depth in the shadow of the projector, on surfaces at a grazing angle, on patches of glass,
+    screens and mirrors, nearer than 0.5 m, beyond 9 m, and along the border of the image.
 
     Args:
         depth: (H, W) float, metres along the optical axis, finite.
         focal: Focal length in pixels of this image.
-        facing: (H, W) cosine between the ray and the surface normal, 1 = seen head on.
+        facing: (H, W) cosine between the ray and the surface normal, 1 = frontal.
         reflecting: (H, W) bool, surfaces that reflect the pattern away.
-        rng: Decides the noise.
+        rng: Generator of the noise.
 
     Returns:
         (H, W) float32, 0 = none.
     """
     shape = depth.shape
     rows, columns = np.indices(shape)
-    # Edges are ragged: a pixel may get the depth of a neighbour.
+    # Make edges ragged: a pixel may get the depth of a neighbour.
     jitter = np.round(rng.normal(0, 0.45, (2, *shape))).astype(np.int64)
     sensed = depth[
         np.clip(rows + jitter[0], 0, shape[0] - 1), np.clip(columns + jitter[1], 0, shape[1] - 1)

@@ -1,7 +1,7 @@
 """Synthetic rooms in the raw layout of NYU and NYUCAD: colour, depth, clean depth, voxel labels.
 
-Everything of a frame is rendered from one and the same geometry. The files are a stand-in for the
-real set in tests and in the quick start; scores on them say nothing about real rooms.
+All files of a frame are rendered from the same geometry. They replace the real data in tests and in
+the quick start; scores on them say nothing about real rooms.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ _REFLECTING = (SCREEN, SHINY, WINDOW)
 
 @dataclass(frozen=True)
 class RoomSettings:
-    """What every room of a tree has in common.
+    """Settings of all rooms of a tree.
 
     Args:
-        seed: With the number of the frame it decides everything.
+        seed: Together with the number of the frame, it determines the room.
         image_size: (height, width); the intrinsics are NYU's, scaled to it.
         shape: Voxels of the ``.bin`` along world x, z (up), y.
-        voxel_size: Edge of such a voxel, metres.
+        voxel_size: Edge of a voxel, metres.
     """
 
     seed: int = 0
@@ -85,12 +85,12 @@ class RoomSettings:
 
 @dataclass(frozen=True)
 class RoomView:
-    """What a camera sees.
+    """The view of a camera.
 
     Args:
         rays: The camera.
         depth: (H, W) float32 metres along the optical axis, without noise.
-        index: (H, W) solid that is seen.
+        index: (H, W) visible solid.
     """
 
     rays: PinholeRays
@@ -99,11 +99,11 @@ class RoomView:
 
 
 class SyntheticRoom:
-    """One frame, rendered; nothing is written.
+    """One rendered frame; this class writes no file.
 
     Args:
         frame: Number of the frame, 1..9999.
-        settings: Size of everything.
+        settings: Sizes.
     """
 
     def __init__(self, frame: int, settings: RoomSettings) -> None:
@@ -121,7 +121,7 @@ class SyntheticRoom:
 
     @cached_property
     def view(self) -> RoomView:
-        """What the sensor's camera would see without noise."""
+        """The view of the sensor's camera without noise."""
         return self.look()
 
     def _rng(self, stream: int) -> np.random.Generator:
@@ -149,11 +149,11 @@ class SyntheticRoom:
         return sense_depth(view.depth, focal, facing, reflecting, self._rng(2))
 
     def clean_depth(self) -> np.ndarray:
-        """(H, W) float32 metres as NYUCAD's: the same pose, another camera, no noise."""
+        """(H, W) float32 metres as in NYUCAD: the same pose, another camera, no noise."""
         return self.look('nyucad').depth
 
     def segments(self) -> np.ndarray:
-        """(H, W) uint8, ids 0..13 of a 2D segmentation that makes mistakes."""
+        """(H, W) uint8, ids 0..13 of a 2D segmentation with errors."""
         return recognise_segments(self.room, self.view.index, self._rng(3))
 
     @cached_property
@@ -163,7 +163,7 @@ class SyntheticRoom:
         return place_grid(pose, self.settings.voxel_size, self.settings.shape, SSCNET_AXES)
 
     def volume(self) -> SSCNetVolume:
-        """Voxel labels, pose and origin; a ceiling is annotated where an image shows one."""
+        """Voxel labels, pose and origin; the ceiling is labelled only if the image shows it."""
         x, z, y = self.grid.origin
         origin = np.array((x, y, z), np.float32)
         pose = self.room.cam2world.astype(np.float32)
@@ -175,7 +175,7 @@ class SyntheticRoom:
 
 
 def frame_files(out: str | PathLike[str], split: str, frame: int) -> dict[str, Path]:
-    """Paths of a frame by what they hold; ``split`` is ``'train'`` or ``'test'``."""
+    """Content -> path of a frame; ``split`` is ``'train'`` or ``'test'``."""
     out, name = Path(out), f'NYU{frame:04d}_0000'
     return dict(
         image=out / 'RGB' / f'NYU{frame:04d}_rgb.png',
@@ -190,7 +190,7 @@ def frame_files(out: str | PathLike[str], split: str, frame: int) -> dict[str, P
 def write_room_files(
     out: str | PathLike[str], split: str, frame: int, settings: RoomSettings
 ) -> None:
-    """Write one frame; the ``.bin`` of NYU comes last and marks it as complete."""
+    """Write one frame; the ``.bin`` of NYU is last and marks it as complete."""
     files, room = frame_files(out, split, frame), SyntheticRoom(frame, settings)
     for key, pixels in (('image', room.image()), ('segments', room.segments())):
         with atomic_write(files[key]) as file:

@@ -1,7 +1,7 @@
-"""Random rooms by rule: walls and openings, furniture of the room's kind, and where the camera is.
+"""Random rooms by rules: walls and openings, furniture for the kind of room, camera position.
 
-As in the NYU volumes the walls run along the world's x and y axes, the floor is at z = 0 and the
-camera at x = y = 0; it looks along +y, turned to the right by its heading.
+As in the NYU volumes, the walls run along the world's x and y axes, the floor is at z = 0 and the
+camera at x = y = 0. It looks along +y, turned to the right by its heading.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HALF_VIEW = np.deg2rad(33)
 _TRIES = 40
 _KINDS = ('bedroom', 'living', 'office', 'dining', 'bathroom')
 _SHARES = (0.26, 0.28, 0.18, 0.18, 0.10)
-# Width, depth and height of things, each from a range, metres.
+# Ranges of width, depth and height of objects, metres.
 _SIZES = {
     'bathtub': ((1.5, 1.75), (0.7, 0.8), (0.5, 0.6)),
     'bed': ((1.0, 1.9), (1.95, 2.15), (0.42, 0.6)),
@@ -51,7 +51,7 @@ _SIZES = {
     'wash_stand': ((0.6, 1.1), (0.45, 0.52), (0.78, 0.85)),
     'window': ((0.8, 1.8), (0.06, 0.06), (0.9, 1.3)),
 }
-# Things that another builder makes in another size.
+# Objects that share a builder but have another size.
 _BUILT_AS = {
     'coffee_table': 'table', 'computer': 'tv', 'dining_table': 'table', 'dresser': 'closet',
     'table_lamp': 'lamp',
@@ -65,8 +65,8 @@ class Room:
     Args:
         low: (3,) lower corner of the inside, metres.
         high: (3,) upper corner of the inside.
-        solids: Everything, later ones on top of earlier ones where they meet.
-        things: (N,) int64, the thing that every solid is a part of.
+        solids: All solids; where two meet, the later one covers the earlier one.
+        things: (N,) int64, the object that each solid belongs to.
         light: (3,) position of the lamp under the ceiling.
         tint: (3,) colour of its light.
         cam2world: (4, 4) camera to world.
@@ -83,19 +83,19 @@ class Room:
 
 @dataclass(frozen=True)
 class _Placed:
-    """A thing that stands in the room: middle of its footprint, yaw and size."""
+    """An object in the room: middle of its footprint, yaw and size."""
 
     position: np.ndarray
     yaw: float
     size: np.ndarray
 
     def beside(self, x: float, y: float, z: float = 0.0) -> np.ndarray:
-        """World position of a point in the thing's own axes."""
+        """World position of a point in the object's own axes."""
         return self.position + turn(np.array((x, y, z)), np.array(self.yaw))
 
 
 def _draw_camera(rng: np.random.Generator, heading: float, height: float) -> np.ndarray:
-    """Camera to world at (0, 0, height), tilted down by some degrees and rolled a little."""
+    """Camera to world at (0, 0, height), tilted down some degrees, with a small roll."""
     tilt = np.deg2rad(np.clip(rng.normal(12, 7), -3, 25))
     roll = np.deg2rad(rng.normal(0, 1.0))
     forward = np.array(
@@ -111,7 +111,7 @@ def _draw_camera(rng: np.random.Generator, heading: float, height: float) -> np.
 
 
 class _Builder:
-    """Furnishes a room; everything that is placed keeps clear of all the rest."""
+    """Furnishes a room; objects do not overlap."""
 
     def __init__(self, rng: np.random.Generator, kind: str) -> None:
         self.rng, self.solids = rng, SolidList(RAW_IDS)
@@ -119,7 +119,7 @@ class _Builder:
         if kind == 'bathroom':
             size[:2] = rng.uniform((2.4, 2.6), (3.4, 3.6))
         self.heading = np.deg2rad(rng.uniform(-38, 38))
-        # Looking to the right, the camera stands in the left part of the room.
+        # If the camera looks to the right, it is in the left part of the room.
         share = np.clip(0.5 - 0.012 * np.rad2deg(self.heading) + rng.uniform(-0.1, 0.1), 0.1, 0.9)
         self.low = np.array((-share * size[0], -rng.uniform(0.2, 0.9), 0.0))
         self.high = self.low + size
@@ -127,7 +127,7 @@ class _Builder:
         self.taken: list[tuple[np.ndarray, np.ndarray]] = []
 
     def shell(self) -> None:
-        """Floor, ceiling, walls, and perhaps a pillar in a corner."""
+        """Add floor, ceiling, walls, and sometimes a pillar in a corner."""
         rng, low, high = self.rng, self.low, self.high
         middle, size = (low + high) / 2, high - low + 2 * WALL
         floor = int(rng.choice((CARPET, TILES, PARQUET), p=(0.4, 0.2, 0.4)))
@@ -155,22 +155,22 @@ class _Builder:
             self.take(corner, half, 0.0, high[2])
 
     def take(self, middle: np.ndarray, half: np.ndarray, bottom: float, top: float) -> None:
-        """Mark the box of a thing as occupied."""
+        """Mark the box of an object as occupied."""
         low, high = (np.array((*(middle[:2] + sign * half), z)) for sign, z in
                      ((-1, bottom), (1, top)))  # fmt: skip
         self.taken.append((low, high))
 
     def size(self, name: str) -> np.ndarray:
-        """A size from the range of the thing."""
+        """A random size from the range of the object."""
         return self.rng.uniform(*np.array(_SIZES[name]).T)
 
     def sees(self, position: np.ndarray) -> bool:
-        """Whether a place is in the camera's field of view, looking down from above."""
+        """Whether a position is in the camera's field of view in the floor plan."""
         angle = np.arctan2(position[0], position[1]) - self.heading
         return abs((angle + np.pi) % (2 * np.pi) - np.pi) < _HALF_VIEW
 
     def fits(self, middle: np.ndarray, half: np.ndarray, bottom: float, top: float) -> bool:
-        """Whether a box is inside the room, clear of the rest and not in front of the lens."""
+        """Whether a box is inside the room, overlaps nothing and is not just before the lens."""
         low, high = middle[:2] - half, middle[:2] + half
         if (low < self.low[:2] - 0.05).any() or (high > self.high[:2] + 0.05).any():
             return False
@@ -185,7 +185,7 @@ class _Builder:
     def stand(
         self, name: str, position: np.ndarray, yaw: float, size: np.ndarray | None = None
     ) -> _Placed | None:
-        """Put a thing at a place if it fits there."""
+        """Put an object at a position if it fits there."""
         size = self.size(name) if size is None else size
         turned = np.abs(turn(np.array((size[0], 0, 0)), np.array(yaw)))[:2]
         turned = turned + np.abs(turn(np.array((0, size[1], 0)), np.array(yaw)))[:2]
@@ -200,7 +200,7 @@ class _Builder:
     def at_wall(
         self, name: str, bottom: tuple[float, float] | None = None, inset: float = 0.03
     ) -> _Placed | None:
-        """Put a thing with its back at a visible wall; ``inset`` negative sinks it in."""
+        """Put an object with its back to a visible wall; a negative ``inset`` sinks it in."""
         for _ in range(_TRIES):
             size, side = self.size(name), self.rng.choice(3, p=(0.5, 0.25, 0.25))
             away = size[1] / 2 + inset
@@ -225,7 +225,7 @@ class _Builder:
         return None
 
     def in_middle(self, name: str) -> _Placed | None:
-        """Put a thing anywhere in view, turned by a quarter turn or not."""
+        """Put an object anywhere in view, with or without a quarter turn."""
         for _ in range(_TRIES):
             position = self.rng.uniform(self.low[:2] + 0.6, self.high[:2] - 0.6)
             if self.sees(position):
@@ -235,7 +235,7 @@ class _Builder:
         return None
 
     def on(self, support: _Placed | None, *names: str) -> None:
-        """Put things side by side on top of another."""
+        """Put objects side by side on top of another object."""
         if support is None:
             return
         for name, x in zip(names, self.rng.permutation(len(names)) - (len(names) - 1) / 2):
@@ -243,7 +243,7 @@ class _Builder:
             self.stand(name, at, support.yaw + self.rng.uniform(-0.1, 0.1))
 
     def clutter(self, support: _Placed | None, count: int) -> None:
-        """Put small things on top of another."""
+        """Put small objects on top of another object."""
         if support is None:
             return
         for _ in range(count):
@@ -256,7 +256,7 @@ class _Builder:
         return bool(self.rng.random() < share)
 
     def work_place(self) -> None:
-        """Desk, computer, chair and paper."""
+        """Add a desk with computer, chair and paper."""
         desk = self.at_wall('desk')
         if desk is None:
             return
@@ -328,7 +328,7 @@ class _Builder:
             self.clutter(table, 3)
             for x, y in self.rng.permutation(((-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5)))[:3]:
                 away = np.array((x, y)) * table.size[:2] + np.sign((x, y)) * 0.33
-                # The front of a chair is +y: turn it to the table.
+                # The front of a chair is +y: turn it towards the table.
                 yaw = table.yaw + np.arctan2(x, -y) + self.rng.uniform(-0.3, 0.3)
                 self.stand('chair', table.beside(*away), yaw)
         for name, share in (('dresser', 0.4), ('plant', 0.3), ('trash_can', 0.5)):
@@ -343,14 +343,14 @@ class _Builder:
                 self.at_wall(name)
 
     def openings(self) -> None:
-        """Windows and a door, sunk into the walls."""
+        """Add windows and a door, sunk into the walls."""
         for _ in range(self.rng.choice(3, p=(0.25, 0.5, 0.25))):
             self.at_wall('window', (0.8, 1.1), -0.04)
         if self.chance(0.3):
             self.at_wall('door', inset=-0.04)
 
     def partitions(self) -> None:
-        """Pieces of wall and furniture that divide the room, a metre or more before its end."""
+        """Add walls and furniture that divide the room, at least a metre before its end."""
         for _ in range(self.rng.choice(3, p=(0.2, 0.5, 0.3))):
             name = str(self.rng.choice(('partition', 'bookshelf', 'closet'), p=(0.7, 0.15, 0.15)))
             for _ in range(_TRIES):
@@ -363,7 +363,7 @@ class _Builder:
                     break
 
     def decoration(self) -> None:
-        """Pictures on the walls and things on the floor."""
+        """Add pictures on the walls and objects on the floor."""
         for _ in range(self.rng.integers(0, 4)):
             self.at_wall('picture', (1.25, 1.6), 0.0)
         for _ in range(self.rng.integers(1, 4)):
@@ -374,7 +374,7 @@ class _Builder:
 
 
 def build_room(seed: tuple[int, ...]) -> Room:
-    """Draw a room.
+    """Make a random room.
 
     Args:
         seed: Entropy of the random generator.

@@ -1,7 +1,7 @@
-"""Things that stand in a synthetic room, built from boxes, cylinders and ellipsoids.
+"""Objects in a synthetic room, built from boxes, cylinders and ellipsoids.
 
-Every builder takes a pose and a size: the position is the middle of the footprint on the floor (or
-on whatever it stands on, as third coordinate), x runs along the width, +y is the front, and the
+Every builder takes a pose and a size. The position is the middle of the footprint on the floor; a
+third coordinate is the height of another support. x runs along the width, +y is the front, and the
 size is (width, depth, height) in metres.
 """
 
@@ -23,7 +23,7 @@ Builder = Callable[[SolidList, np.random.Generator, Point, float, Point], None]
 # Raw ids of the NYU volumes, 0 to 36 (255 is outside of the annotated room).
 RAW_IDS = {name: number for number, name in enumerate(RAW_NAMES)}
 
-# Surface patterns, painted by mmssc.synthetic.rooms.appearance.
+# Surface patterns; mmssc.synthetic.rooms.appearance draws them.
 (
     WOOD, FABRIC, DOORS, BOOKS, SCREEN, WINDOW, PICTURE, LEAVES, CARPET, TILES, PARQUET, PANELS,
     WALLPAPER, SHINY,
@@ -57,7 +57,7 @@ def _legs(solids: SolidList, size: Point, top: float, color: Point, width: float
 def add_bed(
     solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
 ) -> None:
-    """Frame, mattress, blanket, headboard at the wall, and pillows of their own class."""
+    """Frame, mattress, blanket, headboard at the wall, and pillows (another class)."""
     width, depth, height = size
     wood, linen, blanket = _pick(rng, _WOODS), _pick(rng, _LINEN[:1], 0.02), _pick(rng, _LINEN)
     solids.place(position, yaw, 'bed')
@@ -79,7 +79,7 @@ def add_bed(
 def add_sofa(
     solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
 ) -> None:
-    """Seat, back, arms, and perhaps a cushion of its own class."""
+    """Seat, back, arms, and sometimes a cushion (another class)."""
     width, depth, height = size
     color, seat = _pick(rng, _SOFAS), 0.5 * height
     solids.place(position, yaw, 'sofa')
@@ -102,7 +102,7 @@ def add_sofa(
 def add_chair(
     solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
 ) -> None:
-    """A chair with four legs, or an office chair on a star with arms."""
+    """A chair with four legs, or an office chair on a star base with arms."""
     width, depth, height = size
     color, wood, seat = _pick(rng, _SEATS), _pick(rng, _WOODS), 0.45
     solids.place(position, yaw, 'chair')
@@ -214,7 +214,7 @@ def add_fridge(
 def add_tv(
     solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
 ) -> None:
-    """A flat screen on a foot; the same for the monitor of a computer."""
+    """A flat screen on a foot: a television or a computer monitor."""
     width, depth, height = size
     solids.place(position, yaw, 'tvs' if width > 0.65 else 'computer')
     solids.add(BOX, (0, 0, 0.02), (0.4 * width, depth, 0.04), _BLACK)
@@ -262,7 +262,7 @@ def add_trash_can(
 def add_clutter(
     solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
 ) -> None:
-    """A box, a vase, a ball or a stack of paper: whatever lies about."""
+    """A small object: a box, a vase, a ball or a stack of paper."""
     solids.place(position, yaw, 'dont_care')
     kind = (BOX, CYLINDER, ELLIPSOID)[rng.choice(3, p=(0.6, 0.25, 0.15))]
     solids.add(kind, (0, 0, size[2] / 2), size, _pick(rng, _BRIGHT, 0.08))
@@ -309,7 +309,7 @@ def add_wash_stand(
 def add_window(
     solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
 ) -> None:
-    """A window in a wall, perhaps with curtains; the position is the middle of its lower edge."""
+    """A window in a wall, sometimes with curtains; the position is the middle of its lower edge."""
     width, depth, height = size
     solids.place(position, yaw, 'window')
     solids.add(BOX, (0, 0, height / 2), size, (0.80, 0.88, 0.95), WINDOW)
@@ -322,7 +322,7 @@ def add_window(
 
 
 def one_box(name: str, palette: np.ndarray, surface: int) -> Builder:
-    """Builder of what is a single box, its colour from a palette."""
+    """Builder of an object that is a single box, with a colour from a palette."""
 
     def add(
         solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, size: Point
@@ -343,7 +343,7 @@ BUILDERS: dict[str, Builder] = {
     'closet': one_box('closets_wardrobes_cabinets', _FRONTS, DOORS),
     'night_stand': one_box('night_stand', _FRONTS, DOORS),
     'door': one_box('door', _WOODS[1:], DOORS),
-    # A piece of wall that stands free: it hides what is behind it.
+    # A free-standing piece of wall: it hides what is behind it.
     'partition': one_box('wall', _PAINTS, WALLPAPER),
     # On a wall; the position is the middle of its lower edge.
     'picture': one_box('dont_care', _BRIGHT, PICTURE),

@@ -1,4 +1,4 @@
-"""2D segmentation of a synthetic room as a trained network would give it: good, not perfect."""
+"""2D segmentation of a synthetic room with errors like those of a trained network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SEGMENT_OF = {
     'bookshelf': 'furniture', 'kitchen_cabinet': 'furniture', 'night_stand': 'furniture',
     'closets_wardrobes_cabinets': 'furniture', 'desk': 'table', 'tvs': 'tv', 'computer': 'tv',
 }  # fmt: skip
-# What a thing of a class may be taken for, and how often it is taken for something else.
+# Wrong classes for an object of a class, and how often a wrong class is given.
 _TAKEN_FOR = {
     'bed': ('sofa', 'objects'), 'chair': ('sofa', 'objects'), 'furniture': ('objects', 'wall'),
     'objects': ('furniture', 'wall', 'none'), 'picture': ('wall', 'objects'),
@@ -29,12 +29,12 @@ _TAKEN_FOR = {
     'window': ('wall', 'picture'), 'books': ('objects', 'furniture'),
 }  # fmt: skip
 _MISTAKEN, _UNSURE = 0.12, 0.8
-# Shift of borders between segments, and how far it is alike, as parts of the image's height.
+# Shift of borders between segments and its correlation length, as parts of the image's height.
 _SHIFT, _ALIKE = 0.012, 0.03
 
 
 def true_segments(room: Room, index: np.ndarray) -> np.ndarray:
-    """Ids (H, W) uint8 without mistakes; ``index`` (H, W) is the solid that is seen."""
+    """Ids (H, W) uint8 without errors; ``index`` (H, W) is the visible solid."""
     table = np.full(len(RAW_IDS), SEGMENT_NAMES.index('objects'), np.uint8)
     for raw, name in _SEGMENT_OF.items():
         table[RAW_IDS[raw]] = SEGMENT_NAMES.index(name)
@@ -45,12 +45,12 @@ def true_segments(room: Room, index: np.ndarray) -> np.ndarray:
 
 
 def recognise_segments(room: Room, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Whole things taken for others, borders that are off by some pixels, and unsure patches.
+    """Segment with wrong classes of whole objects, borders shifted by pixels, and noisy patches.
 
     Args:
         room: The scene.
-        index: (H, W) solid that is seen.
-        rng: Decides the mistakes.
+        index: (H, W) visible solid.
+        rng: Generator of the errors.
 
     Returns:
         (H, W) uint8, ids of :data:`SEGMENT_NAMES`.

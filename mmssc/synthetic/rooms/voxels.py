@@ -1,7 +1,7 @@
-"""Voxel labels of a synthetic room, with the meaning they have in SSCNet's volumes of NYU.
+"""Voxel labels of a synthetic room, with the same meaning as in SSCNet's volumes of NYU.
 
-Things are filled, whatever the camera sees of them; the inside of the room is empty (0), and
-everything beyond its walls, floor and ceiling is outside the annotation (255).
+Objects are filled, also where the camera does not see them. The inside of the room is empty (0).
+Voxels beyond its walls, floor and ceiling are outside the annotation (255).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .layout import WALL, Room
 
 __all__ = ['voxelize_room']
 
-# Depth files hold whole millimetres.
+# Depth files have whole millimetres.
 _ROUNDING = 0.001
 
 
@@ -30,7 +30,7 @@ def _world_centers(grid: VoxelGrid) -> list[np.ndarray]:
 
 
 def _inside(solids: Solids, number: int, margin: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Which of (..., 3) world points are in a solid that is larger by ``margin`` all around."""
+    """Which of (..., 3) world points are in a solid enlarged by ``margin`` on all sides."""
     local = turn(points - solids.center[number], np.array(-solids.yaw[number]))
     unit = local / (solids.half_size[number] + margin)
     if solids.kind[number] == BOX:
@@ -43,8 +43,8 @@ def _inside(solids: Solids, number: int, margin: np.ndarray, points: np.ndarray)
 def voxelize_room(room: Room, grid: VoxelGrid) -> np.ndarray:
     """Raw ids of a grid.
 
-    A voxel that a surface runs through belongs to the thing, even where its centre does not: a
-    depth point never falls on an empty voxel.
+    A voxel that a surface crosses belongs to the object, even if its centre does not. So a depth
+    point is never in an empty voxel.
 
     Args:
         room: The room.
@@ -61,7 +61,7 @@ def voxelize_room(room: Room, grid: VoxelGrid) -> np.ndarray:
     first = np.stack([np.searchsorted(along, low[:, a]) for a, along in enumerate(centers)], 1)
     end = np.stack([np.searchsorted(along, high[:, a], 'right')
                     for a, along in enumerate(centers)], 1)  # fmt: skip
-    # Touched voxels first, then those whose centre is inside: a thing wins over its neighbour.
+    # First touched voxels, then those with their centre inside: these override a neighbour's touch.
     for touched in (True, False):
         for number in np.flatnonzero((end > first).all(1)).tolist():
             window = tuple(slice(a, b) for a, b in zip(first[number], end[number]))

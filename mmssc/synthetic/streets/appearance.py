@@ -1,4 +1,4 @@
-"""Paint for synthetic street scenes: what a surface looks like in a camera image."""
+"""Colours of synthetic street scenes: the appearance of surfaces in a camera image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cast_shadow(
     """Shadow of the solids on the ground.
 
     Returns:
-        The raster of ground points and a bool array over it, true in the shadow.
+        The raster of ground points and a bool array over it, True in the shadow.
     """
     low, high = street.span
     shape = (int((high - low) / step), int(2 * margin / step))
@@ -128,10 +128,10 @@ def paint_image(
     Args:
         street: The scene.
         camera: Its rays.
-        depth: (H, W) of what is seen, infinite for the sky.
-        index: (H, W) solid that is seen, -1 for ground and sky.
-        shadow: Of :func:`cast_shadow`.
-        rng: For the noise of the sensor.
+        depth: (H, W) visible depth, infinite for the sky.
+        index: (H, W) visible solid, -1 for ground and sky.
+        shadow: Result of :func:`cast_shadow`.
+        rng: Generator of the sensor noise.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -142,7 +142,7 @@ def paint_image(
     image[sky] = _paint_sky(camera.direction[sky], street.sun)
     world = camera.points(np.where(sky, 0, depth))
     pixel = depth / camera.cam2img[0, 0]
-    # A pixel on the ground covers more along the view than across; take the geometric mean.
+    # A pixel on the ground is longer along the view than across; take the geometric mean.
     slant = np.sqrt(depth / np.maximum(camera.origin[2], 0.5))
 
     points = world[ground]

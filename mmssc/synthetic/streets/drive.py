@@ -1,8 +1,8 @@
 """Synthetic drives in the layout of raw SemanticKITTI: images, depth, lidar and voxel labels.
 
-Everything of a frame is rendered from one and the same geometry, so images, depth, poses, scans
-and voxel labels agree. The files are a stand-in for the real set in tests and in the quick start;
-scores on them say nothing about real streets.
+All files of a frame are rendered from the same geometry, so images, depth, poses, scans and voxel
+labels agree. They replace the real data in tests and in the quick start; scores on them say nothing
+about real streets.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ _REFLECTANCE = {
 
 @dataclass(frozen=True)
 class DriveSettings:
-    """What every drive of a tree has in common.
+    """Settings of all drives of a tree.
 
     Args:
         frames: Number of frames of a drive.
-        seed: With the sequence it decides everything.
+        seed: Together with the sequence, it determines the drive.
         image_size: (height, width); the intrinsics are KITTI's, scaled to it.
         grid: Voxel grid in the lidar frame, axes x, y, z.
         frame_step: Metres between frames.
-        label_step: Voxel files are written for every so many frames.
+        label_step: Write voxel files every ``label_step`` frames.
         lidar_size: Rows and columns of the scan.
     """
 
@@ -99,7 +99,7 @@ class DriveSettings:
 
 @dataclass(frozen=True)
 class RenderedView:
-    """What one camera sees.
+    """The view of one camera.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -122,11 +122,11 @@ def _rotation(angles: tuple[float, float, float]) -> np.ndarray:
 
 
 class SyntheticDrive:
-    """One drive along one street, rendered frame by frame; nothing is written.
+    """One drive along one street, rendered frame by frame; this class writes no file.
 
     Args:
         sequence: Two digits, e.g. ``'08'``.
-        settings: Size of everything.
+        settings: Sizes.
     """
 
     def __init__(self, sequence: str, settings: DriveSettings) -> None:
@@ -155,7 +155,7 @@ class SyntheticDrive:
         return calib
 
     def _lidar_pose(self, frame: int) -> np.ndarray:
-        """Lidar to world: along the right lane, nodding a little."""
+        """Lidar to world: along the right lane, with small rotations."""
         s = frame * self.settings.frame_step
         pose, phase = np.eye(4), 2 * np.pi * np.random.default_rng((*self.entropy, 1)).random(3)
         nod = 0.004 * np.sin(np.array((s / 7.0, s / 5.0, s / 9.0)) + phase)
@@ -178,13 +178,13 @@ class SyntheticDrive:
         return np.linalg.inv(cam2world[0]) @ cam2world
 
     def _shadow(self) -> tuple[ParallelRays, np.ndarray]:
-        # Only images need it: it is cast once, when the first one is rendered.
+        # Only images need the shadow: it is cast once, for the first image.
         if not hasattr(self, '_shadow_raster'):
             self._shadow_raster = cast_shadow(self.street)
         return self._shadow_raster
 
     def _cast(self, rays: RayImage, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Ray parameter, solid and raw label of what every ray meets first."""
+        """Ray parameter, solid and raw label of the first hit of every ray."""
         t, index = cast_rays(rays, self.street.solids, reach)
         ground = intersect_ground(rays, reach)
         t = np.where(t < reach, t, np.inf).astype(np.float32)
@@ -198,7 +198,7 @@ class SyntheticDrive:
         return t, index, labels
 
     def render(self, frame: int, camera: int = 2) -> RenderedView:
-        """What camera 2 (left) or 3 (right) sees."""
+        """The view of camera 2 (left) or 3 (right)."""
         projection = self.calib[f'P{camera}']
         world2cam = self.lidar2cam @ np.linalg.inv(self.lidar2world[frame])
         shift = np.eye(4)
@@ -228,7 +228,7 @@ class SyntheticDrive:
         return np.column_stack((points, reflectance)).astype(np.float32), labels[hit]
 
     def panorama(self, frame: int) -> Panorama:
-        """What is in sight from a position; of all frames, this makes the voxel labels."""
+        """Visibility from a position; the panoramas of all frames give the voxel labels."""
         size = min(self.settings.grid.voxel_size)
         return take_panorama(self.street.solids, self.lidar2world[frame], size)
 
@@ -237,7 +237,7 @@ class SyntheticDrive:
 
         Args:
             frame: The frame.
-            panoramas: Of all frames, to save the time of making them.
+            panoramas: Panoramas of all frames, to save time.
         """
         panoramas = panoramas or {f: self.panorama(f) for f in self.positions_in_sight(frame)}
         nearby = self.positions_in_sight(frame)
@@ -250,7 +250,7 @@ class SyntheticDrive:
         )  # fmt: skip
 
     def positions_in_sight(self, frame: int) -> list[int]:
-        """Frames from whose position something of this frame's grid may be seen."""
+        """Frames that may see a part of this frame's grid from their position."""
         grid = self.settings.grid
         size = np.abs(np.array((grid.origin, grid.upper))[:, :2]).max(0)
         reach = float(np.linalg.norm(size)) + SIGHT
@@ -266,12 +266,12 @@ def drive_folders(out: str | PathLike[str], sequence: str) -> tuple[Path, Path]:
 
 @lru_cache(maxsize=2)
 def open_drive(sequence: str, settings: DriveSettings) -> SyntheticDrive:
-    """The drive, kept for the next frame."""
+    """The drive, cached for the next frame."""
     return SyntheticDrive(sequence, settings)
 
 
 def remove_other_frames(out: str | PathLike[str], sequence: str, settings: DriveSettings) -> None:
-    """Remove the files of frames that a drive of these settings does not have."""
+    """Remove files of frames that a drive with these settings does not have."""
     folder, depth_folder = drive_folders(out, sequence)
     frames = {f'{frame:06d}' for frame in range(settings.frames)}
     labelled = {f'{frame:06d}' for frame in range(0, settings.frames, settings.label_step)}
@@ -333,7 +333,7 @@ def write_synthetic_drive(
         settings: Sizes; the default is that of the quick start.
 
     Returns:
-        The drive, to compare the files with.
+        The drive, for comparison with the files.
     """
     settings = settings or DriveSettings()
     write_drive_files(out, sequence, settings)

@@ -1,8 +1,8 @@
-"""Random streets by rule: what the ground is where, and what stands on it.
+"""Random streets by rules: the kinds of ground and the objects on it.
 
-The street runs along x with gentle bends; a place is given by (s, d): metres along, and metres to
-the left of the centre line. From the centre line outwards lie road, a strip (parking bays, grass
-with trees, or pavement), sidewalk, and lots (urban, garden, park, or the mouth of a side road).
+The street runs along x with gentle bends. A position is (s, d): metres along, and metres to the
+left of the centre line. From the centre line outwards there are road, a strip (parking bays, grass
+with trees, or pavement), sidewalk, and lots (urban, garden, park, or the start of a side road).
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Ground:
         bend: Amplitude (m), wave length (m) and phase of the centre line's sine.
         road_half: Half the width of the road, metres.
         sidewalk: Width of the sidewalk, metres.
-        lot_starts: Per side (left, right), (L,) ascending s where each lot begins.
+        lot_starts: Per side (left, right), (L,) ascending s of the start of each lot.
         lots: Per side, (L, 3) raw ids: strip, forecourt, and lot kind (index of ``_LOT_KINDS``).
         forecourts: Per side, (L,) depth of the forecourt, metres.
-        span: First and last s that is furnished, metres.
+        span: First and last s with objects, metres.
     """
 
     bend: tuple[float, float, float]
@@ -100,7 +100,7 @@ class Street(Ground):
     """The ground and the solids of one drive.
 
     Args:
-        solids: Everything above the ground.
+        solids: All solids above the ground.
         sun: (3,) unit vector towards the sun.
     """
 
@@ -114,19 +114,19 @@ def _center_line(bend: tuple[float, float, float], s: np.ndarray) -> np.ndarray:
 
 
 class _Builder:
-    """Furnishes a street; ``place`` turns (s, d) into positions."""
+    """Puts objects on a street; ``place`` converts (s, d) to positions."""
 
     def __init__(self, ground: Ground, rng: np.random.Generator, drive: float) -> None:
         self.ground, self.rng, self.drive = ground, rng, drive
         self.solids = SolidList(RAW_IDS)
 
     def place(self, s: float, d: float) -> tuple[np.ndarray, float]:
-        """World position and heading of the street there."""
+        """World position, and heading of the street there."""
         along = np.float64(s)
         return self.ground.to_world(along, np.float64(d)), float(self.ground.heading(along))
 
     def spots(self, start: float, end: float, gap: float) -> np.ndarray:
-        """Places about ``gap`` metres apart."""
+        """Positions about ``gap`` metres apart."""
         count = max(int((end - start) / gap), 0)
         share = (np.arange(count) + self.rng.uniform(0.25, 0.75, count)) / max(count, 1)
         return start + share * (end - start)
@@ -138,7 +138,7 @@ class _Builder:
         objects.add_bush(self.solids, self.rng, self.place(s, d)[0], size)
 
     def traffic(self) -> None:
-        """Vehicles on the road, none in the lane of the drive."""
+        """Add vehicles on the road, but not in the lane of the drive."""
         rng, lane = self.rng, self.ground.road_half / 2
         for s in self.spots(-40, self.ground.span[1] - 15, 17):
             oncoming = rng.random() < 0.55
@@ -157,7 +157,7 @@ class _Builder:
                 objects.add_two_wheeler(self.solids, rng, position, yaw, name)
 
     def strip(self, side: int, start: float, end: float, name: str) -> None:
-        """Parked vehicles, or street trees, or bicycles; lamps and signs everywhere."""
+        """Add parked vehicles, street trees or bicycles, and lamps and signs everywhere."""
         rng, (road, strip, _) = self.rng, self.ground.edges
         middle, sign = (road + strip) / 2, (1, -1)[side]
         if name == 'parking':
@@ -176,7 +176,7 @@ class _Builder:
                 objects.add_sign(self.solids, rng, position, yaw + rng.uniform(-0.2, 0.2))
 
     def parked(self, s: float, d: float) -> None:
-        """Whatever stands in a parking bay."""
+        """Add an object in a parking bay."""
         kind, (position, yaw) = self.rng.random(), self.place(s, d)
         if kind < 0.62:
             yaw += np.pi * (self.rng.random() < 0.3)
@@ -189,7 +189,7 @@ class _Builder:
                                         yaw + np.pi / 2, 'motorcycle')  # fmt: skip
 
     def sidewalk(self, side: int, start: float, end: float) -> None:
-        """People and parked bicycles."""
+        """Add people and parked bicycles."""
         rng, (_, strip, lot_edge) = self.rng, self.ground.edges
         sign = (1, -1)[side]
         for s in self.spots(start, end, 10):
@@ -201,7 +201,7 @@ class _Builder:
                 objects.add_two_wheeler(self.solids, rng, position, yaw, 'bicycle')
 
     def urban(self, side: int, start: float, end: float, court: float) -> None:
-        """A closed row of houses."""
+        """Add a closed row of houses."""
         rng, sign, first = self.rng, (1, -1)[side], start
         while end - start > 7:
             length = min(rng.uniform(8, 14), end - start)
@@ -216,7 +216,7 @@ class _Builder:
         self.backdrop(side, first, end, self.ground.edges[2] + court + 13)
 
     def garden(self, side: int, start: float, end: float, court: float) -> None:
-        """A house behind a fence or hedge, with trees and bushes."""
+        """Add a house behind a fence or hedge, with trees and bushes."""
         rng, sign, edge = self.rng, (1, -1)[side], self.ground.edges[2] + court
         gate = rng.uniform(start + 3, end - 3)
         hedges = rng.choice((0.0, 0.2, 1.0))
@@ -236,7 +236,7 @@ class _Builder:
         self.backdrop(side, start, end, edge + 18)
 
     def boundary(self, side: int, start: float, end: float, away: float, hedges: float) -> None:
-        """A line of fences and hedges along the street; ``hedges`` is the share of hedges."""
+        """Add a line of fences and hedges along the street; ``hedges`` is the share of hedges."""
         for low in np.arange(start, end - 0.5, 6.0):
             length = min(6.0, end - low)
             position, yaw = self.place(low + length / 2, (1, -1)[side] * away)
@@ -244,7 +244,7 @@ class _Builder:
             add(self.solids, self.rng, position, yaw, length)
 
     def park(self, side: int, start: float, end: float, court: float) -> None:
-        """Grass, trees and thickets."""
+        """Add trees and bushes on grass."""
         rng, sign, edge = self.rng, (1, -1)[side], self.ground.edges[2] + court
         for s in self.spots(start, end, 6):
             self.tree(s, sign * (edge + rng.uniform(2, 7)), rng.uniform(0.9, 1.4))
@@ -255,7 +255,7 @@ class _Builder:
         self.backdrop(side, start, end, edge + rng.uniform(8, 12))
 
     def backdrop(self, side: int, start: float, end: float, away: float) -> None:
-        """Tall trees behind the lot, with undergrowth that closes the view."""
+        """Add tall trees behind the lot, with undergrowth that blocks the view."""
         sign = (1, -1)[side]
         for s in self.spots(start, end, 6):
             self.tree(s, sign * (away + self.rng.uniform(1, 9)), self.rng.uniform(1.3, 1.9), 4)
@@ -263,7 +263,7 @@ class _Builder:
             self.bush(s, sign * (away + self.rng.uniform(-1, 1.5)), self.rng.uniform(2.2, 3.4))
 
     def closing(self) -> None:
-        """Trees and houses across both ends of the street, so that the view ends somewhere."""
+        """Add trees and houses across both ends of the street, so that they block the view."""
         for s in self.ground.span:
             for d in np.arange(-24, 25, 6.0):
                 self.tree(s, d, self.rng.uniform(1.3, 2.0), 4)
@@ -291,14 +291,14 @@ def _draw_lots(
 
 
 def build_street(seed: tuple[int, ...], drive: float) -> Street:
-    """Draw a street.
+    """Make a random street.
 
     Args:
         seed: Entropy of the random generator, e.g. (seed, sequence).
         drive: Length of the drive, which goes from s = 0 to ``drive``, metres.
 
     Returns:
-        The same street for the same arguments. It is furnished from 60 m behind the drive to 115 m
+        The same street for the same arguments. It has objects from 60 m behind the drive to 115 m
         past its end.
     """
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Things that stand in a synthetic street, built from boxes, cylinders and ellipsoids."""
+"""Objects in a synthetic street, built from boxes, cylinders and ellipsoids."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RAW_IDS = {
     'pole': 80, 'traffic-sign': 81,
 }  # fmt: skip
 
-# Surface patterns, painted by mmssc.synthetic.streets.appearance.
+# Surface patterns; mmssc.synthetic.streets.appearance draws them.
 FACADE, PLANKS, LEAVES, BARK, GLASS, SIGN = range(PLAIN + 1, 7)
 
 _PAINT = np.array([
@@ -73,7 +73,7 @@ def add_van(solids: SolidList, rng: np.random.Generator, position: Point, yaw: f
 
 
 def add_truck(solids: SolidList, rng: np.random.Generator, position: Point, yaw: float) -> None:
-    """A lorry: cab in front (+x) and cargo box behind."""
+    """A truck: cab in front (+x) and cargo box behind."""
     solids.place(position, yaw, 'truck')
     length, height = rng.uniform(5.5, 8.0), rng.uniform(2.8, 3.4)
     cab, cargo = _pick(rng, _PAINT), rng.uniform(0.7, 0.92, 3)
@@ -103,7 +103,7 @@ def add_person(solids: SolidList, rng: np.random.Generator, position: Point, yaw
 def add_two_wheeler(
     solids: SolidList, rng: np.random.Generator, position: Point, yaw: float, name: str
 ) -> None:
-    """A bicycle or motorcycle, or one with its rider: bicyclist, motorcyclist."""
+    """A bicycle or motorcycle; with a rider, the class is bicyclist or motorcyclist."""
     solids.place(position, yaw, name)
     motor, paint = name.startswith('motor'), _pick(rng, _PAINT)
     radius, thick = (0.30, 0.16) if motor else (0.34, 0.06)
@@ -176,7 +176,7 @@ def add_fence(
 
 
 def add_pole(solids: SolidList, rng: np.random.Generator, position: Point, yaw: float) -> None:
-    """A street lamp whose arm reaches along its x axis."""
+    """A street lamp with an arm along its x axis."""
     solids.place(position, yaw, 'pole')
     height, width = rng.uniform(4.5, 7.0), rng.uniform(0.13, 0.2)
     solids.add(CYLINDER, (0, 0, height / 2), (width, width, height), _METAL)

@@ -1,9 +1,9 @@
-"""Voxel labels of a synthetic drive, with the meaning they have in SemanticKITTI.
+"""Voxel labels of a synthetic drive, with the same meaning as in SemanticKITTI.
 
-There the scans of a whole drive are put together: a voxel has the class of most of its points, is
-``invalid`` when no scan ever saw it, and ``occluded`` when the current scan did not see through it
-(so every occupied and every invalid voxel is occluded as well). Here points are laid evenly over
-all surfaces, and those count that are in sight of at least one position of the drive.
+SemanticKITTI combines the scans of a whole drive. A voxel has the class of most of its points. It
+is ``invalid`` if no scan saw it, and ``occluded`` if the current scan did not see through it (so
+every occupied and every invalid voxel is also occluded). Here, points are placed evenly on all
+surfaces; points that are visible from at least one position of the drive count.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ['VoxelAnnotation', 'annotate_voxels', 'sample_surfaces']
 
 # Surface points along the edge of a voxel.
 _SAMPLES_PER_VOXEL = 2.0
-# Ground is seen at a grazing angle, so real scans leave fewer points per area on it.
+# Scans see the ground at a grazing angle, so real scans have fewer points per area on it.
 _GROUND_WEIGHT = 0.4
 _SCAN_WEIGHT = 1e-3
 _EDGE = 0.999
@@ -33,7 +33,7 @@ def _patches(solids: Solids, step: float) -> tuple[np.ndarray, ...]:
     """Rectangular parameter patches of the surfaces: solid, patch, cells along both, area."""
     half, rows = solids.half_size, []
     boxes = np.flatnonzero(solids.kind == BOX)
-    for face in range(5):  # +x, -x, +y, -y, +z: things stand on the ground
+    for face in range(5):  # +x, -x, +y, -y, +z: objects stand on the ground
         one, other = [axis for axis in range(3) if axis != face // 2]
         rows.append((boxes, face, 2 * half[boxes, one], 2 * half[boxes, other]))
     rounds = np.flatnonzero(solids.kind != BOX)
@@ -51,17 +51,17 @@ def _patches(solids: Solids, step: float) -> tuple[np.ndarray, ...]:
 
 
 def sample_surfaces(solids: Solids, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points laid over the surfaces, at most about ``step`` metres from each other.
+    """Points on the surfaces, at most about ``step`` metres from each other.
 
     Returns:
-        World points (N, 3), the solid of each (N,) and the area it stands for (N,), square metres.
+        World points (N, 3), the solid of each (N,) and the area of each (N,), square metres.
     """
     number, patch, cells, area = _patches(solids, step)
     count = cells.prod(1)
     owner = np.repeat(np.arange(len(number)), count)
     within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     one = within % cells[owner, 0]
-    # From edge to edge: the last centimetres of a surface may lie in a voxel of their own.
+    # From edge to edge: the last centimetres of a surface may be in another voxel.
     height = _EDGE * (2 * (within // cells[owner, 0]) / (cells[owner, 1] - 1) - 1)
     length = _EDGE * (2 * one / (cells[owner, 0] - 1) - 1)
     angle = 2 * np.pi * one / cells[owner, 0]
@@ -82,7 +82,7 @@ def sample_surfaces(solids: Solids, step: float) -> tuple[np.ndarray, np.ndarray
 def _sample_ground(
     street: Street, low: np.ndarray, high: np.ndarray, step: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    # The raster is fixed in the world, so that frames agree on the labels of the ground.
+    # The raster is fixed in the world, so that all frames have the same labels of the ground.
     axes = [
         (np.arange(np.floor(first / step), np.ceil(last / step)) + 0.5) * step
         for first, last in zip(low, high)
@@ -114,7 +114,7 @@ def _voxel_index(points: np.ndarray, world2lidar: np.ndarray, grid: VoxelGrid) -
 
 def _seen_by_any(points: np.ndarray, panoramas: Sequence[Panorama], slack: float,
                  normals: np.ndarray | None = None) -> np.ndarray:  # fmt: skip
-    """Points that at least one panorama sees, from outside where there is a normal."""
+    """Points that at least one panorama sees; points with a normal only from outside."""
     seen, left = np.zeros(len(points), bool), np.arange(len(points))
     for panorama in panoramas:
         if left.size == 0:
@@ -129,7 +129,7 @@ def _seen_by_any(points: np.ndarray, panoramas: Sequence[Panorama], slack: float
 
 
 def _majority(flat: np.ndarray, label: np.ndarray, weight: np.ndarray, total: int) -> np.ndarray:
-    """Label with the largest weight per voxel, uint16, 0 where there is no point."""
+    """Label with the largest weight per voxel, uint16, 0 if there is no point."""
     names, code = np.unique(label, return_inverse=True)
     votes = np.bincount(flat * len(names) + code, weight, total * len(names))
     votes = votes.reshape(total, len(names))
@@ -150,7 +150,7 @@ class _SurfacePoints:
 def _surface_points(
     street: Street, grid: VoxelGrid, lidar2world: np.ndarray, world2lidar: np.ndarray
 ) -> _SurfacePoints:
-    """Points on everything in the grid's box."""
+    """Points on all surfaces in the grid's box."""
     corners = np.array([
         [(grid.origin, grid.upper)[bit >> axis & 1][axis] for axis in range(3)] for bit in range(8)
     ])  # fmt: skip
@@ -190,8 +190,8 @@ def annotate_voxels(
         street: The scene.
         grid: In the frame of the current lidar, axes x, y, z.
         lidar2world: (4, 4) current lidar.
-        current: Place of the current frame in ``panoramas``.
-        panoramas: Of every position of the drive.
+        current: Index of the current frame in ``panoramas``.
+        panoramas: Panoramas of every position of the drive.
         scan: World points (N, 3) and raw labels (N,) of the current scan.
     """
     world2lidar = np.linalg.inv(lidar2world)
@@ -210,7 +210,7 @@ def annotate_voxels(
     )
     occupied = volume > 0
     solid = occupied.copy()
-    solid[surface.voxel] = True  # a surface nobody saw is not empty space either
+    solid[surface.voxel] = True  # a surface that was never seen is not empty space either
     centers = grid.centers().numpy().astype(np.float64)
     centers = centers @ lidar2world[:3, :3].T + lidar2world[:3, 3]
     free = np.zeros(grid.num_voxels, bool)
