@@ -1,1 +1,1 @@
-"""The judge of fidelity: a method is compared with the figures of its official code."""
+"""Parity checks: comparison of a method with the figures of its official code."""

@@ -1,4 +1,4 @@
-"""Parity of what Symphonies and MonoScene share outside their networks: unit cases.
+"""Parity of the parts that Symphonies and MonoScene share outside their networks: unit cases.
 
 Projection, frustums, context relations, losses, metric, multi-scale lifting, class weights.
 """
@@ -67,12 +67,12 @@ CALIBRATIONS = {
     ),
 }  # fmt: skip
 NYU_INTRINSICS = np.array([[518.8579, 0, 320], [0, 518.8579, 240], [0, 0, 1]])
-# float32 poses: voxels at the camera's plane, which nothing sees, land some pixels apart.
+# With float32 poses, voxels in the camera's plane (never visible) differ by some pixels.
 _NYU_PIXELS = 10
 
 
 def check_frustum_units(case: ParityCase, report: ParityReport) -> None:
-    """Compare the shared pieces of a ``units_N.npz``."""
+    """Compare the shared parts with a ``units_N.npz``."""
     seed = seed_of_units(case)
     _check_projection(case, report, seed)
     _check_nyu_projection(case, report, seed)
@@ -201,7 +201,7 @@ def check_loss(
     case: ParityCase,
     report: ParityReport,
 ) -> None:
-    """Compare value, gradient norm and, where given, some entries of the gradient."""
+    """Compare value, gradient norm and, if given, some entries of the gradient."""
     variable = torch.from_numpy(logits).requires_grad_()
     value = loss(variable, *targets)
     report.close(name, value, case[name], relative=_LOSS)
@@ -225,7 +225,7 @@ def _check_losses(case: ParityCase, report: ParityReport, seed: int) -> None:
         report.close(key, value, case[key], relative=_LOSS)
     loss = FrustumProportionLoss(reduction='batch')
     check_loss(loss, logits, (target, frustums), 'loss/frustum', case, report)
-    # The reference's Lovasz loss runs over all voxels of the batch: so do points of one sample.
+    # The reference's Lovasz loss runs over all voxels of the batch, like points of one sample.
     variable = torch.from_numpy(logits).requires_grad_()
     value = LovaszSoftmaxLoss()(variable.movedim(1, -1).flatten(0, 3), target.flatten())
     report.close('loss/lovasz', value, case['loss/lovasz'], relative=_LOSS)
@@ -249,7 +249,7 @@ def _check_relation_loss(case: ParityCase, report: ParityReport, seed: int) -> N
 
 
 def _check_edge_cases(case: ParityCase, report: ParityReport, seed: int) -> None:
-    """Where the reference has no number, ours is finite, and 0 when nothing is labelled."""
+    """Where the reference gives no number, ours is finite, and 0 if no voxel has a label."""
     logits, target, frustums = _loss_inputs(case, seed)
     for name, label in (('all_empty', 0), ('all_ignored', 255)):
         labels = torch.full_like(target, label)

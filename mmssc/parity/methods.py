@@ -1,4 +1,4 @@
-"""The methods whose parity can be checked."""
+"""The methods with a parity check."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def get_recipe(name: str) -> ParityRecipe:
     """The recipe of a method.
 
     Raises:
-        DataError: No such method; the message lists those there are.
+        DataError: The method is unknown; the message lists the known methods.
     """
     if name not in RECIPES:
         raise DataError('parity check', 'method', ', '.join(RECIPES), name)
@@ -36,10 +36,10 @@ def get_recipe(name: str) -> ParityRecipe:
 
 
 def register_recipe(name: str, recipe: ParityRecipe) -> None:
-    """Make a method of a project known to the parity check.
+    """Register the recipe of a project's method.
 
     Raises:
-        ValueError: There is another recipe of that name.
+        ValueError: There is another recipe with this name.
     """
     if RECIPES.setdefault(name, recipe) is not recipe:
         raise ValueError(f'there is another recipe {name!r}')

@@ -1,4 +1,4 @@
-"""What the parity recipes of all methods share: the run of a case, reference weights, gradients."""
+"""Shared parts of the parity recipes: the run of a case, reference weights, gradients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ['ParityOptions', 'ParityRecipe', 'ParityRun', 'fill_checkpoint', 'gra
 
 @dataclass(frozen=True)
 class ParityOptions:
-    """What a user may choose.
+    """Options of the user.
 
     Args:
         forward_only: Skip gradients, training steps and the losses in training mode.
@@ -40,13 +40,13 @@ class ParityOptions:
 
 
 class ParityRun(NamedTuple):
-    """One case to check, in the order in which recipes unpack it.
+    """One case to check; recipes unpack the fields in this order.
 
     Args:
         manifest: Keys and shapes of the reference checkpoint.
         case: The case file.
-        report: Takes the rows.
-        options: What the user chose.
+        report: Collects the rows.
+        options: Options of the user.
     """
 
     manifest: str | PathLike[str]
@@ -56,15 +56,15 @@ class ParityRun(NamedTuple):
 
 
 class ParityRecipe:
-    """Base of the recipe of a method: :meth:`compare` is its own, :meth:`check_units` may be."""
+    """Base of a method's recipe. Methods implement :meth:`compare` (and :meth:`check_units`)."""
 
-    # Prefixes of the arrays that only a run with gradients looks at.
+    # Prefixes of the arrays that only a run with gradients checks.
     training_arrays: tuple[str, ...] = ('grad',)
 
     def check_case(self, run: ParityRun) -> None:
-        """Compare our model with one case file, and name what was not looked at.
+        """Compare our model with one case file, and name the arrays that were not checked.
 
-        A case without any of the ``training_arrays`` is of a forward pass alone, and says so.
+        A case without ``training_arrays`` has only a forward pass; a message says so.
 
         Raises:
             DataError: Manifest and case file do not belong together.
@@ -79,11 +79,11 @@ class ParityRecipe:
         run.report.note_unused(run.case)
 
     def compare(self, run: ParityRun) -> None:
-        """Rebuild checkpoint and inputs, run our model and hand what it finds to the report."""
+        """Rebuild checkpoint and inputs, run our model and add the results to the report."""
         raise NotImplementedError
 
     def check_units(self, case: ParityCase, report: ParityReport) -> None:
-        """Compare single pieces with a file of unit cases; here: there are none.
+        """Compare single parts with a file of unit cases; this base has none.
 
         Raises:
             DataError: Always.
@@ -92,7 +92,7 @@ class ParityRecipe:
 
 
 def fill_checkpoint(manifest: str | PathLike[str], seed: int) -> dict[str, Tensor]:
-    """A reference checkpoint whose every tensor is filled by seed.
+    """A reference checkpoint with every tensor filled by seed.
 
     Args:
         manifest: Keys and shapes, see :func:`reference_fill.read_manifest`.
@@ -103,14 +103,14 @@ def fill_checkpoint(manifest: str | PathLike[str], seed: int) -> dict[str, Tenso
 
 
 def rebuild_checkpoint(manifest: str | PathLike[str], case: ParityCase) -> dict[str, Tensor]:
-    """The reference checkpoint of a case: filled by seed, with the one tensor that it replaces.
+    """The reference checkpoint of a case: filled by seed, except one tensor that the case sets.
 
     Args:
         manifest: Keys and shapes, see :func:`reference_fill.read_manifest`.
         case: With ``seed``, ``tweak_key`` and ``tweak_value``.
 
     Raises:
-        DataError: The manifest has no tensor of the name ``tweak_key``.
+        DataError: The manifest has no tensor ``tweak_key``.
     """
     state = fill_checkpoint(manifest, case.integer('seed'))
     key = str(case['tweak_key'])
@@ -126,19 +126,19 @@ def load_reference(
     method: CheckpointMethod,
     source: str | PathLike[str],
 ) -> dict[str, Tensor]:
-    """Give a model the weights of a reference checkpoint, through the importer.
+    """Load a reference checkpoint into a model, through the importer.
 
     Args:
-        model: Takes the weights, all of them.
+        model: The model; it must use all weights.
         reference: The checkpoint.
         method: Its importer.
-        source: What an error calls the checkpoint.
+        source: Name of the checkpoint in errors.
 
     Returns:
         The weights under our names.
 
     Raises:
-        DataError: The checkpoint is not one of this model.
+        DataError: The checkpoint does not fit this model.
     """
     state, _ = import_state_dict(reference, method, model.state_dict(), str(source))
     model.load_state_dict(state, strict=True)
@@ -149,7 +149,7 @@ def load_reference(
 def watch_outputs(
     stores: Iterable[tuple[nn.Module, Callable[[Any], object]]],
 ) -> Iterator[None]:
-    """Hand what modules return to a function each, call by call, while a model runs."""
+    """Call a function with each output of a module while a model runs."""
     handles = [module.register_forward_hook(partial(_hand_over, store)) for module, store in stores]
     try:
         yield
@@ -161,7 +161,7 @@ def watch_outputs(
 def _hand_over(
     store: Callable[[Any], object], module: nn.Module, args: tuple[Any, ...], output: Any
 ) -> None:
-    # A hook that returns something replaces the output.
+    # If a hook returns a value, it replaces the output.
     store(output)
 
 
@@ -184,8 +184,8 @@ def total_loss(losses: Iterable[Tensor]) -> Tensor:
 
 
 def gradient_norms(parameters: Mapping[str, nn.Parameter]) -> dict[str, float]:
-    """Norm of the gradient of every parameter that has one."""
-    # float32 norms of large tensors are off by 1e-5.
+    """Gradient norm of every parameter with a gradient."""
+    # float32 norms of large tensors have errors of 1e-5.
     return {
         name: float(parameter.grad.double().norm())
         for name, parameter in parameters.items()

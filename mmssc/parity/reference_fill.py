@@ -1,9 +1,9 @@
 """Deterministic weights and inputs for numerical-parity checks.
 
-A parity case never ships a checkpoint. Every tensor of a reference checkpoint is regenerated
-from its *reference* key, its shape and a seed, with NumPy alone, so that any implementation can
-rebuild exactly the checkpoint that the expected figures were computed with. Only NumPy's PCG64
-generator is used: its stream is the same in every NumPy release.
+A parity case does not contain a checkpoint. NumPy generates every tensor of the reference
+checkpoint from its *reference* key, its shape and a seed. So any implementation can rebuild exactly
+the checkpoint of the expected figures. Only NumPy's PCG64 generator is used: its stream is the same
+in every NumPy release.
 
 The numbers are part of the parity format: a change of any function here invalidates every
 stored case.
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def _rng(seed: int, name: str) -> np.random.Generator:
-    """Generator that depends on ``seed`` and ``name`` alone."""
+    """Generator that depends only on ``seed`` and ``name``."""
     return np.random.default_rng([int(seed), zlib.crc32(name.encode())])
 
 
@@ -36,7 +36,7 @@ def parse_manifest_rows(rows: list[list[str]], source: str) -> dict[str, tuple[i
     """Turn ``[key, '64x3x3']`` rows into ``{key: (64, 3, 3)}``, in order.
 
     Raises:
-        DataError: A row is not a key and a shape, or a key comes twice.
+        DataError: A row is not a key and a shape, or a key occurs twice.
     """
     manifest: dict[str, tuple[int, ...]] = {}
     for number, row in enumerate(rows, 1):
@@ -58,7 +58,7 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, tuple[int, ...]]:
         Reference key -> shape, in file order.
 
     Raises:
-        DataError: There is no such file, a row is not a key and a shape, or a key comes twice.
+        DataError: There is no such file, a row is not a key and a shape, or a key occurs twice.
     """
     try:
         with open(path, newline='', encoding='utf-8') as file:

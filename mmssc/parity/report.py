@@ -1,7 +1,7 @@
 """Comparison with the figures of a reference implementation, array by array.
 
 A method's recipe (see :mod:`mmssc.parity.recipe`) rebuilds checkpoint and inputs of a case
-file, runs our model and hands what it finds to a :class:`ParityReport`.
+file, runs our model and adds the results to a :class:`ParityReport`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _TINY = 1e-300
 
 
 class ParityCase:
-    """A case file, with a memory of which of its arrays were looked at.
+    """A case file that records which of its arrays were checked.
 
     Args:
         path: The file.
-        data: Folder with the data that the case was made from, where a recipe can use it.
+        data: Folder with the data of the case, if a recipe can use it.
     """
 
     def __init__(self, path: str | PathLike[str], data: str | PathLike[str] | None = None) -> None:
@@ -57,7 +57,7 @@ class ParityCase:
         return len(self._arrays)
 
     def get(self, key: str) -> np.ndarray | None:
-        """An array, None when the file has none of that name."""
+        """An array, or None if the file has no array with this name."""
         return self[key] if key in self._arrays else None
 
     def below(self, prefix: str) -> list[str]:
@@ -73,11 +73,11 @@ class ParityCase:
         return float(self[key])
 
     def mark_used(self, *prefixes: str) -> None:
-        """Count arrays as looked at without comparing them."""
+        """Mark arrays as checked without comparing them."""
         self._used.update(key for key in self._arrays if key.startswith(prefixes))
 
     def unused(self) -> list[str]:
-        """Names of the arrays that nobody looked at."""
+        """Names of the arrays that were not checked."""
         return [key for key in self._arrays if key not in self._used]
 
 
@@ -87,12 +87,12 @@ class ParityRow:
 
     Args:
         name: Name of the array.
-        count: Entries that were compared.
+        count: Number of compared entries.
         max_abs: Largest absolute difference.
-        max_rel: Largest absolute difference over the magnitude that the tolerance refers to.
+        max_rel: Largest absolute difference, divided by the magnitude of the tolerance.
         tolerance: The rule, in words.
-        ok: Whether it holds.
-        note: What else is worth knowing.
+        ok: Whether the rule is met.
+        note: A remark.
     """
 
     name: str
@@ -113,12 +113,12 @@ class ParityRow:
 
 @dataclass
 class ParityReport:
-    """Everything that was compared.
+    """All comparisons.
 
     Args:
         verbose: Print a row as soon as it exists.
-        rows: What was compared.
-        unchecked: Names of the arrays that a case file holds and no recipe knows.
+        rows: The comparisons.
+        unchecked: Names of the arrays in a case file that no recipe checks.
     """
 
     verbose: bool = False
@@ -127,12 +127,12 @@ class ParityReport:
 
     @property
     def ok(self) -> bool:
-        """Whether something was compared and nothing failed."""
+        """Whether there are comparisons and none failed."""
         return bool(self.rows) and all(row.ok for row in self.rows)
 
     @property
     def failures(self) -> list[ParityRow]:
-        """The rows that failed."""
+        """The failed rows."""
         return [row for row in self.rows if not row.ok]
 
     @staticmethod
@@ -149,7 +149,7 @@ class ParityReport:
             print(row, flush=True)
 
     def equal(self, name: str, found: Any, expected: Any) -> None:
-        """Exact equality of integers, flags, strings or arrays of them."""
+        """Check exact equality of integers, flags, strings or arrays of them."""
         found, expected = to_numpy(found), to_numpy(expected)
         if found.shape != expected.shape:
             self._wrong_shape(name, found, expected, 'equal')
@@ -170,7 +170,7 @@ class ParityReport:
         absolute: float = 0.0,
         scale: float | None = None,
     ) -> None:
-        """``|found - expected| <= absolute + relative * magnitude`` for every entry.
+        """Check ``|found - expected| <= absolute + relative * magnitude`` for every entry.
 
         Args:
             name: Name of the row.
@@ -199,7 +199,7 @@ class ParityReport:
     def probed(
         self, case: ParityCase, name: str, array: Any, relative: float, absolute: float = 0.0
     ) -> None:
-        """Compare an array with its probe, relative to its deviation.
+        """Compare an array with its probe, relative to its standard deviation.
 
         A probe is ``NAME/shape, idx, val`` and perhaps ``stats`` (mean, deviation, minimum,
         maximum) or ``mean`` and ``std``, or the same five names after a dot.
@@ -225,17 +225,17 @@ class ParityReport:
         self.close(name, found, expected, relative=relative, absolute=absolute, scale=scale)
 
     def at_most(self, name: str, count: int, limit: int, total: int, what: str) -> None:
-        """At most ``limit`` of ``total`` entries differ."""
+        """Check that at most ``limit`` of ``total`` entries differ."""
         tolerance = f'<= {limit} {what}'
         self.add(ParityRow(name, total, count, count / max(total, 1), tolerance, count <= limit))
 
     def tell(self, name: str, same: bool) -> None:
-        """Note whether two checksums agree, where the last bit may differ."""
+        """Note whether two checksums agree; the last bit may differ."""
         note = 'bit-identical' if same else 'not bit-identical, allowed'
         self.add(ParityRow(name, 1, 0.0, 0.0, 'for information', True, note))
 
     def note_unused(self, case: ParityCase) -> None:
-        """Name the arrays of a case file that were not looked at; this recipe knows none such."""
+        """Report the arrays of a case file that this recipe did not check."""
         self.unchecked += case.unused()
         for key in case.unused():
             print(f'not checked: {key} of {case.path.name}', flush=True)
@@ -248,7 +248,7 @@ class ParityReport:
 
 
 def to_numpy(value: Any) -> np.ndarray:
-    """An array of anything array-like, tensors on any device included."""
+    """Convert anything array-like to an array, including tensors on any device."""
     if isinstance(value, Tensor):
         return value.detach().cpu().numpy()
     return np.asarray(value)
@@ -266,7 +266,7 @@ def seed_of_units(case: ParityCase) -> int:
     """Seed of a file of unit cases: its array ``seed``, or the number at the end of its name.
 
     Raises:
-        DataError: It has neither.
+        DataError: The file has neither.
     """
     if 'seed' in case:
         return case.integer('seed')

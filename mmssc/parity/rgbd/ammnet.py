@@ -77,7 +77,7 @@ def ammnet_optimisers() -> dict[str, Any]:
 
 
 def fixed_fakes(labels: Tensor, weight: Tensor, seed: int) -> tuple[dict[str, Tensor], list[int]]:
-    """The volumes that the recipe puts in place of the random ones.
+    """The volumes that the recipe uses instead of the random ones.
 
     Args:
         labels: (1, X, Y, Z), 255 = none.
@@ -108,7 +108,7 @@ def fixed_fakes(labels: Tensor, weight: Tensor, seed: int) -> tuple[dict[str, Te
 
 
 class AMMNetParity(ParityRecipe):
-    """Recipe of the cases of AMMNet."""
+    """Recipe of AMMNet's cases."""
 
     training_arrays = ('grad', 'step')
 
@@ -140,7 +140,7 @@ def build_ammnet(manifest: str | PathLike[str], options: ParityOptions | None = 
 
 
 def check_synthetic(model: AMMNet, seed: int, case: ParityCase, report: ParityReport) -> None:
-    """Losses and figures of logits that no network has made."""
+    """Losses and scores of synthetic logits."""
     batch = synthetic_batch(seed)
     losses = unweighted(synthetic_losses(model, batch), _loss_modules(model))
     for name, key in (('loss_2d', 'loss2d'), ('loss_3d', 'loss3d')):
@@ -168,8 +168,8 @@ def _check_network(
     for name, array in arrays.items():
         report.probed(case, name, array, PROBE)
     filled = int((outputs['volume'] != 0).sum())
-    # One element of proj3d that is 0 here and 1e-8 there, as in case 1, is in the mean around up to
-    # 27 others that are 0.
+    # An element of proj3d that is 0 here but 1e-8 in the reference, as in case 1, changes the mean of
+    # up to 27 neighbours that are 0.
     report.close('init3d.nonzero', filled, case['init3d.nonzero'], absolute=27 * COUNTS)
     check_scores(
         outputs['logits'].detach(), logits_2d, made.inputs['voxel_to_pixel'], [made.sample],
@@ -228,7 +228,7 @@ def _check_augmented(
     case: ParityCase,
     report: ParityReport,
 ) -> None:
-    """The logits with the augmentation forced, and what the discriminator says of them."""
+    """The logits with a fixed augmentation, and the discriminator's output for them."""
     changed = model.complete(outputs, _CHANGE)
     report.probed(case, 'logit3d_aug_raw', changed['augmented_logits'], PROBE)
     report.probed(case, 'logit3d_aug', changed['logits'], PROBE)
@@ -246,7 +246,7 @@ def _check_augmented(
 def check_judgements(
     model: AMMNet, sample: SSCDataSample, seed: int, case: ParityCase, report: ParityReport
 ) -> dict[str, Tensor]:
-    """Compare the discriminator on the annotated volume and on noise; no generator is needed.
+    """Compare the discriminator on the annotated volume and on noise, without a generator.
 
     Returns:
         The volumes of :func:`fixed_fakes`.
@@ -292,7 +292,7 @@ def _check_discriminator(
 
 
 def _optimisers(model: AMMNet) -> AdversarialOptimWrapperDict:
-    # mmengine notes the options of every single parameter.
+    # mmengine logs the options of every single parameter.
     logging.disable(logging.WARNING)
     try:
         return AdversarialOptimWrapperConstructor(ammnet_optimisers())(model)

@@ -1,4 +1,4 @@
-"""Parity of CleanerS with the official implementation: teacher, student and what passes between."""
+"""Parity of CleanerS with the official implementation: teacher, student and distillation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .inputs import RGBDCaseInputs, make_inputs, synthetic_batch
 __all__ = ['STUDENT_SEED', 'CleanersParity', 'build_student', 'check_synthetic', 'cleaners_losses']
 
 METHOD = get_method('cleaners')
-STUDENT_SEED = 100  # the student's weights are filled with the case's seed and this
+STUDENT_SEED = 100  # added to the case's seed for the student's weights
 _SEGMENTATION = {'loss_2d': 'loss2d', 'loss_3d': 'loss3d'}
 
 
@@ -52,7 +52,7 @@ def cleaners_losses() -> dict[str, Any]:
 
 
 class CleanersParity(ParityRecipe):
-    """Recipe of the cases of CleanerS."""
+    """Recipe of CleanerS' cases."""
 
     def compare(self, run: ParityRun) -> None:
         """Compare both networks, the losses, the distillation and the student's gradients."""
@@ -79,7 +79,7 @@ class CleanersParity(ParityRecipe):
         with torch.no_grad(), capture_levels(teacher) as levels:
             outputs = teacher.forward_network(made.inputs)
             _check_network(teacher, outputs, levels, made, case, report, 'teacher.')
-            # The teacher's own training has the student's segmentation losses.
+            # The teacher's own training uses the student's segmentation losses.
             teacher.loss_2d, teacher.loss_3d = student.loss_2d, student.loss_3d
             losses = teacher.segmentation_losses(outputs, [made.sample])
         names = {f'teacher.{key}': value for key, value in unweighted_of(student, losses).items()}
@@ -121,7 +121,7 @@ class CleanersParity(ParityRecipe):
 
 
 def build_student(manifest: str | PathLike[str], options: ParityOptions | None = None) -> CleanerS:
-    """The student with the teacher's network at hand, random weights, in evaluation mode."""
+    """The student with the teacher's network, random weights, in evaluation mode."""
     config = (options or ParityOptions()).model_config
     if config is None:
         shapes = fill.read_manifest(manifest)
@@ -131,7 +131,7 @@ def build_student(manifest: str | PathLike[str], options: ParityOptions | None =
 
 
 def check_synthetic(model: CleanerS, seed: int, case: ParityCase, report: ParityReport) -> None:
-    """Losses and figures of logits that no network has made."""
+    """Losses and scores of synthetic logits."""
     student = synthetic_batch(seed)
     teacher = synthetic_batch(seed, 'synth_logits3d_T', signal=3.0)
     shape = (2, 16, 30, 18, 30)
@@ -150,7 +150,7 @@ def check_synthetic(model: CleanerS, seed: int, case: ParityCase, report: Parity
 
 
 def unweighted_of(model: CleanerS, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Losses without their factors; the segmentation's under the reference's names."""
+    """Losses without their factors; segmentation losses have the reference's names."""
     modules = dict(loss_2d=model.loss_2d, loss_3d=model.loss_3d, **model.distillation)
     plain = unweighted(losses, modules)
     return {_SEGMENTATION.get(name, name): value for name, value in plain.items()}
@@ -178,7 +178,7 @@ def _check_network(
     report: ParityReport,
     prefix: str,
 ) -> None:
-    """All arrays of one network, and its figures."""
+    """All arrays of one network, and its scores."""
     logits_2d = check_image_arrays(model, outputs, levels, made.inputs, case, report, prefix)
     with torch.no_grad():
         fused = outputs['volume'] + outputs['tsdf_feat']

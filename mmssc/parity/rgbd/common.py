@@ -1,4 +1,4 @@
-"""What the parity recipes of CleanerS and AMMNet have in common: arrays, scores, gradients."""
+"""Shared parts of the parity recipes of CleanerS and AMMNet: arrays, scores, gradients."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ['COUNTS', 'CROSS_ENTROPY', 'GRADIENT', 'LOSS', 'PROBE', 'capture_leve
            'capture_outputs', 'check_gradients', 'check_image_arrays', 'check_scores',
            'load_filled', 'synthetic_losses', 'unweighted']  # fmt: skip
 
-# Relative tolerances, see the parity data's README: probes to the array's deviation.
+# Relative tolerances, see the README of the parity data; probes relative to the array's deviation.
 PROBE, LOSS, GRADIENT = 1e-4, 1e-5, 1e-3
 COUNTS, _PERCENT = 3, 2e-2
 CROSS_ENTROPY = dict(type='mmssc.VoxelCrossEntropyLoss', label_smoothing=0.2, reduction='batch')
@@ -50,7 +50,7 @@ def load_filled(
 
 
 def synthetic_losses(model: RGBDCompletor, batch: SyntheticBatch) -> dict[str, Tensor]:
-    """``loss_2d`` and ``loss_3d`` of logits that no network has made."""
+    """``loss_2d`` and ``loss_3d`` of synthetic logits."""
     labels = model.label_volume(batch.samples)
     return dict(
         loss_2d=model.loss_2d(batch.logits_2d, labels_of_pixels(labels, batch.pixel_to_voxel)),
@@ -60,7 +60,7 @@ def synthetic_losses(model: RGBDCompletor, batch: SyntheticBatch) -> dict[str, T
 
 @contextmanager
 def capture_levels(model: RGBDCompletor) -> Iterator[list[Tensor]]:
-    """The outputs of the image encoder's stages, while the model runs."""
+    """Collect the outputs of the image encoder's stages while the model runs."""
     levels: list[Tensor] = []
 
     def keep(output: Sequence[Tensor]) -> None:
@@ -74,7 +74,7 @@ def capture_levels(model: RGBDCompletor) -> Iterator[list[Tensor]]:
 def capture_outputs(
     model: RGBDCompletor, names: Mapping[str, str]
 ) -> Iterator[dict[str, list[Tensor]]]:
-    """What modules return while the model runs, call by call.
+    """Collect the outputs of modules while the model runs.
 
     Args:
         model: The model.
@@ -105,12 +105,12 @@ def check_image_arrays(
 
     Args:
         model: The network.
-        outputs: Of its :meth:`forward_network`.
-        levels: Of :func:`capture_levels`.
-        inputs: Of the model.
+        outputs: Result of its :meth:`forward_network`.
+        levels: Result of :func:`capture_levels`.
+        inputs: Inputs of the model.
         case: The case file.
-        report: Takes the rows.
-        prefix: Of the names, e.g. ``'teacher.'``.
+        report: Collects the rows.
+        prefix: Prefix of the names, e.g. ``'teacher.'``.
 
     Returns:
         The 2D logits (B, K, H, W).
@@ -144,18 +144,18 @@ def check_scores(
 ) -> None:
     """Compare the evaluation protocol's histograms, matrices and figures.
 
-    SSC on the voxels of ``label_weight``, SC on those of them that no pixel hits, 2D at the pixel
-    of every voxel that has one.
+    SSC on the voxels of ``label_weight``, SC on those that no pixel hits, 2D at the pixel of every
+    voxel with a pixel.
 
     Args:
         logits_3d: (B, K, X, Y, Z).
         logits_2d: (B, K, H, W).
         voxel_to_pixel: (B, X, Y, Z), -1 = none.
-        samples: With ``gt_voxels`` and ``label_weight``.
+        samples: Samples with ``gt_voxels`` and ``label_weight``.
         case: The case file.
-        report: Takes the rows.
-        prefix: Of the names, e.g. ``'synth.'``.
-        centred: Compare those of the logits without their mean per channel, too.
+        report: Collects the rows.
+        prefix: Prefix of the names, e.g. ``'synth.'``.
+        centred: Also compare the scores of the logits without their mean per channel.
     """
     labels = torch.stack([sample.gt_voxels for sample in samples])
     weight = torch.stack([sample.label_weight for sample in samples])
@@ -164,7 +164,7 @@ def check_scores(
         histogram = torch.bincount(found.flatten(), minlength=NUM_CLASSES)
         report.close(f'{prefix}{name}', histogram, case[f'{prefix}{name}'], absolute=COUNTS)
     hit = voxel_to_pixel >= 0
-    # At the voxel's pixel: the image's prediction gathered as labels are for the 2D loss.
+    # At the voxel's pixel: gather the image's prediction like the labels of the 2D loss.
     at_pixel = labels_of_pixels(image, voxel_to_pixel, 0)
     ssc = _counts(volume, labels, weight)
     sc = _counts((volume > 0).long(), _binary(labels), weight & ~hit, 2)
@@ -223,8 +223,8 @@ def check_gradients(
         parameters: Our name -> parameter, after the backward pass.
         method: Its rules translate the names.
         case: The case file.
-        report: Takes the rows.
-        prefix: Of the names.
+        report: Collects the rows.
+        prefix: Prefix of the names.
     """
     norms = gradient_norms(parameters)
     for key, expected in zip(case[f'{prefix}.names'].tolist(), case[f'{prefix}.norms'].tolist()):

@@ -22,12 +22,12 @@ from .inputs import IMAGE_SIZE, make_mapping
 
 __all__ = ['check_image_pipeline']
 
-_PIXEL = 1e-4  # of a normalised image, relative to its deviation
+_PIXEL = 1e-4  # for a normalised image, relative to its deviation
 
 
 @dataclass(frozen=True)
 class _Draw:
-    """What a random pipeline draws: limits (height, width), corner (top, left), flip."""
+    """Random choices of a pipeline: limits (height, width), corner (top, left), flip."""
 
     limits: tuple[int, int]
     corner: tuple[int, int]
@@ -46,13 +46,13 @@ def check_image_pipeline(seed: int, case: ParityCase, report: ParityReport) -> N
     Args:
         seed: Seed of the case.
         case: The case file.
-        report: Takes the rows.
+        report: Collects the rows.
     """
     image = fill.integers('aug_img', (*IMAGE_SIZE, 3), seed, 0, 256).astype(np.float32)
     _, pixel_to_voxel = make_mapping(seed)
     for name, draw in _DRAWS.items():
         results: dict[str, Any] = dict(
-            img=[image[..., ::-1]],  # The recipe's is BGR.
+            img=[image[..., ::-1]],  # The recipe's image is BGR.
             pixel_to_voxel=pixel_to_voxel.numpy(),
             img_shape=IMAGE_SIZE,
             sequence='parity',
@@ -73,9 +73,9 @@ def check_image_pipeline(seed: int, case: ParityCase, report: ParityReport) -> N
 
 
 def _normalised(results: dict[str, Any]) -> torch.Tensor:
-    """(H, W, 3), as the network gets it."""
+    """(H, W, 3), the input of the network."""
     image = torch.from_numpy(np.ascontiguousarray(results['img'][0])).movedim(-1, 0)
-    # A mapping: the batch needs no camera.
+    # With a mapping, the batch needs no camera.
     inputs = dict(img=[image[None]], pixel_to_voxel=[torch.from_numpy(results['pixel_to_voxel'])])
     made = SSCDataPreprocessor()(dict(inputs=inputs, data_samples=None))
     return made['inputs']['img'][0, 0].movedim(0, -1)

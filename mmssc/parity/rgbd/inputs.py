@@ -71,7 +71,7 @@ class SyntheticBatch:
 
 
 def make_mapping(seed: int, tag: str = '') -> tuple[Tensor, Tensor]:
-    """8192 voxels with a pixel, 64 of which share theirs: (X, Y, Z) and (H, W) int64, -1 none."""
+    """8192 voxels with a pixel; 64 share one: (X, Y, Z) and (H, W) int64, -1 = none."""
     voxels = _order(f'mapping_voxel{tag}', _NUM_VOXELS, seed)[:_MAPPED]
     pixels = _order(f'mapping_pixel{tag}', _NUM_PIXELS, seed)[:_MAPPED]
     pixels[-_SHARED:] = pixels[:_SHARED]

@@ -29,7 +29,7 @@ _CLOSE, _GRADIENT = 1e-4, 1e-3
 _SHAPE_XYZ = (16, 12, 8)
 _POINT_GRID = VoxelGrid((0.0, -25.6, -2.0), (1.6, 1.6, 0.4), (32, 32, 16))
 _BN = dict(type='BN')
-# Block -> its place in the reference and in our model.
+# Block -> its path in the reference and in our model.
 _PLACES = {
     'basic_block': ('sgb.conv_block.spconv_layers.0', 'sparse_guidance.block'),
     'sgfe': ('sgb.proj_block', 'sparse_guidance.attention'),
@@ -50,11 +50,11 @@ def check_blocks(case: ParityCase, report: ParityReport, seed: int) -> None:
 
 
 def load_block(module: Block, block: str, case: ParityCase, seed: int) -> Block:
-    """Fill a block through the importer's rules, strictly, and put it in eval mode.
+    """Fill a block through the importer's rules, strictly, and set it to eval mode.
 
     Args:
         module: Our block.
-        block: Name of the reference's, with its keys in ``unit.BLOCK.keys``.
+        block: Name of the reference's block; its keys are in ``unit.BLOCK.keys``.
         case: The unit cases.
         seed: Their seed.
     """

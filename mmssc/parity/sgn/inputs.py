@@ -31,7 +31,7 @@ CALIB = (
     '-6.481465826011e-03 8.051860151134e-03 -9.999466081774e-01 -7.337429464231e-02 '
     '9.999773098287e-01 -1.805528627661e-03 -6.496203536139e-03 -3.339968064433e-01\n'
 )
-# The small images of the tiny case have intrinsics of their own.
+# The small images of the tiny case have other intrinsics.
 _TINY_P2 = np.array([[185.0, 0, 160, 0], [0, 185, 48, 0], [0, 0, 1, 0]])
 _OFFSETS: dict[int, tuple[int, ...]] = {5: (-12, -9, -6, -3), 3: (-6, -3), 1: ()}
 _GRIDS = {'full': (0.2, (256, 256, 32)), 'tiny': (0.8, (64, 64, 8))}
@@ -52,7 +52,7 @@ class SGNCaseInputs:
     Args:
         inputs: ``img`` (1, N, 3, H, W) float32 normalised, ``points`` one (M, 3) float32 cloud,
             ``cam2img`` (1, 3, 3) and ``lidar2cam`` (1, N, 4, 4) float64.
-        sample: With the targets.
+        sample: Sample with the targets.
         current_cloud: (M, 4) float32, the point file of the current frame.
     """
 
@@ -77,7 +77,7 @@ def build_inputs(size: str, seed: int, num_frames: int, folder: Path) -> SGNCase
     Args:
         size: ``'full'`` or ``'tiny'``.
         seed: Seed of the case.
-        num_frames: Number of frames, the current one included.
+        num_frames: Number of frames, including the current one.
         folder: Empty folder for the tree.
 
     Raises:
@@ -208,7 +208,7 @@ def check_inputs(
         case: The case file.
         made: Our inputs.
         grid: Grid of the projection.
-        report: Takes the rows.
+        report: Collects the rows.
     """
     points = made.inputs['points'][0].double().cpu().numpy()
     index = case['input_lidar/idx'].astype(np.int64)
@@ -244,7 +244,7 @@ def _check_full_inputs(
     case: ParityCase, made: SGNCaseInputs, points: np.ndarray, report: ParityReport
 ) -> None:
     report.equal('input/lidar_shape', points.shape, case['input/lidar_shape'])
-    # The sums are of the cloud before its cast to float32.
+    # The sums are those of the cloud before its cast to float32.
     absolute = _FLOAT32_METRES * len(points) ** 0.5
     report.close('input/lidar_colsum', points.sum(0), case['input/lidar_colsum'], absolute=absolute)
     same = crc32(points, '<f4') == case.integer('input/lidar_crc32_f4')

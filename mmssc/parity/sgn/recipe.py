@@ -79,7 +79,7 @@ class SGNParity(ParityRecipe):
         self.size = 'tiny' if kind == 'tiny' else 'full'
 
     def check_units(self, case: ParityCase, report: ParityReport) -> None:
-        """Compare single pieces with ``units_N.npz``."""
+        """Compare single parts with ``units_N.npz``."""
         check_sgn_units(case, report)
 
     def compare(self, run: ParityRun) -> None:
@@ -113,7 +113,7 @@ class SGNParity(ParityRecipe):
     def _check_prediction(
         self, model: SGN, made: SGNCaseInputs, case: ParityCase, report: ParityReport
     ) -> None:
-        """What ``tools/test.py`` would do: labels of mode 'predict', and the metric."""
+        """The steps of ``tools/test.py``: labels of mode 'predict', and the metric."""
         with torch.no_grad():
             sample = model(made.inputs, [made.sample], mode='predict')[0]
         predicted = sample.pred_voxels.cpu()
@@ -287,7 +287,7 @@ def _is_statistic(key: str) -> bool:
 def _check_optimiser_steps(
     model: SGN, made: SGNCaseInputs, case: ParityCase, report: ParityReport
 ) -> None:
-    """AdamW with gradient clipping on one sample; figures are those before each step."""
+    """AdamW with gradient clipping on one sample; the figures are from before each step."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=2e-4, weight_decay=0.01)
     names, rows = case['train/terms'].tolist(), case['train/steps']

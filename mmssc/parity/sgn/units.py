@@ -1,4 +1,4 @@
-"""Parity of SGN's pieces outside the network: geometry, data, losses, metric, schedule."""
+"""Parity of SGN's parts outside the network: geometry, data, losses, metric, schedule."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _check_metric(case: ParityCase, report: ParityReport) -> None:
     figures = SSCMetric.calculate(list(predictions), list(targets), names, ignored_as_empty=True)
     expected = dict(zip(case['metric/evaluate_keys'].tolist(), case['metric/evaluate_values']))
     report.equal('metric/evaluate_keys', [f'semkitti_{key}' for key in figures], list(expected))
-    # Two decimals: a value half-way may round either way.
+    # Two decimals: a value in the middle may round either way.
     values = [figures[key[len('semkitti_') :]] for key in expected]
     report.close('metric/evaluate_values', values, list(expected.values()), absolute=0.0101)
 

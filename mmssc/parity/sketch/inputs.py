@@ -50,7 +50,7 @@ class SketchCaseInputs:
 
 
 def repeat_each(array: np.ndarray, times: int, axes: int = 3) -> np.ndarray:
-    """Every entry ``times`` times along each of the last ``axes`` axes."""
+    """Repeat every entry ``times`` times along each of the last ``axes`` axes."""
     for axis in range(array.ndim - axes, array.ndim):
         array = array.repeat(times, axis)
     return array
@@ -61,7 +61,7 @@ def make_inputs(seed: int, batch: int) -> SketchCaseInputs:
 
     Args:
         seed: Seed of the case.
-        batch: Number of samples; the numbers of a sample depend on it.
+        batch: Number of samples; the values of a sample depend on it.
     """
     coarse = tuple(side // 16 for side in IMAGE_SIZE)
     image = repeat_each(fill.normal('image_coarse', (batch, 3, *coarse), seed, 2.0), 16, axes=2)
@@ -83,7 +83,7 @@ def make_inputs(seed: int, batch: int) -> SketchCaseInputs:
 
 
 def _make_mapping(seed: int, batch: int) -> Tensor:
-    """30000 voxels with a pixel of their own each: (B, X, Y, Z) int64, -1 = none."""
+    """30000 voxels, each with another pixel: (B, X, Y, Z) int64, -1 = none."""
     orders = (
         np.argsort(fill.uniform(name, (batch, count), seed), axis=1, kind='stable')[:, :_MAPPED]
         for name, count in (('mapping_voxel', _NUM_VOXELS), ('mapping_pixel', _NUM_PIXELS))
@@ -117,7 +117,7 @@ def check_inputs(made: SketchCaseInputs, case: ParityCase, report: ParityReport)
         for field in ('gt_voxels', 'label_weight', 'gt_sketch')
     )
     for name, found in (
-        # The file writes the number of pixels where a voxel has none.
+        # In the file, the number of pixels means that a voxel has no pixel.
         ('mapping.sum', mapping.where(mapping >= 0, _NUM_PIXELS).sum()),
         ('label.ignored', (labels == _IGNORE).sum()),
         ('label_weight.sum', weight.sum()),

@@ -1,4 +1,4 @@
-"""A frame of NYU as 3D-Sketch distributes it, against what we make of its raw files."""
+"""A frame of NYU from 3D-Sketch, compared with our result from its raw files."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _FIGURES = 'nyu_frames.csv'
 
 
 def is_real_frame(case: ParityCase) -> bool:
-    """Whether a file holds the arrays of a distributed frame."""
+    """Whether a file has the arrays of a distributed frame."""
     return 'mapping_arr_0' in case
 
 
 def check_real_frame(case: ParityCase, report: ParityReport) -> None:
     """Compare a ``real_NNNN.npz``.
 
-    The rule of the label weight is checked always, the figures of ``nyu_frames.csv`` if it lies
-    beside the file, and what the converter makes of the raw frame if ``case.data`` holds its depth
-    image and ``.bin``.
+    This always checks the rule of the label weight. If ``nyu_frames.csv`` is in the same folder, it
+    checks those figures. If ``case.data`` has the depth image and ``.bin``, it checks the result of
+    the converter.
 
     Raises:
-        DataError: ``case.data`` is given and lacks the files.
+        DataError: ``case.data`` is given but lacks the files.
     """
     grid = VoxelGrid.build(NYUDataset.METAINFO['voxel_grid'])
     spec = FrameSpec(grid, NYU_IMAGE_SIZE, len(NYUDataset.METAINFO['classes']))

@@ -78,16 +78,16 @@ def sketch_losses() -> dict[str, Any]:
 
 
 class SketchParity(ParityRecipe):
-    """Recipe of the cases of 3D-Sketch."""
+    """Recipe of 3D-Sketch's cases."""
 
     training_arrays = ('grad.',)
 
     def check_units(self, case: ParityCase, report: ParityReport) -> None:
-        """Compare geometry and metric: made cases, or a frame as the authors distribute it."""
+        """Compare geometry and metric on synthetic cases, or on a frame of the authors."""
         (check_real_frame if is_real_frame(case) else check_sketch_units)(case, report)
 
     def compare(self, run: ParityRun) -> None:
-        """Compare the network as in testing and as in training, losses, scores and gradients."""
+        """Compare the network in testing and training: outputs, losses, scores and gradients."""
         manifest, case, report, options = run
         seed, batch = case.integer('seed'), case.integer('batch')
         model = build_sketch(manifest, seed, options)
@@ -110,7 +110,7 @@ class SketchParity(ParityRecipe):
         case: ParityCase,
         report: ParityReport,
     ) -> None:
-        """The second stage, its scores, and that the whole model is these parts."""
+        """The second stage, its scores, and a check that the model consists of these parts."""
         with capture_outputs(model, _SEMANTIC_ARRAYS) as arrays:
             logits = model.head(volume, sketches['sketch_raw'], sketches['sketch_prior'])
             mean = model.head(volume, sketches['sketch_raw'], sketches['mean.sketch_prior'])
@@ -168,7 +168,7 @@ class SketchParity(ParityRecipe):
         for key in keys:
             found = norms.get(our_name(METHOD, key.removeprefix('grad.')), float('nan'))
             report.close(key, found, case[key], relative=GRADIENT, absolute=1e-9)
-        # What learns in the reference and gets no gradient there does not exist here.
+        # Parameters of the reference without a gradient do not exist here.
         learning = sum(
             not key.startswith('backbone.') and not key.endswith(_STATISTICS)
             for key in fill.read_manifest(manifest)
@@ -183,7 +183,7 @@ def build_sketch(
     """The network in evaluation mode, its weights filled by seed and imported.
 
     Raises:
-        DataError: The manifest is not one of this method.
+        DataError: The manifest does not belong to this method.
     """
     options = options or ParityOptions()
     config = options.model_config
@@ -200,7 +200,7 @@ def build_sketch(
 def check_image_branch(
     model: SketchCompletor, made: SketchCaseInputs, case: ParityCase, report: ParityReport
 ) -> Tensor:
-    """Compare encoder, projection and lifting; returns the lifted volume, filled."""
+    """Compare encoder, projection and lifting; return the lifted and filled volume."""
     with capture_outputs(model, _IMAGE_ARRAYS) as arrays:
         features = model.image_volume(made.inputs)
     for name, found in arrays.items():
@@ -215,10 +215,10 @@ def check_image_branch(
 def check_sketch_branch(
     model: SketchCompletor, made: SketchCaseInputs, case: ParityCase, report: ParityReport
 ) -> dict[str, Tensor]:
-    """Compare the first stage: the sketch of the TSDF and that of the VAE.
+    """Compare the first stage: the sketches of the TSDF and of the VAE.
 
     Returns:
-        ``sketch_raw``, ``sketch_prior``, and ``mean.sketch_prior``, that of the mean code.
+        ``sketch_raw``, ``sketch_prior``, and ``mean.sketch_prior`` (from the mean code).
     """
     sketcher = model.sketch_head
     with capture_outputs(model, _SKETCH_ARRAYS) as arrays:
@@ -250,7 +250,7 @@ def _check_histogram(logits: Tensor, name: str, case: ParityCase, report: Parity
 def _check_scores(
     logits: Tensor, made: SketchCaseInputs, case: ParityCase, report: ParityReport
 ) -> None:
-    """SSC on the voxels of ``label_weight``, SC on those of them that no pixel hits."""
+    """SSC on the voxels of ``label_weight``, SC on those that no pixel hits."""
     labels, weight = (
         torch.stack([sample.get(field) for sample in made.samples])
         for field in ('gt_voxels', 'label_weight')

@@ -152,7 +152,7 @@ def _check_room(case: ParityCase, report: ParityReport) -> None:
 
 
 def _check_metric(case: ParityCase, report: ParityReport, seed: int) -> None:
-    """SSC on weighted and labelled voxels, completion on those of them that no pixel maps to."""
+    """SSC on weighted and labelled voxels, completion on those without a pixel."""
     shape = (3, prod(_COARSE))
     predictions = fill.integers('metric_pred', shape, seed, 0, _CLASSES)
     labels = fill.integers('metric_label', shape, seed, 0, _CLASSES + 1)

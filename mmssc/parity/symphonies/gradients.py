@@ -1,4 +1,4 @@
-"""Gradient norms of Symphonies against the official ones, and how far they may be off."""
+"""Gradient norms of Symphonies compared with the official ones, and the allowed difference."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ __all__ = ['GRADIENT', 'LOOSE_IN_DECODER', 'LOOSE_IN_MODEL', 'check_gradients', 
 METHOD = get_method('symphonies')
 # Relative limits of the parity data's README: of norms above _SMALL_NORM, and below.
 GRADIENT, _SMALL_GRADIENT, _SMALL_NORM = 1e-3, 5e-3, 0.05
-# Of the norms of these arrays (names of the reference) that are above it. A sampling place that
+# Limit for norms above it of the arrays below (names of the reference). A sampling position that
 # float32 puts into the next cell of a map, or an activation on the other side of a ReLU, changes
-# the gradient at once, not by a rounding error.
+# the gradient abruptly, by more than a rounding error.
 _LOOSE = 3e-3
-# The whole model. With the weights of seed 1 the official float32 norms are up to 3.0e-3 off our
-# model in float64, ours up to 5e-4; with those of seed 2 3e-4 and 2e-4.
+# The whole model. Compared with our model in float64, the official float32 norms differ by up to
+# 3.0e-3 and ours by up to 5e-4 (weights of seed 1); with the weights of seed 2, 3e-4 and 2e-4.
 LOOSE_IN_MODEL = (
     'encoder.model.backbone.layer*.conv?.weight',
     'encoder.model.panoptic_head.pixel_decoder.input_proj.*',
     'encoder.model.panoptic_head.pixel_decoder.transformer.encoder.layers.*.self_attn.*',
 )
-# The decoder alone, which queries with positions make steeper: arrays that were more than 1e-3 off
-# our model in float64, the official norms by up to 2.1e-3, ours by up to 2.4e-3. In the whole model
-# they are within 3e-4.
+# The decoder alone, with query positions, which increase the gradients. These arrays differ by more
+# than 1e-3 from our model in float64: official norms by up to 2.1e-3, ours by up to 2.4e-3. In the
+# whole model they are within 3e-4.
 LOOSE_IN_DECODER = (
     'decoder.scene_pos.proj.bias',
     'decoder.layers.*.norm?.*',
@@ -45,7 +45,7 @@ LOOSE_IN_DECODER = (
 
 
 def to_ours(key: str) -> str | None:
-    """Our name of a tensor of the reference, None where we have none."""
+    """Our name of a tensor of the reference, None if we do not have it."""
     if METHOD.drop_reason(key) is not None:
         return None
     return our_name(METHOD, key)
@@ -54,13 +54,13 @@ def to_ours(key: str) -> str | None:
 def check_gradients(
     parameters: Mapping[str, Tensor], case: ParityCase, report: ParityReport, loose: Sequence[str]
 ) -> None:
-    """Compare the norms of all parameters of the reference; nan where it has no gradient.
+    """Compare the norms of all parameters of the reference; nan means no gradient.
 
     Args:
         parameters: Our name, or ``input:NAME``, -> tensor, after the backward pass.
-        case: With ``grad/names`` and ``grad/norm``.
-        report: Takes the rows.
-        loose: Patterns of the arrays that may be further off.
+        case: Case file with ``grad/names`` and ``grad/norm``.
+        report: Collects the rows.
+        loose: Patterns of the arrays with a larger limit.
     """
     for key, expected in zip(case['grad/names'].tolist(), case['grad/norm'].tolist()):
         name = key if key.startswith('input:') else to_ours(key)

@@ -18,14 +18,14 @@ from mmssc.structures import SSCDataSample, VoxelGrid
 
 __all__ = ['GEOMETRIES', 'SymphoniesGeometry', 'build_inputs', 'read_camera']
 
-# Sequence -> seed under which the unit cases file its calibration.
+# Sequence -> seed of the unit cases that store its calibration.
 _SEQUENCES = {'08': 1, '00': 2}
 _DEPTH_STEPS = 256
 
 
 @dataclass(frozen=True)
 class SymphoniesGeometry:
-    """What distinguishes the kinds of cases.
+    """Settings of a kind of case.
 
     Args:
         image_size: (height, width).
@@ -33,7 +33,7 @@ class SymphoniesGeometry:
         grid: Output grid.
         num_classes: Number of classes.
         volume_scale: Output voxels along an edge of a projected voxel.
-        downsample_z: Projected voxels above each other in a working voxel.
+        downsample_z: Number of projected voxels in the height of a working voxel.
     """
 
     image_size: tuple[int, int]
@@ -74,10 +74,10 @@ def read_camera(sequence: str, focal_factor: float) -> tuple[Tensor, Tensor]:
 def build_inputs(
     case: ParityCase, geometry: SymphoniesGeometry, device: str
 ) -> tuple[dict[str, Any], SSCDataSample]:
-    """What the data preprocessor gives the model for a case.
+    """Inputs of the model for a case, as the data preprocessor makes them.
 
     Args:
-        case: With ``seed``, ``sequence`` and ``depth_q``.
+        case: Case file with ``seed``, ``sequence`` and ``depth_q``.
         geometry: Kind of case.
         device: Device of the tensors.
 

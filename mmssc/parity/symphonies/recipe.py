@@ -42,8 +42,8 @@ from .units import check_symphonies_units
 
 __all__ = ['SymphoniesParity', 'symphonies_losses']
 
-# Relative to the deviation of the array, losses to their value, the objective to the size that a
-# sum of the logits with random weights has.
+# Arrays relative to their deviation, losses to their value, the objective to the typical size of a
+# sum of the logits with random weights.
 _TENSOR, _LOSS, _OBJECTIVE = 2e-4, 1e-5, 1e-4
 _ARGMAX_SHARE = 1e-4
 _METRIC = 1e-4
@@ -80,7 +80,7 @@ class SymphoniesParity(ParityRecipe):
         self.kind = kind
 
     def check_units(self, case: ParityCase, report: ParityReport) -> None:
-        """Compare single pieces with ``units_N.npz``."""
+        """Compare single parts with ``units_N.npz``."""
         check_frustum_units(case, report)
         check_symphonies_units(case, report)
         report.note_unused(case)
@@ -113,7 +113,7 @@ class SymphoniesParity(ParityRecipe):
 
 
 def rebuild_checkpoint(manifest: str | PathLike[str], case: ParityCase) -> dict[str, Tensor]:
-    """The reference checkpoint: filled by seed, but for the two computed buffers."""
+    """The reference checkpoint: filled by seed, except the two computed buffers."""
     state = fill_checkpoint(manifest, case.integer('seed'))
     alignment = 'centers' if 'half_grid' in case.path.stem else 'corners'
     shape = state['decoder.voxel_grid'].shape[1:]
@@ -171,8 +171,8 @@ def _check_model(
     for number, logits in enumerate(outputs):
         key = f'grad_logits.{number}/norm'
         if key in case:
-            # As the figure was made: a float32 sum over 42 million elements on a CPU, 0.5 % off
-            # the norm in float64.
+            # Like the figure: a float32 sum over 42 million elements on a CPU, which differs by
+            # 0.5 % from the norm in float64.
             report.close(key, logits.grad.float().cpu().norm(), case[key], relative=GRADIENT)
     check_gradients(dict(model.named_parameters()), case, report, LOOSE_IN_MODEL)
 
@@ -280,7 +280,7 @@ def _capture(model: Symphonies | SymphoniesDecoder) -> Iterator[dict[str, Tensor
 
 
 def _check_integers(name: str, array: Any, case: ParityCase, report: ParityReport) -> None:
-    """A probe whose entries must be equal."""
+    """Check a probe whose entries must be equal."""
     found = array.cpu().numpy()
     report.equal(f'{name}/shape', found.shape, case[f'{name}/shape'])
     index = case[f'{name}/idx'].astype(np.int64)
@@ -338,7 +338,7 @@ def _check_logits(outputs: list[Tensor], case: ParityCase, report: ParityReport)
         expected = case[f'{name}/argmax_hist']
         found = np.bincount(labels.reshape(-1), minlength=len(expected))
         difference = int(np.abs(found - expected).sum())
-        # One voxel with another label counts in two classes.
+        # One voxel with another label changes two classes.
         limit = max(2, int(_ARGMAX_SHARE * labels.size))
         report.at_most(f'{name}/argmax_hist', difference, limit, labels.size, 'voxels')
 

@@ -1,4 +1,4 @@
-"""Parity of the pieces of Symphonies' encoder and decoder: unit cases."""
+"""Parity of the parts of Symphonies' encoder and decoder: unit cases."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Module = TypeVar('Module', bound=nn.Module)
 
 
 def check_symphonies_units(case: ParityCase, report: ParityReport) -> None:
-    """Compare the pieces that only Symphonies has."""
+    """Compare the parts that only Symphonies has."""
     seed = seed_of_units(case)
 
     def normal(name: str, *shape: int) -> Tensor:
@@ -62,7 +62,7 @@ def _filled(
     module: Module, case: ParityCase, name: str, prefix: str, seed: int,
     renamed: Mapping[str, str] | None = None,
 ) -> Module:  # fmt: skip
-    """Give a module the weights of a unit case; ``renamed``: start of a key -> ours."""
+    """Load the weights of a unit case into a module; ``renamed``: start of a key -> ours."""
     rows = [key.split(':') for key in case[f'{name}/keys'].tolist()]
     state = {}
     for key, shape in fill.parse_manifest_rows(rows, f'{name}/keys').items():
@@ -80,7 +80,7 @@ def _filled(
 def _fill(
     module: nn.Module, prefix: str, seed: int, renamed: Mapping[str, str]
 ) -> dict[str, Tensor]:
-    """Weights of a module whose keys no list names; ``renamed``: our part -> the reference's."""
+    """Weights of a module without a key list; ``renamed``: our part -> the reference's."""
     state = {}
     for key, tensor in module.state_dict().items():
         part, _, rest = key.partition('.')
@@ -220,7 +220,7 @@ def _check_up_sampling(case: ParityCase, report: ParityReport, seed: int, normal
     module = TransposedConvBlock3D(8, 8, (2, 2, 2), _BN).eval()
     module.load_state_dict(_fill(module, 'up', seed, dict(conv='up_bn.0', norm='up_bn.1')))
     _close(report, case, 'upsample/out', module(normal('up_x', 1, 8, 3, 2, 2)))
-    # The case is the convolution alone.
+    # The case has only the convolution.
     conv = TransposedConvBlock3D(8, 8, (1, 1, 2), _BN).conv
     conv.load_state_dict(_fill(conv, 'ctz', seed, {}))
     _close(report, case, 'z_upsample/out', conv(normal('ctz_x', 1, 8, 3, 2, 4)))
