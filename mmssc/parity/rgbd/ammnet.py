@@ -168,8 +168,8 @@ def _check_network(
     for name, array in arrays.items():
         report.probed(case, name, array, PROBE)
     filled = int((outputs['volume'] != 0).sum())
-    # An element of proj3d that is 0 here but 1e-8 in the reference, as in case 1, changes the mean of
-    # up to 27 neighbours that are 0.
+    # An element of proj3d that is 0 here but 1e-8 in the reference, as in case 1, changes the mean
+    # of up to 27 neighbours that are 0.
     report.close('init3d.nonzero', filled, case['init3d.nonzero'], absolute=27 * COUNTS)
     check_scores(
         outputs['logits'].detach(), logits_2d, made.inputs['voxel_to_pixel'], [made.sample],
