@@ -74,17 +74,17 @@ def _add_grid_options(parser: argparse.ArgumentParser, grid: Mapping[str, Any]) 
 def _add_depth_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group('depth').add_argument
     text = (
-        'stereo matching, or a folder DIR/SS/FFFFFF.npy|png of another estimator; left out: the '
-        'depth maps that are there, else stereo'
+        'stereo matching, or a folder DIR/SS/FFFFFF.npy|png of another estimator; by default, '
+        'existing depth maps, or stereo if there are none'
     )
     add('--depth-from', metavar='stereo|DIR', help=text)
-    text = 'what DIR holds: metres or pixels (a .png holds 256 times that)'
+    text = 'content of DIR: metres or pixels (in a .png, times 256)'
     add('--depth-kind', choices=('depth', 'disparity'), default='depth', help=text)
     text = 'float32, or 16 bit in 1/256 m: smaller, up to 255.99 m'
     add('--depth-format', choices=('npy', 'png'), default='npy', help=text)
     text = 'stereo search range in pixels, a multiple of 16'
     add('--max-disparity', type=positive_integer, default=128, help=text)
-    text = 'stereo baseline, in place of the one in the calibration'
+    text = 'stereo baseline, instead of that of the calibration'
     add('--baseline', type=float, metavar='METRES', help=text)
 
 
