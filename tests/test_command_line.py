@@ -62,7 +62,7 @@ def test_a_converter_says_how_to_go_on(capsys):
         raise KeyboardInterrupt
 
     assert command(run_converter)(work) == INTERRUPTED
-    assert capsys.readouterr().err == '\nstopped. Run the same command again to go on.\n'
+    assert capsys.readouterr().err == '\nstopped. Run the same command again to continue.\n'
 
 
 @pytest.mark.parametrize('lines', [1, 100_000], ids=['at the end', 'in between'])

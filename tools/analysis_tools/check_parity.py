@@ -1,8 +1,8 @@
 """Compare a method with the figures of its reference implementation, array by array.
 
 This tool rebuilds the reference checkpoint and the inputs from the seed in each case file, imports
-the checkpoint and runs our model. It exits with 1 if any figure is outside its tolerance, and with 2
-if a file or option is wrong.
+the checkpoint and runs our model. It exits with 1 if any figure is outside its tolerance, and
+with 2 if a file or option is wrong.
 """
 
 from __future__ import annotations
