@@ -288,7 +288,7 @@ def test_optimisers_that_do_not_fit_are_refused() -> None:
 def test_arguments_that_do_not_go_together() -> None:
     with pytest.raises(ValueError, match='loss_adv and loss_disc'):
         build(loss_adv=None)
-    with pytest.raises(ValueError, match='takes the place'):
+    with pytest.raises(ValueError, match='no backbone and no image_head beside it'):
         build(segmentation_encoder=SEGMENTATION['segmentation_encoder'])
 
 
