@@ -46,8 +46,8 @@ def read_config_file(
         import_modules_from_strings(**(cfg.get('custom_imports') or dict(imports=[])))
     except ImportError as error:
         hint = 'The folder of the module has to be in PYTHONPATH'
-        found = error.__context__ or error
-        raise DataError(path, 'custom_imports', 'installed modules', found, hint) from error
+        cause = error.__context__ or error
+        raise DataError(path, 'custom_imports', 'installed modules', cause, hint) from error
     merge_options(cfg, cfg_options)
     return cfg
 

@@ -7,7 +7,7 @@ import json
 import sys
 
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModel, is_model_wrapper
 from torch import nn
 
 from mmssc.command_line import command
@@ -52,7 +52,7 @@ def export_only(cfg: Config, output_dir: str) -> None:
         metric.output_dir = output_dir
 
 
-def unwrap_model(model: nn.Module) -> nn.Module:
+def unwrap_model(model: nn.Module) -> BaseModel:
     """The model, without the wrapper for several processes."""
     return model.module if is_model_wrapper(model) else model
 

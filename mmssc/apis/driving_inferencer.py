@@ -195,11 +195,12 @@ class DrivingInferencer(BaseInferencer):
                 'The model needs depth: pass depth= (metres, size of the image) or points= '
                 '(metres, frame of the voxels); any stereo or mono depth will do',
             )  # fmt: skip
+        size = (image.shape[0], image.shape[1])
         return dict(
             frame_id=name,
             name=fspath(frame['img']) if isinstance(frame['img'], (str, PathLike)) else name,
             img=image,
-            depth=None if depth is None else _depth(depth, image.shape[:2], name),
+            depth=None if depth is None else _depth(depth, size, name),
             points=None if points is None else _points(points, name),
         )
 

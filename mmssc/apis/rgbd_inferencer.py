@@ -155,7 +155,7 @@ class RGBDInferencer(BaseInferencer):
             hint = 'Wrong pose, unit of the depth (--depth-kind), or intrinsics?'
             raise DataError(name, 'depth', 'a pixel in the box of voxels', 'none', hint)
         plausible = visible | (volumes.tsdf < 0)
-        size = depth.shape
+        size = (depth.shape[0], depth.shape[1])
         images = self._images(name, size, img, segmentation)
         results = dict(
             **self._item(0), voxel_grid=grid, image_size=size, img_shape=size, ori_shape=size,
@@ -203,7 +203,7 @@ class RGBDInferencer(BaseInferencer):
         if origin is None:
             return place_grid(pose, box.voxel_size[0], box.shape, box.axes)
         corner = tuple(float(origin['xyz'.index(axis)]) for axis in box.axes)
-        return VoxelGrid(corner, box.voxel_size, box.shape, box.axes, box.frame)  # type: ignore[arg-type]
+        return VoxelGrid(corner, box.voxel_size, box.shape, box.axes, box.frame)
 
 
 def _camera(

@@ -61,11 +61,13 @@ class ConfigOptions(DictAction):
             raise argparse.ArgumentError(None, f'cannot read {val}: {error}') from None
 
 
-def _literal(node: ast.expr) -> Any:
+def _literal(node: ast.expr | None) -> Any:
+    if node is None:  # The key of `**other` in a dict.
+        raise ValueError('** is not supported')
     if isinstance(node, (ast.List, ast.Tuple)):
         values = [_literal(element) for element in node.elts]
         return values if isinstance(node, ast.List) else tuple(values)
-    if isinstance(node, ast.Dict) and None not in node.keys:
+    if isinstance(node, ast.Dict):
         return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values)}
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
         if node.args or any(keyword.arg is None for keyword in node.keywords):

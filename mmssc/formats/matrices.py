@@ -57,7 +57,7 @@ def check_projection(matrix: np.ndarray, file: str | PathLike[str], field: str) 
         raise DataError(file, field, 'a third row 0 0 1', np.asarray(matrix)[2].tolist())
 
 
-def camera_matrix(camera: Sequence[float]) -> np.ndarray:
+def camera_matrix(camera: Sequence[float] | np.ndarray) -> np.ndarray:
     """(3, 3) float64 intrinsics of ``fx, fy, cx, cy`` (pixels)."""
     fx, fy, cx, cy = camera
     return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float64)

@@ -66,8 +66,8 @@ def split_name(path: str | Path) -> tuple[str, str, str]:
     The frame is empty where the name does not begin with digits, or with NYU and digits.
     """
     path = Path(path)
-    match = re.match('(?:NYU(?=[0-9]))?([0-9]*)', path.name)
-    return str(path.parent), match[1], path.name[match.end() :]  # type: ignore[index]
+    _, frame, ending = re.split('^(?:NYU(?=[0-9]))?([0-9]*)', path.name, maxsplit=1)
+    return str(path.parent), frame, ending
 
 
 def describe_frames(frames: Iterable[str]) -> str:
@@ -99,7 +99,7 @@ def summarise_problems(report: TreeReport) -> list[str]:
         folder, frame, ending = split_name(problem.path)
         key = (problem.kind, folder, ending) if frame else (problem.kind, problem.path, '')
         groups.setdefault(key, []).append(problem)
-    lines = []
+    lines: list[str] = []
     for (kind, folder, ending), problems in groups.items():
         if len(problems) == 1 or not ending:
             lines += map(str, problems)

@@ -193,6 +193,11 @@ def test_schedule_of_the_generator_alone() -> None:
         assert defaults['betas'] == (0.9, 0.999) and defaults['eps'] == 1e-8
 
 
+def test_a_model_without_steps_is_refused() -> None:
+    with pytest.raises(DataError, match='step_modules.* found Linear'):
+        AdversarialOptimWrapperConstructor(dict(generator=ONE))(nn.Linear(3, 3))
+
+
 def test_amp_switches_both_wrappers() -> None:
     cfg = Config.fromfile(SCHEDULE)
     enable_amp(cfg)

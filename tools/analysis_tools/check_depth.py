@@ -66,11 +66,12 @@ def check_depth(arguments: argparse.Namespace) -> None:
     calibration = layout.calibration(sequence)
     image = read_rgb(layout.left_image(sequence, frame))
     depth = _read_or_match(layout, calibration, arguments)
-    if depth.shape != image.shape[:2]:
-        raise DataError('depth map', 'shape', image.shape[:2], depth.shape)
+    size = (image.shape[0], image.shape[1])
+    if depth.shape != size:
+        raise DataError('depth map', 'shape', size, depth.shape)
     scan = layout.left_image(sequence, frame).parents[1] / 'velodyne' / f'{frame}.bin'
     pixels, lidar_depth = project_lidar(
-        read_velodyne(scan), calibration.lidar2cam, calibration.projection, depth.shape,
+        read_velodyne(scan), calibration.lidar2cam, calibration.projection, size,
         arguments.max_depth,
     )  # fmt: skip
     errors = compare_depth(depth, pixels, lidar_depth)

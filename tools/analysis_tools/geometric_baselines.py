@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +66,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 def count_classes(dataset: BaseDataset, limit: int | None, ignore_index: int) -> Tensor:
     """Count how often every voxel has every class: (K, X, Y, Z) int32 over a data set."""
     total = len(dataset)
-    numbers = range(total)
+    numbers: Sequence[int] = range(total)
     if limit is not None and limit < total:
-        numbers = [number * total // limit for number in range(limit)]  # type: ignore[assignment]
+        numbers = [number * total // limit for number in range(limit)]
     classes = torch.arange(len(dataset.metainfo['classes']))[:, None, None, None]
     counts: Tensor | None = None
     for number in track_iter_progress(list(numbers)):

@@ -188,11 +188,11 @@ def write_drives(
     for sequence in sequences:
         remove_other_frames(out, sequence, settings)
         write_drive_files(out, sequence, settings)
-        write = partial(write_sensor_files, out, sequence, settings)
+        write_sensors = partial(write_sensor_files, out, sequence, settings)
         # The voxel labels of a frame combine the views of all frames of the drive.
-        panoramas = dict(run_tasks(((f, partial(write, f)) for f in frames), pool, bar))
-        write = partial(write_voxel_files, out, sequence, settings, panoramas=panoramas)
-        for _ in run_tasks(((f, partial(write, f)) for f in labelled), pool, bar):
+        panoramas = dict(run_tasks(((f, partial(write_sensors, f)) for f in frames), pool, bar))
+        write_voxels = partial(write_voxel_files, out, sequence, settings, panoramas=panoramas)
+        for _ in run_tasks(((f, partial(write_voxels, f)) for f in labelled), pool, bar):
             pass
         record.add(sequence)
     sys.stdout.write('\n')

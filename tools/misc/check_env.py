@@ -11,6 +11,7 @@ import importlib
 import platform
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,9 +25,9 @@ try:
     from mmssc.command_line import command
 except ImportError:  # Not installed, which the report says.
 
-    def command(main):  # type: ignore[no-redef]
-        """No launcher: the function as it is."""
-        return main
+    def command(main: Callable[..., int | None]) -> Callable[..., int]:
+        """The function without the handling of errors."""
+        return lambda: main() or 0
 
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / 'requirements'

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.dataset import BaseDataset
 
 from mmssc.command_line import command
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
@@ -29,7 +30,7 @@ from mmssc.visualization.scene import (
 )
 from mmssc.visualization.voxel_faces import visible_labels
 
-DATASETS = {
+DATASETS: dict[str, type[BaseDataset]] = {
     'semantickitti': SemanticKITTIDataset,
     'sscbench-kitti360': SSCBenchKITTI360Dataset,
     'nyu': NYUDataset,
@@ -72,7 +73,7 @@ def make_grid(arguments: argparse.Namespace, meta: dict[str, Any]) -> VoxelGrid:
     return VoxelGrid.build(grid)
 
 
-def read_labels(path: Path, dataset: type, grid: VoxelGrid) -> np.ndarray:
+def read_labels(path: Path, dataset: type[BaseDataset], grid: VoxelGrid) -> np.ndarray:
     """Train ids (X, Y, Z) uint8 from a file of either kind."""
     if path.suffix == '.label' and hasattr(dataset, 'train_labels'):
         raw = read_raw_labels(path, grid.shape)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ __all__ = ['FlipRGBDVolumes', 'TransposeRGBDVolumes']
 
 
 def _transform_volumes(
-    results: dict[str, Any], order: Sequence[int], reversed_axes: Sequence[int]
+    results: dict[str, Any], order: Sequence[int], reversed_axes: tuple[int, ...]
 ) -> dict[str, Any]:
     """Permute the array axes, then reverse some; the image stays, and each voxel its pixel."""
 
@@ -44,7 +43,7 @@ def _transform_volumes(
 
 
 def _move_world(
-    results: dict[str, Any], grid: VoxelGrid, order: Sequence[int], reversed_axes: Sequence[int]
+    results: dict[str, Any], grid: VoxelGrid, order: Sequence[int], reversed_axes: tuple[int, ...]
 ) -> None:
     """The grid and the poses in the mirrored world: voxels keep their pixels there, too."""
     old2new = np.zeros((4, 4))
@@ -54,7 +53,7 @@ def _move_world(
         sign = -1 if axis in reversed_axes else 1
         old2new['xyz'.index(grid.axes[axis]), 'xyz'.index(grid.axes[source])] = sign
         origin.append(-grid.upper[source] if sign < 0 else grid.origin[source])
-    results['voxel_grid'] = replace(grid, origin=tuple(origin))
+    results['voxel_grid'] = VoxelGrid(origin, grid.voxel_size, grid.shape, grid.axes, grid.frame)
     move_frames(results, grid=old2new)
 
 
@@ -89,7 +88,7 @@ class FlipRGBDVolumes(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Draw the axes and flip."""
         chosen = [_axis_of(results, name) for name in self.axes if random.random() < self.prob]
-        return _transform_volumes(results, (0, 1, 2), chosen) if chosen else results
+        return _transform_volumes(results, (0, 1, 2), tuple(chosen)) if chosen else results
 
 
 @TRANSFORMS.register_module()

@@ -72,7 +72,8 @@ class ResizeRGBDImage(BaseTransform):
         if random.random() >= self.prob:
             return results
         ratio = random.uniform(*self.ratio)
-        return self.resize(results, tuple(int(side * ratio) for side in results['img_shape']))  # type: ignore[arg-type]
+        height, width = results['img_shape']
+        return self.resize(results, (int(height * ratio), int(width * ratio)))
 
     @staticmethod
     def resize(results: dict[str, Any], limits: tuple[int, int]) -> dict[str, Any]:
@@ -118,7 +119,7 @@ class CropRGBDImage(BaseTransform):
         height, width = _size(self.size, results)
         window = np.s_[top : top + height, left : left + width]
         shape = tuple(min(have, keep) for have, keep in zip(results['img_shape'], (height, width)))
-        return _change(results, lambda a: a[window], lambda a, _: a[window], shape)  # type: ignore[arg-type]
+        return _change(results, lambda a: a[window], lambda a, _: a[window], shape)
 
 
 @TRANSFORMS.register_module()
@@ -270,7 +271,7 @@ def _pair(size: Sequence[int] | None) -> tuple[int, int] | None:
 
 def _size(size: tuple[int, int] | None, results: dict[str, Any]) -> tuple[int, int]:
     """The size of the settings, or that of the image as it was read."""
-    return tuple(results['ori_shape']) if size is None else size  # type: ignore[return-value]
+    return tuple(results['ori_shape']) if size is None else size
 
 
 def _coin() -> bool:

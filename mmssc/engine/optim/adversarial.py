@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from mmengine.model import is_model_wrapper
@@ -20,6 +20,11 @@ from mmssc.renamed import rename_arguments
 __all__ = ['AdversarialOptimWrapperConstructor', 'AdversarialOptimWrapperDict']
 
 _OLD_NAMES = {'decay_opponent': 'decay_all_weights'}
+
+
+@runtime_checkable
+class _StepModel(Protocol):
+    def step_modules(self) -> Mapping[str, nn.Module]: ...
 
 
 class AdversarialOptimWrapperDict(OptimWrapperDict):
@@ -68,9 +73,13 @@ class AdversarialOptimWrapperConstructor:
             model: The model, wrapped or not.
 
         Raises:
-            DataError: The config names other steps than the model.
+            DataError: The model has no steps, or the config names others.
         """
-        steps = (model.module if is_model_wrapper(model) else model).step_modules()
+        inner = model.get_submodule('module') if is_model_wrapper(model) else model
+        if not isinstance(inner, _StepModel):
+            expected = 'a model with several steps (a method step_modules)'
+            raise DataError('config', 'model', expected, type(inner).__name__)
+        steps = inner.step_modules()
         if self.configs.keys() != steps.keys():
             raise DataError(
                 'config', 'optim_wrapper', f'one entry each for {", ".join(steps)}',
