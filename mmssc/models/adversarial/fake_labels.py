@@ -6,6 +6,8 @@ the other the right classes and holes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -41,10 +43,7 @@ def shuffle_classes(
     """
     flat = labels.flatten(1).long()
     batch, device = len(flat), flat.device
-
-    def draw(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=device)
-
+    draw = _uniform(generator, device)
     count = functional.one_hot(flat, num_classes).sum(1)
     picked = _pick_classes(count, draw(batch), draw(batch, num_classes))
     wrong = _wrong_classes(draw(batch, num_classes), draw(batch, 1), num_classes)
@@ -63,6 +62,15 @@ def shuffle_classes(
     changed = changed.scatter_(1, torch.where(active, voxel, flat.shape[1]), True)[:, :-1]
     shuffled = torch.where(changed, wrong.gather(1, flat), flat)
     return shuffled.view_as(labels).to(labels.dtype)
+
+
+def _uniform(generator: torch.Generator | None, device: torch.device) -> Callable[..., Tensor]:
+    """A function that draws from [0, 1) in the shape of its arguments."""
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=device)
+
+    return draw
 
 
 def _pick_classes(count: Tensor, size_draw: Tensor, order_draw: Tensor) -> Tensor:
@@ -104,11 +112,11 @@ def erase_voxels(
         (B, X, Y, Z) bool.
     """
     flat = occupied.flatten(1)
-    options = dict(generator=generator, device=flat.device)
-    part = share[0] + (share[1] - share[0]) * torch.rand(len(flat), 1, **options)
+    draw = _uniform(generator, flat.device)
+    part = share[0] + (share[1] - share[0]) * draw(len(flat), 1)
     count = (flat.sum(1, keepdim=True) * part).long()
     # The occupied voxels with the smallest random keys go. By rank, since keys may be equal.
-    order = torch.where(flat, torch.rand(flat.shape, **options), 2.0).argsort(1)
+    order = torch.where(flat, draw(*flat.shape), 2.0).argsort(1)
     goes = torch.arange(flat.shape[1], device=flat.device).expand_as(order) < count
     return torch.zeros_like(flat).scatter_(1, order, goes).view_as(occupied)
 

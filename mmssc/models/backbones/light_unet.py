@@ -83,10 +83,12 @@ class VoxelStem(BaseModule):
             surface: (B, X, Y, Z) bool, the voxels that a pixel hits.
 
         Raises:
-            ValueError: A side is odd.
+            DataError: A side is odd, or the stem reads a segmentation and there is none.
         """
         parts = [numbers]
         if self.num_segments:
+            if segments is None:
+                raise DataError('inputs', 'segments', 'the ids of a segmentation', 'none')
             rows = torch.eye(self.num_segments + 1, dtype=numbers.dtype, device=numbers.device)
             seen = segments * surface
             parts += [self.surface_embedding(rows[seen]), self.ray_embedding(rows[segments])]
@@ -172,7 +174,7 @@ class LightUNet(BaseModule):
         for module in self.modules():
             if isinstance(module, DDRBottleneck3D):
                 # Every block starts close to the identity.
-                nn.init.constant_(module.bn5.weight, 0.1)
+                nn.init.constant_(module.bn5.get_parameter('weight'), 0.1)
 
     def forward(self, stem: Tensor) -> Tensor:
         """Map (B, C, x, y, z) to logits (B, K, 2x, 2y, 2z).

@@ -45,7 +45,7 @@ class SegmentationEncoder(BaseModule):
     def forward(self, segmentation: Tensor, voxel_to_pixel: Tensor) -> Tensor:
         """Map the arguments of :func:`lift_segmentation` to (B, widths[-1], X, Y, Z)."""
         volume = lift_segmentation(segmentation, voxel_to_pixel, self.num_segments)
-        return self.stem(volume.to(self.stem[0].conv.weight.dtype))
+        return self.stem(volume.to(next(self.stem.parameters()).dtype))
 
 
 def lift_segmentation(segmentation: Tensor, voxel_to_pixel: Tensor, num_segments: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Layers that more than one method uses."""
 
+from .axis_arguments import along_axis
 from .ddr import (
     ConvBlock3D,
     DDRBottleneck3D,
@@ -25,5 +26,6 @@ __all__ = [
     'ConvBlock3D', 'DDRBottleneck3D', 'DDRStage', 'DilatedSegmentationHead', 'DistributedBN',
     'FlatVolumeConv3d', 'ResidualASPP3d', 'TwoStageTrunk', 'TwoStageUNet', 'UpsampleBlock3D',
     'UpsamplingClassifier', 'VolumeAugmentation', 'VolumeChange', 'VolumeClassifier',
-    'VoxelClassifier', 'build_norm', 'conv_stack', 'kaiming_init_convs', 'normalize_rows',
+    'VoxelClassifier', 'along_axis', 'build_norm', 'conv_stack', 'kaiming_init_convs',
+    'normalize_rows',
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 
+from .axis_arguments import along_axis
 from .norm import build_norm
 
 __all__ = [
@@ -134,19 +135,21 @@ class DDRBottleneck3D(nn.Module):
             expected = f'true for {change}'
             raise DataError('config', 'DDRBottleneck3D.downsample', expected, downsample)
         self.conv1 = nn.Conv3d(in_channels, planes, 1, bias=False)
-        self.conv2 = _axis_conv(planes, (0, 0, 1), stride, dilation)
-        self.conv3 = _axis_conv(planes, (0, 1, 0), stride, dilation)
-        self.conv4 = _axis_conv(planes, (1, 0, 0), stride, dilation)
+        self.conv2 = _axis_conv(planes, 2, stride, dilation)
+        self.conv3 = _axis_conv(planes, 1, stride, dilation)
+        self.conv4 = _axis_conv(planes, 0, stride, dilation)
         self.conv5 = nn.Conv3d(planes, out_channels, 1, bias=False)
         self.bn1, self.bn2, self.bn3, self.bn4 = (build_norm(norm_cfg, planes, 3) for _ in range(4))
         self.bn5 = build_norm(norm_cfg, out_channels, 3)
-        self.downsample = self.downsample2 = self.downsample3 = self.downsample4 = nn.Identity()
+        same: nn.Module = nn.Identity()
+        self.downsample = self.downsample2 = self.downsample3 = self.downsample4 = same
         if downsample:
-            self.downsample = _shortcut(in_channels, out_channels, (stride,) * 3, norm_cfg)
+            strides = (stride, stride, stride)
+            self.downsample = _shortcut(in_channels, out_channels, strides, norm_cfg)
         if stride != 1:
-            self.downsample2 = _shortcut(planes, planes, (1, stride, 1), norm_cfg)
-            self.downsample3 = _shortcut(planes, planes, (stride, 1, 1), norm_cfg)
-            self.downsample4 = _shortcut(planes, planes, (stride, 1, 1), norm_cfg)
+            self.downsample2 = _shortcut(planes, planes, along_axis(1, stride, 1), norm_cfg)
+            self.downsample3 = _shortcut(planes, planes, along_axis(0, stride, 1), norm_cfg)
+            self.downsample4 = _shortcut(planes, planes, along_axis(0, stride, 1), norm_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, planes * expansion, X / stride, ...)."""
@@ -161,25 +164,21 @@ class DDRBottleneck3D(nn.Module):
         return F.relu(e + self.downsample(x), inplace=True)
 
 
-def _axis_conv(planes: int, axis: tuple[int, int, int], stride: int, dilation: int) -> nn.Conv3d:
-    """Convolution of length 3 along the one axis that is marked with 1."""
-
-    def only(value: int, elsewhere: int) -> tuple[int, ...]:
-        return tuple(value if marked else elsewhere for marked in axis)
-
+def _axis_conv(planes: int, axis: int, stride: int, dilation: int) -> nn.Conv3d:
+    """Convolution of length 3 along one axis of the volume: 0, 1 or 2."""
     return nn.Conv3d(
         planes,
         planes,
-        only(3, 1),
-        stride=only(stride, 1),
-        padding=only(dilation, 0),
-        dilation=only(dilation, 1),
+        along_axis(axis, 3, 1),
+        stride=along_axis(axis, stride, 1),
+        padding=along_axis(axis, dilation, 0),
+        dilation=along_axis(axis, dilation, 1),
         bias=False,
     )
 
 
 def _shortcut(
-    in_channels: int, out_channels: int, stride: tuple[int, ...], norm_cfg: dict[str, Any]
+    in_channels: int, out_channels: int, stride: tuple[int, int, int], norm_cfg: dict[str, Any]
 ) -> nn.Sequential:
     # ceil_mode: sides that the stride does not divide come out as those of the convolutions.
     return nn.Sequential(

@@ -66,12 +66,14 @@ class DistributedBN(_BatchNorm):
     def _update_running_statistics(self, mean: Tensor, unbiased_var: Tensor) -> None:
         if not self.track_running_stats:
             return
-        self.num_batches_tracked.add_(1)
-        weight = self.momentum
-        if weight is None:
-            weight = 1.0 / float(self.num_batches_tracked)
-        self.running_mean.lerp_(mean.to(self.running_mean.dtype), weight)
-        self.running_var.lerp_(unbiased_var.to(self.running_var.dtype), weight)
+        running_mean, running_var = self.running_mean, self.running_var
+        batches = self.num_batches_tracked
+        if running_mean is None or running_var is None or batches is None:
+            return
+        batches.add_(1)
+        weight = 1.0 / float(batches) if self.momentum is None else self.momentum
+        running_mean.lerp_(mean.to(running_mean.dtype), weight)
+        running_var.lerp_(unbiased_var.to(running_var.dtype), weight)
 
 
 class _AllReduceSum(torch.autograd.Function):
@@ -117,8 +119,7 @@ def normalize_rows(norm: nn.Module, rows: Tensor) -> Tensor:
     Returns:
         (N, C).
     """
-    plain = isinstance(norm, nn.BatchNorm1d)
-    if plain and norm.training and len(rows) < 2:
+    if isinstance(norm, nn.BatchNorm1d) and norm.training and len(rows) < 2:
         return _with_running_statistics(norm, rows)
     return norm(rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -61,17 +62,14 @@ class ResidualASPP3d(nn.Module):
         norm_cfg: dict[str, Any] = _BN,
     ) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(
-            _DilatedBranch(channels, dilation, norm_cfg) for dilation in dilations
-        )
+        self.branches = _dilated_branches(channels, dilations, norm_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, X, Y, Z) to the same shape."""
-        first, *others = (branch(x) for branch in self.branches)
-        return F.relu(x + sum(others, first))
+        return _add_branches(x, self.branches)
 
 
-class DilatedSegmentationHead(ResidualASPP3d):
+class DilatedSegmentationHead(nn.Module):
     """:class:`ResidualASPP3d` on a one-channel volume (LMSCNet's segmentation head).
 
     Args:
@@ -83,7 +81,8 @@ class DilatedSegmentationHead(ResidualASPP3d):
     def __init__(
         self, channels: int, norm_cfg: dict[str, Any], dilations: tuple[int, ...] = (1, 2, 3)
     ) -> None:
-        super().__init__(channels, dilations, norm_cfg)
+        super().__init__()
+        self.branches = _dilated_branches(channels, dilations, norm_cfg)
         self.conv_in = FlatVolumeConv3d(1, channels, 3, padding=1)
         self.guidance_conv = FlatVolumeConv3d(channels, channels, 3, padding=1)
         self.guidance_norm = build_norm(norm_cfg, channels, 3)
@@ -91,21 +90,35 @@ class DilatedSegmentationHead(ResidualASPP3d):
 
     def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, 1, ...) to logits (B, 1, ...) and guidance features (B, channels, ...)."""
-        x = super().forward(F.relu(self.conv_in(volume)))
+        x = _add_branches(F.relu(self.conv_in(volume)), self.branches)
         return self.classifier(x), F.relu(self.guidance_norm(self.guidance_conv(x)))
 
 
 class _DilatedBranch(nn.Module):
     def __init__(self, channels: int, dilation: int, norm_cfg: dict[str, Any]) -> None:
         super().__init__()
-        arguments = dict(kernel_size=3, padding=dilation, dilation=dilation, bias=False)
-        self.conv1 = FlatVolumeConv3d(channels, channels, **arguments)
+        conv = partial(
+            FlatVolumeConv3d, channels, channels, 3, padding=dilation, dilation=dilation, bias=False
+        )
+        self.conv1 = conv()
         self.norm1 = build_norm(norm_cfg, channels, 3)
-        self.conv2 = FlatVolumeConv3d(channels, channels, **arguments)
+        self.conv2 = conv()
         self.norm2 = build_norm(norm_cfg, channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+
+
+def _dilated_branches(
+    channels: int, dilations: tuple[int, ...], norm_cfg: dict[str, Any]
+) -> nn.ModuleList:
+    return nn.ModuleList(_DilatedBranch(channels, dilation, norm_cfg) for dilation in dilations)
+
+
+def _add_branches(x: Tensor, branches: nn.ModuleList) -> Tensor:
+    """ReLU of the input plus the sum of the branches."""
+    first, *others = (branch(x) for branch in branches)
+    return F.relu(x + sum(others, first))
 
 
 class VoxelClassifier(nn.Module):

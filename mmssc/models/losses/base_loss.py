@@ -50,7 +50,7 @@ class SSCLoss(nn.Module):
             value = self.per_sample(logits.float(), target, *args, **kwargs)
             return self.loss_weight * value.mean()
 
-    def per_sample(self, logits: Tensor, target: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def per_sample(self, logits: Tensor, target: Tensor, /, *args: Any, **kwargs: Any) -> Tensor:
         """The loss of every sample.
 
         Args:

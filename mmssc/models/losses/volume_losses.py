@@ -47,7 +47,8 @@ def volume_losses(
     """Losses of the logits of a volume, each with the targets that it asks for.
 
     Args:
-        losses: Name -> :class:`~mmssc.models.losses.SSCLoss`.
+        losses: Name -> :class:`~mmssc.models.losses.SSCLoss`. A module without ``extra_targets``
+            gets the logits and the labels.
         logits: (B, K, X, Y, Z).
         data_samples: With ``field`` and the losses' ``extra_targets``.
         field: Name of the labels.
@@ -60,11 +61,9 @@ def volume_losses(
     """
     shape = logits.shape[2:]
     target = stack_targets(data_samples, field, shape)
-    return {
-        name: loss(
-            logits,
-            target,
-            *(stack_targets(data_samples, extra, shape) for extra in loss.extra_targets),
-        )
-        for name, loss in losses.items()
-    }
+    values = {}
+    for name, loss in losses.items():
+        fields = getattr(loss, 'extra_targets', ())
+        extra = (stack_targets(data_samples, extra_field, shape) for extra_field in fields)
+        values[name] = loss(logits, target, *extra)
+    return values

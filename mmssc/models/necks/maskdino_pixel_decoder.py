@@ -156,7 +156,8 @@ class MaskDINOPixelDecoder(BaseModule):
         )
         for conv in projections:
             nn.init.xavier_uniform_(conv.weight)
-            nn.init.zeros_(conv.bias)
+            if conv.bias is not None:
+                nn.init.zeros_(conv.bias)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Encode.

@@ -139,6 +139,12 @@ def test_a_missing_input_is_named():
     small_model(0).eval()(inputs, mode='tensor')
 
 
+def test_a_stem_that_reads_a_segmentation_needs_one():
+    numbers, surface = torch.zeros(1, 4, 4, 4, 3), torch.zeros(1, 4, 4, 4, dtype=torch.bool)
+    with pytest.raises(DataError, match='segments: expected the ids of a segmentation'):
+        small_model().stem(numbers, None, surface)
+
+
 def test_an_id_beyond_the_table_is_refused():
     model = small_model(5).eval()
     with pytest.raises(DataError, match='num_segments'):

@@ -120,6 +120,15 @@ def test_samples_hand_out_what_each_loss_asks_for() -> None:
     assert torch.equal(values['loss_sem'], losses['loss_sem'](logits, target))
 
 
+def test_a_module_of_another_library_gets_logits_and_labels() -> None:
+    logits, target, _ = make_batch()
+    target = target.long()
+    samples = [SSCDataSample(gt_voxels=labels) for labels in target]
+    loss = torch.nn.CrossEntropyLoss(ignore_index=255)
+    values = volume_losses(dict(loss_ce=loss), logits, samples)
+    assert torch.equal(values['loss_ce'], loss(logits, target))
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_on_the_gpu() -> None:

@@ -53,7 +53,7 @@ class MultiScalePooling(nn.Module):
         return self.project(F.relu(self.fuse(torch.cat([reduced, mixed], dim=1))))
 
     @staticmethod
-    def _pool(features: Tensor, index: SparseIndex, scale: int, fc: nn.Linear) -> Tensor:
+    def _pool(features: Tensor, index: SparseIndex, scale: int, fc: nn.Module) -> Tensor:
         keys, group = index.pool(scale)
         # index_select, not features[group]: its gradient is summed in a fixed order.
         return F.relu(fc(group_mean(features, group, len(keys)))).index_select(0, group)

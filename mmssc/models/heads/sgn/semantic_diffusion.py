@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from mmssc.models.layers import along_axis
+
 __all__ = ['ASPP3d', 'MPAC', 'SemanticDiffusion']
 
 
@@ -34,9 +36,8 @@ class MPAC(nn.Module):
     def _paths(channels: int, kernel_sizes: tuple[int, ...], axis: int) -> nn.ModuleList:
         paths = nn.ModuleList()
         for size in kernel_sizes:
-            kernel, padding = [1, 1, 1], [0, 0, 0]
-            kernel[axis], padding[axis] = size, size // 2
-            paths.append(nn.Conv3d(channels, channels, tuple(kernel), padding=tuple(padding)))
+            kernel, padding = along_axis(axis, size, 1), along_axis(axis, size // 2, 0)
+            paths.append(_PathConv3d(channels, channels, kernel, padding=padding))
         return paths
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,17 +61,24 @@ class MPAC(nn.Module):
         return total.transpose(2, 4)
 
 
+class _PathConv3d(nn.Conv3d):
+    """Convolution that also runs on a volume whose first and last axes are exchanged."""
+
+    def forward(self, x: Tensor, transposed: bool = False) -> Tensor:
+        """Map (B, c, X, Y, Z), or (B, c, Z, Y, X) if ``transposed``, to the same shape."""
+        if not transposed:
+            return super().forward(x)
+        return F.conv3d(x, self.weight.transpose(2, 4), self.bias, padding=self.padding[::-1])
+
+
 def _gated_sum(x: Tensor, paths: nn.ModuleList, gates: Tensor, transposed: bool = False) -> Tensor:
     """Sum over paths i of ``gates[:, i] * relu(paths[i](x))``; gates are (B, paths, X, Y, Z)."""
-    total: Tensor | None = None
-    for path, gate in zip(paths, gates.unbind(1)):
-        if transposed:
-            weight, padding = path.weight.transpose(2, 4), path.padding[::-1]
-            y = F.relu(F.conv3d(x, weight, path.bias, padding=padding))
-        else:
-            y = F.relu(path(x))
-        gate = gate.unsqueeze(1).to(y.dtype)
-        total = gate * y if total is None else torch.addcmul(total, gate, y)
+    (first, first_gate), *others = zip(paths, gates.split(1, dim=1))
+    y = F.relu(first(x, transposed))
+    total = first_gate.to(y.dtype) * y
+    for path, gate in others:
+        y = F.relu(path(x, transposed))
+        total = torch.addcmul(total, gate.to(y.dtype), y)
     return total
 
 

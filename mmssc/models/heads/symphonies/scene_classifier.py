@@ -31,9 +31,9 @@ class TransposedConvBlock3D(nn.Module):
         norm_cfg: dict[str, Any],
     ) -> None:
         super().__init__()
-        padding = tuple(side - 1 for side in stride)
+        x, y, z = stride
         self.conv = nn.ConvTranspose3d(
-            in_channels, out_channels, 3, stride, padding=1, output_padding=padding
+            in_channels, out_channels, 3, stride, padding=1, output_padding=(x - 1, y - 1, z - 1)
         )
         self.norm = build_norm(norm_cfg, out_channels, 3)
 

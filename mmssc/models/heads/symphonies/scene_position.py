@@ -53,7 +53,8 @@ class ScenePosition(nn.Module):
         a, b = self.squeeze
         with torch.autocast(self.proj.weight.device.type, enabled=False):
             parts = self.proj.weight.chunk(3, dim=1)
-            codes = [F.linear(table.weight, part) for table, part in zip(self.embeds, parts)]
+            tables = self.embeds.parameters()
+            codes = [F.linear(table, part) for table, part in zip(tables, parts)]
         along_x = codes[0].view(x, 1, 1, a, 1, -1)
         along_y = codes[1].view(1, y, 1, 1, b, -1)
         along_z = codes[2].view(1, 1, z // (a * b), 1, 1, -1) + self.proj.bias

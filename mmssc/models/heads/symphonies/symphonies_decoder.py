@@ -197,19 +197,20 @@ class SymphoniesDecoder(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.shape, self.with_cp = tuple(volume_shape), with_cp
-        attention = dict(
-            num_heads=num_heads, dropout=dropout, chunk_size=chunk_size, with_cp=with_cp
-        )
+        attention = dict(dropout=dropout, chunk_size=chunk_size, with_cp=with_cp)
         self.scene_embed = nn.Embedding(self.shape[0] * self.shape[1] * self.shape[2], embed_dims)
         self.scene_pos = ScenePosition(self.shape, embed_dims)
         self.register_buffer('voxel_grid', normalized_centers(self.shape, grid_alignment))
-        self.voxel_proposal = VoxelProposalLayer(embed_dims, num_levels=num_levels, **attention)
+        self.voxel_proposal = VoxelProposalLayer(
+            embed_dims, num_levels=num_levels, num_heads=num_heads, **attention
+        )
         self.layers = ModuleList(
             SymphoniesLayer(
                 embed_dims,
                 num_levels,
                 last=number == num_layers - 1,
                 exact_squeeze=exact_squeeze,
+                num_heads=num_heads,
                 **attention,
             )
             for number in range(num_layers)
