@@ -5,10 +5,10 @@ from .image_semantic_head import ImageSemanticHead
 from .sgn import PointOccupancyHead, SGNHead
 from .sketch import SketchHead, SketchSemanticHead
 from .symphonies import SymphoniesDecoder, SymphoniesHead
-from .volume_completion_head import VolumeCompletionHead
+from .volume_completion_head import VolumeCompletionHead, VolumeUNetHead
 
 __all__ = [
     'ImageSemanticHead', 'ModulatedCompletionHead', 'PointOccupancyHead', 'SGNHead',
     'SketchHead', 'SketchSemanticHead', 'SymphoniesDecoder', 'SymphoniesHead',
-    'VolumeCompletionHead',
+    'VolumeCompletionHead', 'VolumeUNetHead',
 ]  # fmt: skip

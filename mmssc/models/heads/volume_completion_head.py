@@ -1,4 +1,4 @@
-"""Volume head of CleanerS: image and TSDF features are added and pass a DDR U-Net."""
+"""Volume heads with a DDR U-Net: their base, and the head of CleanerS."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from torch import Tensor
 from mmssc.models.layers.ddr import TwoStageUNet, VolumeClassifier
 from mmssc.registry import MODELS
 
-__all__ = ['VolumeCompletionHead']
+__all__ = ['VolumeCompletionHead', 'VolumeUNetHead']
 
 _PLAIN_BN = dict(type='BN')
 
 
-@MODELS.register_module()
-class VolumeCompletionHead(BaseModule):
-    """Logits from lifted image features and TSDF features, both at the output resolution.
+class VolumeUNetHead(BaseModule):
+    """Base of the heads that end in a DDR U-Net and a classifier.
 
-    A head of another method subclasses it, keeps ``unet`` and ``classifier``, and overrides
-    :meth:`forward`.
+    A subclass defines :meth:`forward`: it fuses its inputs and calls ``unet`` and ``classifier``.
 
     Args:
-        channels: Channels of both inputs and of the U-Net, a multiple of 4.
+        channels: Channels of the U-Net, a multiple of 4.
         num_classes: Number of classes, empty included.
         dropout: Channel dropout before the classifier.
         norm_cfg: Normalisation.
@@ -42,8 +40,16 @@ class VolumeCompletionHead(BaseModule):
         self.unet = TwoStageUNet(channels, norm_cfg=norm_cfg)
         self.classifier = VolumeClassifier(channels, num_classes, dropout)
 
+
+@MODELS.register_module()
+class VolumeCompletionHead(VolumeUNetHead):
+    """Logits from the sum of lifted image features and TSDF features (CleanerS).
+
+    Arguments: :class:`VolumeUNetHead`; both inputs have ``channels`` and the output resolution.
+    """
+
     def forward(self, volume: Tensor, tsdf_feat: Tensor) -> Tensor:
-        """Complete.
+        """Compute logits.
 
         Args:
             volume: (B, channels, X, Y, Z) lifted image features.
@@ -53,6 +59,6 @@ class VolumeCompletionHead(BaseModule):
             (B, num_classes, X, Y, Z) logits.
 
         Raises:
-            ValueError: A side is no multiple of 4.
+            DataError: A side is not a multiple of 4.
         """
         return self.classifier(self.unet(volume + tsdf_feat))

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mmssc.models.heads.volume_completion_head import VolumeCompletionHead
+from mmssc.models.heads.volume_completion_head import VolumeUNetHead
 from mmssc.models.layers.ddr import DDRStage, UpsampleBlock3D
 from mmssc.registry import MODELS
 
@@ -18,7 +18,7 @@ _PLAIN_BN = dict(type='BN')
 
 
 @MODELS.register_module()
-class ModulatedCompletionHead(VolumeCompletionHead):
+class ModulatedCompletionHead(VolumeUNetHead):
     """The DDR U-Net with three modulations: before it, at half and at full resolution after it.
 
     The TSDF features pass a small hourglass of their own, whose half and full resolution guide the
@@ -28,7 +28,7 @@ class ModulatedCompletionHead(VolumeCompletionHead):
         channels: Channels of both inputs and of the U-Net, a multiple of 4.
         num_classes: Number of classes, empty included.
         norm_cfg: Normalisation.
-        options: See :class:`VolumeCompletionHead`.
+        options: Further arguments of :class:`VolumeUNetHead`.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmssc.models.backbones.tsdf_encoder import TSDFEncoder
-from mmssc.models.heads.volume_completion_head import VolumeCompletionHead
+from mmssc.models.heads.volume_completion_head import VolumeUNetHead
 from mmssc.models.layers.ddr import VolumeClassifier, conv_stack
 from mmssc.models.layers.weight_init import kaiming_init_convs
 from mmssc.registry import MODELS
@@ -141,7 +141,7 @@ class SketchHead(BaseModule):
 
 
 @MODELS.register_module()
-class SketchSemanticHead(VolumeCompletionHead):
+class SketchSemanticHead(VolumeUNetHead):
     """Logits from lifted image features and the two sketches, at the output resolution.
 
     Args:
@@ -150,7 +150,7 @@ class SketchSemanticHead(VolumeCompletionHead):
         sketch_widths: Channels of the two sketch encoders after each convolution but the last,
             which has ``channels``.
         norm_cfg: Normalisation.
-        kwargs: Further arguments of :class:`VolumeCompletionHead`.
+        kwargs: Further arguments of :class:`VolumeUNetHead`.
     """
 
     def __init__(
@@ -179,4 +179,4 @@ class SketchSemanticHead(VolumeCompletionHead):
             (B, num_classes, X, Y, Z) logits.
         """
         embedded = self.raw_encoder(sketch_raw) + self.prior_encoder(sketch_prior)
-        return super().forward(volume, embedded)
+        return self.classifier(self.unet(volume + embedded))

@@ -36,16 +36,13 @@ class _PreNormLayer(nn.Module):
         return x + self.ffn(self.norm2(x)) if self.mlp_ratio else x
 
 
-class DeformableTransformerLayer(_PreNormLayer):
-    """Deformable cross-attention and a feed-forward network, normalised before.
-
-    As the official code has it, the normalised query is added twice: by the attention itself and
-    by this layer. The values are not normalised.
+class _DeformableLayer(_PreNormLayer):
+    """Base of the layers with deformable cross-attention.
 
     Args:
         embed_dims: Channels C.
-        num_levels: Maps that are attended.
-        num_points: Places per head and map.
+        num_levels: Number of attended maps.
+        num_points: Sampling points per head and map.
         num_heads: Attention heads.
         mlp_ratio: Width of the feed-forward network over C; 0 leaves it out.
         attention: Further arguments of :class:`~mmssc.ops.MultiScaleDeformableAttention`.
@@ -65,6 +62,27 @@ class DeformableTransformerLayer(_PreNormLayer):
             embed_dims, num_heads, num_levels, num_points, **attention
         )
 
+    def _attend(
+        self,
+        query: Tensor,
+        value: Tensor,
+        reference_points: Tensor,
+        spatial_shapes: Sequence[tuple[int, int]],
+        query_pos: Tensor | None,
+    ) -> Tensor:
+        attended = self.attn(
+            self.norm1(query), value, reference_points, spatial_shapes, query_pos=query_pos
+        )
+        return self._feed(query + attended)
+
+
+class DeformableTransformerLayer(_DeformableLayer):
+    """Pre-norm layer: deformable cross-attention and a feed-forward network.
+
+    As in the official code, the normalised query is added twice: by the attention and by this
+    layer. The values are not normalised. Arguments: :class:`_DeformableLayer`.
+    """
+
     def forward(
         self,
         query: Tensor,
@@ -73,22 +91,19 @@ class DeformableTransformerLayer(_PreNormLayer):
         spatial_shapes: Sequence[tuple[int, int]],
         query_pos: Tensor | None = None,
     ) -> Tensor:
-        """Arguments and result (B, Q, C) as of the attention."""
-        attended = self.attn(
-            self.norm1(query), value, reference_points, spatial_shapes, query_pos=query_pos
-        )
-        return self._feed(query + attended)
+        """Arguments and result (B, Q, C) are those of the attention."""
+        return self._attend(query, value, reference_points, spatial_shapes, query_pos)
 
 
-class SqueezedDeformableLayer(DeformableTransformerLayer):
-    """A deformable layer on a volume that is laid out as one picture, z folded into x.
+class SqueezedDeformableLayer(_DeformableLayer):
+    """A deformable layer on a volume that is laid out as one image, with z folded into x.
 
     Args:
         embed_dims: Channels C.
-        exact: Shift the reference by its height over X, where it belongs in the picture. The
-            official code divides by Z, up to half of Z cells of x away; the offsets learn to
-            make up for it, so published weights need that.
-        layer: Further arguments of :class:`DeformableTransformerLayer`.
+        exact: Divide the height offset of a reference point by X, which gives its true row in the
+            image. The official code divides by Z, which is wrong by up to Z / 2 cells of x; the
+            learned offsets correct for it, so published weights need ``False``.
+        layer: Further arguments of :class:`_DeformableLayer`.
     """
 
     def __init__(
@@ -97,7 +112,7 @@ class SqueezedDeformableLayer(DeformableTransformerLayer):
         super().__init__(embed_dims, num_levels=1, num_points=num_points, **layer)
         self.exact = exact
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         query: Tensor,
         volume: Tensor,
@@ -117,7 +132,7 @@ class SqueezedDeformableLayer(DeformableTransformerLayer):
         """
         value, shapes = squeeze_volume(volume)
         reference = squeeze_points(reference_points, volume.shape[1:4], self.exact)
-        return super().forward(query, value, reference, shapes, query_pos)
+        return self._attend(query, value, reference, shapes, query_pos)
 
 
 def squeeze_volume(volume: Tensor) -> tuple[Tensor, list[tuple[int, int]]]:
