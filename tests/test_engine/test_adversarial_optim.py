@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ SCHEDULE = Path(__file__).parents[2] / 'configs/_base_/schedules/adamw_150e_adve
 ONE = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05))
 
 
-class TwoLayers(nn.Module):
+class TwoLayers(BaseModel):
     """A generator and a discriminator of one layer each; their losses use both."""
 
     def __init__(self) -> None:
@@ -35,6 +36,9 @@ class TwoLayers(nn.Module):
             'discriminator': StepModules({'right': self.right}, self.loss_right),
             'generator': StepModules({'left': self.left}, self.loss_left),
         }
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.right(self.left(x))
 
     def loss_left(self, x: Tensor) -> dict[str, Tensor]:
         with frozen(self.right):

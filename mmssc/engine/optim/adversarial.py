@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from mmengine.model import is_model_wrapper
@@ -14,17 +14,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mmssc.errors import DataError
+from mmssc.models.adversarial.step_modules import StepModel
 from mmssc.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmssc.renamed import rename_arguments
 
 __all__ = ['AdversarialOptimWrapperConstructor', 'AdversarialOptimWrapperDict']
 
 _OLD_NAMES = {'decay_opponent': 'decay_all_weights'}
-
-
-@runtime_checkable
-class _StepModel(Protocol):
-    def step_modules(self) -> Mapping[str, nn.Module]: ...
 
 
 class AdversarialOptimWrapperDict(OptimWrapperDict):
@@ -76,8 +72,8 @@ class AdversarialOptimWrapperConstructor:
             DataError: The model has no steps, or the config names others.
         """
         inner = model.get_submodule('module') if is_model_wrapper(model) else model
-        if not isinstance(inner, _StepModel):
-            expected = 'a model with several steps (a method step_modules)'
+        if not isinstance(inner, StepModel):
+            expected = 'a model with several steps (methods step_modules and train_step)'
             raise DataError('config', 'model', expected, type(inner).__name__)
         steps = inner.step_modules()
         if self.configs.keys() != steps.keys():

@@ -9,9 +9,11 @@ from typing import Any
 from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
+from mmssc.errors import DataError
 from mmssc.registry import MODEL_WRAPPERS
+
+from .step_modules import StepModel
 
 __all__ = ['AdversarialDistributedDataParallel']
 
@@ -39,8 +41,11 @@ class AdversarialDistributedDataParallel(MMSeparateDistributedDataParallel):
         find_unused_parameters: bool = False,
         **kwargs: Any,
     ) -> None:
-        # The reducers are those of the steps.
-        super(DistributedDataParallel, self).__init__()
+        if not isinstance(module, StepModel):
+            expected = 'a model with methods step_modules and train_step'
+            raise DataError('config', 'model_wrapper_cfg', expected, type(module).__name__)
+        # Without the reducer of the parent class: the reducers are those of the steps.
+        nn.Module.__init__(self)
         self.module = module
         self.step_modules = {
             name: MMDistributedDataParallel(
@@ -56,6 +61,7 @@ class AdversarialDistributedDataParallel(MMSeparateDistributedDataParallel):
         self, data: dict[str, Any], optim_wrapper: OptimWrapperDict
     ) -> dict[str, Tensor]:
         """:meth:`train_step` of the model, with reduced gradients."""
+        assert isinstance(self.module, StepModel)
         return self.module.train_step(data, optim_wrapper, step_modules=self.step_modules)
 
     @contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-__all__ = ['StepModules', 'frozen']
+__all__ = ['StepModel', 'StepModules', 'frozen']
 
 
 class StepModules(nn.Module):
@@ -33,6 +33,19 @@ class StepModules(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Losses of a batch."""
         return self.losses(*args, **kwargs)
+
+
+@runtime_checkable
+class StepModel(Protocol):
+    """A model that trains in several steps per iteration."""
+
+    def step_modules(self) -> Mapping[str, nn.Module]:
+        """Name of a step -> what learns in it, see :class:`StepModules`."""
+
+    def train_step(
+        self, data: Any, optim_wrapper: Any, step_modules: Mapping[str, nn.Module] | None = None
+    ) -> dict[str, Tensor]:
+        """One iteration; ``step_modules``: those of the model, wrapped or not."""
 
 
 @contextmanager

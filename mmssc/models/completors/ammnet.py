@@ -95,6 +95,12 @@ class AMMNet(RGBDCompletor):
             mapping = inputs['voxel_to_pixel']
         return dict(volume=self.segmentation_encoder(inputs['segmentation'], mapping))
 
+    def _require_discriminator(self) -> nn.Module:
+        if self.discriminator is None:
+            expected = 'a discriminator for the second step'
+            raise DataError('config', 'AMMNet.discriminator', expected, 'none')
+        return self.discriminator
+
     def step_modules(self) -> dict[str, StepModules]:
         """What learns in each step of a training iteration, and its losses, in order.
 
@@ -102,11 +108,9 @@ class AMMNet(RGBDCompletor):
             ``discriminator`` and ``generator``, each called with the arguments of :meth:`loss`.
 
         Raises:
-            ValueError: There is no discriminator.
+            DataError: There is no discriminator.
         """
-        if self.discriminator is None:
-            raise ValueError('without a discriminator there is one optimiser and one step')
-        discriminator = {_DISCRIMINATOR: self.discriminator}
+        discriminator = {_DISCRIMINATOR: self._require_discriminator()}
         generator = {
             name: child
             for name, child in self.named_children()
@@ -222,10 +226,11 @@ class AMMNet(RGBDCompletor):
         labels, weight = self.label_volume(data_samples), self.label_weight(data_samples)
         predicted = self.predicted_volume(outputs, weight).detach()
         volumes = self.annotated_volumes(labels, weight)
+        discriminator = self._require_discriminator()
         # A call each, since each has batch statistics of its own, in the order of the authors.
         return {
             f'loss_disc_{name}': self.loss_disc(
-                self.discriminator(volume.to(predicted.dtype)), float(name == 'real'), valid
+                discriminator(volume.to(predicted.dtype)), float(name == 'real'), valid
             )
             for name, (volume, valid) in {**volumes, 'predicted': (predicted, None)}.items()
         }

@@ -93,17 +93,19 @@ class BaseCompletor(BaseModel):
                 (B, K, X, Y, Z) is the first.
 
         Raises:
-            ValueError: Unknown mode.
+            DataError: Unknown mode, or ``'loss'`` without data samples.
         """
         if data_samples is not None:
             self._check_grids(data_samples)
         if mode == 'loss':
+            if data_samples is None:
+                raise DataError('forward', 'data_samples', "targets for mode='loss'", 'none')
             return self.loss(inputs, data_samples)
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
             return self.forward_tensors(inputs)
-        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+        raise DataError('forward', 'mode', "'loss', 'predict' or 'tensor'", repr(mode))
 
     @abstractmethod
     def extract_feat(self, inputs: dict[str, Any]) -> Any:

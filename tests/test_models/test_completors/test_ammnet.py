@@ -270,7 +270,7 @@ def test_without_a_discriminator_one_optimiser_trains_it() -> None:
     wrapper = build_optim_wrapper(model, dict(optimizer=dict(type='AdamW', lr=1e-3)))
     log = model.train_step(batch_of(), wrapper)
     assert log.keys() == {'loss', 'loss_2d', 'loss_3d'}
-    with pytest.raises(ValueError, match='without a discriminator'):
+    with pytest.raises(DataError, match='AMMNet.discriminator: expected a discriminator'):
         model.step_modules()
 
 
