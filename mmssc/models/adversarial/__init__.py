@@ -1,4 +1,4 @@
-"""Adversarial training: discriminator, wrong labels, modules of a step, distributed wrapper."""
+"""Adversarial training: discriminator, fake labels, alternating steps, distributed wrapper."""
 
 from .discriminator import VolumeDiscriminator
 from .distributed import AdversarialDistributedDataParallel

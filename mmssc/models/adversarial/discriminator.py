@@ -1,4 +1,4 @@
-"""Discriminator of AMMNet: is a volume of classes an annotated one?"""
+"""Discriminator of AMMNet: separates annotated label volumes from other volumes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ _PLAIN_BN = dict(type='BN')
 
 @MODELS.register_module()
 class VolumeDiscriminator(BaseModule):
-    """One logit per volume, from four DDR blocks of strides 2, 2, 3 and 1 and two linear layers.
+    """Four DDR blocks of strides 2, 2, 3 and 1, then two linear layers: one logit per volume.
 
     Args:
         num_classes: Channels of the volume.
-        volume_shape: Sides (X, Y, Z) of the volume, 9 at least; the first linear layer depends on
-            them.
-        channels: Channels at half resolution, a multiple of 4; twice as many below.
-        hidden: Width between the two linear layers.
+        volume_shape: Sides (X, Y, Z) of the volume, at least 9 each; they set the size of the
+            first linear layer.
+        channels: Channels at half resolution, a multiple of 4; lower resolutions have twice as
+            many.
+        hidden: Channels between the two linear layers.
         norm_cfg: Normalisation.
 
     Raises:
-        DataError: A side is too short.
+        DataError: A side is shorter than 9.
     """
 
     def __init__(
@@ -56,17 +57,17 @@ class VolumeDiscriminator(BaseModule):
         quarters = [math.ceil(side / 4) for side in volume_shape]
         if min(quarters) < 3:
             field, found = 'VolumeDiscriminator.volume_shape', tuple(volume_shape)
-            raise DataError('config', field, 'sides of 9 at least', found)
+            raise DataError('config', field, 'sides of at least 9', found)
         cells = math.prod(math.ceil(side / 3) for side in quarters)
         self.linear = nn.Linear(wide * cells, hidden)
         self.classifier = nn.Linear(hidden, 1)
 
     def forward(self, volume: Tensor) -> Tensor:
-        """Judge.
+        """Classify volumes as annotated or not.
 
         Args:
-            volume: (B, num_classes, X, Y, Z): one-hot labels, or logits that are 0 where a voxel
-                takes no part.
+            volume: (B, num_classes, X, Y, Z), one-hot labels, or logits that are 0 in ignored
+                voxels.
 
         Returns:
             (B,) logits, positive for "annotated".

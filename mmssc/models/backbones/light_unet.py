@@ -1,4 +1,4 @@
-"""The network of the light completor: everything at half resolution or below."""
+"""Network of the light completor; no convolution runs at full resolution."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _BN = dict(type='BN')
 
 
 class PointwiseConv3D(nn.Linear):
-    """1x1x1 convolution as a matrix product, which a CPU does several times as fast.
+    """1x1x1 convolution as a matrix product, which is several times faster on a CPU.
 
-    On channels-last volumes nothing is copied.
+    It copies nothing if the volume is channels-last.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -35,19 +35,19 @@ class PointwiseConv3D(nn.Linear):
 
 @MODELS.register_module()
 class VoxelStem(BaseModule):
-    """Per-voxel inputs to features at half the resolution.
+    """Map per-voxel inputs to features at half resolution.
 
-    Every voxel contributes its numbers and the embeddings of its segmentation id (one embedding
-    for ids on the visible surface, one for the id that hides or lies behind a voxel); the eight
-    voxels of a block stand side by side in the channels, so that no convolution runs at full
-    resolution and no voxel is averaged away. The height and the depth in the box are inputs too:
-    rooms are not invariant under shifts.
+    The inputs of a voxel are its numbers and two embeddings of its segmentation id: one only for
+    voxels on the visible surface, one for all voxels along the ray of a pixel. The eight voxels of
+    a 2x2x2 block are concatenated as channels, so no convolution runs at full resolution and no
+    voxel is averaged away. The height and the depth in the grid are inputs too, because rooms are
+    not invariant to shifts.
 
     Args:
-        out_channels: Channels of the result.
+        out_channels: Output channels.
         num_numbers: Numbers per voxel.
-        num_segments: Ids of the segmentation, without the 0 for "none"; 0 for no segmentation.
-        embed_dims: Length of an embedding.
+        num_segments: Number of segmentation ids, without the 0 for "none"; 0: no segmentation.
+        embed_dims: Channels of an embedding.
         norm_cfg: Normalisation.
     """
 
@@ -64,7 +64,7 @@ class VoxelStem(BaseModule):
         self.num_segments = num_segments
         width = num_numbers
         if num_segments:
-            # Matrices on one-hot rows: the gradient of an index look-up is slow on a CPU.
+            # Linear layers on one-hot rows: the gradient of an index look-up is slow on a CPU.
             self.surface_embedding = nn.Linear(num_segments + 1, embed_dims, bias=False)
             self.ray_embedding = nn.Linear(num_segments + 1, embed_dims, bias=False)
             for table in (self.surface_embedding, self.ray_embedding):
@@ -80,10 +80,10 @@ class VoxelStem(BaseModule):
             numbers: (B, X, Y, Z, num_numbers) float.
             segments: (B, X, Y, Z) integers 0..num_segments, 0 = outside the image; None without a
                 segmentation.
-            surface: (B, X, Y, Z) bool, the voxels that a pixel hits.
+            surface: (B, X, Y, Z) bool, voxels that a pixel hits.
 
         Raises:
-            DataError: A side is odd, or the stem reads a segmentation and there is none.
+            DataError: A side is odd, or ``segments`` is None and ``num_segments`` is not 0.
         """
         parts = [numbers]
         if self.num_segments:
@@ -98,7 +98,7 @@ class VoxelStem(BaseModule):
 
 
 def _positions(blocks: Tensor) -> Tensor:
-    """(B, x, y, z, 3): along the second axis, its square, and along the third, in -1..1."""
+    """Positions (B, x, y, z, 3) in -1..1: on the second axis, its square, on the third axis."""
     x, y, z = blocks.shape[1:4]
     up, forward = (
         (torch.arange(side, dtype=blocks.dtype, device=blocks.device) + 0.5) / side
@@ -110,22 +110,22 @@ def _positions(blocks: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class LightUNet(BaseModule):
-    """Stem features to logits of every voxel, with convolutions at 1/2, 1/4 and 1/8.
+    """Map stem features to the logits of every voxel, with convolutions at 1/2, 1/4 and 1/8.
 
-    A 3x3x3 convolution on the way in and one on the way out at half the resolution; DDR blocks at
-    a quarter (most of the depth) and an eighth, where the mean of the room is added; back up by
-    sub-voxel shuffling. Two linear layers on the result and on the stem's features give the
-    logits of the eight voxels of a block.
+    One 3x3x3 convolution at the start and one at the end run at half resolution. DDR blocks run at
+    a quarter (most of the layers) and at an eighth, where the mean over the room is added.
+    Interpolation and sub-voxel shuffling restore half resolution. Two linear layers on the result
+    and on the stem's features give the logits of the eight voxels of a block.
 
     Args:
         channels: Channels at 1/2 (also of the stem), 1/4 and 1/8.
-        expansions: Channels over planes of the DDR blocks at 1/4 and 1/8.
+        expansions: Channels divided by planes, for the DDR blocks at 1/4 and 1/8.
         num_classes: Number of classes K.
-        hidden_channels: Between the two linear layers.
-        encoder_dilations: Dilation of each DDR block at 1/4 on the way down.
-        context_dilations: Those at 1/8.
-        decoder_dilations: Those at 1/4 on the way up.
-        channels_last: Keep volumes channels last in memory, which is what a CPU likes.
+        hidden_channels: Channels between the two linear layers.
+        encoder_dilations: Dilation of each DDR block at 1/4 in the encoder.
+        context_dilations: Dilation of each DDR block at 1/8.
+        decoder_dilations: Dilation of each DDR block at 1/4 in the decoder.
+        channels_last: Keep volumes channels-last in memory, which is faster on a CPU.
         norm_cfg: Normalisation.
     """
 
@@ -180,7 +180,7 @@ class LightUNet(BaseModule):
         """Map (B, C, x, y, z) to logits (B, K, 2x, 2y, 2z).
 
         Raises:
-            DataError: A side is odd, that of the grid hence no multiple of 4.
+            DataError: A side is odd, so that side of the grid is not a multiple of 4.
         """
         if any(side % 2 for side in stem.shape[2:]):
             sides = tuple(2 * side for side in stem.shape[2:])
@@ -202,6 +202,6 @@ class LightUNet(BaseModule):
 
 
 def _down(in_channels: int, out_channels: int, kernel: int, norm_cfg: dict[str, Any]) -> nn.Module:
-    """Convolution of stride 2, normalisation, ReLU; a side of n becomes n / 2, rounded up for 3."""
+    """Convolution of stride 2, normalisation, ReLU; n becomes n / 2, rounded up for kernel 3."""
     conv = nn.Conv3d(in_channels, out_channels, kernel, 2, padding=kernel // 3, bias=False)
     return nn.Sequential(conv, build_norm(norm_cfg, out_channels, 3), nn.ReLU(inplace=True))

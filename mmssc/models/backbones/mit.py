@@ -18,25 +18,25 @@ __all__ = ['MiT']
 class MiT(BaseModule):
     """mmseg's ``MixVisionTransformer`` with the two LayerNorm epsilons of NVIDIA's code.
 
-    mmseg gives all its LayerNorms one epsilon; NVIDIA's weights, from which most checkpoints
-    descend, were trained with 1e-5 in the norms of the patch embeddings and of the key/value
-    reduction, and 1e-6 in the others. The difference moves the outputs by 2e-5.
+    mmseg uses one epsilon for all LayerNorms. NVIDIA's weights, the source of most checkpoints,
+    were trained with 1e-5 in the norms of the patch embeddings and of the key/value reduction, and
+    1e-6 in the others. The difference changes the outputs by 2e-5.
 
-    mmseg is imported when the first model is built, so that ``import mmssc.models`` stays cheap.
+    mmseg is imported when the first model is built, so ``import mmssc.models`` stays fast.
 
     Args:
         embed_dims: Channels of the first stage; stage i has ``embed_dims * num_heads[i]``.
         num_layers: Blocks of each stage. The default is MiT-B2.
         num_heads: Attention heads of each stage.
         sr_ratios: Key/value reduction of each stage.
-        drop_path_rate: Stochastic depth of the last block; rises linearly from 0.
-        frozen: No parameter learns.
-        frozen_eval: A frozen encoder stays in evaluation mode, without stochastic depth. The
-            authors of CleanerS and AMMNet leave it active, which is the default.
+        drop_path_rate: Rate of stochastic depth in the last block; it rises linearly from 0.
+        frozen: Train no parameter.
+        frozen_eval: Keep a frozen encoder in evaluation mode, without stochastic depth.
+            False, as in the code of CleanerS and AMMNet, keeps stochastic depth on.
         eps: Epsilon of the LayerNorms of the blocks and the stage ends.
         embed_eps: Epsilon of the LayerNorms of patch embeddings and key/value reduction.
         init_cfg: Weights of the encoder: ``dict(type='Pretrained', checkpoint=...)`` with mmseg's
-            names, e.g. a ``mit_b2`` file of mmseg's model zoo.
+            parameter names, e.g. a ``mit_b2`` file of mmseg's model zoo.
         encoder: Further arguments of ``mmseg.MixVisionTransformer``.
     """
 
@@ -81,26 +81,26 @@ class MiT(BaseModule):
             self.requires_grad_(False)
 
     def init_weights(self) -> None:
-        """As mmseg; random numbers include the biases of the first patch embedding.
+        """Initialise as mmseg does, but with random biases in the first patch embedding.
 
-        mmseg sets these to 0. The tokens of a padded part of an image, which is 0, are then 0 in
-        all channels, and every LayerNorm on their way multiplies the gradient by 1 / sqrt(eps):
-        the bias gets one of 1e8, beside which clipping leaves nothing of the others.
+        mmseg sets these biases to 0. The tokens of zero padding are then 0 in all channels, and
+        every LayerNorm multiplies their gradient by 1 / sqrt(eps). The bias gets a gradient of
+        1e8, and gradient clipping then scales all other gradients to almost 0.
         """
         fresh = not self.is_init and self.encoder.init_cfg is None
         super().init_weights()
         if fresh:
             projection = self.encoder.layers[0][0].projection
-            # PyTorch's own values of a convolution.
+            # PyTorch's default for a convolution.
             bound = 1 / math.sqrt(projection.weight[0].numel())
             nn.init.uniform_(projection.bias, -bound, bound)
 
     def train(self, mode: bool = True) -> MiT:
-        """Switch the mode; a frozen encoder may stay in evaluation mode (``frozen_eval``)."""
+        """Set the mode; with ``frozen_eval`` a frozen encoder stays in evaluation mode."""
         return super().train(mode and not (self.frozen and self.frozen_eval))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Encode.
+        """Encode images.
 
         Args:
             images: (B, 3, H, W) float, normalised.

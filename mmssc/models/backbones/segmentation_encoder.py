@@ -1,4 +1,4 @@
-"""Features of a 2D segmentation that a depth image lifts into the volume."""
+"""Volume features from a 2D segmentation, lifted by depth."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ _PLAIN_BN = dict(type='BN')
 
 @MODELS.register_module()
 class SegmentationEncoder(BaseModule):
-    """Ids of a 2D segmentation, one-hot at the voxels that a pixel hits, then 3x3x3 convolutions.
+    """Lift one-hot ids of a 2D segmentation to the voxels, then apply 3x3x3 convolutions.
 
-    In place of lifted image features, for a segmentation that was computed before (AMMNet with
-    DeepLabv3).
+    Replaces lifted image features if the segmentation is precomputed (AMMNet with DeepLabv3).
 
     Args:
         num_segments: Number of ids of the segmentation.
@@ -49,7 +48,7 @@ class SegmentationEncoder(BaseModule):
 
 
 def lift_segmentation(segmentation: Tensor, voxel_to_pixel: Tensor, num_segments: int) -> Tensor:
-    """One-hot ids of the pixels that hit the voxels.
+    """Lift segmentation ids to the voxels that pixels hit, as one-hot channels.
 
     Args:
         segmentation: (B, H, W) integers in [0, num_segments).
@@ -68,13 +67,13 @@ def lift_segmentation(segmentation: Tensor, voxel_to_pixel: Tensor, num_segments
     if found >= num_segments:
         raise DataError(
             'inputs', 'segmentation', f'ids below {num_segments}', found,
-            'The number of ids is model.segmentation_encoder.num_segments',
+            'Set model.segmentation_encoder.num_segments to the number of ids',
         )  # fmt: skip
     pixel = voxel_to_pixel.flatten(1).long()
     if int(pixel.max()) >= ids.shape[1]:
         raise DataError(
             'inputs', 'voxel_to_pixel', f'pixels below {ids.shape[1]}', int(pixel.max()),
-            'Mapping and segmentation belong to images of different sizes',
+            'The mapping and the segmentation are of images of different sizes',
         )  # fmt: skip
     at_voxel = ids.gather(1, pixel.clamp_min(0))
     volume = torch.zeros(

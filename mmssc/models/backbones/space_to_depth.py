@@ -1,4 +1,4 @@
-"""Trading resolution for channels, without losing a number."""
+"""Lossless exchange of resolution and channels."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ['depth_to_space', 'space_to_depth']
 
 
 def space_to_depth(volume: Tensor, factor: int) -> Tensor:
-    """Put the voxels of each block of ``factor`` ** 3 side by side in the channels.
+    """Concatenate the ``factor ** 3`` voxels of each block as channels.
 
     Args:
         volume: (B, X, Y, Z, C), channels last.
-        factor: Edge of a block in voxels.
+        factor: Side of a block in voxels.
 
     Returns:
         (B, X / factor, Y / factor, Z / factor, factor ** 3 * C).
 
     Raises:
-        DataError: A side is no multiple of ``factor``.
+        DataError: A side is not a multiple of ``factor``.
     """
     sides = volume.shape[1:4]
     if any(side % factor for side in sides):
@@ -33,17 +33,17 @@ def space_to_depth(volume: Tensor, factor: int) -> Tensor:
 
 
 def depth_to_space(volume: Tensor, factor: int) -> Tensor:
-    """The reverse of :func:`space_to_depth`.
+    """Inverse of :func:`space_to_depth`.
 
     Args:
         volume: (B, X, Y, Z, factor ** 3 * C), channels last.
-        factor: Edge of a block in voxels.
+        factor: Side of a block in voxels.
 
     Returns:
         (B, factor X, factor Y, factor Z, C).
 
     Raises:
-        ValueError: The channels are no multiple of ``factor ** 3``.
+        ValueError: The channels are not a multiple of ``factor ** 3``.
     """
     if volume.shape[-1] % factor**3:
         raise ValueError(f'channels must be a multiple of {factor**3}, got {volume.shape[-1]}')

@@ -18,12 +18,12 @@ _PLAIN_BN = dict(type='BN')
 
 @MODELS.register_module()
 class TSDFEncoder(BaseModule):
-    """A TSDF volume to features at the same resolution: 3x3x3 convolutions, then a DDR U-Net.
+    """Encode a TSDF volume at its resolution: 3x3x3 convolutions, then a DDR U-Net.
 
     Args:
-        widths: Channels: of the input, after each 3x3x3 convolution; the last is the width of the
-            U-Net and of the result.
-        dropout: Elementwise dropout after the first up-sampling.
+        widths: Channels of the input and after each 3x3x3 convolution; the last is also that of
+            the U-Net and of the result.
+        dropout: Rate of the element-wise dropout after the first up-sampling.
         norm_cfg: Normalisation.
     """
 
@@ -42,6 +42,6 @@ class TSDFEncoder(BaseModule):
         """Map (B, 1, X, Y, Z), values in [-1, 1], to (B, widths[-1], X, Y, Z).
 
         Raises:
-            ValueError: A side is no multiple of 4.
+            DataError: A side is not a multiple of 4.
         """
         return self.unet(self.stem(tsdf))

@@ -21,22 +21,22 @@ __all__ = ['LightCompletor']
 
 @MODELS.register_module()
 class LightCompletor(BaseCompletor):
-    """Completion from the volumes of one depth image, and of its segmentation where there is one.
+    """Completion from the volumes of one depth image, optionally with its 2D segmentation.
 
-    Small enough to be trained on two CPU cores, so nothing runs at full resolution, and what a
-    convolution would have to learn about the camera is an input: how far a voxel lies behind the
-    visible surface, and the segmentation id at the pixel that it projects to, for hidden voxels
-    too (:class:`~mmssc.datasets.transforms.AddRGBDViewVolumes`).
+    It is small enough to train on two CPU cores: no convolution runs at full resolution. Inputs
+    replace what convolutions would have to learn about the camera: the distance of a voxel behind
+    the visible surface, and the segmentation id at the pixel that it projects to, also for hidden
+    voxels (:class:`~mmssc.datasets.transforms.AddRGBDViewVolumes`).
 
     Args:
-        stem: :class:`VoxelStem`; its ``num_segments`` decides whether a segmentation is read.
+        stem: :class:`VoxelStem`; the model reads a segmentation if its ``num_segments`` is not 0.
         head: :class:`LightUNet`, from the stem's features to logits.
         voxel_grid: Grid of the prediction; its origin is that of any frame.
-        losses: Losses of points, ``loss(logits (N, K), target (N,), batch_index, batch_size)``, on
-            the labelled voxels of ``label_weight``. Named ``loss_0``, ``loss_1``, ...
-        augmentation: :class:`VolumeAugmentation` of the inputs in training, None for none.
-        offset_scale: Metres behind the surface that count as 1.
-        ignore_index: Label of a voxel that has none.
+        losses: Losses on points, ``loss(logits (N, K), target (N,), batch_index, batch_size)``, for
+            the labelled voxels in ``label_weight``; their names are ``loss_0``, ``loss_1``, ...
+        augmentation: :class:`VolumeAugmentation` of the inputs in training; None: no augmentation.
+        offset_scale: Metres behind the surface that give an input of 1.
+        ignore_index: Label of unlabelled voxels.
         data_preprocessor: Config of the data preprocessor.
         test_cfg: See :class:`BaseCompletor`; ``flip_axes=(0,)`` averages the logits with those of
             the volume mirrored along these axes.
@@ -66,7 +66,7 @@ class LightCompletor(BaseCompletor):
         self.offset_scale, self.ignore_index = offset_scale, ignore_index
 
     def input_volumes(self, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
-        """What the network reads, each with the voxels as last three axes.
+        """Input volumes of the network; the voxels are the last three axes.
 
         Args:
             inputs: ``tsdf`` and ``surface_offset`` (B, 1, X, Y, Z); ``voxel_to_pixel``
@@ -75,7 +75,7 @@ class LightCompletor(BaseCompletor):
 
         Returns:
             ``numbers`` (B, 3, X, Y, Z): TSDF, offset, and whether a pixel hits the voxel;
-            ``surface`` (B, X, Y, Z) bool, the last one; ``segments`` (B, X, Y, Z) int64.
+            ``surface`` (B, X, Y, Z) bool, the last of these; ``segments`` (B, X, Y, Z) int64.
 
         Raises:
             DataError: An input is missing, or an id is larger than ``num_segments``.
@@ -102,11 +102,11 @@ class LightCompletor(BaseCompletor):
         return volumes
 
     def extract_feat(self, inputs: dict[str, Any], change: VolumeChange | None = None) -> Tensor:
-        """Features of the stem, (B, C, X/2, Y/2, Z/2), of the inputs changed alike.
+        """Features of the stem, (B, C, X/2, Y/2, Z/2), after the same change of all inputs.
 
         Args:
             inputs: See :meth:`input_volumes`.
-            change: Augmentation; None for none.
+            change: Augmentation; None: no change.
         """
         change = change or VolumeChange()
         volumes = {key: change.apply(v) for key, v in self.input_volumes(inputs).items()}
@@ -125,17 +125,17 @@ class LightCompletor(BaseCompletor):
 
         Args:
             inputs: See :meth:`input_volumes`.
-            data_samples: With ``gt_voxels`` uint8 and ``label_weight`` bool, (X, Y, Z).
+            data_samples: Samples with ``gt_voxels`` uint8 and ``label_weight`` bool, (X, Y, Z).
 
         Raises:
-            DataError: A target is missing or has another size than the prediction.
+            DataError: A target is missing or differs in size from the prediction.
         """
         shape = self.voxel_grid.shape
         labels = stack_targets(data_samples, 'gt_voxels', shape)
         weight = stack_targets(data_samples, 'label_weight', shape).bool()
         change = None if self.augmentation is None else self.augmentation()
         logits = self.forward_network(inputs, change)
-        # An eighth of the voxels: the losses take them as points.
+        # Only about an eighth of the voxels count, so the losses take them as points.
         chosen = weight & (labels != self.ignore_index)
         sample = torch.nonzero(chosen)[:, 0]
         points, target = logits.permute(0, 2, 3, 4, 1)[chosen], labels[chosen]

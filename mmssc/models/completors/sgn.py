@@ -18,15 +18,15 @@ __all__ = ['SGN']
 
 @MODELS.register_module()
 class SGN(BaseCompletor):
-    """Image backbone and neck, lifting into a volume, sparse-guidance head.
+    """Image backbone and neck, lifter into a volume, sparse-guidance head.
 
     Args:
         backbone: Image backbone with one output level.
         neck: Neck of that level.
-        lifter: Image features to voxels; gets the feature grid as ``voxel_grid``.
+        lifter: Lifter of image features; gets the feature grid as ``voxel_grid``.
         head: :class:`SGNHead`; its ``points_head`` gets the output grid as ``voxel_grid``.
         voxel_grid: Grid of the prediction (:class:`VoxelGrid` or its dict).
-        feature_scale: Voxels of the prediction along an edge of a feature voxel.
+        feature_scale: Output voxels per feature voxel along each axis.
         data_preprocessor: Config of the data preprocessor.
         test_cfg: See :class:`BaseCompletor`.
         init_cfg: Initialisation config of mmengine.
@@ -78,14 +78,14 @@ class SGN(BaseCompletor):
             tuple(images.shape[-2:]),
         )
         if lifted.device.type != 'cpu':
-            # Channels-last volumes were measured to be faster on the CPU only.
+            # Channels-last volumes are faster on the CPU only (measured).
             lifted = lifted.contiguous()
         return dict(c4=c4, fpn=fpn, x3d_lift=lifted)
 
     def loss(
         self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
     ) -> dict[str, Tensor]:
-        """Losses of a batch; ``inputs`` as in :meth:`extract_feat`, and ``points``."""
+        """Losses of a batch; ``inputs`` as in :meth:`extract_feat`, with ``points``."""
         return self.head.loss(self.extract_feat(inputs), inputs['points'], data_samples)
 
     @torch.no_grad()
@@ -96,7 +96,7 @@ class SGN(BaseCompletor):
     def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         """Arrays of the head (see :meth:`SGNHead.forward`), then those of the image branch.
 
-        ``c4``, ``fpn`` (B*N, C, H, W) and ``x3d_lift`` (B, C, X, Y, Z).
+        The latter are ``c4``, ``fpn`` (B*N, C, H, W) and ``x3d_lift`` (B, C, X, Y, Z).
         """
         features = self._image_tensors(inputs)
         return {**self.head(features['x3d_lift'], inputs['points']), **features}

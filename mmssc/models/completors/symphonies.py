@@ -24,16 +24,16 @@ __all__ = ['Symphonies']
 class Symphonies(BaseCompletor):
     """Image backbone, pixel decoder and a head that decodes a scene volume.
 
-    The data set may place the grid anew in every frame; each sample's own origin is used.
+    The origin of the grid may differ between frames; each sample's own origin is used.
 
     Args:
-        backbone: Image backbone; its first level is used raw, all are given to the neck.
-        neck: Pixel decoder; its levels follow the backbone's first one.
+        backbone: Image backbone; the head takes its first level, the neck takes all levels.
+        neck: Pixel decoder; the head takes its levels after the first level of the backbone.
         head: :class:`SymphoniesHead`; its decoder gets the working volume.
         voxel_grid: Grid of the prediction (:class:`VoxelGrid` or its dict), in any order of axes.
-        volume_scale: Voxels of the prediction along an edge of a projected voxel.
-        downsample_z: Projected voxels above each other that make one working voxel.
-        voxel_assignment: Which voxel a depth point belongs to, see
+        volume_scale: Output voxels per projected voxel along each axis.
+        downsample_z: Projected voxels per working voxel along z.
+        voxel_assignment: Rule that assigns depth points to voxels, see
             :func:`~mmssc.models.lifters.project_volume`.
         data_preprocessor: Config of the data preprocessor.
         test_cfg: See :class:`BaseCompletor`.
@@ -79,7 +79,7 @@ class Symphonies(BaseCompletor):
         data_samples: Sequence[SSCDataSample] | None = None,
         mode: str = 'tensor',
     ) -> Any:
-        """See :meth:`BaseCompletor.forward`; the samples' grids tell where the volumes lie."""
+        """See :meth:`BaseCompletor.forward`; the grids of the samples give the origins."""
         grids = [sample.get('voxel_grid') for sample in data_samples or ()]
         if 'grid_origin' not in inputs and grids and all(grid is not None for grid in grids):
             origins = [to_xyz_axes(VoxelGrid.build(grid))[0].origin for grid in grids]
@@ -99,14 +99,14 @@ class Symphonies(BaseCompletor):
         return (levels[0], *self.neck(levels))
 
     def view_scenes(self, inputs: dict[str, Any]) -> list[VolumeProjection]:
-        """Geometry of every sample.
+        """Project the volume of every sample.
 
         Args:
             inputs: ``depth`` (B, N, H, W) metres, ``cam2img`` (B, 3, 3), ``lidar2cam``
-                (B, N, 4, 4), and perhaps ``grid_origin`` (B, 3) as (x, y, z), metres.
+                (B, N, 4, 4), optionally ``grid_origin`` (B, 3) as (x, y, z), metres.
 
         Raises:
-            DataError: There is no depth, or its size is not that of the image.
+            DataError: The depth is missing, or its size differs from the image.
         """
         depth, images = inputs.get('depth'), inputs['img']
         if depth is None:

@@ -1,4 +1,4 @@
-"""From collated samples to what a completor takes."""
+"""From collated samples to the inputs of a completor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmssc.structures.sample_keys import SAMPLE_KEYS, SampleKey, keys_of_role
 __all__ = ['SSCDataPreprocessor']
 
 _IMAGE_HINT = 'Crop all images to one size (CropDrivingImages).'
-# What places a view in the grid.
+# Matrices that place a view in the grid.
 _CAMERA = tuple(key.name for key in SAMPLE_KEYS.values() if key.role == 'meta' and key.is_matrix)
 _AXES = dict(N='frames', H='height', W='width')
 
@@ -28,10 +28,10 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
     """Move a batch to the device, normalise its images, stack images, volumes and cameras.
 
     ``inputs['img']`` becomes (B, N, 3, H, W) float32, ``(img / 255 - mean) / std``; uint8 and float
-    images alike are in 0..255. ``inputs['depth']`` becomes (B, N, H, W), ``inputs['points']`` stays
-    a list; TSDF volumes, mappings and segmentations are stacked as they are. ``inputs['cam2img']``
+    images are both in 0..255. ``inputs['depth']`` becomes (B, N, H, W), ``inputs['points']`` stays
+    a list; TSDF volumes, mappings and segmentations are only stacked. ``inputs['cam2img']``
     (B, 3, 3) and ``inputs['lidar2cam']`` (B, N, 4, 4), float64, come from the metainfo of the data
-    samples; an RGB-D batch (with a TSDF or a mapping) goes without those that its samples lack.
+    samples; the samples of an RGB-D batch (with a TSDF or a mapping) may lack them.
 
     Args:
         mean: Mean of each channel, for images in 0..1.
@@ -55,11 +55,10 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: ``inputs``, a dict of lists (or stacked tensors), and ``data_samples``.
-            training: Unused: nothing is augmented here.
+            training: Not used; this class does not augment.
 
         Raises:
-            DataError: Images or volumes of a batch differ in shape, or metainfo of a camera is
-                missing.
+            DataError: Images or volumes of a batch differ in shape, or camera metainfo is missing.
         """
         data = self.cast_data(data)
         inputs, samples = dict(data['inputs']), data.get('data_samples')

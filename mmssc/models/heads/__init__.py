@@ -1,4 +1,4 @@
-"""Heads; each owns its losses. A folder holds the head of a method and the layers only it uses."""
+"""Heads and their losses. A folder holds the head of one method and the layers only it uses."""
 
 from .ammnet import ModulatedCompletionHead
 from .image_semantic_head import ImageSemanticHead

@@ -20,17 +20,17 @@ _PLAIN_BN = dict(type='BN')
 
 @MODELS.register_module()
 class ImageSemanticHead(BaseModule):
-    """The all-MLP head of SegFormer (arXiv 2105.15203, sec. 3.2), its dropout before the fusion.
+    """The all-MLP head of SegFormer (arXiv 2105.15203, sec. 3.2), with dropout before the fusion.
 
-    Each level is projected to ``channels`` and resized to the first level; the concatenation, last
-    level first, is fused to the feature that is lifted into the volume. A classifier on it gives
-    the 2D logits.
+    Each level is projected to ``channels`` and resized to the first level. The levels are
+    concatenated, last level first, and fused to the feature map that is lifted into the volume. A
+    classifier on this map gives the 2D logits.
 
     Args:
         in_channels: Channels of each level, finest first.
         channels: Channels of the fused feature.
-        num_classes: Number of classes of the 2D logits, empty included.
-        dropout: Elementwise dropout of the concatenation.
+        num_classes: Number of classes of the 2D logits, including empty.
+        dropout: Rate of the element-wise dropout of the concatenation.
         norm_cfg: Normalisation after the fusion.
     """
 
@@ -57,7 +57,7 @@ class ImageSemanticHead(BaseModule):
             levels: (B, C_i, H_i, W_i) each, finest first.
 
         Returns:
-            (B, channels, H_0, W_0), not negative.
+            (B, channels, H_0, W_0), non-negative.
         """
         size = levels[0].shape[-2:]
         projected = [conv(level) for conv, level in zip(self.projections, levels)]
@@ -72,12 +72,12 @@ class ImageSemanticHead(BaseModule):
         """2D logits at image size.
 
         Args:
-            feature: (B, channels, h, w), of :meth:`forward`.
+            feature: (B, channels, h, w), output of :meth:`forward`.
             image_size: (height, width) in pixels.
 
         Returns:
-            (B, num_classes, height, width). Resized with aligned corners, unlike the feature that
-            is lifted: so do the authors' networks.
+            (B, num_classes, height, width). Resized with aligned corners, unlike the lifted
+            feature, as in the authors' networks.
         """
         logits = self.classifier(feature)
         return functional.interpolate(

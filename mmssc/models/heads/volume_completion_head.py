@@ -22,7 +22,7 @@ class VolumeUNetHead(BaseModule):
 
     Args:
         channels: Channels of the U-Net, a multiple of 4.
-        num_classes: Number of classes, empty included.
+        num_classes: Number of classes, including empty.
         dropout: Channel dropout before the classifier.
         norm_cfg: Normalisation.
     """

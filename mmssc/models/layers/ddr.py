@@ -1,4 +1,4 @@
-"""Dimensional decomposition residual (DDR) blocks and the two-stage trunk built of them.
+"""Dimensional decomposition residual (DDR) blocks and the two-stage trunk built from them.
 
 Li et al., "RGBD Based Dimensional Decomposition Residual Network for 3D Semantic Scene
 Completion", CVPR 2019, in the form that 3D-Sketch, CleanerS and AMMNet share.
@@ -100,22 +100,22 @@ class VolumeClassifier(nn.Module):
 class DDRBottleneck3D(nn.Module):
     """Residual block with a 3x3x3 convolution decomposed into 1x1x3, 1x3x1 and 3x1x1.
 
-    The sums between the three use the tensors before ReLU. The shortcuts of these sums
-    (``downsample2`` to ``downsample4``) exist only where the stride is above 1; the reference
-    builds them always and never uses the others.
+    The sums between the three convolutions use the tensors before ReLU. The shortcuts of these
+    sums (``downsample2`` to ``downsample4``) exist only if the stride is above 1; the reference
+    always builds them, but does not use them at stride 1.
 
     Args:
         in_channels: Input channels.
-        planes: Width inside.
-        expansion: Output channels over ``planes``.
+        planes: Channels inside the block.
+        expansion: Output channels divided by ``planes``.
         stride: Stride of every axis; a side of n becomes ceil(n / stride).
         dilation: Dilation of the three convolutions.
-        downsample: Shortcut of the whole block by average pooling, 1x1x1 convolution and
-            normalisation, needed where the block changes the shape.
+        downsample: Use average pooling, 1x1x1 convolution and normalisation as the shortcut of the
+            whole block; required if the block changes the shape.
         norm_cfg: Normalisation, see :func:`build_norm`.
 
     Raises:
-        DataError: Without ``downsample`` the block must keep the shape.
+        DataError: The block changes the shape, but ``downsample`` is False.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ def _axis_conv(planes: int, axis: int, stride: int, dilation: int) -> nn.Conv3d:
 def _shortcut(
     in_channels: int, out_channels: int, stride: tuple[int, int, int], norm_cfg: dict[str, Any]
 ) -> nn.Sequential:
-    # ceil_mode: sides that the stride does not divide come out as those of the convolutions.
+    # ceil_mode gives the side lengths of the convolutions if the stride does not divide a side.
     return nn.Sequential(
         nn.AvgPool3d(stride, stride, ceil_mode=True),
         nn.Conv3d(in_channels, out_channels, 1, bias=False),
@@ -198,6 +198,9 @@ class DDRStage(nn.Sequential):
         out_channels: Output channels, a multiple of ``in_channels / 4`` and of 4.
         dilations: Dilation of each block after the first.
         norm_cfg: Normalisation, see :func:`build_norm`.
+
+    Raises:
+        ValueError: The channels are not such multiples.
     """
 
     def __init__(
@@ -246,9 +249,9 @@ class TwoStageTrunk(nn.Module):
 
 
 class TwoStageUNet(nn.Module):
-    """:class:`TwoStageTrunk` and the way back: two up-sampling blocks, one skip connection.
+    """:class:`TwoStageTrunk`, then two up-sampling blocks with a skip connection between them.
 
-    There is no skip at full resolution.
+    There is no skip connection at full resolution.
 
     Args:
         channels: C, a multiple of 4.
@@ -266,7 +269,7 @@ class TwoStageUNet(nn.Module):
         """Map (B, C, X, Y, Z) to the same shape.
 
         Raises:
-            ValueError: A side is no multiple of 4.
+            DataError: A side is not a multiple of 4.
         """
         self.check_sides(x)
         s1, s2 = self.trunk(x)
@@ -274,10 +277,10 @@ class TwoStageUNet(nn.Module):
 
     @staticmethod
     def check_sides(x: Tensor) -> None:
-        """Raise where (B, C, X, Y, Z) would not come back in its shape.
+        """Check that the U-Net keeps the shape of (B, C, X, Y, Z).
 
         Raises:
-            DataError: A side is no multiple of 4.
+            DataError: A side is not a multiple of 4.
         """
         if any(side % 4 for side in x.shape[2:]):
             sides = tuple(x.shape[2:])

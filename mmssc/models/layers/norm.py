@@ -1,4 +1,4 @@
-"""Normalisation layers chosen by config, and one that works over processes on any backend."""
+"""Normalisation layers built from configs, and batch normalisation over several processes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ['DistributedBN', 'build_norm', 'normalize_rows']
 class DistributedBN(_BatchNorm):
     """Batch normalisation over the samples of all processes.
 
-    Like ``nn.SyncBatchNorm``, for any number of dimensions, any device and any backend (gloo on
-    the CPU too). Every element of every process has the same weight, also when processes hold
-    different numbers of sparse rows, and none is allowed: two processes with one sample each give
-    the output, gradients and running statistics of one process with both. In one process it is
-    plain batch normalisation.
+    Like ``nn.SyncBatchNorm``, but for any number of dimensions, any device and any backend (also
+    gloo on the CPU). All elements have the same weight, even if the processes hold different
+    numbers of sparse rows; a process may hold none. Two processes with one sample each give the
+    output, gradients and running statistics of one process with both samples. In one process this
+    is plain batch normalisation.
 
-    With fewer than two elements per channel in all processes together it normalises with the
-    running statistics and leaves them alone.
+    If all processes together have fewer than two elements per channel, the layer normalises with
+    the running statistics and does not update them.
     """
 
     def _check_input_dim(self, input: Tensor) -> None:
@@ -36,7 +36,7 @@ class DistributedBN(_BatchNorm):
             raise ValueError(f'expected (N, C, ...), got {input.dim()} dimensions')
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (N, C, ...) over everything but C."""
+        """Normalise (N, C, ...) over all axes but C."""
         if not self.training:
             return super().forward(input)
         count = input.numel() // self.num_features
@@ -53,7 +53,7 @@ class DistributedBN(_BatchNorm):
         count = sums[-1].detach()
         if count < 2:
             return _with_running_statistics(self, input)
-        # Two passes: the variance as a difference of large sums would lose digits.
+        # Two passes: the variance as a difference of large sums would lose precision.
         mean = sums[:-1] / count
         centered = wide - mean.view(view)
         var = _AllReduceSum.apply(centered.square().sum(axes)) / count
@@ -96,13 +96,13 @@ def build_norm(norm_cfg: dict[str, Any], channels: int, dims: int) -> nn.Module:
     """Build a normalisation layer.
 
     Args:
-        norm_cfg: ``type`` and arguments. ``'BN'`` is plain batch normalisation of the right
-            dimension; anything else is looked up in the registry, e.g. ``'DistributedBN'``,
-            ``'SyncBN'`` or ``'GN'``. ``requires_grad=False`` freezes the affine parameters.
+        norm_cfg: ``type`` and arguments. ``'BN'`` is plain batch normalisation for
+            ``dims``; other names come from the registry, e.g. ``'DistributedBN'``, ``'SyncBN'`` or
+            ``'GN'``. ``requires_grad=False`` freezes the affine parameters.
         channels: Number of channels.
         dims: 1 for (N, C) rows, 2 for images, 3 for volumes.
     """
-    # mmcv's 'BN' is always two-dimensional, and it looks names up without our scope.
+    # mmcv's 'BN' is always BatchNorm2d, and mmcv looks up names without our scope.
     names = {'BN': f'BN{dims}d', 'DistributedBN': 'mmssc.DistributedBN'}
     cfg = {**norm_cfg, 'type': names.get(norm_cfg['type'], norm_cfg['type'])}
     return build_norm_layer(cfg, channels)[1]
@@ -112,9 +112,9 @@ def normalize_rows(norm: nn.Module, rows: Tensor) -> Tensor:
     """Apply a normalisation layer to sparse rows.
 
     Args:
-        norm: Any layer; plain batch normalisation of fewer than two rows uses the running
-            statistics, since a batch of one row has none of its own.
-        rows: (N, C), N may be 0.
+        norm: Any layer. Plain batch normalisation of fewer than two rows uses the running
+            statistics, because one row has no variance.
+        rows: (N, C); N may be 0.
 
     Returns:
         (N, C).

@@ -1,4 +1,4 @@
-"""Flips and a swap of axes on the features of a volume, undone on what comes out."""
+"""Random flips and an axis swap of volumes inside a network, undone on its output."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ __all__ = ['VolumeAugmentation', 'VolumeChange']
 
 
 class VolumeChange(NamedTuple):
-    """What was done to a volume.
+    """Flips and an axis swap of a volume.
 
     Attributes:
-        flips: Array axes (0, 1, 2 of X, Y, Z) that were reversed, in this order.
-        swap: Two array axes that were exchanged after the flips, or None.
+        flips: Flipped array axes (0, 1, 2 of X, Y, Z), in this order.
+        swap: Two array axes that are swapped after the flips, or None.
     """
 
     flips: tuple[int, ...] = ()
     swap: tuple[int, int] | None = None
 
     def apply(self, volume: Tensor) -> Tensor:
-        """Change a volume (..., X, Y, Z).
+        """Flip and swap the axes of a volume (..., X, Y, Z).
 
         Raises:
-            DataError: The two axes to exchange differ in length.
+            DataError: The two axes to swap differ in length.
         """
         if self.flips:
             volume = volume.flip([axis - 3 for axis in self.flips])
         return self._exchange(volume)
 
     def undo(self, volume: Tensor) -> Tensor:
-        """The reverse of :meth:`apply`."""
+        """Undo :meth:`apply`."""
         volume = self._exchange(volume)
         return volume.flip([axis - 3 for axis in self.flips]) if self.flips else volume
 
@@ -46,24 +46,24 @@ class VolumeChange(NamedTuple):
         first, second = (axis - 3 for axis in self.swap)
         if volume.shape[first] != volume.shape[second]:
             raise DataError(
-                'volume augmentation', 'swap_axes', 'two axes of one length',
-                tuple(volume.shape[-3:]), 'Switch it off: augmentation.swap_axes=None',
+                'volume augmentation', 'swap_axes', 'two axes of the same length',
+                tuple(volume.shape[-3:]), 'Set augmentation.swap_axes=None',
             )  # fmt: skip
         return volume.transpose(first, second)
 
 
 @MODELS.register_module()
 class VolumeAugmentation(nn.Module):
-    """Draws the augmentation of one forward pass.
+    """Draw the augmentation of one forward pass.
 
-    One coin for each axis that may be flipped and one for the swap, the same for the whole batch
-    of a process: so do the authors of CleanerS (flips of both horizontal axes) and AMMNet (and
-    their swap). The volume inside the network changes, inputs and targets do not.
+    Every flip and the swap is drawn once for the whole batch of a process, as in the code of
+    CleanerS (flips of both horizontal axes) and AMMNet (flips and swap). The completor changes
+    volumes inside the network and undoes the change on the logits; the targets stay the same.
 
     Args:
-        flip_axes: Array axes (0, 1, 2 of X, Y, Z) that may be reversed.
-        swap_axes: Two array axes of one length that may be exchanged, None for none.
-        prob: Probability of each.
+        flip_axes: Array axes (0, 1, 2 of X, Y, Z) that may be flipped.
+        swap_axes: Two array axes of the same length that may be swapped; None: no swap.
+        prob: Probability of each flip and of the swap.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class VolumeAugmentation(nn.Module):
         self.prob = prob
 
     def forward(self) -> VolumeChange:
-        """The change of this pass: random in training, none in evaluation mode."""
+        """Draw a random change in training mode; return no change in evaluation mode."""
         if not self.training:
             return VolumeChange()
         coins = (torch.rand(len(self.flip_axes) + 1) < self.prob).tolist()

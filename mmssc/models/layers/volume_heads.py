@@ -20,11 +20,12 @@ _BN = dict(type='BN')
 
 
 class FlatVolumeConv3d(nn.Conv3d):
-    """``nn.Conv3d`` that is fast on a CPU where the first axis of the volume is the short one.
+    """``nn.Conv3d`` that is fast on a CPU if the first axis of the volume is short.
 
-    PyTorch hands a single sample to oneDNN only where channels times the first two axes exceed
-    20480; 8 channels on 16 x 128 x 128 voxels take a path that is eight times slower. There the
-    first and the third axis change places, in volume and kernel: the same convolution.
+    PyTorch uses oneDNN for a single sample only if channels times the first two axes exceed 20480;
+    8 channels on 16 x 128 x 128 voxels take a path that is eight times slower. On a CPU
+    this layer swaps the first and third axes of volume and kernel if the first is shorter; the
+    convolution is the same.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,13 +45,13 @@ class FlatVolumeConv3d(nn.Conv3d):
 
 
 class ResidualASPP3d(nn.Module):
-    """Parallel dilated residual branches: ReLU of the input plus the branches' sum.
+    """Parallel dilated residual branches: ReLU of the input plus the sum of the branches.
 
-    A branch is convolution, normalisation, ReLU, convolution, normalisation, 3x3x3 and without
-    bias (MonoScene, Symphonies; LMSCNet's segmentation head).
+    Each branch is convolution, normalisation, ReLU, convolution, normalisation. The convolutions
+    are 3x3x3 without bias (MonoScene, Symphonies, LMSCNet's segmentation head).
 
     Args:
-        channels: Width.
+        channels: Number of channels.
         dilations: Dilation of each branch.
         norm_cfg: Normalisation of the volumes.
     """
@@ -70,10 +71,10 @@ class ResidualASPP3d(nn.Module):
 
 
 class DilatedSegmentationHead(nn.Module):
-    """:class:`ResidualASPP3d` on a one-channel volume (LMSCNet's segmentation head).
+    """LMSCNet's segmentation head: the branches of :class:`ResidualASPP3d` on a one-channel volume.
 
     Args:
-        channels: Width.
+        channels: Number of channels.
         norm_cfg: Normalisation of the volumes.
         dilations: Dilation of each branch.
     """
@@ -127,7 +128,7 @@ class VoxelClassifier(nn.Module):
     Args:
         channels: Input channels.
         num_classes: Number of classes K.
-        chunk_size: Rows that are handled at once when no gradient is wanted; exact.
+        chunk_size: Rows per step if no gradient is needed; the result is the same.
     """
 
     def __init__(self, channels: int, num_classes: int, chunk_size: int = 1 << 18) -> None:
@@ -147,12 +148,12 @@ class VoxelClassifier(nn.Module):
 class UpsamplingClassifier(VoxelClassifier):
     """Trilinear up-sampling (``align_corners=True``), then LayerNorm and a linear layer per voxel.
 
-    The LayerNorm comes after the interpolation and the two do not commute.
+    The LayerNorm comes after the interpolation; the other order gives another result.
 
     Args:
         channels: Input channels.
         num_classes: Number of classes K.
-        scale_factor: Up-sampling of every axis.
+        scale_factor: Up-sampling factor of every axis.
         chunk_size: As in :class:`VoxelClassifier`.
     """
 

@@ -1,4 +1,4 @@
-"""Starting values that the methods share."""
+"""Weight initialisation that several methods share."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ['kaiming_init_convs']
 
 
 def kaiming_init_convs(module: nn.Module) -> None:
-    """``kaiming_normal_(mode='fan_in')`` for the weight of every 2D and 3D convolution inside.
+    """Initialise the weights of all 2D and 3D convolutions: ``kaiming_normal_(mode='fan_in')``.
 
-    Biases and transposed convolutions keep PyTorch's values.
+    Biases and transposed convolutions keep PyTorch's initial values.
     """
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.Conv3d)):

@@ -16,14 +16,15 @@ __all__ = ['DepthMappedLifter', 'fill_zero_elements', 'sample_pixels']
 
 @MODELS.register_module()
 class DepthMappedLifter(BaseModule):
-    """Give every voxel the image feature at the pixel whose depth lies in it.
+    """Give every voxel the image feature at the pixel whose depth point lies in it.
 
-    Equal to resizing the features to the image (bilinear) and reading the mapped pixels, without
-    the full-size features: a frame maps a few thousand voxels to its hundred thousands of pixels.
+    The result equals a bilinear resize of the features to the image, read at the mapped pixels.
+    The full-size features are not computed: a frame maps a few thousand voxels, but has several
+    hundred thousand pixels.
 
     Args:
-        align_corners: Kind of the bilinear resizing, see ``torch.nn.functional.interpolate``.
-        fill: Finish with :func:`fill_zero_elements` ("3D initialisation" of 3D-Sketch).
+        align_corners: As in ``torch.nn.functional.interpolate``.
+        fill: Apply :func:`fill_zero_elements` at the end ("3D initialisation" of 3D-Sketch).
     """
 
     def __init__(
@@ -36,10 +37,10 @@ class DepthMappedLifter(BaseModule):
     def forward(
         self, features: Tensor, image_size: tuple[int, int], voxel_to_pixel: Tensor
     ) -> Tensor:
-        """Lift.
+        """Lift image features into the volume.
 
         Args:
-            features: (B, C, h, w) of any resolution.
+            features: (B, C, h, w) at any resolution.
             image_size: (height, width) in pixels of the image that the mapping refers to.
             voxel_to_pixel: (B, X, Y, Z) integers, flat pixel index ``row * width + column``;
                 -1 where no pixel hits the voxel.
@@ -54,14 +55,15 @@ class DepthMappedLifter(BaseModule):
         return fill_zero_elements(volume) if self.fill else volume
 
     def lift(self, features: Tensor, image_size: tuple[int, int], voxel_to_pixel: Tensor) -> Tensor:
-        """:meth:`forward` without the filling."""
+        """As :meth:`forward`, without :func:`fill_zero_elements`."""
         batch_size, channels = features.shape[:2]
         flat = voxel_to_pixel.flatten()
         hit = (flat >= 0).nonzero()[:, 0]
         pixels = flat[hit].long()
         height, width = image_size
         if len(pixels) and int(pixels.max()) >= height * width:
-            raise ValueError(f'pixel {int(pixels.max())} of an image of {height} x {width} pixels')
+            last = int(pixels.max())
+            raise ValueError(f'pixel {last} is outside the image of {height} x {width} pixels')
         sample = hit.div(voxel_to_pixel[0].numel(), rounding_mode='floor')
         rows = sample_pixels(features, image_size, sample, pixels, self.align_corners)
         volume = rows.new_zeros(len(flat), channels).index_copy_(0, hit, rows)
@@ -76,12 +78,12 @@ def sample_pixels(
     pixels: Tensor,
     align_corners: bool,
 ) -> Tensor:
-    """Bilinear interpolation at some pixels of the resized features.
+    """Read the resized features at some pixels by bilinear interpolation.
 
     Args:
         features: (B, C, h, w).
         image_size: (height, width) that the features would be resized to.
-        sample: (N,) int64, sample of each pixel.
+        sample: (N,) int64, index of the sample of each pixel.
         pixels: (N,) int64, flat pixel index ``row * width + column``.
         align_corners: As in ``torch.nn.functional.interpolate``.
 
@@ -99,7 +101,7 @@ def sample_pixels(
     start = sample * (sides[0] * sides[1])
 
     def read(y: Tensor, x: Tensor) -> Tensor:
-        # index_select, not table[...]: its gradient is summed in a fixed order.
+        # index_select, not table[...]: it sums its gradient in a fixed order.
         return table.index_select(0, start + y * sides[1] + x)
 
     down, along = (part.to(features.dtype)[:, None] for part in (down, along))
@@ -111,7 +113,7 @@ def sample_pixels(
 def _neighbours(
     position: Tensor, side: int, length: int, align_corners: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cells before and after a pixel along one axis, and the weight of the second."""
+    """The cells before and after a pixel along one axis, and the weight of the second cell."""
     if align_corners:
         source = position.float() * ((side - 1) / max(length - 1, 1))
     else:
@@ -123,8 +125,8 @@ def _neighbours(
 def fill_zero_elements(volume: Tensor) -> Tensor:
     """Add the mean of the 3x3x3 neighbourhood to every element that is exactly 0.
 
-    The test is per element: a channel that a ReLU has set to 0 in a voxel with a feature is filled
-    too. The mean counts everything outside the volume as zeros (always 27 elements).
+    The test is per element: it also fills a channel that a ReLU set to 0 in a voxel with features.
+    The mean is always over 27 elements; elements outside the volume count as 0.
 
     Args:
         volume: (B, C, X, Y, Z).

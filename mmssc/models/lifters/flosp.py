@@ -21,8 +21,8 @@ __all__ = ['FLoSP', 'MultiScaleFLoSP', 'lift_features', 'lift_pyramid']
 class FLoSP(BaseModule):
     """Give every voxel the mean of the image features that its centre projects to.
 
-    MonoScene, sec. 3.1, with the averaging over frames of VoxFormer and SGN. Pixels are rounded
-    before they are divided by the stride, so a voxel at 15.6 px reads cell 1 of stride 16.
+    MonoScene, sec. 3.1, averaged over frames as in VoxFormer and SGN. Pixels are rounded before
+    the division by the stride, so a voxel at 15.6 px reads cell 1 of stride 16.
 
     Args:
         voxel_grid: Grid to fill (:class:`VoxelGrid` or its dict).
@@ -42,12 +42,12 @@ class FLoSP(BaseModule):
     def forward(
         self, features: Tensor, cam2img: Tensor, lidar2cam: Tensor, image_size: tuple[int, int]
     ) -> Tensor:
-        """Lift.
+        """Lift image features into the grid.
 
         Args:
             features: (B, N, C, H, W), N frames.
             cam2img: (B, 3, 3) intrinsics.
-            lidar2cam: (B, N, 4, 4) float64, grid's frame to the camera of each frame.
+            lidar2cam: (B, N, 4, 4) float64, from the grid's frame to the camera of each frame.
             image_size: (height, width) of the images in pixels.
 
         Returns:
@@ -60,14 +60,15 @@ class FLoSP(BaseModule):
 
 @MODELS.register_module()
 class MultiScaleFLoSP(BaseModule):
-    """:class:`FLoSP` of several feature maps, summed: the form of MonoScene, sec. 3.1.
+    """Sum of :class:`FLoSP` over several feature maps (MonoScene, sec. 3.1).
 
     Args:
         voxel_grid: Grid to fill (:class:`VoxelGrid` or its dict).
         strides: Pixels per feature cell of each map, finest first.
-        rule: Order of the projection's number types, see :func:`mmssc.geometry.project_voxels`.
-        pose_dtype: Type of the poses that are projected with; MonoScene's are ``'float32'`` on
-            NYU, which moves a pixel here and there.
+        rule: Order of the projection's dtype conversions, see
+            :func:`mmssc.geometry.project_voxels`.
+        pose_dtype: dtype of the poses. MonoScene uses ``'float32'`` on NYU, which changes a few
+            pixels.
     """
 
     def __init__(
@@ -91,13 +92,13 @@ class MultiScaleFLoSP(BaseModule):
         lidar2cam: Tensor,
         image_size: tuple[int, int],
     ) -> Tensor:
-        """Lift.
+        """Lift image features into the grid.
 
         Args:
-            features: One (B, N, C, H, W) per stride, H and W being the image's divided by it and
-                rounded up.
+            features: One (B, N, C, H, W) per stride; H and W are the sides of the image divided by
+                the stride, rounded up.
             cam2img: (B, 3, 3) intrinsics.
-            lidar2cam: (B, N, 4, 4), grid's frame to the camera of each frame.
+            lidar2cam: (B, N, 4, 4), from the grid's frame to the camera of each frame.
             image_size: (height, width) of the images in pixels.
 
         Returns:
@@ -117,13 +118,15 @@ class MultiScaleFLoSP(BaseModule):
 def lift_pyramid(
     features: Sequence[Tensor], pixels: Tensor, visible: Tensor, strides: Sequence[int]
 ) -> Tensor:
-    """Sum of :func:`lift_features` over feature maps; shapes as there, one map per stride.
+    """Sum of :func:`lift_features`, whose shapes apply, over feature maps, one map per stride.
 
     Raises:
-        ValueError: There are not as many maps as strides.
+        ValueError: The number of maps differs from the number of strides.
     """
     if len(features) != len(strides):
-        raise ValueError(f'{len(strides)} strides need as many feature maps, got {len(features)}')
+        raise ValueError(
+            f'expected {len(strides)} feature maps, one per stride, got {len(features)}'
+        )
     total = lift_features(features[0], pixels, visible, strides[0])
     for feature, stride in zip(features[1:], strides[1:]):
         total = total + lift_features(feature, pixels, visible, stride)
@@ -131,7 +134,7 @@ def lift_pyramid(
 
 
 def lift_features(features: Tensor, pixels: Tensor, visible: Tensor, stride: int) -> Tensor:
-    """Mean over the frames that see a voxel of the feature at its pixel (no interpolation).
+    """Mean feature of each voxel over the frames that see it, without interpolation.
 
     Args:
         features: (B, N, C, H, W).
@@ -145,14 +148,14 @@ def lift_features(features: Tensor, pixels: Tensor, visible: Tensor, stride: int
     batch_size, num_frames, channels, height, width = features.shape
     cells = pixels[..., 1].div(stride, rounding_mode='floor') * width
     cells = cells + pixels[..., 0].div(stride, rounding_mode='floor')
-    # Row 0 is for voxels that are not seen; then the cells, frame by frame.
+    # Row 0 is for unseen voxels; the cells follow, frame by frame.
     start = torch.arange(batch_size * num_frames, device=cells.device) * (height * width) + 1
     cells = torch.where(visible, cells + start.view(batch_size, num_frames, 1), 0)
     rows = features.flatten(3).transpose(2, 3).reshape(-1, channels)
     table = F.pad(rows, (0, 0, 1, 0))
     if num_frames == 1:
         return table.index_select(0, cells.flatten()).unflatten(0, (batch_size, -1))
-    # Sums in float32 at least; the gradient skips row 0.
+    # Sum in float32 or wider; the gradient skips row 0.
     wide = table.to(torch.promote_types(table.dtype, torch.float32))
     bags = cells.transpose(1, 2).reshape(-1, num_frames)
     total = F.embedding_bag(bags, wide, mode='sum', padding_idx=0).unflatten(0, (batch_size, -1))

@@ -1,4 +1,4 @@
-"""What a camera tells about the voxels of a working volume, without a network."""
+"""Projection between the voxels of a working volume and one camera image."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ _ASSIGNMENTS = ('truncate', 'floor')
 
 @dataclass(frozen=True)
 class VolumeProjection:
-    """One sample; N voxels of the working volume, row ``(x * Y + y) * Z + z``.
+    """Projection of one sample.
+
+    Row ``(x * Y + y) * Z + z`` of the N voxels is voxel (x, y, z) of the working volume.
 
     Args:
-        pixels: (N, 2) float32, centre (u, v) of each voxel over (width, height); not clamped.
-        visible: (N,) bool, in the field of view.
-        voxels: (H * W, 3) int64, voxel (x, y, z) that each pixel's depth falls into, also outside
+        pixels: (N, 2) float32, voxel centres (u, v) divided by (width, height); not clamped.
+        visible: (N,) bool, voxels in the field of view.
+        voxels: (H * W, 3) int64, voxel (x, y, z) of each pixel's depth point; it may lie outside
             the volume.
         measured: (H * W,) bool, pixels with a depth.
         image_size: (height, width) in pixels.
@@ -39,7 +41,7 @@ class VolumeProjection:
     shape: tuple[int, int, int]
 
     def proposals(self) -> Tensor:
-        """(P,) int64, ascending: voxels that hold the surface point of at least one pixel."""
+        """Rows (P,) int64, ascending, of the voxels with at least one depth point."""
         upper = self.voxels.new_tensor(self.shape)
         inside = ((self.voxels >= 0) & (self.voxels < upper)).all(-1) & self.measured
         x, y, z = self.voxels[inside].unbind(-1)
@@ -48,14 +50,14 @@ class VolumeProjection:
         return hit.nonzero()[:, 0]
 
     def points_to_volume(self, points: Tensor) -> Tensor:
-        """Where the surface under some image points lies.
+        """Volume coordinates of the depth points at some image points.
 
         Args:
             points: (..., 2) as (x, y), 0..1 in the image.
 
         Returns:
             (..., 3) float32 as (x, y, z), 0..1 in the volume (i / (n - 1)), without gradient.
-            A pixel without depth gives the camera's own place.
+            A pixel without depth gives the position of the camera.
         """
         height, width = self.image_size
         pixel = (points.detach() * points.new_tensor([width, height])).to(torch.int64)
@@ -75,14 +77,14 @@ def project_volume(
     """Project a volume into the image and the depth map into the volume.
 
     Args:
-        depth: (H, W) metres along the optical axis; 0, negative or not finite = none.
-        grid: Voxels that are projected, axes x, y, z.
+        depth: (H, W) metres along the optical axis; 0, negative or not finite = no depth.
+        grid: Grid to project, with axes x, y, z.
         cam2img: (3, 3) intrinsics.
-        ref2cam: (4, 4) float64, frame of the grid to the camera.
-        height_factor: Voxels of ``grid`` above each other that make one working voxel.
-        assignment: ``'truncate'``, as Symphonies was trained: voxel k takes the points between its
-            centre and the next one's, voxel 0 also those half a voxel below the volume.
-            ``'floor'``: every voxel takes the points inside it.
+        ref2cam: (4, 4) float64, from the frame of the grid to the camera.
+        height_factor: Voxels of ``grid`` per working voxel along z.
+        assignment: ``'truncate'``, used to train Symphonies: voxel k gets the points between its
+            centre and the next centre, voxel 0 also those up to half a voxel below the volume.
+            ``'floor'``: every voxel gets the points inside it.
 
     Raises:
         DataError: Unknown assignment.

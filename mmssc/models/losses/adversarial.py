@@ -1,4 +1,4 @@
-"""Loss of a discriminator and of a generator."""
+"""Adversarial loss of a discriminator and of its generator."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class AdversarialLoss(SSCLoss):
         Args:
             logits: (B,), positive for "real".
             target: 1 for real, 0 for fake; one number, or (B,).
-            valid: (B,) bool: samples outside take no part; None takes all.
+            valid: (B,) bool, samples that count; None: all.
 
         Returns:
-            (B,) float32, whose mean is the mean over the valid samples (0 where there is none).
+            (B,) float32. Its mean is the mean over the valid samples, 0 if there are none.
         """
         target = torch.as_tensor(target, dtype=logits.dtype, device=logits.device)
         loss = functional.binary_cross_entropy_with_logits(

@@ -1,4 +1,4 @@
-"""What all losses of semantic scene completion have in common."""
+"""Base classes and shared functions of the losses."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ class SSCLoss(nn.Module):
     """A loss that is computed per sample, in float32, and averaged over the batch.
 
     The mean over the samples makes one process with a batch of two equal to two processes with
-    one sample each. Mixed precision is switched off inside: sums over millions of voxels do not
-    fit half precision.
+    one sample each. Mixed precision is off inside, because half precision cannot hold sums over
+    millions of voxels.
 
     Args:
         loss_weight: Factor of the result.
-        ignore_index: Target value that takes no part, neither in the value nor in the gradient.
+        ignore_index: Target value to ignore, in the loss and in its gradient.
 
     Attributes:
-        reduction: ``'sample'``, as above. Losses with an argument of that name may get ``'batch'``
-            instead: all voxels of the batch are one sample, as the reference implementations of
-            MonoScene and its successors have it; with one sample per process there is no
-            difference.
-        extra_targets: Fields of the data samples, volumes of the target's shape, that
-            :meth:`per_sample` takes after the target.
+        reduction: ``'sample'``, as above. Losses with this argument also accept ``'batch'``: all
+            voxels of the batch count as one sample, as in the reference implementations of
+            MonoScene and its successors. With one sample per process both are equal.
+        extra_targets: Fields of the data samples that :meth:`per_sample` takes after the target;
+            volumes of the target's shape.
     """
 
     reduction = 'sample'
@@ -41,10 +40,10 @@ class SSCLoss(nn.Module):
         self.ignore_index = ignore_index
 
     def forward(self, logits: Tensor, target: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Weighted mean over the samples of :meth:`per_sample`, a float32 scalar.
+        """``loss_weight`` times the mean of :meth:`per_sample`, a float32 scalar.
 
         Raises:
-            ValueError: The shapes of ``logits`` and ``target`` do not belong together.
+            ValueError: The shapes of ``logits`` and ``target`` do not match.
         """
         with torch.autocast(logits.device.type, enabled=False):
             value = self.per_sample(logits.float(), target, *args, **kwargs)
@@ -54,29 +53,32 @@ class SSCLoss(nn.Module):
         """The loss of every sample.
 
         Args:
-            logits: (B, K, ...) volumes; (B, ...) for a loss of occupancy alone; some losses also
+            logits: (B, K, ...) volumes; (B, ...) for losses on occupancy only; some losses also
                 take (N, K) points of all samples.
             target: (B, ...) or (N,) class ids.
-            args: Losses of points take ``batch_index`` (N,), the sample of each point (None: all
-                points are of one sample), and ``batch_size``, the number of samples, those
-                without a point included.
-            kwargs: The same by name.
+            args: Losses on points take ``batch_index`` (N,), the sample of each point (None: one
+                sample has all points), and ``batch_size``, the number of samples, including
+                samples without points.
+            kwargs: The same as keyword arguments.
 
         Returns:
-            (B,) float32; 0 where nothing is valid.
+            (B,) float32; 0 for a sample without valid entries.
         """
         raise NotImplementedError
 
     def flatten_voxels(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Bring a batch of volumes to one axis of voxels.
+        """Flatten the voxels of a batch of volumes to one axis.
 
         Args:
             logits: (B, K, ...).
             target: (B, ...) class ids of any integer (or whole-numbered float) dtype.
 
         Returns:
-            Logits (B, K, V), class ids (B, V) int64 with 0 in place of ``ignore_index``, and the
-            mask of the valid voxels (B, V).
+            Logits (B, K, V), class ids (B, V) int64 with ``ignore_index`` replaced by 0, and the
+            mask of the valid voxels (B, V) bool.
+
+        Raises:
+            ValueError: The shapes do not match.
         """
         if target.shape != logits.shape[:1] + logits.shape[2:]:
             raise ValueError(
@@ -88,7 +90,7 @@ class SSCLoss(nn.Module):
         return logits.flatten(2), target.long().masked_fill(~valid, 0), valid
 
     def pool_batch(self, logits: Tensor, *volumes: Tensor) -> tuple[Tensor, ...]:
-        """Make one sample of a batch when ``reduction`` is ``'batch'``.
+        """Merge the batch into one sample if ``reduction`` is ``'batch'``.
 
         Args:
             logits: (B, K, ...), becomes (1, K, B, ...).
@@ -104,12 +106,12 @@ class SSCLoss(nn.Module):
 
 
 class OccupancyLoss(SSCLoss):
-    """A loss of occupied against empty voxels.
+    """A loss that compares occupied with empty voxels.
 
     Args:
-        empty_index: Class id of empty; every other valid id is occupied.
+        empty_index: Class id of empty voxels; all other valid ids are occupied.
         loss_weight: Factor of the result.
-        ignore_index: Target value that takes no part.
+        ignore_index: Target value to ignore.
     """
 
     def __init__(
@@ -120,7 +122,7 @@ class OccupancyLoss(SSCLoss):
 
 
 def check_reduction(reduction: str, owner: str = 'loss') -> str:
-    """Return ``reduction`` if there is such a one.
+    """Return ``reduction`` if it is valid.
 
     Args:
         reduction: ``'sample'`` or ``'batch'``.
@@ -136,13 +138,13 @@ def check_reduction(reduction: str, owner: str = 'loss') -> str:
 
 
 def sum_by_class(values: Tensor, classes: Tensor, num_classes: int) -> Tensor:
-    """Sum of ``values`` for each sample and class in one pass.
+    """Sum of ``values`` per sample and class, in one pass.
 
-    The voxels are dealt out to many partial sums that are added at the end: float32 stays exact
-    to about 1e-7 over millions of voxels, and a GPU has few collisions.
+    Uses many partial sums that are added at the end: the relative error in float32 stays at about
+    1e-7 over millions of voxels, and a GPU has few collisions.
 
     Args:
-        values: (B, V) float32, 0 where a voxel must not count.
+        values: (B, V) float32, 0 for voxels that do not count.
         classes: (B, V) int64 in [0, K).
         num_classes: K.
 
@@ -163,13 +165,15 @@ def sum_by_class(values: Tensor, classes: Tensor, num_classes: int) -> Tensor:
 def sample_of_points(
     target: Tensor, batch_index: Tensor | None, batch_size: int | None
 ) -> tuple[Tensor, int]:
-    """Sample of each point and number of samples; one sample unless said otherwise.
+    """Sample index of each point (N,) int64, and the number of samples.
+
+    Without ``batch_index`` all points belong to one sample.
 
     Raises:
-        ValueError: ``batch_index`` comes without ``batch_size``: a sample may have no point.
+        ValueError: ``batch_index`` is given without ``batch_size``.
     """
     if batch_index is None:
         return torch.zeros_like(target, dtype=torch.long), 1
     if batch_size is None:
-        raise ValueError('batch_index needs batch_size: a sample may have no point')
+        raise ValueError('batch_index needs batch_size, because a sample may have no points')
     return batch_index.long(), batch_size

@@ -15,17 +15,17 @@ def class_weights_from_counts(
 ) -> list[float]:
     """Weight of each class: ``scale / ln(count + offset)``.
 
-    The defaults give the weights of SGN; ``scale=1, offset=0.001, digits=None`` is the form that
-    MonoScene and its descendants use.
+    The defaults give the weights of SGN; ``scale=1, offset=0.001, digits=None`` gives
+    those of MonoScene and its successors.
 
     Args:
         counts: Number of voxels of each class in the training split, class 0 first.
         scale: Factor common to all classes.
         offset: Added to every count.
-        digits: Decimals to round to, None for none.
+        digits: Decimals to round to; None: no rounding.
 
     Raises:
-        DataError: A count is below 2: its logarithm gives no finite positive weight.
+        DataError: A count is not above 1, so its logarithm gives no finite positive weight.
     """
     for index, count in enumerate(counts):
         if not count > 1:

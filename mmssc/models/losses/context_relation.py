@@ -1,4 +1,4 @@
-"""Loss of the context prior's relations (MonoScene, arXiv 2112.00726, section 3.3)."""
+"""Loss on the relations of the context prior (MonoScene, arXiv 2112.00726, section 3.3)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ['ContextRelationLoss']
 class ContextRelationLoss(OccupancyLoss):
     """Binary cross entropy of the relations between voxels and mega voxels.
 
-    The relations come from the labels at the resolution of the voxels, on the labels' device: no
-    matrix is stored or loaded. Positives of relation r weigh (number of 0) / (number of 1); the
-    loss is the mean over all pairs and relations. A relation that holds nowhere has no positives
-    to weigh (the reference gives nan). Pairs with an unlabelled voxel count as negatives, as in
-    the reference.
+    The relations are computed from the labels at the resolution of the voxels, on the device of
+    the labels; no matrix is stored or loaded. Positives of relation r have the weight
+    (number of 0) / (number of 1). The loss is the mean over all pairs and relations. A relation
+    without positives needs no weight (the reference gives nan). Pairs with an unlabelled voxel
+    count as negatives, as in the reference.
 
     Args:
-        num_classes: Number of classes, empty included.
+        num_classes: Number of classes, including empty.
         empty_index: See :class:`OccupancyLoss`.
         loss_weight: Factor of the result.
         ignore_index: Id of voxels without a label.
-        reduction: ``'sample'`` or ``'batch'``: the weights are those of the whole batch, see
+        reduction: ``'sample'``, or ``'batch'`` for weights over the whole batch, see
             :class:`SSCLoss`.
     """
 
@@ -48,22 +48,23 @@ class ContextRelationLoss(OccupancyLoss):
         """The loss of every sample, see :meth:`SSCLoss.per_sample`.
 
         Args:
-            logits: (B, R, M, N) of R relations (4, or 2) between M mega voxels and N voxels, flat.
+            logits: (B, R, M, N), R relations (4 or 2) between M mega voxels and N voxels, both
+                flattened.
             target: (B, n1, n2, n3) class ids of the N voxels.
 
         Returns:
             (B,) float32.
 
         Raises:
-            ValueError: The shapes do not belong together.
+            ValueError: The shapes do not match.
         """
         relations = context_relations(
             target, self.num_classes, logits.shape[1], self.empty_index, self.ignore_index
         ).transpose(2, 3)
         if relations.shape != logits.shape:
             raise ValueError(
-                f'logits {tuple(logits.shape)} need relations of a target of '
-                f'{tuple(target.shape)}, which are {tuple(relations.shape)}'
+                f'logits {tuple(logits.shape)} do not match the relations '
+                f'{tuple(relations.shape)} of a target {tuple(target.shape)}'
             )
         holds = relations.to(logits.dtype)
         axes = (0, 2, 3) if self.reduction == 'batch' else (2, 3)

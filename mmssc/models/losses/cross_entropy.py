@@ -24,17 +24,17 @@ class VoxelCrossEntropyLoss(SSCLoss):
     the sum of the weights instead; ``normalizer='weights'`` gives that.
 
     Args:
-        class_weight: One weight per class; None weighs all alike. See
+        class_weight: One weight per class; None: equal weights. See
             :func:`mmssc.models.losses.class_weights_from_counts`.
         normalizer: ``'count'`` or ``'weights'``.
         loss_weight: Factor of the result.
-        ignore_index: Target value that takes no part.
+        ignore_index: Target value to ignore.
         label_smoothing: The target distribution is ``1 - s`` on the class plus ``s / K`` on each
             of the K classes.
-        reduction: ``'sample'``: the mean of the samples' means. ``'batch'``: one mean over the
-            valid voxels of the whole batch, as the indoor RGB-D methods have it; a sample with
-            more valid voxels then counts more, so that two processes (whose gradients are
-            averaged) are not exactly one process with the doubled batch.
+        reduction: ``'sample'``: the mean of the means of the samples. ``'batch'``: one mean over
+            the valid voxels of the whole batch, as in the indoor RGB-D methods. A sample with
+            more valid voxels then counts more, so two processes (which average their gradients)
+            are not exactly equal to one process with twice the batch size.
     """
 
     class_weight: Tensor | None
@@ -59,7 +59,7 @@ class VoxelCrossEntropyLoss(SSCLoss):
         self.reduction = check_reduction(reduction, type(self).__name__)
         self.label_smoothing = label_smoothing
         weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
-        # In the logits' dtype, never in the target's: integer targets would make them 0.
+        # float32: in the integer dtype of the targets the weights would be rounded to 0.
         self.register_buffer('class_weight', weight, persistent=False)
 
     def per_sample(
@@ -74,18 +74,17 @@ class VoxelCrossEntropyLoss(SSCLoss):
         """The loss of every sample, see :meth:`SSCLoss.per_sample`.
 
         Args:
-            logits: See :meth:`SSCLoss.per_sample`; images (B, K, H, W) are as good as volumes.
+            logits: See :meth:`SSCLoss.per_sample`; also images (B, K, H, W).
             target: See :meth:`SSCLoss.per_sample`.
             batch_index: See :meth:`SSCLoss.per_sample`.
             batch_size: See :meth:`SSCLoss.per_sample`.
-            mask: Bool, of the target's shape: entries outside take no part. None takes all.
-            avg_factor: What the sums are divided by in place of the normaliser: a number, or
-                (B,); with ``reduction='batch'`` it is the number for the whole batch, (B,) being
-                summed. A method that counts ignored voxels in the divisor passes its own count.
+            mask: Bool, in the target's shape, entries that count; None: all.
+            avg_factor: Divisor of the sums that replaces the normaliser: a number, or (B,). With
+                ``reduction='batch'`` it is the divisor of the whole batch, and (B,) is summed. A
+                method that counts ignored voxels in the divisor passes its own count.
 
         Returns:
-            (B,) float32; with ``reduction='batch'`` the shares of the samples, whose mean is the
-            mean over the batch.
+            (B,) float32. With ``reduction='batch'`` its mean is the mean over the batch.
         """
         valid = target != self.ignore_index
         if mask is not None:

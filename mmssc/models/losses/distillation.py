@@ -1,4 +1,4 @@
-"""What a student learns from its teacher: features, class centres, affinities (CleanerS)."""
+"""Distillation losses of CleanerS: features, class centres and affinities."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ['ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss',
 class FeatureDistillationLoss(SSCLoss):
     """Mean squared difference of two feature volumes, over all their elements (KD-T).
 
-    CleanerS (arXiv 2303.09977) distils the features of the TSDF encoder, over every voxel whether
-    it is labelled or not.
+    CleanerS (arXiv 2303.09977) distils the features of the TSDF encoder over all voxels, labelled
+    or not.
     """
 
     def per_sample(self, features: Tensor, teacher_features: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class FeatureDistillationLoss(SSCLoss):
 
 
 class _Logits(NamedTuple):
-    """Of one network: of the voxels (B, K, V), and their means by true class (B, K, K)."""
+    """Logits of one network: per voxel (B, K, V), and their mean per true class (B, K, K)."""
 
     voxels: Tensor
     centers: Tensor
@@ -50,9 +50,9 @@ class _RelationLoss(OccupancyLoss):
     """A loss on the logits of the labelled voxels, grouped by their true class.
 
     Args:
-        empty_index: Class that forms no group (its voxels still count as voxels).
+        empty_index: Class without a group; its voxels still count.
         loss_weight: Factor of the result.
-        ignore_index: Label that takes no part.
+        ignore_index: Label to ignore.
     """
 
     def per_sample(
@@ -64,10 +64,10 @@ class _RelationLoss(OccupancyLoss):
             logits: (B, K, ...) of the student.
             teacher_logits: (B, K, ...) of the teacher.
             target: (B, ...) class ids.
-            mask: (B, ...) bool, voxels that take part; None for all.
+            mask: (B, ...) bool, voxels that count; None: all.
 
         Returns:
-            (B,) float32; 0 where no voxel of an occupied class takes part.
+            (B,) float32; 0 for a sample without valid voxels of an occupied class.
         """
         student, label, valid = self.flatten_voxels(logits, target)
         if mask is not None:
@@ -82,7 +82,7 @@ class _RelationLoss(OccupancyLoss):
         )
 
     def compare(self, student: _Logits, teacher: _Logits, present: Tensor, valid: Tensor) -> Tensor:
-        """The loss (B,), from the occupied classes (B, K) and the voxels (B, V) that take part."""
+        """The loss (B,) over ``present`` occupied classes (B, K) and ``valid`` voxels (B, V)."""
         raise NotImplementedError
 
 
@@ -90,12 +90,13 @@ class _RelationLoss(OccupancyLoss):
 class ClassCenterDistillationLoss(_RelationLoss):
     """Divergence of the class centres of the logits (KD-SC).
 
-    The centre of a class is the mean of the raw logits of the voxels with that label. Mean over
-    the occupied classes that occur of ``KL(softmax(teacher / t) || softmax(student / t)) * t^2``.
+    The centre of a class is the mean of the raw logits of the voxels with that label. The loss is
+    the mean of ``KL(softmax(teacher / t) || softmax(student / t)) * t^2`` over the occupied
+    classes that occur.
 
     Args:
         temperature: t.
-        kwargs: ``empty_index`` (its channel stays part of the distributions), ``loss_weight``,
+        kwargs: ``empty_index`` (its channel stays in the distributions), ``loss_weight``,
             ``ignore_index``; see :class:`_RelationLoss`.
     """
 
@@ -119,9 +120,9 @@ class ClassCenterDistillationLoss(_RelationLoss):
 class ClassAffinityDistillationLoss(_RelationLoss):
     """Squared difference of the cosine similarities of voxels and class centres (KD-SA).
 
-    Every voxel that takes part (empty ones too) against the centre of every occupied class that
-    occurs, each network with its own centres; mean over voxels and classes. Arguments:
-    :class:`_RelationLoss`.
+    Compares every valid voxel (also empty ones) with the centre of every occupied class that
+    occurs; each network uses its own centres. The loss is the mean over voxels and classes.
+    Arguments: :class:`_RelationLoss`.
     """
 
     def compare(self, student: _Logits, teacher: _Logits, present: Tensor, valid: Tensor) -> Tensor:
@@ -133,10 +134,10 @@ class ClassAffinityDistillationLoss(_RelationLoss):
 
 
 def class_centers(logits: Tensor, label: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean of the logits of each class's voxels.
+    """Mean logits of the voxels of each class.
 
-    A product with the membership matrix: one pass over all voxels, samples and classes, and the
-    same result in every run on a GPU, which scattering does not give.
+    Computed as a product with the membership matrix: one pass over all voxels, samples and
+    classes, and deterministic on a GPU, unlike scattering.
 
     Args:
         logits: (B, K, V).

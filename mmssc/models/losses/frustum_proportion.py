@@ -12,23 +12,23 @@ from .base_loss import SSCLoss, check_reduction
 
 __all__ = ['FrustumProportionLoss']
 
-# Probabilities below this are taken as this in the logarithm.
+# Lower bound of the probabilities in the logarithm.
 _TINY = torch.finfo(torch.float32).tiny
 
 
 @MODELS.register_module()
 class FrustumProportionLoss(SSCLoss):
-    """The share of each class in each frustum of the image, predicted against labelled.
+    """Divergence of predicted and labelled class proportions in each frustum of the image.
 
-    With ``q`` the softmax summed over the labelled voxels of a frustum and normalised, and ``t``
-    their label counts normalised: the mean of ``sum_k t_k (log t_k - log q_k)`` (over classes with
-    ``t_k > 0``) over the frustums that hold a labelled voxel.
+    ``q`` is the softmax summed over the labelled voxels of a frustum, normalised; ``t`` are their
+    label counts, normalised. The loss is the mean of ``sum_k t_k (log t_k - log q_k)`` (over
+    classes with ``t_k > 0``) over the frustums with labelled voxels.
 
     Args:
         loss_weight: Factor of the result.
-        ignore_index: Target value that takes no part.
-        reduction: ``'sample'`` or ``'batch'``: a frustum of the batch is then that of all its
-            samples together, see :class:`SSCLoss`.
+        ignore_index: Target value to ignore.
+        reduction: ``'sample'``, or ``'batch'`` to merge each frustum over the samples of the
+            batch, see :class:`SSCLoss`.
     """
 
     extra_targets = ('frustum_index',)
@@ -48,10 +48,10 @@ class FrustumProportionLoss(SSCLoss):
             frustum_index: (B, ...) uint8, see :func:`mmssc.geometry.frustum_index`.
 
         Returns:
-            (B,) float32; 0 where no frustum holds a labelled voxel.
+            (B,) float32; 0 for a sample without labelled voxels in a frustum.
 
         Raises:
-            ValueError: The shapes do not belong together.
+            ValueError: The shapes do not match.
         """
         if frustum_index.shape != target.shape:
             raise ValueError(
@@ -81,12 +81,11 @@ class FrustumProportionLoss(SSCLoss):
 def _sum_by_frustum(probability: Tensor, index: Tensor, parts: int = 16) -> Tensor:
     """Sum over the voxels of each frustum.
 
-    The voxels are dealt out to partial sums: exact to about 1e-7 in float32, few collisions on a
-    GPU.
+    Uses partial sums, as :func:`~mmssc.models.losses.base_loss.sum_by_class` does.
 
     Args:
         probability: (B, K, V).
-        index: (B, V) int64, the last frustum being none.
+        index: (B, V) int64; the last index means no frustum.
         parts: Number of partial sums.
 
     Returns:

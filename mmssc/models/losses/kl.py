@@ -15,8 +15,8 @@ __all__ = ['StandardNormalKLLoss']
 class StandardNormalKLLoss(SSCLoss):
     """Kullback-Leibler divergence of N(mean, exp(log_var)) from N(0, 1), mean over all elements.
 
-    ``-0.5 * mean(1 + log_var - mean^2 - exp(log_var))``. Note the mean where the textbook has the
-    sum over the latent dimensions (3D-Sketch, CVPR 2020).
+    ``-0.5 * mean(1 + log_var - mean^2 - exp(log_var))``. It is the mean over the latent
+    dimensions, not the usual sum (3D-Sketch, CVPR 2020).
     """
 
     def per_sample(self, mean: Tensor, log_var: Tensor) -> Tensor:
@@ -26,7 +26,8 @@ class StandardNormalKLLoss(SSCLoss):
             ValueError: The shapes differ.
         """
         if mean.shape != log_var.shape:
-            raise ValueError(f'mean {tuple(mean.shape)}, log_var {tuple(log_var.shape)}')
+            shapes = f'mean {tuple(mean.shape)} and log_var {tuple(log_var.shape)}'
+            raise ValueError(f'{shapes} differ in shape')
         log_var = log_var.float()
         terms = 1 + log_var - mean.square() - log_var.exp()
         return -0.5 * terms.flatten(1).mean(1)

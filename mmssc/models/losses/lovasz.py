@@ -14,7 +14,7 @@ __all__ = ['LovaszSoftmaxLoss']
 
 @MODELS.register_module()
 class LovaszSoftmaxLoss(SSCLoss):
-    """Lovasz-softmax over the points of each sample, mean over the classes that occur there."""
+    """Lovasz-softmax over the points of each sample, mean over the classes that occur."""
 
     def per_sample(
         self,
@@ -46,7 +46,7 @@ def _lovasz_softmax(logits: Tensor, target: Tensor) -> Tensor:
     """Lovasz-softmax of one set of valid points: (N, K), (N,) -> scalar, all classes at once."""
     if not len(target):
         return logits.sum()  # 0, and part of the graph
-    # Classes first: sorting and summing along a contiguous axis is far faster, on a GPU above all.
+    # Classes first: sorting and summing along a contiguous axis is much faster, also on a GPU.
     scores = logits.softmax(1).t().contiguous()
     classes = torch.arange(len(scores), device=target.device)
     member = (target == classes[:, None]).to(scores.dtype)

@@ -1,4 +1,4 @@
-"""Binary occupancy."""
+"""Binary occupancy loss."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ['BinaryOccupancyLoss']
 
 @MODELS.register_module()
 class BinaryOccupancyLoss(OccupancyLoss):
-    """Binary cross entropy of occupied against empty, mean over the valid voxels.
+    """Binary cross entropy of occupied and empty, mean over the valid voxels.
 
-    With logits: equal to the form on probabilities up to rounding, and safe in mixed precision.
-    Arguments: :class:`OccupancyLoss`; logits are (B, ...), those of "occupied".
+    Computed from logits: equal to the form on probabilities up to rounding, and safe in mixed
+    precision. Arguments: :class:`OccupancyLoss`; logits are (B, ...), positive for occupied.
     """
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:

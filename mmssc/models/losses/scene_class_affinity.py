@@ -15,7 +15,7 @@ __all__ = ['GeometricScalLoss', 'SemanticScalLoss']
 
 
 def _negative_log(part: Tensor, whole: Tensor) -> Tensor:
-    """``-max(log(part / whole), -100)``; 0 where ``whole`` is 0, and never a NaN gradient."""
+    """``-max(log(part / whole), -100)``; 0 where ``whole`` is 0. The gradient is never NaN."""
     exists = whole > 0
     ratio = part / whole.masked_fill(~exists, 1)
     positive = ratio > 0
@@ -24,9 +24,9 @@ def _negative_log(part: Tensor, whole: Tensor) -> Tensor:
 
 
 def _masked_sum(values: Tensor, mask: Tensor) -> Tensor:
-    """Sum of (B, K, V) over the voxels of a mask (B, V), with no copy of ``values``.
+    """Sum of (B, K, V) over the voxels of a mask (B, V), without a copy of ``values``.
 
-    Partial dot products: a single one over 2 million float32 voxels is off by 1e-4.
+    Uses partial dot products: a single one over 2 million float32 voxels has an error of 1e-4.
     """
     parts = math.gcd(values.shape[2], 1024)
     mask = mask.to(values.dtype).unflatten(1, (parts, -1))
@@ -35,18 +35,18 @@ def _masked_sum(values: Tensor, mask: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class SemanticScalLoss(SSCLoss):
-    """Scene-class affinity over all classes that the target holds, empty included.
+    """Scene-class affinity over all classes of the target, including empty.
 
     For class i, with p = softmax over the valid voxels: precision ``sum(p_i [t=i]) / sum(p_i)``,
-    recall ``sum(p_i [t=i]) / count(t=i)``, specificity ``sum((1-p_i) [t!=i]) / count(t!=i)``; the
-    loss is the sum of their negative logarithms (at most 100 each, 0 where the denominator is 0),
-    averaged over the classes present.
+    recall ``sum(p_i [t=i]) / count(t=i)``, specificity ``sum((1-p_i) [t!=i]) / count(t!=i)``.
+    The loss is the sum of their negative logarithms (at most 100 each, 0 where the denominator is
+    0), averaged over the classes present.
 
-    All classes come from one pass: ``sum(p_i)``, ``sum(p_i [t=i])`` and the counts are enough.
+    One pass computes all classes from ``sum(p_i)``, ``sum(p_i [t=i])`` and the counts.
 
     Args:
         loss_weight: Factor of the result.
-        ignore_index: Target value that takes no part.
+        ignore_index: Target value to ignore.
         reduction: ``'sample'`` or ``'batch'``, see :class:`SSCLoss`.
     """
 
@@ -79,17 +79,17 @@ class SemanticScalLoss(SSCLoss):
 
 @MODELS.register_module()
 class GeometricScalLoss(OccupancyLoss):
-    """Scene-class affinity of occupied against empty.
+    """Scene-class affinity of occupied and empty voxels.
 
     With q = 1 - p_empty: precision ``sum(q [occupied]) / sum(q)``, recall ``sum(q [occupied]) /
-    count(occupied)``, specificity ``sum(p_empty [empty]) / count(empty)``; the sum of their
-    negative logarithms (at most 100 each). A volume without an occupied voxel has no precision
-    and no recall, one without an empty voxel no specificity: such terms are 0.
+    count(occupied)``, specificity ``sum(p_empty [empty]) / count(empty)``. The loss is the sum
+    of their negative logarithms (at most 100 each). The terms of precision and recall are 0
+    without occupied voxels, and the term of specificity is 0 without empty voxels.
 
     Args:
         empty_index: See :class:`OccupancyLoss`.
         loss_weight: Factor of the result.
-        ignore_index: Target value that takes no part.
+        ignore_index: Target value to ignore.
         reduction: ``'sample'`` or ``'batch'``, see :class:`SSCLoss`.
     """
 

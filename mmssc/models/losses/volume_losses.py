@@ -1,4 +1,4 @@
-"""Targets of a batch."""
+"""Targets of a batch, and losses on volumes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ['stack_targets', 'volume_losses']
 def stack_targets(
     data_samples: Sequence[SSCDataSample], field: str, shape: Sequence[int]
 ) -> Tensor:
-    """One field of all samples.
+    """Stack one field of all samples.
 
     Args:
         data_samples: Samples of a batch.
         field: Name of a volume, e.g. ``'gt_voxels'``.
-        shape: Shape (X, Y, Z) that it must have.
+        shape: Required shape (X, Y, Z).
 
     Returns:
         (B, X, Y, Z), in the field's dtype.
 
     Raises:
-        DataError: A sample lacks the field or has it in another shape.
+        DataError: A sample lacks the field, or its shape differs.
     """
     for sample in data_samples:
         name = f'sample {sample.get("sequence")}/{sample.get("frame_id")}'
@@ -44,20 +44,20 @@ def volume_losses(
     data_samples: Sequence[SSCDataSample],
     field: str = 'gt_voxels',
 ) -> dict[str, Tensor]:
-    """Losses of the logits of a volume, each with the targets that it asks for.
+    """Losses on the logits of a volume, each with the targets that it needs.
 
     Args:
         losses: Name -> :class:`~mmssc.models.losses.SSCLoss`. A module without ``extra_targets``
             gets the logits and the labels.
         logits: (B, K, X, Y, Z).
-        data_samples: With ``field`` and the losses' ``extra_targets``.
+        data_samples: Samples with ``field`` and the ``extra_targets`` of the losses.
         field: Name of the labels.
 
     Returns:
         Name -> scalar.
 
     Raises:
-        DataError: A sample lacks a target or has it in another shape.
+        DataError: A sample lacks a target, or its shape differs.
     """
     shape = logits.shape[2:]
     target = stack_targets(data_samples, field, shape)

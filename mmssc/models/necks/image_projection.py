@@ -1,4 +1,4 @@
-"""One level of an image backbone at the width of the volumes."""
+"""Projection of one backbone level to the channels of the volumes."""
 
 from __future__ import annotations
 

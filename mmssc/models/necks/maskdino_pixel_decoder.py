@@ -19,14 +19,15 @@ __all__ = ['DeformableEncoder', 'MaskDINOPixelDecoder', 'token_centers']
 def token_centers(
     shapes: Sequence[tuple[int, int]], device: torch.device | str | None = None
 ) -> Tensor:
-    """Centre of every cell of some maps, for all maps alike.
+    """Centre of every cell of several maps, repeated for each map.
 
     Args:
         shapes: (height, width) of each of the L maps.
         device: Device of the result.
 
     Returns:
-        (1, S, L, 2) float32 as (x, y) in 0..1; S = the cells of all maps, map by map, row by row.
+        (1, S, L, 2) float32 as (x, y) in 0..1; S counts the cells of all maps, map by map,
+        row by row.
     """
     centers = []
     for height, width in shapes:
@@ -38,7 +39,7 @@ def token_centers(
 
 
 class _EncoderLayer(nn.Module):
-    """Deformable self-attention and a feed-forward network, normalised after each."""
+    """Post-norm layer: deformable self-attention and a feed-forward network."""
 
     def __init__(
         self, embed_dims: int, feedforward_channels: int, attention: dict[str, Any]
@@ -60,12 +61,12 @@ class _EncoderLayer(nn.Module):
 
 
 class DeformableEncoder(nn.Module):
-    """Layers in which the cells of all maps attend to places on all maps.
+    """Deformable self-attention layers: the cells of all maps attend to points on all maps.
 
     Args:
         num_layers: Number of layers.
         embed_dims: Channels C.
-        feedforward_channels: Width of the feed-forward networks.
+        feedforward_channels: Hidden channels of the feed-forward networks.
         attention: Further arguments of :class:`~mmssc.ops.MultiScaleDeformableAttention`.
     """
 
@@ -88,7 +89,7 @@ class DeformableEncoder(nn.Module):
 
 
 class _Transformer(nn.Module):
-    """Holds the two parts whose names in checkpoints start with ``transformer``."""
+    """Container of the two parts with the prefix ``transformer`` in checkpoints."""
 
     def __init__(self, encoder: DeformableEncoder, num_levels: int, embed_dims: int) -> None:
         super().__init__()
@@ -100,19 +101,19 @@ class _Transformer(nn.Module):
 class MaskDINOPixelDecoder(BaseModule):
     """Deformable transformer encoder over four levels of an image backbone.
 
-    Tensors are named as in MaskDINO's checkpoints in mmdet's format, so that ``init_cfg`` can take
-    them from one: ``dict(type='Pretrained', prefix='panoptic_head.pixel_decoder.',
+    Parameters have the names of MaskDINO's checkpoints in mmdet's format, so ``init_cfg`` can load
+    them: ``dict(type='Pretrained', prefix='panoptic_head.pixel_decoder.',
     checkpoint=...)``. The mask branch of MaskDINO (``mask_features``, ``adapter_1``, ``layer_1``)
-    is not built: nothing here reads it, and it would never get a gradient.
+    is not built, because nothing here uses it and it would get no gradient.
 
     Args:
         in_channels: Channels of the backbone levels at strides 8, 16 and 32.
         embed_dims: Channels C of the output.
         num_layers: Layers of the encoder.
         num_heads: Attention heads.
-        num_points: Places per head and level.
-        feedforward_channels: Width of the feed-forward networks.
-        num_outputs: Levels that are returned, from stride 8 on.
+        num_points: Sampling points per head and level.
+        feedforward_channels: Hidden channels of the feed-forward networks.
+        num_outputs: Number of returned levels, from stride 8 on.
         chunk_size: See :func:`~mmssc.ops.deformable_attention`.
         with_cp: See :func:`~mmssc.ops.deformable_attention`.
     """
@@ -160,11 +161,11 @@ class MaskDINOPixelDecoder(BaseModule):
                 nn.init.zeros_(conv.bias)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Encode.
+        """Encode backbone levels.
 
         Args:
-            features: Backbone levels at strides 8, 16 and 32, (B, C_i, H_i, W_i); levels before
-                them are ignored.
+            features: Backbone levels at strides 8, 16 and 32, (B, C_i, H_i, W_i); earlier
+                levels are ignored.
 
         Returns:
             ``num_outputs`` maps (B, C, H_i, W_i), float32 also under autocast.
@@ -172,7 +173,7 @@ class MaskDINOPixelDecoder(BaseModule):
         return self.encode_levels(features)[: self.num_outputs]
 
     def encode_levels(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """All levels, also those that :meth:`forward` does not return."""
+        """Encode all levels, including those that :meth:`forward` does not return."""
         features = features[-(len(self.input_proj) - 1) :]
         maps = [proj(level) for proj, level in zip(self.input_proj, (*features, features[-1]))]
         shapes = [(int(level.shape[2]), int(level.shape[3])) for level in maps]

@@ -36,5 +36,5 @@ def test_it_sees_every_part_of_the_volume() -> None:
 
 
 def test_a_short_side_is_refused() -> None:
-    with pytest.raises(ValueError, match='9 at least'):
+    with pytest.raises(ValueError, match='at least 9'):
         VolumeDiscriminator(5, (16, 8, 16))

@@ -33,7 +33,7 @@ def test_order_is_flips_then_swap() -> None:
 
 
 def test_swap_needs_axes_of_one_length() -> None:
-    with pytest.raises(DataError, match='two axes of one length'):
+    with pytest.raises(DataError, match='two axes of the same length'):
         VolumeChange(swap=(0, 2)).apply(torch.zeros(1, 1, 4, 2, 8))
 
 

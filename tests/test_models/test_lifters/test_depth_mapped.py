@@ -66,7 +66,7 @@ def test_nothing_mapped_gives_zeros() -> None:
 
 def test_pixel_outside_the_image_is_refused() -> None:
     mapping = torch.full((1, *SHAPE), 24 * 40)
-    with pytest.raises(ValueError, match='pixel 960 of an image of 24 x 40'):
+    with pytest.raises(ValueError, match='pixel 960 is outside the image of 24 x 40'):
         DepthMappedLifter(align_corners=True)(torch.randn(1, 3, 3, 5), IMAGE_SIZE, mapping)
 
 

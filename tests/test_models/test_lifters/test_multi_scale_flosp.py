@@ -46,7 +46,7 @@ def test_batch_equals_its_samples() -> None:
 
 
 def test_maps_and_strides_must_match() -> None:
-    with pytest.raises(ValueError, match='4 strides need as many feature maps, got 3'):
+    with pytest.raises(ValueError, match='expected 4 feature maps, one per stride, got 3'):
         MultiScaleFLoSP(GRID)(make_maps(1), CAM2IMG[None], LIDAR2CAM[None, None], SIZE)
 
 

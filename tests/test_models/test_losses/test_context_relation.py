@@ -53,7 +53,7 @@ def test_a_relation_that_holds_nowhere_gives_a_number(label: int, reduction: str
 
 def test_shapes_are_checked() -> None:
     logits, target = make_batch()
-    with pytest.raises(ValueError, match='need relations of a target'):
+    with pytest.raises(ValueError, match='do not match the relations'):
         ContextRelationLoss(K)(logits.transpose(2, 3), target)
 
 

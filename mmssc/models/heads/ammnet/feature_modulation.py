@@ -9,10 +9,10 @@ __all__ = ['FeatureModulation']
 
 
 class FeatureModulation(nn.Module):
-    """Scale and shift every element by what another modality says about it (AMMNet, eq. 2).
+    """Scale and shift every element by features of another modality (AMMNet, eq. 2).
 
-    ``x * (1 + sigmoid(scale(guide))) + shift(guide)``, both 1x1x1 convolutions with bias. The
-    factor lies between 1 and 2: the guide can strengthen a feature and move it, not blank it.
+    ``x * (1 + sigmoid(scale(guide))) + shift(guide)``, with 1x1x1 convolutions with bias. The
+    factor lies between 1 and 2: the guide can amplify and shift a feature, but not suppress it.
 
     Args:
         channels: Channels of both volumes.

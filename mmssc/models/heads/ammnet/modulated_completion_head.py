@@ -1,4 +1,4 @@
-"""Volume head of AMMNet: TSDF features modulate the image features on the way through the U-Net."""
+"""Volume head of AMMNet: TSDF features modulate the image features in the U-Net."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PLAIN_BN = dict(type='BN')
 
 @MODELS.register_module()
 class ModulatedCompletionHead(VolumeUNetHead):
-    """The DDR U-Net with three modulations: before it, at half and at full resolution after it.
+    """DDR U-Net with three modulations: of its input, and of its decoder at half and full size.
 
-    The TSDF features pass a small hourglass of their own, whose half and full resolution guide the
-    second and the third modulation (arXiv 2403.07560, sec. 3.2).
+    The TSDF features pass through their own small hourglass. Its outputs at half and full
+    resolution guide the second and the third modulation (arXiv 2403.07560, sec. 3.2).
 
     Args:
         channels: Channels of both inputs and of the U-Net, a multiple of 4.
-        num_classes: Number of classes, empty included.
+        num_classes: Number of classes, including empty.
         norm_cfg: Normalisation.
         options: Further arguments of :class:`VolumeUNetHead`.
     """
@@ -48,7 +48,7 @@ class ModulatedCompletionHead(VolumeUNetHead):
         self.up_scale = UpsampleBlock3D(channels, channels, norm_cfg=norm_cfg)
 
     def forward(self, volume: Tensor, tsdf_feat: Tensor) -> Tensor:
-        """Complete; see :meth:`VolumeCompletionHead.forward`."""
+        """Compute logits; see :meth:`VolumeCompletionHead.forward`."""
         self.unet.check_sides(volume)
         at_start, at_half, at_end = self.modulations
         s1, s2 = self.unet.trunk(at_start(volume, tsdf_feat))

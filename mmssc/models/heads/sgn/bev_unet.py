@@ -10,7 +10,7 @@ __all__ = ['BEVUNet']
 
 
 class BEVUNet(nn.Module):
-    """Occupancy volume in, half-resolution volume out, by 2D convolutions on z slices as channels.
+    """Map an occupancy volume to half resolution by 2D convolutions with z slices as channels.
 
     Args:
         height: Number f of z voxels of the input, a multiple of 8. The stages have f, 1.5 f, 2 f
@@ -34,7 +34,7 @@ class BEVUNet(nn.Module):
         self.out_1_2 = nn.Conv2d(widths[1], half, 3, padding=1)
 
     def forward(self, occupancy: Tensor) -> Tensor:
-        """Map (B, X, Y, Z) to (B, Z / 2, X / 2, Y / 2): note z first. X and Y divide by 8."""
+        """Map (B, X, Y, Z) to (B, Z / 2, X / 2, Y / 2), z first. X, Y: multiples of 8."""
         x = occupancy.permute(0, 3, 1, 2)
         skips = []
         for stage, encoder in enumerate(self.encoders):

@@ -16,9 +16,9 @@ class MultiScalePooling(nn.Module):
 
     Args:
         in_channels: Input channels.
-        reduced_channels: Width r of the first projection; the scales work on r / 2.
+        reduced_channels: Channels r after the first projection; each scale uses r / 2.
         out_channels: Output channels.
-        scales: Edges, in voxels, of the cells that are averaged.
+        scales: Sides, in voxels, of the pooling cells.
     """
 
     def __init__(
@@ -55,5 +55,5 @@ class MultiScalePooling(nn.Module):
     @staticmethod
     def _pool(features: Tensor, index: SparseIndex, scale: int, fc: nn.Module) -> Tensor:
         keys, group = index.pool(scale)
-        # index_select, not features[group]: its gradient is summed in a fixed order.
+        # index_select, not features[group]: it sums its gradient in a fixed order.
         return F.relu(fc(group_mean(features, group, len(keys)))).index_select(0, group)

@@ -1,4 +1,4 @@
-"""Depth-based occupancy head: which voxels are occupied, from points alone (SGN, sec. 3.2)."""
+"""Depth-based occupancy head: predicts occupied voxels from points only (SGN, sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _PLAIN_BN = dict(type='BN')
 
 
 class SoftVoxelization(nn.Module):
-    """Points to a soft occupancy volume with values in (0, 1), 0 where no point is.
+    """Map points to a soft occupancy volume: values in (0, 1), and 0 in voxels without points.
 
     Args:
         voxel_grid: Grid of the points.
-        channels: Width.
+        channels: Channels of the point and voxel features.
         num_blocks: Number of sparse residual blocks.
         norm_cfg: Normalisation of the sparse rows.
-        min_points: A sample with fewer points inside the grid has an empty volume.
+        min_points: A sample with fewer points inside the grid gets an empty volume.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class SoftVoxelization(nn.Module):
         self.attention = MultiScalePooling(channels, channels, 1)
 
     def forward(self, points: Sequence[Tensor]) -> Tensor:
-        """Voxelise.
+        """Voxelise points.
 
         Args:
-            points: Per sample (M, 3) float32, x y z of the grid's frame, metres.
+            points: Per sample (M, 3) float32, x, y, z in the grid's frame, metres.
 
         Returns:
             (B, X, Y, Z), values in [0, 1].
@@ -78,12 +78,12 @@ class SoftVoxelization(nn.Module):
 
     @torch.no_grad()
     def group_points(self, points: Sequence[Tensor]) -> tuple[Tensor, Tensor, SparseIndex]:
-        """Sort the points of a batch into voxels.
+        """Group the points of a batch by voxel.
 
         Returns:
             ``features`` (P, 9) float32 of the points inside, in input order: position, offset from
             the mean of the voxel's points, offset from the voxel's *lower corner*; ``group`` (P,)
-            int64, voxel of every point; the voxels, sorted by (batch, x, y, z).
+            int64, voxel of every point; the index of the voxels, sorted by (batch, x, y, z).
         """
         grid = self.voxel_grid
         xyz = torch.cat([cloud[:, :3] for cloud in points]).to(torch.float32)
@@ -108,24 +108,24 @@ class SoftVoxelization(nn.Module):
         return torch.cat([xyz, xyz - mean, xyz - corner], dim=1), group, index
 
     def encode_voxels(self, point_features: Tensor, group: Tensor, index: SparseIndex) -> Tensor:
-        """Mean over the points of each voxel of their embedding, (N, channels)."""
+        """Mean embedding of the points of each voxel, (N, channels)."""
         return group_mean(self.point_mlp(point_features), group, len(index))
 
 
 @MODELS.register_module()
 class PointOccupancyHead(BaseModule):
-    """Occupancy logits and guidance features at half the resolution of the point grid.
+    """Predict occupancy logits and guidance features at half the resolution of the point grid.
 
     Args:
         voxel_grid: Grid of the points (:class:`VoxelGrid` or its dict), axes x, y, z; its sides
             are multiples of 8.
-        point_channels: Width of the sparse point network.
-        guidance_channels: Width G of the segmentation head and of the guidance.
+        point_channels: Channels of the sparse point network.
+        guidance_channels: Channels G of the segmentation head and of the guidance.
         norm_cfg: Normalisation layers; default plain batch normalisation.
-        min_points: A sample with fewer points inside the grid has an empty volume.
+        min_points: A sample with fewer points inside the grid gets an empty volume.
 
     Raises:
-        DataError: The grid has other axes or sides.
+        DataError: The grid has wrong axes or sides.
     """
 
     def __init__(
@@ -154,11 +154,11 @@ class PointOccupancyHead(BaseModule):
         """Predict occupancy.
 
         Args:
-            points: Per sample (M, 3) float32, x y z of the grid's frame, metres.
+            points: Per sample (M, 3) float32, x, y, z in the grid's frame, metres.
 
         Returns:
             Occupancy logits (B, X/2, Y/2, Z/2), guidance (B, G, X/2, Y/2, Z/2) and the soft
-            occupancy (B, X, Y, Z) they were computed from.
+            occupancy (B, X, Y, Z) from which both are computed.
         """
         occupancy = self.voxelize(points)
         volume = self.unet(occupancy).unsqueeze(1).contiguous()

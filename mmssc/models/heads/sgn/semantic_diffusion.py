@@ -15,12 +15,13 @@ __all__ = ['ASPP3d', 'MPAC', 'SemanticDiffusion']
 class MPAC(nn.Module):
     """Multi-path anisotropic convolution, a residual block.
 
-    Along z, then y, then x: three one-dimensional convolutions of different reach, each followed
-    by ReLU, are summed with gates that the block's input gives per voxel (softmax over the three).
+    Along z, then y, then x: one-dimensional convolutions of different kernel sizes, each followed
+    by ReLU, are summed with gates. The gates per voxel are a softmax over these convolutions,
+    computed from the input of the block.
 
     Args:
-        channels: Width c.
-        kernel_sizes: Reach of the parallel convolutions.
+        channels: Number of channels c.
+        kernel_sizes: Kernel sizes of the parallel convolutions.
     """
 
     def __init__(self, channels: int, kernel_sizes: tuple[int, ...] = (3, 5, 7)) -> None:
@@ -52,7 +53,7 @@ class MPAC(nn.Module):
         return F.relu(along_x + x)
 
     def _along_x_transposed(self, x: Tensor, gates: Tensor) -> Tensor:
-        """The x step with x as the last axis: a quarter of the time on the CPU, copies included.
+        """The x step with x as the last axis: four times as fast on a CPU, including the copies.
 
         oneDNN is slow on kernels along the outermost axis.
         """
@@ -85,7 +86,8 @@ def _gated_sum(x: Tensor, paths: nn.ModuleList, gates: Tensor, transposed: bool 
 def _pointwise(conv: nn.Conv3d, x: Tensor) -> Tensor:
     """A 1x1x1 convolution that keeps a channels-last layout.
 
-    On one CPU thread PyTorch's own falls back to the plain layout, and what follows with it.
+    On one CPU thread PyTorch's own convolution falls back to the contiguous layout, and so do all
+    later layers.
     """
     if not x.is_contiguous(memory_format=torch.channels_last_3d):
         return conv(x)
@@ -94,10 +96,10 @@ def _pointwise(conv: nn.Conv3d, x: Tensor) -> Tensor:
 
 
 class ASPP3d(nn.Module):
-    """Atrous spatial pyramid: parallel dilated convolutions on half the channels, fused, ReLU.
+    """Atrous spatial pyramid: parallel dilated convolutions on half the channels, fusion, ReLU.
 
     Args:
-        channels: Width c.
+        channels: Number of channels c.
         dilations: Dilation of each parallel 3x3x3 convolution.
     """
 
@@ -122,9 +124,9 @@ class SemanticDiffusion(nn.Module):
 
     Args:
         in_channels: Input channels.
-        channels: Width of everything else.
+        channels: Channels of all other layers.
         depth: Number of MPAC blocks.
-        with_cp: Recompute the MPAC blocks in the backward pass instead of storing them.
+        with_cp: Recompute the MPAC blocks in the backward pass instead of storing their tensors.
     """
 
     def __init__(

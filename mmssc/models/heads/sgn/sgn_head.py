@@ -27,24 +27,25 @@ _PLAIN_BN = dict(type='BN')
 
 @MODELS.register_module()
 class SGNHead(BaseModule):
-    """Semantics of a voxel grid from lifted image features and points.
+    """Classify a voxel grid from lifted image features and points.
 
-    The points propose occupied voxels (seeds); a sparse network labels their image features; the
-    seeds' features, a prior of the other voxels and the geometric guidance are diffused over the
-    volume and classified at twice its resolution.
+    The points propose occupied voxels (seeds). A sparse network classifies the image features of
+    the seeds. The seed features, a prior for the other voxels and the geometric guidance are
+    diffused over the volume and classified at ``scale_factor`` times its resolution.
 
     Args:
         points_head: Config of the depth-based head, e.g. :class:`PointOccupancyHead`.
-        num_classes: Number of classes K, empty included.
+        num_classes: Number of classes K, including empty.
         embed_dims: Channels C of the lifted features.
         diffusion_depth: MPAC blocks of the main diffusion.
         occ_diffusion_depth: MPAC blocks of the image occupancy branch.
         scale_factor: Ratio of the output resolution to that of the features.
-        min_proposals: A sample with fewer proposals takes every voxel as a seed.
+        min_proposals: A sample with fewer proposals uses every voxel as a seed.
         max_proposals: Keep at most this many seeds per sample, those with the highest occupancy;
-            None keeps all. An untrained head proposes most of the volume, so this bounds memory.
+            None keeps all. Limits the memory of an untrained head, which proposes most of the
+            volume.
         norm_cfg: Normalisation of the sparse guidance; default plain batch normalisation.
-        with_cp: Recompute the MPAC blocks in the backward pass instead of storing them.
+        with_cp: Recompute the MPAC blocks in the backward pass instead of storing their tensors.
         loss_ssc, loss_sem_scal, loss_geo_scal: Losses of the final logits.
         loss_sem: Losses of the seeds, summed.
         loss_occ, loss_pts: Losses of the image and the depth-based occupancy.
@@ -100,18 +101,22 @@ class SGNHead(BaseModule):
         self.occupancy_losses = _build_losses(loss_occ=loss_occ, loss_pts=loss_pts)
 
     def forward(self, lifted: Tensor, points: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Compute everything that training needs.
+        """Compute all arrays that training needs.
 
         Args:
             lifted: (B, C, X, Y, Z) lifted image features.
             points: Per sample (M, 3) float32, metres, in the grid's frame.
 
         Returns:
-            ``logits`` (B, K, sX, sY, sZ) · ``seed_logits`` (N, K) of the N seeds, sorted by
-            (batch, x, y, z) · ``pts_occ``, ``occ`` (B, X, Y, Z) logits · ``proposal`` (B, X, Y, Z)
-            bool · ``pts_voxel`` (B, sX, sY, sZ) · ``pts_guidance`` (B, G, X, Y, Z) · ``x3d``
-            (B, C, X, Y, Z) · ``seed_desc`` (N, C) · ``vox_feats`` (B, C+G, X, Y, Z) · ``sdb``
-            (B, C/2, X, Y, Z).
+            A dict with
+
+            - ``logits`` (B, K, sX, sY, sZ), final logits;
+            - ``seed_logits`` (N, K) and ``seed_desc`` (N, C) of the N seeds, sorted by
+              (batch, x, y, z);
+            - ``pts_occ`` and ``occ`` (B, X, Y, Z), occupancy logits;
+            - ``proposal`` (B, X, Y, Z) bool and ``pts_voxel`` (B, sX, sY, sZ);
+            - ``pts_guidance`` (B, G, X, Y, Z), ``x3d`` (B, C, X, Y, Z), ``vox_feats``
+              (B, C+G, X, Y, Z) and ``sdb`` (B, C/2, X, Y, Z).
         """
         outputs = self.guide(lifted, points)
         sdb = self.diffusion(outputs['vox_feats'])
@@ -124,16 +129,16 @@ class SGNHead(BaseModule):
         )
 
     def guide(self, lifted: Tensor, points: Sequence[Tensor]) -> dict[str, Tensor]:
-        """The part before the diffusion; see :meth:`forward` for the arrays.
+        """Compute the arrays before the diffusion; see :meth:`forward`.
 
         Raises:
-            DataError: The points head works at another resolution than the lifted features.
+            DataError: The resolutions of the points head and the lifted features differ.
         """
         x3d = self.bottleneck(lifted)
         pts_occ, guidance, pts_voxel = self.points_head(points)
         if pts_occ.shape[1:] != x3d.shape[2:]:
             expected, found = tuple(x3d.shape[2:]), tuple(pts_occ.shape[1:])
-            hint = 'feature_scale of the model has to be that of the points_head (2)'
+            hint = 'Set feature_scale of the model to that of the points_head (2)'
             raise DataError('SGNHead', 'shape of the proposals', expected, found, hint)
         proposal = select_proposals(pts_occ, self.min_proposals, self.max_proposals)
         batch_size, channels, *shape = x3d.shape
@@ -164,16 +169,16 @@ class SGNHead(BaseModule):
     def loss(
         self, lifted: Tensor, points: Sequence[Tensor], data_samples: Sequence[SSCDataSample]
     ) -> dict[str, Tensor]:
-        """Losses; a term that has no config is left out.
+        """Compute the losses that have a config.
 
         Args:
             lifted: (B, C, X, Y, Z).
             points: Per sample (M, 3).
-            data_samples: With ``gt_voxels`` (sX, sY, sZ) and ``gt_voxels_1_s`` (X, Y, Z), s being
-                the ``scale_factor``.
+            data_samples: Samples with ``gt_voxels`` (sX, sY, sZ) and ``gt_voxels_1_s`` (X, Y, Z);
+                s is ``scale_factor``.
 
         Raises:
-            DataError: A target is missing or has another size than the prediction.
+            DataError: A target is missing or differs in size from the prediction.
         """
         outputs = self(lifted, points)
         return self.loss_by_outputs(outputs, data_samples)
@@ -195,7 +200,7 @@ class SGNHead(BaseModule):
         return losses
 
     def predict(self, lifted: Tensor, points: Sequence[Tensor]) -> Tensor:
-        """Final logits (B, K, sX, sY, sZ), without the branches that only training uses."""
+        """Final logits (B, K, sX, sY, sZ), without the branches for training."""
         volume = self.guide(lifted, points)['vox_feats']
         return self.ssc_header(self.diffusion(volume))
 
@@ -203,11 +208,11 @@ class SGNHead(BaseModule):
 def select_proposals(
     logits: Tensor, min_proposals: int = 2, max_proposals: int | None = None
 ) -> Tensor:
-    """Voxels with a positive occupancy logit, per sample.
+    """Select the voxels with a positive occupancy logit, per sample.
 
     Args:
         logits: (B, X, Y, Z).
-        min_proposals: With fewer than this many, every voxel of the sample is taken.
+        min_proposals: A sample with fewer such voxels selects every voxel.
         max_proposals: Keep at most this many, those with the highest logits.
 
     Returns:

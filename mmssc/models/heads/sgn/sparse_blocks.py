@@ -22,7 +22,7 @@ class SparseResidualBlock(nn.Module):
     """Two submanifold 3x3x3 convolutions and a 1x1x1 shortcut, each normalised; LeakyReLU 0.1.
 
     Args:
-        channels: Width.
+        channels: Number of channels.
         norm_cfg: Normalisation of the rows.
     """
 
@@ -47,7 +47,7 @@ class SparseGuidance(nn.Module):
     """Sparse guidance block: attention on the seed voxels at full and half resolution.
 
     Args:
-        channels: Width C.
+        channels: Number of channels C.
         norm_cfg: Normalisation of the rows.
     """
 

@@ -22,26 +22,26 @@ SAMPLINGS = ('random', 'mean')
 class SketchCVAE(nn.Module):
     """Refine a binary sketch: decode it together with latent codes, and average the results.
 
-    The prior of the codes is N(0, I), not learnt; the posterior also sees the true sketch and
-    exists for training. A decoded sample is a volume of 2 **logits** (no edge, edge); samples are
-    averaged as logits.
+    The prior of the codes is N(0, I), not learned. The posterior also takes the true sketch and is
+    used in training only. A decoded sample is a volume of 2 **logits** (no edge, edge); the samples
+    are averaged as logits.
 
-    The condition is encoded once for all samples, and at test time the samples pass the decoder as
-    one batch: with running statistics that equals one pass per sample. In training each has a pass,
-    so that batch normalisation takes the statistics of one sample's batch, as in the reference.
+    The condition is encoded once for all samples. At test time the decoder takes all samples as
+    one batch; with running statistics this equals one pass per sample. In training each sample has
+    its own pass, so batch normalisation uses the statistics of one pass, as in the reference.
 
     Args:
         latent_channels: Channels of a code, at a quarter of the resolution.
-        num_samples: Codes that are averaged.
-        sampling: At test time: ``'random'`` draws the codes of a frame from a generator that is
-            seeded with ``seed`` and the frame's name, so that a result depends neither on the
-            run nor on the batch; ``'mean'`` decodes the mean code, 0, once.
+        num_samples: Number of codes to average.
+        sampling: Codes at test time. ``'random'`` draws the codes of a frame from a generator
+            seeded with ``seed`` and the name of the frame, so results do not depend on the run or
+            the batch. ``'mean'`` decodes only the mean code, 0.
         seed: Seed of ``'random'``.
         dropout: Channel dropout before the last convolution.
         norm_cfg: Normalisation, see :func:`build_norm`.
 
     Raises:
-        DataError: There is no such sampling, or no sample.
+        DataError: Unknown ``sampling``, or ``num_samples`` is below 1.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class SketchCVAE(nn.Module):
         self.classifier = VolumeClassifier(latent_channels, 2, dropout)
 
     def encode(self, sketch: Tensor, true_sketch: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior of the codes.
+        """Compute the posterior of the codes.
 
         Args:
             sketch: (B, 1, X, Y, Z) float, 0 or 1.
-            true_sketch: The same of the ground truth.
+            true_sketch: The same for the ground truth.
 
         Returns:
             Mean and logarithm of the variance, (B, L, X/4, Y/4, Z/4) each.
@@ -83,10 +83,10 @@ class SketchCVAE(nn.Module):
         return self.mean(encoded), self.log_var(encoded)
 
     def decode(self, condition: Tensor, codes: Tensor) -> Tensor:
-        """Mean logits over the codes.
+        """Decode the codes and average the logits.
 
         Args:
-            condition: (B, L, X/4, Y/4, Z/4), of the module ``condition``.
+            condition: (B, L, X/4, Y/4, Z/4), output of the module ``condition``.
             codes: (S, B, L, X/4, Y/4, Z/4).
 
         Returns:
@@ -101,11 +101,11 @@ class SketchCVAE(nn.Module):
         return self.classifier.conv(decoded.mean(dim=0))
 
     def _upsample(self, pair: Tensor) -> Tensor:
-        """(B, 2 L, X/4, Y/4, Z/4) to what the last convolution takes, (B, L, X, Y, Z)."""
+        """Map (B, 2 L, X/4, Y/4, Z/4) to the input of the last convolution, (B, L, X, Y, Z)."""
         return self.classifier.dropout(self.up2(self.up1(pair)))
 
     def draw(self, sketch: Tensor) -> Tensor:
-        """Codes for training from the global random state, (S, B, L, X/4, Y/4, Z/4)."""
+        """Draw codes for training from the global random state: (S, B, L, X/4, Y/4, Z/4)."""
         shape = (self.num_samples, len(sketch), *self._code_shape(sketch))
         return torch.randn(shape, dtype=sketch.dtype, device=sketch.device)
 
@@ -114,10 +114,10 @@ class SketchCVAE(nn.Module):
 
         Args:
             sketch: (B, 1, X, Y, Z); gives shape, dtype and device.
-            frames: Name of each frame; None: all frames have the same codes.
+            frames: Name of each frame; None: the same codes for all frames.
 
         Returns:
-            (S, B, L, X/4, Y/4, Z/4), equal on every device.
+            (S, B, L, X/4, Y/4, Z/4), the same on every device.
         """
         shape = self._code_shape(sketch)
         if self.sampling == 'mean':
@@ -134,7 +134,7 @@ class SketchCVAE(nn.Module):
 
 
 class _SketchEncoder(nn.Module):
-    """Five convolution blocks with two average poolings: 3 channels, then the latent number."""
+    """Five convolution blocks with two average poolings: 3, then ``channels`` channels."""
 
     def __init__(self, in_channels: int, channels: int, norm_cfg: dict[str, Any]) -> None:
         super().__init__()

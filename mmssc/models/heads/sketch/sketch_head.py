@@ -1,4 +1,4 @@
-"""The two stages of 3D-Sketch (CVPR 2020): sketches from the TSDF, semantics from all of it."""
+"""The two stages of 3D-Sketch (CVPR 2020): sketches from the TSDF, then semantics."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _PLAIN_BN = dict(type='BN')
 class SketchHead(BaseModule):
     """Binary sketch (3D edges) of the scene from its TSDF, refined by a conditional VAE.
 
-    The VAE gets the hard decision of the first prediction, so no gradient of its losses reaches
-    the TSDF branch.
+    The VAE takes the argmax of the first prediction, so its losses give the TSDF branch no
+    gradient.
 
     Args:
         widths: Channels of the TSDF branch, see :class:`TSDFEncoder`.
@@ -34,8 +34,8 @@ class SketchHead(BaseModule):
         cvae: Arguments of :class:`SketchCVAE` (``num_samples``, ``sampling``, ``seed``, ...).
         norm_cfg: Normalisation.
         loss_raw: Loss of the first prediction.
-        loss_posterior: Loss of the VAE with codes that have seen the ground truth.
-        loss_prior: Loss of the VAE with codes of the prior, as at test time.
+        loss_posterior: Loss of the VAE with codes from the posterior.
+        loss_prior: Loss of the VAE with codes from the prior, as at test time.
         loss_kl: Loss of the posterior's distribution (mean, logarithm of the variance).
     """
 
@@ -68,12 +68,12 @@ class SketchHead(BaseModule):
         frames: Sequence[str] | None = None,
         codes: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Sketches as at test time.
+        """Compute the sketches as at test time.
 
         Args:
             tsdf: (B, 1, X, Y, Z) in [-1, 1], sides multiples of 4.
-            frames: Name of each frame, which its random codes depend on.
-            codes: (S, B, L, X/4, Y/4, Z/4), instead of those of the frames.
+            frames: Name of each frame, the seed of its random codes.
+            codes: (S, B, L, X/4, Y/4, Z/4), replace the codes of the frames.
 
         Returns:
             ``sketch_raw`` and ``sketch_prior``, logits (B, 2, X, Y, Z).
@@ -91,17 +91,17 @@ class SketchHead(BaseModule):
         noise: Tensor | None = None,
         codes: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Sketches with the posterior.
+        """Compute the sketches and the posterior.
 
         Args:
             tsdf: See :meth:`forward`.
-            true_sketch: (B, X, Y, Z), 1 = edge, anything else none.
+            true_sketch: (B, X, Y, Z), 1 = edge, other values = no edge.
             noise: (S, B, L, X/4, Y/4, Z/4) ~ N(0, 1) for the posterior; None draws it.
             codes: The same for the prior.
 
         Returns:
-            Those of :meth:`forward` · ``sketch_posterior`` (B, 2, X, Y, Z) logits · ``mean`` and
-            ``log_var`` of the posterior, (B, L, X/4, Y/4, Z/4).
+            The arrays of :meth:`forward`, the logits ``sketch_posterior`` (B, 2, X, Y, Z), and
+            ``mean`` and ``log_var`` of the posterior, (B, L, X/4, Y/4, Z/4).
         """
         raw, sketch = self._first_sketch(tsdf)
         mean, log_var = self.cvae.encode(sketch, (true_sketch == 1).to(sketch)[:, None])
@@ -123,9 +123,9 @@ class SketchHead(BaseModule):
         """Losses of the arrays of :meth:`forward_train`.
 
         Args:
-            outputs: Of :meth:`forward_train`.
-            target: (B, X, Y, Z): 1 edge, 0 none, 255 ignored.
-            mask: (B, X, Y, Z) bool, voxels that take part.
+            outputs: Arrays of :meth:`forward_train`.
+            target: (B, X, Y, Z): 1 edge, 0 no edge, 255 ignored.
+            mask: (B, X, Y, Z) bool, voxels that count.
         """
         losses = {
             f'loss_sketch_{name}': loss(outputs[f'sketch_{name}'], target, mask=mask)
@@ -146,7 +146,7 @@ class SketchSemanticHead(VolumeUNetHead):
 
     Args:
         channels: Channels of the image features and of the U-Net, a multiple of 4.
-        num_classes: Number of classes, empty included.
+        num_classes: Number of classes, including empty.
         sketch_widths: Channels of the two sketch encoders after each convolution but the last,
             which has ``channels``.
         norm_cfg: Normalisation.
@@ -168,15 +168,18 @@ class SketchSemanticHead(VolumeUNetHead):
         kaiming_init_convs(self)
 
     def forward(self, volume: Tensor, sketch_raw: Tensor, sketch_prior: Tensor) -> Tensor:
-        """Complete.
+        """Compute logits.
 
         Args:
             volume: (B, channels, X, Y, Z) lifted image features.
-            sketch_raw: (B, 2, X, Y, Z) logits, not probabilities; gradients pass.
-            sketch_prior: The same of the VAE.
+            sketch_raw: (B, 2, X, Y, Z) logits, not probabilities; they get gradients.
+            sketch_prior: The same from the VAE.
 
         Returns:
             (B, num_classes, X, Y, Z) logits.
+
+        Raises:
+            DataError: A side is not a multiple of 4.
         """
         embedded = self.raw_encoder(sketch_raw) + self.prior_encoder(sketch_prior)
         return self.classifier(self.unet(volume + embedded))

@@ -1,4 +1,4 @@
-"""Recomputing modules in the backward pass without counting their batch statistics twice."""
+"""Recomputation in the backward pass that updates batch statistics only once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ['recompute_in_backward']
 
 
 def recompute_in_backward(module: nn.Module, *args: Any) -> Any:
-    """``module(*args)``, whose inner tensors are computed again for the gradients, not stored.
+    """Run ``module(*args)``; recompute its inner tensors in the backward pass, do not store them.
 
-    The values, the gradients and the running statistics of batch normalisation are those of a
-    plain call; dropout draws the same masks again. Costs one more forward pass of the module.
+    Values, gradients and running statistics of batch normalisation equal those of a plain call;
+    dropout draws the same masks again. The cost is one more forward pass of the module.
     """
     if not torch.is_grad_enabled():
         return module(*args)
@@ -32,7 +32,7 @@ def recompute_in_backward(module: nn.Module, *args: Any) -> Any:
 
 @contextmanager
 def _frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Batch normalisation uses the batch, as before, and leaves its running statistics alone."""
+    """Batch normalisation uses batch statistics and does not update its running statistics."""
     tracking = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     before = [(part, part.momentum, part.num_batches_tracked) for part in tracking]
     for part, _, count in before:

@@ -22,7 +22,7 @@ def _feed_forward(embed_dims: int, mlp_ratio: int) -> nn.Sequential:
 
 
 class _PreNormLayer(nn.Module):
-    """What both kinds of layers share: two norms and a feed-forward network, or neither."""
+    """Base of the layers: a norm, and a second norm with a feed-forward network if it has one."""
 
     def __init__(self, embed_dims: int, mlp_ratio: int) -> None:
         super().__init__()
@@ -37,16 +37,7 @@ class _PreNormLayer(nn.Module):
 
 
 class _DeformableLayer(_PreNormLayer):
-    """Base of the layers with deformable cross-attention.
-
-    Args:
-        embed_dims: Channels C.
-        num_levels: Number of attended maps.
-        num_points: Sampling points per head and map.
-        num_heads: Attention heads.
-        mlp_ratio: Width of the feed-forward network over C; 0 leaves it out.
-        attention: Further arguments of :class:`~mmssc.ops.MultiScaleDeformableAttention`.
-    """
+    """Base of the two deformable layers. Arguments: :class:`DeformableTransformerLayer`."""
 
     def __init__(
         self,
@@ -80,7 +71,15 @@ class DeformableTransformerLayer(_DeformableLayer):
     """Pre-norm layer: deformable cross-attention and a feed-forward network.
 
     As in the official code, the normalised query is added twice: by the attention and by this
-    layer. The values are not normalised. Arguments: :class:`_DeformableLayer`.
+    layer. The values are not normalised.
+
+    Args:
+        embed_dims: Channels C.
+        num_levels: Number of attended maps.
+        num_points: Sampling points per head and map.
+        num_heads: Attention heads.
+        mlp_ratio: Hidden channels of the feed-forward network divided by C; 0 leaves it out.
+        attention: Further arguments of :class:`~mmssc.ops.MultiScaleDeformableAttention`.
     """
 
     def forward(
@@ -101,9 +100,9 @@ class SqueezedDeformableLayer(_DeformableLayer):
     Args:
         embed_dims: Channels C.
         exact: Divide the height offset of a reference point by X, which gives its true row in the
-            image. The official code divides by Z, which is wrong by up to Z / 2 cells of x; the
-            learned offsets correct for it, so published weights need ``False``.
-        layer: Further arguments of :class:`_DeformableLayer`.
+            image. The official code divides by Z, an error of up to X / (2 Z) cells of x. The
+            learned offsets correct for this, so published weights need ``exact=False``.
+        layer: Further arguments of :class:`DeformableTransformerLayer`.
     """
 
     def __init__(
@@ -136,17 +135,17 @@ class SqueezedDeformableLayer(_DeformableLayer):
 
 
 def squeeze_volume(volume: Tensor) -> tuple[Tensor, list[tuple[int, int]]]:
-    """A volume (B, X, Y, Z, C) as a picture of X Z rows and Y columns, row ``x * Z + z``.
+    """Lay out a volume (B, X, Y, Z, C) as an image of X * Z rows and Y columns, row ``x * Z + z``.
 
     Returns:
-        (B, X * Z * Y, C), and the picture's (height, width) in a list.
+        (B, X * Z * Y, C), and the (height, width) of the image in a list.
     """
     x, y, z = volume.shape[1:4]
     return volume.transpose(2, 3).flatten(1, 3), [(x * z, y)]
 
 
 def squeeze_points(points: Tensor, shape: Sequence[int], exact: bool = False) -> Tensor:
-    """Where points of a volume lie in its picture.
+    """Map points of a volume to the image of :func:`squeeze_volume`.
 
     Args:
         points: (..., 3) as (x, y, z), 0..1 in the volume.
@@ -154,7 +153,7 @@ def squeeze_points(points: Tensor, shape: Sequence[int], exact: bool = False) ->
         exact: See :class:`SqueezedDeformableLayer`.
 
     Returns:
-        (..., 2) as (column, row), 0..1 in the picture.
+        (..., 2) as (column, row), 0..1 in the image.
     """
     x, y, z = points.unbind(-1)
     return torch.stack([y, x + (z - 0.5) / shape[0 if exact else 2]], -1)
@@ -180,11 +179,11 @@ class TransformerLayer(_PreNormLayer):
         query_pos: Tensor | None = None,
         key_pos: Tensor | None = None,
     ) -> Tensor:
-        """Attend.
+        """Attend to keys and values.
 
         Args:
             query: (B, Q, C).
-            key: (B, K, C), keys and values; None attends to the query itself, with its positions.
+            key: (B, K, C), keys and values; None: self-attention of the query with ``query_pos``.
             query_pos: (B, Q, C), added to the normalised query.
             key_pos: (B, K, C), added to the keys, not to the values.
 

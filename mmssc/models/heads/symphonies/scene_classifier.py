@@ -1,4 +1,4 @@
-"""From the working volume of a scene to the logits of the output grid."""
+"""Classifier from the working volume of a scene to the output grid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ['SceneClassifier', 'TransposedConvBlock3D']
 
 
 class TransposedConvBlock3D(nn.Module):
-    """Transposed 3x3x3 convolution, normalisation, ReLU; makes each side ``stride`` times as long.
+    """Transposed 3x3x3 convolution, normalisation, ReLU; multiplies each side by ``stride``.
 
     Args:
         in_channels: Input channels.
@@ -39,18 +39,18 @@ class TransposedConvBlock3D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, sx X, sy Y, sz Z)."""
-        # In place: the normalisation keeps its input for the gradient, not its output.
+        # In place: normalisation saves its input for the gradient, not its output.
         return F.relu(self.norm(self.conv(x)), inplace=True)
 
 
 class SceneClassifier(nn.Sequential):
-    """Up-sample z, then all axes, then one linear map per voxel.
+    """Up-sample z, then all axes, then classify each voxel by a linear layer.
 
     Args:
-        channels: Width.
+        channels: Number of channels.
         num_classes: Number of classes K.
-        volume_scale: Output voxels along an edge of a working voxel, z aside.
-        downsample_z: Further factor along z.
+        volume_scale: Up-sampling factor of all axes.
+        downsample_z: Additional up-sampling factor of z.
         norm_cfg: Normalisation, see :func:`build_norm`.
     """
 

@@ -1,4 +1,4 @@
-"""Learned positions of the voxels of a scene."""
+"""Learned position codes of the voxels of a scene."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ['ScenePosition']
 
 
 class ScenePosition(nn.Module):
-    """A learned code for every voxel, the sum of what three tables and a linear map know of it.
+    """A learned position code for every voxel, from three embedding tables and a linear layer.
 
-    Symphonies keeps a table for x, y and z each and squeezes a finer picture: with a squeeze of
-    (a, b), the a b voxels above each other in one cell of the z table take a different row of the
-    x and y tables each. Voxel (x, y, z) with s = z mod a b gets::
+    Symphonies has one table each for x, y and z, and the tables of x and y are finer than the
+    volume. With a squeeze of (a, b), the a b voxels along z that share a row of the z table use
+    different rows of the x and y tables. Voxel (x, y, z) with s = z mod (a b) gets::
 
         proj(concat(E0[a x + s div b], E1[b y + s mod b], E2[z div (a b)]))
 
-    computed as three small products that are added by broadcasting.
+    This is computed as three small matrix products, added by broadcasting.
 
     Args:
         shape: (X, Y, Z) of the volume; Z is a multiple of a b.
@@ -48,7 +48,7 @@ class ScenePosition(nn.Module):
         self.proj = nn.Linear(3 * (embed_dims // 2), embed_dims)
 
     def forward(self) -> Tensor:
-        """(X * Y * Z, C) float32, row ``(x * Y + y) * Z + z``."""
+        """Codes (X * Y * Z, C) float32, row ``(x * Y + y) * Z + z``."""
         x, y, z = self.shape
         a, b = self.squeeze
         with torch.autocast(self.proj.weight.device.type, enabled=False):

@@ -29,14 +29,14 @@ _PLAIN_BN = dict(type='BN')
 
 
 class _ImageMemory(NamedTuple):
-    """The maps of one image: (1, S, C), and the (height, width) of each."""
+    """The maps of one image: their cells (1, S, C), and the (height, width) of each."""
 
     tokens: Tensor
     shapes: list[tuple[int, int]]
 
 
 class VoxelProposalLayer(nn.Module):
-    """Lets the voxels that the depth map hits look at the image where they are seen.
+    """Voxels with depth points attend to the image around their own projection.
 
     Args:
         embed_dims: Channels C.
@@ -50,7 +50,7 @@ class VoxelProposalLayer(nn.Module):
     def forward(
         self, scene: Tensor, position: Tensor, memory: _ImageMemory, view: VolumeProjection
     ) -> Tensor:
-        """Map (1, N, C) voxels with positions (N, C) to (1, N, C); the others stay."""
+        """Update these voxels of (1, N, C) with position codes (N, C); the others do not change."""
         chosen = view.proposals()
         reference = view.pixels[chosen][None, :, None].expand(-1, -1, len(memory.shapes), -1)
         updated = self.attn(
@@ -64,14 +64,17 @@ class VoxelProposalLayer(nn.Module):
 
 
 class SymphoniesLayer(nn.Module):
-    """Queries look at the image, the seen voxels at the queries and at each other, and back.
+    """Attention between queries, image and scene.
+
+    Queries attend to the image, visible voxels to the queries and to the scene, then queries to
+    the scene and to each other.
 
     Args:
         embed_dims: Channels C.
-        num_levels: Image maps.
-        last: Leave out what only the next layer would use: queries look at the scene and at each
-            other.
+        num_levels: Number of image maps.
+        last: Leave out the last two attentions, which only the next layer would use.
         exact_squeeze: See :class:`SqueezedDeformableLayer`.
+        num_heads: Heads of every attention.
         attention: Further arguments of the deformable layers.
     """
 
@@ -109,20 +112,20 @@ class SymphoniesLayer(nn.Module):
         memory: _ImageMemory,
         view: VolumeProjection,
     ) -> tuple[Tensor, Tensor]:
-        """One sample.
+        """Update the scene and the queries of one sample.
 
         Args:
             scene: (1, N, C) voxels.
             queries: (1, Q, C).
-            position: (N, C) codes of the voxels.
-            places: (N, 3) voxels as (x, y, z) in 0..1.
+            position: (N, C) position codes of the voxels.
+            places: (N, 3) voxel centres as (x, y, z) in 0..1.
             points: (1, Q, 2) image points of the queries as (x, y) in 0..1.
-            query_pos: (1, Q, C) codes of the queries.
+            query_pos: (1, Q, C) position codes of the queries.
             memory: Image maps.
-            view: Geometry.
+            view: Projection of the sample.
 
         Returns:
-            Scene and queries, changed; voxels out of view stay as they are.
+            Updated scene and queries; voxels out of view do not change.
         """
         levels = len(memory.shapes)
         queries = self.query_image_cross_deform_attn(
@@ -137,7 +140,7 @@ class SymphoniesLayer(nn.Module):
         voxels = self.scene_query_cross_attn(
             scene.index_select(1, seen), queries, query_pos=codes, key_pos=query_pos
         )
-        # Values are the whole volume as it entered the layer.
+        # The values are the whole volume at the input of the layer.
         voxels = self.scene_self_deform_attn(
             voxels, scene.unflatten(1, view.shape), places[seen][None, :, None], codes
         )
@@ -155,26 +158,26 @@ class SymphoniesLayer(nn.Module):
 class SymphoniesDecoder(BaseModule):
     """Scene volume, position codes, proposal layer, symphonies layers, ASPP and classifier.
 
-    Samples of a batch are decoded one after the other (each sees other voxels); only the
-    convolutions at the end see the batch.
+    Samples of a batch are decoded one by one, because their visible voxels differ; only the
+    convolutions at the end run on the batch.
 
     Args:
         volume_shape: (X, Y, Z) of the working volume; Z is a multiple of 4.
-        num_classes: Classes K, the empty one included.
+        num_classes: Number of classes K, including empty.
         embed_dims: Channels C.
-        num_layers: Symphonies layers.
-        num_levels: Image maps.
+        num_layers: Number of symphonies layers.
+        num_levels: Number of image maps.
         num_heads: Heads of every attention.
-        volume_scale: Output voxels along an edge of a working voxel, z aside.
-        downsample_z: Further factor along z.
+        volume_scale: Up-sampling factor of all axes in the classifier.
+        downsample_z: Additional up-sampling factor of z.
         dropout: Dropout of every deformable attention.
-        grid_alignment: Places of the voxels in the volume, see :func:`normalized_centers`. They
-            are a buffer of the state dict: a loaded checkpoint brings its own.
+        grid_alignment: Positions of the voxel centres, see :func:`normalized_centers`. They are a
+            buffer of the state dict, so loading a checkpoint replaces them.
         exact_squeeze: See :class:`SqueezedDeformableLayer`.
         norm_cfg: Normalisation of the convolutions.
-        chunk_size: Queries of a deformable attention at once, see
+        chunk_size: Queries per step of a deformable attention, see
             :func:`~mmssc.ops.deformable_attention`.
-        with_cp: Store the output of each layer only and compute the rest again for the gradients.
+        with_cp: Store only the output of each layer; recompute the rest in the backward pass.
     """
 
     def __init__(
@@ -229,25 +232,25 @@ class SymphoniesDecoder(BaseModule):
         query_pos: Tensor | None = None,
         all_outputs: bool = True,
     ) -> list[Tensor]:
-        """Decode.
+        """Decode the scenes of a batch.
 
         Args:
             queries: (B, Q, C) instance queries.
             points: (B, Q, 2) their image points as (x, y) in 0..1.
             maps: Per level (B, C, h, w).
-            views: Geometry of each sample.
-            query_pos: (B, Q, C) codes of the queries.
+            views: Projection of each sample.
+            query_pos: (B, Q, C) position codes of the queries.
             all_outputs: Classify the volume after every layer, not only after the last one.
 
         Returns:
-            Logits (B, K, sX, sY, s dz Z) per output, the last one last.
+            Logits (B, K, sX, sY, s dz Z) per output, in the order of the layers.
         """
         scenes = self.decode_scenes(queries, points, maps, views, query_pos)
-        # Not transpose and unflatten: that gives a batch of one a batch stride of C, with which
+        # Not transpose and unflatten: a batch of one would get a batch stride of C, for which
         # torch's convolutions on the CPU return wrong gradients.
         volumes = [scene.unflatten(1, self.shape).permute(0, 4, 1, 2, 3) for scene in scenes]
         if volumes[0].device.type != 'cpu':
-            # Channels-last volumes were measured to be faster on the CPU only.
+            # Channels-last volumes are faster on the CPU only (measured).
             volumes = [volume.contiguous() for volume in volumes]
         volumes[-1] = self._run(self.aspp, volumes[-1])
         return [

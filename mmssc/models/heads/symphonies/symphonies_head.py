@@ -21,7 +21,7 @@ _PLAIN_BN = dict(type='BN')
 
 
 class _FeatureProjection(nn.Module):
-    """Two 1x1 convolutions that bring an image map to the width of the scene."""
+    """Two 1x1 convolutions that project an image map to the channels of the scene."""
 
     def __init__(self, in_channels: int, channels: int, norm_cfg: dict[str, Any]) -> None:
         super().__init__()
@@ -37,18 +37,18 @@ class _FeatureProjection(nn.Module):
 class SymphoniesHead(BaseModule):
     """Learned instance queries and their image points, the decoder, and the losses of its outputs.
 
-    The queries are the same for every image, as in the released model: nothing is selected from
+    The queries are the same for every image, as in the released model; nothing is selected from
     the image before the first layer.
 
     Args:
         decoder: Config of :class:`SymphoniesDecoder`.
-        num_classes: Classes K, the empty one included.
+        num_classes: Number of classes K, including empty.
         in_channels: Channels of the image maps, finest first.
         embed_dims: Channels C.
-        num_queries: Instance queries Q.
+        num_queries: Number of instance queries Q.
         norm_cfg: Normalisation of the projections and of the decoder.
         aux_weight: Factor of the losses of all outputs but the last.
-        losses: Loss name, e.g. ``'ce_ssc'`` -> config; all on the logits of one output.
+        losses: Loss name, e.g. ``'ce_ssc'`` -> config; each applies to every output.
     """
 
     def __init__(
@@ -87,15 +87,15 @@ class SymphoniesHead(BaseModule):
         views: Sequence[VolumeProjection],
         all_outputs: bool = True,
     ) -> list[Tensor]:
-        """Decode.
+        """Decode the scenes of a batch.
 
         Args:
             features: Image maps (B, C_i, h_i, w_i), finest first.
-            views: Geometry of each sample.
+            views: Projection of each sample.
             all_outputs: Logits after every layer, not only after the last one.
 
         Returns:
-            Logits (B, K, sX, sY, sZ) per output, x y z of the volume, the last one last.
+            Logits (B, K, sX, sY, sZ) per output, axes x, y, z, in the order of the layers.
         """
         maps = [proj(level) for proj, level in zip(self.feature_projs, features)]
         batch_size = len(maps[0])
@@ -110,10 +110,11 @@ class SymphoniesHead(BaseModule):
 
         Args:
             outputs: Logits (B, K, X, Y, Z) in the axes of the labels.
-            data_samples: With ``gt_voxels`` (X, Y, Z) and what the losses ask for besides.
+            data_samples: Samples with ``gt_voxels`` (X, Y, Z) and the ``extra_targets`` of the
+                losses.
 
         Raises:
-            DataError: A target is missing or has another size than the prediction.
+            DataError: A target is missing or differs in size from the prediction.
         """
         losses = {}
         for number, logits in enumerate(outputs):
