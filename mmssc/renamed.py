@@ -1,4 +1,4 @@
-"""Names of before: they still work in this release, with one warning each."""
+"""Former names: they still work in this release, with one warning each."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _new_name(old: str) -> str:
 
 
 class RenamingRegistry(Registry):
-    """A registry that also finds what has another name now."""
+    """A registry that also finds former names."""
 
     def get(self, key: str) -> Any:
         """The class of a name, as :meth:`mmengine.registry.Registry.get`."""
@@ -73,7 +73,7 @@ class RenamingRegistry(Registry):
 
 
 def renamed_attribute(module: str, names: dict[str, Any], name: str) -> Any:
-    """For ``__getattr__`` of a module: what has another name now.
+    """For ``__getattr__`` of a module: find an attribute by its former name.
 
     Args:
         module: Name of the module.
@@ -93,8 +93,9 @@ def rename_arguments(
 ) -> dict[str, Any]:
     """The arguments of a config under their present names.
 
-    A value under an old name changes the value under the new one as a config changes its base: an
-    older config may give a few settings to a slot that its base config fills under the new name.
+    A value under an old name is merged into the value under the new name, as a config is merged into
+    its base: an older config may set a few options of a part that its base defines under the new
+    name.
 
     Args:
         arguments: Name -> value; not changed.

@@ -1,4 +1,4 @@
-"""Data structures shared by every room of the house."""
+"""Data structures that all packages share."""
 
 from .camera import Camera
 from .ssc_data_sample import SSCDataSample

@@ -20,15 +20,15 @@ _FRAMES = ('grid', 'camera', 'pixels')
 
 @dataclass(frozen=True)
 class SampleKey:
-    """What one key of a sample holds, and thereby what happens to it.
+    """What one key of a sample holds. Packing, batching and flips follow from it.
 
     Args:
         name: The key in the results of the transforms, and in ``inputs`` or the data sample.
         role: ``'input'`` of the model; ``'target'`` or ``'mask'`` (a dict of named volumes) of the
             data sample; ``'meta'``, metainfo of the data sample; ``'calibration'``, used by
             transforms only.
-        shape: Axes of one packed sample, () for what is no array. An axis ``N`` is a list in the
-            results of the transforms.
+        shape: Axes of one packed sample; () if the value is not an array. An axis ``N`` is a list
+            in the results of the transforms.
         dtype: Of the packed tensor.
         unit: Unit and meaning of a value.
         refers_to: ``'pixels'`` or ``'voxels'`` if values say where in the image or in the grid

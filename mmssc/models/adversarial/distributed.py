@@ -22,10 +22,10 @@ __all__ = ['AdversarialDistributedDataParallel']
 class AdversarialDistributedDataParallel(MMSeparateDistributedDataParallel):
     """One gradient reducer for each step of a model (see :class:`StepModules`).
 
-    One reducer for the whole model would wait in each step for the gradients of the modules that do
-    not learn in it; looking for unused parameters costs time in every pass. mmengine's
-    ``MMSeparateDistributedDataParallel`` puts a wrapper around every child, so that the model may
-    no longer call anything of a child but ``forward``. Here the model stays as it is.
+    One reducer for the whole model would wait in each step for gradients of modules that do not
+    learn in that step; a search for unused parameters costs time in every pass. mmengine's
+    ``MMSeparateDistributedDataParallel`` wraps every child, so that the model can call only
+    ``forward`` of a child. Here the model is not wrapped inside.
 
     Args:
         module: Model with a method ``step_modules()`` and a ``train_step`` that takes its result.

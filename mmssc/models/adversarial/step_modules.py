@@ -50,9 +50,9 @@ class StepModel(Protocol):
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """What the module computes inside gives its inputs a gradient and its parameters none.
+    """Context in which the module passes gradients to its inputs but not to its parameters.
 
-    Its mode stays: batch normalisation goes on to collect statistics.
+    The mode of the module does not change: batch normalisation still collects statistics.
     """
     learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in learning:

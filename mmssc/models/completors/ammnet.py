@@ -28,9 +28,9 @@ _IGNORE = 255
 class AMMNet(RGBDCompletor):
     """:class:`RGBDCompletor` with a modulating head and, in training, a discriminator.
 
-    One training iteration is two steps with an optimiser each: the discriminator's, on detached
-    logits of a first forward pass, then the generator's, on a second one, the discriminator frozen.
-    Prediction needs no discriminator.
+    One training iteration has two steps, each with its own optimiser. First the discriminator
+    learns, on the detached logits of a forward pass. Then the generator learns, on a second forward
+    pass, and the discriminator is frozen. Prediction needs no discriminator.
 
     Args:
         discriminator: :class:`VolumeDiscriminator`; its ``num_classes`` and ``volume_shape`` are
@@ -42,12 +42,12 @@ class AMMNet(RGBDCompletor):
             is the authors' order: it sees flipped and transposed logits, masked by the
             ``label_weight`` of the volume as it was.
         segmentation_encoder: :class:`SegmentationEncoder`: features of ``inputs['segmentation']``
-            (B, H, W) take the place of lifted image features; ``backbone``, ``image_head`` and
+            (B, H, W) replace the lifted image features; ``backbone``, ``image_head`` and
             ``lifter`` are then None and there is no 2D loss.
         network: Arguments of :class:`RGBDCompletor`.
     """
 
-    # A trained file has its discriminator, which prediction does without.
+    # Checkpoints of a training hold the discriminator; prediction does not need it.
     spare_weights = (f'{_DISCRIMINATOR}.',)
 
     def __init__(
@@ -80,7 +80,7 @@ class AMMNet(RGBDCompletor):
         self.undo_for_discriminator = undo_for_discriminator
 
     def image_volume(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
-        """See :meth:`RGBDCompletor.image_volume`; of a segmentation there is ``volume`` alone."""
+        """See :meth:`RGBDCompletor.image_volume`; a segmentation gives ``volume`` only."""
         if self.segmentation_encoder is None:
             return super().image_volume(inputs)
         if 'segmentation' not in inputs:
@@ -91,7 +91,7 @@ class AMMNet(RGBDCompletor):
         if 'pixel_to_voxel' in inputs or 'voxel_to_pixel' not in inputs:
             mapping = self.voxel_to_pixel(self.pixel_to_voxel(inputs))
         else:
-            # A segmentation has no augmentation: every voxel reads its pixel, a shared one too.
+            # A segmentation is not augmented: every voxel reads its pixel, also if several share it.
             mapping = inputs['voxel_to_pixel']
         return dict(volume=self.segmentation_encoder(inputs['segmentation'], mapping))
 
@@ -136,10 +136,11 @@ class AMMNet(RGBDCompletor):
             step_modules: Of :meth:`step_modules`, wrapped or not.
 
         Returns:
-            The generator's losses, ``loss`` being their sum; the discriminator's, ``loss_disc``.
+            The generator's losses with their sum ``loss``; the discriminator's losses with their
+            sum ``loss_disc``.
 
         Raises:
-            DataError: The optimiser does not fit the discriminator that is there or not.
+            DataError: Two optimisers without a discriminator, or one optimiser with it.
         """
         self._check_optimisers(optim_wrapper)
         if self.discriminator is None:
@@ -227,7 +228,7 @@ class AMMNet(RGBDCompletor):
         predicted = self.predicted_volume(outputs, weight).detach()
         volumes = self.annotated_volumes(labels, weight)
         discriminator = self._require_discriminator()
-        # A call each, since each has batch statistics of its own, in the order of the authors.
+        # One call for each volume, in the order of the authors: each has its own batch statistics.
         return {
             f'loss_disc_{name}': self.loss_disc(
                 discriminator(volume.to(predicted.dtype)), float(name == 'real'), valid
@@ -256,12 +257,12 @@ class AMMNet(RGBDCompletor):
             generator: Source of the random numbers; None: the global one.
 
         Returns:
-            Name -> volume (B, K, X, Y, Z) and the samples (B,) of which there is such a fake (None:
-            all): a scene without an occupied voxel has none.
+            Name -> volume (B, K, X, Y, Z), and (B,) bool: the samples for which the volume exists
+            (None: all). A scene without an occupied voxel has no fake.
         """
         num_classes = self.head.num_classes
         known = labels.masked_fill((labels == _IGNORE) | ~weight, 0)
-        # Erased are occupied voxels outside of the mask too, as in the authors' code.
+        # Occupied voxels outside of the mask are erased, too, as in the authors' code.
         occupied = (labels != 0) & (labels != _IGNORE)
         real = one_hot_volume(known, num_classes)
         shuffled = shuffle_classes(known, num_classes, generator=generator)

@@ -24,7 +24,7 @@ __all__ = ['BaseCompletor']
 class BaseCompletor(BaseModel):
     """A model that labels every voxel of a grid.
 
-    What calls what, in order:
+    The call tree, in order of the calls:
 
     .. code:: text
 
@@ -42,10 +42,10 @@ class BaseCompletor(BaseModel):
         init_cfg: Initialisation config of mmengine.
 
     Attributes:
-        origin_matters: Whether a sample's grid must lie where the model's does. False for methods
-            that never use the origin and whose data sets place the grid anew in every frame.
-        spare_weights: Beginnings of names that its checkpoints may hold and it may do without.
-        renamed_weights: Beginning of a name in older checkpoints -> the beginning it has now.
+        origin_matters: Whether the grid of a sample must have the origin of the model's grid. False
+            for methods that never use the origin and whose data sets place the grid in each frame.
+        spare_weights: Prefixes of weights that a checkpoint may hold and the model may lack.
+        renamed_weights: Prefix of weights in older checkpoints -> their prefix now.
     """
 
     origin_matters = True
@@ -64,10 +64,10 @@ class BaseCompletor(BaseModel):
         self.test_cfg = dict(test_cfg or {})
 
     def init_weights(self) -> None:
-        """Give every part its starting values; ``Pretrained`` ones are read.
+        """Initialise every part; ``Pretrained`` weights are read.
 
         Raises:
-            DataError: A file of pretrained weights is not there or holds none for its part.
+            DataError: A file of pretrained weights is missing, or holds no weights for its part.
         """
         try:
             super().init_weights()

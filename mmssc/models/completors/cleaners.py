@@ -21,7 +21,7 @@ from .rgbd_completor import RGBDCompletor
 __all__ = ['CleanerS']
 
 _TEACHER = 'teacher.'
-# Parts of the student that its teacher has too, unless the teacher's config says otherwise.
+# The teacher has these parts of the student, unless its config says otherwise.
 _SHARED_PARTS = ('backbone', 'image_head', 'lifter', 'tsdf_encoder', 'head', 'voxel_grid')
 
 
@@ -104,8 +104,8 @@ class CleanerS(RGBDCompletor):
     def build_teacher(self) -> RGBDCompletor:
         """The teacher's network with random weights.
 
-        The random generator is left as it was: the teacher is built in the first step of a run,
-        which in a resumed run is another one, and all later draws would differ.
+        This does not advance the global random generator. The teacher is built in the first step of
+        a run. A resumed run starts at another step, so all later random numbers would differ.
         """
         cfg = {key: value for key, value in (self.teacher_cfg or {}).items() if key != 'checkpoint'}
         with torch.random.fork_rng(devices=[]):

@@ -26,9 +26,8 @@ TSDF_SOURCES = ('tsdf', 'tsdf_clean')
 class RGBDCompletor(BaseCompletor):
     """Image encoder and head, lifting by depth, TSDF encoder, volume head.
 
-    As it is, with :class:`VolumeCompletionHead`, it is the network of CleanerS (teacher and
-    student alike, arXiv 2303.09977). What calls what, in order; a part
-    that is None is left out:
+    With :class:`VolumeCompletionHead` it is the network of CleanerS, both teacher and student
+    (arXiv 2303.09977). The call tree, in order of the calls (a part that is None is not called):
 
     .. code:: text
 
@@ -56,17 +55,17 @@ class RGBDCompletor(BaseCompletor):
 
     Args:
         backbone: Image encoder with several levels, finest first. This and the next four are None
-            where a child has something else in their place.
+            if a subclass replaces them.
         image_head: :class:`ImageSemanticHead`.
         lifter: :class:`DepthMappedLifter`.
         tsdf_encoder: :class:`TSDFEncoder`.
         head: Volume head, see above.
         voxel_grid: Grid of the prediction; its origin is that of any frame.
-        augmentation: :class:`VolumeAugmentation` of the features in training, None for none.
+        augmentation: :class:`VolumeAugmentation` of the features in training; None: no augmentation.
         tsdf_source: Which TSDF the network reads: ``'tsdf'`` (of the sensor) or ``'tsdf_clean'``
             (of the noise-free depth).
         loss_2d: Loss of the image logits, at the pixels that hit a voxel against that voxel's
-            label; None for none.
+            label; None: no such loss.
         loss_3d: Loss of the volume logits, on the voxels of ``label_weight``.
         data_preprocessor: Config of the data preprocessor.
         test_cfg: See :class:`BaseCompletor`.
@@ -173,9 +172,12 @@ class RGBDCompletor(BaseCompletor):
             change: Augmentation; None draws it (none in evaluation mode).
 
         Returns:
-            ``logits`` (B, K, X, Y, Z), the augmentation undone · ``augmented_logits``, as they
-            leave the head · ``change``, the :class:`VolumeChange` · those of :meth:`extract_feat`,
-            not augmented.
+            A dict with
+
+            - ``logits`` (B, K, X, Y, Z), with the augmentation undone;
+            - ``augmented_logits``, the output of the head;
+            - ``change``, the :class:`VolumeChange`;
+            - the results of :meth:`extract_feat`, not augmented.
         """
         features = self.extract_feat(inputs)
         if change is None:

@@ -41,15 +41,15 @@ class SketchCompletor(RGBDCompletor):
         ignored_in_divisor: Divide ``loss_3d`` by the number of voxels of ``label_weight``, voxels
             without a label included (the reference; on NYU 55 % of them have none). Otherwise by
             the number of those with a label.
-        sketch_unknown: The sketch around voxels without a label: ``'empty'``, they count as empty
-            (the reference), or ``'ignore'``, the sketch losses leave their neighbourhood out.
+        sketch_unknown: The sketch around voxels without a label: ``'empty'`` counts them as empty
+            (the reference); ``'ignore'`` excludes their neighbourhood from the sketch losses.
         loss_scale: Factor of the sum of the losses, not of the logged values. The authors' two
             processes divide the gradient by two twice: 0.5 repeats their training on any number.
         kwargs: ``augmentation``, ``tsdf_source``, ``data_preprocessor``, ``test_cfg``,
             ``init_cfg``; see :class:`RGBDCompletor`.
 
     Raises:
-        ValueError: There is no such rule for unknown voxels.
+        DataError: Unknown ``sketch_unknown``.
     """
 
     head_inputs = ('volume', 'sketch_raw', 'sketch_prior')
@@ -157,11 +157,11 @@ class SketchCompletor(RGBDCompletor):
         return losses
 
     def targets(self, data_samples: Sequence[SSCDataSample]) -> dict[str, Tensor]:
-        """What the losses compare with, (B, X, Y, Z) each.
+        """Targets of the losses, (B, X, Y, Z) each.
 
         Returns:
-            ``labels`` uint8, 255 = ignore · ``weight`` bool, the voxels that take part ·
-            ``sketch`` uint8: 1 edge, 0 none, with ``sketch_unknown='ignore'`` 255 for unknown.
+            ``labels`` uint8, 255 = ignore; ``weight`` bool, the voxels that take part; ``sketch``
+            uint8, 1 = edge, 0 = none and, with ``sketch_unknown='ignore'``, 255 = unknown.
 
         Raises:
             DataError: A target is missing or has another size than the prediction.
