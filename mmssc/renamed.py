@@ -93,9 +93,9 @@ def rename_arguments(
 ) -> dict[str, Any]:
     """The arguments of a config under their present names.
 
-    A value under an old name is merged into the value under the new name, as a config is merged into
-    its base: an older config may set a few options of a part that its base defines under the new
-    name.
+    A value under an old name is merged into the value under the new name, as a config is merged
+    into its base: an older config may set a few options of a part that its base defines under the
+    new name.
 
     Args:
         arguments: Name -> value; not changed.

@@ -91,7 +91,7 @@ class AMMNet(RGBDCompletor):
         if 'pixel_to_voxel' in inputs or 'voxel_to_pixel' not in inputs:
             mapping = self.voxel_to_pixel(self.pixel_to_voxel(inputs))
         else:
-            # A segmentation is not augmented: every voxel reads its pixel, also if several share it.
+            # A segmentation is not augmented. Several voxels may read the same pixel.
             mapping = inputs['voxel_to_pixel']
         return dict(volume=self.segmentation_encoder(inputs['segmentation'], mapping))
 

@@ -54,14 +54,14 @@ class RGBDCompletor(BaseCompletor):
       and after the augmentation is undone, and :meth:`segmentation_losses` the cross entropies.
 
     Args:
-        backbone: Image encoder with several levels, finest first. This and the next four are None
-            if a subclass replaces them.
+        backbone: Image encoder with several levels, finest first. This and the next four are
+            None if a subclass replaces them.
         image_head: :class:`ImageSemanticHead`.
         lifter: :class:`DepthMappedLifter`.
         tsdf_encoder: :class:`TSDFEncoder`.
         head: Volume head, see above.
         voxel_grid: Grid of the prediction; its origin is that of any frame.
-        augmentation: :class:`VolumeAugmentation` of the features in training; None: no augmentation.
+        augmentation: :class:`VolumeAugmentation` of the features in training; None: no change.
         tsdf_source: Which TSDF the network reads: ``'tsdf'`` (of the sensor) or ``'tsdf_clean'``
             (of the noise-free depth).
         loss_2d: Loss of the image logits, at the pixels that hit a voxel against that voxel's
