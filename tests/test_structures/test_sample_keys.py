@@ -138,14 +138,24 @@ def test_labels_of_any_scale_are_targets():
         assert find_sample_key(other) is None
 
 
-def test_a_key_of_a_project_needs_one_line(monkeypatch):
-    monkeypatch.setattr('mmssc.structures.sample_keys.SAMPLE_KEYS', dict(SAMPLE_KEYS))
+@pytest.fixture
+def _own_keys():
+    """Keys that a test adds go away after it."""
+    before = list(SAMPLE_KEYS)
+    yield
+    for name in set(SAMPLE_KEYS) - set(before):
+        del SAMPLE_KEYS[name]
+
+
+@pytest.mark.usefixtures('_own_keys')
+def test_a_key_of_a_project_needs_one_line():
     add_sample_key(SampleKey('height', 'input', (1, 'X', 'Y', 'Z'), 'float32', 'metres'))
-    results = make_results(GRID, ['height', 'cam2img', 'lidar2cam'])
+    add_sample_key(SampleKey('lidar2imu', 'meta', (4, 4), 'float64', frames=('grid', 'camera')))
+    results = make_results(GRID, ['img', 'height', 'cam2img', 'lidar2cam', 'lidar2imu'])
     volume = results['height'].copy()
     packed = PackSSCInputs()(FlipDrivingScene(1.0)(results))
     inputs = SSCDataPreprocessor()(pseudo_collate([packed, packed]))['inputs']
-    assert inputs['height'].shape == (2, 1, 4, 6, 4)
+    assert inputs['height'].shape == (2, 1, 4, 6, 4) and inputs['lidar2imu'].shape == (2, 4, 4)
     assert np.array_equal(inputs['height'][1, 0].numpy(), volume[:, ::-1])
     with pytest.raises(DataError, match='add_sample_key: height: expected a new name'):
         add_sample_key(SampleKey('height', 'target', ('X', 'Y', 'Z')))

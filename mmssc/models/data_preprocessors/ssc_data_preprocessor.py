@@ -19,7 +19,7 @@ __all__ = ['SSCDataPreprocessor']
 
 _IMAGE_HINT = 'Crop all images to one size (CropDrivingImages).'
 # Matrices that place a view in the grid.
-_CAMERA = tuple(key.name for key in SAMPLE_KEYS.values() if key.role == 'meta' and key.is_matrix)
+_CAMERA = ('cam2img', 'lidar2cam')
 _AXES = dict(N='frames', H='height', W='width')
 
 
@@ -67,21 +67,22 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
                 inputs[name] = _stack(inputs[name], samples, key)
         if 'img' in inputs:
             inputs['img'] = (inputs['img'].to(torch.float32) / 255 - self.mean) / self.std
-            for field in _CAMERA:
-                if field not in inputs and not self._goes_without(inputs, samples, field):
+            for field, key in keys_of_role(SAMPLE_KEYS, 'meta'):
+                if key.is_matrix and field not in inputs and self._needs(inputs, samples, field):
                     inputs[field] = self._stack_matrices(samples, field)
         return dict(inputs=inputs, data_samples=samples)
 
     @staticmethod
-    def _goes_without(
+    def _needs(
         inputs: dict[str, Any], samples: Sequence[SSCDataSample] | None, field: str
     ) -> bool:
-        """Whether a batch needs no camera and its samples do not all have one."""
-        have_all = bool(samples) and all(sample.get(field) is not None for sample in samples or ())
+        """Whether to stack a matrix: all samples have it, or the images are useless without it."""
+        if samples and all(sample.get(field) is not None for sample in samples):
+            return True
         in_the_grid = any(
             key.over_voxels or key.refers_to for _, key in keys_of_role(inputs, 'input')
         )
-        return not have_all and in_the_grid
+        return field in _CAMERA and not in_the_grid
 
     def _stack_matrices(self, samples: Sequence[SSCDataSample] | None, field: str) -> Tensor:
         matrices = []

@@ -89,6 +89,16 @@ def test_every_parameter_learns(num_segments):
     assert not still
 
 
+def test_tensors_start_with_the_logits_of_the_prediction():
+    model = small_model().eval()
+    batch = batch_of(model, [0, 1])
+    with torch.no_grad():
+        tensors, samples = model(**batch, mode='tensor'), model(**batch, mode='predict')
+    assert next(iter(tensors)) == 'logits'
+    predicted = torch.stack([sample.pred_voxels for sample in samples])
+    assert torch.equal(tensors['logits'].argmax(1), predicted.long())
+
+
 def test_hidden_and_unlabelled_voxels_take_no_part():
     """Labels outside the weight, and logits where there is no label, change nothing."""
     model = small_model().eval()

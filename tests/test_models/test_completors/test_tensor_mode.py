@@ -1,4 +1,4 @@
-"""``mode='tensor'`` of every completor starts with the logits that the predictions come from."""
+"""``mode='tensor'`` starts with the logits of the predictions; of light: ``test_light.py``."""
 
 from __future__ import annotations
 
