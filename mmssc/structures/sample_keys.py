@@ -91,8 +91,8 @@ class SampleKey:
         return len(self.frames) == 2
 
     @property
-    def fill_value(self) -> int:
-        """What a pixel or voxel outside of the image or the grid gets."""
+    def pixel_fill(self) -> int:
+        """Value of pixels that padding adds: -1 for an index, else 0. (``img`` gets a colour.)"""
         return -1 if self.refers_to else 0
 
 

@@ -8,7 +8,7 @@ from .driving_flips import FlipDrivingImages, FlipDrivingScene
 from .driving_images import CropDrivingImages, JitterDrivingColors
 from .driving_masks import LoadDrivingMasks
 from .formatting import PackSSCInputs
-from .grids import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
+from .grid_and_camera import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
 from .load_driving import LoadDrivingDepth, LoadDrivingImages, LoadDrivingLabels, LoadDrivingPoints
 from .load_rgbd import LoadRGBDFrame
 from .reading import ReadingTransform, SampleFile, reading_transforms

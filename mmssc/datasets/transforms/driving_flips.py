@@ -13,7 +13,13 @@ from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 from mmssc.structures.sample_keys import SampleKey
 
-from .sample_changes import change_pixels, change_voxels, move_frames, refuse_references
+from .sample_changes import (
+    change_pixels,
+    change_voxels,
+    mirror_pixels,
+    move_frames,
+    refuse_references,
+)
 
 __all__ = ['FlipDrivingImages', 'FlipDrivingScene']
 
@@ -24,11 +30,6 @@ _HINT = 'FrustumTargets comes after the flip; RGB-D methods flip their volumes i
 
 def _reverse_columns(array: np.ndarray, _: SampleKey) -> np.ndarray:
     return array[:, ::-1]
-
-
-def _mirror_pixels(results: dict[str, Any]) -> np.ndarray:
-    """(3, 3) float64, from pixels to mirrored pixels: u becomes width - 1 - u."""
-    return np.array([[-1.0, 0, results['img_shape'][1] - 1], [0, 1, 0], [0, 0, 1]])
 
 
 @TRANSFORMS.register_module()
@@ -91,7 +92,7 @@ class FlipDrivingScene(BaseTransform):
             results['depth'] = [np.hstack([d[:, :width][:, ::-1], d[:, width:]]) for d in depth]
         change_voxels(results, lambda volume, _: np.flip(volume, axis))
         if self.calibration == 'mirrored':
-            pixels = _mirror_pixels(results)
+            pixels = mirror_pixels(results['img_shape'][1])
             move_frames(results, grid=_MIRROR_Y, camera=_MIRROR_X, pixels=pixels)
         return results
 
@@ -135,5 +136,5 @@ class FlipDrivingImages(BaseTransform):
         if results['flipped']:
             refuse_references(results, 'FlipDrivingImages', ('pixels', 'voxels'), _HINT)
             change_pixels(results, _reverse_columns)
-            move_frames(results, pixels=_mirror_pixels(results))
+            move_frames(results, pixels=mirror_pixels(results['img_shape'][1]))
         return results

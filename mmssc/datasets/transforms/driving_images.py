@@ -12,6 +12,8 @@ from PIL import Image, ImageEnhance
 from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 
+from .sample_changes import change_pixels, refuse_references
+
 __all__ = ['CropDrivingImages', 'JitterDrivingColors']
 
 
@@ -23,7 +25,7 @@ class CropDrivingImages(BaseTransform):
 
     Required Keys: ``img``, ``img_paths``
 
-    Modified Keys: ``img``, ``img_shape``, ``depth`` where present
+    Modified Keys: ``img_shape``, ``img`` and every other key over the image
 
     Args:
         size: (height, width) in pixels.
@@ -44,9 +46,9 @@ class CropDrivingImages(BaseTransform):
                 raise DataError(
                     path, 'image size', expected, f'{image.shape[0]} x {image.shape[1]}'
                 )
-        results['img'] = [image[:height, :width] for image in results['img']]
-        if 'depth' in results:
-            results['depth'] = [depth[:height, :width] for depth in results['depth']]
+        hint = 'FrustumTargets comes after the crop'
+        refuse_references(results, 'CropDrivingImages', ('pixels',), hint)
+        change_pixels(results, lambda array, _: array[:height, :width])
         results['img_shape'] = self.size
         return results
 

@@ -19,7 +19,9 @@ def naming_frame(results: Mapping[str, Any], frame_id: str, hint: bool = True) -
     except DataError as error:
         field = f'frame {results["sequence"]}/{frame_id}, {error.field}'
         command = results.get('prepare_hint') if hint else None
-        raise DataError(error.file, field, error.expected, error.found, command) from error
+        raise DataError(
+            error.file, field, error.expected, error.found, error.hint or command
+        ) from error
 
 
 def unlabelled_error(results: Mapping[str, Any], transform: object) -> DataError:

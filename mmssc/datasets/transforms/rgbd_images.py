@@ -21,7 +21,7 @@ from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures.sample_keys import SampleKey
 
-from .sample_changes import change_pixels, refuse_references
+from .sample_changes import change_pixels, mirror_pixels, move_frames, refuse_references
 
 __all__ = [
     'CropRGBDImage', 'DistortRGBDColors', 'FlipRGBDImage', 'PadRGBDImage', 'ResizeRGBDImage',
@@ -35,14 +35,26 @@ def _change(
     image: Callable[[np.ndarray], np.ndarray],
     pixel_map: Callable[[np.ndarray, int], np.ndarray],
     shape: tuple[int, int],
+    move: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Apply ``image`` to images and ``pixel_map(array, fill value)`` to maps of pixels."""
+    """Change everything that lies over the image.
+
+    Args:
+        results: The sample.
+        image: Change of images.
+        pixel_map: Change of other arrays over the pixels, given the array and the value of pixels
+            outside of the image.
+        shape: (height, width) afterwards.
+        move: (3, 3), from pixels to where they are afterwards; None: they keep their place.
+    """
     refuse_references(results, 'augmentation of the image', ('pixels',), _HINT)
 
     def change(array: np.ndarray, key: SampleKey) -> np.ndarray:
-        return image(array) if key.name == 'img' else pixel_map(array, key.fill_value)
+        return image(array) if key.name == 'img' else pixel_map(array, key.pixel_fill)
 
     change_pixels(results, change)
+    if move is not None:
+        move_frames(results, pixels=move)
     results['img_shape'] = shape
     return results
 
@@ -90,7 +102,11 @@ class ResizeRGBDImage(BaseTransform):
             resized = cv2.resize(array.astype(np.int32), size, interpolation=cv2.INTER_NEAREST)
             return resized.astype(array.dtype)
 
-        return _change(results, image, pixel_map, (new_height, new_width))
+        # The borders of the image stay borders: pixel centres lie at whole numbers.
+        scale = new_width / width, new_height / height
+        move = np.diag((*scale, 1.0))
+        move[:2, 2] = [(factor - 1) / 2 for factor in scale]
+        return _change(results, image, pixel_map, (new_height, new_width), move)
 
 
 @TRANSFORMS.register_module()
@@ -119,7 +135,8 @@ class CropRGBDImage(BaseTransform):
         height, width = _size(self.size, results)
         window = np.s_[top : top + height, left : left + width]
         shape = tuple(min(have, keep) for have, keep in zip(results['img_shape'], (height, width)))
-        return _change(results, lambda a: a[window], lambda a, _: a[window], shape)
+        move = np.array([[1.0, 0, -left], [0, 1, -top], [0, 0, 1]])
+        return _change(results, lambda a: a[window], lambda a, _: a[window], shape, move)
 
 
 @TRANSFORMS.register_module()
@@ -143,7 +160,8 @@ class FlipRGBDImage(BaseTransform):
     def flip(results: dict[str, Any]) -> dict[str, Any]:
         """Mirror."""
         shape = results['img_shape']
-        return _change(results, lambda a: a[:, ::-1], lambda a, _: a[:, ::-1], shape)
+        move = mirror_pixels(shape[1])
+        return _change(results, lambda a: a[:, ::-1], lambda a, _: a[:, ::-1], shape, move)
 
 
 @TRANSFORMS.register_module()

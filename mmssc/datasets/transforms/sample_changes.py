@@ -10,13 +10,13 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.structures.sample_keys import SampleKey, find_sample_key
 
-__all__ = ['change_pixels', 'change_voxels', 'move_frames', 'refuse_references']
+__all__ = ['change_pixels', 'change_voxels', 'mirror_pixels', 'move_frames', 'refuse_references']
 
 Change = Callable[[np.ndarray, SampleKey], np.ndarray]
 
 
 def _known(results: Mapping[str, Any]) -> list[tuple[str, SampleKey]]:
-    found = ((name, find_sample_key(name)) for name in results)
+    found = ((name, find_sample_key(name)) for name, value in results.items() if value is not None)
     return [(name, key) for name, key in found if key is not None]
 
 
@@ -44,7 +44,8 @@ def move_frames(results: dict[str, Any], **moves: np.ndarray) -> None:
     Args:
         results: The sample.
         **moves: Frame (``grid``, ``camera``, ``pixels``) -> old to new coordinates, homogeneous:
-            (4, 4), or (3, 3) for pixels. Those of grid and camera must be orthogonal.
+            (4, 4), or (3, 3) for pixels. The rotations of grid and camera must be orthogonal;
+            they may mirror.
     """
     for name, key in _known(results):
         if key.is_matrix:
@@ -54,12 +55,25 @@ def move_frames(results: dict[str, Any], **moves: np.ndarray) -> None:
                 matrix = moves[target] @ matrix
             if source in moves:
                 size = matrix.shape[-1]
-                matrix = matrix @ moves[source][:size, :size].T
+                matrix = matrix @ _inverse(moves[source])[:size, :size]
             results[name] = matrix
         elif key.frames and key.frames[0] in moves:
-            rotation = moves[key.frames[0]][:3, :3].astype(results[name].dtype)
+            move, points = moves[key.frames[0]], results[name]
             # Not a product of matrices: in data loader workers, NumPy's BLAS takes all threads.
-            results[name] = np.einsum('nj,ij->ni', results[name], rotation)
+            moved = np.einsum('nj,ij->ni', points.astype(np.float64), move[:3, :3]) + move[:3, 3]
+            results[name] = moved.astype(points.dtype)
+
+
+def mirror_pixels(width: int) -> np.ndarray:
+    """(3, 3) float64, from pixels to mirrored pixels: u becomes ``width - 1 - u``."""
+    return np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
+
+
+def _inverse(move: np.ndarray) -> np.ndarray:
+    inverse = np.eye(4)
+    inverse[:3, :3] = move[:3, :3].T
+    inverse[:3, 3] = -move[:3, :3].T @ move[:3, 3]
+    return inverse
 
 
 def refuse_references(

@@ -73,9 +73,7 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
         return dict(inputs=inputs, data_samples=samples)
 
     @staticmethod
-    def _needs(
-        inputs: dict[str, Any], samples: Sequence[SSCDataSample] | None, field: str
-    ) -> bool:
+    def _needs(inputs: dict[str, Any], samples: Sequence[SSCDataSample] | None, field: str) -> bool:
         """Whether to stack a matrix: all samples have it, or the images are useless without it."""
         if samples and all(sample.get(field) is not None for sample in samples):
             return True

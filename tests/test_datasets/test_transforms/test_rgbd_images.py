@@ -292,3 +292,31 @@ def test_axes_that_differ_are_not_exchanged():
 def test_flipped_volumes_pack():
     packed = PackSSCInputs()(FlipRGBDVolumes(('x',), 1.0)(volumes()))
     assert packed['inputs']['tsdf'].shape == (1, *GRID.shape)
+
+
+def resize(limits):
+    return lambda results: ResizeRGBDImage.resize(results, limits)
+
+
+@pytest.mark.parametrize(
+    'step',
+    [
+        FlipRGBDImage(1.0), resize((60, 90)), resize((30, 40)), PadRGBDImage((60, 80)),
+        lambda results: CropRGBDImage((30, 40)).crop(results, 7, 11),
+    ],
+    ids=['flip', 'enlarge', 'reduce', 'pad', 'crop'],
+)  # fmt: skip
+def test_the_camera_follows_the_image(step):
+    rows, columns = np.meshgrid(np.arange(48.0), np.arange(64.0), indexing='ij')
+    camera = np.array([[50.0, 0, 30], [0, 55, 20], [0, 0, 1]])
+    results = dict(
+        sequence='train', frame_id='0003', img_shape=(48, 64), ori_shape=(48, 64), cam2img=camera,
+        depth=[rows.astype('f4'), columns.astype('f4')], segmentation=np.zeros((48, 64), np.uint8),
+    )  # fmt: skip
+    results = step(results)
+    assert not np.array_equal(results['cam2img'], camera) or results['img_shape'] == (60, 80)
+    for row, column in ((20, 30), (9, 14), (30, 45)):
+        ray = np.linalg.inv(camera) @ (column, row, 1)
+        u, v = (results['cam2img'] @ ray)[:2].round().astype(int)
+        found = [array[v, u] for array in results['depth']]
+        assert np.allclose(found, (row, column), atol=1.01)

@@ -13,6 +13,8 @@ from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 
+from .sample_changes import move_frames
+
 __all__ = ['ApplyCameraOffset', 'MoveOriginToGrid', 'SetIntrinsics']
 
 
@@ -34,7 +36,7 @@ class ApplyCameraOffset(BaseTransform):
         """Shift the camera."""
         offset = np.eye(4)
         offset[:3, 3] = np.linalg.solve(results['cam2img'], results['P2'][:, 3])
-        results['lidar2cam'] = offset @ results['lidar2cam']
+        move_frames(results, camera=offset)
         results['P2'] = np.pad(results['cam2img'], ((0, 0), (0, 1)))
         return results
 
@@ -48,20 +50,17 @@ class MoveOriginToGrid(BaseTransform):
 
     Required Keys: ``voxel_grid``, ``lidar2cam``
 
-    Modified Keys: ``voxel_grid``, ``lidar2cam``, ``points`` where present
+    Modified Keys: ``voxel_grid``, ``lidar2cam``, and ``points`` and ``frame2ref`` where present
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Shift the frame."""
         grid = VoxelGrid.build(results['voxel_grid'])
         corner = np.array([grid.origin[grid.axes.index(axis)] for axis in ('x', 'y', 'z')])
-        shift = np.eye(4)
-        shift[:3, 3] = corner
+        old2new = np.eye(4)
+        old2new[:3, 3] = -corner
         results['voxel_grid'] = replace(grid, origin=(0.0, 0.0, 0.0))
-        results['lidar2cam'] = results['lidar2cam'] @ shift
-        if 'points' in results:
-            points = results['points'].astype(np.float64) - corner
-            results['points'] = points.astype(results['points'].dtype)
+        move_frames(results, grid=old2new)
         return results
 
 
