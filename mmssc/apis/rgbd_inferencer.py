@@ -16,7 +16,7 @@ from mmssc.errors import DataError
 from mmssc.formats.images import read_png_uint8, read_rgb
 from mmssc.formats.matrices import camera_matrix, check_rigid
 from mmssc.formats.numpy_arrays import read_npy
-from mmssc.formats.sscnet import read_nyu_depth, read_plain_depth_mm
+from mmssc.formats.sscnet import DEPTH_READERS
 from mmssc.geometry import (
     DepthVolumes,
     depth_volumes,
@@ -33,7 +33,7 @@ from .model_loading import read_config
 __all__ = ['DEPTH_KINDS', 'RGBDInferencer', 'is_rgbd_config', 'read_depth_image']
 
 #: Kind of a 16-bit PNG -> reader.
-DEPTH_KINDS = dict(mm=read_plain_depth_mm, nyu=read_nyu_depth)
+DEPTH_KINDS = DEPTH_READERS
 # Inputs that are made of the depth image.
 _COMPUTED = ('tsdf', 'tsdf_fine', 'voxel_to_pixel', 'pixel_to_voxel')
 
@@ -202,8 +202,7 @@ class RGBDInferencer(BaseInferencer):
         box = self.model.voxel_grid
         if origin is None:
             return place_grid(pose, box.voxel_size[0], box.shape, box.axes)
-        corner = tuple(float(origin['xyz'.index(axis)]) for axis in box.axes)
-        return VoxelGrid(corner, box.voxel_size, box.shape, box.axes, box.frame)
+        return box.placed_at(origin)
 
 
 def _camera(

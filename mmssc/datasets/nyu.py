@@ -14,13 +14,11 @@ from mmssc.errors import DataError
 from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.sscnet import RAW_TO_CLASS
 from mmssc.registry import DATASETS
+from mmssc.structures.sample_keys import STORED_TARGETS
 
 from .rgbd_list import SHARED, Frame, FrameFile, RGBDList, read_rgbd_list
 
 __all__ = ['NYUDataset']
-
-# Keys that describe the scene: the same for every depth image of a frame.
-_LABEL_KEYS = ('gt_voxels', 'label_weight', 'gt_sketch')
 
 
 @DATASETS.register_module()
@@ -148,7 +146,7 @@ class NYUDataset(BaseDataset):
             (self.label_source, True),
         ):
             for key, file in frames.files.get(source, {}).items():
-                if (key in _LABEL_KEYS) == of_labels:
+                if (key in STORED_TARGETS) == of_labels:
                     table[key] = f'{source}/{key}', file
         clean = frames.files.get(self.clean_source or '', {}).get('tsdf')
         if clean is not None:

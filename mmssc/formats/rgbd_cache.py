@@ -30,10 +30,12 @@ from .volumes import check_labels, check_volume, check_whole_numbers
 
 __all__ = ['CACHED_NAMES', 'read_cached', 'write_frame_cache']
 
-#: Key -> name in the cache. Sketches follow from the labels; fine volumes are too large.
+_LEFT_OUT = ('gt_sketch', 'tsdf_fine')  # Sketches follow from the labels; this TSDF is large.
+#: Key -> name in the cache.
 CACHED_NAMES = {
-    key: SAMPLE_KEYS[key].stored_as
-    for key in ('tsdf', 'voxel_to_pixel', 'gt_voxels', 'label_weight', 'segmentation')
+    key.name: key.stored_as
+    for key in SAMPLE_KEYS.values()
+    if key.stored_as and key.name not in _LEFT_OUT
 }
 _TYPES = dict(
     tsdf=np.int8, voxel_to_pixel=np.int32, visible=np.uint8, pixel_steps=np.uint8, label=np.uint8,

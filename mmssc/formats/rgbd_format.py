@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from typing import Union
 
@@ -48,8 +48,7 @@ class FrameSpec:
 
     def placed_grid(self, origin: Sequence[float] | np.ndarray) -> VoxelGrid:
         """The grid with its lower corner at world x, y, z (metres)."""
-        first, second, third = (float(origin['xyz'.index(axis)]) for axis in self.grid.axes)
-        return replace(self.grid, origin=(first, second, third))
+        return self.grid.placed_at(origin)
 
 
 #: Reads one array of a file: ``(path, spec) -> array``.
@@ -65,10 +64,13 @@ class FrameFormat:
         read: Reads some of these keys: ``(path, keys, spec) -> arrays by key``. The arrays are
             those of :func:`mmssc.formats.rgbd_frame.read_frame_file`, checked against ``spec``; a
             file that is missing or wrong is a :class:`~mmssc.errors.DataError`.
+        made_by_converter: Whether a command of mmssc makes such files; the error for a missing one
+            then names it.
     """
 
     keys: tuple[str, ...]
     read: Callable[[FramePath, Sequence[str], FrameSpec], Arrays]
+    made_by_converter: bool = False
 
     @classmethod
     def of_arrays(cls, **readers: ArrayReader) -> FrameFormat:

@@ -107,8 +107,8 @@ def _ddrnet_weight(path: FramePath, spec: FrameSpec) -> np.ndarray:
 
 #: Name in info lists and configs -> format. To add a format, add an entry; so do plug-ins.
 FORMATS: dict[str, FrameFormat] = dict(
-    prepared=FrameFormat(tuple(PREPARED_NAMES), read_prepared),
-    cached=FrameFormat(tuple(CACHED_NAMES), read_cached),
+    prepared=FrameFormat(tuple(PREPARED_NAMES), read_prepared, made_by_converter=True),
+    cached=FrameFormat(tuple(CACHED_NAMES), read_cached, made_by_converter=True),
     nyu_depth=FrameFormat.of_arrays(depth=lambda path, spec: read_nyu_depth(path, spec.image_size)),
     depth_mm=FrameFormat.of_arrays(
         depth=lambda path, spec: read_plain_depth_mm(path, spec.image_size)

@@ -24,10 +24,11 @@ from .matrices import check_rigid
 from .regular_files import read_bytes, read_ends
 
 __all__ = [
-    'IGNORE', 'NYU_CAMERAS', 'NYU_IMAGE_SIZE', 'RAW_NAMES', 'RAW_TO_CLASS', 'SSCNET_AXES',
-    'SSCNET_SHAPE', 'SSCNET_VOXEL_SIZE', 'SSCNetVolume', 'decode_nyu_depth', 'encode_nyu_depth',
-    'raw_to_class', 'read_nyu_depth', 'read_plain_depth_mm', 'read_sscnet_bin',
-    'read_sscnet_header', 'write_nyu_depth', 'write_plain_depth_mm', 'write_sscnet_bin',
+    'DEPTH_READERS', 'IGNORE', 'NYU_CAMERAS', 'NYU_IMAGE_SIZE', 'RAW_NAMES', 'RAW_TO_CLASS',
+    'SSCNET_AXES', 'SSCNET_SHAPE', 'SSCNET_VOXEL_SIZE', 'SSCNetVolume', 'decode_nyu_depth',
+    'encode_nyu_depth', 'raw_to_class', 'read_nyu_depth', 'read_plain_depth_mm',
+    'read_sscnet_bin', 'read_sscnet_header', 'write_nyu_depth', 'write_plain_depth_mm',
+    'write_sscnet_bin',
 ]  # fmt: skip
 
 ImageSize = tuple[int, int]
@@ -279,3 +280,7 @@ def _check_header(path: str | PathLike[str], origin: np.ndarray, cam2world: np.n
     check_rigid(cam2world, path, 'pose')
     if cam2world[3].tolist() != [0, 0, 0, 1]:
         raise DataError(path, 'pose', 'a last row 0 0 0 1', cam2world[3].tolist())
+
+
+#: Kind of a 16-bit depth image -> reader ``(path, (height, width) or None) -> (H, W) metres``.
+DEPTH_READERS = dict(mm=read_plain_depth_mm, nyu=read_nyu_depth)

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 from mmssc.errors import DataError
 
-__all__ = ['SAMPLE_KEYS', 'SampleKey', 'add_sample_key', 'find_sample_key', 'keys_of_role']
+__all__ = [
+    'SAMPLE_KEYS', 'STORED_TARGETS', 'SampleKey', 'add_sample_key', 'find_sample_key',
+    'keys_of_role',
+]  # fmt: skip
 
 _ROLES = ('input', 'target', 'mask', 'meta', 'calibration')
 _FRAMES = ('grid', 'camera', 'pixels')
@@ -150,6 +153,10 @@ SAMPLE_KEYS: dict[str, SampleKey] = {
                   frames=('grid', 'grid')),
     )
 }  # fmt: skip
+#: Targets in our own files of RGB-D frames: the labels and what follows from them.
+STORED_TARGETS = tuple(
+    key.name for key in SAMPLE_KEYS.values() if key.role == 'target' and key.stored_as
+)
 _COARSE = re.compile(r'gt_voxels_1_[1-9]\d*')
 
 

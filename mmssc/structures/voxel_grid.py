@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -94,6 +95,11 @@ class VoxelGrid:
     def num_voxels(self) -> int:
         """Number of voxels."""
         return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def placed_at(self, corner: Sequence[float] | np.ndarray) -> VoxelGrid:
+        """The same grid with its lower corner at ``corner``: x, y, z of the frame, metres."""
+        origin = tuple(float(corner['xyz'.index(axis)]) for axis in self.axes)
+        return VoxelGrid(origin, self.voxel_size, self.shape, self.axes, self.frame)
 
     def coarsen(self, factor: int) -> VoxelGrid:
         """The grid over the same box whose voxels are ``factor`` times as long.

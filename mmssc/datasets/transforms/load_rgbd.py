@@ -12,7 +12,7 @@ import torch
 from mmssc.datasets.eval_masks import nyu_masks
 from mmssc.errors import DataError
 from mmssc.formats.rgbd_format import FINE_FACTOR, FrameSpec
-from mmssc.formats.rgbd_frame import frame_keys, read_frame_file
+from mmssc.formats.rgbd_frame import FORMATS, frame_keys, read_frame_file
 from mmssc.geometry import invert_mapping
 from mmssc.registry import TRANSFORMS
 from mmssc.structures.sample_keys import keys_of_role
@@ -101,14 +101,14 @@ class LoadRGBDFrame(ReadingTransform):
         optional = [key for key in self.optional if set(_DERIVED.get(key, (key,))) <= offered]
         return [*self.keys, *optional]
 
-    def needed(self, results: Mapping[str, Any]) -> set[str]:
+    def _needed(self, results: Mapping[str, Any]) -> set[str]:
         """Keys of the files that are read for a frame of the data set."""
         return {part for key in self._wanted(results) for part in _DERIVED.get(key, (key,))}
 
     def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
         """The files of the frame, each with the keys that it holds."""
         groups: dict[tuple[str, str], list[str]] = {}
-        for key in sorted(self.needed(results)):
+        for key in sorted(self._needed(results)):
             if key not in results['files']:
                 name = f'{results["sequence"]}/{results["frame_id"]}'
                 hint = (
@@ -120,7 +120,13 @@ class LoadRGBDFrame(ReadingTransform):
             groups.setdefault(results['files'][key], []).append(key)
         spec = frame_spec_of(results)
         return [
-            SampleFile(path, name, partial(_read, path, name, keys, spec), tuple(keys))
+            SampleFile(
+                path,
+                name,
+                partial(_read, path, name, keys, spec),
+                tuple(keys),
+                prepared=name in FORMATS and FORMATS[name].made_by_converter,
+            )
             for (path, name), keys in groups.items()
         ]
 

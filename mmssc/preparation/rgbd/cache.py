@@ -26,13 +26,13 @@ from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.rgbd_frame import read_frame_file
 from mmssc.geometry import fit_camera_pose
 from mmssc.structures import VoxelGrid
+from mmssc.structures.sample_keys import STORED_TARGETS
 
 __all__ = ['CACHE_NAME', 'cache_frames', 'place_camera']
 
 CACHE_NAME = 'frames.npz'
 # SSCNet's boxes start 5 cm below the floor.
 _BELOW_FLOOR = 0.05
-_LABEL_KEYS = ('gt_voxels', 'label_weight')
 
 
 def cache_frames(
@@ -105,7 +105,7 @@ def _files(
     table = dict(split.files.get(SHARED, {}))
     for name in (source, label_source):
         for key, file in split.files[name].items():
-            if (key in _LABEL_KEYS) == (name == label_source) or source == label_source:
+            if (key in STORED_TARGETS) == (name == label_source) or source == label_source:
                 table[key] = file
     if segmentation is not None:
         table['segmentation'] = FrameFile(segmentation, 'ids')
@@ -118,7 +118,7 @@ def _cached_files(
     file = FrameFile(f'{CACHE_NAME}/{{frame_id}}', 'cached')
     files: dict[str, dict[str, FrameFile]] = {SHARED: {}, source: {}, label_source: {}}
     for key in keys:
-        owner = label_source if key in _LABEL_KEYS else source
+        owner = label_source if key in STORED_TARGETS else source
         files[SHARED if key == 'segmentation' else owner][key] = file
     return files
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmssc.command_line import command
 from mmssc.datasets.rgbd_list import RGBDList, write_rgbd_list
 from mmssc.errors import DataError
-from mmssc.formats.sscnet import NYU_CAMERAS
+from mmssc.formats.sscnet import DEPTH_READERS, NYU_CAMERAS
 from mmssc.preparation.command_line import add_work_options, run_converter
 from mmssc.preparation.folder_settings import replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
@@ -18,7 +18,7 @@ from mmssc.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
 from .layouts import RAW_SOURCES, SPLITS, FrameTree, RawFrame, prepared_path
 from .options import add_volume_options, claim_results, parse_camera, scaled_camera, spec_of
 from .published_figures import check_tasks, read_figures
-from .tasks import DEPTH_READERS, FrameSettings, PreparedTask, TorchSSCTask
+from .tasks import FrameSettings, PreparedTask, TorchSSCTask
 
 __all__ = ['prepare_nyu']
 

@@ -19,6 +19,7 @@ from mmssc.formats.images import read_image_shape
 from mmssc.formats.matrices import camera_matrix, check_rigid, read_matrix
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.rgbd_prepared import has_prepared
+from mmssc.formats.sscnet import DEPTH_READERS
 from mmssc.geometry import level_camera, place_grid
 from mmssc.geometry.floor import tilted_camera
 from mmssc.preparation.command_line import add_work_options, positive_number, run_converter
@@ -27,7 +28,7 @@ from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 
 from .layouts import prepared_path
 from .options import add_volume_options, claim_results, spec_of
-from .tasks import DEPTH_READERS, FrameSettings, volumes_of_depth, write_volumes
+from .tasks import FrameSettings, volumes_of_depth, write_volumes
 
 __all__ = ['OWN_SOURCE', 'PoseRule', 'prepare_own']
 

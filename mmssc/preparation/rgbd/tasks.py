@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,11 @@ from mmssc.errors import DataError
 from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.rgbd_prepared import has_prepared, write_prepared
-from mmssc.formats.sscnet import raw_to_class, read_nyu_depth, read_plain_depth_mm, read_sscnet_bin
+from mmssc.formats.sscnet import (
+    DEPTH_READERS,
+    raw_to_class,
+    read_sscnet_bin,
+)
 from mmssc.formats.torchssc import (
     write_torchssc_label,
     write_torchssc_mapping,
@@ -22,19 +26,14 @@ from mmssc.formats.torchssc import (
     write_torchssc_tsdf,
 )
 from mmssc.geometry import depth_volumes, label_sketch, label_weight, pool_labels
+from mmssc.structures.sample_keys import STORED_TARGETS
 
 from .layouts import RawFrame
 
 __all__ = [
-    'DEPTH_READERS', 'FrameSettings', 'PreparedTask', 'TorchSSCTask', 'prepare_frame',
+    'FrameSettings', 'PreparedTask', 'TorchSSCTask', 'prepare_frame',
     'volumes_of_depth', 'write_volumes',
 ]  # fmt: skip
-
-#: Name of a kind of depth image -> reader.
-DEPTH_READERS: dict[str, Callable[..., np.ndarray]] = dict(
-    nyu=read_nyu_depth, mm=read_plain_depth_mm
-)
-_TARGETS = ('gt_voxels', 'label_weight', 'gt_sketch')
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class FrameSettings:
     Args:
         spec: Grid (its origin comes from the frame), image size, classes, fine factor.
         camera: fx, fy, cx, cy in pixels.
-        depth_kind: Key of :data:`DEPTH_READERS`.
+        depth_kind: Key of :data:`mmssc.formats.sscnet.DEPTH_READERS`.
         tie: Rule of :func:`~mmssc.geometry.pool_labels` for blocks half empty, half unknown.
         truncation: Truncation of the TSDF, metres.
         depth_limits: Smallest and largest depth that the TSDF uses, metres.
@@ -95,7 +94,7 @@ def prepare_frame(raw: RawFrame, settings: FrameSettings) -> dict[str, np.ndarra
     labels = pool_labels(classes, factor, spec.num_classes, tie=settings.tie)
     weight = label_weight(labels, torch.from_numpy(arrays['tsdf']))
     targets = (labels, weight, label_sketch(labels))
-    arrays.update({key: target.numpy() for key, target in zip(_TARGETS, targets)})
+    arrays.update({key: target.numpy() for key, target in zip(STORED_TARGETS, targets)})
     return arrays
 
 
@@ -162,7 +161,7 @@ class PreparedTask(_RawFrameTask):
     def is_finished(self) -> bool:
         """Whether the files exist with all their arrays."""
         fine = self.fine_output
-        return has_prepared(self.output, ('tsdf', 'voxel_to_pixel', *_TARGETS)) and (
+        return has_prepared(self.output, ('tsdf', 'voxel_to_pixel', *STORED_TARGETS)) and (
             fine is None or has_prepared(fine, ('tsdf_fine',))
         )
 
