@@ -36,6 +36,7 @@ WRONG = {
     'misc/browse_dataset.py': (['{config}'], NO_CONFIG),
     'misc/check_dataset.py': (['{config}'], NO_CONFIG),
     'misc/check_env.py': (['--nothing'], None),
+    'misc/check_metafiles.py': (['none'], 'error: none/configs'),
     'misc/check_submission.py': (['none.zip'], 'error: none.zip'),
     'misc/print_config.py': (['{config}'], NO_CONFIG),
     'misc/render_voxels.py': (['none.npy'], 'error: none.npy'),
