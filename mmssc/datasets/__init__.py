@@ -1,4 +1,4 @@
-"""Data sets: paths and metadata only; all reading happens in the transforms."""
+"""Data sets: paths and metadata only; the transforms read the files."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The data set behind every scene completion benchmark of the KITTI family."""
+"""Base of the data sets of the KITTI family."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ['DrivingDataset']
 
 @DATASETS.register_module()
 class DrivingDataset(BaseDataset):
-    """Paths, calibration and motion of every sample; all reading is left to the transforms.
+    """Paths, calibration and motion of every sample; the transforms read the files.
 
     Each item before the pipeline holds
 
@@ -30,29 +30,29 @@ class DrivingDataset(BaseDataset):
     - ``lidar2cam`` (N, 4, 4) float64, lidar of the current frame -> camera of frame n
     - ``frame2ref`` (N, 4, 4) float64, lidar of frame n -> lidar of the current frame
     - ``frames``: N dicts ``frame_id, img_path, pseudo_lidar_path, depth_path``, current frame first
-    - ``label_paths``: ``{'1_1': path, '1_2': ..., '1_4': ..., '1_8': ...}``; absent when the info
-      file says that the sample has no labels
+    - ``label_paths``: ``{'1_1': path, '1_2': ..., '1_4': ..., '1_8': ...}``; missing if the sample
+      has no labels according to the info file
     - ``voxel_paths``: ``{'bin': path, 'occluded': path}``, raw voxel files of the data set
     - ``prepare_hint``: the command that makes the files
 
-    Samples are sorted by sequence and frame. A frame that an offset leads to and that the sequence
-    does not have is replaced by the current frame: its own image and points, no motion.
+    Samples are sorted by sequence and frame. If the sequence has no frame at an offset, the current
+    frame replaces it: same image and points, no motion.
 
     Args:
         ann_file: Info file, see :mod:`mmssc.datasets.driving_list`.
         data_root: Folder that ``ann_file`` and ``data_prefix`` are relative to.
-        data_prefix: Folders ``sequences``, ``labels``, ``pseudo_lidar`` and ``depth``; those left
-            out keep the defaults of the class.
+        data_prefix: Folders ``sequences``, ``labels``, ``pseudo_lidar`` and ``depth``; others keep
+            the defaults of the class.
         frame_offsets: Frames beside the current one, e.g. ``(-12, -9, -6, -3)``.
-        frame_bound: ``'count'`` accepts a frame below the *number* of poses, as the published
-            models were trained; ``'index'`` accepts every frame that has a pose. They differ only
+        frame_bound: ``'count'`` accepts a frame below the *number* of poses, as in the training of
+            the published models; ``'index'`` accepts every frame that has a pose. They differ only
             where pose indices have gaps (KITTI-360), near the end of a drive.
         depth_suffix: ``'.npy'`` or ``'.png'``, kind of the depth maps.
         kwargs: Arguments of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
-        DataError: The info file is missing, wrong or without samples, or a frame lacks the pose it
-            needs.
+        DataError: The info file is missing, is wrong or has no samples, or a frame has no pose but
+            needs one.
     """
 
     METAINFO: dict[str, Any] = dict(classes=(), palette=(), ignore_index=255)
@@ -117,7 +117,7 @@ class DrivingDataset(BaseDataset):
         )
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Read the info file and lay out every sample, sorted by sequence and frame."""
+        """Read the info file and make an item of every sample, sorted by sequence and frame."""
         info = read_driving_list(self.ann_file, hint=self.prepare_hint)
         if not info['data_list']:
             raise DataError(
@@ -125,7 +125,7 @@ class DrivingDataset(BaseDataset):
             )
         name, found = self._metainfo.get('dataset'), info['metainfo']['dataset']
         if name not in (None, found):
-            # Another data set means other poses and classes.
+            # Another data set has other poses and classes.
             hint = f'{type(self).__name__} reads other files; {self.prepare_hint[0].lower()}'
             hint += self.prepare_hint[1:]
             raise DataError(self.ann_file, 'metainfo.dataset', name, found, hint)
@@ -163,7 +163,7 @@ class DrivingDataset(BaseDataset):
         chosen = self._choose_frames(frame, rows)
         lidar2cam, frame2ref = [], []
         for target, row, current_row in chosen:
-            # The current frame has no motion: exactly, not up to the rounding of inv(T) @ T.
+            # The current frame has exactly no motion; inv(T) @ T would have rounding errors.
             motion = moved_back = np.eye(4)
             if target != frame:
                 motion = np.linalg.inv(lidar_poses[row]) @ lidar_poses[current_row]

@@ -1,4 +1,4 @@
-"""The info file: which frames a split has, and the calibration and poses of their sequences.
+"""The info file: the frames of a split, and the calibration and poses of their sequences.
 
 Plain JSON without paths, so a prepared tree can be moved or mounted anywhere::
 
@@ -9,8 +9,8 @@ Plain JSON without paths, so a prepared tree can be moved or mounted anywhere::
      "data_list": [{"sequence": "00", "frame_id": "000000", "labelled": true}, ..]}
 
 ``poses`` are those of the data set's own ``poses.txt`` (SemanticKITTI: camera poses; KITTI-360:
-vehicle poses). Line n is the pose of frame n, or of frame ``pose_indices[n]`` where those are
-given: only then may a frame have no pose.
+vehicle poses). Line n is the pose of frame n, or of frame ``pose_indices[n]`` if these are given.
+Only then can a frame have no pose.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def read_driving_list(path: str | PathLike[str], hint: str | None = None) -> dic
 
     Args:
         path: The file.
-        hint: What to do when it is missing or damaged.
+        hint: What to do if it is missing or damaged.
 
     Returns:
         ``metainfo`` (with a :class:`VoxelGrid`), ``sequences`` (name -> ``P2`` (3, 4), ``P3`` if
@@ -116,7 +116,7 @@ def read_driving_list(path: str | PathLike[str], hint: str | None = None) -> dic
         int64 if any) and ``data_list`` as stored.
 
     Raises:
-        DataError: The file is missing, is no such JSON, or any of its values is wrong.
+        DataError: The file is missing, is not JSON, or has a wrong or missing value.
     """
     try:
         return _parse_info(read_json(path), str(path))
@@ -142,7 +142,7 @@ def _plain(value: Any) -> Any:
 
 
 def write_driving_list(path: str | PathLike[str], info: Mapping[str, Any]) -> None:
-    """Write an info file; what :func:`read_driving_list` returns can be written again.
+    """Write an info file; accepts what :func:`read_driving_list` returns.
 
     Args:
         path: The file.
@@ -150,7 +150,7 @@ def write_driving_list(path: str | PathLike[str], info: Mapping[str, Any]) -> No
             and :class:`VoxelGrid` are converted, poses may be an (N, 3 or 4, 4) array.
 
     Raises:
-        DataError: The content would not pass :func:`read_driving_list`; nothing is written.
+        DataError: :func:`read_driving_list` would refuse the content; nothing is written.
     """
     plain = _plain(info)
     _parse_info(plain, str(path))

@@ -1,4 +1,4 @@
-"""The sets of voxels that a protocol scores."""
+"""Masks of the voxels that a protocol scores."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def visibility_masks(candidates: np.ndarray, visible: np.ndarray) -> dict[str, n
         visible: (X, Y, Z) bool, the visible surface.
 
     Returns:
-        ``nyu_ssc``: visible surface and occluded space, for semantics; ``nyu_sc``: occluded space
-        alone, for completion. Voxels labelled "ignore" are left to the metric.
+        ``nyu_ssc``: visible surface and occluded space, for semantics; ``nyu_sc``: only occluded
+        space, for completion. The metric leaves out voxels labelled "ignore".
     """
     return dict(nyu_ssc=candidates, nyu_sc=candidates & ~visible)
 
 
 def nyu_masks(label_weight: np.ndarray, voxel_to_pixel: np.ndarray) -> dict[str, np.ndarray]:
-    """The voxel sets of the NYU protocol, as 3D-Sketch, CleanerS and AMMNet count.
+    """The voxel sets of the NYU protocol as in 3D-Sketch, CleanerS and AMMNet.
 
     Args:
         label_weight: (X, Y, Z) bool.

@@ -1,4 +1,4 @@
-"""From raw voxel labels to training labels, for every data set of the KITTI family."""
+"""Convert raw voxel labels to training labels, for all data sets of the KITTI family."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from mmssc.errors import DataError
 
 __all__ = ['learning_table', 'raw_to_train_labels']
 
-# Ids above this are no SemanticKITTI raw ids at all; the official table is as long.
+# The official table has this length; there are no larger raw ids in SemanticKITTI.
 _TABLE_SIZE = 359
 
 
 def learning_table(learning_map: Mapping[int, int], ignore_index: int = 255) -> np.ndarray:
     """Look-up table from raw ids to train ids.
 
-    Raw 0 stays 0 (empty). Every other raw id that the map sends to 0 carries no class and becomes
-    ``ignore_index``, as does every id that the map does not name.
+    Raw 0 stays 0 (empty). All other raw ids without a class become ``ignore_index``: those that the
+    map sends to 0 and those that are not in the map.
 
     Args:
         learning_map: Raw id -> train id.
@@ -41,7 +41,7 @@ def raw_to_train_labels(
     invalid_hides_labels: bool = True,
     ignore_index: int = 255,
 ) -> np.ndarray:
-    """Turn a raw label volume into the volume a model trains and is scored on.
+    """Convert a raw label volume to the labels for training and evaluation.
 
     Args:
         raw: (X, Y, Z) uint16 raw ids.

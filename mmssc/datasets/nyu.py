@@ -25,18 +25,18 @@ __all__ = ['NYUDataset']
 class NYUDataset(BaseDataset):
     """NYU and NYUCAD: one depth image and one colour image per frame, 60 x 36 x 60 voxels of 8 cm.
 
-    The info list (:mod:`mmssc.datasets.rgbd_list`) says where the files are, so that prepared
-    trees and the folders that 3D-Sketch, CleanerS, AMMNet and DDRNet distribute are one data set;
-    ``tools/dataset_converters/nyu.py`` writes it. Each item before the pipeline holds
+    The info list (:mod:`mmssc.datasets.rgbd_list`) has the paths of the files, so this class reads
+    prepared trees and the folders that 3D-Sketch, CleanerS, AMMNet and DDRNet distribute.
+    ``tools/dataset_converters/nyu.py`` writes the list. Each item before the pipeline holds
 
     - ``sequence`` (the split), ``frame_id``, ``sample_idx``, ``num_classes``, ``ignore_index``
     - ``voxel_grid`` (:class:`~mmssc.structures.VoxelGrid`): axes world x, z (up), y; the origin is
-      that of the frame where the list knows it, else 0
-    - ``image_size`` (height, width); ``fine_factor``, voxels of ``tsdf_fine`` along an edge of one
-      of the grid; ``cam2img`` (3, 3) float64 of ``source``; ``lidar2cam`` (1, 4, 4) float64,
-      world -> camera, where the list has the pose
+      that of the frame if the list has it, else 0
+    - ``image_size`` (height, width); ``fine_factor``, voxels of ``tsdf_fine`` along the edge of a
+      voxel of the grid; ``cam2img`` (3, 3) float64 of ``source``; ``lidar2cam`` (1, 4, 4) float64,
+      world -> camera, if the list has the pose
     - ``files``: key -> (path, format), for :class:`~mmssc.datasets.transforms.LoadRGBDFrame`
-    - ``missing``: keys whose file the frame lacks, as the list says
+    - ``missing``: keys without a file for this frame, from the list
     - ``prepare_hint``: the command that makes the files
 
     Args:
@@ -44,18 +44,18 @@ class NYUDataset(BaseDataset):
         data_root: Folder that ``ann_file`` and the paths of the list are relative to.
         source: Depth that ``tsdf`` and ``voxel_to_pixel`` come from: ``'nyu'`` (Kinect),
             ``'nyucad'`` (rendered from the annotation), or another source of the list.
-        clean_source: Depth that ``tsdf_clean`` comes from, None for none: ``'nyucad'`` for the
-            teacher of CleanerS.
-        label_source: Labels, weights and sketches; NYU's also in runs on NYUCAD.
-        require: Keys that a frame must have; frames whose file the list calls missing are left
-            out, and their number is logged. ``('img',)`` takes the frames with a colour image.
-        files: Key -> ``dict(path=..., format=...)``, in place of or in addition to those of the
-            list; the path may be absolute.
+        clean_source: Depth that ``tsdf_clean`` comes from: ``'nyucad'`` for the teacher of
+            CleanerS; None: no ``tsdf_clean``.
+        label_source: Source of labels, weights and sketches; NYU also for runs on NYUCAD.
+        require: Keys that a frame must have; other frames are left out, and their number is logged.
+            ``('img',)`` takes the frames with a colour image.
+        files: Key -> ``dict(path=..., format=...)``, replaces or adds to the files of the list; the
+            path may be absolute.
         kwargs: Arguments of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
-        DataError: The info list is missing, wrong or without (required) frames, or has not the
-            source.
+        DataError: The info list is missing, is wrong, or does not have the source or a (required)
+            frame.
     """
 
     METAINFO: dict[str, Any] = dict(
@@ -69,9 +69,9 @@ class NYUDataset(BaseDataset):
             (204, 204, 91), (255, 186, 119), (147, 102, 188), (30, 119, 181), (188, 188, 33),
             (255, 127, 12), (196, 175, 214),
         ),
-        # Left out in views from above.
+        # Hidden in views from above.
         roof_classes=('ceiling',),
-        # Of the training split, where a voxel is labelled and takes part in training.
+        # Voxels of the training split that have a label and are used in training.
         class_counts=(
             7049946, 80205, 1072333, 907680, 116952, 180994, 436852, 282264, 255113, 28247,
             1806927, 852366,
@@ -84,7 +84,7 @@ class NYUDataset(BaseDataset):
         ignore_index=255,
         image_size=(480, 640),
     )  # fmt: skip
-    #: Command that makes the prepared files and the info list, and that for lists of own cameras.
+    #: Commands that make the prepared files and the info list: for NYU, and for your own camera.
     CONVERTER = 'tools/dataset_converters/nyu.py'
     OWN_CONVERTER = 'tools/dataset_converters/own_rgbd.py'
 
@@ -106,7 +106,7 @@ class NYUDataset(BaseDataset):
         super().__init__(ann_file=ann_file, data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Read the info list and lay out every frame, in its order."""
+        """Read the info list and make an item of every frame, in its order."""
         frames = read_rgbd_list(self.ann_file, hint=self.prepare_hint)
         if frames.dataset == 'own':
             self.prepare_hint = self.prepare_hint.replace(self.CONVERTER, self.OWN_CONVERTER)
@@ -129,7 +129,7 @@ class NYUDataset(BaseDataset):
     def _check_sources(self, frames: RGBDList) -> None:
         for name in ('source', 'clean_source', 'label_source'):
             source = getattr(self, name)
-            # A source whose depth image alone is there has not been prepared.
+            # A source with only a depth image is not prepared.
             if source is not None and not set(frames.files.get(source, {})) - {'depth'}:
                 found = sorted(set(frames.files) - {SHARED})
                 raise DataError(

@@ -1,11 +1,11 @@
-"""The official split of NYU Depth V2: which of its 1449 labelled frames are for training."""
+"""The official split of NYU Depth V2: the training frames among its 1449 labelled frames."""
 
 from __future__ import annotations
 
 __all__ = ['NUM_NYU_FRAMES', 'official_split']
 
 NUM_NYU_FRAMES = 1449
-# Bit i - 1 is set where frame i is for training.
+# Bit i - 1 is set if frame i is for training.
 _TRAIN_BITS = int(
     'fe1f0fc03e01807ffe67f0e3f030fff9f018800f03fe001c3ff8c1f07000f07f031981c0007f38038fe1010070'
     '03fffce67f9c7f8ff1f0f83ffe018c3ff8ff871f8ff1ffffffff8fc0f1c000ff8fc1f07ff80000003fff3fc307'

@@ -1,7 +1,7 @@
-"""The info list of an RGB-D data set: which frames a split has, and where their files are.
+"""The info list of an RGB-D data set: the frames of a split and the paths of their files.
 
-Plain JSON with path templates, so that a tree is read in whatever layout it came. Paths are
-relative to the data root, so that it can be moved, and absolute where a file lies elsewhere::
+Plain JSON with path templates, so a tree can have any layout. Paths are relative to the data root,
+so that it can be moved; files outside of it have absolute paths::
 
     {"metainfo": {"dataset": "NYU", "split": "train", "format_version": 1,
                   "voxel_grid": {"voxel_size": .., "shape": .., "axes": .., ..},
@@ -13,10 +13,11 @@ relative to the data root, so that it can be moved, and absolute where a file li
      "data_list": [{"frame_id": "0003", "missing": ["shared/img"],
                     "origin": [x, y, z], "cam2world": 4x4}, ..]}
 
-``fine_factor`` (optional): voxels of the fine TSDF along an edge of one of the grid.
-``files``: source -> key -> file, see :mod:`mmssc.formats.rgbd_frame`; what all sources share is
-under ``shared``. ``missing`` names files that a frame lacks. ``origin`` (of the voxel grid, in the
-order of its axes, metres) and ``cam2world`` are optional: the published files of NYU lack them.
+``fine_factor`` (optional): voxels of the fine TSDF along the edge of a voxel of the grid.
+``files``: source -> key -> file, see :mod:`mmssc.formats.rgbd_frame`; files of all sources are
+under ``shared``. ``missing`` lists missing files of a frame. ``origin`` (of the voxel grid, in the
+order of its axes, metres) and ``cam2world`` are optional: the published files of NYU do not have
+them.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ __all__ = [
 ]  # fmt: skip
 
 RGBD_LIST_VERSION = 1
-#: Source of files that belong to a frame and not to one of its depth images.
+#: Source of files that do not depend on the depth image of a frame.
 SHARED = 'shared'
 _SAFE_NAME = re.compile(r'[A-Za-z0-9_-]+')
 
 
 @dataclass(frozen=True)
 class FrameFile:
-    """Where a key of every frame is.
+    """The file of one key, for all frames.
 
     Args:
         path: Template with ``{frame_id}``, relative to the data root or absolute.
@@ -65,7 +66,7 @@ class FrameFile:
     format: str
 
     def __post_init__(self) -> None:
-        # One file would serve every frame in silence.
+        # Otherwise all frames would silently read the same file.
         if '{frame_id}' not in self.path:
             raise DataError('files', 'path', 'a path with {frame_id}', repr(self.path))
 
@@ -80,7 +81,7 @@ class Frame:
 
     Args:
         frame_id: Name in file names.
-        missing: ``source/key`` of the files that it lacks.
+        missing: ``source/key`` of missing files.
         origin: (3,) metres, origin of its voxel grid in the order of the grid's axes.
         cam2world: (4, 4), camera to the frame of the grid.
     """
@@ -105,7 +106,7 @@ class RGBDList:
     fine_factor: int = FINE_FACTOR
 
     def grid_of(self, frame: Frame) -> VoxelGrid:
-        """The grid of a frame: that of the list, where the frame places it."""
+        """The grid of the list, at the origin of the frame."""
         origin = frame.origin
         return self.voxel_grid if origin is None else replace(self.voxel_grid, origin=origin)
 
@@ -115,10 +116,10 @@ def read_rgbd_list(path: str | PathLike[str], hint: str | None = None) -> RGBDLi
 
     Args:
         path: The file.
-        hint: What to do when it is missing or damaged.
+        hint: What to do if it is missing or damaged.
 
     Raises:
-        DataError: The file is missing, is no such JSON, or any of its values is wrong.
+        DataError: The file is missing, is not JSON, or has a wrong or missing value.
     """
     try:
         return _parse(read_json(path), str(path))
@@ -127,10 +128,10 @@ def read_rgbd_list(path: str | PathLike[str], hint: str | None = None) -> RGBDLi
 
 
 def write_rgbd_list(path: str | PathLike[str], frames: RGBDList) -> None:
-    """Write an info list, atomically; :func:`read_rgbd_list` gives the same.
+    """Write an info list, atomically; :func:`read_rgbd_list` returns the same.
 
     Raises:
-        DataError: The content would not read back; nothing is written.
+        DataError: :func:`read_rgbd_list` would refuse the content; nothing is written.
     """
     metainfo = dict(
         dataset=frames.dataset,

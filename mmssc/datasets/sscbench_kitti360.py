@@ -56,7 +56,7 @@ class SSCBenchKITTI360Dataset(DrivingDataset):
         └── sscbench_kitti360_infos_{train,val,test}.json
 
     SEQ is ``2013_05_28_drive_00NN_sync``; frame numbers are those of SSCBench. Poses in the info
-    file are vehicle (IMU) poses with the frame indices that have one. Items and arguments:
+    file are vehicle (IMU) poses with their frame indices. Items and arguments:
     :class:`DrivingDataset`.
     """
 

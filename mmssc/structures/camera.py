@@ -30,7 +30,7 @@ class Camera:
     ref2cam: np.ndarray
     image_size: tuple[int, int]
 
-    # Written out: the arguments have wider types than the attributes.
+    # Not generated, because the arguments have wider types than the attributes.
     def __init__(self, cam2img: ArrayLike, ref2cam: ArrayLike, image_size: tuple[int, int]) -> None:
         for name, given, shape in (('cam2img', cam2img, (3, 3)), ('ref2cam', ref2cam, (4, 4))):
             matrix = np.asarray(given, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Every key of a sample, once: packing, batching, flips and caches derive from this table.
+"""The table of all sample keys, which packing, batching, flips and caches use.
 
 Axes of a shape: ``N`` views or frames, ``H`` rows and ``W`` columns of the image, ``X, Y, Z`` array
 axes of the voxel grid, ``M`` any number; 1 a channel that packing adds.
@@ -34,11 +34,11 @@ class SampleKey:
             in the results of the transforms.
         dtype: Of the packed tensor.
         unit: Unit and meaning of a value.
-        refers_to: ``'pixels'`` or ``'voxels'`` if values say where in the image or in the grid
-            something lies. Such values are wrong once image or grid change.
-        frames: Of a matrix: (frame it takes, frame it gives), of ``'grid'``, ``'camera'``,
-            ``'pixels'``. Of points: the frame they lie in, once.
-        stored_as: Name in our own files of RGB-D frames; '' if they do not hold it.
+        refers_to: ``'pixels'`` or ``'voxels'`` if values are indices of pixels or voxels. Such
+            values become wrong when image or grid change.
+        frames: Of a matrix: (source frame, target frame), each ``'grid'``, ``'camera'`` or
+            ``'pixels'``. Of points: a tuple of their one frame.
+        stored_as: Name in our own files of RGB-D frames; '' if these files do not contain it.
 
     Raises:
         DataError: Unknown role, ``refers_to`` or frame.
@@ -85,7 +85,7 @@ class SampleKey:
 
     @property
     def is_stacked(self) -> bool:
-        """A batch is one tensor; otherwise, with arrays of any length, a list."""
+        """Whether a batch is one tensor; arrays of any length form a list instead."""
         return bool(self.shape) and 'M' not in self.shape
 
     @property
@@ -129,7 +129,7 @@ SAMPLE_KEYS: dict[str, SampleKey] = {
         SampleKey('gt_voxels', 'target', _VOLUME, 'uint8', _CLASSES, stored_as='label'),
         SampleKey('gt_voxels_1_N', 'target', _VOLUME, 'uint8',
                   f'{_CLASSES}; voxels N times as long'),
-        SampleKey('label_weight', 'target', _VOLUME, 'bool', 'voxels that are trained on',
+        SampleKey('label_weight', 'target', _VOLUME, 'bool', 'voxels used in training',
                   stored_as='label_weight'),
         SampleKey('gt_sketch', 'target', _VOLUME, 'uint8', '1 = border between classes',
                   stored_as='sketch'),
@@ -161,10 +161,10 @@ _COARSE = re.compile(r'gt_voxels_1_[1-9]\d*')
 
 
 def add_sample_key(key: SampleKey) -> None:
-    """Make a key of a project known: it is packed, batched and flipped as its fields say.
+    """Register a key of a project, so that it is packed, batched and flipped.
 
     Raises:
-        DataError: There is another key of that name.
+        DataError: There is already a key with this name.
     """
     known = SAMPLE_KEYS.setdefault(key.name, key)
     if known != key:

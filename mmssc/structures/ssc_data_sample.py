@@ -8,16 +8,16 @@ __all__ = ['SSCDataSample']
 
 
 class SSCDataSample(BaseDataElement):
-    """What is known and what was predicted about one scene.
+    """Labels and predictions of one scene.
 
     Data fields (tensors, all over the grid's array axes ``(X, Y, Z)``):
 
-    - ``gt_voxels``: uint8 class ids, 0 empty, 255 ignore. Absent when there are no labels.
+    - ``gt_voxels``: uint8 class ids, 0 empty, 255 ignore. Missing if there are no labels.
     - ``gt_voxels_1_2``, ``gt_voxels_1_4``, ``gt_voxels_1_8``: the same on coarser grids.
     - ``frustum_index``: uint8 number of the image's cell that each voxel projects to, 255 none.
     - ``eval_masks``: dict of bool volumes, by name.
     - ``pred_voxels``: uint8 class ids.
-    - ``voxel_logits``: (K, X, Y, Z) float32, only when asked for.
+    - ``voxel_logits``: (K, X, Y, Z) float32, only on request.
 
     Metainfo: ``voxel_grid`` (:class:`VoxelGrid`), ``sequence``, ``frame_id``, ``img_paths``,
     ``img_shape`` (height, width), ``cam2img`` (3, 3) float64, ``lidar2cam`` (N, 4, 4) float64 for

@@ -1,4 +1,4 @@
-"""The box of voxels a model predicts: where it is, how fine, in which frame and order."""
+"""The grid of voxels that a model predicts: origin, voxel size, shape, axis order, frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class VoxelGrid:
 
     A dense array over the grid has the shape ``shape``, its axes follow ``axes`` and its last
     index runs fastest. ``origin`` is the lower corner of voxel (0, 0, 0), not its centre. All
-    attributes but ``frame`` are tuples of three, whatever the arguments were.
+    attributes except ``frame`` are tuples of three.
 
     Args:
         origin: Lower corner in metres, one number per array axis, in the order of ``axes``.
@@ -33,8 +33,8 @@ class VoxelGrid:
         frame: Name of the coordinate frame, ``'lidar'`` or ``'world'``.
 
     Raises:
-        DataError: A size is not positive, a number is not finite, or an argument has not three
-            entries.
+        DataError: A size is not positive, a number is not finite, or an argument does not have
+            three entries.
     """
 
     origin: tuple[float, float, float]
@@ -43,7 +43,7 @@ class VoxelGrid:
     axes: tuple[str, str, str]
     frame: str
 
-    # Written out: the arguments have wider types than the attributes.
+    # Not generated, because the arguments have wider types than the attributes.
     def __init__(
         self,
         origin: Iterable[float],
@@ -80,7 +80,7 @@ class VoxelGrid:
         return cls(**grid)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, for configs and JSON; ``build`` is the way back."""
+        """Plain lists and numbers, for configs and JSON; ``build`` reads them."""
         return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
 
     @property
@@ -118,7 +118,7 @@ class VoxelGrid:
         )
 
     def refine(self, factor: int) -> VoxelGrid:
-        """The grid over the same box with ``factor`` voxels in place of one along each axis.
+        """The grid over the same box with ``factor`` times as many voxels along each axis.
 
         Raises:
             DataError: ``factor`` is not positive.

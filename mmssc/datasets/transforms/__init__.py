@@ -1,4 +1,4 @@
-"""Transforms: every file of a sample is read here."""
+"""Transforms of the data sets; they read all files of a sample."""
 
 from typing import Any
 

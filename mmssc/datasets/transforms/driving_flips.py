@@ -1,4 +1,4 @@
-"""Mirroring a scene, or its images alone, with everything that has to follow."""
+"""Mirror a driving scene or only its images, and everything that depends on them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ['FlipDrivingImages', 'FlipDrivingScene']
 
 _MIRROR_X = np.diag([-1.0, 1, 1, 1])
 _MIRROR_Y = np.diag([1.0, -1, 1, 1])
-_HINT = 'FrustumTargets comes after the flip; RGB-D methods flip their volumes in the model'
+_HINT = 'Put FrustumTargets after the flip; RGB-D methods flip their volumes in the model'
 
 
 def _reverse_columns(array: np.ndarray, _: SampleKey) -> np.ndarray:
@@ -36,16 +36,15 @@ def _reverse_columns(array: np.ndarray, _: SampleKey) -> np.ndarray:
 class FlipDrivingScene(BaseTransform):
     """Mirror the whole scene left to right, with some probability.
 
-    The mirrored sample is one that a mirrored world would give: images, depth maps and label
-    volumes are reversed, y of the points changes its sign, and the calibration follows, so that
-    every voxel, point and depth value projects to the pixel ``(width - 1 - u, v)`` of its twin. It
-    comes after everything that reads files and after cropping, and before
-    :class:`FrustumTargets`.
+    The result is the sample of a mirrored world: images, depth maps and label volumes are reversed,
+    y of the points changes its sign, and the calibration changes so that every voxel, point and
+    depth value projects to ``(width - 1 - u, v)`` instead of ``(u, v)``. Use it after the
+    transforms that read files and after cropping, and before :class:`FrustumTargets`.
 
-    ``calibration='kept'`` is what the official code of Symphonies (and MonoScene's port in it)
-    does: the cameras stay, so that projections are off by twice the distance of the principal
-    point from the middle. Its image is mirrored at full width before it is cropped and its depth
-    map after: put the transform before ``CropDrivingImages`` and give ``depth_width``.
+    ``calibration='kept'`` does the same as the official code of Symphonies (and MonoScene's port in
+    it): it keeps the cameras, so projections are off by twice the distance of the principal point
+    from the image centre. That code mirrors the image before cropping and the depth map after it:
+    put the transform before ``CropDrivingImages`` and set ``depth_width``.
 
     Required Keys: ``voxel_grid`` (symmetric in y), ``lidar2cam``, ``cam2img``, ``img_shape``
 
@@ -57,8 +56,8 @@ class FlipDrivingScene(BaseTransform):
     Args:
         prob: Probability.
         calibration: ``'mirrored'`` or ``'kept'``.
-        depth_width: With ``'kept'``: reverse only the first columns of the depth maps, this many;
-            None reverses all.
+        depth_width: With ``'kept'``: number of left columns of the depth maps to reverse; None
+            reverses all.
 
     Raises:
         DataError: The grid is not symmetric in y, or the sample holds something that cannot be
@@ -108,11 +107,11 @@ def _lateral_axis(grid: VoxelGrid) -> int:
 
 @TRANSFORMS.register_module()
 class FlipDrivingImages(BaseTransform):
-    """Mirror the images alone, with some probability; the scene stays (MonoScene).
+    """Mirror only the images, with some probability; the scene does not change (MonoScene).
 
     Every voxel projects to the pixel ``(width - 1 - u, v)`` afterwards: the first row of the
-    intrinsics changes, its focal length becoming negative. Labels, points and the field of view
-    are not touched. It comes after cropping and before :class:`FrustumTargets`.
+    intrinsics changes, and its focal length becomes negative. Labels, points and the field of view
+    do not change. Use it after cropping and before :class:`FrustumTargets`.
 
     Required Keys: ``img``, ``img_shape``, ``cam2img``
 
@@ -124,7 +123,7 @@ class FlipDrivingImages(BaseTransform):
         prob: Probability.
 
     Raises:
-        DataError: The sample holds something that says which pixel a voxel has.
+        DataError: The sample contains indices of pixels.
     """
 
     def __init__(self, prob: float = 0.5) -> None:

@@ -1,4 +1,4 @@
-"""Changing the extent and the colours of images."""
+"""Crop images and change their colours."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ['CropDrivingImages', 'JitterDrivingColors']
 
 @TRANSFORMS.register_module()
 class CropDrivingImages(BaseTransform):
-    """Keep the top left corner of every image, which leaves the intrinsics as they are.
+    """Keep the top left corner of every image, so the intrinsics do not change.
 
-    Depth maps that were loaded are cropped with their images.
+    Loaded depth maps are cropped, too.
 
     Required Keys: ``img``, ``img_paths``
 
@@ -58,8 +58,8 @@ class JitterDrivingColors(BaseTransform):
     """Change brightness, contrast and saturation, in a random order.
 
     Each factor is uniform in ``[1 - x, 1 + x]``; all frames of a sample get the same. The contrast
-    is about the mean of the image, so the transform comes before cropping where the published
-    model saw it so (MonoScene).
+    depends on the mean of the image, so the order with cropping matters: the published MonoScene
+    was trained with jitter before cropping.
 
     Required Keys: ``img``
 
@@ -67,8 +67,8 @@ class JitterDrivingColors(BaseTransform):
 
     Args:
         brightness: Largest change x of the brightness, 0 to 1.
-        contrast: The same of the contrast.
-        saturation: The same of the saturation.
+        contrast: Largest change of the contrast.
+        saturation: Largest change of the saturation.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which voxels the sensor saw, for scores that leave the rest out."""
+"""Masks of the voxels that the sensor saw, for scores on these voxels only."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ['LoadDrivingMasks']
 
 @TRANSFORMS.register_module()
 class LoadDrivingMasks(ReadingTransform):
-    """The voxel sets of the protocol ``nyu`` for a drive, from the voxel files of its scan.
+    """The voxel sets of the protocol ``nyu`` for driving data, from the voxel files of the scan.
 
-    What a depth camera tells indoors the lidar scan tells here: ``.bin`` are the voxels that it
-    hits, the visible surface; ``.occluded`` those that it does not see through. SemanticKITTI has
-    both files, SSCBench-KITTI-360 has no ``.occluded``. Comes after :class:`LoadDrivingLabels` and
-    before whatever changes the grid.
+    The lidar scan replaces the depth camera: ``.bin`` has the voxels that the scan hits (the
+    visible surface), ``.occluded`` the voxels hidden from it. SemanticKITTI has both files,
+    SSCBench-KITTI-360 has no ``.occluded``. Use it after :class:`LoadDrivingLabels` and before
+    transforms that change the grid.
 
     Required Keys: ``voxel_paths``, ``voxel_grid``, ``ignore_index``; ``gt_voxels`` unless
     ``optional``
@@ -31,10 +31,10 @@ class LoadDrivingMasks(ReadingTransform):
     Added Keys: ``eval_masks``: see :func:`~.prepared_frame.visibility_masks`
 
     Args:
-        optional: Pass a sample without labels, which nothing scores; otherwise it is an error.
+        optional: Accept a sample without labels, which no metric scores; otherwise it is an error.
 
     Raises:
-        DataError: A file is missing or of another size, or the sample has no labels.
+        DataError: A file is missing or has another size, or the sample has no labels.
     """
 
     data_kind = 'driving'
@@ -44,7 +44,7 @@ class LoadDrivingMasks(ReadingTransform):
         self.optional = optional
 
     def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
-        """``.bin`` and ``.occluded``. These are raw files: no command makes them."""
+        """``.bin`` and ``.occluded``. These are raw files that no command makes."""
         if 'label_paths' not in results:
             if self.optional:
                 return []

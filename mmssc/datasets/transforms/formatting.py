@@ -1,4 +1,4 @@
-"""From loaded arrays to the tensors and data sample of a model."""
+"""Pack loaded arrays into the tensors and the data sample of a model."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class PackSSCInputs(BaseTransform):
     Required Keys: those of ``meta_keys``, and what the model reads
 
     Added Keys (all others are dropped): ``inputs``, a dict of tensors, and ``data_samples``, a
-    :class:`~mmssc.structures.SSCDataSample` with targets, ``eval_masks`` and metainfo. Which keys
-    become what, with shapes and types: :mod:`mmssc.structures.sample_keys`.
+    :class:`~mmssc.structures.SSCDataSample` with targets, ``eval_masks`` and metainfo. See
+    :mod:`mmssc.structures.sample_keys` for the keys with their roles, shapes and types.
 
     Args:
-        meta_keys: Keys that become metainfo, where present. Default: every key of role ``'meta'``.
+        meta_keys: Keys that become metainfo, if present. Default: every key of role ``'meta'``.
     """
 
     def __init__(self, meta_keys: Sequence[str] | None = None) -> None:
@@ -53,11 +53,11 @@ def _pack(value: Any, key: SampleKey) -> torch.Tensor:
     if not key.has_views:
         return _tensor(value[None] if key.has_channel else value)
     views = np.stack(value)
-    # Images are read with the colour last.
+    # Images are read with the colour axis last.
     return _tensor(views.transpose(0, 3, 1, 2) if views.ndim == 4 else views)
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:
-    # A copy where the array is a view of a file's bytes, which must not be written to.
+    # Copy an array that is a view of a file's bytes, because these are read-only.
     array = np.ascontiguousarray(array)
     return torch.from_numpy(array if array.flags.writeable else array.copy())

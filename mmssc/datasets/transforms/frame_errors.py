@@ -1,4 +1,4 @@
-"""Errors of readers that name the frame."""
+"""Add the frame to the errors of readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changing where a sample's grid lies, and the camera that looks at it."""
+"""Move the grid of a sample, and change its camera."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ['ApplyCameraOffset', 'MoveOriginToGrid', 'SetIntrinsics']
 
 @TRANSFORMS.register_module()
 class ApplyCameraOffset(BaseTransform):
-    """Put the fourth column of the projection matrix into the poses.
+    """Move the fourth column of the projection matrix into the poses.
 
-    KITTI's ``P2 = K [I | t]`` projects from the frame of camera 0; ``t`` is where camera 2 stands
-    (6 cm aside). Models that project with ``cam2img`` and ``lidar2cam`` alone leave it out, as the
-    official Symphonies and MonoScene do; after this transform ``cam2img @ lidar2cam`` projects as
-    ``P2 @ lidar2cam`` did before. Comes before cropping and flipping.
+    KITTI's ``P2 = K [I | t]`` projects from the frame of camera 0; ``t`` is the offset of camera 2
+    (6 cm to the side). Models that project with only ``cam2img`` and ``lidar2cam``, such as the
+    official Symphonies and MonoScene, ignore it; after this transform ``cam2img @ lidar2cam``
+    projects as ``P2 @ lidar2cam`` did before. Use it before cropping and flipping.
 
     Required Keys: ``cam2img``, ``P2``, ``lidar2cam``
 
@@ -45,8 +45,8 @@ class ApplyCameraOffset(BaseTransform):
 class MoveOriginToGrid(BaseTransform):
     """Put the origin of the reference frame at the lower corner of the grid.
 
-    For data sets whose frames each have a grid of their own (NYU), and models that project with
-    the one grid of their config: its origin is (0, 0, 0), and the poses follow.
+    For data sets with one grid per frame (NYU), and models that project with the single grid of
+    their config: the origin of the grid becomes (0, 0, 0), and the poses change with it.
 
     Required Keys: ``voxel_grid``, ``lidar2cam``
 
@@ -66,9 +66,9 @@ class MoveOriginToGrid(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SetIntrinsics(BaseTransform):
-    """Use another camera matrix than the data set's, as some published models do (MonoScene, NYU).
+    """Replace the camera matrix of the data set, as some published models do (MonoScene, NYU).
 
-    Comes before cropping and flipping.
+    Use it before cropping and flipping.
 
     Required Keys: ``img_shape``
 
@@ -76,10 +76,10 @@ class SetIntrinsics(BaseTransform):
 
     Args:
         cam2img: 3 x 3 numbers, in pixels of an image of ``image_size``.
-        image_size: (height, width); images of another size get a matrix scaled to theirs.
+        image_size: (height, width); for images of another size the matrix is scaled.
 
     Raises:
-        DataError: ``cam2img`` is no 3 x 3 matrix.
+        DataError: ``cam2img`` is not a 3 x 3 matrix.
     """
 
     def __init__(self, cam2img: Sequence[Sequence[float]], image_size: tuple[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""Reading the files of a sample."""
+"""Read the files of a driving sample."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ class LoadDrivingImages(ReadingTransform):
     inputs = ('img',)
 
     def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
-        """The images. They are the data set's own: no converter makes them."""
+        """The images, which are raw files that no converter makes."""
         return _frame_files(results, 'img_path', 'image', read_rgb, self.inputs, prepared=False)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Read the images; a frame that is repeated is read once."""
+        """Read the images; a repeated frame is read once."""
         read = self.read_files(results)
         results['img_paths'] = [file.path for file, _ in read]
         return self.add_arrays(results, dict(img=[image for _, image in read]))
 
     def add_arrays(self, results: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
-        """Add the images, which must have one size, and their size."""
+        """Add the images and their size, which must be the same for all frames."""
         results['img'] = arrays['img']
         results['ori_shape'] = results['img_shape'] = results['img'][0].shape[:2]
         for path, image in zip(results['img_paths'], results['img']):
@@ -71,15 +71,15 @@ class LoadDrivingImages(ReadingTransform):
 class LoadDrivingDepth(ReadingTransform):
     """Read the depth map of every frame: stereo, LiDAR or monocular, from ``.npy`` or ``.png``.
 
-    The folder is the data set's ``data_prefix['depth']`` and the kind of file its
-    ``depth_suffix``; nothing else depends on where the depth comes from.
+    The folder is ``data_prefix['depth']`` of the data set, and the kind of file its
+    ``depth_suffix``; nothing else depends on the source of the depth.
 
     Required Keys: ``sequence``, ``frames``; ``ori_shape`` if images were loaded
 
     Added Keys: ``depth`` (N arrays (H, W) float32, metres along the optical axis, 0 = none)
 
     Raises:
-        DataError: A depth map is missing or damaged, or has not the size of the image.
+        DataError: A depth map is missing or damaged, or does not have the size of the image.
     """
 
     data_kind = 'driving'
@@ -90,7 +90,7 @@ class LoadDrivingDepth(ReadingTransform):
         return _depth_files(results, self.inputs)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Read the maps; a frame that is repeated is read once."""
+        """Read the maps; a repeated frame is read once."""
         depth = [depth for _, depth in self.read_files(results)]
         return self.add_arrays(results, dict(depth=depth))
 
@@ -103,7 +103,7 @@ def _frame_files(
     keys: tuple[str, ...],
     **options: Any,
 ) -> list[SampleFile]:
-    """A file of every frame, see :class:`SampleFile`."""
+    """One file per frame, see :class:`SampleFile`."""
     return [
         SampleFile(
             frame[path_key], kind, partial(read, frame[path_key]), keys,
@@ -119,7 +119,7 @@ def _depth_files(results: Mapping[str, Any], keys: tuple[str, ...]) -> list[Samp
 
 
 def _read_depth(path: str, size: tuple[int, int] | None) -> np.ndarray:
-    """A depth map of this size, which is that of the image; None: of any size."""
+    """Read a depth map; it must have this size, that of the image (None: any size)."""
     depth = read_depth(path)
     if size is not None and depth.shape != size:
         raise DataError(path, 'size', f'{size} as the image', depth.shape)
@@ -127,7 +127,7 @@ def _read_depth(path: str, size: tuple[int, int] | None) -> np.ndarray:
 
 
 def lift_depth(depth: np.ndarray, projection: np.ndarray, lidar2cam: np.ndarray) -> np.ndarray:
-    """The points that a point file made from a depth map would hold.
+    """Lift a depth map to the points that a prepared point file contains.
 
     Args:
         depth: (H, W) float32 metres, 0 = none.
@@ -139,7 +139,7 @@ def lift_depth(depth: np.ndarray, projection: np.ndarray, lidar2cam: np.ndarray)
     """
     cam2lidar = invert_rigid(torch.from_numpy(lidar2cam))
     points = depth_to_points(torch.from_numpy(depth), torch.from_numpy(projection), cam2lidar)
-    # A point file holds float32: round here as well, so that both sources agree.
+    # Point files contain float32: round here as well, so that both sources agree.
     return points.numpy().astype(np.float32)
 
 
@@ -156,7 +156,7 @@ def merge_clouds(clouds: Sequence[np.ndarray], frame2ref: Sequence[np.ndarray]) 
     merged = []
     for points, motion in zip(clouds, frame2ref):
         if not np.array_equal(motion, np.eye(4)):
-            # torch, not NumPy: data loader workers have one thread, NumPy's BLAS all of them.
+            # torch, not NumPy: in data loader workers torch uses one thread, NumPy's BLAS uses all.
             exact = torch.from_numpy(points).to(torch.float64)
             moved = transform_points(exact, torch.from_numpy(motion))
             points = moved.to(torch.float32).numpy()
@@ -169,7 +169,8 @@ class LoadDrivingPoints(ReadingTransform):
     """Read or compute the points of every frame and move them to the current lidar frame.
 
     Points of frame n are moved by ``frame2ref[n]`` in float64; the clouds are concatenated, current
-    frame first. A frame that is repeated gives its points again, as the published models saw it.
+    frame first. The points of a repeated frame are repeated, as in the training of the published
+    models.
 
     Required Keys: ``sequence``, ``frames``, ``frame2ref``, ``voxel_grid``; for ``'depth'`` also
     ``P2``, ``lidar2cam``; ``ori_shape`` if images were loaded
@@ -178,12 +179,12 @@ class LoadDrivingPoints(ReadingTransform):
 
     Args:
         source: ``'pseudo_lidar'`` reads the prepared point files; ``'depth'`` computes the same
-            points from the depth maps, which are a quarter of the size.
-        crop_to_grid: Leave out points outside ``voxel_grid``, which no grid of the same box can
-            see, after the motion.
+            points from the depth maps, whose files have a quarter of the size.
+        crop_to_grid: After the motion, leave out points outside ``voxel_grid``, which no grid of
+            the same box uses.
 
     Raises:
-        DataError: A file is missing or damaged, or a depth map has not the size of the image.
+        DataError: A file is missing or damaged, or a depth map does not have the size of the image.
     """
 
     data_kind = 'driving'
@@ -213,7 +214,7 @@ class LoadDrivingPoints(ReadingTransform):
         return self.add_arrays(results, dict(points=points))
 
     def _cloud(self, path: str, content: np.ndarray, results: Mapping[str, Any]) -> np.ndarray:
-        """(M, 3) points of one frame from the content of its file."""
+        """(M, 3) points of one frame, from the content of its file."""
         if self.source == 'depth':
             return lift_depth(content, results['P2'], results['lidar2cam'][0])
         if (content[:, 3] != 1).any():
@@ -224,7 +225,7 @@ class LoadDrivingPoints(ReadingTransform):
         return content[:, :3]
 
     def add_arrays(self, results: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
-        """Add the points, cropped to the grid if that is wanted."""
+        """Add the points, cropped to the grid if ``crop_to_grid`` is set."""
         points = arrays['points']
         if self.crop_to_grid:
             grid = results['voxel_grid']
@@ -249,12 +250,13 @@ class LoadDrivingLabels(ReadingTransform):
 
     Args:
         scales: Scales to load.
-        optional: Pass a sample that the info file calls unlabelled; otherwise it is an error.
-        pool_missing: Pool a scale whose file does not exist from ``'1_1'`` (the files of the
-            converters are made by the same rule) instead of refusing it.
+        optional: Accept a sample that has no labels according to the info file; otherwise it is an
+            error.
+        pool_missing: If the file of a scale does not exist, pool it from ``'1_1'`` (the converters
+            use the same rule) instead of raising an error.
 
     Raises:
-        DataError: A file is missing or damaged, an id is no class, or the sample has no labels.
+        DataError: A file is missing or damaged, an id is not a class, or the sample has no labels.
     """
 
     data_kind = 'driving'
@@ -275,7 +277,7 @@ class LoadDrivingLabels(ReadingTransform):
         self.pool_missing = pool_missing
 
     def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
-        """The volumes; the full one in place of one that has to be pooled."""
+        """The volumes; the full-resolution one for a scale that has to be pooled."""
         if 'label_paths' not in results:
             if self.optional:
                 return []
@@ -289,7 +291,7 @@ class LoadDrivingLabels(ReadingTransform):
         return scale == '1_1' or not self.pool_missing or exists(results['label_paths'][scale])
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Read the volumes; leave an unlabelled sample as it is if that is allowed."""
+        """Read the volumes; an unlabelled sample does not change if ``optional`` is set."""
         volumes = {file.keys[0]: labels for file, labels in self.read_files(results)}
         if not volumes:
             return results
@@ -318,7 +320,7 @@ def _label_file(scale: str, results: Mapping[str, Any]) -> SampleFile:
 
 
 def _read_labels(path: str, shape: tuple[int, ...], classes: int, ignore: int) -> np.ndarray:
-    """A volume of class ids."""
+    """Read a volume of class ids."""
     labels = read_voxel_labels(path, shape)
     unknown = (labels >= classes) & (labels != ignore)
     if unknown.any():

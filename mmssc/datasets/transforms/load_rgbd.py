@@ -1,4 +1,4 @@
-"""Reading an RGB-D frame: image, segmentation, TSDF, mapping, labels, masks."""
+"""Read an RGB-D frame: image, segmentation, TSDF, mapping, labels, masks."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from .reading import ReadingTransform, SampleFile
 
 __all__ = ['LoadRGBDFrame', 'frame_spec_of', 'known_keys']
 
-# Key -> keys of the files that it is made of.
+# Key -> keys of the files that it is computed from.
 _DERIVED = dict(pixel_to_voxel=('voxel_to_pixel',), eval_masks=('voxel_to_pixel', 'label_weight'))
 
 
 def known_keys() -> list[str]:
-    """What :class:`LoadRGBDFrame` can load."""
+    """Keys that :class:`LoadRGBDFrame` can load."""
     return [*frame_keys(), 'tsdf_clean', *_DERIVED]
 
 
 def frame_spec_of(item: Mapping[str, Any]) -> FrameSpec:
-    """What the arrays of an item's files must look like.
+    """Shapes and ranges that the arrays of an item's files must have.
 
     Args:
-        item: ``voxel_grid``, ``image_size`` (height, width), ``num_classes`` and, where it is not
-            4, ``fine_factor``, as :class:`~mmssc.datasets.NYUDataset` gives them.
+        item: ``voxel_grid``, ``image_size`` (height, width), ``num_classes`` and, if it is not 4,
+            ``fine_factor``, as in :class:`~mmssc.datasets.NYUDataset`.
     """
     fine_factor = item.get('fine_factor', FINE_FACTOR)
     return FrameSpec(item['voxel_grid'], item['image_size'], item['num_classes'], fine_factor)
@@ -43,7 +43,7 @@ def frame_spec_of(item: Mapping[str, Any]) -> FrameSpec:
 
 @TRANSFORMS.register_module()
 class LoadRGBDFrame(ReadingTransform):
-    """Read what a method needs of a frame, from whatever files the data set's info list names.
+    """Read the keys that a method needs, from the files in the data set's info list.
 
     Required Keys: ``sequence``, ``frame_id``, ``files``, ``voxel_grid``, ``image_size``,
     ``num_classes``
@@ -54,23 +54,23 @@ class LoadRGBDFrame(ReadingTransform):
       (height, width) are always added
     - ``depth``: [(H, W) float32, metres along the optical axis, 0 = none]
     - ``segmentation`` (H, W) uint8, ids of a 2D segmentation
-    - ``tsdf``, ``tsdf_clean`` (X, Y, Z) float32 in [-1, 1]; ``tsdf_fine`` the same on the grid of
-      a quarter of the voxel size (or what ``fine_factor`` of the info list says)
+    - ``tsdf``, ``tsdf_clean`` (X, Y, Z) float32 in [-1, 1]; ``tsdf_fine`` the same on a grid with a
+      quarter of the voxel size (in general ``1 / fine_factor`` of the info list)
     - ``voxel_to_pixel`` (X, Y, Z) int64, flat pixel index, -1 = none; ``pixel_to_voxel`` (H, W)
-      int64, flat voxel index, -1 = none: of the voxels that share a pixel the largest index
+      int64, flat voxel index, -1 = none; if several voxels share a pixel, the largest index
     - ``gt_voxels`` (X, Y, Z) uint8, 255 = ignore; ``label_weight`` (X, Y, Z) bool; ``gt_sketch``
       (X, Y, Z) uint8, 0 or 1
     - ``eval_masks``: see :func:`nyu_masks`
 
     Args:
         keys: What to load.
-        optional: Loaded where the data set offers it: ``('tsdf_clean',)`` follows its
+        optional: Keys that are loaded if the data set has them: ``('tsdf_clean',)`` depends on its
             ``clean_source``. For a split without labels: ``('gt_voxels', 'label_weight',
             'eval_masks')``.
 
     Raises:
-        DataError: An unknown key, one that the data set does not offer, or a file that is missing,
-            damaged or of another shape, type or range.
+        DataError: A key is unknown or not in the data set, or a file is missing, damaged or has
+            another shape, type or range.
     """
 
     data_kind = 'rgbd'
@@ -83,7 +83,7 @@ class LoadRGBDFrame(ReadingTransform):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Those of ``keys`` that are neither targets nor masks."""
+        """The entries of ``keys`` that are neither targets nor masks."""
         return tuple(name for name, _ in keys_of_role(self.keys, 'input'))
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

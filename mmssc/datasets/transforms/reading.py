@@ -1,4 +1,4 @@
-"""What a transform that reads files says about them."""
+"""How a transform that reads files describes them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ['ReadingTransform', 'SampleFile', 'reading_transforms']
 
 @dataclass(frozen=True)
 class SampleFile:
-    """One file that a transform reads of a sample.
+    """One file of a sample that a transform reads.
 
     Args:
         path: The file; ``ARCHIVE.npz/MEMBER`` for a part of an archive.
-        kind: Format of the file. The quick check of :mod:`mmssc.inspection` looks closer at
-            ``'image'``, ``'labels'`` (``.npy``), ``'bits'``, ``'points'`` (``.bin`` of KITTI) and
-            ``'depth'``; of other kinds it checks what the ending tells.
+        kind: Format of the file. The quick check of :mod:`mmssc.inspection` knows ``'image'``,
+            ``'labels'`` (``.npy``), ``'bits'``, ``'points'`` (``.bin`` of KITTI) and ``'depth'``;
+            it checks other kinds by their file extension.
         read: Reads and checks the whole file; raises :class:`~mmssc.errors.DataError`.
-        keys: Keys of the sample that are made of it.
-        shape: Shape of the array, where it is known before reading, else empty.
+        keys: Keys of the sample that are made from it.
+        shape: Shape of the array if it is known before reading, else empty.
         frame_id: Frame that the file belongs to; empty: the frame of the sample.
-        prepared: Whether a converter makes the file: an error then names the command.
+        prepared: Whether a converter makes the file; errors then name the command.
     """
 
     path: str
@@ -40,10 +40,10 @@ class SampleFile:
 
 
 class ReadingTransform(BaseTransform):
-    """Base of every transform that reads files.
+    """Base class of transforms that read files.
 
-    It says which files it reads, so that the dataset check can look at them, and which inputs of
-    the model come from them, so that the inferencers can give these from memory.
+    It lists its files for the dataset check, and the model inputs that come from them for the
+    inferencers, which take these from memory.
     """
 
     #: Data sets that the transform is for, ``'driving'`` or ``'rgbd'``; empty: any.
@@ -52,24 +52,24 @@ class ReadingTransform(BaseTransform):
     @property
     @abstractmethod
     def inputs(self) -> tuple[str, ...]:
-        """Keys that the transform adds and a model needs; no targets, masks or optional keys."""
+        """Keys that the transform adds for the model, without targets, masks and optional keys."""
 
     @abstractmethod
     def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
-        """The files that the transform reads of a sample.
+        """The files of a sample that the transform reads.
 
         Args:
-            results: Item of the data set, as ``get_data_info`` gives it.
+            results: Item of the data set, as ``get_data_info`` returns it.
 
         Raises:
             DataError: The item lacks something that the transform needs.
         """
 
     def add_arrays(self, results: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
-        """Add what was read; inferencers call it with arrays from memory instead.
+        """Add the arrays that were read; inferencers call it with arrays from memory.
 
         Args:
-            results: The sample; gets the new keys.
+            results: The sample; the new keys are added to it.
             arrays: A value for each of :attr:`inputs`, in the form that
                 :class:`~mmssc.datasets.transforms.PackSSCInputs` takes.
         """
@@ -77,7 +77,7 @@ class ReadingTransform(BaseTransform):
         return results
 
     def read_files(self, results: Mapping[str, Any]) -> list[tuple[SampleFile, Any]]:
-        """Every file with its content; a file that occurs again is read once.
+        """Every file with its content; a repeated file is read once.
 
         Raises:
             DataError: A file is missing or damaged; the error names the frame.
@@ -98,7 +98,7 @@ def reading_transforms(transform: Any) -> Iterator[ReadingTransform]:
     """The reading transforms of a pipeline, also those inside wrappers such as ``RandomApply``.
 
     Args:
-        transform: A transform, or anything that keeps transforms in ``.transforms``.
+        transform: A transform, or an object with transforms in ``.transforms``.
 
     Yields:
         Each of them, in the order of the pipeline.

@@ -1,4 +1,4 @@
-"""Mirroring and turning the volumes of an RGB-D frame, with everything that has to follow."""
+"""Mirror and rotate the volumes of an RGB-D frame, and everything that depends on them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ['FlipRGBDVolumes', 'TransposeRGBDVolumes']
 def _transform_volumes(
     results: dict[str, Any], order: Sequence[int], reversed_axes: tuple[int, ...]
 ) -> dict[str, Any]:
-    """Permute the array axes, then reverse some; the image stays, and each voxel its pixel."""
+    """Permute the array axes, then reverse some; each voxel keeps its pixel."""
 
     def change(volume: np.ndarray, _: SampleKey | None = None) -> np.ndarray:
         return np.flip(volume.transpose(order), reversed_axes)
@@ -45,7 +45,7 @@ def _transform_volumes(
 def _move_world(
     results: dict[str, Any], grid: VoxelGrid, order: Sequence[int], reversed_axes: tuple[int, ...]
 ) -> None:
-    """The grid and the poses in the mirrored world: voxels keep their pixels there, too."""
+    """Move grid and poses to the mirrored world, so that voxels keep their pixels."""
     old2new = np.zeros((4, 4))
     old2new[3, 3] = 1
     origin = []
@@ -68,9 +68,9 @@ def _axis_of(results: dict[str, Any], name: str) -> int:
 class FlipRGBDVolumes(BaseTransform):
     """Mirror all volumes along axes of the world, each with some probability.
 
-    The image stays, and every voxel keeps its pixel: the mapping goes along, and so do the origin
-    of the grid and the pose (which becomes a mirrored one). With :class:`FlipRGBDImage` the image
-    is mirrored as well. It comes after everything that reads files.
+    The image does not change, and every voxel keeps its pixel: the mapping, the origin of the grid
+    and the pose are mirrored, too. :class:`FlipRGBDImage` mirrors the image. Use it after the
+    transforms that read files.
 
     Required Keys: ``voxel_grid``
 
@@ -79,7 +79,7 @@ class FlipRGBDVolumes(BaseTransform):
 
     Args:
         axes: Names of world axes; left-right is ``'x'``, near-far ``'y'`` on NYU.
-        prob: Probability of each.
+        prob: Probability for each axis.
     """
 
     def __init__(self, axes: Sequence[str] = ('x',), prob: float = 0.5) -> None:
@@ -95,10 +95,11 @@ class FlipRGBDVolumes(BaseTransform):
 class TransposeRGBDVolumes(BaseTransform):
     """Exchange two axes of the world, with some probability.
 
-    With flips it gives the turns by 90 degrees. What goes along: see :class:`FlipRGBDVolumes`.
+    Together with flips it gives rotations by 90 degrees. It changes the same keys as
+    :class:`FlipRGBDVolumes`.
 
     Args:
-        axes: The two world axes; the grid must have as many voxels of one size along both.
+        axes: The two world axes; the grid must have the same number and size of voxels along both.
         prob: Probability.
 
     Raises:
@@ -118,7 +119,8 @@ class TransposeRGBDVolumes(BaseTransform):
         grid = VoxelGrid.build(results['voxel_grid'])
         sides = [(grid.shape[axis], grid.voxel_size[axis]) for axis in (one, other)]
         if sides[0] != sides[1]:
-            raise DataError('voxel grid', f'{self.axes[0]} and {self.axes[1]}', 'alike', sides)
+            expected = 'the same number and size of voxels'
+            raise DataError('voxel grid', f'{self.axes[0]} and {self.axes[1]}', expected, sides)
         order = [0, 1, 2]
         order[one], order[other] = other, one
         return _transform_volumes(results, order, ())

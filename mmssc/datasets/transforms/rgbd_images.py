@@ -1,10 +1,10 @@
-"""Augmenting the image of an RGB-D frame; the map from pixels to voxels goes along.
+"""Augment the image of an RGB-D frame, together with the map from pixels to voxels.
 
-TSDF, labels and weights stay: a pixel keeps its voxel wherever the image moves it. After an
-enlargement several pixels name one voxel, after a reduction some voxels have lost their pixel.
-CleanerS (arXiv 2303.09977) and AMMNet (arXiv 2403.07560) train with, in this order,
-:class:`ResizeRGBDImage`, :class:`CropRGBDImage`, :class:`FlipRGBDImage`,
-:class:`DistortRGBDColors` and :class:`PadRGBDImage`.
+TSDF, labels and weights do not change: a pixel keeps its voxel when it moves. After an enlargement
+several pixels have the same voxel, after a reduction some voxels have no pixel. CleanerS (arXiv
+2303.09977) and AMMNet (arXiv 2403.07560) train with, in this order, :class:`ResizeRGBDImage`,
+:class:`CropRGBDImage`, :class:`FlipRGBDImage`, :class:`DistortRGBDColors` and
+:class:`PadRGBDImage`.
 """
 
 from __future__ import annotations
@@ -61,17 +61,17 @@ def _change(
 
 @TRANSFORMS.register_module()
 class ResizeRGBDImage(BaseTransform):
-    """Enlarge or reduce, keeping the aspect, with some probability.
+    """Enlarge or reduce with a fixed aspect ratio, with some probability.
 
-    Images bilinear (in float32), maps of pixels by the nearest pixel, both as OpenCV does.
+    Interpolation with OpenCV: images bilinear (in float32), maps of pixels nearest.
 
     Required Keys: ``img_shape``; and any key over the image
 
-    Modified Keys: those, ``img`` becoming float32
+    Modified Keys: the same; ``img`` becomes float32
 
     Args:
         prob: Probability.
-        ratio: The size is multiplied by a number of this interval, uniform.
+        ratio: Interval of the scale factor, drawn uniformly.
     """
 
     def __init__(self, prob: float = 0.5, ratio: Sequence[float] = (0.8, 1.2)) -> None:
@@ -111,27 +111,27 @@ class ResizeRGBDImage(BaseTransform):
 
 @TRANSFORMS.register_module()
 class CropRGBDImage(BaseTransform):
-    """Cut a window of at most so many pixels at a random place.
+    """Crop a window at a random position.
 
-    Required Keys: ``img_shape``, ``ori_shape`` without a ``size``; and any key over the image
+    Required Keys: ``img_shape``, ``ori_shape`` if ``size`` is None; and any key over the image
 
     Args:
-        size: (height, width) of the window; a smaller image stays. None: that of the image as it
-            was read.
+        size: (height, width) of the window; a smaller image does not change. None: the original
+            size of the image.
     """
 
     def __init__(self, size: Sequence[int] | None = None) -> None:
         self.size = _pair(size)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Draw a place and cut."""
+        """Draw a position and crop."""
         size = _size(self.size, results)
         margins = (max(have - keep, 0) for have, keep in zip(results['img_shape'], size))
         top, left = (random.randint(0, margin) for margin in margins)
         return self.crop(results, top, left)
 
     def crop(self, results: dict[str, Any], top: int, left: int) -> dict[str, Any]:
-        """Cut the window whose upper left pixel is (top, left)."""
+        """Crop the window whose upper left pixel is (top, left)."""
         height, width = _size(self.size, results)
         window = np.s_[top : top + height, left : left + width]
         shape = tuple(min(have, keep) for have, keep in zip(results['img_shape'], (height, width)))
@@ -141,7 +141,9 @@ class CropRGBDImage(BaseTransform):
 
 @TRANSFORMS.register_module()
 class FlipRGBDImage(BaseTransform):
-    """Mirror image and maps of pixels left to right, with some probability; the volume stays.
+    """Mirror image and maps of pixels left to right, with some probability.
+
+    The volume does not change.
 
     Required Keys: ``img_shape``; and any key over the image
 
@@ -166,14 +168,14 @@ class FlipRGBDImage(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PadRGBDImage(BaseTransform):
-    """Fill up to a size at the bottom and on the right.
+    """Pad to a size at the bottom and on the right.
 
-    Required Keys: ``img_shape``, ``ori_shape`` without a ``size``; and any key over the image
+    Required Keys: ``img_shape``, ``ori_shape`` if ``size`` is None; and any key over the image
 
     Args:
-        size: (height, width). None: that of the image as it was read.
-        mean: Colour of the added pixels, RGB in 0..1: that of the data preprocessor, so that they
-            are 0 in the network. Images become float32.
+        size: (height, width). None: the original size of the image.
+        mean: Colour of the added pixels, RGB in 0..1: the mean of the data preprocessor makes them
+            0 in the network. Images become float32.
 
     Raises:
         DataError: The image is larger than ``size``.
@@ -188,7 +190,7 @@ class PadRGBDImage(BaseTransform):
         self.color = np.array(mean, np.float32) * 255
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Pad; an image of this size stays as it is."""
+        """Pad; an image of this size does not change."""
         shape, size = tuple(results['img_shape']), _size(self.size, results)
         if shape == size:
             return results
@@ -215,21 +217,21 @@ class PadRGBDImage(BaseTransform):
 class DistortRGBDColors(BaseTransform):
     """Change brightness, contrast, saturation and hue, each with probability 0.5 (SSD, mmseg).
 
-    Contrast comes before or after saturation and hue, with equal chance. 8 bits, hue on OpenCV's
-    scale of 0..179. For images in 0..255.
+    Contrast comes before or after saturation and hue, with equal probability. For images in 0..255;
+    works in 8 bits, with OpenCV's hue scale of 0..179.
 
     Required Keys: ``img``
 
-    Modified Keys: ``img``, uint8 unless nothing was drawn
+    Modified Keys: ``img``, uint8 unless no change was drawn
 
     Args:
-        brightness: Added, uniform in +- this.
+        brightness: Largest added value, uniform in [-brightness, brightness].
         contrast: Factor, uniform in this interval.
         saturation: Factor, uniform in this interval.
-        hue: Whole numbers from -hue to hue - 1 are added.
-        eight_bits: True rounds a float image to 8 bits first. False is what the code of CleanerS
-            and AMMNet does: without a change of brightness or contrast before, saturation and hue
-            meet a float image and turn it grey or recolour it (28 % of the images).
+        hue: Added integer, uniform in [-hue, hue - 1].
+        eight_bits: True rounds a float image to 8 bits first. False does the same as the code of
+            CleanerS and AMMNet: without an earlier change of brightness or contrast, saturation and
+            hue get a float image and turn it grey or recolour it (28 % of the images).
     """
 
     def __init__(
@@ -288,7 +290,7 @@ def _pair(size: Sequence[int] | None) -> tuple[int, int] | None:
 
 
 def _size(size: tuple[int, int] | None, results: dict[str, Any]) -> tuple[int, int]:
-    """The size of the settings, or that of the image as it was read."""
+    """The given size, or the original size of the image."""
     return tuple(results['ori_shape']) if size is None else size
 
 

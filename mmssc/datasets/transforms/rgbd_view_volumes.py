@@ -1,4 +1,4 @@
-"""What a voxel has to do with the pixel that it projects to, hidden voxels included."""
+"""Volumes of what the image shows at the pixel of each voxel, for hidden voxels, too."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ __all__ = ['AddRGBDViewVolumes']
 class AddRGBDViewVolumes(BaseTransform):
     """Segmentation and depth along the viewing rays, as volumes.
 
-    Only the mapping, the camera and the segmentation are used, so that the published files of NYU
-    (with a fitted pose, see ``tools/dataset_converters/nyu_cache.py``) and a depth camera give the
-    same: the depth of the visible surface is that of the mapped voxels, the nearest one of each
-    cell of the image; cells without one take that of the nearest cell.
+    It uses only the mapping, the camera and the segmentation, so the published files of NYU (with a
+    fitted pose, see ``tools/dataset_converters/nyu_cache.py``) and a depth camera give the same
+    result. The depth of the visible surface is that of the nearest mapped voxel in each cell of the
+    image; cells without one take the depth of the nearest cell.
 
     Required Keys: ``voxel_to_pixel`` (X, Y, Z), ``voxel_grid``, ``cam2img``, ``lidar2cam``
-    (1, 4, 4), ``image_size``; ``segmentation`` (H, W), where the frame has one
+    (1, 4, 4), ``image_size``; ``segmentation`` (H, W), if the frame has one
 
     Added Keys:
 
     - ``surface_offset`` (X, Y, Z) float32: metres along the optical axis from the visible surface
       to the voxel's centre, positive behind it, clipped to ``limit``; ``-2 limit`` outside the
       image
-    - ``voxel_segments`` (X, Y, Z) int64, where there is a segmentation: 1 + the id at the pixel
-      that the voxel maps to, for other voxels at the pixel that its centre projects to; 0 outside
+    - ``voxel_segments`` (X, Y, Z) int64, if there is a segmentation: 1 + the id at the pixel that
+      the voxel maps to, or, without a mapping, at the pixel that its centre projects to; 0 outside
       the image. ``segmentation`` itself is dropped.
 
     Args:
@@ -42,8 +42,8 @@ class AddRGBDViewVolumes(BaseTransform):
         limit: Largest offset, metres.
 
     Raises:
-        DataError: The frame has no pose, no voxel is visible, or the segmentation has another size
-            than the image.
+        DataError: The frame has no pose, no voxel is visible, or segmentation and image differ in
+            size.
     """
 
     def __init__(self, cell: int = 8, limit: float = 2.4) -> None:

@@ -1,4 +1,4 @@
-"""Changing everything of a sample that lies over the image, over the grid, or in a frame."""
+"""Change all arrays of a sample over the image, over the grid, or in a frame."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def move_frames(results: dict[str, Any], **moves: np.ndarray) -> None:
             results[name] = matrix
         elif key.frames and key.frames[0] in moves:
             move, points = moves[key.frames[0]], results[name]
-            # Not a product of matrices: in data loader workers, NumPy's BLAS takes all threads.
+            # Not a matrix product: in data loader workers, NumPy's BLAS uses all threads.
             moved = np.einsum('nj,ij->ni', points.astype(np.float64), move[:3, :3]) + move[:3, 3]
             results[name] = moved.astype(points.dtype)
 
@@ -79,7 +79,7 @@ def _inverse(move: np.ndarray) -> np.ndarray:
 def refuse_references(
     results: Mapping[str, Any], kind: str, to: tuple[str, ...], hint: str
 ) -> None:
-    """Refuse a sample with arrays whose values name pixels or voxels that are about to move.
+    """Refuse a sample with indices of pixels or voxels that are about to move.
 
     Args:
         results: The sample.

@@ -1,4 +1,4 @@
-"""Making and changing the targets of a sample."""
+"""Make and change the targets of a sample."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmssc.structures import VoxelGrid
 
 __all__ = ['FrustumTargets', 'MaskVoxelRange', 'PoolVoxelLabels']
 
-# Calibrations whose volume (2 MB on KITTI) a process remembers.
+# Number of calibrations whose volume (2 MB on KITTI) a process keeps.
 _CACHED_CALIBRATIONS = 32
 
 
@@ -27,8 +27,9 @@ class MaskVoxelRange(BaseTransform):
     """Ignore the full-resolution labels outside a range in front of the sensor.
 
     For training on a part of the volume; evaluation needs no mask, since
-    :class:`~mmssc.evaluation.SSCMetric` scores all ranges in one run. Coarser targets are left as
-    they are, as the published models were trained. A sample without labels passes.
+    :class:`~mmssc.evaluation.SSCMetric` scores all ranges in one run. Coarser targets do not
+    change, as in the training of the published models. A sample without labels does not change
+    either.
 
     Required Keys: ``voxel_grid``, ``ignore_index``
 
@@ -54,11 +55,11 @@ class MaskVoxelRange(BaseTransform):
 
 @TRANSFORMS.register_module()
 class FrustumTargets(BaseTransform):
-    """Say which frustum of the image each voxel lies in, for the frustum proportion loss.
+    """Add the image frustum of each voxel, for the frustum proportion loss.
 
-    The volume depends on the calibration alone: every process computes it once for each and hands
-    out the same array, which must not be changed in place. Comes after whatever changes image
-    size, calibration or grid. Needed for training only.
+    The volume depends only on the calibration: every process computes it once per calibration and
+    returns the same array, which must not be changed in place. Use it after all transforms that
+    change image size, calibration or grid. Only training needs it.
 
     Required Keys: ``voxel_grid``, ``cam2img``, ``lidar2cam``, ``img_shape``
 
@@ -88,7 +89,7 @@ class FrustumTargets(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PoolVoxelLabels(BaseTransform):
-    """Coarser labels from those that were loaded, for a data set that stores one scale.
+    """Pool the loaded labels to coarser scales, for a data set that stores one scale.
 
     Required Keys: ``gt_voxels``, ``num_classes``, ``ignore_index``
 

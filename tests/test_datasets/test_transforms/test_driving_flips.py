@@ -214,7 +214,7 @@ def test_an_asymmetric_grid_is_refused(item):
 
 @pytest.mark.parametrize('kind', [FlipDrivingScene, FlipDrivingImages])
 def test_frustums_come_after_the_flip(item, kind):
-    with pytest.raises(DataError, match='FrustumTargets comes after'):
+    with pytest.raises(DataError, match='Put FrustumTargets after'):
         kind(prob=1)(FrustumTargets()(item))
 
 

@@ -281,7 +281,7 @@ def test_voxels_keep_label_pixel_and_projection(chosen):
 
 
 def test_axes_that_differ_are_not_exchanged():
-    with pytest.raises(DataError, match='x and z: expected alike'):
+    with pytest.raises(DataError, match='x and z: expected the same number'):
         TransposeRGBDVolumes(('x', 'z'), 1.0)(volumes())
     with pytest.raises(DataError, match='two different axes'):
         TransposeRGBDVolumes(('x', 'x'))
