@@ -1,1 +1,1 @@
-"""Strict readers of files from outside: what a file may hold is listed, the rest is refused."""
+"""Strict readers of external files: they refuse everything that a format does not allow."""

@@ -1,4 +1,4 @@
-"""Images from outside: a damaged file is a :class:`DataError`."""
+"""Read images; a damaged file raises a :class:`DataError`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .regular_files import open_regular_file, read_bytes
 
 __all__ = ['read_image_shape', 'read_png_uint16', 'read_png_uint8', 'read_rgb']
 
-# What Pillow raises on damaged images: it has no common base class.
+# Errors that Pillow raises for damaged images; they have no common base class.
 _IMAGE_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error,
     OverflowError, MemoryError, Image.DecompressionBombError,
@@ -27,7 +27,7 @@ _IMAGE_ERRORS = (
 def _open_image(path: str | PathLike[str], modes: Sequence[str]) -> Image.Image:
     content = read_bytes(path)
     try:
-        # Checksums first: a flipped bit would otherwise decode to wrong pixels in silence.
+        # Verify checksums first: otherwise a flipped bit silently gives wrong pixels.
         with Image.open(io.BytesIO(content)) as image:
             image.verify()
         image = Image.open(io.BytesIO(content))
@@ -43,7 +43,7 @@ def read_image_shape(path: str | PathLike[str]) -> tuple[int, int]:
     """(height, width) of an image file, from its header.
 
     Raises:
-        DataError: The file is missing, no regular file, or no image.
+        DataError: The file is missing, not a regular file, or not an image.
     """
     with open_regular_file(path, 'an image file') as file:
         try:
@@ -54,37 +54,37 @@ def read_image_shape(path: str | PathLike[str]) -> tuple[int, int]:
 
 
 def read_rgb(path: str | PathLike[str]) -> np.ndarray:
-    """A colour (or grey, repeated) image.
+    """Read a colour image; the value of grey images is repeated.
 
     Returns:
         (H, W, 3) uint8, RGB.
 
     Raises:
-        DataError: As :func:`read_bytes`, or the file is no complete 8-bit image.
+        DataError: As :func:`read_bytes`, or the file is not a complete 8-bit image.
     """
     image = _open_image(path, ('RGB', 'RGBA', 'L', 'P'))
     return np.array(image.convert('RGB'))
 
 
 def read_png_uint16(path: str | PathLike[str]) -> np.ndarray:
-    """A one-channel 16-bit PNG.
+    """Read a one-channel 16-bit PNG.
 
     Returns:
         (H, W) uint16.
 
     Raises:
-        DataError: As :func:`read_bytes`, or the file is no complete 16-bit grey image.
+        DataError: As :func:`read_bytes`, or the file is not a complete 16-bit grey image.
     """
     return np.array(_open_image(path, ('I;16', 'I;16B', 'I'))).astype(np.uint16)
 
 
 def read_png_uint8(path: str | PathLike[str]) -> np.ndarray:
-    """A one-channel 8-bit image of ids; of an image with a palette the indices.
+    """Read a one-channel 8-bit image of ids, or the indices of an image with a palette.
 
     Returns:
         (H, W) uint8.
 
     Raises:
-        DataError: As :func:`read_bytes`, or the file is no complete 8-bit one-channel image.
+        DataError: As :func:`read_bytes`, or the file is not a complete 8-bit one-channel image.
     """
     return np.array(_open_image(path, ('L', 'P')))

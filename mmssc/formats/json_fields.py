@@ -1,4 +1,4 @@
-"""Checking entries of JSON files, so that an error names the file and the entry."""
+"""Check entries of JSON files; errors name the file and the entry."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ['number_array', 'read_json', 'require_array', 'require_field']
 
 
 def read_json(path: str | PathLike[str]) -> Any:
-    """The content of a JSON file.
+    """Read a JSON file.
 
     Raises:
-        DataError: The file is missing, unreadable or no JSON.
+        DataError: The file is missing, unreadable or not JSON.
     """
     text = read_text(path)
     try:
@@ -30,7 +30,7 @@ def read_json(path: str | PathLike[str]) -> Any:
 
 
 def require_field(container: Any, key: str, kind: type, file: str, field: str) -> Any:
-    """An entry of an object of a JSON file.
+    """Return an entry of an object of a JSON file.
 
     Args:
         container: The object.
@@ -40,7 +40,7 @@ def require_field(container: Any, key: str, kind: type, file: str, field: str) -
         field: Where in the file the object is, for the error.
 
     Raises:
-        DataError: ``container`` is no object, or the entry is missing or of another type.
+        DataError: ``container`` is not an object, or the entry is missing or has another type.
     """
     if not isinstance(container, Mapping):
         raise DataError(file, field, 'an object', type(container).__name__)
@@ -52,10 +52,10 @@ def require_field(container: Any, key: str, kind: type, file: str, field: str) -
 
 
 def number_array(value: Any, shape: Sequence[int | None], file: str, field: str) -> np.ndarray:
-    """Nested lists as float64 of ``shape`` (None = any size), all finite.
+    """Convert nested lists to finite float64 numbers of ``shape`` (None = any size).
 
     Raises:
-        DataError: Another shape, no numbers, NaN or infinity.
+        DataError: The shape is wrong, or an entry is not a number, NaN or infinite.
     """
     try:
         array = np.asarray(value)
@@ -78,6 +78,6 @@ def number_array(value: Any, shape: Sequence[int | None], file: str, field: str)
 def require_array(
     container: Any, key: str, shape: Sequence[int | None], file: str, field: str
 ) -> np.ndarray:
-    """An entry of an object that is nested lists of numbers; see :func:`number_array`."""
+    """Return an entry that consists of nested lists of numbers; see :func:`number_array`."""
     name = f'{field}.{key}'
     return number_array(require_field(container, key, list, file, field), shape, file, name)

@@ -1,8 +1,7 @@
 """Files of the KITTI family: SemanticKITTI and SSCBench-KITTI-360.
 
-Readers are strict: whatever is wrong with a file is a :class:`~mmssc.errors.DataError` that names
-the file, what it should hold and what it holds. Writers are atomic, and what they write reads
-back equal.
+Readers are strict: a wrong file raises a :class:`~mmssc.errors.DataError` with the file, the
+expected and the found content. Writers are atomic, and the readers return exactly what they wrote.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def _parse_numbers(
 ) -> list[float]:
     if len(words) != count:
         raise DataError(path, field, f'{count} numbers', f'{len(words)} words')
-    # float() also takes '1_0' and digits of other scripts, which no writer means.
+    # float() also accepts '1_0' and non-ASCII digits, which no writer produces.
     odd = [word for word in words if '_' in word or not word.isascii()]
     if odd:
         raise DataError(path, field, f'{count} numbers', repr(odd[0]))
@@ -65,15 +64,15 @@ def read_calib(
 
     Args:
         path: The file.
-        required: Keys that must be there.
+        required: Required keys.
 
     Returns:
         (3, 4) float64 per key. ``P*`` are projections of rectified cameras in pixels, ``Tr`` is
         the rigid transform from the lidar to camera 0, in metres.
 
     Raises:
-        DataError: The file is missing or not text, a line has not 12 finite numbers, a key is
-            missing or doubled, a ``P*`` has no positive focal length, or ``Tr`` is not rigid.
+        DataError: The file is missing or not text, a line does not have 12 finite numbers, a key is
+            missing or repeated, a ``P*`` has no positive focal length, or ``Tr`` is not rigid.
     """
     calib: dict[str, np.ndarray] = {}
     for number, line in enumerate(read_text(path).splitlines(), 1):
@@ -97,7 +96,7 @@ def read_calib(
 
 
 def write_calib(path: str | PathLike[str], calib: Mapping[str, np.ndarray]) -> None:
-    """Write ``{key: (3, 4)}`` as a ``calib.txt``; :func:`read_calib` gives the same numbers."""
+    """Write ``{key: (3, 4)}`` as a ``calib.txt``; :func:`read_calib` returns the same numbers."""
     with atomic_write(path, 'w') as file:
         for key, matrix in calib.items():
             file.write(f'{key}: {_format_row(np.asarray(matrix)[:3])}\n')
@@ -120,8 +119,8 @@ def read_poses(path: str | PathLike[str]) -> np.ndarray:
         (N, 4, 4) float64, camera frame of each frame to the world, metres.
 
     Raises:
-        DataError: The file is missing, empty or not text, a line has not 12 finite numbers, or a
-            pose is not rigid.
+        DataError: The file is missing, empty or not text, a line does not have 12 finite numbers,
+            or a pose is not rigid.
     """
     poses = to_homogeneous(_read_rows(path, 12).reshape(-1, 3, 4))
     check_rigid(poses, path, 'poses')
@@ -181,7 +180,7 @@ def read_voxel_bits(path: str | PathLike[str], shape: Shape) -> np.ndarray:
         bool of ``shape`` (X, Y, Z), last axis fastest.
 
     Raises:
-        DataError: The file is missing or has not exactly one bit per voxel.
+        DataError: The file is missing or does not have exactly one bit per voxel.
     """
     count = prod(shape)
     content = _read_exact(path, (count + 7) // 8, f'one bit per voxel of {tuple(shape)}')
@@ -202,7 +201,7 @@ def read_raw_labels(path: str | PathLike[str], shape: Shape) -> np.ndarray:
         uint16 of ``shape`` (X, Y, Z), last axis fastest.
 
     Raises:
-        DataError: The file is missing or has not exactly two bytes per voxel.
+        DataError: The file is missing or does not have exactly two bytes per voxel.
     """
     content = _read_exact(path, 2 * prod(shape), f'uint16 per voxel of {tuple(shape)}')
     return np.frombuffer(content, '<u2').astype(np.uint16).reshape(shape)
@@ -241,7 +240,7 @@ def write_velodyne(path: str | PathLike[str], points: np.ndarray) -> None:
     """Write (N, 4) points, or (N, 3) points with a fourth column of ones, as float32.
 
     Raises:
-        DataError: There is no point, another number of columns, or a number is not finite.
+        DataError: There are no points, the number of columns is wrong, or a number is not finite.
     """
     points = np.asarray(points)
     if points.ndim != 2 or points.shape[1] not in (3, 4) or len(points) == 0:
@@ -263,17 +262,17 @@ def read_voxel_labels(path: str | PathLike[str], shape: Shape) -> np.ndarray:
         uint8 train ids of ``shape`` (X, Y, Z), 255 = ignore.
 
     Raises:
-        DataError: The file is missing or damaged, has another shape, or holds anything but whole
-            numbers 0..255.
+        DataError: The file is missing or damaged, has another shape, or has values other than
+            integers 0..255.
     """
     labels = read_npy(path)
     if labels.shape != tuple(shape):
         raise DataError(path, 'shape', tuple(shape), labels.shape)
     if labels.dtype == np.uint8:
         return labels.copy()
-    # Comparisons with NaN are false, so NaN is refused too.
+    # Comparisons with NaN are false, so this refuses NaN, too.
     if not ((labels >= 0) & (labels <= 255)).all() or (np.floor(labels) != labels).any():
-        raise DataError(path, 'labels', 'whole numbers 0..255', f'others ({labels.dtype})')
+        raise DataError(path, 'labels', 'whole numbers 0..255', f'other values ({labels.dtype})')
     return labels.astype(np.uint8)
 
 
@@ -292,7 +291,7 @@ def read_depth(path: str | PathLike[str]) -> np.ndarray:
         (H, W) float32 in metres along the optical axis, 0 = no measurement.
 
     Raises:
-        DataError: The file is missing, damaged, of another kind or not two-dimensional, or a
+        DataError: The file is missing, damaged, has another format or is not two-dimensional, or a
             depth is negative or not finite.
     """
     suffix = Path(path).suffix.lower()

@@ -1,4 +1,4 @@
-"""Camera matrices and poses: text files, and checks of what they must be."""
+"""Camera matrices and poses: read text files and check the values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .regular_files import read_text
 
 __all__ = ['camera_matrix', 'check_projection', 'check_rigid', 'read_matrix', 'to_homogeneous']
 
-# Pose files carry 6 significant digits, so rotations are orthonormal to about 1e-5.
+# Pose files have 6 significant digits, so rotations are orthonormal to about 1e-5.
 _RIGID_TOLERANCE = 1e-3
 
 
@@ -35,7 +35,7 @@ def check_rigid(matrix: np.ndarray, file: str | PathLike[str], field: str) -> No
     if not np.isfinite(matrix).all():
         raise DataError(file, field, 'finite numbers', 'NaN or infinity')
     rotation = matrix[..., :3, :3].reshape(-1, 3, 3)
-    # Entries of a rotation are at most 1: the clip keeps the products of garbage finite.
+    # Entries of a rotation are at most 1: clipping keeps products of wrong values finite.
     rotation = np.clip(rotation, -2, 2)
     error = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
     bad = np.flatnonzero((error > _RIGID_TOLERANCE) | (np.linalg.det(rotation) < 0))
@@ -46,10 +46,10 @@ def check_rigid(matrix: np.ndarray, file: str | PathLike[str], field: str) -> No
 
 
 def check_projection(matrix: np.ndarray, file: str | PathLike[str], field: str) -> None:
-    """Refuse a (3, 4) pinhole projection that has no positive focal lengths.
+    """Refuse a (3, 4) pinhole projection without positive focal lengths.
 
     Raises:
-        DataError: See above, or the third row does not begin with (0, 0, 1).
+        DataError: A focal length is not positive, or the third row does not begin with (0, 0, 1).
     """
     if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
         raise DataError(file, field, 'positive focal lengths', np.asarray(matrix).tolist())
@@ -64,10 +64,10 @@ def camera_matrix(camera: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def read_matrix(path: str | PathLike[str], shape: tuple[int, int]) -> np.ndarray:
-    """A text file of numbers, separated by blanks or commas, as float64 of ``shape``.
+    """Read numbers, separated by blanks or commas, from a text file as float64 of ``shape``.
 
     Raises:
-        DataError: The file is missing, holds something else, or another number of numbers.
+        DataError: The file is missing, has other content, or another count of numbers.
     """
     words = read_text(path).replace(',', ' ').split()
     try:

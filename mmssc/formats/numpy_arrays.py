@@ -1,4 +1,4 @@
-"""``.npy`` and ``.npz`` files from outside: a bad file is a :class:`DataError`."""
+"""Read and write ``.npy`` and ``.npz`` files; a bad file raises a :class:`DataError`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NPY_MAGIC = b'\x93NUMPY'
 def _parse_npy_header(
     start: bytes, file_size: int, path: str | PathLike[str], kinds: str
 ) -> tuple[tuple[int, ...], np.dtype, Literal['C', 'F'], int]:
-    """Shape, type, order and data offset of an ``.npy`` file whose size fits its header."""
+    """Parse and check shape, type, order and data offset of an ``.npy`` file."""
     if not start.startswith(_NPY_MAGIC) or len(start) < 12:
         raise DataError(path, 'header', 'an .npy array', repr(start[:8]))
     length_end = 12 if start[6] >= 2 else 10
@@ -50,7 +50,7 @@ def _parse_npy_header(
 
 
 def read_npy(path: str | PathLike[str], kinds: str = 'fiu') -> np.ndarray:
-    """One array of an ``.npy`` file, whose size must be exactly what its header says.
+    """Read an ``.npy`` file; its size must be exactly that in its header.
 
     Args:
         path: The file.
@@ -86,12 +86,12 @@ def read_npz(
     optional: Sequence[str] = (),
     kinds: str = 'fiub',
 ) -> dict[str, np.ndarray]:
-    """Arrays of an ``.npz`` file, compressed or not; other arrays of the file are not decoded.
+    """Read arrays of an ``.npz`` file, compressed or not; other arrays are not decoded.
 
     Args:
         path: The file.
-        required: Names that must be there.
-        optional: Names that are read where they are there.
+        required: Required names.
+        optional: Names that are read if present.
         kinds: Accepted ``dtype.kind`` letters. Objects are never read (they need pickle).
 
     Returns:
@@ -127,7 +127,7 @@ def _parse_member(
 
 
 class NpzArchive:
-    """An ``.npz`` file that stays open: single arrays of a large one.
+    """An ``.npz`` file that stays open, for reading single arrays of a large file.
 
     Args:
         path: The file.
@@ -172,13 +172,13 @@ def write_npz(path: str | PathLike[str], arrays: Mapping[str, np.ndarray]) -> No
 def write_npz_member(
     archive: zipfile.ZipFile, key: str, array: np.ndarray, level: int | None = None
 ) -> None:
-    """Add one array to an archive that becomes an ``.npz``.
+    """Add one array to an ``.npz`` archive.
 
     Args:
         archive: Open for writing.
         key: Name of the array.
         array: Its content.
-        level: Of the compression, 1 (fast) to 9 (small); None: zlib's default.
+        level: Compression level, 1 (fast) to 9 (small); None: zlib's default.
     """
     content = io.BytesIO()
     np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)

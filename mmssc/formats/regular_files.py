@@ -1,4 +1,4 @@
-"""Regular files from outside, as bytes or text, and what damaged archives among them raise."""
+"""Read regular files as bytes or text; and the errors of damaged archives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmssc.errors import DataError
 
 __all__ = ['ARCHIVE_ERRORS', 'open_regular_file', 'read_bytes', 'read_ends', 'read_text']
 
-# What zipfile raises on damaged archives: it has no common base class.
+# Errors that zipfile raises for damaged archives; they have no common base class.
 ARCHIVE_ERRORS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, ValueError, EOFError,
     LookupError, NotImplementedError, RuntimeError, OverflowError, MemoryError,
@@ -26,14 +26,14 @@ ARCHIVE_ERRORS = (
 
 @contextmanager
 def open_regular_file(path: str | PathLike[str], expected: str) -> Iterator[IO[bytes]]:
-    """Open a regular file for reading. Pipes and devices are refused: they can wait or never end.
+    """Open a regular file for reading. Pipes and devices are refused: they can block or never end.
 
     Args:
         path: The file.
-        expected: What the file should be, for the message where there is none.
+        expected: What the file should be, for the message if it is missing.
 
     Raises:
-        DataError: There is no such file, it cannot be read, or it is of another kind.
+        DataError: The file is missing, cannot be read, or is not a regular file.
     """
     try:
         file = _open_regular(path)
@@ -72,7 +72,7 @@ def _kind_of_file(mode: int) -> str:
 
 @contextmanager
 def _opened(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a regular file; errors in opening and in reading have the field ``file``."""
+    """Open a regular file; errors while opening or reading have the field ``file``."""
     try:
         with _open_regular(path, 'file') as file:
             yield file
@@ -85,11 +85,11 @@ def _opened(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def read_bytes(path: str | PathLike[str]) -> bytes:
-    """The content of a file that must exist and hold something.
+    """Read a file that must exist and not be empty.
 
     Raises:
-        DataError: The file is missing, unreadable, no regular file (a pipe, a device, a folder), or
-            empty.
+        DataError: The file is missing, unreadable, not a regular file (a pipe, a device, a folder),
+            or empty.
     """
     with _opened(path) as file:
         content = file.read()
@@ -99,7 +99,7 @@ def read_bytes(path: str | PathLike[str]) -> bytes:
 
 
 def read_ends(path: str | PathLike[str], count: int = 4096) -> tuple[bytes, bytes, int]:
-    """The first and last ``count`` bytes of a file and its size, for checks that must be quick.
+    """The first and last ``count`` bytes of a file and its size, for quick checks.
 
     Raises:
         DataError: As :func:`read_bytes`.
@@ -115,7 +115,7 @@ def read_ends(path: str | PathLike[str], count: int = 4096) -> tuple[bytes, byte
 
 
 def read_text(path: str | PathLike[str]) -> str:
-    """The content of an ASCII or UTF-8 text file.
+    """Read an ASCII or UTF-8 text file.
 
     Raises:
         DataError: As :func:`read_bytes`, or the file is not text.

@@ -1,9 +1,9 @@
-"""Reads a pickle without importing or calling what it names.
+"""Read a pickle without importing or calling the names in it.
 
-A pickle is a program for a small stack machine. Python's machine imports what the program names and
-calls it. The one here knows the instructions that build plain values, and a name in the program
-stands for an entry of a table that the caller gives. Nothing is imported, no attribute is read or
-set, and the length of the program and the size of its result have limits.
+A pickle is a program for a small stack machine. Python's machine imports the names in the program
+and calls them. This machine knows only the instructions that build plain values, and looks up names
+in a table that the caller passes. Nothing is imported, no attribute is read or set, and the length
+of the program and the size of its result have limits.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ForbiddenContentError(pickle.UnpicklingError):
 
 
 class Constructor:
-    """What a name in the pickle stands for, if the pickle may call it.
+    """A function that a pickle may call by name.
 
     Args:
         build: Called with the arguments in the pickle. It must check all of them.
@@ -94,7 +94,7 @@ class ForeignClass(Constructor):
 
     @staticmethod
     def _ignore_state(target: Any, state: Any) -> None:
-        """Its attributes are left out."""
+        """Leave out the attributes."""
 
 
 class RestrictedUnpickler:
@@ -103,8 +103,8 @@ class RestrictedUnpickler:
     Args:
         names: ``'module.name'`` in the pickle -> a :class:`Constructor`, or a constant.
         load_persistent: Turns a persistent id (of a storage) into a value; None refuses them.
-        max_copied: How many bytes the arguments of all calls may have together. A call copies its
-            argument, and a pickle can repeat a call with the same long argument.
+        max_copied: Limit of the total size of the arguments of all calls, in bytes. A call copies
+            its argument, and a pickle can repeat a call with the same long argument.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class RestrictedUnpickler:
         """Read one pickle from the current position of the file, and stop after it.
 
         Raises:
-            ForbiddenContentError: It asks for something that plain values do not need.
+            ForbiddenContentError: The pickle asks for something that plain values do not need.
             pickle.UnpicklingError: It is damaged.
         """
         self._reset()
@@ -143,7 +143,7 @@ class RestrictedUnpickler:
             return result
         except pickle.UnpicklingError:
             raise
-        # What a damaged program runs into: an empty stack, a missing entry, wrong arguments.
+        # Errors of a damaged program: an empty stack, a missing entry, wrong arguments.
         except (
             ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError,
             MemoryError,
@@ -296,7 +296,7 @@ class RestrictedUnpickler:
         self._stack.append(self._load_persistent(self._stack.pop()))
 
     def _ignore(self, _: Any) -> None:
-        """What only helps a reader (the protocol, lengths of frames) or ends the loop."""
+        """Ignore instructions that only help a reader (protocol, frame lengths) or end the loop."""
 
 
 _INSTRUCTIONS: dict[str, Callable[[RestrictedUnpickler, Any], None]] = {
@@ -343,17 +343,17 @@ def check_nesting(
     max_bytes: int,
     sizes: Mapping[type, Callable[[Any], int]] | None = None,
 ) -> None:
-    """Refuse values that are nested without end or too often.
+    """Refuse values that are nested endlessly or too often.
 
     A list can contain itself. Thirty lists that each contain the next one twice stand for a billion
     elements. Code that prints or compares such values does not end.
 
     Args:
         value: Nested dicts, lists, tuples and sets.
-        leaves: The types that may stand in them, besides None and :class:`ForeignClass`.
-        max_bytes: What they may take together if each value were stored where it stands. One tensor
-            can stand under many keys, and code that goes through the keys copies it each time.
-        sizes: Further types that may stand in them -> how many bytes such a value takes.
+        leaves: Allowed types inside of them, besides None and :class:`ForeignClass`.
+        max_bytes: Limit of their total size if every occurrence were a copy. One tensor can occur
+            under many keys, and code that iterates over the keys copies it each time.
+        sizes: Further allowed types -> size of such a value in bytes.
 
     Raises:
         ForbiddenContentError: Deeper than 100 levels, more than ten million values, more bytes, or

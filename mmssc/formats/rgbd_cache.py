@@ -4,9 +4,9 @@ An ``.npz`` (NumPy reads it) with the arrays ``FRAME/NAME``: ``tsdf`` int8 (127 
 ``visible`` uint8 (packed bits: the voxels with a pixel) and ``pixel_steps`` uint8 (4, N: the bytes,
 lowest first, of the steps from one of those pixels to the next, little-endian int32), ``label``
 uint8, ``label_weight`` uint8 (packed bits) and, where the data set has one, ``segmentation`` uint8.
-Older caches with ``voxel_to_pixel`` int32 instead of these two arrays can be read, too. In an info
-file, a frame's file is ``CACHE.npz/FRAME`` and its format ``cached``: the loader reads single
-frames from it.
+The reader also accepts older caches with ``voxel_to_pixel`` int32 instead of these two arrays. In
+an info file, a frame's file is ``CACHE.npz/FRAME`` and its format ``cached``: the loader reads
+single frames from it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _TYPES = dict(
 )  # fmt: skip
 _TSDF_STEPS = 127
 _MAPPING_TYPE = np.dtype('<i4')
-# Written once, read often: the smallest that zlib makes, read as fast as any.
+# Written once, read often: the smallest output of zlib, which is read as fast as others.
 _COMPRESSION = 9
 
 
@@ -55,7 +55,7 @@ def write_frame_cache(
     Args:
         path: The file, ``.npz``.
         frames: Frame id and arrays by key, as :func:`mmssc.formats.rgbd_frame.read_frame_file`
-            gives them, one frame after the other.
+            returns them, one frame after the other.
 
     Returns:
         Number of frames.
@@ -91,14 +91,14 @@ def read_cached(path: FramePath, keys: Sequence[str], spec: FrameSpec) -> Arrays
     Args:
         path: ``CACHE.npz/FRAME``.
         keys: Some of :data:`CACHED_NAMES`.
-        spec: What they must look like.
+        spec: Shapes and ranges that they must have.
 
     Returns:
         As :func:`mmssc.formats.rgbd_frame.read_frame_file`; the TSDF is off by up to 0.004.
 
     Raises:
-        DataError: The cache is missing or damaged, has no such frame, or one without a key, or an
-            array of another type, shape or range.
+        DataError: The cache is missing or damaged, does not have the frame or a key, or an array
+            has another type, shape or range.
     """
     frame = _CachedFrame(*os.path.split(fspath(path)))
     arrays: Arrays = {}
@@ -132,7 +132,7 @@ class _CachedFrame:
         return self.file, f'{self.frame_id}/{name}'
 
     def read(self, name: str, shape: Sequence[int] | None) -> np.ndarray:
-        """An array of the type of its name, and of this shape unless that is None."""
+        """Read an array; check its type, and its shape unless ``shape`` is None."""
         array = self.archive.read(self.where(name)[1])
         wanted = np.dtype(_TYPES[name])
         if array.dtype != wanted:
@@ -140,14 +140,14 @@ class _CachedFrame:
         return array if shape is None else check_volume(array, shape, *self.where(name))
 
     def bits(self, name: str, shape: Sequence[int]) -> np.ndarray:
-        """Packed bits as bool of this shape."""
+        """Read packed bits as bool of this shape."""
         packed = self.read(name, (-(-prod(shape) // 8),))
         return np.unpackbits(packed, count=prod(shape)).view(bool).reshape(shape)
 
     def mapping(self, shape: Sequence[int]) -> np.ndarray:
         """Pixel of each voxel, -1 = none."""
         if self.where('pixel_steps')[1] not in self.archive:
-            # Also where there is neither: the error then names what older caches call it.
+            # An older cache. If this array is missing, too, the error has its name.
             return self.read('voxel_to_pixel', shape)
         visible, planes = self.bits('visible', shape), self.read('pixel_steps', None)
         wanted = (_MAPPING_TYPE.itemsize, int(visible.sum()))
@@ -164,7 +164,7 @@ def _archive_of(file: str) -> NpzArchive:
     if not os.path.isfile(file):
         raise DataError(file, 'cache', 'a file', 'no such file')
     status = os.stat(file)
-    # A handle of its own for each process: forked ones would share the position in the file.
+    # One handle per process: forked processes would share the position in the file.
     return _open_archive(file, os.getpid(), status.st_mtime_ns, status.st_size)
 
 

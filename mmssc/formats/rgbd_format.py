@@ -1,4 +1,4 @@
-"""What the arrays of an RGB-D frame look like, and what a format of its files is."""
+"""The expected arrays of an RGB-D frame, and the definition of a file format for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmssc.structures import VoxelGrid
 
 __all__ = ['FINE_FACTOR', 'ArrayReader', 'Arrays', 'FrameFormat', 'FramePath', 'FrameSpec']
 
-#: Voxels of the fine grid along an edge of one of the grid, where nothing else is said.
+#: Default number of voxels of the fine grid along the edge of a voxel of the grid.
 FINE_FACTOR = 4
 
 FramePath = Union[str, PathLike]
@@ -22,13 +22,13 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class FrameSpec:
-    """What the arrays of a frame must look like.
+    """Shapes and ranges that the arrays of a frame must have.
 
     Args:
         grid: Grid of labels, TSDF and mapping (its origin does not matter).
         image_size: (height, width) of image, segmentation and mapping.
-        num_classes: Classes with the empty one.
-        fine_factor: Voxels of the fine grid along an edge of one of ``grid``.
+        num_classes: Number of classes, including "empty".
+        fine_factor: Voxels of the fine grid along the edge of a voxel of ``grid``.
     """
 
     grid: VoxelGrid
@@ -43,7 +43,7 @@ class FrameSpec:
 
     @property
     def fine_grid(self) -> VoxelGrid:
-        """The grid with ``fine_factor`` voxels in place of one along each axis."""
+        """The grid with ``fine_factor`` times as many voxels along each axis."""
         return self.grid.refine(self.fine_factor)
 
     def placed_grid(self, origin: Sequence[float] | np.ndarray) -> VoxelGrid:
@@ -57,10 +57,10 @@ ArrayReader = Callable[[FramePath, FrameSpec], np.ndarray]
 
 @dataclass(frozen=True)
 class FrameFormat:
-    """How one kind of file holds arrays of a frame.
+    """How one kind of file stores the arrays of a frame.
 
     Args:
-        keys: Keys of the arrays that such a file can hold.
+        keys: Keys of the arrays that such a file can contain.
         read: Reads some of these keys: ``(path, keys, spec) -> arrays by key``. The arrays are
             those of :func:`mmssc.formats.rgbd_frame.read_frame_file`, checked against ``spec``; a
             file that is missing or wrong is a :class:`~mmssc.errors.DataError`.
@@ -74,7 +74,7 @@ class FrameFormat:
 
     @classmethod
     def of_arrays(cls, **readers: ArrayReader) -> FrameFormat:
-        """A format whose arrays are read one by one.
+        """Make a format whose arrays are read one by one.
 
         Args:
             readers: Key -> function ``(path, spec) -> array``.

@@ -1,8 +1,9 @@
-"""Reading the files of an RGB-D frame by key, whatever layout they come in.
+"""Read the files of an RGB-D frame by key, in any layout.
 
-A *key* is what a sample calls an array (:mod:`mmssc.structures.sample_keys`), a *format* how a
-file holds it (:data:`FORMATS`). The formats ``prepared`` and ``cached`` are our own; the others are
-those of cameras and of published methods, read in place, see :mod:`mmssc.formats.torchssc`.
+A *key* is the name of an array in a sample (:mod:`mmssc.structures.sample_keys`), a *format* is the
+way a file stores it (:data:`FORMATS`). The formats ``prepared`` and ``cached`` are our own; the
+others are those of cameras and of published methods (:mod:`mmssc.formats.torchssc`), whose files
+need no conversion.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ _DDRNET_FINE = ('tsdf_hr', 'voxels')
 def read_frame_file(
     path: FramePath, format_name: str, keys: Sequence[str], spec: FrameSpec
 ) -> Arrays:
-    """Some of the arrays of one file.
+    """Read some of the arrays of one file.
 
     Args:
         path: The file.
         format_name: One of :data:`FORMATS`.
         keys: Keys that the format has.
-        spec: What they must look like.
+        spec: Shapes and ranges that they must have.
 
     Returns:
         Key -> array, as :mod:`mmssc.structures.sample_keys` says, with three differences: ``img``
         is (H, W, 3), volumes have no channel, ``voxel_to_pixel`` is int32.
 
     Raises:
-        DataError: The file is missing or damaged, lacks an array, or has one of another type,
-            shape or range; or there is no such format, or it has no such key.
+        DataError: The file is missing or damaged, an array is missing or has another type, shape or
+            range; or there is no such format, or it has no such key.
     """
     if format_name not in FORMATS:
         raise DataError(path, 'format', ', '.join(FORMATS), repr(format_name))
@@ -71,7 +72,7 @@ def _check_image(path: FramePath, image: np.ndarray, spec: FrameSpec) -> np.ndar
 
 
 def _sketch_of(read_labels: ArrayReader) -> ArrayReader:
-    """Sketches are a function of the labels: a layout without sketch files needs none."""
+    """Compute the sketch from the labels, for layouts without sketch files."""
 
     def read(path: FramePath, spec: FrameSpec) -> np.ndarray:
         return label_sketch(torch.from_numpy(read_labels(path, spec))).numpy()
@@ -98,14 +99,14 @@ def _ddrnet_fine_tsdf(path: FramePath, spec: FrameSpec) -> np.ndarray:
 
 
 def _ddrnet_weight(path: FramePath, spec: FrameSpec) -> np.ndarray:
-    # The files hold no weight: it follows from labels and hidden space, as in TorchSSC's.
+    # The files have no weights: compute them from labels and hidden space, as TorchSSC does.
     flipped = torch.from_numpy(_ddrnet_fine_tsdf(path, spec))
     tsdf = torch.sign(flipped) * (1 - flipped.abs())
     label = torch.from_numpy(_ddrnet_label(path, spec))
     return label_weight(label, pool_tsdf(tsdf, spec.fine_factor)).numpy()
 
 
-#: Name in info lists and configs -> format. To add a format, add an entry; so do plug-ins.
+#: Name in info lists and configs -> format. To add a format, add an entry here or in a plug-in.
 FORMATS: dict[str, FrameFormat] = dict(
     prepared=FrameFormat(tuple(PREPARED_NAMES), read_prepared, made_by_converter=True),
     cached=FrameFormat(tuple(CACHED_NAMES), read_cached, made_by_converter=True),

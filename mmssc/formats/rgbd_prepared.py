@@ -25,24 +25,24 @@ __all__ = ['PREPARED_NAMES', 'has_prepared', 'read_prepared', 'write_prepared']
 PREPARED_NAMES = {
     key.name: key.stored_as for key in SAMPLE_KEYS.values() if key.stored_as and key.over_voxels
 }
-# Smaller than in a sample.
+# Smaller types than in a sample.
 _STORED_TYPES = dict(tsdf_fine='float16', voxel_to_pixel='int32')
 
 
 def read_prepared(path: FramePath, keys: Sequence[str], spec: FrameSpec) -> Arrays:
-    """Arrays of a prepared npz.
+    """Read arrays of a prepared npz.
 
     Args:
         path: The file.
         keys: Some of :data:`PREPARED_NAMES`.
-        spec: What they must look like.
+        spec: Shapes and ranges that they must have.
 
     Returns:
         As :func:`mmssc.formats.rgbd_frame.read_frame_file`.
 
     Raises:
-        DataError: The file is missing or damaged, lacks an array, or has one of another type,
-            shape or range.
+        DataError: The file is missing or damaged, or an array is missing or has another type, shape
+            or range.
     """
     names = {key: PREPARED_NAMES[key] for key in keys}
     stored = read_npz(path, list(names.values()))
@@ -78,18 +78,18 @@ def write_prepared(
     spec: FrameSpec,
     extras: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write a prepared npz, atomically; :func:`read_prepared` gives the same arrays.
+    """Write a prepared npz, atomically; :func:`read_prepared` returns the same arrays.
 
     ``tsdf_fine`` is rounded to float16.
 
     Args:
         path: The file.
         arrays: By key, see :func:`mmssc.formats.rgbd_frame.read_frame_file`.
-        spec: What they must look like.
+        spec: Shapes and ranges that they must have.
         extras: Further arrays, by their name in the file.
 
     Raises:
-        DataError: An array would not read back.
+        DataError: :func:`read_prepared` would refuse an array.
     """
     stored = dict(extras or {})
     for key, array in arrays.items():
@@ -99,7 +99,7 @@ def write_prepared(
 
 
 def has_prepared(path: FramePath, keys: Sequence[str], extras: Sequence[str] = ()) -> bool:
-    """Whether a prepared npz is there and has the arrays of these keys (not their contents)."""
+    """Whether a prepared npz exists and has these keys (the contents are not checked)."""
     names = {f'{name}.npy' for name in (*(PREPARED_NAMES[key] for key in keys), *extras)}
     try:
         with open_regular_file(path, 'a prepared npz') as file, zipfile.ZipFile(file) as archive:

@@ -1,9 +1,9 @@
 """Raw files of NYU and NYUCAD for scene completion: SSCNet's depth images and voxel volumes.
 
-Song et al., "Semantic Scene Completion from a Single Depth Image", CVPR 2017. Readers are strict:
-whatever is wrong with a file is a :class:`~mmssc.errors.DataError` that names the file, what it
-should hold and what it holds. Writers are atomic, and what they write reads back equal. The npz
-files that later papers distribute are in :mod:`mmssc.formats.torchssc`.
+Song et al., "Semantic Scene Completion from a Single Depth Image", CVPR 2017. Readers are strict: a
+wrong file raises a :class:`~mmssc.errors.DataError` with the file, the expected and the found
+content. Writers are atomic, and the readers return exactly what they wrote. For the npz files of
+later papers see :mod:`mmssc.formats.torchssc`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ SSCNET_SHAPE = (240, 144, 240)
 SSCNET_VOXEL_SIZE = 0.02
 SSCNET_AXES = ('x', 'z', 'y')
 NYU_IMAGE_SIZE = (480, 640)
-#: fx, fy, cx, cy in pixels. The Kinect of NYU as the files of 3D-Sketch, CleanerS and AMMNet were
-#: made with, and the camera that rendered NYUCAD; SSCNet and DDRNet take the latter for both.
+#: fx, fy, cx, cy in pixels. The Kinect of NYU, as in the files of 3D-Sketch, CleanerS and AMMNet,
+#: and the camera that rendered NYUCAD; SSCNet and DDRNet use the latter for both.
 NYU_CAMERAS = dict(nyu=(518.8579, 519.4696, 325.58, 253.74), nyucad=(518.8579, 518.8579, 320, 240))
 # Id of voxels outside the annotated room, and of voxels without a class.
 IGNORE = 255
@@ -91,13 +91,13 @@ def read_nyu_depth(path: str | PathLike[str], image_size: ImageSize | None = Non
 
     Args:
         path: The file.
-        image_size: (height, width) it must have; None takes any.
+        image_size: Required (height, width); None accepts any.
 
     Returns:
         (H, W) float32, metres along the optical axis, 0 = none. Exact millimetres.
 
     Raises:
-        DataError: The file is missing, no complete 16-bit grey PNG, or of another size.
+        DataError: The file is missing, is not a complete 16-bit grey PNG, or has another size.
     """
     return decode_nyu_depth(_read_png(path, image_size)).astype(np.float32) / _MILLIMETRES
 
@@ -107,8 +107,8 @@ def read_plain_depth_mm(
 ) -> np.ndarray:
     """Read a depth image in plain millimetres, as most RGB-D cameras write: 16-bit PNG.
 
-    65535, the largest value there is, means "none" like 0: so some cameras mark missing depth.
-    Args, returns and errors as :func:`read_nyu_depth`.
+    65535, the largest value, means "none" like 0: some cameras mark missing depth this way.
+    Arguments, result and errors are those of :func:`read_nyu_depth`.
     """
     stored = _read_png(path, image_size)
     return np.where(stored == _SATURATED, 0, stored).astype(np.float32) / _MILLIMETRES
@@ -118,7 +118,8 @@ def write_nyu_depth(path: str | PathLike[str], depth: np.ndarray) -> None:
     """Write (H, W) metres, 0 = none, rounded to millimetres, as SSCNet's depth PNG.
 
     Raises:
-        DataError: Not two-dimensional, not finite, negative, or above 65.535 m.
+        DataError: The array is not two-dimensional, or a value is not finite, negative or above
+            65.535 m.
     """
     _write_png(path, encode_nyu_depth(_to_millimetres(path, depth)))
 
@@ -127,7 +128,8 @@ def write_plain_depth_mm(path: str | PathLike[str], depth: np.ndarray) -> None:
     """Write (H, W) metres, 0 = none, as a PNG of whole millimetres.
 
     Raises:
-        DataError: As :func:`write_nyu_depth`, or 65.535 m, which would read back as "none".
+        DataError: As :func:`write_nyu_depth`, or a value is 65.535 m, which means "none" in the
+            file.
     """
     millimetres = _to_millimetres(path, depth)
     if (millimetres == _SATURATED).any():
@@ -139,7 +141,7 @@ def _to_millimetres(path: str | PathLike[str], depth: np.ndarray) -> np.ndarray:
     depth = np.asarray(depth, np.float64)
     if depth.ndim != 2 or depth.size == 0:
         raise DataError(path, 'depth', 'shape (H, W)', depth.shape)
-    # Written so that a NaN is refused.
+    # This form of the comparison refuses NaN.
     if not ((depth >= 0) & (depth < 65.5355)).all():
         raise DataError(path, 'depth', '0..65.535 m', 'NaN, infinity, negative or larger')
     return np.round(depth * 1000).astype(np.uint16)
@@ -181,7 +183,7 @@ def raw_to_class(raw_ids: np.ndarray) -> np.ndarray:
     """Raw ids 0..36 and 255 -> classes 0..11 and 255, uint8 of the same shape.
 
     Raises:
-        DataError: Another id.
+        DataError: An id is not a raw id.
     """
     table = np.full(np.iinfo(np.uint8).max + 1, IGNORE, np.uint8)
     table[: len(RAW_TO_CLASS)] = RAW_TO_CLASS
@@ -202,8 +204,8 @@ def read_sscnet_bin(
 ) -> SSCNetVolume:
     """Read a ``.bin``: float32 origin (3) and pose (16), then uint32 pairs (id, run length).
 
-    SSCNet's own writer counts one voxel too few where the whole volume is one id; such a file is
-    accepted and its last run extended.
+    SSCNet's own writer counts one voxel too few if the whole volume has one id; the reader accepts
+    such a file and extends its last run.
 
     Args:
         path: The file.
@@ -211,7 +213,7 @@ def read_sscnet_bin(
 
     Raises:
         DataError: The file is missing or truncated, a number of the header is not finite, the pose
-            is not rigid, an id is none of the raw ids, or the runs do not sum up to the volume.
+            is not rigid, an id is not a raw id, or the runs do not sum up to the volume.
     """
     content = read_bytes(path)
     origin, cam2world = _parse_header(path, content, len(content))
@@ -231,7 +233,7 @@ def read_sscnet_header(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarra
     """Origin (3,) and pose (4, 4) of a ``.bin``, float32, without its volume.
 
     Raises:
-        DataError: As :func:`read_sscnet_bin`, but for the runs.
+        DataError: As :func:`read_sscnet_bin`, except for the runs.
     """
     head, _, size = read_ends(path)
     return _parse_header(path, head, size)
@@ -250,10 +252,11 @@ def _parse_header(
 
 
 def write_sscnet_bin(path: str | PathLike[str], volume: SSCNetVolume) -> None:
-    """Write a ``.bin``; :func:`read_sscnet_bin` gives the same volume.
+    """Write a ``.bin``; :func:`read_sscnet_bin` returns the same volume.
 
     Raises:
-        DataError: Something that would not read back: a pose that is not rigid, another id.
+        DataError: :func:`read_sscnet_bin` would refuse it: a pose is not rigid, or an id is not a
+            raw id.
     """
     origin = np.asarray(volume.origin, np.float32)
     cam2world = np.asarray(volume.cam2world, np.float32)

@@ -1,4 +1,4 @@
-"""Reading what ``torch.save`` wrote, without ``torch.load``.
+"""Read files of ``torch.save`` without ``torch.load``.
 
 ``torch.load(weights_only=True)`` is safe in the newest versions of torch only. Up to 2.5 it runs
 code from a TorchScript archive; up to 2.9 a crafted file damages memory. This module reads the file
@@ -72,7 +72,7 @@ class _BoundedReader:
 
 
 class _LocationError(Exception):
-    """The caller's ``map_location`` failed, which is no fault of the file."""
+    """The caller's ``map_location`` failed; the file is not the cause."""
 
 
 class _Storages:
@@ -124,7 +124,7 @@ class _Storages:
             moved = target(content.untyped_storage(), location)
             if moved is None:
                 return content
-            # Either kind of storage may come back.
+            # The function can return either kind of storage.
             storage: Any = getattr(moved, '_untyped_storage', moved)
             return torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)
         device = target.get(location) if isinstance(target, Mapping) else target
@@ -184,7 +184,7 @@ class _FollowingStorages(_Storages):
     def fill(self, keys: Any, file: IO[bytes]) -> None:
         """Read the storages; the file gives each one's number of elements before it."""
         if type(keys) is not list or not all(type(key) is str for key in keys):
-            raise pickle.UnpicklingError('storage keys that are not a list of texts')
+            raise pickle.UnpicklingError('storage keys that are not a list of strings')
         if sorted(keys) != sorted(self._contents):
             raise pickle.UnpicklingError(
                 'a list of storages that differs from the storages its tensors use'
@@ -208,18 +208,18 @@ def read_torch_file(
     Args:
         source: Path of a regular file, or a file that is open for binary reading and can seek.
         map_location: Where the tensors go, as for ``torch.load``: a device, a dict of devices, or a
-            function of storage and location. None is the CPU, and so is what the
-            dict has no entry for.
+            function of storage and location. None is the CPU; so is a location without an entry in
+            the dict.
         names: Further names that the pickle may use, see :class:`RestrictedUnpickler`.
-        sizes: The types of the values that these names make -> how many bytes such a value takes.
+        sizes: The types of the values that these names make -> size of such a value in bytes.
 
     Returns:
         The stored value. Shared storages stay shared.
 
     Raises:
-        UnsafeCheckpointError: The file names something that weights do not need.
-        DataError: It is missing, no regular file, of another kind, damaged, or would take far more
-            memory than its size.
+        UnsafeCheckpointError: The file contains something that weights do not need.
+        DataError: It is missing, not a regular file, not of ``torch.save``, damaged, or would take
+            far more memory than its size.
     """
     for device in map_location.values() if isinstance(map_location, Mapping) else [map_location]:
         if isinstance(device, (str, torch.device)):
@@ -269,7 +269,7 @@ def _read(
 
 
 def _max_content(size: int) -> int:
-    """How many bytes the values of a file of this size may have together."""
+    """Limit of the total size of the values in a file of this size, in bytes."""
     return _MAX_SHARING * size + 2**20
 
 
@@ -279,7 +279,7 @@ def _one_line(text: str) -> str:
 
 
 def _describe(head: bytes) -> str:
-    """What a file that is not one of ``torch.save`` seems to be."""
+    """Describe a file that is not of ``torch.save``."""
     if not head:
         return 'an empty file'
     if head.startswith(b'version https://git-lfs'):
@@ -312,12 +312,12 @@ def _check_members(members: list[zipfile.ZipInfo], size: int, name: str) -> str:
     """Refuse archives that ``torch.save`` does not write.
 
     Returns:
-        What the names of all its members start with.
+        The common start of the names of all members.
 
     Raises:
         UnsafeCheckpointError: It is TorchScript.
-        DataError: A member is compressed or there twice, the members are larger than the file, or
-            it is no archive of torch.
+        DataError: A member is compressed or occurs twice, the members are larger than the file, or
+            it is not an archive of torch.
     """
     names = [member.filename for member in members]
     if any(member.endswith('/constants.pkl') or '/code/' in member for member in names):
@@ -355,8 +355,7 @@ def _read_legacy(
         raise pickle.UnpicklingError('numbers in another byte order than this machine has')
     storages = _FollowingStorages(size, map_location)
     start = reader.tell()
-    # The storages follow the pickle. The first pass finds out which there are, the second makes
-    # the tensors.
+    # The storages follow the pickle. The first pass lists them, the second makes the tensors.
     first = RestrictedUnpickler(
         _without_values(names), storages.load_persistent, _max_content(size)
     )

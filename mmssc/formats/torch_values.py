@@ -1,7 +1,7 @@
 """The values that a file of ``torch.save`` may hold: tensors, numpy's numbers, plain containers.
 
-Each function checks its arguments and makes a new value. A file chooses numbers, shapes and names,
-never a function or an address.
+Each function checks its arguments and makes a new value. A file can choose numbers, shapes and
+names, but never a function or an address.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .restricted_pickle import Constructor, ForbiddenContentError, check_key
 
 __all__ = ['PLAIN_TYPES', 'Storage', 'StorageKind', 'TensorBuilder', 'allowed_names']
 
-# What may stand in the result besides containers. torch.Size is a tuple.
+# Types of the result besides containers. torch.Size is a tuple.
 PLAIN_TYPES = (
     bool, int, float, complex, str, bytes, Tensor, np.ndarray, np.generic, np.dtype, torch.dtype,
     torch.device, torch.Size,
@@ -36,7 +36,7 @@ _STORAGE_DTYPES = {
     'BoolStorage': torch.bool, 'ComplexFloatStorage': torch.complex64,
     'ComplexDoubleStorage': torch.complex128,
 }  # fmt: skip
-# Types that have no storage class; which of them there are depends on the version of torch.
+# Types that have no storage class; which of them exist depends on the version of torch.
 _FURTHER_DTYPES = (
     'uint16', 'uint32', 'uint64', 'complex32', 'float8_e4m3fn', 'float8_e5m2', 'float8_e4m3fnuz',
     'float8_e5m2fnuz', 'float8_e8m0fnu',
@@ -54,13 +54,13 @@ _WRONG_BOOLS = 'bool values other than 0 and 1'
 
 @dataclass(frozen=True)
 class StorageKind:
-    """The class of a storage in the pickle: how its bytes are read; None leaves that open."""
+    """The class of a storage in the pickle: the type of its numbers; None: unknown."""
 
     dtype: torch.dtype | None
 
     @property
     def element_size(self) -> int:
-        """Bytes of one element; 1 where the type is open."""
+        """Bytes of one element; 1 if the type is unknown."""
         return 1 if self.dtype is None else self.dtype.itemsize
 
 
@@ -70,7 +70,7 @@ class Storage:
 
     Args:
         content: (N,) uint8, on the device where the tensors go.
-        kind: How the bytes are read.
+        kind: Type of the numbers.
     """
 
     content: Tensor
@@ -78,11 +78,11 @@ class Storage:
 
 
 class TensorBuilder:
-    """Makes tensors over storages, and none that reaches beyond its storage.
+    """Makes tensors over storages, and refuses those that reach beyond their storage.
 
     Args:
-        max_bytes: The most bytes that all tensors may have together, if none shared a storage.
-            Otherwise a small file could stand for terabytes.
+        max_bytes: Limit of the total size of all tensors in bytes, as if none shared a storage.
+            Without it a small file could stand for terabytes.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -173,7 +173,7 @@ def _is_known(dtype: Any) -> bool:
 
 
 def _overlaps(sizes: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    """Whether an element of a storage may stand in several places of a tensor."""
+    """Whether a tensor may contain an element of its storage several times."""
     reach = 0
     for step, length in sorted(zip(strides, sizes)):
         if length > 1 and step <= reach:
@@ -184,7 +184,7 @@ def _overlaps(sizes: tuple[int, ...], strides: tuple[int, ...]) -> bool:
 
 def _whole_numbers(name: str, values: Any) -> tuple[int, ...]:
     if not isinstance(values, (tuple, list)) or len(values) > _MAX_AXES:
-        raise ForbiddenContentError(f'a tensor whose {name} is no tuple, or a very long one')
+        raise ForbiddenContentError(f'a tensor whose {name} is not a tuple, or a very long one')
     if not all(type(value) is int and 0 <= value < 2**62 for value in values):
         raise ForbiddenContentError(f'a tensor whose {name} is not made of integers from 0 on')
     return tuple(values)
@@ -193,7 +193,7 @@ def _whole_numbers(name: str, values: Any) -> tuple[int, ...]:
 def _shape(values: Any) -> tuple[int, ...]:
     """Sizes whose product fits into 62 bits.
 
-    Where one of them is 0, the others stay small: code may loop over them.
+    If one of them is 0, the others must be small, because code may loop over them.
     """
     sizes = _whole_numbers('size', values)
     limit = _MAX_EMPTY if 0 in sizes else 2**62
@@ -218,9 +218,9 @@ def _set_versions(target: Any, state: Any) -> None:
         return
     if not isinstance(versions, dict) or not all(map(_is_version, versions.values())):
         raise ForbiddenContentError(
-            'versions of the parts of a model that are no dicts of integers'
+            'versions of the parts of a model that are not dicts of integers'
         )
-    # A copy: the pickle can still change what it was made of.
+    # A copy, because the pickle can still change the original.
     target._metadata = OrderedDict((key, dict(value)) for key, value in versions.items())
 
 
@@ -263,7 +263,7 @@ def _device(kind: Any, index: Any = None) -> torch.device:
 
 
 def _no_bytes() -> bytes:
-    """How protocol 2 stores no bytes at all."""
+    """How protocol 2 stores empty bytes."""
     return b''
 
 
@@ -277,10 +277,10 @@ def _bytes_of_text(text: Any, encoding: Any) -> bytes:
 def _dtype(code: Any, *_: Any) -> np.dtype:
     """A number type of numpy. The objects are numpy's own, one for each type, never changed."""
     if type(code) is not str or not re.fullmatch(r'[A-Za-z?][1-9]?[0-9]?', code):
-        raise ForbiddenContentError('a type of numpy that is no short code')
+        raise ForbiddenContentError('a type of numpy that is not a short code')
     dtype = np.dtype(code)
     if dtype not in _NUMPY_DTYPES:
-        raise ForbiddenContentError(f'numpy values of type {dtype}, which are no numbers')
+        raise ForbiddenContentError(f'numpy values of type {dtype}, which are not numbers')
     return dtype
 
 

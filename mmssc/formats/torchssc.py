@@ -61,7 +61,7 @@ def read_torchssc_tsdf(path: str | PathLike[str], shape: Shape) -> np.ndarray:
 def read_torchssc_weight(path: str | PathLike[str], shape: Shape) -> np.ndarray:
     """``TSDF/NNNN.npz``, ``arr_1``: the label weight, bool of ``shape``.
 
-    The published files hold 0 and 1; as in the code of their authors, any number but 0 is True.
+    The published files hold 0 and 1; as in the authors' code, any number other than 0 is True.
 
     Raises:
         DataError: As :func:`read_torchssc_tsdf`, or a number is not finite.
@@ -148,7 +148,7 @@ def write_torchssc_sketch(path: str | PathLike[str], sketch: np.ndarray) -> None
 def read_ammnet_cad_tsdf(path: str | PathLike[str], shape: Shape) -> np.ndarray:
     """``NYUCAD/{split}/TSDF_lr/NYUNNNN_0000_voxels.npz``, ``tsdf_lr``.
 
-    Not the quantity of :func:`read_torchssc_tsdf`, see :func:`read_ddrnet_tsdf`.
+    This is another quantity than in :func:`read_torchssc_tsdf`, see :func:`read_ddrnet_tsdf`.
     """
     return read_ddrnet_tsdf(path, shape)
 
@@ -174,7 +174,7 @@ def read_ddrnet_tsdf(
     Args:
         path: The file.
         shape: Shape of the volume; further axes of length 1 are dropped.
-        keys: Names of the array, the first that the file has is read.
+        keys: Names of the array; the first one in the file is read.
 
     Returns:
         float32 of ``shape``, in [-1, 1].
@@ -207,7 +207,7 @@ def read_ddrnet_position(
 ) -> np.ndarray:
     """``position`` of a DDRNet file: the fine voxel of each pixel.
 
-    Rounded, not floored as TorchSSC does, so the mapping made of it differs.
+    The index is rounded; TorchSSC floors it, so the mappings differ.
 
     Args:
         path: The file.

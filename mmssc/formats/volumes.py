@@ -1,4 +1,4 @@
-"""Checking arrays of files: a wrong one is a :class:`~mmssc.errors.DataError` with file and key."""
+"""Check arrays of files; a :class:`~mmssc.errors.DataError` names the file and the key."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mmssc.errors import DataError
 __all__ = ['Shape', 'check_labels', 'check_tsdf', 'check_volume', 'check_whole_numbers']
 
 Shape = Sequence[int]
-# Rounding of a mean or of a file's float16 may leave [-1, 1] by this.
+# Rounding of a mean or to float16 can exceed [-1, 1] by this.
 _TSDF_LIMIT = 1.001
 
 
 def check_volume(
     array: np.ndarray, shape: Shape, path: str | PathLike[str], key: str, any_shape: bool = False
 ) -> np.ndarray:
-    """An array of a file, flat or in (a view of) its own shape, as a volume of ``shape``.
+    """Check the shape of an array (flat or ``shape``, axes of length 1 ignored) and reshape it.
 
     Args:
         array: Any type.
@@ -42,12 +42,12 @@ def check_volume(
 def check_whole_numbers(
     array: np.ndarray, low: int, high: int, path: str | PathLike[str], key: str, hint: str = ''
 ) -> np.ndarray:
-    """``array`` as int64 (a copy), refused unless it holds whole numbers of ``[low, high]``.
+    """Convert integers in ``[low, high]`` to int64 (a copy); refuse other values.
 
     Raises:
-        DataError: A number is smaller, larger or no whole number.
+        DataError: A number is smaller, larger or not an integer.
     """
-    # Comparisons with NaN are false, so NaN is refused too.
+    # Comparisons with NaN are false, so this refuses NaN, too.
     valid = (array >= low) & (array <= high)
     if array.dtype.kind == 'f':
         valid &= np.floor(array) == array
@@ -60,7 +60,7 @@ def check_whole_numbers(
 def check_labels(
     array: np.ndarray, num_classes: int, path: str | PathLike[str], key: str
 ) -> np.ndarray:
-    """``array`` as uint8 class ids, 255 = ignore.
+    """Convert to uint8 class ids, 255 = ignore.
 
     Raises:
         DataError: An id is neither a class nor 255.
@@ -73,7 +73,7 @@ def check_labels(
 
 
 def check_tsdf(array: np.ndarray, shape: Shape, path: str | PathLike[str], key: str) -> np.ndarray:
-    """``array`` as a float32 volume of ``shape``.
+    """Convert to a float32 volume of ``shape``.
 
     Raises:
         DataError: The array has another shape, or a number is not in [-1, 1].

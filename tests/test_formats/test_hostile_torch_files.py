@@ -47,7 +47,7 @@ def array(state):
 
 # What the message has to say -> what it is said of.
 HOSTILE = {
-    'type object, which are no numbers': {
+    'type object, which are not numbers': {
         'an array over an address': Calls(np.ndarray, (1,), OBJECT, ADDRESS),
         'an array over an address, by its state': array((1, (1,), OBJECT, False, ADDRESS)),
         'an array over an address, of a bare type': Calls(np.ndarray, (1,), BARE_OBJECT, ADDRESS),
@@ -60,7 +60,7 @@ HOSTILE = {
             np.dtype, 'f8', False, True, state=(3, '<', None, ('a',), {'a': OBJECT}, 64, 8, 16)
         ),
     },
-    'which are no numbers': {
+    'which are not numbers': {
         'a structured type': Calls(SCALAR, np.dtype([('a', 'O')]), ADDRESS),
         'a text type': Calls(SCALAR, np.dtype('U2'), ADDRESS),
         'raw bytes of numpy': Calls(SCALAR, np.dtype('V8'), ADDRESS),
