@@ -1,4 +1,4 @@
-"""Checkpoint files: reading weights and nothing else, atomic writing."""
+"""Checkpoint files: read only the weights, write atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DDP_PREFIX = 'module.'
 
 
 def read_state_dict(path: str | PathLike[str]) -> dict[str, Tensor]:
-    """Read the weights of a checkpoint without running any code that it may hold.
+    """Read the weights of a checkpoint without running code from it.
 
     Args:
         path: A file of ``torch.save``: a state dict, or a dict with one under ``'state_dict'``
@@ -27,7 +27,7 @@ def read_state_dict(path: str | PathLike[str]) -> dict[str, Tensor]:
             prefix ``module.`` of wrapped models is removed.
 
     Raises:
-        DataError: There is no such file, it is damaged, holds code, or has no weights.
+        DataError: The file is missing or damaged, contains code, or has no weights.
     """
     content = read_checkpoint(path)
     state = content if isinstance(content, Mapping) else None
@@ -53,7 +53,7 @@ def write_state_dict(
     Args:
         path: Final name of the file.
         state: The weights.
-        meta: Plain values only, others could not be read back.
+        meta: Plain values only; the reader refuses others.
     """
     with atomic_write(path) as file:
         torch.save({'meta': dict(meta), 'state_dict': dict(state)}, file)

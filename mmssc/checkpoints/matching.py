@@ -1,4 +1,4 @@
-"""Whether a checkpoint belongs to a model: mmengine's loader leaves out what does not fit.
+"""Check that a checkpoint fits a model; mmengine's loader skips weights that do not fit.
 
 Older checkpoints may have other names for the same weights.
 """
@@ -21,14 +21,15 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
     """Refuse weights that are not exactly those of a model.
 
     Args:
-        state: Name -> tensor. Counters of batch normalisation, which predictions do not use, may
-            be left out; what a completor calls ``spare_weights`` may be there in addition, and
-            names may be older ones (``renamed_weights``).
+        state: Name -> tensor. Counters of batch normalisation, which predictions do not use, may be
+            missing. ``spare_weights`` of a completor are allowed in addition, and so are old names
+            (``renamed_weights``).
         model: The model, not wrapped.
         checkpoint: Where the weights come from, for the message.
 
     Raises:
-        DataError: A tensor is missing, superfluous or of another shape, or a value is no tensor.
+        DataError: A tensor is missing, not in the model or has another shape, or a value is not a
+            tensor.
     """
     state, expected = dict(state), model.state_dict()
     rename_weights(state, getattr(model, 'renamed_weights', {}))
@@ -41,7 +42,7 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
         found = f'{_listing("missing", missing)}; {_listing("not in the model", surplus)}'
         raise DataError(
             checkpoint, 'weights', f'those of {type(model).__name__} of this config', found,
-            'A checkpoint of the authors has to be imported first: '
+            'Import a checkpoint of the authors first: '
             'python tools/model_converters/import_checkpoint.py METHOD SRC DST',
         )  # fmt: skip
     for key, value in state.items():
@@ -57,12 +58,12 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
 def rename_weights(
     state: MutableMapping[str, Any], renamed: Mapping[str, str], prefix: str = ''
 ) -> None:
-    """Give the weights of an older checkpoint their present names, in place.
+    """Rename the weights of an older checkpoint to their new names, in place.
 
     Args:
         state: Name -> tensor.
-        renamed: Beginning of an old name -> beginning of the new one, with the dot.
-        prefix: What stands before both.
+        renamed: Start of an old name -> start of the new name, with the dot.
+        prefix: Common prefix of both names.
     """
     for old, new in renamed.items():
         for key in [key for key in state if key.startswith(prefix + old)]:
@@ -72,11 +73,11 @@ def rename_weights(
 def check_classes(
     trained: Mapping[str, Any], dataset_meta: Mapping[str, Any], checkpoint: str
 ) -> None:
-    """Refuse a checkpoint whose training data had other classes, as far as it says so.
+    """Refuse a checkpoint whose training data had other classes.
 
     Args:
-        trained: ``meta['dataset_meta']`` of the checkpoint, empty where it has none.
-        dataset_meta: Metainfo of the data set at hand.
+        trained: ``meta['dataset_meta']`` of the checkpoint; empty if it has none: no check.
+        dataset_meta: Metainfo of the data set.
         checkpoint: Where the weights come from, for the message.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What to tell a user whose pretrained weights cannot be had."""
+"""Explain errors of pretrained weights to users."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PRETRAINED_ERRORS = (FileNotFoundError, AssertionError)
 
 
 def explain_pretrained_error(model: nn.Module, error: Exception) -> DataError | None:
-    """Name file, parts and remedy where a ``Pretrained`` start of a model's parts failed.
+    """Explain a failed ``Pretrained`` initialisation: file, parts of the model and remedy.
 
     Args:
         model: The model whose ``init_weights`` raised.
         error: One of :data:`PRETRAINED_ERRORS`.
 
     Returns:
-        The error to raise instead; None if no part's pretrained weights are the cause.
+        The error to raise instead; None if pretrained weights are not the cause.
     """
     concerned = [
         (part, config)
@@ -41,10 +41,10 @@ def explain_pretrained_error(model: nn.Module, error: Exception) -> DataError | 
     )
     if isinstance(error, AssertionError):
         field, expected, found = 'names', f'{prefix}* for {parts}', 'none'
-        hint = f"Set init_cfg.prefix to what precedes the part's own names in this file, {hint}"
+        hint = f"Set init_cfg.prefix to the prefix of the part's names in this file, {hint}"
     else:
         field, expected, found = None, f'pretrained weights of {parts}', 'no file'
-        hint = f"Put it there (the method's README says where it comes from), {hint}"
+        hint = f"Download it to this path (see the method's README for the source), {hint}"
     return DataError(file, field, expected, found, hint)
 
 

@@ -1,4 +1,4 @@
-"""A training checkpoint without everything that only training needs."""
+"""Publish a training checkpoint without everything that only training needs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEPT = ('epoch', 'iter', 'seed', 'dataset_meta')
 def publish_checkpoint(
     source: str | PathLike[str], target: str | PathLike[str], half: bool = False
 ) -> dict[str, Any]:
-    """Keep the weights (the averaged ones where training kept an average) and plain facts.
+    """Keep the weights (the averaged ones, if training averaged them) and the metainfo.
 
     Dropped: optimiser, schedules, log, config (with the paths of the machine), the second set of
     weights of ``EMAHook``.
@@ -30,7 +30,7 @@ def publish_checkpoint(
         source: A checkpoint of the Runner. mmengine stores the averaged weights as ``state_dict``.
         target: File to write, atomically; it holds weights and plain values.
         half: Store float32 tensors of two and more axes as float16, half of the size. A model
-            turns them back into its own type when it loads them; what is left is the rounding.
+            converts them back to its own type when it loads them; only the rounding remains.
 
     Returns:
         The metainfo that was kept: epoch, iteration, seed, classes and grid.

@@ -1,7 +1,7 @@
 """The only place that touches other packages' internals.
 
-Importing it is cheap: neither torch nor an mm package is imported. What has to be changed in
-mmengine is changed at the moment mmengine itself is imported.
+Importing it is cheap: neither torch nor an mm package is imported. The changes to mmengine are made
+when mmengine itself is imported.
 """
 
 from ..errors import UnsafeCheckpointError

@@ -1,4 +1,4 @@
-"""Reading and writing checkpoints safely, whatever the version of torch.
+"""Read and write checkpoints safely with every version of torch.
 
 * mmengine 0.10 calls ``torch.load`` with torch's default: before 2.6 a checkpoint may then run
   any code, and from 2.6 on mmengine cannot load its own checkpoints, which hold the log
@@ -7,8 +7,8 @@
   ``torch.load`` in the user's program stays as strict as it is.
 * When mmengine resumes, it runs ``meta['config']`` as Python, a text that mmcv wrote. Here it is
   removed.
-* mmengine writes a checkpoint in place; a run that is killed meanwhile leaves half a file.
-  Here it is written beside and renamed.
+* mmengine writes a checkpoint in place; a run that is killed meanwhile leaves half a file. Here a
+  temporary file is written and renamed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .import_hooks import after_import
 
 __all__ = ['load_checkpoint_file', 'read_checkpoint', 'secure_checkpoint_io']
 
-# What the authors' checkpoints name besides weights: the options of their command, and what PyTorch
-# Lightning has as keys of its callbacks' states and as the container of hyper-parameters.
+# Classes in the authors' checkpoints besides weights: the options of their command, and, from
+# PyTorch Lightning, keys of callback states and the container of hyper-parameters.
 _FOREIGN_CLASSES = (
     'argparse.Namespace',
     'pytorch_lightning.callbacks.early_stopping.EarlyStopping',
@@ -48,7 +48,7 @@ _STORED_ATTRIBUTES = {
 
 
 def _stored_attribute(owner: Any, name: Any) -> str:
-    """What ``getattr`` means in a checkpoint: one of the attributes above, as its name."""
+    """Replace ``getattr`` in a checkpoint: return the name of one of the attributes above."""
     for full_name, attributes in _STORED_ATTRIBUTES.items():
         if owner is _checkpoint_names()[full_name] and type(name) is str:
             if name in attributes:
@@ -64,7 +64,7 @@ def _new_history() -> Any:
 
 
 def _set_history(history: Any, state: Any) -> None:
-    """Numbers, their counts and the greatest length; the statistics are mmengine's own."""
+    """Set numbers, counts and maximum length; mmengine adds the statistics."""
     import numpy as np
 
     state = state if type(state) is dict else {}
@@ -89,7 +89,7 @@ def _size_of_history(history: Any) -> int:
 
 @cache
 def _checkpoint_names() -> dict[str, Any]:
-    """Name in the pickle -> what it stands for, for what mmengine stores besides tensors."""
+    """Name in the pickle -> meaning, for what mmengine stores besides tensors."""
     names: dict[str, Any] = {name: ForeignClass(name) for name in _FOREIGN_CLASSES}
     for name, attributes in _STORED_ATTRIBUTES.items():
         names[name] = ForeignClass(name)
@@ -110,7 +110,7 @@ def load_checkpoint_file(file: str | PathLike[str] | IO[bytes], map_location: An
 
     Raises:
         UnsafeCheckpointError: The file holds something that weights do not need.
-        DataError: The file is missing, of another kind, or damaged, e.g. truncated.
+        DataError: The file is missing, not of ``torch.save``, or damaged, e.g. truncated.
     """
     from mmengine.logging import HistoryBuffer
 
@@ -123,11 +123,11 @@ def load_checkpoint_file(file: str | PathLike[str] | IO[bytes], map_location: An
 def read_checkpoint(
     file: str | PathLike[str] | IO[bytes], map_location: Any = 'cpu'
 ) -> dict[str, Any]:
-    """As :func:`load_checkpoint_file`, for a file that has to be a checkpoint or a state dict.
+    """Read a file that must be a checkpoint or a state dict, see :func:`load_checkpoint_file`.
 
     Returns:
-        A dict with text as keys. ``state_dict`` is a dict of the same kind, ``meta`` and the
-        ``dataset_meta`` in it are dicts, each where it is there.
+        A dict with strings as keys. If present, ``state_dict`` is such a dict, too, and ``meta``
+        and ``meta['dataset_meta']`` are dicts.
 
     Raises:
         DataError: As :func:`load_checkpoint_file`, or the file holds something else.
@@ -155,7 +155,7 @@ def _load_url(
     """As ``torch.hub.load_state_dict_from_url``, but weights only.
 
     Raises:
-        DataError: The address cannot be reached, or what came from there is damaged.
+        DataError: The URL cannot be reached, or the download is damaged.
     """
     import torch
 
@@ -167,15 +167,15 @@ def _load_url(
             torch.hub.download_url_to_file(url, cached, progress=progress)
         except URLError as error:
             hint = (
-                f'Download it elsewhere and put it into {folder}, or name the file in the config '
-                'in place of the address'
+                f'Download it on another machine and put it into {folder}, or replace the URL in '
+                'the config by the path of the file'
             )
             raise DataError(url, None, 'a download', error.reason, hint) from error
     return _read_for_mmengine(cached, map_location)
 
 
 def _read_for_mmengine(file: Any, map_location: Any = None) -> dict[str, Any]:
-    """A checkpoint without the text that ``Runner.resume`` would run as Python (to count GPUs)."""
+    """Read a checkpoint without the text that ``Runner.resume`` would run as Python."""
     content = read_checkpoint(file, map_location)
     if content.get('meta'):
         content['meta'].pop('config', None)

@@ -12,14 +12,14 @@ __all__ = ['init_cpu_process_group']
 def init_cpu_process_group(launcher: str = 'pytorch') -> None:
     """Start torch.distributed with gloo, from the variables that torchrun or Slurm set.
 
-    mmengine's ``init_dist`` calls ``torch.cuda.set_device`` whatever the backend is. Does nothing
-    when a group exists already (``Runner`` then keeps it).
+    mmengine's ``init_dist`` calls ``torch.cuda.set_device`` for every backend. Does nothing if a
+    group exists already (``Runner`` then keeps it).
 
     Args:
         launcher: ``'pytorch'`` (torchrun) or ``'slurm'``.
 
     Raises:
-        DataError: Another launcher was asked for, or its variables are not set.
+        DataError: The launcher is not one of these, or its variables are not set.
     """
     import torch.distributed as dist
 

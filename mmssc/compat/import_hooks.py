@@ -14,7 +14,7 @@ Patch = Callable[[ModuleType], None]
 
 
 class _PatchingFinder(MetaPathFinder):
-    """Finds the registered modules as usual and applies their patch once they have run."""
+    """Finds the registered modules as usual and applies their patch after they are executed."""
 
     def __init__(self) -> None:
         self.patches: dict[str, Patch] = {}
@@ -32,7 +32,7 @@ class _PatchingFinder(MetaPathFinder):
             run_module(module)
             patch(module)
 
-        # The loader object is made anew for each spec, so this changes one import only.
+        # Each spec has its own loader object, so this changes one import only.
         spec.loader.exec_module = run_and_patch  # type: ignore[method-assign]
         return spec
 

@@ -1,8 +1,8 @@
 """A stand-in for ``mmcv._ext`` so that mmcv-lite is enough.
 
 mmcv-lite ships the Python half of ``mmcv.ops`` without the compiled extension, and
-``mmdet.models`` and ``mmseg.models`` import it whether or not an op is ever used. The stand-in
-lets those imports pass; a compiled op raises a clear error when it is *called*.
+``mmdet.models`` and ``mmseg.models`` import it even if no op is used. With the stand-in these
+imports succeed; a compiled op raises a clear error when it is *called*.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _missing_op(name: str) -> Callable[..., Any]:
 
 
 class _StandIn(ModuleType):
-    """Has an attribute for whatever op is asked for; each raises when called."""
+    """Has an attribute for every op; each raises an error when called."""
 
     mmssc_stand_in = True
 
@@ -52,7 +52,7 @@ class _StandIn(ModuleType):
 
 
 class _StandInFinder(MetaPathFinder, Loader):
-    """Supplies ``mmcv._ext``. Last on ``sys.meta_path``: a real extension is found before it."""
+    """Supplies ``mmcv._ext``. Last on ``sys.meta_path``: a real extension is found first."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -63,7 +63,7 @@ class _StandInFinder(MetaPathFinder, Loader):
         return _StandIn(spec.name, 'Stand-in of mmssc for the compiled ops of mmcv.')
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing to run: the attributes are made on demand."""
+        """Do nothing: the attributes are made on demand."""
 
 
 def install_mmcv_stand_in() -> None:
@@ -73,7 +73,7 @@ def install_mmcv_stand_in() -> None:
 
 
 def has_compiled_mmcv_ops() -> bool:
-    """Whether the full mmcv, with its compiled ops, can be imported (it is imported to know)."""
+    """Whether the full mmcv, with its compiled ops, can be imported (imports it)."""
     try:
         from mmcv import _ext
     except ImportError:

@@ -1,1 +1,1 @@
-"""Key tables of the methods, and the import and export of checkpoints that works from them."""
+"""Key tables of the methods, and import and export of checkpoints with these tables."""

@@ -42,7 +42,7 @@ _RULES: tuple[Rule, ...] = (
 
 
 def _model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """See :func:`rgbd_model_config`; a file of the generator alone gives a model of it alone."""
+    """See :func:`rgbd_model_config`; without discriminator weights the model has none."""
     config = rgbd_model_config(shapes)
     config['type'] = 'mmssc.AMMNet'
     config['head']['type'] = 'mmssc.ModulatedCompletionHead'

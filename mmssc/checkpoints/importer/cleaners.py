@@ -20,19 +20,19 @@ _METHOD_OF = {'student': 'cleaners', 'teacher': 'cleaners-teacher'}
 def select_network(
     state: Mapping[str, Tensor], network: str
 ) -> tuple[dict[str, Tensor], list[tuple[str, str]]]:
-    """The tensors of one of the two networks.
+    """Select the tensors of one of the two networks.
 
     Args:
-        state: Keys with or without ``module.``, and with ``student.``, ``teacher.`` or neither: a
-            file of one network may have no prefix, or ``student.`` for a teacher too, since both
+        state: Keys with or without ``module.``, and with ``student.``, ``teacher.`` or neither. A
+            file of one network can have no prefix. A teacher can have ``student.``, because both
             stages of the authors' code save the network under training.
         network: ``'student'`` or ``'teacher'``.
 
     Returns:
-        Key without prefixes -> tensor, and (key, why) of the tensors of the other network.
+        Key without prefixes -> tensor, and (key, reason) of the tensors of the other network.
 
     Raises:
-        DataError: Two keys are the same one but for their prefixes.
+        DataError: Two keys differ only in their prefixes.
     """
     groups: dict[str, dict[str, tuple[str, Tensor]]] = {name: {} for name in ('', *_NETWORKS)}
     for key, value in state.items():

@@ -1,6 +1,6 @@
 """Key tables of the blocks that 3D-Sketch, CleanerS and AMMNet share.
 
-The references number the layers of a ``Sequential``; ours are named.
+The references number the layers of a ``Sequential``; mmssc names them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,12 @@ _UPSAMPLE = {'0': 'conv', '1': 'norm'}
 
 
 def conv_stack_keys(num_blocks: int, first: int = 0, spacing: int = 3) -> dict[str, str]:
-    """Convolution, normalisation, ReLU (and what ``spacing`` leaves room for), ``num_blocks``
-    times, the first being layer ``first`` of the reference's ``Sequential``.
+    """Keys of blocks of convolution, normalisation and ReLU in one ``Sequential``.
+
+    Args:
+        num_blocks: Number of blocks.
+        first: Number of the first block's convolution in the reference's ``Sequential``.
+        spacing: Layers of the reference from one block to the next.
     """
     table = {}
     for block in range(num_blocks):

@@ -1,4 +1,4 @@
-"""How the keys of a reference checkpoint map to ours: data, and the code that reads it."""
+"""Rules that map the keys of a reference checkpoint to ours."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ TRANSFORMS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tenso
 
 @dataclass(frozen=True)
 class KeyRule:
-    """Everything below one module of the reference moves to one module of ours.
+    """Moves all keys below one module of the reference to one module of ours.
 
     Args:
         reference: Module path (or whole key) in the reference; ``*`` stands for one path segment.
-        ours: Module path in mmssc with as many ``*``, filled in the same order.
-        transform: Name in :data:`TRANSFORMS` for tensors that are stored in another layout.
+        ours: Module path in mmssc with the same number of ``*``, filled in the same order.
+        transform: Name in :data:`TRANSFORMS` for tensors with another layout.
     """
 
     reference: str
@@ -50,15 +50,15 @@ class KeyRule:
             raise ValueError(f'unknown transform {self.transform!r}, known: {sorted(TRANSFORMS)}')
 
     def to_ours(self, key: str) -> str | None:
-        """Our key for a key of the reference, None when the rule is not about it."""
+        """Our key for a key of the reference; None if the rule does not match."""
         return _move(key, self.reference, self.ours)
 
     def to_reference(self, key: str) -> str | None:
-        """The reference's key for one of ours, None when the rule is not about it."""
+        """The reference's key for one of ours; None if the rule does not match."""
         return _move(key, self.ours, self.reference)
 
     def export(self, key: str, value: Tensor) -> dict[str, Tensor] | None:
-        """The reference's tensor for one of ours, None when the rule is not about it."""
+        """The reference's tensor for one of ours; None if the rule does not match."""
         name = self.to_reference(key)
         if name is None:
             return None
@@ -69,13 +69,13 @@ class KeyRule:
 
 @dataclass(frozen=True)
 class JoinRule:
-    """Several tensors of the reference are one of ours, one behind the other along axis 0.
+    """Joins several tensors of the reference along axis 0 to one of ours.
 
     Args:
         reference: Keys (or module paths) in the reference, in the order of the parts; ``*`` as in
             :class:`KeyRule`.
         ours: Key (or path) in mmssc.
-        shares: Length of each part, as a proportion: ``(1, 2)`` for one third and two thirds.
+        shares: Relative length of each part: ``(1, 2)`` for one third and two thirds.
     """
 
     reference: tuple[str, ...]
@@ -90,18 +90,18 @@ class JoinRule:
             raise ValueError(f'{self.reference} and {self.ours!r} differ in their number of *')
 
     def to_ours(self, key: str) -> str | None:
-        """Our key that a key of the reference is a part of; None when it is not about it."""
+        """Our key that contains a key of the reference; None if the rule does not match."""
         names = (_move(key, path, self.ours) for path in self.reference)
         return next((name for name in names if name is not None), None)
 
     def parts_of(self, key: str) -> list[str] | None:
-        """The reference's keys, in order, that make up one of ours."""
+        """The reference's keys for one of ours, in order."""
         moved = (_move(key, self.ours, path) for path in self.reference)
         names = [name for name in moved if name is not None]
         return names if len(names) == len(self.reference) else None
 
     def export(self, key: str, value: Tensor) -> dict[str, Tensor] | None:
-        """The reference's tensors for one of ours, None when the rule is not about it."""
+        """The reference's tensors for one of ours; None if the rule does not match."""
         names = self.parts_of(key)
         if names is None:
             return None
@@ -123,26 +123,26 @@ Selection = tuple[dict[str, Tensor], list[tuple[str, str]]]
 
 
 def prefix_rules(reference: str, ours: str, table: Mapping[str, str]) -> tuple[KeyRule, ...]:
-    """One rule per entry of ``table``, its paths being below ``reference`` and ``ours``."""
+    """One rule per entry of ``table``, with paths below ``reference`` and ``ours``."""
     return tuple(KeyRule(f'{reference}.{a}', f'{ours}.{b}') for a, b in table.items())
 
 
 @dataclass(frozen=True)
 class CheckpointMethod:
-    """All that the importer has to know about one method.
+    """What the importer needs to know about one method.
 
     Args:
         name: Name on the command line.
-        rules: The first rule that knows a key decides.
-        dropped: Module path (or key) of tensors that the reference stores and never uses -> why.
+        rules: The first rule that matches a key decides.
+        dropped: Module path (or key) of tensors that the reference stores but never uses -> reason.
         class_keys: Reference keys of the classifiers; their rows are the classes. Empty for
             weights without classes, such as a backbone's.
         datasets: Number of classes -> data set of the published checkpoints.
-        model_config: Reference keys and shapes -> config of the model that they are for.
-        optional_suffixes: Keys with these ends may be missing; they are then zero.
-        select: State dict of a file -> the state dict of the network, its keys without prefixes
-            that depend on how it was saved, and (key, why) of what the file holds besides.
-        describe: State dict of the network, with the reference's keys -> remarks for the report.
+        model_config: Reference keys and shapes -> config of the matching model.
+        optional_suffixes: Keys with these suffixes may be missing; they are then zero.
+        select: State dict of a file -> state dict of the network, with keys without the prefixes of
+            wrappers, and (key, reason) of all other tensors in the file.
+        describe: State dict of the network with the reference's keys -> remarks for the report.
     """
 
     name: str
@@ -156,7 +156,7 @@ class CheckpointMethod:
     describe: Callable[[Mapping[str, Tensor]], list[str]] | None = None
 
     def drop_reason(self, key: str) -> str | None:
-        """Why a key of the reference is dropped; None when it is needed."""
+        """Why a key of the reference is dropped; None if it is needed."""
         for path, reason in self.dropped.items():
             if _match(key, path) is not None:
                 return reason
@@ -170,7 +170,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 def _match(key: str, path: str) -> tuple[str, ...] | None:
-    """What the ``*`` of ``path`` stand for, and the rest of the key; None when it does not fit."""
+    """What the ``*`` of ``path`` match, and the rest of the key; None without a match."""
     match = _pattern(path).fullmatch(key)
     return None if match is None else match.groups()
 

@@ -23,7 +23,7 @@ def get_method(name: str) -> CheckpointMethod:
     """The tables of a method.
 
     Raises:
-        DataError: No such method; the message lists those there are.
+        DataError: The method is unknown; the message lists the known ones.
     """
     if name not in METHODS:
         raise DataError('checkpoint importer', 'method', ', '.join(METHODS), name)
@@ -31,10 +31,10 @@ def get_method(name: str) -> CheckpointMethod:
 
 
 def register_method(method: CheckpointMethod) -> None:
-    """Make a method of a project known to the importer.
+    """Register a method of a project.
 
     Raises:
-        ValueError: There is another method of that name.
+        ValueError: There is already a method with this name.
     """
     if METHODS.setdefault(method.name, method) is not method:
         raise ValueError(f'there is another method {method.name!r}')

@@ -91,7 +91,7 @@ RGBD_CLASS_KEYS = (
 
 
 def rgbd_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Config of the :class:`RGBDCompletor` that a checkpoint is for, without losses.
+    """Config of the :class:`RGBDCompletor` that fits a checkpoint, without losses.
 
     Args:
         shapes: Reference key -> shape.
@@ -100,7 +100,7 @@ def rgbd_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
         Config of the model, on the grid of NYU; no weight depends on the grid.
 
     Raises:
-        KeyError: A tensor that tells a dimension is missing.
+        KeyError: A tensor that defines a dimension is missing.
     """
     widths = [shapes[f'encoder.norm{stage}.weight'][0] for stage in _STAGES]
     depths = [

@@ -119,17 +119,17 @@ _DROPPED = {
 
 
 def sgn_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Config of the SGN that a checkpoint is for, without losses.
+    """Config of the SGN that fits a checkpoint, without losses.
 
     Args:
         shapes: Reference key -> shape.
 
     Returns:
-        Config of the model. The grid has the height that the weights ask for, over SemanticKITTI's
+        Config of the model. The grid has the height that the weights need, over SemanticKITTI's
         box; no weight depends on its other sides.
 
     Raises:
-        KeyError: A tensor that tells a dimension is missing.
+        KeyError: A tensor that defines a dimension is missing.
     """
     embed_dims, image_channels = shapes['img_neck.lateral_convs.0.conv.weight'][:2]
     height = shapes[f'{_POINTS}.Encoder_block1.0.weight'][0]

@@ -10,7 +10,7 @@ from .key_map import CheckpointMethod, KeyRule, prefix_rules
 
 __all__ = ['SKETCH', 'SKETCH_BACKBONE', 'sketch_model_config']
 
-# Layers of the deep stem, and of the CVAE's encoders: two poolings stand between the blocks.
+# Layers of the deep stem, and of the CVAE's encoders: two poolings are between the blocks.
 _STEM = {'conv1': 'stem.0', 'bn1': 'stem.1', 'conv2': 'stem.3', 'bn2': 'stem.4',
          'conv3': 'stem.6', 'bn3': 'stem.7'}  # fmt: skip
 _CVAE_ENCODER = {
@@ -48,19 +48,20 @@ def _rules(neck: str, sketch_head: str) -> tuple[KeyRule, ...]:
     )
 
 
-# Importing takes the first rule that fits; the second names export an older file of ours.
+# The import uses the first rule that matches; the second names are for the export of older mmssc
+# files.
 _RULES = _rules('neck', 'sketch_head') + _rules('image_head', 'tsdf_encoder')
 _STAGES = ('stage1.completion_layer1', 'stage1.completion_layer2',
            'stage2.semantic_layer1', 'stage2.semantic_layer2')  # fmt: skip
 
 
 def sketch_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Config of the :class:`SketchCompletor` that a checkpoint is for, without losses.
+    """Config of the :class:`SketchCompletor` that fits a checkpoint, without losses.
 
-    From shapes by key, as :func:`rgbd_model_config` makes that of :class:`RGBDCompletor`.
+    For the argument and the result see :func:`rgbd_model_config`.
 
     Raises:
-        KeyError: A tensor that tells a dimension is missing.
+        KeyError: A tensor that defines a dimension is missing.
     """
     stem = [shapes[f'stage1.oper1.{layer}.weight'][0] for layer in (0, 3, 6)]
     sketch_widths = [shapes[f'stage2.oper_sketch.{layer}.weight'][0] for layer in (0, 3)]
@@ -112,7 +113,7 @@ SKETCH = CheckpointMethod(
     model_config=sketch_model_config,
 )
 
-# The ImageNet weights with a deep stem that the reference starts from, for the backbone alone.
+# The ImageNet weights with a deep stem that the reference starts from: only the backbone.
 SKETCH_BACKBONE = CheckpointMethod(
     name='sketch-backbone',
     rules=(

@@ -26,11 +26,11 @@ class ImportReport:
         renamed: (key before, key after), kept names excluded.
         kept: Keys with the same name on both sides.
         transformed: (key after, name of the transform).
-        dropped: (reference key, why), tensors without a place on our side.
-        missing: (module path of the reference, why), what an exported file lacks.
-        filled: Our keys that the reference lacks and that were set to zero.
-        remarks: What else the method has to say about the source.
-        source_parameters: Parameters of the source, statistics of normalisation excluded.
+        dropped: (reference key, reason), tensors that mmssc does not have.
+        missing: (module path of the reference, reason), missing in an exported file.
+        filled: Our keys that are missing in the reference and were set to zero.
+        remarks: Further remarks of the method about the source.
+        source_parameters: Number of parameters of the source, without statistics of normalisation.
         result_parameters: The same of the result.
     """
 
@@ -54,7 +54,7 @@ class ImportReport:
             self.transformed.append((after, transform))
 
     def summary(self, verbose: bool = False) -> str:
-        """Text for people: counts, the dropped tensors by reason; every key when ``verbose``."""
+        """Readable text: counts, the dropped tensors by reason; every key if ``verbose``."""
         lines = [
             f'parameters: {self.source_parameters:,} in the source, '
             f'{self.result_parameters:,} in the result',
@@ -85,15 +85,15 @@ def import_state_dict(
     Args:
         reference: State dict with the reference's keys.
         method: The method's tables.
-        expected: State dict of the model that it is for; None builds the model that the shapes
-            of ``reference`` describe.
+        expected: State dict of the target model; None builds the model from the shapes of
+            ``reference``.
         source: Name of the file, for errors.
 
     Returns:
         The state dict, in the order of ``expected``, and the report.
 
     Raises:
-        DataError: A key is unknown or missing, a shape or the number of classes is another.
+        DataError: A key is unknown or missing, or a shape or the number of classes is different.
     """
     report = ImportReport()
     if method.select is not None:
@@ -115,11 +115,11 @@ def export_state_dict(
 ) -> tuple[StateDict, ImportReport]:
     """Give one of our state dicts the reference's keys.
 
-    The tensors that the reference stores and never uses do not exist on our side: the report
-    lists their modules as missing, and the reference must load the result with ``strict=False``.
+    mmssc does not have the tensors that the reference stores but never uses: the report lists their
+    modules as missing, and the reference must load the result with ``strict=False``.
 
     Raises:
-        DataError: A key is not one of this method's model.
+        DataError: A key does not belong to the model of the method.
     """
     report = ImportReport(source_parameters=_count(state))
     result: StateDict = {}
@@ -146,7 +146,7 @@ def export_state_dict(
 def _move_all(
     reference: Mapping[str, Tensor], method: CheckpointMethod, report: ImportReport, source: str
 ) -> StateDict:
-    """Every tensor that has a place on our side, under our key and in our layout."""
+    """All tensors that mmssc has, with our keys and layouts."""
     moved: StateDict = {}
     unknown = []
     for key, value in reference.items():
@@ -168,7 +168,7 @@ def _move_all(
         else:
             moved[name] = value
     if unknown:
-        hint = None if moved else 'A checkpoint of mmssc needs no import; --export is the way back'
+        hint = None if moved else 'A checkpoint of mmssc needs no import; --export converts it back'
         found = _list('unknown', unknown)
         raise DataError(source, 'keys', f'a checkpoint of {method.name}', found, hint)
     return moved
@@ -237,7 +237,7 @@ def _check_against(
     report: ImportReport,
     source: str,
 ) -> StateDict:
-    """Every expected tensor in its shape and nothing else, in the model's order."""
+    """Check that keys and shapes are exactly the expected ones; return the model's order."""
     for key, value in expected.items():
         if key not in moved and key.endswith(method.optional_suffixes):
             moved[key] = torch.zeros_like(value)

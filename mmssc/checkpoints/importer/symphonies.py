@@ -69,13 +69,13 @@ def _select(state: Mapping[str, Tensor]) -> Selection:
 
 
 def symphonies_decoder_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Config of the decoder that a checkpoint is for.
+    """Config of the decoder that fits a checkpoint.
 
     Args:
-        shapes: Reference key -> shape, those of the decoder.
+        shapes: Reference key -> shape, for the decoder.
 
     Raises:
-        KeyError: A tensor that tells a dimension is missing.
+        KeyError: A tensor that defines a dimension is missing.
     """
     layers = {key.split('.')[2] for key in shapes if key.startswith('decoder.layers.')}
     num_classes, embed_dims = shapes[f'{_CLASSIFIER}.2.weight'][:2]
@@ -91,23 +91,23 @@ def symphonies_decoder_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str
 
 
 def _numbered(shapes: Mapping[str, tuple[int, ...]], pattern: str) -> list[tuple[int, ...]]:
-    """Shapes of the keys ``pattern.format(0)``, ``pattern.format(1)``, ... as far as they go."""
+    """Shapes of the keys ``pattern.format(n)`` for n = 0, 1, ... up to the first missing one."""
     keys = map(pattern.format, itertools.count())
     return [shapes[key] for key in itertools.takewhile(shapes.__contains__, keys)]
 
 
 def symphonies_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Config of the Symphonies that a checkpoint is for, without losses.
+    """Config of the Symphonies that fits a checkpoint, without losses.
 
     Args:
         shapes: Reference key -> shape.
 
     Returns:
-        Config of the model. The grid has the shape that the weights ask for, over a box as deep
-        as SemanticKITTI's; no weight depends on its place and extent.
+        Config of the model. The grid has the shape that the weights need, over a box as deep as
+        SemanticKITTI's; no weight depends on its position and extent.
 
     Raises:
-        KeyError: A tensor that tells a dimension is missing.
+        KeyError: A tensor that defines a dimension is missing.
     """
     decoder = symphonies_decoder_config(shapes)
     x, y, z = decoder.pop('volume_shape')
@@ -132,7 +132,7 @@ def symphonies_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
         ),
         neck=dict(
             type='mmssc.MaskDINOPixelDecoder',
-            # One more projection takes the last level again.
+            # One more projection reads the last level again.
             in_channels=[shape[1] for shape in levels[:-1]],
             embed_dims=shapes[f'{_PIXEL_DECODER}.transformer.level_embed'][1],
         ),
@@ -148,7 +148,7 @@ def symphonies_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
 
 
 def _describe_grid(state: Mapping[str, Tensor]) -> list[str]:
-    """Which of the two grids of the official code's history a checkpoint holds."""
+    """Which of the two grids in the history of the official code a checkpoint has."""
     grid = state['decoder.voxel_grid']
     for alignment, formula in (('corners', 'i / (n - 1)'), ('centers', '(i + 0.5) / n')):
         if torch.allclose(grid, normalized_centers(grid.shape[1:], alignment), atol=1e-6):

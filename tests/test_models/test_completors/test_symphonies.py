@@ -180,7 +180,7 @@ def test_missing_pretrained_weights_are_named_with_the_parts_that_need_them(tmp_
     with pytest.raises(DataError) as caught:
         build_with_pretrained(file).init_weights()
     assert caught.value.file == str(file)
-    assert caught.match(r'of backbone and neck, found no file\. Put it there .*init_cfg=None')
+    assert caught.match(r'of backbone and neck, found no file\. Download it to .*init_cfg=None')
 
 
 def test_pretrained_weights_without_a_part_are_an_error(tmp_path):
