@@ -55,7 +55,7 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     add('config', help='config file')
     add('checkpoint', help='checkpoint file')
-    add('--image', nargs='+', metavar='FILE', help='images, each one scene')
+    add('--image', nargs='+', metavar='FILE', help='images, one per scene')
     add('--depth', nargs='+', metavar='FILE', help='.npy or .png, one per scene')
     add('--points', nargs='+', metavar='FILE', help='.bin (float32 x y z w), one per image')
     add('--calib', help='calib.txt of KITTI: P2 and Tr')

@@ -75,7 +75,7 @@ def train(args: argparse.Namespace) -> None:
 
 @command
 def main() -> None:
-    """Train, and leave the process group in good order."""
+    """Train, and end the process group."""
     args = parse_args()
     with config_errors(args.config):
         train(args)

@@ -120,7 +120,7 @@ def test_invalid_voxels_are_hidden_and_an_empty_picture_is_announced(tmp_path, r
         '--formats', 'bev',
     )  # fmt: skip
     assert status == 0, err
-    assert 'nothing to see' in err
+    assert 'nothing to draw' in err
     assert colors_of(tmp_path / '000000_bev.png') == {(238, 240, 243)}
 
 

@@ -122,7 +122,7 @@ def synthetic_loader(cfg: Config, args: argparse.Namespace) -> Callable[[int], d
     if args.shape is None and 'CropDrivingImages' in steps:
         image_size = steps['CropDrivingImages'].size
     if image_size is None:
-        expected = '--shape HEIGHT WIDTH, as the config has no image size'
+        expected = '--shape HEIGHT WIDTH, because the config has no image size'
         raise DataError('--synthetic-input', expected=expected, found='none')
     num_frames = 1 + len(dataset.get('frame_offsets') or ())
     num_classes = len(meta['classes'])
@@ -218,7 +218,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument('--iters', type=int, default=5, help='measured iterations')
-    parser.add_argument('--warmup', type=int, default=1, help='iterations before those')
+    parser.add_argument(
+        '--warmup', type=int, default=1, help='warm-up iterations before the measured ones'
+    )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     parser.add_argument('--out', metavar='FILE.json', help='also write the figures to this file')
@@ -226,9 +228,15 @@ def parse_args() -> argparse.Namespace:
         '--synthetic-input', action='store_true', help='random samples instead of the data set'
     )
     parser.add_argument(
-        '--shape', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help='image size of those'
+        '--shape',
+        type=int,
+        nargs=2,
+        metavar=('HEIGHT', 'WIDTH'),
+        help='image size of the random samples',
     )
-    parser.add_argument('--points', type=int, default=30000, help='points per frame of those')
+    parser.add_argument(
+        '--points', type=int, default=30000, help='points per frame of the random samples'
+    )
     add_cfg_options(parser)
     args = parser.parse_args()
     if args.shape and not args.synthetic_input:
@@ -259,7 +267,7 @@ def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """The figures that the command line asks for.
+    """Measure the figures that the command line asks for.
 
     Raises:
         DataError: The config, an option or a file is wrong.

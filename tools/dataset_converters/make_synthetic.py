@@ -86,7 +86,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 def run_tasks(
     tasks: Iterable[Task], pool: ProcessPoolExecutor | None, bar: ProgressBar
 ) -> Iterator[tuple[Any, Any]]:
-    """Run (key, call) pairs and yield (key, result) as they end, in any order."""
+    """Run (key, call) pairs and yield (key, result) as they finish, in any order."""
     if pool is None:
         for key, call in tasks:
             yield key, call()
@@ -181,7 +181,7 @@ def write_drives(
     derived = [out / 'dataset' / name / sequence for name in ('labels', 'pseudo_lidar')
                for sequence in sequences]  # fmt: skip
     if any(folder.exists() for folder in derived):
-        print('what was prepared from the earlier files: make it again, too, with --overwrite')
+        print('prepared files of the earlier scenes: make them again, too, with --overwrite')
     frames = range(settings.frames)
     labelled = frames[:: settings.label_step]
     bar = ProgressBar(len(sequences) * (len(frames) + len(labelled)))
@@ -280,7 +280,7 @@ def main(arguments: list[str] | None = None) -> None:
     if args.workers <= 0:
         print(make(args, None))
         return
-    # Ctrl-C is for this process alone, which stops the workers.
+    # Only this process handles Ctrl-C; it stops the workers.
     ignore = (signal.SIGINT, signal.SIG_IGN)
     with ProcessPoolExecutor(args.workers, None, signal.signal, ignore) as pool:
         try:

@@ -1,4 +1,4 @@
-"""Make everything that training needs from a raw SemanticKITTI tree, with one command.
+"""Prepare a raw SemanticKITTI tree for training, with one command.
 
 It makes labels, depth, pseudo-lidar and info files; see
 docs/en/user_guides/prepare_semantic_kitti.md. Run the same command again to continue a stopped run.

@@ -1,4 +1,4 @@
-"""Make everything that training needs from a raw SSCBench-KITTI-360 tree, with one command.
+"""Prepare a raw SSCBench-KITTI-360 tree for training, with one command.
 
 It makes labels, depth, pseudo-lidar and info files; see
 docs/en/user_guides/prepare_sscbench_kitti360.md. Run the same command again to continue a stopped

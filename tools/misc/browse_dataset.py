@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
     add('--split', choices=('train', 'val', 'test'), default='train', help='default: train')
     add('--out-dir', type=Path, default=Path('work_dirs/browse'), help='default: %(default)s')
     add('--num', type=int, default=8, help='samples, evenly spaced (default: %(default)s)')
-    add('--frame', nargs='+', metavar='SEQ/FRAME', help='these samples instead')
+    add('--frame', nargs='+', metavar='SEQ/FRAME', help='draw these samples instead')
     add('--formats', nargs='+', choices=FORMATS, default=['png'], help='default: png')
     add_cfg_options(parser)
     arguments = parser.parse_args()

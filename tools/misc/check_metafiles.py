@@ -19,7 +19,7 @@ from mmssc.command_line import FINDINGS, command
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_METHODS = {'_base_', 'quickstart'}
-# A dot leads to a field of a field.
+# A dot separates a field from its subfield.
 COLLECTION_FIELDS = (
     'Name', 'Metadata.Architecture', 'Metadata.Training Data', 'Paper.URL', 'Paper.Title', 'README',
 )  # fmt: skip
@@ -30,7 +30,7 @@ TASK = 'Semantic Scene Completion'
 
 
 def check_metafiles(root: Path) -> list[str]:
-    """Find what is missing or wrong in the descriptions of the methods.
+    """Find missing and wrong entries in the descriptions of the methods.
 
     Args:
         root: Folder of the repository, with ``configs/`` and ``model-index.yml``.

@@ -1,6 +1,6 @@
 """Exit with 0 when a URL answers within five seconds: ``python tools/misc/reachable.py URL``.
 
-Runs before anything is installed, so nothing but Python's own modules is imported.
+Runs before anything is installed, so it imports only the standard library.
 """
 
 from __future__ import annotations

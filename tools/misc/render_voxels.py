@@ -74,7 +74,7 @@ def make_grid(arguments: argparse.Namespace, meta: dict[str, Any]) -> VoxelGrid:
 
 
 def read_labels(path: Path, dataset: type[BaseDataset], grid: VoxelGrid) -> np.ndarray:
-    """Train ids (X, Y, Z) uint8 from a file of either kind."""
+    """Read train ids (X, Y, Z) uint8 from a file of either kind."""
     if path.suffix == '.label' and hasattr(dataset, 'train_labels'):
         raw = read_raw_labels(path, grid.shape)
         return dataset.train_labels(raw, np.zeros(grid.shape, dtype=bool))
@@ -118,7 +118,7 @@ def render(arguments: argparse.Namespace) -> None:
         volumes = {name: visible_labels(labels, mask, hidden), **volumes}
         scene = Scene(path.stem, volumes, grid, classes, colors, image)
         if scene.is_empty:
-            print(f'{path}: nothing to see, every voxel is empty or hidden', file=sys.stderr)
+            print(f'{path}: nothing to draw, every voxel is empty or hidden', file=sys.stderr)
         folder = arguments.out_dir or path.parent
         for written in scene.save(folder / path.stem, arguments.formats):
             print(written)
