@@ -1,4 +1,4 @@
-"""How every command of ``tools/`` starts, and how it ends when something is wrong."""
+"""The decorator for every command of ``tools/``: error messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ['CLOSED_PIPE', 'FINDINGS', 'INTERRUPTED', 'USE_ERROR', 'command']
 
 #: Exit statuses; docs/en/user_guides/exit_statuses.md describes them. 0: all is well.
 FINDINGS = 1
-#: The status of argparse, too.
+#: argparse exits with this status, too.
 USE_ERROR = 2
-#: As a shell counts: 128 and the number of the signal (SIGINT, SIGPIPE).
+#: As in a shell: 128 plus the number of the signal (SIGINT, SIGPIPE).
 INTERRUPTED = 130
 CLOSED_PIPE = 141
 
 
 def command(main: Callable[..., int | None]) -> Callable[..., int]:
-    """Decorate the main function of a tool; its result is for :func:`sys.exit`.
+    """Decorate the main function of a tool so that it returns an exit status.
 
-    Errors of files, values and options (:class:`MMSSCError`, :class:`OSError`) and Ctrl-C become
-    one line on stderr, and a closed output (``| head``) ends the tool quietly. Other exceptions are
-    bugs and keep their traceback. ``MMSSC_TRACEBACK=1`` shows the traceback of every error.
+    Errors of files, values and options (:class:`MMSSCError`, :class:`OSError`) and Ctrl-C print one
+    line on stderr. A closed output (``| head``) ends the tool silently. Other exceptions are bugs
+    and keep their traceback. ``MMSSC_TRACEBACK=1`` shows the traceback of every error.
 
     Args:
         main: Returns None or 0 when all is well, or :data:`FINDINGS`.
@@ -42,14 +42,14 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
             try:
                 return main(*args, **kwargs) or 0
             finally:
-                # What is still in the buffer meets a closed pipe here, not after the tool.
+                # Flush here, so that a closed pipe raises inside this block and not at exit.
                 sys.stdout.flush()
         except KeyboardInterrupt as interrupt:
-            # On a line of its own: a progress bar or ^C stands on the last one.
+            # The newline, because a progress bar or ^C is on the current line.
             print(f'\nstopped. {interrupt}'.rstrip(), file=sys.stderr)
             return INTERRUPTED
         except BrokenPipeError:
-            # Python flushes once more at its end.
+            # Python flushes stdout again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return CLOSED_PIPE
         except (MMSSCError, OSError) as error:
@@ -65,7 +65,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 def _message_of(error: Exception) -> str:
     text = str(error)
     if text.startswith('Caught '):
-        # An error of a data loader worker arrives with the worker's traceback for a message.
+        # The message of an error in a data loader worker is the worker's traceback.
         text = text.rpartition(f'{type(error).__qualname__}: ')[2]
     elif isinstance(error, OSError) and error.filename is not None:
         text = f'{error.filename}: {error.strerror}'

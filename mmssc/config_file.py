@@ -1,4 +1,4 @@
-"""Reading a config, and errors that name it."""
+"""Read configs, and raise errors that name the config."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_config_file(
         raise DataError(path, expected='a config file', found='no such file', hint='See configs/')
     try:
         cfg = Config.fromfile(path, import_custom_modules=False)
-    except Exception as error:  # noqa: BLE001 A config is a program: it raises what it likes.
+    except Exception as error:  # noqa: BLE001 A config is a program: it can raise anything.
         found = f'{type(error).__name__}: {error}'
         raise DataError(path, _place_of(error, path), 'a readable config', found) from error
     try:
@@ -66,7 +66,7 @@ def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
 
 
 def _place_of(error: Exception, config: str | PathLike[str]) -> str | None:
-    """The line or the base of a config that an exception comes from."""
+    """The line or the base of a config that caused an exception."""
     file, line = str(config), ''
     for frame, number in traceback.walk_tb(error.__traceback__):
         if _module_of(frame) == 'mmengine.config.config':
@@ -79,16 +79,16 @@ def _place_of(error: Exception, config: str | PathLike[str]) -> str | None:
 
 @contextmanager
 def config_errors(config: str | PathLike[str] | None) -> Iterator[None]:
-    """Errors in what a config asks for become a :class:`DataError` that names the config.
+    """Turn errors that a config causes into a :class:`DataError` that names the config.
 
-    These are types that no registry knows, arguments that a class does not take or lacks, values
-    that a constructor refuses, and missing settings. All other exceptions pass as they are.
+    Such errors are unregistered types, unknown or missing arguments of a class, values that a
+    constructor refuses, and missing settings. Other exceptions do not change.
 
     Args:
-        config: The config file; None: it has no name.
+        config: The config file; None if the config has no file.
 
     Raises:
-        DataError: The config asks for something wrong.
+        DataError: The config is wrong.
     """
     name = config or 'config'
     try:
@@ -110,7 +110,7 @@ def _module_of(frame: FrameType) -> str:
 
 
 def _problem_of(error: Exception, frames: list[FrameType]) -> tuple[str | None, ...] | None:
-    """Arguments of :class:`DataError` after the first, or None where the config is not at fault."""
+    """Arguments of :class:`DataError` after the first, or None if the config is not the cause."""
     last = frames[-1]
     if _module_of(last) == 'mmengine.config.config' and isinstance(error, _MISSING):
         return re.findall(r"'([^']*)'", str(error))[-1], 'a setting', 'none'
@@ -130,7 +130,7 @@ def _problem_of(error: Exception, frames: list[FrameType]) -> tuple[str | None, 
         if last is builders[-1] and kind is None:
             return (str(error),)
         if str(error) == 'None is not a callable object':
-            # mmengine looks at the signature of the optimiser's class before it builds it.
+            # mmengine reads the signature of the optimiser's class before it builds the optimiser.
             return 'optim_wrapper.optimizer.type', 'a registered optimizer', 'none of this name'
         return _wrong_arguments(str(error), kind, names.get('args', ()), last is builders[-1])
     if isinstance(error, (AssertionError, ValueError)):
@@ -151,13 +151,13 @@ def _unknown_type(names: Mapping[str, Any]) -> tuple[str, ...]:
 def _wrong_arguments(
     text: str, kind: Any, given: Collection[str], is_direct: bool
 ) -> tuple[str, ...] | None:
-    """What a TypeError says about the arguments of ``kind``; direct: of the registry's own call."""
+    """Explain a TypeError about arguments of ``kind``; direct: raised by the registry's call."""
     unknown = re.search(r"unexpected keyword argument '(\w+)'", text)
     if unknown and unknown[1] in given:
         return kind.__name__, 'arguments that it takes', unknown[1]
     missing = re.search(r'(?:(\w+)\.)?\w+\(\) missing .* arguments?: (.+)', text)
     bases = [base.__name__ for base in getattr(kind, '__mro__', ())]
-    # A base that gets its arguments through **kwargs is called by the class itself.
+    # A class that takes **kwargs passes them to its base, so the base can lack an argument.
     if missing and (is_direct or missing[1] in bases):
         return kind.__name__, f'a value of {missing[2]}', 'none'
     return None

@@ -1,4 +1,4 @@
-"""The error types a user meets."""
+"""Error types that users see."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class DataError(MMSSCError, ValueError):
     """A file or value from outside is missing, damaged or of the wrong kind.
 
     Args:
-        file: The file (or other source) at fault.
-        field: The part of it, e.g. ``'P2'``, ``'shape'`` or ``'line 12'``.
+        file: The wrong file (or other source).
+        field: Part of the file, e.g. ``'P2'``, ``'shape'`` or ``'line 12'``.
         expected: What a valid file holds.
         found: What was found instead.
         hint: What to do, usually the command that makes a valid file.
@@ -41,17 +41,17 @@ class DataError(MMSSCError, ValueError):
             message += f', found {found}' if expected is not None else f': found {found}'
         if hint:
             message += f'. {hint}'
-        # What comes from a file cannot clear the screen or change its colours.
+        # Text from a file must not send control codes to the terminal.
         message = ''.join(one if one.isprintable() or one in '\n\t' else '?' for one in message)
         super().__init__(message)
 
     def __reduce__(self) -> tuple:
-        # Data loader workers send errors through pickle.
+        # Data loader workers pickle errors.
         return type(self), (self.file, self.field, self.expected, self.found, self.hint)
 
 
 class UnsafeCheckpointError(DataError, pickle.UnpicklingError):
-    """A checkpoint holds something that weights do not need, e.g. code. None of it was run."""
+    """A checkpoint holds something that weights do not need, e.g. code. mmssc did not run it."""
 
 
 class MissingDependencyError(MMSSCError, ImportError):

@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever left half-written."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ['atomic_write']
 def atomic_write(path: str | PathLike[str], mode: str = 'wb') -> Iterator[IO]:
     """Open a temporary file beside ``path`` and rename it to ``path`` on success.
 
-    The parent folder is created. When the body raises, or the process dies, ``path`` is
-    untouched; on an exception the temporary file is removed too.
+    The parent folder is created. If the body raises or the process dies, ``path`` does not change.
+    After an exception the temporary file is removed.
 
     Args:
         path: Final name of the file.
@@ -33,7 +33,7 @@ def atomic_write(path: str | PathLike[str], mode: str = 'wb') -> Iterator[IO]:
         encoding = None if 'b' in mode else 'utf-8'
         with os.fdopen(descriptor, mode, encoding=encoding) as file:
             yield file
-        # mkstemp makes the file private; give it the permissions of an ordinary one.
+        # mkstemp makes the file private; set the permissions of an ordinary file.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)

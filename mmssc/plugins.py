@@ -1,4 +1,4 @@
-"""Projects: packages beside the library that the tools load by their folder."""
+"""Import projects: packages outside of mmssc that the tools load from a folder."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ __all__ = ['import_project']
 
 
 def import_project(folder: str | PathLike[str], part: str | None = None) -> ModuleType:
-    """Import the package of a project, so that what it registers is known.
+    """Import the package of a project, which registers its models and data sets.
 
-    The package of the folder ``NAME`` is ``NAME/NAME`` (see ``projects/example_project``). Its
-    models and data sets register when it is imported; a part that only a tool needs is a module of
-    the package: ``checkpoints`` (importer tables) and ``parity`` (parity recipes).
+    The package of the folder ``NAME`` is ``NAME/NAME`` (see ``projects/example_project``). Parts
+    that only a tool needs are modules of the package: ``checkpoints`` (importer tables) and
+    ``parity`` (parity recipes).
 
     Args:
         folder: Folder of the project.
-        part: Module of the package that is needed.
+        part: Module of the package to import; None imports the package itself.
 
     Returns:
         The package, or the part.
 
     Raises:
-        DataError: The folder holds no such package, or the package no such part.
+        DataError: The folder has no such package, or the package has no such part.
     """
     folder = Path(folder).resolve()
     package = folder / folder.name

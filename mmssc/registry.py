@@ -1,7 +1,7 @@
 """Registries of mmssc, children of mmengine's.
 
-Each has ``locations``, so ``dict(type='mmssc.FLoSP')`` works from the config of another
-mm project with no import line.
+Each has ``locations``, so ``dict(type='mmssc.FLoSP')`` works in the config of another mm project
+without an import line.
 """
 
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS

@@ -1,4 +1,4 @@
-"""Former names: they still work in this release, with one warning each."""
+"""Old names: they still work in this release, with one warning each."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _warned: set[str] = set()
 def _warn_once(old: str, new: str) -> None:
     if old not in _warned:
         _warned.add(old)
-        # A FutureWarning: it is for users of configs, who see no DeprecationWarning.
+        # A FutureWarning, because Python hides DeprecationWarning from users of configs.
         warnings.warn(
             f'{old} is called {new} now; the old name goes away in the next release',
             FutureWarning,
@@ -61,10 +61,10 @@ def _new_name(old: str) -> str:
 
 
 class RenamingRegistry(Registry):
-    """A registry that also finds former names."""
+    """A registry that also finds classes under their old names."""
 
     def get(self, key: str) -> Any:
-        """The class of a name, as :meth:`mmengine.registry.Registry.get`."""
+        """Return the class of a name, see :meth:`mmengine.registry.Registry.get`."""
         scope, name = self.split_scope_key(key)
         if scope in (None, self._scope) and name in RENAMED and name not in self._module_dict:
             new = _new_name(name)
@@ -73,15 +73,15 @@ class RenamingRegistry(Registry):
 
 
 def renamed_attribute(module: str, names: dict[str, Any], name: str) -> Any:
-    """For ``__getattr__`` of a module: find an attribute by its former name.
+    """For ``__getattr__`` of a module: find an attribute under its old name.
 
     Args:
         module: Name of the module.
         names: Its ``globals()``.
-        name: The attribute that it lacks.
+        name: The missing attribute.
 
     Raises:
-        AttributeError: There never was such a name.
+        AttributeError: It is not an old name either.
     """
     if RENAMED.get(name) in names:
         return names[_new_name(name)]
@@ -91,15 +91,15 @@ def renamed_attribute(module: str, names: dict[str, Any], name: str) -> Any:
 def rename_arguments(
     arguments: Mapping[str, Any], owner: str, names: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The arguments of a config under their present names.
+    """Return the arguments of a config under their new names.
 
     A value under an old name is merged into the value under the new name, as a config is merged
-    into its base: an older config may set a few options of a part that its base defines under the
-    new name.
+    into its base: an old config may set a few fields of a part that its base defines under the new
+    name.
 
     Args:
         arguments: Name -> value; not changed.
-        owner: What the arguments belong to, for the warning.
+        owner: Class or setting that has the arguments, for the warning.
         names: Old name -> new name.
     """
     renamed = dict(arguments)
@@ -113,7 +113,7 @@ def rename_arguments(
 
 
 def renamed_arguments(**names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorator of an ``__init__`` whose arguments had other names: old name = new name."""
+    """Decorate an ``__init__`` whose arguments were renamed: old name = new name."""
 
     def decorate(init: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(init)

@@ -1,4 +1,4 @@
-"""Using a trained model outside of a training run."""
+"""Use a trained model outside of a training run."""
 
 from typing import Any
 

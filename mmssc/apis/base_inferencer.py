@@ -1,4 +1,4 @@
-"""What the inferencers share: a test pipeline that reads no file, in front of a model."""
+"""Base class of the inferencers: a model and a test pipeline that reads no files."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ['BaseInferencer', 'build_test_transforms']
 
 
 def build_test_transforms(cfg: Config) -> list[Any]:
-    """The transforms of the pipeline that a config tests with.
+    """Build the transforms of a config's test pipeline.
 
     Raises:
-        DataError: The config has no data set, or a transform refuses its options.
+        DataError: The config has no data set, or a transform has wrong options.
     """
     return [TRANSFORMS.build(step) for step in dataset_config_of(cfg).get('pipeline') or []]
 
 
 class _FromMemory(BaseTransform):
-    """Takes the place of a transform that reads files: its arrays are in ``results['given']``."""
+    """Replaces a transform that reads files; takes its arrays from ``results['given']``."""
 
     def __init__(self, reading: ReadingTransform) -> None:
         self.reading = reading
@@ -42,11 +42,11 @@ class _FromMemory(BaseTransform):
 
 
 def _without_files(transforms: Iterable[Any], left_out: tuple[type, ...]) -> list[Any]:
-    """Transforms that take inputs from memory and leave targets and masks out.
+    """Make a pipeline take inputs from memory, and drop the reading of targets and masks.
 
     Args:
-        transforms: The test pipeline; wrappers in it are changed.
-        left_out: Classes of further transforms to leave out.
+        transforms: The test pipeline; wrappers in it are changed in place.
+        left_out: Classes of further transforms to drop.
     """
     kept = []
     for transform in transforms:
@@ -66,7 +66,7 @@ def _without_files(transforms: Iterable[Any], left_out: tuple[type, ...]) -> lis
 
 
 class BaseInferencer:
-    """A model and its test pipeline, with the arrays that a caller gives in place of files.
+    """A model and its test pipeline, which takes arrays instead of files.
 
     ``pipeline`` expects an item of the data set with ``given``: key -> array for each of
     ``inputs``.
@@ -74,18 +74,19 @@ class BaseInferencer:
     Args:
         config: File or loaded config.
         checkpoint: File with weights; None keeps random weights.
-        device: Default: the GPU where there is one.
+        device: Default: the GPU if there is one.
         voxel_grid: Predict this box instead of the config's, see :func:`init_model`.
         cfg_options: Overrides of the config.
-        left_out: Classes of transforms that the pipeline does without.
+        left_out: Classes of transforms to drop from the pipeline.
 
     Raises:
-        DataError: The pipeline reads inputs that cannot be given, or see :func:`init_model`.
+        DataError: The pipeline reads inputs that this class cannot provide; see also
+            :func:`init_model`.
     """
 
-    #: Data sets whose samples the inferencer makes, see :class:`ReadingTransform`.
+    #: Kind of data that the inferencer is for, see :class:`ReadingTransform`.
     data_kind: str
-    #: Inputs that it can make.
+    #: Inputs that it can provide.
     provided: tuple[str, ...]
 
     def __init__(
@@ -107,7 +108,7 @@ class BaseInferencer:
         self.model = init_model(cfg, checkpoint, device, voxel_grid)
 
     def _check(self, readings: Sequence[ReadingTransform], config: str) -> None:
-        """Refuse a pipeline whose inputs this class cannot give."""
+        """Refuse a pipeline whose inputs this class cannot provide."""
         readings = [reading for reading in readings if reading.inputs]
         if not readings:
             expected = 'a transform that says which inputs it reads (ReadingTransform)'
@@ -130,11 +131,11 @@ class BaseInferencer:
 
     @property
     def dataset_meta(self) -> dict[str, Any]:
-        """Classes, palette and ids of the data set that the model was made for."""
+        """Classes, palette and ids of the model's data set."""
         return self.model.dataset_meta
 
     def _item(self, number: int) -> dict[str, Any]:
-        """What an item of any data set holds."""
+        """The keys that items of all data sets have."""
         return dict(
             sequence='',
             frame_id=f'{number:06d}',

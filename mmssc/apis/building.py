@@ -1,4 +1,4 @@
-"""The inferencer of a config."""
+"""Build the inferencer for a config."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def build_inferencer(
     cfg_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> DrivingInferencer | RGBDInferencer:
-    """Build the inferencer for what the transforms of a config's test pipeline read.
+    """Build the inferencer that provides the inputs of a config's test pipeline.
 
     Args:
         config: File or loaded config.
@@ -31,7 +31,8 @@ def build_inferencer(
             :class:`DrivingInferencer`.
 
     Raises:
-        DataError: The pipeline reads inputs that cannot be given, or see :func:`init_model`.
+        DataError: The pipeline reads inputs that no inferencer provides; see also
+            :func:`init_model`.
     """
     cfg = read_config(config, cfg_options)
     kind = RGBDInferencer if is_rgbd_config(cfg) else DrivingInferencer

@@ -1,4 +1,4 @@
-"""Predicting the scene of images that are no part of a data set."""
+"""Predict scenes from images that are not part of a data set."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Image = Union[str, PathLike, np.ndarray]
 
 @INFERENCERS.register_module()
 class DrivingInferencer(BaseInferencer):
-    """A model behind plain arrays: any image size, any pinhole camera, any box of voxels.
+    """Predicts from arrays or files: any image size, any pinhole camera, any box of voxels.
 
-    Inputs take the way of the data set's samples: the transforms of the config's test pipeline and
-    the model's data preprocessor.
+    Inputs pass through the transforms of the config's test pipeline and the model's data
+    preprocessor, as samples of the data set do.
 
     Example::
 
@@ -43,14 +43,14 @@ class DrivingInferencer(BaseInferencer):
     Args:
         config: File or loaded config.
         checkpoint: File with weights; None keeps random weights.
-        device: Default: the GPU where there is one.
+        device: Default: the GPU if there is one.
         voxel_grid: Predict this box instead of the config's, see :func:`init_model`.
-        crop: Cut images to the size that the config cuts those of its data set to (their top left
-            corner), as ``tools/test.py`` does. By default the whole image is used.
+        crop: Crop images as the config crops those of its data set (keep the top left corner), as
+            ``tools/test.py`` does. Default: use the whole image.
         cfg_options: Overrides of the config.
 
     Raises:
-        DataError: The model reads something else, or see :func:`init_model`.
+        DataError: The model needs other inputs; see also :func:`init_model`.
     """
 
     data_kind = 'driving'
@@ -65,7 +65,8 @@ class DrivingInferencer(BaseInferencer):
         crop: bool = False,
         cfg_options: Mapping[str, Any] | None = None,
     ) -> None:
-        # The transform keeps the top left corner, so the intrinsics hold with and without it.
+        # The transform keeps the top left corner, so the intrinsics are the same with and without
+        # it.
         left_out = () if crop else (CropDrivingImages,)
         super().__init__(config, checkpoint, device, voxel_grid, cfg_options, left_out)
         self.num_frames = 1 + len(dataset_config_of(self.model.cfg).get('frame_offsets') or ())
@@ -81,10 +82,10 @@ class DrivingInferencer(BaseInferencer):
         earlier_frames: Sequence[Any] = (),
         batch_size: int = 1,
     ) -> list[SSCDataSample]:
-        """Predict one scene, or several.
+        """Predict one or several scenes.
 
-        For several scenes give a list of images, and lists of the same length for the rest;
-        a single ``cam2img`` or ``lidar2cam`` serves all.
+        For several scenes, pass lists of the same length; all scenes can share one ``cam2img`` or
+        ``lidar2cam``.
 
         Args:
             img: File, or (H, W, 3) uint8 RGB.
@@ -93,13 +94,13 @@ class DrivingInferencer(BaseInferencer):
             lidar2cam: (4, 4) or (3, 4), frame of the voxels (x forward, y left, z up) to the camera
                 (x right, y down, z forward), metres.
             depth: File (``.npy`` or ``.png``) or (H, W) metres along the optical axis, 0 = none;
-                in place of ``points``.
+                instead of ``points``.
             points: File (``.bin``) or (M, 3 or more) metres in the frame of the voxels.
             earlier_frames: For temporal models, in the order of the config's ``frame_offsets``:
                 dicts with ``img``, ``depth`` or ``points`` (in that frame's own frame), and
-                ``frame2ref`` (4, 4), from that frame's voxel frame to the current one's. Missing
-                ones are replaced by the current frame, as at the start of a drive.
-            batch_size: Scenes that go through the model at once; those of one size only.
+                ``frame2ref`` (4, 4), from that frame's voxel frame to the current one's. The
+                current frame replaces missing ones, as at the start of a drive.
+            batch_size: Largest number of scenes per forward pass; a batch has images of one size.
 
         Returns:
             Per scene a data sample on the CPU with ``pred_voxels`` and the metainfo.
@@ -119,7 +120,7 @@ class DrivingInferencer(BaseInferencer):
         return [prediction.cpu() for prediction in predictions]
 
     def _results(self, number: int, scene: Mapping[str, Any]) -> dict[str, Any]:
-        """What the transforms that read files would hand on."""
+        """The results that the transforms that read files would return."""
         name = f'scene {number}'
         current = self._frame(scene, name)
         size = current['img'].shape[:2]
@@ -166,7 +167,7 @@ class DrivingInferencer(BaseInferencer):
         if 'points' in self.inputs:
             clouds: dict[str, np.ndarray] = {}
             for frame in frames:
-                # A repeated frame is lifted once.
+                # Lift a repeated frame only once.
                 if frame['frame_id'] not in clouds:
                     points = frame['points']
                     clouds[frame['frame_id']] = (
@@ -193,7 +194,7 @@ class DrivingInferencer(BaseInferencer):
             raise DataError(
                 name, 'depth or points', 'one of them', found,
                 'The model needs depth: pass depth= (metres, size of the image) or points= '
-                '(metres, frame of the voxels); any stereo or mono depth will do',
+                '(metres, frame of the voxels); depth from any stereo or monocular method works',
             )  # fmt: skip
         size = (image.shape[0], image.shape[1])
         return dict(
@@ -206,7 +207,7 @@ class DrivingInferencer(BaseInferencer):
 
 
 def _split(several: bool, *arguments: Any) -> Iterator[dict[str, Any]]:
-    """One dict per scene from the arguments of a call."""
+    """Split the arguments of a call into one dict per scene."""
     names = ('img', 'cam2img', 'lidar2cam', 'depth', 'points', 'earlier_frames')
     if not several:
         yield dict(zip(names, arguments))
@@ -226,10 +227,10 @@ def _split(several: bool, *arguments: Any) -> Iterator[dict[str, Any]]:
 
 
 def _batches(packed: Sequence[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    """Neighbours whose images have the same shape, at most ``size`` of them."""
+    """Group consecutive samples whose images have the same shape, at most ``size`` each."""
     group: list[dict[str, Any]] = []
     for item in packed:
-        # A model of points alone gets no image.
+        # A model that reads only points gets no image.
         shapes = [np.shape(other['inputs'].get('img', ())) for other in (*group[:1], item)]
         if len(group) == size or len(set(shapes)) > 1:
             yield group

@@ -1,4 +1,4 @@
-"""From a config and a checkpoint to a model that is ready to predict."""
+"""Load a model that is ready to predict from a config and a checkpoint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ['dataset_meta_of', 'init_model', 'read_config', 'dataset_config_of']
 def read_config(
     config: str | PathLike[str] | Config, cfg_options: Mapping[str, Any] | None = None
 ) -> Config:
-    """A config of its own, with overrides, its default scope switched on.
+    """Read or copy a config, apply overrides and activate its default scope.
 
     Raises:
         DataError: The config cannot be read, or an override does not fit.
@@ -40,10 +40,10 @@ def read_config(
 
 
 def dataset_config_of(cfg: Config) -> dict[str, Any]:
-    """The data set that the config tests on, without the wrappers around it.
+    """The config of the test data set, without wrappers.
 
     Raises:
-        DataError: The config has none.
+        DataError: The config has no data set.
     """
     for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
         dataset = (cfg.get(loader) or {}).get('dataset')
@@ -57,10 +57,10 @@ def dataset_config_of(cfg: Config) -> dict[str, Any]:
 
 
 def dataset_meta_of(cfg: Config) -> dict[str, Any]:
-    """Classes, palette and ids of the config's data set, from its class; nothing is read.
+    """Classes, palette and ids of the config's data set, from its class; no file is read.
 
     Raises:
-        DataError: The config has no data set, or one that is not registered.
+        DataError: The config has no data set, or its class is not registered.
     """
     dataset = dataset_config_of(cfg)
     kind = DATASETS.get(dataset['type'])
@@ -81,7 +81,7 @@ def init_model(
 ) -> BaseCompletor:
     """Build a model, load its weights, move it and switch it to evaluation.
 
-    Pretrained weights that the config names for training are not downloaded.
+    Does not download the pretrained weights that the config names for training.
 
     Args:
         config: File or loaded config.
@@ -89,16 +89,16 @@ def init_model(
             random weights.
         device: Where the model goes.
         voxel_grid: Predict this box instead of the one the config names. Networks are
-            convolutional, so another box in voxels of the same size is sensible; the number of
-            voxels along z is fixed for some.
+            convolutional, so they can predict another box with voxels of the same size; some
+            networks fix the number of voxels along z.
         cfg_options: Overrides, ``{'model.test_cfg.keep_logits': True}``.
 
     Returns:
         The model, with ``cfg`` and ``dataset_meta`` (classes, palette, ...) set.
 
     Raises:
-        DataError: The config is wrong; or the checkpoint is not one of this model, or was trained
-            on other classes or, unless ``voxel_grid`` is given, on another grid.
+        DataError: The config is wrong; or the checkpoint is of another model, or was trained on
+            other classes or, unless ``voxel_grid`` is given, on another grid.
     """
     cfg = read_config(config, cfg_options)
     with config_errors(cfg.filename):
@@ -120,7 +120,7 @@ def init_model(
 
 
 def _trained_on(checkpoint: str | PathLike[str]) -> Mapping[str, Any]:
-    """Metainfo of the training data that the Runner wrote into the checkpoint, if any."""
+    """Metainfo of the training data, if the Runner stored it in the checkpoint."""
     content = read_checkpoint(checkpoint)
     return (content.get('meta') or {}).get('dataset_meta') or {}
 

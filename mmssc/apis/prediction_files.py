@@ -1,4 +1,4 @@
-"""Writing a prediction for people and for other programs."""
+"""Write a prediction as arrays, labels and pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predicting the scene in front of a depth camera, from raw depth images."""
+"""Predict scenes from raw images of a depth camera."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _COMPUTED = ('tsdf', 'tsdf_fine', 'voxel_to_pixel', 'pixel_to_voxel')
 
 
 def is_rgbd_config(config: str | PathLike[str] | Config) -> bool:
-    """Whether the config's model reads RGB-D frames, or what is made of a depth image (TSDF)."""
+    """Whether the config's model reads RGB-D frames, or inputs made from depth images (TSDF)."""
     transforms = build_test_transforms(read_config(config))
     return any(
         reading.data_kind == 'rgbd'
@@ -50,12 +50,12 @@ def is_rgbd_config(config: str | PathLike[str] | Config) -> bool:
 
 
 def read_depth_image(path: str | PathLike[str], kind: str = 'mm') -> np.ndarray:
-    """A depth image: ``.npy`` in metres, or a 16-bit PNG.
+    """Read a depth image: ``.npy`` in metres, or a 16-bit PNG.
 
     Args:
         path: The file.
-        kind: Of a PNG: ``'mm'`` millimetres, as most depth cameras write, or ``'nyu'``, bits
-            rotated by 3, as SSCNet wrote NYU.
+        kind: Of a PNG: ``'mm'``, millimetres as most depth cameras write them, or ``'nyu'``, bits
+            rotated by 3 as in SSCNet's files of NYU.
 
     Returns:
         (H, W) float32, metres along the optical axis, 0 = none.
@@ -70,10 +70,11 @@ def read_depth_image(path: str | PathLike[str], kind: str = 'mm') -> np.ndarray:
 
 @INFERENCERS.register_module()
 class RGBDInferencer(BaseInferencer):
-    """A model for depth cameras behind plain arrays: any image size, pinhole camera and pose.
+    """Predicts from frames of a depth camera: any image size, pinhole camera and pose.
 
-    TSDF and voxel-pixel mapping are computed from the depth image, the rest takes the way of the
-    data set's samples: the transforms of the config's test pipeline and the data preprocessor.
+    Computes TSDF and voxel-pixel mapping from the depth image. All inputs then pass through the
+    transforms of the config's test pipeline and the data preprocessor, as samples of the data set
+    do.
 
     Example::
 
@@ -84,13 +85,13 @@ class RGBDInferencer(BaseInferencer):
     Args:
         config: File or loaded config.
         checkpoint: File with weights; None keeps random weights.
-        device: Default: the GPU where there is one.
+        device: Default: the GPU if there is one.
         cfg_options: Overrides of the config.
         voxel_grid: Predict this box instead of the config's, see :func:`init_model`; its origin
             does not matter.
 
     Raises:
-        DataError: The config's model reads something else, or see :func:`init_model`.
+        DataError: The config's model needs other inputs; see also :func:`init_model`.
     """
 
     data_kind = 'rgbd'
@@ -124,22 +125,22 @@ class RGBDInferencer(BaseInferencer):
             depth: File, see :func:`read_depth_image`, or (H, W) metres, 0 = none.
             cam2img: (3, 3) intrinsics in pixels, or ``fx, fy, cx, cy``.
             cam2world: (4, 4), camera (x right, y down, z forward) to a world with z up and the
-                floor at z = 0, metres. None searches the floor in the depth image; the camera is
-                then at x = y = 0 and looks along y.
+                floor at z = 0, metres. None: find the floor in the depth image; the camera is then
+                at x = y = 0 and looks along y.
             img: (H, W, 3) uint8 RGB, registered with the depth; for models that read one.
             segmentation: (H, W) uint8 ids, registered with the depth; for models that read one.
             depth_kind: See :func:`read_depth_image`.
             origin: Lower corner of the box, world x, y, z; None places it in front of the camera
                 by SSCNet's rule.
-            hide_unknown: Make voxels empty that the camera sees to be empty, or that it does not
-                see and nothing hides: networks are not trained there, so they predict noise.
+            hide_unknown: Set voxels to empty that the camera sees as empty, or that are outside of
+                its view: networks are not trained there and predict noise.
 
         Returns:
             A data sample on the CPU with ``pred_voxels`` and the metainfo, the grid included.
 
         Raises:
-            DataError: A file or an array is missing or wrong, no floor is seen, or no pixel lies
-                in the box.
+            DataError: A file or an array is missing or wrong, the depth image shows no floor, or no
+                pixel lies in the box.
         """
         name = str(depth) if isinstance(depth, (str, PathLike)) else 'depth image'
         if isinstance(depth, (str, PathLike)):
@@ -170,7 +171,7 @@ class RGBDInferencer(BaseInferencer):
     def _images(
         self, name: str, size: tuple[int, int], img: Any, segmentation: Any
     ) -> dict[str, Any]:
-        """Those of the two that the model reads, of the size of the depth image."""
+        """Check image and segmentation, if the model reads them: size of the depth image."""
         images: dict[str, Any] = {}
         for key, value, read in (
             ('img', img, read_rgb),
@@ -187,7 +188,7 @@ class RGBDInferencer(BaseInferencer):
         return images
 
     def _volumes(self, volumes: DepthVolumes, size: tuple[int, int]) -> dict[str, np.ndarray]:
-        """The volumes as arrays; the inverse mapping only where the model reads it."""
+        """The volumes as arrays; the inverse mapping only if the model reads it."""
         arrays = dict(
             tsdf=volumes.tsdf.numpy(),
             tsdf_fine=volumes.tsdf_fine.numpy(),
@@ -208,7 +209,7 @@ class RGBDInferencer(BaseInferencer):
 def _camera(
     name: str, depth: np.ndarray, cam2img: Any, cam2world: Any
 ) -> tuple[np.ndarray, torch.Tensor]:
-    """Intrinsics (3, 3) float64 and pose (4, 4) float32, that of the floor where none is given."""
+    """Intrinsics (3, 3) float64 and pose (4, 4) float32; default pose: from the floor."""
     matrix = np.asarray(cam2img, np.float64)
     matrix = camera_matrix(matrix) if matrix.shape == (4,) else matrix
     if cam2world is None:

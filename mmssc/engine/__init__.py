@@ -1,4 +1,4 @@
-"""Hooks, optimiser wrappers and what the training and testing tools share."""
+"""Hooks, optimiser wrappers and functions that the training and testing tools share."""
 
 from . import hooks, optim
 

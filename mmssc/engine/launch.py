@@ -1,4 +1,4 @@
-"""What ``tools/train.py`` and ``tools/test.py`` share: arguments, configs, devices, resuming."""
+"""Functions for ``tools/train.py`` and ``tools/test.py``: arguments, configs, devices, resuming."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class ConfigOptions(DictAction):
-    """``KEY=VALUE ...``: mmengine's numbers, words and lists, and also dicts as in a config.
+    """Parses ``KEY=VALUE ...``: numbers, words and lists as mmengine does, and dicts.
 
     For example ``custom_hooks=[dict(type='EMAHook')]``.
     """
@@ -71,7 +71,7 @@ def _literal(node: ast.expr | None) -> Any:
         return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values)}
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
         if node.args or any(keyword.arg is None for keyword in node.keywords):
-            raise ValueError('only dict(key=value, ...) is understood')
+            raise ValueError('only dict(key=value, ...) is supported')
         return {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
     return ast.literal_eval(node)
 
@@ -98,7 +98,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         '--launcher',
         choices=('none', 'pytorch', 'slurm', 'mpi'),
         default='none',
-        help='how the processes of a distributed run were started',
+        help='launcher that started the processes of a distributed run',
     )
     # Old torch.distributed.launch passes the argument, torchrun sets the variable.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
@@ -123,12 +123,12 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def require_checkpoint(checkpoint: str) -> str:
-    """The name of a checkpoint, if it is an address or a file that is there.
+    """Return the name of a checkpoint that is a URL or an existing file.
 
     Raises:
         DataError: There is no such file, or it is a folder, a pipe or a device.
     """
-    # Addresses and the model zoos of mmengine have a scheme.
+    # URLs and names in mmengine's model zoos have a scheme.
     if '://' not in checkpoint:
         with open_regular_file(checkpoint, 'a checkpoint'):
             pass
@@ -138,11 +138,11 @@ def require_checkpoint(checkpoint: str) -> str:
 def enable_amp(cfg: Config) -> None:
     """Switch the config's optimiser wrapper to mixed precision.
 
-    bfloat16 where the device has it (and on the CPU), else float16 with loss scaling. Where a
-    constructor builds several wrappers, each of them.
+    Uses bfloat16 on the CPU and on GPUs that support it, else float16 with loss scaling. If a
+    constructor builds several wrappers, it switches all of them.
 
     Raises:
-        DataError: The config has an optimiser wrapper of its own.
+        DataError: The config has a custom optimiser wrapper.
     """
     wrapper = cfg.optim_wrapper
     nested = [value for value in wrapper.values() if isinstance(value, dict)]
@@ -165,25 +165,25 @@ def _enable_amp_of(wrapper: Any) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the runner, with whatever a machine without a GPU needs for several processes."""
+    """Build the runner, and set up several processes on machines without a GPU."""
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         init_cpu_process_group(cfg.launcher)
         cfg.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel'))
         cfg.model_wrapper_cfg.device_ids = None
-        # Without it a wrapper built from a config would broadcast BatchNorm statistics in
+        # Without this setting a wrapper built from a config would broadcast BatchNorm statistics in
         # every iteration, unlike mmengine's default.
         cfg.model_wrapper_cfg.setdefault('broadcast_buffers', False)
         unused = cfg.get('find_unused_parameters', False)
         cfg.model_wrapper_cfg.setdefault('find_unused_parameters', unused)
     deterministic = cfg.get('randomness', {}).get('deterministic', False)
     if deterministic:
-        # cuBLAS reads it when it is first used.
+        # cuBLAS reads the variable at its first use.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(dict(type='ResumeCheckHook'))
     if deterministic:
-        # mmengine makes an error of every operation without a deterministic kernel, such as
-        # trilinear up-sampling on CUDA; a warning names it and training goes on.
+        # mmengine raises an error for every operation without a deterministic kernel, such as
+        # trilinear up-sampling on CUDA. Warn instead, and continue training.
         torch.use_deterministic_algorithms(True, warn_only=True)
     return runner
 
@@ -191,8 +191,8 @@ def build_runner(cfg: Config) -> Runner:
 def run_main(main: Callable[[], int | None]) -> None:
     """The old name of :func:`mmssc.command_line.command`; it also ends the process."""
     warnings.warn(
-        'run_main goes away in the next release; decorate main with mmssc.command_line.command '
-        'and call sys.exit(main())',
+        'run_main will be removed in the next release; decorate main with '
+        'mmssc.command_line.command and call sys.exit(main())',
         FutureWarning,
         stacklevel=2,
     )
@@ -200,24 +200,24 @@ def run_main(main: Callable[[], int | None]) -> None:
 
 
 def close_process_group() -> None:
-    """Leave the processes of a distributed run together, at the end of a run that succeeded.
+    """End the process group of a successful distributed run, in all processes together.
 
-    Call it when nothing holds the runner any more. A group that is still alive when the interpreter
-    shuts down can abort the process after all results were written, and the launch then counts as
-    failed. Does nothing in a run of one process.
+    Call it when no reference to the runner is left. A group that still exists when the interpreter
+    shuts down can abort the process after all results are written, and the launcher then reports a
+    failure. Does nothing in a run with one process.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
-        # A runner is full of reference cycles, and the wrapped model in it holds the group.
+        # A runner has reference cycles, and its wrapped model refers to the group.
         gc.collect()
         torch.distributed.destroy_process_group()
 
 
 def find_resume_checkpoint(work_dir: str | PathLike[str]) -> str | None:
-    """The newest checkpoint of a run, or None when there is none yet.
+    """The newest checkpoint of a run, or None if there is none yet.
 
-    ``last_checkpoint`` is believed when the file that it names exists (a run that is killed at
-    the wrong moment leaves it empty); otherwise the highest ``epoch_N.pth`` or ``iter_N.pth``.
+    This is the file named in ``last_checkpoint`` if it exists (a killed run can leave
+    ``last_checkpoint`` empty), otherwise the highest ``epoch_N.pth`` or ``iter_N.pth``.
     """
     folder = Path(work_dir)
     pointer = folder / 'last_checkpoint'
@@ -236,6 +236,6 @@ def find_resume_checkpoint(work_dir: str | PathLike[str]) -> str | None:
 
 
 def say(message: str) -> None:
-    """Print once, not once per process."""
+    """Print in the main process only."""
     if is_main_process():
         print(message, flush=True)

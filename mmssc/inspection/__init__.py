@@ -1,4 +1,4 @@
-"""The data set doctor: what is missing, superfluous, damaged or of the wrong release."""
+"""Find files of a data set that are missing, extra, damaged or of a wrong release."""
 
 from .config_checks import check_config
 from .driving_tree_checks import check_tree, find_layout

@@ -1,4 +1,4 @@
-"""Checking exactly the files that a config reads."""
+"""Check exactly the files that a config reads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_config(cfg: Mapping[str, Any], thorough: bool = False) -> TreeReport:
 
     Args:
         cfg: A config with dataloaders.
-        thorough: Read and decode every file instead of sizes, headers and ends.
+        thorough: Read and decode every file, not only its size, header and end.
     """
     check = _ConfigCheck(thorough)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
@@ -53,7 +53,7 @@ def _without_wrappers(dataset: Any) -> Iterator[Any]:
 
 
 class _ConfigCheck:
-    """The files of several data sets, each looked at once."""
+    """Checks the files of several data sets, each file once."""
 
     def __init__(self, thorough: bool) -> None:
         self.thorough = thorough
@@ -62,7 +62,7 @@ class _ConfigCheck:
         self.files: set[tuple[str, str]] = set()
 
     def add_dataset(self, loader: str, dataset: Any) -> None:
-        """Check what the pipeline of a data set reads."""
+        """Check the files that the pipeline of a data set reads."""
         name = type(dataset).__name__
         readings = list(reading_transforms(getattr(dataset, 'pipeline', None)))
         if not readings or not hasattr(dataset, 'get_data_info'):

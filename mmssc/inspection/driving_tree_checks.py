@@ -1,4 +1,4 @@
-"""Checking a whole data tree, raw and prepared."""
+"""Check a whole data tree, raw and prepared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .voxel_release import is_shifted, shifted_agreement
 
 __all__ = ['check_tree', 'find_layout']
 
-# Scans compared with their volume per sequence: one would do, a few guard against odd frames.
+# Scans per sequence to compare with their volume: a few, because one frame can be unusual.
 _RELEASE_SAMPLES = 3
 # The farthest earlier frame that a published model reads.
 _FARTHEST_OFFSET = 12
@@ -26,10 +26,10 @@ _VOXEL_KINDS = {'.bin': 'bits', '.invalid': 'bits', '.occluded': 'bits', '.label
 
 
 def find_layout(root: str | Path) -> SequenceLayout:
-    """The layout of the data set that lies in a folder.
+    """Find the layout of the data set in a folder.
 
     Raises:
-        DataError: The folder holds none that is known.
+        DataError: The folder has no known data set.
     """
     for layout in (SemanticKITTILayout, SSCBenchKITTI360Layout):
         if (Path(root) / layout.dataset.DATA_PREFIX['sequences']).is_dir():
@@ -41,17 +41,17 @@ def find_layout(root: str | Path) -> SequenceLayout:
 def check_tree(root: str | Path, thorough: bool = False) -> TreeReport:
     """Check every file of a SemanticKITTI or SSCBench-KITTI-360 tree.
 
-    Raw: calibration, poses, images without gaps and as many as poses, voxel files of one size,
-    labels with their masks, release of the voxels. Prepared, as far as there is anything: labels,
-    points and depth of every frame, info files that name every sample. Of the frames between, those
-    that no sample can read (up to 12 frames back) may be missing: that is noted.
+    Raw files: calibration, poses, one image per pose without gaps, voxel files of one size, labels
+    with their masks, release of the voxels. Prepared files, if there are any: labels, points and
+    depth of every frame, info files that list every sample. Frames that no sample can read (a
+    sample reads up to 12 frames back) may be missing; a note says so.
 
     Args:
         root: The tree.
-        thorough: Read and decode every file instead of sizes, headers and ends.
+        thorough: Read and decode every file, not only its size, header and end.
 
     Raises:
-        DataError: ``root`` holds no known data set.
+        DataError: ``root`` has no known data set.
     """
     layout = find_layout(root)
     report = TreeReport()
@@ -70,7 +70,7 @@ def check_tree(root: str | Path, thorough: bool = False) -> TreeReport:
 
 
 def _find_grid(layout: SequenceLayout, report: TreeReport) -> VoxelGrid:
-    """The grid of the info files, else the data set's own."""
+    """The grid of the info files, or else the default grid of the data set."""
     for split in layout.splits:
         path = layout.info_file(split)
         if path.is_file():
@@ -79,14 +79,14 @@ def _find_grid(layout: SequenceLayout, report: TreeReport) -> VoxelGrid:
             except DataError:
                 # Reported with the other info files.
                 continue
-    report.notes.append('no info file yet: assuming the official voxel grid')
+    report.notes.append('no info file yet: using the official voxel grid')
     return VoxelGrid.build(layout.dataset.METAINFO['voxel_grid'])
 
 
 def _check_raw_frames(
     layout: SequenceLayout, sequence: str, report: TreeReport, counts: dict, thorough: bool
 ) -> list[str]:
-    """Calibration, poses and images; returns the frames that have or should have an image."""
+    """Check calibration, poses and images; return the frames that (should) have an image."""
     try:
         layout.calibration(sequence)
     except DataError as error:
@@ -98,7 +98,7 @@ def _check_raw_frames(
         index, poses = layout.poses(sequence)
         counts['poses'] = len(poses)
         if len(poses) and int(index[-1]) == len(poses) - 1:
-            # One pose per frame: it tells how many images there should be.
+            # There is one pose per frame, so the poses give the expected number of images.
             last = max(last, len(poses) - 1)
     except DataError as error:
         report.add_error(error)
@@ -115,7 +115,7 @@ def _check_raw_frames(
 
 
 def _needed_frames(layout: SequenceLayout, sequence: str, frames: Sequence[str]) -> set[str]:
-    """Frames that a sample may read; all of them where there is no sample yet."""
+    """Frames that a sample can read; all frames if there is no sample yet."""
     samples = {int(name) for name in layout.sample_ids(sequence) if name.isdigit()}
     reach = {sample - back for sample in samples for back in range(_FARTHEST_OFFSET + 1)}
     return {frame_id for frame_id in frames if not samples or int(frame_id) in reach}
@@ -123,7 +123,7 @@ def _needed_frames(layout: SequenceLayout, sequence: str, frames: Sequence[str])
 
 def _note_unneeded(report: TreeReport, what: str, frames: set[str]) -> None:
     if frames:
-        text = f'no sample reads frames {describe_frames(frames)}, which do not exist'
+        text = f'frames {describe_frames(frames)} are missing, but no sample reads them'
         report.notes.append(f'{what}: {text}')
 
 
@@ -144,12 +144,12 @@ def _check_voxels(
     report: TreeReport,
     counts: dict,
 ) -> list[str]:
-    """The raw volumes; returns the samples that are or should be labelled."""
+    """Check the raw volumes; return the samples that have (or should have) labels."""
     samples = layout.sample_ids(sequence)
     labelled = []
     for sample in samples:
         found = {s for s in _VOXEL_KINDS if layout.voxel_file(sequence, sample, s).is_file()}
-        # A test sample has .bin alone; a labelled one needs its mask, and the other way round.
+        # A test sample has only .bin. A labelled sample has both labels and mask.
         required = found | ({'.label', '.invalid'} if found & {'.label', '.invalid'} else set())
         if '.label' in required:
             labelled.append(sample)
@@ -203,7 +203,7 @@ def _check_labels(
     counts: dict,
     thorough: bool,
 ) -> None:
-    """Training labels, if the tree has been prepared."""
+    """Check the training labels, if the tree is prepared."""
     if not (layout.root / layout.dataset.DATA_PREFIX['labels']).is_dir():
         return
     expected = set()
@@ -228,7 +228,7 @@ def _check_per_frame(
     counts: dict,
     thorough: bool,
 ) -> None:
-    """Points and depth of every frame, each if the tree has any."""
+    """Check points and depth of every frame, if the tree has any."""
     cases = (
         ('pseudo_lidar', 'points', layout.pseudo_lidar_folder(sequence), ('.bin',)),
         ('depth', 'depth', layout.depth_folder(sequence), ('.npy', '.png')),
@@ -268,7 +268,7 @@ def _note_unprepared(layout: SequenceLayout, report: TreeReport) -> None:
 
 
 def _check_infos(layout: SequenceLayout, report: TreeReport) -> None:
-    """Info files against the samples on disk."""
+    """Compare the info files with the samples on disk."""
     present = set(layout.sequences())
     for split, sequences in layout.splits.items():
         path = layout.info_file(split)

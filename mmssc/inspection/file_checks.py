@@ -1,4 +1,4 @@
-"""Checks of single files: quick ones from size and header, thorough ones by reading all."""
+"""Check single files: quickly (size, header and end) or thoroughly (the whole content)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _ARRAY_KINDS = 'biufcmMSUV'
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong with a tree.
+    """One problem of a data tree.
 
     Args:
         kind: ``'missing'``, ``'extra'``, ``'damaged'`` or ``'release'``.
         path: The file.
-        detail: What is wrong, empty where ``kind`` says all.
+        detail: Details; empty if ``kind`` is enough.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Problem:
 
 
 def without_file(error: DataError) -> str:
-    """The message of an error without the file that it begins with."""
+    """The message of an error without the file at its start."""
     return str(error).removeprefix(f'{error.file}: ')
 
 
@@ -53,16 +53,16 @@ def _expect_size(path: Path, size: int) -> None:
 
 
 def _check_ending(path: Path, shape: tuple[int, ...]) -> None:
-    """What the ending of any file tells."""
+    """Quick check by the file extension."""
     head, tail, size = read_ends(path, 12)
     if path.suffix == '.png':
         if not head.startswith(_PNG_START) or not tail.endswith(_PNG_END):
-            raise DataError(path, 'image', 'a complete PNG', f'{size} bytes in another format')
+            raise DataError(path, 'image', 'a complete PNG', f'a damaged file of {size} bytes')
     elif path.suffix == '.npz':
-        # The directory is at the end, so a truncated file has none.
+        # The directory is at the end: a truncated file has none.
         if not zipfile.is_zipfile(path):
             raise DataError(
-                path, 'archive', 'a complete .npz file', f'{size} bytes in another format'
+                path, 'archive', 'a complete .npz file', f'a damaged file of {size} bytes'
             )
     elif path.suffix == '.npy':
         found = read_npy_shape(path, _ARRAY_KINDS)
@@ -82,14 +82,14 @@ def _check_depth(path: Path, shape: tuple[int, ...]) -> None:
         raise DataError(path, 'shape', '(H, W)', read_npy_shape(path, 'f'))
 
 
-#: Kind of file -> quick check of a file and its shape; for all others the ending counts.
+#: Kind of file -> quick check of a file and its shape; others use :func:`_check_ending`.
 _QUICK_CHECKS: dict[str, Callable[[Path, tuple[int, ...]], None]] = dict(
     bits=lambda path, shape: _expect_size(path, (prod(shape) + 7) // 8),
     raw_labels=lambda path, shape: _expect_size(path, 2 * prod(shape)),
     points=_check_points,
     depth=_check_depth,
 )
-#: Kind of file -> its reader; of other kinds the quick check sees all there is to see.
+#: Kind of file -> its reader; for other kinds the quick check is complete.
 _READERS: dict[str, Callable[[Path, tuple[int, ...]], Any]] = dict(
     image=lambda path, shape: read_rgb(path),
     labels=read_voxel_labels,
@@ -105,18 +105,18 @@ def check_file(
     thorough: bool = False,
     read: Callable[[], Any] | None = None,
 ) -> Problem | None:
-    """Check one file that has to be there.
+    """Check one required file.
 
     Args:
         kind: ``'image'``, ``'bits'``, ``'raw_labels'``, ``'labels'``, ``'points'``, ``'depth'``, or
-            another one, whose quick check looks at the ending: ``.png``, ``.npy``, ``.npz``.
+            another kind, whose quick check depends on the extension: ``.png``, ``.npy``, ``.npz``.
         path: The file; ``ARCHIVE.npz/MEMBER`` for a part of an archive.
         shape: Shape of the array; empty: any.
         thorough: Read and decode the whole file; otherwise its size, header and end are checked.
-        read: Reads the whole file, in place of the reader of its kind.
+        read: Reads the whole file, instead of the reader of its kind.
 
     Returns:
-        What is wrong, or None.
+        The problem, or None.
     """
     path, shape = Path(path), tuple(shape)
     if path.parent.suffix == '.npz':

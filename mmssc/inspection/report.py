@@ -1,4 +1,4 @@
-"""What a check found, in full and summed up."""
+"""The result of a check, in full and as a summary."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _MIN_RUN = 3
 
 @dataclass
 class TreeReport:
-    """What a check found.
+    """The result of a check.
 
     Args:
         counts: Per sequence the number of files by kind; of a config by key of the sample.
-        problems: Everything that is wrong.
-        notes: What could not be checked, and what is worth knowing.
-        checked: Files looked at by folder and ending, see :func:`split_name`.
+        problems: All problems.
+        notes: Remarks, e.g. files that could not be checked.
+        checked: Checked files by folder and ending, see :func:`split_name`.
     """
 
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class TreeReport:
         thorough: bool = False,
         read: Callable[[], Any] | None = None,
     ) -> None:
-        """Check a file that has to be there, see :func:`check_file`."""
+        """Check a required file, see :func:`check_file`."""
         folder, _, ending = split_name(path)
         self.checked[folder, ending].add(str(path))
         problem = check_file(kind, path, shape, thorough, read)
@@ -54,7 +54,7 @@ class TreeReport:
             self.problems.append(problem)
 
     def add_error(self, error: DataError) -> None:
-        """Keep what a strict reader refused."""
+        """Add the error of a reader as a problem."""
         missing = error.found == 'none' and error.field == 'file'
         detail = '' if missing else without_file(error)
         self.problems.append(Problem('missing' if missing else 'damaged', error.file, detail))
@@ -63,7 +63,7 @@ class TreeReport:
 def split_name(path: str | Path) -> tuple[str, str, str]:
     """Folder, frame and ending of a file: ``('labels/00', '000005', '_1_1.npy')``.
 
-    The frame is empty where the name does not begin with digits, or with NYU and digits.
+    The frame is empty unless the name begins with digits, or with NYU and digits.
     """
     path = Path(path)
     _, frame, ending = re.split('^(?:NYU(?=[0-9]))?([0-9]*)', path.name, maxsplit=1)
@@ -71,7 +71,7 @@ def split_name(path: str | Path) -> tuple[str, str, str]:
 
 
 def describe_frames(frames: Iterable[str]) -> str:
-    """Frame names in few words: ``'000001, 000006-004540, 004545-004560 step 5'``."""
+    """Frame names as a short text: ``'000001, 000006-004540, 004545-004560 step 5'``."""
     names = {int(name): name for name in frames}
     numbers, parts = sorted(names), []
     while numbers:
@@ -90,9 +90,9 @@ def describe_frames(frames: Iterable[str]) -> str:
 
 
 def summarise_problems(report: TreeReport) -> list[str]:
-    """One line per folder, ending and kind of problem; a problem that stands alone as it is.
+    """One line per folder, ending and kind of problem; a single problem is printed in full.
 
-    The detail of the first file of a line stands for all.
+    A line shows the detail of its first file.
     """
     groups: dict[tuple[str, str, str], list[Problem]] = {}
     for problem in report.problems:

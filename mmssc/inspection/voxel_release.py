@@ -1,7 +1,7 @@
-"""Telling SemanticKITTI's voxel release 1.0 from the corrected ones.
+"""Tell SemanticKITTI's voxel release 1.0 from the corrected releases.
 
-Release 1.0 has every bit one place late in the flattened grid (semantic-kitti-api issue 49,
-regenerated in August 2020). Where the lidar scan is at hand, the voxels it fills settle it.
+In release 1.0 every bit is shifted by one place in the flattened grid (semantic-kitti-api issue 49,
+corrected in August 2020). A comparison with the voxels that the lidar scan fills shows the release.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from mmssc.structures import VoxelGrid
 
 __all__ = ['is_shifted', 'shifted_agreement']
 
-# On real frames the right reading agrees with the scan to 0.98 and more, the wrong one to less
-# than 0.3; below this neither does, and the files do not belong together.
+# On real frames the IoU with the scan is 0.98 or more for the right reading and less than 0.3 for
+# the wrong one. If both are below this limit, the files do not belong together.
 _MIN_AGREEMENT = 0.5
 
 
@@ -30,7 +30,7 @@ def _overlap(first: np.ndarray, second: np.ndarray) -> float:
 def shifted_agreement(
     voxel_file: str | Path, scan_file: str | Path, grid: VoxelGrid
 ) -> tuple[float, float]:
-    """How well a ``.bin`` volume agrees with the scan of its frame.
+    """Compare a ``.bin`` volume with the scan of its frame.
 
     Args:
         voxel_file: ``voxels/FFFFFF.bin``.
@@ -52,7 +52,7 @@ def shifted_agreement(
 
 
 def is_shifted(as_stored: float, moved_back: float) -> bool | None:
-    """Whether a volume is of release 1.0; None where neither reading agrees with the scan."""
+    """Whether a volume is of release 1.0; None if neither reading agrees with the scan."""
     if max(as_stored, moved_back) < _MIN_AGREEMENT:
         return None
     return moved_back > as_stored

@@ -97,8 +97,8 @@ def test_an_optimiser_that_was_not_stored_starts_anew_and_says_so(runner, checkp
     del checkpoint['optimizer'], checkpoint['param_schedulers']
     check(runner, checkpoint)
     assert warnings == [
-        f'{runner._load_from} holds no state of an optimiser: it starts anew',
-        f'{runner._load_from} holds no state of the schedules: they start anew',
+        f'{runner._load_from} has no optimiser state: the optimiser starts from scratch',
+        f'{runner._load_from} has no state of the schedules: they start from the beginning',
     ]
     checkpoint['optimizer'] = [1]
     with pytest.raises(DataError, match='optimizer: expected the state of a training'):

@@ -1,4 +1,4 @@
-"""No figures from a checkpoint of another model."""
+"""Refuse to test with a checkpoint of another model."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ['CheckpointMatchHook']
 class CheckpointMatchHook(Hook):
     """Refuses a checkpoint that does not fit the model or the classes of the test set.
 
-    mmengine loads what fits and warns about the rest, which suits fine-tuning; a test would then
-    score a network that is partly random. ``tools/test.py`` adds this hook.
+    mmengine loads the weights that fit and warns about the others. This suits fine-tuning, but a
+    test would score a partly random network. ``tools/test.py`` adds this hook.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Randomness that does not depend on where a run was interrupted."""
+"""Random numbers that do not depend on where a run was interrupted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ['EpochSeedHook', 'epoch_seed']
 
 
 def epoch_seed(seed: int, epoch: int, rank: int, worker: int = -1) -> int:
-    """A 32-bit seed, different and unrelated for each combination; -1 is the main process."""
+    """A 32-bit seed, independent for each combination; worker -1 is the main process."""
     return int(np.random.SeedSequence([seed, epoch, rank, worker + 1]).generate_state(1)[0])
 
 
@@ -38,31 +38,31 @@ def _start_worker(
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Seed Python, NumPy and torch anew before each training epoch, here and in the workers.
+    """Seeds Python, NumPy and torch before each training epoch, here and in the workers.
 
-    mmengine seeds once, at the start, and stores no generator states; a resumed run would
-    therefore repeat the draws of the first epochs. With this hook all randomness of an epoch is
-    a function of (seed, epoch, rank, worker), so a run that was killed and resumed from a
-    checkpoint at an epoch's end gives the same weights, bit for bit, as one that was never
-    stopped (same machine, same numbers of processes and workers, deterministic kernels).
+    mmengine seeds once, at the start, and does not store generator states, so a resumed run would
+    repeat the random numbers of the first epochs. With this hook the random numbers of an epoch
+    depend only on (seed, epoch, rank, worker). A run that resumes from a checkpoint at the end of
+    an epoch therefore gives the same weights, bit for bit, as an uninterrupted run (same machine,
+    same numbers of processes and workers, deterministic kernels).
 
-    Persistent data loader workers would carry their generators on into the next epoch; they
-    are therefore started anew, which costs a second or so an epoch. (Without the hook, workers
-    that are not persistent repeat the same draws in every epoch: mmengine seeds them alike.)
+    Persistent data loader workers would keep their generators in the next epoch, so the hook
+    restarts them, which takes about a second per epoch. (Without the hook, other workers draw the
+    same numbers in every epoch, because mmengine gives them the same seeds.)
     """
 
-    # Before whatever draws numbers.
+    # Before all hooks that draw random numbers.
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        """Keep the loader's own worker function, and say where exact resuming is out of reach."""
+        """Keep the loader's own worker function, and warn if exact resuming is impossible."""
         self._worker_init_fn = getattr(runner.train_dataloader, 'worker_init_fn', None)
         accumulate = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
         iterations = len(runner.train_dataloader)
         if iterations % accumulate:
             runner.logger.warning(
                 f'accumulative_counts={accumulate} does not divide the {iterations} iterations '
-                'of an epoch: gradients that are being accumulated at the end of an epoch are not '
+                'of an epoch: gradients accumulated at the end of an epoch are not '
                 'in its checkpoint, so a resumed run differs slightly from an uninterrupted one'
             )
 

@@ -23,12 +23,12 @@ __all__ = ['ResumeCheckHook']
 
 # Settings that choose the compiled code of an optimiser. Only the config may choose them.
 _IMPLEMENTATION = ('fused', 'foreach', 'capturable', 'differentiable')
-# mmengine compares every name in the log with all others; a training has some dozens.
+# mmengine compares every name in the log with all others; a training has a few dozen names.
 _MAX_LOG_ENTRIES = 10_000
 _MAX_NUMBER = 1e15
 _MAX_STATE_ENTRIES = 20
 _MAX_REPEATS = 1000  # Of one milestone.
-# State entries that are one number.
+# State entries with one number.
 _NUMBERS = ('step', 'mu_product', 'eta', 'mu')
 # Optimisers whose other state entries have the shape of the parameter.
 _ELEMENTWISE = (
@@ -74,11 +74,13 @@ class ResumeCheckHook(Hook):
 
 
 def _warn_of_missing_parts(runner: Runner, checkpoint: dict[str, Any], file: str) -> None:
-    """Say what starts anew: mmengine goes on without it, at another learning rate."""
+    """Warn about missing states: mmengine continues without them, at another learning rate."""
     if 'optimizer' not in checkpoint:
-        runner.logger.warning(f'{file} holds no state of an optimiser: it starts anew')
+        runner.logger.warning(f'{file} has no optimiser state: the optimiser starts from scratch')
     if 'param_schedulers' not in checkpoint and runner.param_schedulers:
-        runner.logger.warning(f'{file} holds no state of the schedules: they start anew')
+        runner.logger.warning(
+            f'{file} has no state of the schedules: they start from the beginning'
+        )
 
 
 def _does_not_fit(file: str, field: str, expected: Any, found: Any) -> DataError:
@@ -87,7 +89,7 @@ def _does_not_fit(file: str, field: str, expected: Any, found: Any) -> DataError
 
 
 def _check_progress(runner: Runner, meta: dict[str, Any], file: str) -> None:
-    """Epoch and iteration are not beyond the end of this training."""
+    """Refuse an epoch or iteration beyond the end of this training."""
     by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
     unit, end = ('epoch', runner.max_epochs) if by_epoch else ('iter', runner.max_iters)
     for name in ('epoch', 'iter'):
@@ -107,7 +109,7 @@ def _check_progress(runner: Runner, meta: dict[str, Any], file: str) -> None:
 
 
 def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) -> None:
-    """The log consists of dicts, and only files of this run may be deleted."""
+    """Refuse a log that is not made of dicts, or that lists files of another run to delete."""
     hub = checkpoint['message_hub']
     for name in ('log_scalars', 'runtime_info', 'resumed_keys'):
         part = hub.get(name)
@@ -131,7 +133,7 @@ def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) ->
                 del information[name]
         elif name.startswith('best_score') and not _is_number(value):
             del information[name]
-    # Names hold epochs or iterations, as the config chooses.
+    # File names contain epochs or iterations, depending on the config.
     steps = information.pop('keep_ckpt_ids', None)
     newest = max(checkpoint['meta']['epoch'], checkpoint['meta']['iter'])
     if is_own and isinstance(steps, (list, tuple)):
@@ -147,7 +149,7 @@ def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) ->
 
 
 def _checkpoint_folder(runner: Runner) -> Path:
-    """Where ``CheckpointHook`` is going to save."""
+    """The folder that ``CheckpointHook`` writes to."""
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and hook.out_dir not in (None, runner.work_dir):
             return Path(hook.out_dir, Path(runner.work_dir).name)
@@ -198,7 +200,7 @@ def _check_optimizer(wrapper: OptimWrapper, saved: Any, file: str, field: str) -
 
 
 def _check_settings(group: dict[str, Any], own: dict[str, Any], file: str, field: str) -> None:
-    """Keep the settings that the config's group has, if they are of the same kind."""
+    """Keep the settings that the config's group has, if they have the same type."""
     for name in list(group):
         if name not in own:
             del group[name]
@@ -262,7 +264,7 @@ def _pairs_of_schedules(
 
 
 def _check_schedule(schedule: Any, saved: dict[str, Any], file: str) -> None:
-    """The saved values are like those of the config's schedule, and change the same setting."""
+    """Refuse values of other types than in the config's schedule, or for another setting."""
     if saved.get('param_name') != schedule.param_name:
         raise _does_not_fit(
             file, 'param_schedulers, param_name', repr(schedule.param_name),
@@ -277,17 +279,17 @@ def _check_schedule(schedule: Any, saved: dict[str, Any], file: str) -> None:
 
 
 def _checked(saved: Any, own: Any, file: str, field: str) -> Any:
-    """The saved value, if it is like the one that the config gave.
+    """Return the saved value if it has the type and length of the value in the config.
 
-    A schedule computes with these values: a tensor, text, or a number of many digits in place of a
+    A schedule computes with these values: a tensor, text, or a number of many digits instead of a
     number could take any amount of time and memory.
 
     Raises:
-        DataError: It is of another kind or length, or a number is too large.
+        DataError: The value has another type or length, or a number is too large.
     """
     same_type = type(saved) is type(own)
     if own is None or (isinstance(own, (int, float)) and not isinstance(own, bool)):
-        # A metric can be a number of numpy or torch.
+        # A metric can be a number from NumPy or torch.
         if isinstance(saved, np.generic) or (isinstance(saved, Tensor) and saved.numel() == 1):
             saved = saved.item()
         if _is_number(saved):

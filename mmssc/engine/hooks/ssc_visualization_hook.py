@@ -1,4 +1,4 @@
-"""Pictures of predictions while a model is validated or tested."""
+"""Draw predictions during validation and testing."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ['SSCVisualizationHook']
 class SSCVisualizationHook(Hook):
     """Draws predictions next to the labels.
 
-    With ``show_dir`` every drawn sample becomes ``SHOW_DIR/SEQUENCE_FRAME.png`` (and the other
-    formats); each process writes its own samples. Without it the picture goes to the backends of
-    the Runner's visualiser (TensorBoard, Weights & Biases, local files), which mmengine serves
-    from the main process only.
+    With ``show_dir`` every drawn sample is written to ``SHOW_DIR/SEQUENCE_FRAME.png`` (and the
+    other formats); each process writes its own samples. Without it the pictures go to the backends
+    of the Runner's visualiser (TensorBoard, Weights & Biases, local files), and only the main
+    process writes them.
 
     Args:
         draw: Off by default; ``tools/test.py --show-dir DIR`` turns it on.
@@ -36,7 +36,7 @@ class SSCVisualizationHook(Hook):
         max_samples: Draw at most this many samples of the data set, over all processes.
         formats: Files to write: ``png``, ``bev``, ``ply``, ``glb``, ``html``.
         draw_points: Add a view of the input points on the image.
-        hide_unevaluated: Hide predictions where no metric looks.
+        hide_unevaluated: Hide predictions in voxels that no metric scores.
     """
 
     priority = 'NORMAL'
@@ -63,7 +63,7 @@ class SSCVisualizationHook(Hook):
         self._seen = 0
 
     def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
-        """Start counting samples anew."""
+        """Reset the count of samples."""
         self._seen = 0
 
     def _after_iter(
@@ -82,8 +82,8 @@ class SSCVisualizationHook(Hook):
         self._draw_batch(runner, loader.dataset.metainfo, data_batch, outputs, mode, step)
 
     def _is_due(self) -> bool:
-        """Whether the next sample of this process is to be drawn; counts it."""
-        # Distributed samplers deal the samples out in turn.
+        """Count the next sample of this process, and return whether to draw it."""
+        # Distributed samplers assign samples to processes in turn.
         position = self._seen * get_world_size() + get_rank()
         self._seen += 1
         if position % self.interval:
@@ -114,12 +114,12 @@ class SSCVisualizationHook(Hook):
             if self.show_dir is not None:
                 scene.save(self.show_dir / name, self.formats)
             elif get_rank() == 0:
-                # No slash: the local backend takes it for a folder and loses the picture.
+                # No slash: the local backend would treat the name as a folder and lose the picture.
                 runner.visualizer.add_image(f'{mode}_{name}', scene.draw(), step)
 
 
 def _reference_image(inputs: Mapping[str, Any], index: int) -> np.ndarray | None:
-    """(H, W, 3) uint8 of frame 0 of a sample, as the data loader gave it; ``None`` without one."""
+    """(H, W, 3) uint8 of frame 0 of a sample, from the data loader; ``None`` without images."""
     images = inputs.get('img')
     if images is None or images[index].dtype != torch.uint8:
         return None

@@ -24,15 +24,15 @@ _OLD_NAMES = {'decay_opponent': 'decay_all_weights'}
 
 
 class AdversarialOptimWrapperDict(OptimWrapperDict):
-    """mmengine's container, and the counts of gradient accumulation reach what it contains."""
+    """mmengine's container, which also sets up gradient accumulation in its wrappers."""
 
     @property
     def _accumulative_counts(self) -> int:
-        # What EpochSeedHook asks any wrapper for: iterations until no gradient is pending.
+        # EpochSeedHook reads this from any wrapper: iterations until no gradient is pending.
         return math.lcm(*(wrapper._accumulative_counts for wrapper in self.values()))
 
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
-        """Tell every wrapper where the run is, so that a resumed one accumulates in step."""
+        """Set the iteration of every wrapper, so that a resumed run accumulates in step."""
         for wrapper in self.values():
             wrapper.initialize_count_status(model, cur_iter, max_iters)
 
@@ -49,10 +49,10 @@ class AdversarialOptimWrapperConstructor:
             wrapper, as for a single optimiser (``optimizer``, ``clip_grad``,
             ``accumulative_counts``, ``paramwise_cfg``, ...); and ``decay_all_weights`` (default
             False): every optimiser also shrinks the weights of the other steps by its learning rate
-            times its weight decay, where these decay themselves. So does the authors' code of
-            AMMNet with the PyTorch of its time, whose optimisers both held all parameters and
-            decayed those with a zero gradient, too.
-        paramwise_cfg: For wrappers that have none of their own.
+            times its weight decay, if these have weight decay. The authors' code of AMMNet did this
+            with the PyTorch of its time: both optimisers held all parameters and also decayed those
+            with a zero gradient.
+        paramwise_cfg: Default for wrappers without their own.
     """
 
     def __init__(

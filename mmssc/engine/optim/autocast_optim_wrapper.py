@@ -43,7 +43,7 @@ class AutocastOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast on the model's device, besides the gradient accumulation of the base class."""
+        """Autocast on the model's device, with the gradient accumulation of the base class."""
         device_type = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device_type, dtype=self.cast_dtype):
             yield
