@@ -34,7 +34,7 @@ __all__ = ['DEPTH_KINDS', 'RGBDInferencer', 'is_rgbd_config', 'read_depth_image'
 
 #: Kind of a 16-bit PNG -> reader.
 DEPTH_KINDS = DEPTH_READERS
-# Inputs that are made of the depth image.
+# Inputs that are computed from the depth image.
 _COMPUTED = ('tsdf', 'tsdf_fine', 'voxel_to_pixel', 'pixel_to_voxel')
 
 
