@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
 import re
 import traceback
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.utils import import_modules_from_strings
 
 from mmssc.errors import DataError
 
-__all__ = ['config_errors', 'merge_options', 'read_config_file']
+__all__ = [
+    'ConfigOptions', 'add_cfg_options', 'config_errors', 'merge_options', 'read_config_file',
+]  # fmt: skip
 
 
 _MISSING = (KeyError, AttributeError)
@@ -154,10 +158,66 @@ def _wrong_arguments(
     """Explain a TypeError about arguments of ``kind``; direct: raised by the registry's call."""
     unknown = re.search(r"unexpected keyword argument '(\w+)'", text)
     if unknown and unknown[1] in given:
-        return kind.__name__, 'arguments that it takes', unknown[1]
+        return kind.__name__, 'known arguments', unknown[1]
     missing = re.search(r'(?:(\w+)\.)?\w+\(\) missing .* arguments?: (.+)', text)
     bases = [base.__name__ for base in getattr(kind, '__mro__', ())]
     # A class that takes **kwargs passes them to its base, so the base can lack an argument.
     if missing and (is_direct or missing[1] in bases):
         return kind.__name__, f'a value of {missing[2]}', 'none'
     return None
+
+
+class ConfigOptions(DictAction):
+    """Parses ``KEY=VALUE ...``: numbers, words and lists as mmengine does, and dicts.
+
+    For example ``custom_hooks=[dict(type='EMAHook')]``.
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Add the settings to the namespace."""
+        wrong = [text for text in values if not text.partition('=')[1]]
+        if wrong:
+            raise argparse.ArgumentError(self, f'expected KEY=VALUE, found {wrong[0]}')
+        super().__call__(parser, namespace, values, option_string)
+
+    @staticmethod
+    def _parse_iterable(val: str) -> Any:
+        if 'dict(' not in val and '{' not in val:
+            return DictAction._parse_iterable(val)
+        try:
+            return _literal(ast.parse(val.strip(), mode='eval').body)
+        except (SyntaxError, ValueError) as error:
+            raise argparse.ArgumentError(None, f'cannot read {val}: {error}') from None
+
+
+def _literal(node: ast.expr | None) -> Any:
+    if node is None:  # The key of `**other` in a dict.
+        raise ValueError('** is not supported')
+    if isinstance(node, (ast.List, ast.Tuple)):
+        values = [_literal(element) for element in node.elts]
+        return values if isinstance(node, ast.List) else tuple(values)
+    if isinstance(node, ast.Dict):
+        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values)}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
+        if node.args or any(keyword.arg is None for keyword in node.keywords):
+            raise ValueError('only dict(key=value, ...) is supported')
+        return {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
+    return ast.literal_eval(node)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options KEY=VALUE ...``, a dict for :meth:`Config.merge_from_dict` or None."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override settings of the config, e.g. train_cfg.max_epochs=2 '
+        'model.backbone.init_cfg=None "custom_hooks=[dict(type=\'EMAHook\')]"',
+    )

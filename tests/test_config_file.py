@@ -77,8 +77,14 @@ WRONG = [
     (dict(type='Bass'), "my.py: type: expected a registered model, found 'Bass'"),
     (dict(size=1), 'my.py: type: expected a registered model, found only size'),
     (3, 'my.py: type: expected a registered model, found 3'),
-    (dict(type='Base', sice=1), 'my.py: Base: expected arguments that it takes, found sice'),
-    (dict(type='Derived', sice=1), 'my.py: Derived: expected arguments that it takes, found sice'),
+    (
+        dict(type='Base', sice=1),
+        'my.py: Base: expected known arguments, found sice',
+    ),
+    (
+        dict(type='Derived', sice=1),
+        'my.py: Derived: expected known arguments, found sice',
+    ),
     (dict(type='Base'), "my.py: Base: expected a value of 'size', found none"),
     (dict(type='Base', size=-1), 'my.py: Base: size is negative'),
     (dict(type='Base', size=99), 'my.py: Base.size: expected anything else, found 99'),

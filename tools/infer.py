@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 
 from mmssc.apis import (
     DEPTH_KINDS,
@@ -33,8 +34,7 @@ from mmssc.apis import (
     save_prediction,
 )
 from mmssc.command_line import command
-from mmssc.config_file import config_errors
-from mmssc.engine.launch import add_cfg_options
+from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
@@ -42,13 +42,13 @@ from mmssc.formats.matrices import check_rigid, read_matrix, to_homogeneous
 from mmssc.visualization import draw_depth
 
 # Options of the other kind of model, which this one would ignore.
-CAMERA_OPTIONS = ('points', 'calib', 'lidar2cam', 'earlier_image', 'earlier_depth',
-                  'earlier_points', 'poses', 'frames', 'crop')  # fmt: skip
-DEPTH_OPTIONS = ('cam2world', 'segmentation', 'depth_kind')
+DRIVING_OPTIONS = ('points', 'calib', 'lidar2cam', 'earlier_image', 'earlier_depth',
+                   'earlier_points', 'poses', 'frames', 'crop')  # fmt: skip
+RGBD_OPTIONS = ('cam2world', 'segmentation', 'depth_kind')
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
+def build_parser() -> argparse.ArgumentParser:
+    """The options for both kinds of model."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -83,16 +83,19 @@ def parse_args() -> argparse.Namespace:
     add('--device', help='default: the GPU if there is one')
     add('--batch-size', type=int, default=1, help='scenes at once')
     add_cfg_options(parser)
-    args = parser.parse_args()
-    args.is_depth = Path(args.config).is_file() and is_rgbd_config(args.config)
-    for name in CAMERA_OPTIONS if args.is_depth else DEPTH_OPTIONS:
+    return parser
+
+
+def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_rgbd: bool) -> None:
+    """Refuse options that the model does not take, and ask for those that it needs."""
+    for name in DRIVING_OPTIONS if is_rgbd else RGBD_OPTIONS:
         if getattr(args, name) != parser.get_default(name):
-            kind = 'a depth camera' if args.is_depth else 'images'
+            kind = 'a depth camera' if is_rgbd else 'images'
             parser.error(f'this model is for {kind}: it takes no --{name.replace("_", "-")}')
-    if args.is_depth:
+    if is_rgbd:
         if not (args.depth and args.cam2img):
             parser.error('this model needs --depth and --cam2img')
-        return args
+        return
     if not args.image:
         parser.error('this model needs --image')
     if bool(args.calib) == bool(args.cam2img and args.lidar2cam):
@@ -101,7 +104,6 @@ def parse_args() -> argparse.Namespace:
         parser.error('--earlier-image belongs to one --image')
     if bool(args.earlier_image) != bool(args.poses and args.frames):
         parser.error('--earlier-image, --poses and --frames go together')
-    return args
 
 
 def read_camera(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
@@ -138,16 +140,15 @@ def earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dict
     ]
 
 
-def inferencer_of(args: argparse.Namespace, **options: Any) -> Any:
+def inferencer_of(cfg: Config, args: argparse.Namespace, **options: Any) -> Any:
     """The inferencer, for the box that the command line describes."""
-    cfg = read_config(args.config, args.cfg_options)
     changes = dict(shape=args.grid_shape, origin=args.grid_origin, voxel_size=args.voxel_size)
     changes = {name: value for name, value in changes.items() if value is not None}
     grid = {**cfg.model.voxel_grid.to_dict(), **changes} if changes else None
     return build_inferencer(cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options)
 
 
-def infer_depth(args: argparse.Namespace) -> None:
+def infer_rgbd(cfg: Config, args: argparse.Namespace) -> None:
     """Predict scenes from depth images and write them.
 
     Raises:
@@ -167,7 +168,7 @@ def infer_depth(args: argparse.Namespace) -> None:
         if len(files) != count:
             raise DataError(f'--{name}', None, f'{count} files, one per depth image', len(files))
         columns.append(files)
-    inferencer = inferencer_of(args)
+    inferencer = inferencer_of(cfg, args)
     stems = unique_stems(args.depth)
     for depth, stem, image, segmentation in zip(args.depth, stems, *columns):
         sample = inferencer(
@@ -197,15 +198,15 @@ def write(
         print(f'  {path}')
 
 
-def infer(args: argparse.Namespace) -> None:
-    """Predict and write.
+def infer_driving(cfg: Config, args: argparse.Namespace) -> None:
+    """Predict scenes from images and write them.
 
     Raises:
         DataError: An input is missing or wrong.
     """
     cam2img, lidar2cam = read_camera(args)
     earlier = earlier_frames(args, lidar2cam)
-    inferencer = inferencer_of(args, crop=args.crop)
+    inferencer = inferencer_of(cfg, args, crop=args.crop)
     stems = unique_stems(args.image)
     results = inferencer(
         args.image, cam2img, lidar2cam, depth=args.depth, points=args.points,
@@ -218,9 +219,13 @@ def infer(args: argparse.Namespace) -> None:
 @command
 def main() -> None:
     """Predict as the command line says."""
-    args = parse_args()
+    parser = build_parser()
+    args = parser.parse_args()
     with config_errors(args.config):
-        (infer_depth if args.is_depth else infer)(args)
+        cfg = read_config(args.config, args.cfg_options)
+        is_rgbd = is_rgbd_config(cfg)
+        check_options(parser, args, is_rgbd)
+        (infer_rgbd if is_rgbd else infer_driving)(cfg, args)
 
 
 if __name__ == '__main__':

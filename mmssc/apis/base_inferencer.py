@@ -6,18 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
+import numpy as np
 import torch
 from mmcv.transforms import BaseTransform, Compose
 from mmengine.config import Config
 
 from mmssc.datasets.transforms import ReadingTransform, reading_transforms
 from mmssc.errors import DataError
+from mmssc.formats.images import read_rgb
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 
 from .model_loading import dataset_config_of, init_model, read_config
 
-__all__ = ['BaseInferencer', 'build_test_transforms']
+__all__ = ['BaseInferencer', 'build_test_transforms', 'read_image']
 
 
 def build_test_transforms(cfg: Config) -> list[Any]:
@@ -143,3 +145,19 @@ class BaseInferencer:
             num_classes=len(self.dataset_meta['classes']),
             ignore_index=self.dataset_meta.get('ignore_index', 255),
         )
+
+
+def read_image(value: Any, name: str) -> np.ndarray:
+    """An image that a caller gives: a file, or (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: The file is missing or wrong, or the array is of another kind.
+    """
+    if isinstance(value, (str, PathLike)):
+        return read_rgb(value)
+    image = np.asarray(value)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise DataError(
+            name, 'img', 'a file or (H, W, 3) uint8 RGB', f'{image.dtype} {image.shape}'
+        )
+    return image

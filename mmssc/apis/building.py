@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
+import torch
 from mmengine.config import Config
 
 from .driving_inferencer import DrivingInferencer
@@ -18,6 +19,8 @@ __all__ = ['build_inferencer']
 def build_inferencer(
     config: str | PathLike[str] | Config,
     checkpoint: str | PathLike[str] | None = None,
+    device: str | torch.device | None = None,
+    *,
     cfg_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> DrivingInferencer | RGBDInferencer:
@@ -26,8 +29,9 @@ def build_inferencer(
     Args:
         config: File or loaded config.
         checkpoint: File with weights; None keeps random weights.
+        device: Default: the GPU if there is one.
         cfg_options: Overrides of the config.
-        options: Further arguments of the class: ``device`` and ``voxel_grid``; ``crop`` of
+        options: Further arguments of the class: ``voxel_grid``; ``crop`` of
             :class:`DrivingInferencer`.
 
     Raises:
@@ -36,4 +40,4 @@ def build_inferencer(
     """
     cfg = read_config(config, cfg_options)
     kind = RGBDInferencer if is_rgbd_config(cfg) else DrivingInferencer
-    return kind(cfg, checkpoint, **options)
+    return kind(cfg, checkpoint, device, **options)

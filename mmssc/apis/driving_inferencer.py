@@ -14,12 +14,12 @@ from mmengine.dataset import pseudo_collate
 from mmssc.datasets.transforms import CropDrivingImages
 from mmssc.datasets.transforms.load_driving import lift_depth, merge_clouds
 from mmssc.errors import DataError
-from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne
+from mmssc.formats.matrices import to_homogeneous
 from mmssc.registry import INFERENCERS
 from mmssc.structures import Camera, SSCDataSample, VoxelGrid
 
-from .base_inferencer import BaseInferencer
+from .base_inferencer import BaseInferencer, read_image
 from .model_loading import dataset_config_of
 
 __all__ = ['DrivingInferencer']
@@ -61,6 +61,7 @@ class DrivingInferencer(BaseInferencer):
         config: str | PathLike[str] | Config,
         checkpoint: str | PathLike[str] | None = None,
         device: str | torch.device | None = None,
+        *,
         voxel_grid: VoxelGrid | Mapping[str, Any] | None = None,
         crop: bool = False,
         cfg_options: Mapping[str, Any] | None = None,
@@ -183,7 +184,7 @@ class DrivingInferencer(BaseInferencer):
         self, frame: Mapping[str, Any], name: str, size: tuple[int, int] | None = None
     ) -> dict[str, Any]:
         """Read and check one frame's image and its depth or points."""
-        image = _image(frame.get('img'), name)
+        image = read_image(frame.get('img'), name)
         if size is not None and image.shape[:2] != size:
             raise DataError(name, 'image size', f'{size} as the current frame', image.shape[:2])
         depth, points = frame.get('depth'), frame.get('points')
@@ -240,17 +241,6 @@ def _batches(packed: Sequence[dict[str, Any]], size: int) -> Iterator[list[dict[
         yield group
 
 
-def _image(value: Any, name: str) -> np.ndarray:
-    if isinstance(value, (str, PathLike)):
-        return read_rgb(value)
-    image = np.asarray(value)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise DataError(
-            name, 'img', 'a file or (H, W, 3) uint8 RGB', f'{image.dtype} {image.shape}'
-        )
-    return image
-
-
 def _depth(value: Any, size: tuple[int, int], name: str) -> np.ndarray:
     if isinstance(value, (str, PathLike)):
         name, depth = fspath(value), read_depth(value)
@@ -288,7 +278,7 @@ def _camera(
 
 def _square(matrix: Any) -> np.ndarray:
     matrix = np.asarray(matrix, dtype=np.float64)
-    return np.vstack((matrix, (0, 0, 0, 1))) if matrix.shape == (3, 4) else matrix
+    return to_homogeneous(matrix) if matrix.shape == (3, 4) else matrix
 
 
 def _rigid(matrix: Any, field: str, name: str) -> np.ndarray:

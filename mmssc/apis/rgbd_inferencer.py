@@ -13,7 +13,7 @@ from mmengine.dataset import pseudo_collate
 
 from mmssc.datasets.transforms import reading_transforms
 from mmssc.errors import DataError
-from mmssc.formats.images import read_png_uint8, read_rgb
+from mmssc.formats.images import read_png_uint8
 from mmssc.formats.matrices import camera_matrix, check_rigid
 from mmssc.formats.numpy_arrays import read_npy
 from mmssc.formats.sscnet import DEPTH_READERS
@@ -27,7 +27,7 @@ from mmssc.geometry import (
 from mmssc.registry import INFERENCERS
 from mmssc.structures import Camera, SSCDataSample, VoxelGrid
 
-from .base_inferencer import BaseInferencer, build_test_transforms
+from .base_inferencer import BaseInferencer, build_test_transforms, read_image
 from .model_loading import read_config
 
 __all__ = ['DEPTH_KINDS', 'RGBDInferencer', 'is_rgbd_config', 'read_depth_image']
@@ -102,8 +102,9 @@ class RGBDInferencer(BaseInferencer):
         config: str | PathLike[str] | Config,
         checkpoint: str | PathLike[str] | None = None,
         device: str | torch.device | None = None,
-        cfg_options: Mapping[str, Any] | None = None,
+        *,
         voxel_grid: VoxelGrid | Mapping[str, Any] | None = None,
+        cfg_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(config, checkpoint, device, voxel_grid, cfg_options)
 
@@ -173,15 +174,12 @@ class RGBDInferencer(BaseInferencer):
     ) -> dict[str, Any]:
         """Check image and segmentation, if the model reads them: size of the depth image."""
         images: dict[str, Any] = {}
-        for key, value, read in (
-            ('img', img, read_rgb),
-            ('segmentation', segmentation, read_png_uint8),
-        ):
+        for key, value in (('img', img), ('segmentation', segmentation)):
             if key not in self.inputs:
                 continue
             if value is None:
                 raise DataError(name, key, 'an image: this model reads one', 'none')
-            array = read(value) if isinstance(value, (str, PathLike)) else np.asarray(value)
+            array = read_image(value, name) if key == 'img' else _read_ids(value, name)
             if array.shape[:2] != size:
                 raise DataError(name, f'{key} size', size, array.shape[:2])
             images[key] = [array] if key == 'img' else array
@@ -222,3 +220,13 @@ def _camera(
     pose = torch.from_numpy(np.linalg.inv(world2cam.ref2cam)).float()
     pose[3] = torch.tensor([0.0, 0, 0, 1])
     return matrix, pose
+
+
+def _read_ids(value: Any, name: str) -> np.ndarray:
+    if isinstance(value, (str, PathLike)):
+        return read_png_uint8(value)
+    ids = np.asarray(value)
+    if ids.dtype != np.uint8 or ids.ndim != 2:
+        expected = 'a file or (H, W) uint8 ids'
+        raise DataError(name, 'segmentation', expected, f'{ids.dtype} {ids.shape}')
+    return ids

@@ -7,11 +7,13 @@ from mmssc.renamed import renamed_attribute
 from . import transforms
 from .driving_dataset import DrivingDataset
 from .nyu import NYUDataset
+from .rgbd_dataset import RGBDDataset
 from .semantic_kitti import SemanticKITTIDataset
 from .sscbench_kitti360 import SSCBenchKITTI360Dataset
 
 __all__ = [
     'NYUDataset',
+    'RGBDDataset',
     'SSCBenchKITTI360Dataset',
     'DrivingDataset',
     'SemanticKITTIDataset',

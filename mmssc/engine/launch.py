@@ -3,89 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import gc
 import os
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmssc.command_line import command
 from mmssc.compat import init_cpu_process_group
-from mmssc.config_file import read_config_file
+from mmssc.config_file import add_cfg_options, read_config_file
 from mmssc.errors import DataError
 from mmssc.formats.regular_files import open_regular_file
 
 __all__ = [
-    'ConfigOptions', 'add_cfg_options', 'add_common_arguments', 'build_runner',
+    'add_common_arguments', 'build_runner',
     'close_process_group', 'enable_amp', 'find_resume_checkpoint', 'load_config',
     'require_checkpoint', 'run_main', 'say',
 ]  # fmt: skip
-
-
-class ConfigOptions(DictAction):
-    """Parses ``KEY=VALUE ...``: numbers, words and lists as mmengine does, and dicts.
-
-    For example ``custom_hooks=[dict(type='EMAHook')]``.
-    """
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Sequence[str],
-        option_string: str | None = None,
-    ) -> None:
-        """Add the settings to the namespace."""
-        wrong = [text for text in values if not text.partition('=')[1]]
-        if wrong:
-            raise argparse.ArgumentError(self, f'expected KEY=VALUE, found {wrong[0]}')
-        super().__call__(parser, namespace, values, option_string)
-
-    @staticmethod
-    def _parse_iterable(val: str) -> Any:
-        if 'dict(' not in val and '{' not in val:
-            return DictAction._parse_iterable(val)
-        try:
-            return _literal(ast.parse(val.strip(), mode='eval').body)
-        except (SyntaxError, ValueError) as error:
-            raise argparse.ArgumentError(None, f'cannot read {val}: {error}') from None
-
-
-def _literal(node: ast.expr | None) -> Any:
-    if node is None:  # The key of `**other` in a dict.
-        raise ValueError('** is not supported')
-    if isinstance(node, (ast.List, ast.Tuple)):
-        values = [_literal(element) for element in node.elts]
-        return values if isinstance(node, ast.List) else tuple(values)
-    if isinstance(node, ast.Dict):
-        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values)}
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
-        if node.args or any(keyword.arg is None for keyword in node.keywords):
-            raise ValueError('only dict(key=value, ...) is supported')
-        return {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
-    return ast.literal_eval(node)
-
-
-def add_cfg_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cfg-options KEY=VALUE ...``, a dict for :meth:`Config.merge_from_dict` or None."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override settings of the config, e.g. train_cfg.max_epochs=2 '
-        'model.backbone.init_cfg=None "custom_hooks=[dict(type=\'EMAHook\')]"',
-    )
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,7 @@
 """Find files of a data set that are missing, extra, damaged or of a wrong release."""
 
 from .config_checks import check_config
-from .driving_tree_checks import check_tree, find_layout
+from .driving_tree_checks import check_driving_tree, find_driving_layout
 from .file_checks import Problem, check_file
 from .report import TreeReport, describe_frames, summarise_problems
 from .voxel_release import is_shifted, shifted_agreement
@@ -11,9 +11,9 @@ __all__ = [
     'TreeReport',
     'check_config',
     'check_file',
-    'check_tree',
+    'check_driving_tree',
     'describe_frames',
-    'find_layout',
+    'find_driving_layout',
     'is_shifted',
     'shifted_agreement',
     'summarise_problems',

@@ -8,7 +8,7 @@ from pathlib import Path
 from mmssc.datasets.driving_list import read_driving_list
 from mmssc.errors import DataError
 from mmssc.preparation import SemanticKITTILayout, SSCBenchKITTI360Layout
-from mmssc.preparation.driving.layouts import SequenceLayout
+from mmssc.preparation.driving.layouts import DrivingLayout
 from mmssc.preparation.folder_settings import RECIPE_NAME
 from mmssc.structures import VoxelGrid
 
@@ -16,7 +16,7 @@ from .file_checks import Problem
 from .report import TreeReport, describe_frames
 from .voxel_release import is_shifted, shifted_agreement
 
-__all__ = ['check_tree', 'find_layout']
+__all__ = ['check_driving_tree', 'find_driving_layout']
 
 # Scans per sequence to compare with their volume: a few, because one frame can be unusual.
 _RELEASE_SAMPLES = 3
@@ -25,7 +25,7 @@ _FARTHEST_OFFSET = 12
 _VOXEL_KINDS = {'.bin': 'bits', '.invalid': 'bits', '.occluded': 'bits', '.label': 'raw_labels'}
 
 
-def find_layout(root: str | Path) -> SequenceLayout:
+def find_driving_layout(root: str | Path) -> DrivingLayout:
     """Find the layout of the data set in a folder.
 
     Raises:
@@ -38,7 +38,7 @@ def find_layout(root: str | Path) -> SequenceLayout:
     raise DataError(root, 'data set', expected, 'neither folder')
 
 
-def check_tree(root: str | Path, thorough: bool = False) -> TreeReport:
+def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:
     """Check every file of a SemanticKITTI or SSCBench-KITTI-360 tree.
 
     Raw files: calibration, poses, one image per pose without gaps, voxel files of one size, labels
@@ -53,7 +53,7 @@ def check_tree(root: str | Path, thorough: bool = False) -> TreeReport:
     Raises:
         DataError: ``root`` has no known data set.
     """
-    layout = find_layout(root)
+    layout = find_driving_layout(root)
     report = TreeReport()
     grid = _find_grid(layout, report)
     for sequence in layout.sequences():
@@ -69,7 +69,7 @@ def check_tree(root: str | Path, thorough: bool = False) -> TreeReport:
     return report
 
 
-def _find_grid(layout: SequenceLayout, report: TreeReport) -> VoxelGrid:
+def _find_grid(layout: DrivingLayout, report: TreeReport) -> VoxelGrid:
     """The grid of the info files, or else the default grid of the data set."""
     for split in layout.splits:
         path = layout.info_file(split)
@@ -84,7 +84,7 @@ def _find_grid(layout: SequenceLayout, report: TreeReport) -> VoxelGrid:
 
 
 def _check_raw_frames(
-    layout: SequenceLayout, sequence: str, report: TreeReport, counts: dict, thorough: bool
+    layout: DrivingLayout, sequence: str, report: TreeReport, counts: dict, thorough: bool
 ) -> list[str]:
     """Check calibration, poses and images; return the frames that (should) have an image."""
     try:
@@ -114,7 +114,7 @@ def _check_raw_frames(
     return expected
 
 
-def _needed_frames(layout: SequenceLayout, sequence: str, frames: Sequence[str]) -> set[str]:
+def _needed_frames(layout: DrivingLayout, sequence: str, frames: Sequence[str]) -> set[str]:
     """Frames that a sample can read; all frames if there is no sample yet."""
     samples = {int(name) for name in layout.sample_ids(sequence) if name.isdigit()}
     reach = {sample - back for sample in samples for back in range(_FARTHEST_OFFSET + 1)}
@@ -137,7 +137,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _check_voxels(
-    layout: SequenceLayout,
+    layout: DrivingLayout,
     sequence: str,
     frames: list[str],
     grid: VoxelGrid,
@@ -164,7 +164,7 @@ def _check_voxels(
 
 
 def _check_release(
-    layout: SequenceLayout, sequence: str, grid: VoxelGrid, report: TreeReport
+    layout: DrivingLayout, sequence: str, grid: VoxelGrid, report: TreeReport
 ) -> None:
     """Compare a few volumes with their scans (SemanticKITTI)."""
     if not isinstance(layout, SemanticKITTILayout):
@@ -195,7 +195,7 @@ def _check_release(
 
 
 def _check_labels(
-    layout: SequenceLayout,
+    layout: DrivingLayout,
     sequence: str,
     labelled: list[str],
     grid: VoxelGrid,
@@ -221,7 +221,7 @@ def _check_labels(
 
 
 def _check_per_frame(
-    layout: SequenceLayout,
+    layout: DrivingLayout,
     sequence: str,
     frames: list[str],
     report: TreeReport,
@@ -259,7 +259,7 @@ def _check_per_frame(
         _add_extra(report, (path for path in found if path not in expected))
 
 
-def _note_unprepared(layout: SequenceLayout, report: TreeReport) -> None:
+def _note_unprepared(layout: DrivingLayout, report: TreeReport) -> None:
     for name in ('labels', 'pseudo_lidar', 'depth'):
         folder = layout.root / layout.dataset.DATA_PREFIX[name]
         if not folder.is_dir():
@@ -267,7 +267,7 @@ def _note_unprepared(layout: SequenceLayout, report: TreeReport) -> None:
             report.notes.append(f'not prepared: no {folder} (run {command})')
 
 
-def _check_infos(layout: SequenceLayout, report: TreeReport) -> None:
+def _check_infos(layout: DrivingLayout, report: TreeReport) -> None:
     """Compare the info files with the samples on disk."""
     present = set(layout.sequences())
     for split, sequences in layout.splits.items():

@@ -19,6 +19,7 @@ __all__ = ['Problem', 'check_file', 'without_file']
 
 _PNG_START = b'\x89PNG\r\n\x1a\n'
 _PNG_END = b'IEND\xaeB`\x82'
+_JPEG_START, _JPEG_END = b'\xff\xd8\xff', b'\xff\xd9'
 # Every kind of number and text; objects need pickle.
 _ARRAY_KINDS = 'biufcmMSUV'
 
@@ -58,6 +59,9 @@ def _check_ending(path: Path, shape: tuple[int, ...]) -> None:
     if path.suffix == '.png':
         if not head.startswith(_PNG_START) or not tail.endswith(_PNG_END):
             raise DataError(path, 'image', 'a complete PNG', f'a damaged file of {size} bytes')
+    elif path.suffix in ('.jpg', '.jpeg'):
+        if not head.startswith(_JPEG_START) or _JPEG_END not in tail:
+            raise DataError(path, 'image', 'a complete JPEG', f'a damaged file of {size} bytes')
     elif path.suffix == '.npz':
         # The directory is at the end: a truncated file has none.
         if not zipfile.is_zipfile(path):

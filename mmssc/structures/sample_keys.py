@@ -61,7 +61,9 @@ class SampleKey:
         ):
             if not set(values) <= set(allowed):
                 names = ', '.join(map(repr, allowed))
-                raise DataError(f'SampleKey {self.name!r}', field, f'of {names}', list(values))
+                raise DataError(
+                    f'SampleKey {self.name!r}', field, f'values among {names}', list(values)
+                )
 
     @property
     def has_views(self) -> bool:
@@ -109,7 +111,8 @@ SAMPLE_KEYS: dict[str, SampleKey] = {
     key.name: key
     for key in (
         # Inputs.
-        SampleKey('img', 'input', ('N', 3, 'H', 'W'), 'uint8', 'RGB, 0..255'),
+        SampleKey('img', 'input', ('N', 3, 'H', 'W'), 'uint8',
+                  'RGB, 0..255; float32 after resizing or padding'),
         SampleKey('depth', 'input', ('N', 'H', 'W'), 'float32', 'metres, 0 = none'),
         SampleKey('points', 'input', ('M', 3), 'float32', 'metres', frames=('grid',)),
         SampleKey('segmentation', 'input', ('H', 'W'), 'uint8', 'id of a 2D segmentation',
@@ -148,6 +151,12 @@ SAMPLE_KEYS: dict[str, SampleKey] = {
         SampleKey('lidar2cam', 'meta', ('N', 4, 4), 'float64', 'metres',
                   frames=('grid', 'camera')),
         # For transforms only.
+        SampleKey('ori_shape', 'calibration', unit='(height, width) of the image file'),
+        SampleKey('image_size', 'calibration', unit='(height, width) that mappings refer to'),
+        SampleKey('num_classes', 'calibration', unit='number of classes with the empty one'),
+        SampleKey('ignore_index', 'calibration', unit='label of voxels without a label'),
+        SampleKey('fine_factor', 'calibration', unit='voxels of tsdf_fine along an edge'),
+        SampleKey('flipped', 'calibration', unit='whether a flip was drawn'),
         SampleKey('P2', 'calibration', (3, 4), 'float64', 'pixels', frames=('camera', 'pixels')),
         SampleKey('frame2ref', 'calibration', ('N', 4, 4), 'float64', 'metres',
                   frames=('grid', 'grid')),

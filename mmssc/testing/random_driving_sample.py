@@ -11,18 +11,9 @@ from mmssc.geometry.frustum import frustum_index
 from mmssc.geometry.label_pooling import pool_labels
 from mmssc.structures import SSCDataSample, VoxelGrid
 
-__all__ = ['random_labels', 'random_driving_sample']
+from .random_labels import random_labels
 
-
-def random_labels(
-    shape: tuple[int, int, int], num_classes: int, random: np.random.Generator
-) -> torch.Tensor:
-    """Labels (X, Y, Z) uint8 in blocks of 4x4x4 voxels, a quarter occupied and a tenth ignored."""
-    blocks = random.random([-(-side // 4) for side in shape])
-    classes = random.integers(1, num_classes, blocks.shape)
-    coarse = np.where(blocks < 0.25, classes, np.where(blocks > 0.9, 255, 0)).astype(np.uint8)
-    labels = coarse.repeat(4, 0).repeat(4, 1).repeat(4, 2)[: shape[0], : shape[1], : shape[2]]
-    return torch.from_numpy(np.ascontiguousarray(labels))
+__all__ = ['random_driving_sample']
 
 
 def random_driving_sample(

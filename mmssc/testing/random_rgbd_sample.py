@@ -12,7 +12,7 @@ from mmssc.geometry.frustum import frustum_index
 from mmssc.geometry.sketch import label_sketch
 from mmssc.structures import SSCDataSample, VoxelGrid
 
-from .random_driving_sample import random_labels
+from .random_labels import random_labels
 
 __all__ = ['random_rgbd_sample']
 

@@ -69,7 +69,7 @@ def test_the_class_follows_from_the_config(cfg, checkpoint, rgbd_cfg):
     assert type(driving) is DrivingInferencer and driving.inputs == {'img', 'points'}
     box = {**GRID, 'shape': [8, 8, 8]}
     options = {'model.test_cfg.keep_logits': False}
-    other = build_inferencer(cfg, checkpoint, options, device='cpu', voxel_grid=box)
+    other = build_inferencer(cfg, checkpoint, 'cpu', cfg_options=options, voxel_grid=box)
     assert other.model.voxel_grid.shape == (8, 8, 8) and not other.model.test_cfg['keep_logits']
     rgbd = build_inferencer(rgbd_cfg, device='cpu')
     assert type(rgbd) is RGBDInferencer and rgbd.inputs == {'tsdf', 'voxel_to_pixel'}

@@ -16,7 +16,7 @@ from mmssc.formats import kitti as kf
 from mmssc.geometry import points_to_occupancy
 from mmssc.inspection import (
     check_config,
-    check_tree,
+    check_driving_tree,
     describe_frames,
     is_shifted,
     shifted_agreement,
@@ -58,13 +58,15 @@ def full_tree(tree):
 
 
 def problems(root, **kwargs):
-    return [(p.kind, p.path[len(str(root)) + 1 :]) for p in check_tree(root, **kwargs).problems]
+    return [
+        (p.kind, p.path[len(str(root)) + 1 :]) for p in check_driving_tree(root, **kwargs).problems
+    ]
 
 
 def test_a_whole_tree_has_no_problem(full_tree):
-    report = check_tree(full_tree)
+    report = check_driving_tree(full_tree)
     assert report.problems == []
-    assert check_tree(full_tree, thorough=True).problems == []
+    assert check_driving_tree(full_tree, thorough=True).problems == []
     assert report.counts['08'] == {
         'images': 8, 'poses': 8, 'samples': 3, 'labelled': 2, 'labels': 2, 'pseudo_lidar': 8,
         'depth': 8,
@@ -137,7 +139,7 @@ def test_samples_missing_from_the_info_file(full_tree):
     kf.write_voxel_bits(
         full_tree / 'dataset/sequences/08/voxels/000001.bin', np.zeros(GRID.shape, bool)
     )
-    details = [problem.detail for problem in check_tree(full_tree).problems]
+    details = [problem.detail for problem in check_driving_tree(full_tree).problems]
     assert details == [
         '08/000001: has a voxel file, but is not listed',
         '08/000007: listed, but has no voxel file',
@@ -151,14 +153,14 @@ def test_points_of_samples_are_those_of_every_frame_where_all_are_samples(full_t
             path = folder / f'{frame:06d}{suffix}'
             if not path.exists():
                 shutil.copy(folder / f'000000{suffix}', path)
-    notes = check_tree(full_tree).notes
+    notes = check_driving_tree(full_tree).notes
     assert not [note for note in notes if 'of 08: only of samples' in note]
 
 
 def test_points_of_samples_only_are_noted(full_tree):
     for frame in (1, 2, 3, 4, 6):
         (full_tree / f'dataset/pseudo_lidar/08/{frame:06d}.bin').unlink()
-    report = check_tree(full_tree)
+    report = check_driving_tree(full_tree)
     assert report.problems == []
     assert any('pseudo_lidar of 08: only of samples' in note for note in report.notes)
     (full_tree / 'dataset/pseudo_lidar/08/000005.bin').unlink()
@@ -169,7 +171,7 @@ def test_release_1_0_is_found(full_tree):
     path = full_tree / 'dataset/sequences/08/voxels/000005.bin'
     bits = np.roll(kf.read_voxel_bits(path, GRID.shape).reshape(-1), 1).reshape(GRID.shape)
     kf.write_voxel_bits(path, bits)
-    report = check_tree(full_tree)
+    report = check_driving_tree(full_tree)
     assert [(p.kind, p.path) for p in report.problems] == [('release', str(path))]
     assert 'release 1.0' in report.problems[0].detail
 
@@ -196,7 +198,7 @@ def test_many_missing_files_make_one_line(full_tree):
     for frame in (1, 2):
         (full_tree / f'dataset/depth/08/{frame:06d}.npy').write_bytes(b'x' * frame)
     (full_tree / 'dataset/sequences/08/calib.txt').unlink()
-    report = check_tree(full_tree)
+    report = check_driving_tree(full_tree)
     assert len(report.problems) == 7
     assert summarise_problems(report) == [
         f'damaged  {full_tree}/dataset/depth/08/*.npy: 2 of 8: 000001, 000002  '
@@ -209,7 +211,7 @@ def test_many_missing_files_make_one_line(full_tree):
 def test_frames_that_no_sample_reads_are_noted(full_tree):
     raw = full_tree / 'dataset/sequences/08'
     kf.write_poses(raw / 'poses.txt', camera_poses(40))
-    report = check_tree(full_tree)
+    report = check_driving_tree(full_tree)
     assert report.problems == []
     text = 'frames 000008-000039 are missing, but no sample reads them'
     assert {f'{kind} of 08: {text}' for kind in ('images', 'pseudo_lidar', 'depth')} <= set(
@@ -225,7 +227,7 @@ def test_frames_that_no_sample_reads_are_noted(full_tree):
 
 def test_an_unknown_folder_is_refused(tmp_path):
     with pytest.raises(DataError, match='dataset/sequences'):
-        check_tree(tmp_path)
+        check_driving_tree(tmp_path)
 
 
 def config(root, offsets=(), source='pseudo_lidar'):

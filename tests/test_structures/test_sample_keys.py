@@ -176,7 +176,7 @@ def test_a_batch_with_two_shapes_names_the_key():
     [dict(role='inputs'), dict(role='input', refers_to='x'), dict(role='meta', frames=('a',))],
 )
 def test_wrong_fields_are_refused(wrong):
-    with pytest.raises(DataError, match="SampleKey 'x': \\w+: expected of "):
+    with pytest.raises(DataError, match="SampleKey 'x': \\w+: expected values among "):
         SampleKey('x', **wrong)
 
 

@@ -61,11 +61,11 @@ def check(tree, tool_in_process):
     """Run the tool on the tree: (exit status, lines)."""
     run = tool_in_process('misc/check_metafiles.py')
 
-    def check_tree():
+    def check_driving_tree():
         status, output = run(tree)
         return status, output.splitlines()
 
-    return check_tree
+    return check_driving_tree
 
 
 def test_this_repository_is_described(tool_in_process):

@@ -26,13 +26,15 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 
-from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of, read_config
+from mmssc.apis import is_rgbd_config, read_config
+from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of
 from mmssc.command_line import command
-from mmssc.config_file import config_errors
-from mmssc.engine.launch import add_cfg_options, enable_amp
+from mmssc.config_file import add_cfg_options, config_errors
+from mmssc.datasets.transforms import CropDrivingImages
+from mmssc.engine.launch import enable_amp
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
-from mmssc.registry import DATASETS, METRICS, MODELS
+from mmssc.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from mmssc.structures import VoxelGrid
 from mmssc.testing.random_driving_sample import random_driving_sample
 from mmssc.testing.random_rgbd_sample import random_rgbd_sample
@@ -117,10 +119,12 @@ def synthetic_loader(cfg: Config, args: argparse.Namespace) -> Callable[[int], d
     dataset = dataset_config_of(cfg)
     meta = dataset_meta_of(cfg)
     grid = VoxelGrid.build(next(find_values(cfg.model, 'voxel_grid')))
-    steps = {step.type.rpartition('.')[2]: step for step in dataset.get('pipeline') or ()}
+    is_rgbd = is_rgbd_config(cfg)
     image_size = args.shape or meta.get('image_size')
-    if args.shape is None and 'CropDrivingImages' in steps:
-        image_size = steps['CropDrivingImages'].size
+    if args.shape is None:
+        crops = [TRANSFORMS.build(step) for step in dataset.get('pipeline') or ()]
+        sizes = [step.size for step in crops if isinstance(step, CropDrivingImages)]
+        image_size = sizes[0] if sizes else image_size
     if image_size is None:
         expected = '--shape HEIGHT WIDTH, because the config has no image size'
         raise DataError('--synthetic-input', expected=expected, found='none')
@@ -128,7 +132,7 @@ def synthetic_loader(cfg: Config, args: argparse.Namespace) -> Callable[[int], d
     num_classes = len(meta['classes'])
 
     def load(index: int) -> dict:
-        if 'LoadRGBDFrame' in steps:
+        if is_rgbd:
             return random_rgbd_sample(grid, num_classes, tuple(image_size), seed=index)
         return random_driving_sample(
             grid, num_classes, tuple(image_size), num_frames, args.points, seed=index

@@ -25,8 +25,8 @@ from mmengine.utils import track_iter_progress
 from torch import Tensor
 
 from mmssc.command_line import FINDINGS, command
-from mmssc.config_file import config_errors
-from mmssc.engine.launch import add_cfg_options, load_config
+from mmssc.config_file import add_cfg_options, config_errors
+from mmssc.engine.launch import load_config
 from mmssc.errors import DataError
 from mmssc.evaluation.functional import (
     SSCCounts,

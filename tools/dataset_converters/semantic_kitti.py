@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from mmssc.preparation import SemanticKITTILayout, prepare
+from mmssc.preparation import SemanticKITTILayout, prepare_driving
 
 if __name__ == '__main__':
-    sys.exit(prepare(SemanticKITTILayout, __doc__.splitlines()[0]))
+    sys.exit(prepare_driving(SemanticKITTILayout, __doc__.splitlines()[0]))

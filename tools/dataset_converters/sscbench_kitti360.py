@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from mmssc.preparation import SSCBenchKITTI360Layout, prepare
+from mmssc.preparation import SSCBenchKITTI360Layout, prepare_driving
 
 if __name__ == '__main__':
-    sys.exit(prepare(SSCBenchKITTI360Layout, __doc__.splitlines()[0]))
+    sys.exit(prepare_driving(SSCBenchKITTI360Layout, __doc__.splitlines()[0]))

@@ -12,8 +12,7 @@ from pathlib import Path
 from mmengine.registry import DefaultScope
 
 from mmssc.command_line import command
-from mmssc.config_file import config_errors, read_config_file
-from mmssc.engine.launch import add_cfg_options
+from mmssc.config_file import add_cfg_options, config_errors, read_config_file
 from mmssc.errors import DataError
 from mmssc.registry import DATASETS
 from mmssc.visualization.scene import FORMATS, Scene

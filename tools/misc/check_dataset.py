@@ -16,9 +16,8 @@ from pathlib import Path
 from mmengine.registry import DefaultScope
 
 from mmssc.command_line import FINDINGS, command
-from mmssc.config_file import config_errors, read_config_file
-from mmssc.engine.launch import add_cfg_options
-from mmssc.inspection import TreeReport, check_config, check_tree, summarise_problems
+from mmssc.config_file import add_cfg_options, config_errors, read_config_file
+from mmssc.inspection import TreeReport, check_config, check_driving_tree, summarise_problems
 
 
 def parse_args() -> argparse.Namespace:
@@ -37,7 +36,7 @@ def parse_args() -> argparse.Namespace:
 def inspect(arguments: argparse.Namespace) -> TreeReport:
     """Check the folder or the config."""
     if arguments.target.suffix != '.py':
-        return check_tree(arguments.target, arguments.thorough)
+        return check_driving_tree(arguments.target, arguments.thorough)
     cfg = read_config_file(arguments.target, arguments.cfg_options)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
         return check_config(cfg, arguments.thorough)

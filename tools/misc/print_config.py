@@ -7,7 +7,7 @@ import sys
 
 from mmssc.apis.model_loading import read_config
 from mmssc.command_line import command
-from mmssc.engine.launch import add_cfg_options
+from mmssc.config_file import add_cfg_options
 
 
 @command

@@ -66,6 +66,6 @@ model = dict(
     loss_adv=dict(type='mmssc.AdversarialLoss', loss_weight=0.005),
     # Of each of the four volumes that the discriminator judges.
     loss_disc=dict(type='mmssc.AdversarialLoss', loss_weight=1.0),
-    # False: the discriminator sees flipped and swapped logits under a mask that is neither.
+    # False: the discriminator sees flipped and swapped logits under a mask that is not changed.
     undo_for_discriminator=True,
 )

@@ -28,7 +28,7 @@ class LoadDrivingMasks(ReadingTransform):
     Required Keys: ``voxel_paths``, ``voxel_grid``, ``ignore_index``; ``gt_voxels`` unless
     ``optional``
 
-    Added Keys: ``eval_masks``: see :func:`~.prepared_frame.visibility_masks`
+    Added Keys: ``eval_masks``: see :func:`mmssc.datasets.eval_masks.visibility_masks`
 
     Args:
         optional: Accept a sample without labels, which no metric scores; otherwise it is an error.

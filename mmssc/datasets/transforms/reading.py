@@ -20,9 +20,9 @@ class SampleFile:
 
     Args:
         path: The file; ``ARCHIVE.npz/MEMBER`` for a part of an archive.
-        kind: Format of the file. The quick check of :mod:`mmssc.inspection` knows ``'image'``,
-            ``'labels'`` (``.npy``), ``'bits'``, ``'points'`` (``.bin`` of KITTI) and ``'depth'``;
-            it checks other kinds by their file extension.
+        kind: Format of the file. The quick check of :mod:`mmssc.inspection` knows ``'bits'``,
+            ``'points'`` (``.bin`` of KITTI) and ``'depth'``; it checks other kinds by their file
+            extension.
         read: Reads and checks the whole file; raises :class:`~mmssc.errors.DataError`.
         keys: Keys of the sample that are made from it.
         shape: Shape of the array if it is known before reading, else empty.

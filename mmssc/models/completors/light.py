@@ -113,7 +113,7 @@ class LightCompletor(BaseCompletor):
         numbers = volumes['numbers'].permute(0, 2, 3, 4, 1)
         return self.stem(numbers, volumes.get('segments'), volumes['surface'])
 
-    def forward_network(self, inputs: dict[str, Any], change: VolumeChange | None = None) -> Tensor:
+    def forward_logits(self, inputs: dict[str, Any], change: VolumeChange | None = None) -> Tensor:
         """Logits (B, K, X, Y, Z) with the change undone; see :meth:`extract_feat`."""
         change = change or VolumeChange()
         return change.undo(self.head(self.extract_feat(inputs, change)))
@@ -134,7 +134,7 @@ class LightCompletor(BaseCompletor):
         labels = stack_targets(data_samples, 'gt_voxels', shape)
         weight = stack_targets(data_samples, 'label_weight', shape).bool()
         change = None if self.augmentation is None else self.augmentation()
-        logits = self.forward_network(inputs, change)
+        logits = self.forward_logits(inputs, change)
         # Only about an eighth of the voxels count, so the losses take them as points.
         chosen = weight & (labels != self.ignore_index)
         sample = torch.nonzero(chosen)[:, 0]
@@ -147,10 +147,10 @@ class LightCompletor(BaseCompletor):
     @torch.no_grad()
     def predict_logits(self, inputs: dict[str, Any]) -> Tensor:
         """Logits (B, K, X, Y, Z) of a batch."""
-        logits = self.forward_network(inputs)
+        logits = self.forward_logits(inputs)
         axes = tuple(self.test_cfg.get('flip_axes') or ())
         if axes:
-            logits = (logits + self.forward_network(inputs, VolumeChange(axes))) / 2
+            logits = (logits + self.forward_logits(inputs, VolumeChange(axes))) / 2
         return logits
 
     def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:

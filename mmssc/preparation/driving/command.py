@@ -13,15 +13,15 @@ from mmssc.preparation.command_line import add_work_options, positive_integer, r
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures import VoxelGrid
 
-from .layouts import SequenceLayout
+from .layouts import DrivingLayout
 from .steps import PreparationOptions, make_depth, make_infos, make_labels, make_pseudo_lidar
 
-__all__ = ['build_parser', 'prepare']
+__all__ = ['build_parser', 'prepare_driving']
 
 _STEPS = ('labels', 'depth', 'pseudo_lidar', 'infos')
 
 
-def build_parser(layout: type[SequenceLayout], description: str) -> argparse.ArgumentParser:
+def build_parser(layout: type[DrivingLayout], description: str) -> argparse.ArgumentParser:
     """The options of a converter."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -88,7 +88,7 @@ def _add_depth_options(parser: argparse.ArgumentParser) -> None:
     add('--baseline', type=float, metavar='METRES', help=text)
 
 
-def _read_options(arguments: argparse.Namespace, layout: SequenceLayout) -> PreparationOptions:
+def _read_options(arguments: argparse.Namespace, layout: DrivingLayout) -> PreparationOptions:
     available = layout.sequences()
     sequences = arguments.sequences or available
     unknown = sorted(set(sequences) - set(available))
@@ -118,7 +118,7 @@ def _read_options(arguments: argparse.Namespace, layout: SequenceLayout) -> Prep
 
 
 def _run_steps(
-    layout: SequenceLayout,
+    layout: DrivingLayout,
     options: PreparationOptions,
     steps: Sequence[str],
     runner: FrameRunner,
@@ -141,8 +141,8 @@ def _run_steps(
 
 
 @command
-def prepare(
-    layout_class: type[SequenceLayout], description: str, arguments: Sequence[str] | None = None
+def prepare_driving(
+    layout_class: type[DrivingLayout], description: str, arguments: Sequence[str] | None = None
 ) -> int:
     """Run a converter.
 

@@ -18,7 +18,7 @@ from mmssc.formats.kitti import read_calib, read_indexed_poses, read_poses
 from mmssc.formats.matrices import to_homogeneous
 
 __all__ = [
-    'KITTI360_BASELINE_FOCAL', 'SSCBenchKITTI360Layout', 'SemanticKITTILayout', 'SequenceLayout',
+    'KITTI360_BASELINE_FOCAL', 'SSCBenchKITTI360Layout', 'SemanticKITTILayout', 'DrivingLayout',
     'StereoCalibration',
 ]  # fmt: skip
 
@@ -45,7 +45,7 @@ class StereoCalibration:
     baseline_focal: float | None
 
 
-class SequenceLayout(ABC):
+class DrivingLayout(ABC):
     """A data set of drives on disk.
 
     Args:
@@ -149,7 +149,7 @@ class SequenceLayout(ABC):
         return {key: value for key, value in entry.items() if value is not None}
 
 
-class SemanticKITTILayout(SequenceLayout):
+class SemanticKITTILayout(DrivingLayout):
     """SemanticKITTI: ``ROOT/dataset/sequences/SS`` ."""
 
     dataset = SemanticKITTIDataset
@@ -184,7 +184,7 @@ class SemanticKITTILayout(SequenceLayout):
         return np.arange(len(poses)), poses
 
 
-class SSCBenchKITTI360Layout(SequenceLayout):
+class SSCBenchKITTI360Layout(DrivingLayout):
     """SSCBench-KITTI-360: ``ROOT/data_2d_raw/SEQ``; frame names are SSCBench's indices."""
 
     dataset = SSCBenchKITTI360Dataset

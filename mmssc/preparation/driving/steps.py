@@ -22,7 +22,7 @@ from mmssc.preparation.folder_settings import (
 from mmssc.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
 from mmssc.structures import VoxelGrid
 
-from .layouts import SequenceLayout, StereoCalibration
+from .layouts import DrivingLayout, StereoCalibration
 from .tasks import FolderDepthTask, LabelTask, PseudoLidarTask, StereoDepthTask
 
 __all__ = ['PreparationOptions', 'make_depth', 'make_infos', 'make_labels', 'make_pseudo_lidar']
@@ -67,7 +67,7 @@ class PreparationOptions:
 
 
 def make_labels(
-    layout: SequenceLayout, options: PreparationOptions, runner: FrameRunner
+    layout: DrivingLayout, options: PreparationOptions, runner: FrameRunner
 ) -> StepReport:
     """Make the labels of every sample; note sequences without labels."""
     tasks: list[FrameTask] = []
@@ -104,12 +104,12 @@ def make_labels(
     return report
 
 
-def _sample_ids(layout: SequenceLayout, sequence: str) -> list[str]:
+def _sample_ids(layout: DrivingLayout, sequence: str) -> list[str]:
     folder = layout.voxel_file(sequence, '*', '').parent
     return _check_numbers(layout.sample_ids(sequence), folder, '.bin')
 
 
-def _image_ids(layout: SequenceLayout, sequence: str) -> list[str]:
+def _image_ids(layout: DrivingLayout, sequence: str) -> list[str]:
     folder = layout.left_image(sequence, '*').parent
     return _check_numbers(layout.frame_ids(sequence), folder, '.png')
 
@@ -122,12 +122,12 @@ def _check_numbers(names: list[str], folder: Path, suffix: str) -> list[str]:
     return names
 
 
-def _frames(layout: SequenceLayout, options: PreparationOptions, sequence: str) -> list[str]:
+def _frames(layout: DrivingLayout, options: PreparationOptions, sequence: str) -> list[str]:
     return (_sample_ids if options.samples_only else _image_ids)(layout, sequence)
 
 
 def _baseline_focal(
-    layout: SequenceLayout, options: PreparationOptions, sequence: str
+    layout: DrivingLayout, options: PreparationOptions, sequence: str
 ) -> float | None:
     calibration = layout.calibration(sequence)
     if options.depth_from not in (None, 'stereo') and options.depth_kind == 'depth':
@@ -143,7 +143,7 @@ def _baseline_focal(
 
 
 def _depth_task(
-    layout: SequenceLayout,
+    layout: DrivingLayout,
     options: PreparationOptions,
     sequence: str,
     frame: str,
@@ -189,7 +189,7 @@ def _claim_depth_folder(folder: Path, recipe: dict[str, Any], options: Preparati
         )  # fmt: skip
 
 
-def _check_depth_source(layout: SequenceLayout, options: PreparationOptions, sequence: str) -> None:
+def _check_depth_source(layout: DrivingLayout, options: PreparationOptions, sequence: str) -> None:
     """Raise one error for a missing folder, not one per frame."""
     if options.depth_from in (None, 'stereo'):
         folder, wanted = layout.right_image(sequence, '*').parent, 'right images'
@@ -202,7 +202,7 @@ def _check_depth_source(layout: SequenceLayout, options: PreparationOptions, seq
 
 
 def make_depth(
-    layout: SequenceLayout, options: PreparationOptions, runner: FrameRunner
+    layout: DrivingLayout, options: PreparationOptions, runner: FrameRunner
 ) -> StepReport:
     """Make depth maps by stereo matching or from a folder; keep existing depth maps."""
     notes = []
@@ -228,7 +228,7 @@ def make_depth(
 
 
 def _motions_to_samples(
-    layout: SequenceLayout, sequence: str, frames: Sequence[str], offsets: Sequence[int]
+    layout: DrivingLayout, sequence: str, frames: Sequence[str], offsets: Sequence[int]
 ) -> dict[str, np.ndarray]:
     """Per frame: (N, 4, 4) from its lidar to the lidar of every sample that may read it."""
     poses = layout.lidar_poses(sequence)
@@ -245,7 +245,7 @@ def _motions_to_samples(
 
 
 def _pseudo_lidar_tasks(
-    layout: SequenceLayout, options: PreparationOptions, sequence: str, frames: Sequence[str]
+    layout: DrivingLayout, options: PreparationOptions, sequence: str, frames: Sequence[str]
 ) -> Iterable[PseudoLidarTask]:
     calibration: StereoCalibration = layout.calibration(sequence)
     motions: dict[str, np.ndarray] = {}
@@ -267,7 +267,7 @@ def _pseudo_lidar_tasks(
 
 
 def make_pseudo_lidar(
-    layout: SequenceLayout,
+    layout: DrivingLayout,
     options: PreparationOptions,
     runner: FrameRunner,
     without: Iterable[tuple[str, str]] = (),
@@ -320,7 +320,7 @@ def _check_label_grid(path: Path, grid: VoxelGrid) -> None:
         raise DataError(path, 'shape', grid.shape, shape, hint)
 
 
-def _info(layout: SequenceLayout, options: PreparationOptions, split: str) -> dict[str, Any]:
+def _info(layout: DrivingLayout, options: PreparationOptions, split: str) -> dict[str, Any]:
     entries, data_list = {}, []
     for sequence in sorted(set(options.splits[split]) & set(layout.sequences())):
         entries[sequence] = layout.info_entry(sequence)
@@ -349,7 +349,7 @@ def _info(layout: SequenceLayout, options: PreparationOptions, split: str) -> di
     }
 
 
-def make_infos(layout: SequenceLayout, options: PreparationOptions) -> StepReport:
+def make_infos(layout: DrivingLayout, options: PreparationOptions) -> StepReport:
     """Write info files of every split with a sequence on disk; keep unchanged files."""
     report = StepReport('infos')
     for split, sequences in options.splits.items():

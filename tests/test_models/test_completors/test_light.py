@@ -117,8 +117,8 @@ def test_a_mirrored_volume_gives_a_mirrored_result():
     model = small_model().eval()
     inputs = batch_of(model, [4])['inputs']
     mirrored = {key: volume.flip(-3) for key, volume in inputs.items()}
-    expected = model.forward_network(mirrored).flip(-3)
-    torch.testing.assert_close(model.forward_network(inputs, VolumeChange((0,))), expected)
+    expected = model.forward_logits(mirrored).flip(-3)
+    torch.testing.assert_close(model.forward_logits(inputs, VolumeChange((0,))), expected)
 
 
 def test_predictions_average_the_mirror_image_on_request():
@@ -126,7 +126,7 @@ def test_predictions_average_the_mirror_image_on_request():
     inputs = batch_of(model, [5])['inputs']
     plain = model.predict_logits(inputs)
     model.test_cfg['flip_axes'] = (0,)
-    mirror = model.forward_network(inputs, VolumeChange((0,)))
+    mirror = model.forward_logits(inputs, VolumeChange((0,)))
     torch.testing.assert_close(model.predict_logits(inputs), (plain + mirror) / 2)
     assert not torch.allclose(plain, mirror)
 

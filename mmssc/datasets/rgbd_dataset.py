@@ -1,0 +1,155 @@
+"""Frames of depth cameras: the base of NYU, and the data set of your own camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os.path import join
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+
+from mmssc.errors import DataError
+from mmssc.formats.matrices import camera_matrix
+from mmssc.registry import DATASETS
+from mmssc.structures.sample_keys import STORED_TARGETS
+
+from .rgbd_list import SHARED, Frame, FrameFile, RGBDList, read_rgbd_list
+
+__all__ = ['RGBDDataset']
+
+
+@DATASETS.register_module()
+class RGBDDataset(BaseDataset):
+    """RGB-D frames: one depth image and, optionally, one colour image each.
+
+    The info list (:mod:`mmssc.datasets.rgbd_list`) has the paths and formats of the files. A
+    subclass has the classes in its ``METAINFO``, or the config gives
+    ``metainfo=dict(classes=...)``. Each item before the pipeline holds
+
+    - ``sequence`` (the split), ``frame_id``, ``sample_idx``, ``num_classes``, ``ignore_index``
+    - ``voxel_grid`` (:class:`~mmssc.structures.VoxelGrid`): axes world x, z (up), y; the origin is
+      that of the frame if the list has it, else 0
+    - ``image_size`` (height, width); ``fine_factor``, voxels of ``tsdf_fine`` along the edge of a
+      voxel of the grid; ``cam2img`` (3, 3) float64 of ``source``; ``lidar2cam`` (1, 4, 4) float64,
+      world -> camera, if the list has the pose
+    - ``files``: key -> (path, format), for :class:`~mmssc.datasets.transforms.LoadRGBDFrame`
+    - ``missing``: keys without a file for this frame, from the list
+    - ``prepare_hint``: the command that makes the files
+
+    Args:
+        ann_file: Info list.
+        data_root: Folder that ``ann_file`` and the paths of the list are relative to.
+        source: Source of the list that ``tsdf`` and ``voxel_to_pixel`` come from.
+        clean_source: Source that ``tsdf_clean`` comes from; None: no ``tsdf_clean``.
+        label_source: Source of labels, weights and sketches; None: ``source``.
+        require: Keys that a frame must have; other frames are left out, and their number is logged.
+            ``('img',)`` takes the frames with a colour image.
+        files: Key -> ``dict(path=..., format=...)``, replaces or adds to the files of the list; the
+            path may be absolute.
+        kwargs: Arguments of :class:`mmengine.dataset.BaseDataset`.
+
+    Raises:
+        DataError: The info list is missing, is wrong, or does not have the source or a (required)
+            frame.
+    """
+
+    #: Command that makes the prepared files and the info list.
+    CONVERTER = 'tools/dataset_converters/own_rgbd.py'
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        source: str = 'own',
+        clean_source: str | None = None,
+        label_source: str | None = None,
+        require: Sequence[str] = (),
+        files: Mapping[str, Mapping[str, str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.source, self.clean_source = source, clean_source
+        self.label_source = label_source or source
+        self.require = tuple(require)
+        self.own_files = {key: FrameFile(**file) for key, file in (files or {}).items()}
+        self.prepare_hint = f'Run: python {self.CONVERTER} {data_root}'.rstrip()
+        super().__init__(ann_file=ann_file, data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read the info list and make an item of every frame, in its order."""
+        if 'classes' not in self._metainfo:
+            expected = 'metainfo=dict(classes=(...)), the empty class first'
+            raise DataError('config', f'{type(self).__name__}.metainfo', expected, 'no classes')
+        frames = read_rgbd_list(self.ann_file, hint=self.prepare_hint)
+        if frames.dataset == 'own':
+            command = RGBDDataset.CONVERTER
+            self.prepare_hint = self.prepare_hint.replace(self.CONVERTER, command)
+        self._check_sources(frames)
+        self._metainfo['voxel_grid'] = frames.voxel_grid.to_dict()
+        table = self._file_table(frames)
+        items = [self._make_item(frames, frame, table) for frame in frames.frames]
+        kept = [item for item in items if not set(self.require) & item['missing']]
+        if not kept:
+            needed = f' with {", ".join(self.require)}' if self.require else ''
+            found = f'none of {len(items)}'
+            raise DataError(
+                self.ann_file, 'data_list', f'a frame{needed}', found, self.prepare_hint
+            )
+        if len(kept) < len(items):
+            text = f'{self.ann_file}: {len(kept)} of {len(items)} frames have {self.require}'
+            print_log(text, 'current')
+        return kept
+
+    def _check_sources(self, frames: RGBDList) -> None:
+        for name in ('source', 'clean_source', 'label_source'):
+            source = getattr(self, name)
+            # A source with only a depth image is not prepared.
+            if source is not None and not set(frames.files.get(source, {})) - {'depth'}:
+                found = sorted(set(frames.files) - {SHARED})
+                raise DataError(
+                    self.ann_file, f'{name} {source!r}', 'files of it', f'only {found}',
+                    self.prepare_hint,
+                )  # fmt: skip
+
+    def _file_table(self, frames: RGBDList) -> dict[str, tuple[str, FrameFile]]:
+        """Key -> (name in ``missing``, file)."""
+        table = {}
+        for source, of_labels in (
+            (SHARED, False),
+            (self.source, False),
+            (self.label_source, True),
+        ):
+            for key, file in frames.files.get(source, {}).items():
+                if (key in STORED_TARGETS) == of_labels:
+                    table[key] = f'{source}/{key}', file
+        clean = frames.files.get(self.clean_source or '', {}).get('tsdf')
+        if clean is not None:
+            table['tsdf_clean'] = f'{self.clean_source}/tsdf', clean
+        table.update({key: ('', file) for key, file in self.own_files.items()})
+        return table
+
+    def _make_item(
+        self, frames: RGBDList, frame: Frame, table: Mapping[str, tuple[str, FrameFile]]
+    ) -> dict[str, Any]:
+        item = dict(
+            sequence=frames.split,
+            frame_id=frame.frame_id,
+            num_classes=len(self._metainfo['classes']),
+            ignore_index=self._metainfo.get('ignore_index', 255),
+            voxel_grid=frames.grid_of(frame),
+            image_size=frames.image_size,
+            fine_factor=frames.fine_factor,
+            files={
+                key: (join(self.data_root, file.of(frame.frame_id)), file.format)
+                for key, (_, file) in table.items()
+            },
+            missing={key for key, (name, _) in table.items() if name in frame.missing}
+            | (set(self.require) - set(table)),
+            prepare_hint=self.prepare_hint,
+        )
+        if self.source in frames.cameras:
+            item['cam2img'] = camera_matrix(frames.cameras[self.source])
+        if frame.cam2world is not None:
+            item['lidar2cam'] = np.linalg.inv(frame.cam2world)[None]
+        return item
