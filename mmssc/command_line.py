@@ -43,7 +43,8 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
                 return main(*args, **kwargs) or 0
             finally:
                 # Flush here, so that a closed pipe raises inside this block and not at exit.
-                sys.stdout.flush()
+                if sys.stdout is not None:
+                    sys.stdout.flush()
         except KeyboardInterrupt as interrupt:
             # The newline, because a progress bar or ^C is on the current line.
             print(f'\nstopped. {interrupt}'.rstrip(), file=sys.stderr)

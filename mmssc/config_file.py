@@ -24,6 +24,8 @@ __all__ = [
 
 
 _MISSING = (KeyError, AttributeError)
+# Packages whose own code refuses a value of a config.
+_FRAMEWORKS = ('logging', 'mmcv', 'mmdet', 'mmengine', 'mmseg', 'numpy', 'random', 'torch')
 
 
 def read_config_file(
@@ -48,7 +50,7 @@ def read_config_file(
         raise DataError(path, _place_of(error, path), 'a readable config', found) from error
     try:
         import_modules_from_strings(**(cfg.get('custom_imports') or dict(imports=[])))
-    except ImportError as error:
+    except (ImportError, TypeError) as error:
         hint = 'The folder of the module has to be in PYTHONPATH'
         cause = error.__context__ or error
         raise DataError(path, 'custom_imports', 'installed modules', cause, hint) from error
@@ -104,6 +106,8 @@ def config_errors(config: str | PathLike[str] | None) -> Iterator[None]:
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
         problem = _problem_of(error, frames)
+        if problem is None and _builders(frames):
+            problem = _refused_elsewhere(error, frames)
         if problem is None:
             raise
         raise DataError(name, *problem) from error
@@ -113,17 +117,22 @@ def _module_of(frame: FrameType) -> str:
     return frame.f_globals.get('__name__', '')
 
 
-def _problem_of(error: Exception, frames: list[FrameType]) -> tuple[str | None, ...] | None:
-    """Arguments of :class:`DataError` after the first, or None if the config is not the cause."""
-    last = frames[-1]
-    if _module_of(last) == 'mmengine.config.config' and isinstance(error, _MISSING):
-        return re.findall(r"'([^']*)'", str(error))[-1], 'a setting', 'none'
-    builders = [
+def _builders(frames: list[FrameType]) -> list[FrameType]:
+    """The frames in which mmengine builds something from a config."""
+    return [
         frame
         for frame in frames
         if _module_of(frame).startswith('mmengine.')
         and (frame.f_code.co_name.startswith('build_') or frame.f_code.co_name == 'from_cfg')
     ]
+
+
+def _problem_of(error: Exception, frames: list[FrameType]) -> tuple[str | None, ...] | None:
+    """Arguments of :class:`DataError` after the first, or None if the config is not the cause."""
+    last = frames[-1]
+    if _module_of(last) == 'mmengine.config.config' and isinstance(error, _MISSING):
+        return re.findall(r"'([^']*)'", str(error))[-1], 'a setting', 'none'
+    builders = _builders(frames)
     if not builders:
         return None
     names = builders[-1].f_locals
@@ -140,6 +149,17 @@ def _problem_of(error: Exception, frames: list[FrameType]) -> tuple[str | None, 
     if isinstance(error, (AssertionError, ValueError)):
         return (str(error) if kind is None else f'{kind.__name__}: {error}',)
     return None
+
+
+def _refused_elsewhere(error: Exception, frames: list[FrameType]) -> tuple[str, ...] | None:
+    """A value that mmengine or torch cannot use: no code of mmssc or of a project was called."""
+    start = max(frames.index(frame) for frame in frames if frame in _builders(frames))
+    called = frames[start + 1 :]
+    if any(_module_of(frame).partition('.')[0] not in _FRAMEWORKS for frame in called):
+        return None
+    kind = frames[start].f_locals.get('obj_cls')
+    name = 'settings' if kind is None else kind.__name__
+    return name, 'values that fit', f'{type(error).__name__}: {error}'
 
 
 def _unknown_type(names: Mapping[str, Any]) -> tuple[str, ...]:
@@ -181,7 +201,9 @@ class ConfigOptions(DictAction):
         option_string: str | None = None,
     ) -> None:
         """Add the settings to the namespace."""
-        wrong = [text for text in values if not text.partition('=')[1]]
+        wrong = [
+            text for text in values if '=' not in text or not all(text.partition('=')[0].split('.'))
+        ]
         if wrong:
             raise argparse.ArgumentError(self, f'expected KEY=VALUE, found {wrong[0]}')
         super().__call__(parser, namespace, values, option_string)

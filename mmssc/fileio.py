@@ -38,6 +38,9 @@ def atomic_write(path: str | PathLike[str], mode: str = 'wb') -> Iterator[IO]:
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == temporary:
+            # Users know the final name only.
+            raise type(error)(error.errno, error.strerror, str(path)) from error
         raise

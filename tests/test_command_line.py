@@ -79,6 +79,15 @@ def test_a_closed_pipe_is_quiet(lines):
     assert (done.returncode, done.stderr) == (CLOSED_PIPE, b'')
 
 
+def test_a_command_without_output_ends_well():
+    code = (
+        'import sys\nsys.stdout = None\nfrom mmssc.command_line import command\n'
+        'sys.exit(command(lambda: None)())'
+    )
+    done = subprocess.run([sys.executable, '-c', code], stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b'')
+
+
 class Missing(torch.utils.data.Dataset):
     """A sample whose file is not there."""
 

@@ -39,6 +39,7 @@ from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import check_rigid, read_matrix, to_homogeneous
+from mmssc.preparation.command_line import positive_integer
 from mmssc.visualization import draw_depth
 
 # Options of the other kind of model, which this one would ignore.
@@ -81,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     add('--formats', nargs='+', choices=PREDICTION_FORMATS, default=['npy', 'png', 'ply', 'html'],
         help='default: npy png ply html')  # fmt: skip
     add('--device', help='default: the GPU if there is one')
-    add('--batch-size', type=int, default=1, help='scenes at once')
+    add('--batch-size', type=positive_integer, default=1, help='scenes at once')
     add_cfg_options(parser)
     return parser
 

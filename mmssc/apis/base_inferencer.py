@@ -59,10 +59,11 @@ def _without_files(transforms: Iterable[Any], left_out: tuple[type, ...]) -> lis
         if isinstance(transform, left_out):
             continue
         inner = getattr(transform, 'transforms', None)
-        if isinstance(inner, list):
-            inner[:] = _without_files(inner, left_out)
+        if isinstance(inner, (list, tuple)):
+            transform.transforms = _without_files(inner, left_out)
         elif inner is not None:
-            _without_files([inner], left_out)
+            # A wrapper of one transform needs one: an empty pipeline changes nothing.
+            transform.transforms = Compose(_without_files([inner], left_out))
         kept.append(transform)
     return kept
 

@@ -101,6 +101,7 @@ def init_model(
             other classes or, unless ``voxel_grid`` is given, on another grid.
     """
     cfg = read_config(config, cfg_options)
+    _check_device(device)
     with config_errors(cfg.filename):
         trained_grid = VoxelGrid.build(cfg.model.voxel_grid)
         if voxel_grid is not None:
@@ -117,6 +118,14 @@ def init_model(
             _check_grid(meta, trained_grid, str(checkpoint))
         model.load_state_dict(state, strict=False)
     return model.to(device).eval()
+
+
+def _check_device(device: str | torch.device) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).partition('\n')[0]
+        raise DataError('device', None, 'a device of this torch', f'{device}: {reason}') from error
 
 
 def _trained_on(checkpoint: str | PathLike[str]) -> Mapping[str, Any]:

@@ -88,7 +88,7 @@ class _ConfigCheck:
                 self.report.add_error(error)
                 continue
             for file in files:
-                new = {(file.path, key) for key in file.keys} - self.files
+                new = {(file.path, key) for key in file.keys or (file.kind,)} - self.files
                 self.files |= new
                 for _, key in sorted(new):
                     counts[key] = counts.get(key, 0) + 1

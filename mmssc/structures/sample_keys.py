@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from mmssc.errors import DataError
 
 __all__ = [
@@ -18,6 +20,9 @@ __all__ = [
 ]  # fmt: skip
 
 _ROLES = ('input', 'target', 'mask', 'meta', 'calibration')
+#: What is left of a shape without its numbers.
+_AXES = ((), ('N',), ('M',), ('H', 'W'), ('N', 'H', 'W'), ('X', 'Y', 'Z'))
+_COARSE = re.compile(r'gt_voxels_1_[1-9]\d*')
 _FRAMES = ('grid', 'camera', 'pixels')
 
 
@@ -32,7 +37,8 @@ class SampleKey:
             transforms only.
         shape: Axes of one packed sample; () if the value is not an array. An axis ``N`` is a list
             in the results of the transforms.
-        dtype: Of the packed tensor.
+        dtype: Of the packed tensor; packing converts numbers of the same kind (float64 to
+            float32).
         unit: Unit and meaning of a value.
         refers_to: ``'pixels'`` or ``'voxels'`` if values are indices of pixels or voxels. Such
             values become wrong when image or grid change.
@@ -41,7 +47,7 @@ class SampleKey:
         stored_as: Name in our own files of RGB-D frames; '' if these files do not contain it.
 
     Raises:
-        DataError: Unknown role, ``refers_to`` or frame.
+        DataError: A field has an unknown or impossible value.
     """
 
     name: str
@@ -61,9 +67,33 @@ class SampleKey:
         ):
             if not set(values) <= set(allowed):
                 names = ', '.join(map(repr, allowed))
-                raise DataError(
-                    f'SampleKey {self.name!r}', field, f'values among {names}', list(values)
-                )
+                self._refuse(field, f'values among {names}', list(values))
+        if not self.name or (_COARSE.fullmatch(self.name) and self.name != 'gt_voxels_1_N'):
+            self._refuse('name', 'a name other than gt_voxels_1_*', repr(self.name))
+        self._check_shape()
+        try:
+            np.dtype(self.dtype or 'float32')
+        except TypeError:
+            self._refuse('dtype', 'a type of NumPy', repr(self.dtype))
+
+    def _check_shape(self) -> None:
+        if not isinstance(self.shape, tuple):
+            self._refuse('shape', 'a tuple of axes', repr(self.shape))
+        letters = tuple(axis for axis in self.shape if not isinstance(axis, int))
+        # Channels come before the axes of image or grid.
+        last = tuple(axis for axis in letters if axis not in ('N', 'M'))
+        if letters not in _AXES or self.shape[len(self.shape) - len(last) :] != last:
+            expected = 'axes such as (3, H, W), (N, H, W), (X, Y, Z), (M, 3)'
+            self._refuse('shape', expected, self.shape)
+        if self.role == 'mask' and not self.over_voxels:
+            self._refuse('shape', 'the axes X, Y, Z of a mask', self.shape)
+        if len(self.frames) == 1 and self.shape != ('M', 3):
+            self._refuse('shape', "('M', 3) for points in a frame", self.shape)
+        if len(self.frames) > 2:
+            self._refuse('frames', 'at most two', self.frames)
+
+    def _refuse(self, field: str, expected: str, found: object) -> None:
+        raise DataError(f'SampleKey {self.name!r}', field, expected, found)
 
     @property
     def has_views(self) -> bool:
@@ -84,6 +114,11 @@ class SampleKey:
     def has_channel(self) -> bool:
         """Packing puts a channel of length 1 in front."""
         return self.shape[:1] == (1,)
+
+    @property
+    def leading(self) -> int:
+        """Axes of an array in the results before those of the grid, without the added channel."""
+        return self.shape.index('X') - self.has_channel if self.over_voxels else 0
 
     @property
     def is_stacked(self) -> bool:
@@ -166,7 +201,6 @@ SAMPLE_KEYS: dict[str, SampleKey] = {
 STORED_TARGETS = tuple(
     key.name for key in SAMPLE_KEYS.values() if key.role == 'target' and key.stored_as
 )
-_COARSE = re.compile(r'gt_voxels_1_[1-9]\d*')
 
 
 def add_sample_key(key: SampleKey) -> None:

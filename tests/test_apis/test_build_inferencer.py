@@ -14,6 +14,7 @@ from small_scene import CAM2IMG, GRID, LIDAR2CAM, P2
 from mmssc.apis import DrivingInferencer, RGBDInferencer, build_inferencer, is_rgbd_config
 from mmssc.datasets.transforms import ReadingTransform
 from mmssc.errors import DataError
+from mmssc.registry import TRANSFORMS
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMERA = (40.0, 40.0, 20.0, 15.0)
@@ -115,6 +116,28 @@ def test_targets_and_masks_are_left_out(cfg, checkpoint, scene):
 def test_a_reading_transform_of_a_project_gets_what_the_caller_gives(cfg, checkpoint, scene):
     expected = predict(build_inferencer(cfg, checkpoint, device='cpu'), scene)
     steps_of(cfg)[0] = dict(type='RandomApply', prob=1.0, transforms=[dict(type=ReadOwnImages)])
+    found = predict(build_inferencer(cfg, checkpoint, device='cpu'), scene)
+    assert torch.equal(found.voxel_logits, expected.voxel_logits)
+
+
+class OneStep:
+    """A wrapper of a project that holds one transform, or a tuple of them."""
+
+    def __init__(self, step, several=False):
+        step = TRANSFORMS.build(step)
+        self.transforms = (step,) if several else step
+
+    def __call__(self, results):
+        steps = self.transforms if isinstance(self.transforms, list) else [self.transforms]
+        for step in steps:
+            results = step(results)
+        return results
+
+
+@pytest.mark.parametrize('several', [False, True])
+def test_wrappers_of_a_project_may_hold_one_transform_or_a_tuple(cfg, checkpoint, scene, several):
+    expected = predict(build_inferencer(cfg, checkpoint, device='cpu'), scene)
+    steps_of(cfg)[0] = dict(type=OneStep, step=dict(type=ReadOwnImages), several=several)
     found = predict(build_inferencer(cfg, checkpoint, device='cpu'), scene)
     assert torch.equal(found.voxel_logits, expected.voxel_logits)
 

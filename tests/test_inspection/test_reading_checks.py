@@ -80,6 +80,31 @@ def test_a_transform_of_a_project(tmp_path, wrapped):
     ]  # fmt: skip
 
 
+class LoadRadarLabels(LoadRadar):
+    """Reads targets only."""
+
+    inputs = ()
+
+
+class OneStep:
+    """A wrapper of a project that holds one transform, or a tuple of them."""
+
+    def __init__(self, step):
+        self.transforms = step
+
+    def __call__(self, results):
+        return results
+
+
+@pytest.mark.parametrize('hold', [lambda step: step, lambda step: (step,)], ids=['one', 'tuple'])
+def test_files_of_targets_and_wrappers_of_a_project(tmp_path, hold):
+    (tmp_path / '0.radar').write_text('12')
+    cfg = radar_config(tmp_path)
+    cfg['train_dataloader']['dataset']['pipeline'] = [OneStep(hold(LoadRadarLabels()))]
+    (problem,) = check_config(cfg).problems
+    assert (problem.kind, Path(problem.path).name) == ('missing', '1.radar')
+
+
 def test_a_pipeline_that_says_nothing_is_noted(tmp_path):
     cfg = radar_config(tmp_path)
     cfg['train_dataloader']['dataset']['pipeline'] = []

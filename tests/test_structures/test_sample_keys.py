@@ -11,10 +11,12 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from mmssc.datasets.transforms import (
+    CropDrivingImages,
     FlipDrivingScene,
     FlipRGBDImage,
     FlipRGBDVolumes,
     PackSSCInputs,
+    ResizeRGBDImage,
     TransposeRGBDVolumes,
 )
 from mmssc.errors import DataError
@@ -173,10 +175,17 @@ def test_a_batch_with_two_shapes_names_the_key():
 
 @pytest.mark.parametrize(
     'wrong',
-    [dict(role='inputs'), dict(role='input', refers_to='x'), dict(role='meta', frames=('a',))],
-)
+    [
+        dict(role='inputs'), dict(role='input', refers_to='x'), dict(role='meta', frames=('a',)),
+        dict(role='input', shape=('X', 'Y')), dict(role='input', shape=('H', 'W', 3)),
+        dict(role='input', shape=('X', 3, 'Y', 'Z')), dict(role='input', shape='HW'),
+        dict(role='input', shape=['H', 'W']), dict(role='input', dtype='flt'),
+        dict(role='mask', shape=('H', 'W')), dict(role='input', shape=('M', 4), frames=('grid',)),
+        dict(role='meta', frames=('grid', 'camera', 'pixels')),
+    ],
+)  # fmt: skip
 def test_wrong_fields_are_refused(wrong):
-    with pytest.raises(DataError, match="SampleKey 'x': \\w+: expected values among "):
+    with pytest.raises(DataError, match=r"SampleKey 'x': \w+: expected "):
         SampleKey('x', **wrong)
 
 
@@ -189,3 +198,55 @@ def test_the_documents_list_every_key():
         key = SAMPLE_KEYS[name]
         axes = ', '.join(map(str, key.shape))
         assert (role, shape) == (key.role, f'({axes}) {key.dtype}' if key.shape else ''), name
+
+
+@pytest.mark.parametrize('name', ['', 'gt_voxels_1_2'])
+def test_names_that_cannot_be_found_are_refused(name):
+    with pytest.raises(DataError, match='name: expected a name'):
+        SampleKey(name, 'input')
+
+
+@pytest.mark.usefixtures('_own_keys')
+def test_channels_of_a_volume_are_changed_one_by_one():
+    add_sample_key(SampleKey('normals', 'input', (3, 'X', 'Y', 'Z'), 'float32'))
+    names = ['normals', 'cam2img', 'lidar2cam']
+    before = make_results(GRID, names)['normals']
+    flipped = FlipDrivingScene(1.0)(make_results(GRID, names))['normals']
+    assert np.array_equal(flipped, before[:, :, ::-1])
+    turned = TransposeRGBDVolumes(('x', 'y'), 1.0)(make_results(RGBD, ['normals']))['normals']
+    assert np.array_equal(turned, before.transpose(0, 3, 2, 1))
+
+
+@pytest.mark.usefixtures('_own_keys')
+def test_voxel_indices_are_renumbered_wherever_they_are():
+    add_sample_key(SampleKey('parent', 'input', ('X', 'Y', 'Z'), 'int64', refers_to='voxels'))
+    add_sample_key(SampleKey('seeds', 'input', ('M',), 'int64', refers_to='voxels'))
+    index = np.arange(GRID.num_voxels).reshape(RGBD.shape)
+    results = make_results(RGBD, []) | dict(parent=index.copy(), seeds=np.array([0, 5, -1]))
+    flipped = FlipRGBDVolumes(('x',), 1.0)(results)
+    # Every voxel named itself, and it still does.
+    assert np.array_equal(flipped['parent'], index)
+    assert list(flipped['seeds']) == [index[::-1].reshape(-1)[0], index[::-1].reshape(-1)[5], -1]
+
+
+@pytest.mark.usefixtures('_own_keys')
+def test_own_maps_follow_the_image_with_their_values():
+    add_sample_key(SampleKey('heights', 'input', ('H', 'W'), 'float32', 'metres'))
+    add_sample_key(SampleKey('normals', 'input', (3, 'H', 'W'), 'float32'))
+    results = make_results(GRID, ['img', 'cam2img', 'lidar2cam'])
+    results['img_paths'] = ['a.png', 'b.png']
+    results['heights'] = np.linspace(0, 1, 35).reshape(5, 7)
+    results['normals'] = np.linspace(-0.5, 0.5, 105).reshape(5, 7, 3).astype('f4')
+    heights = results['heights'][:4, :6]
+    cropped = CropDrivingImages((4, 6))(results)
+    enlarged = ResizeRGBDImage.resize(dict(cropped), (8, 12))
+    assert np.array_equal(enlarged['heights'][::2, ::2], heights)
+    inputs = PackSSCInputs()(cropped)['inputs']
+    assert inputs['heights'].shape == (4, 6) and inputs['heights'].dtype == torch.float32
+    assert inputs['normals'].shape == (3, 4, 6) and inputs['img'].shape == (2, 3, 4, 6)
+
+
+def test_a_crop_refuses_what_names_pixels():
+    results = make_results(GRID, ['img', 'frustum_index']) | dict(img_paths=['a.png', 'b.png'])
+    with pytest.raises(DataError, match='found frustum_index. FrustumTargets comes after the crop'):
+        CropDrivingImages((4, 6))(results)

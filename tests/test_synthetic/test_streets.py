@@ -290,7 +290,7 @@ def test_a_shorter_drive_replaces_a_longer_one_whole(tmp_path, capsys):
     (tmp_path / 'dataset/labels/00').mkdir(parents=True)
     capsys.readouterr()
     make_synthetic.main([*arguments, '--frames', '2', '--label-step', '2', '--overwrite'])
-    assert 'make it again' in capsys.readouterr().out
+    assert 'make them again' in capsys.readouterr().out
     make_synthetic.main(['--out', str(tmp_path / 'new'), '--sequences', '00', *TINY,
                          '--frames', '2', '--label-step', '2'])  # fmt: skip
     assert digests(tmp_path / 'dataset') == digests(tmp_path / 'new/dataset')

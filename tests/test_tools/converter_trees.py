@@ -15,7 +15,7 @@ from mmssc.formats.kitti import (
     write_raw_labels,
     write_voxel_bits,
 )
-from mmssc.preparation import SemanticKITTILayout, prepare
+from mmssc.preparation import SemanticKITTILayout, prepare_driving
 
 HEIGHT, WIDTH, DISPARITY = 48, 160, 8
 FOCAL, CENTER_U, CENTER_V = 50.0, 80.0, 24.0
@@ -129,7 +129,7 @@ def prepared_tree(root: Path) -> Path:
 
 def run_here(root: Path, *options: str, layout: type = SemanticKITTILayout) -> int:
     arguments = [str(root), *GRID_OPTIONS, '--workers', '1', '--max-disparity', '16', *options]
-    return prepare(layout, 'test', arguments)
+    return prepare_driving(layout, 'test', arguments)
 
 
 def break_image(root: Path) -> str:

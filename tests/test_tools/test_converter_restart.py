@@ -26,7 +26,7 @@ from converter_trees import (
 from tool_runs import ROOT, tool_environment
 
 from mmssc.formats.kitti import read_velodyne
-from mmssc.preparation import SemanticKITTILayout, prepare
+from mmssc.preparation import SemanticKITTILayout, prepare_driving
 
 
 @pytest.fixture(scope='module')
@@ -188,7 +188,7 @@ def samples(real_frames: Path, tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_real_frames(samples: Path) -> None:
     arguments = [str(samples), '--workers', '1']
-    assert prepare(SemanticKITTILayout, 'test', arguments) == 0
+    assert prepare_driving(SemanticKITTILayout, 'test', arguments) == 0
     clouds = sorted((samples / 'dataset/pseudo_lidar').rglob('*.bin'))
     assert len(clouds) == 7
     assert all(3e5 < path.stat().st_size / 16 < 4.7e5 for path in clouds)

@@ -100,6 +100,8 @@ def test_the_check_of_the_environment_uses_the_launcher():
         ('model=3', 'model should be a nn.Module object or dict'),
         ('train_dataloader.batch_size=0', 'batch_size should be a positive integer'),
         ('train_dataloader.dataset.lenght=3', 'InstantDataset: expected known arguments'),
+        ('optim_wrapper.optimizer.lr=abc', 'AdamW: expected values that fit, found TypeError'),
+        ('randomness.seed=abc', 'settings: expected values that fit, found'),
         ('optim_wrapper.optimizer.lr=-1', 'AdamW: Invalid learning rate: -1'),
         (
             'optim_wrapper.optimizer.type=Foo',

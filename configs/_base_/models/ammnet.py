@@ -69,3 +69,5 @@ model = dict(
     # False: the discriminator sees flipped and swapped logits under a mask that is not changed.
     undo_for_discriminator=True,
 )
+# The name that configs of release 0.1 use.
+nyu_grid = model['voxel_grid']

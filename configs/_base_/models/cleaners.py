@@ -58,3 +58,5 @@ model = dict(
     loss_2d=dict(cross_entropy, loss_weight=0.25),
     loss_3d=cross_entropy,
 )
+# The name that configs of release 0.1 use.
+nyu_grid = model['voxel_grid']

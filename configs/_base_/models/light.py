@@ -32,3 +32,5 @@ model = dict(
         dict(type='mmssc.LovaszSoftmaxLoss'),
     ],
 )
+# The name that configs of release 0.1 use.
+nyu_grid = model['voxel_grid']

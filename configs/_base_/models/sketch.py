@@ -68,3 +68,5 @@ model = dict(
     # processes here; 1 gives the plain sum.
     loss_scale=0.5,
 )
+# The name that configs of release 0.1 use.
+nyu_grid = model['voxel_grid']

@@ -6,6 +6,7 @@ max_epochs = 150
 train_cfg = dict(max_epochs=max_epochs)
 
 adamw = _base_.optim_wrapper
+player = adamw  # The name that configs of release 0.1 use.
 optim_wrapper = dict(
     _delete_=True,
     constructor='mmssc.AdversarialOptimWrapperConstructor',

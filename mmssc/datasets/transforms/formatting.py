@@ -39,22 +39,26 @@ class PackSSCInputs(BaseTransform):
         if meta_keys is None:
             meta_keys = tuple(name for name, _ in keys_of_role(results, 'meta'))
         sample = SSCDataSample(metainfo={key: results[key] for key in meta_keys if key in results})
-        for name, _ in keys_of_role(results, 'target'):
-            sample.set_data({name: _tensor(results[name])})
-        for name, _ in keys_of_role(results, 'mask'):
-            masks = {part: _tensor(mask) for part, mask in results[name].items()}
+        for name, key in keys_of_role(results, 'target'):
+            sample.set_data({name: _pack(results[name], key)})
+        for name, key in keys_of_role(results, 'mask'):
+            masks = {part: _pack(mask, key) for part, mask in results[name].items()}
             sample.set_data({name: masks})
         inputs = {name: _pack(results[name], key) for name, key in keys_of_role(results, 'input')}
         return dict(inputs=inputs, data_samples=sample)
 
 
 def _pack(value: Any, key: SampleKey) -> torch.Tensor:
-    """The tensor of an input, axes in the order of ``key.shape``."""
-    if not key.has_views:
-        return _tensor(value[None] if key.has_channel else value)
-    views = np.stack(value)
-    # Images are read with the colour axis last.
-    return _tensor(views.transpose(0, 3, 1, 2) if views.ndim == 4 else views)
+    """The tensor of an array, or of a list of views, axes in the order of ``key.shape``."""
+    array = np.stack(value) if key.has_views else value
+    if key.has_channel and not key.over_pixels:
+        array = array[None]
+    elif key.over_pixels and array.ndim == len(key.shape) and len(key.shape) - key.has_views > 2:
+        # Images have the colour last.
+        array = np.moveaxis(array, -1, -3)
+    if array.dtype.kind == 'f' and key.dtype.startswith('float'):
+        array = array.astype(key.dtype, copy=False)
+    return _tensor(array)
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

@@ -106,5 +106,5 @@ def reading_transforms(transform: Any) -> Iterator[ReadingTransform]:
     if isinstance(transform, ReadingTransform):
         yield transform
     inner = getattr(transform, 'transforms', [])
-    for one in inner if isinstance(inner, list) else [inner]:
+    for one in inner if isinstance(inner, (list, tuple)) else [inner]:
         yield from reading_transforms(one)

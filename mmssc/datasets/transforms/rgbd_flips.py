@@ -14,7 +14,7 @@ from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 from mmssc.structures.sample_keys import SampleKey
 
-from .sample_changes import change_pixels, change_voxels, move_frames
+from .sample_changes import change_voxels, move_frames, renumber_voxels
 
 __all__ = ['FlipRGBDVolumes', 'TransposeRGBDVolumes']
 
@@ -33,11 +33,8 @@ def _transform_volumes(
     index = np.full(grid.num_voxels + 1, -1)
     index[before] = np.arange(grid.num_voxels)
 
-    def renumber(array: np.ndarray, key: SampleKey) -> np.ndarray:
-        return index[array] if key.refers_to == 'voxels' else array
-
     change_voxels(results, change)
-    change_pixels(results, renumber)
+    renumber_voxels(results, index)
     _move_world(results, grid, order, reversed_axes)
     return results
 

@@ -99,7 +99,9 @@ class ResizeRGBDImage(BaseTransform):
             return cv2.resize(array.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
 
         def pixel_map(array: np.ndarray, _: int) -> np.ndarray:
-            resized = cv2.resize(array.astype(np.int32), size, interpolation=cv2.INTER_NEAREST)
+            # OpenCV resizes neither 64-bit integers nor truth values; indices fit 32 bits.
+            kind = np.int32 if array.dtype.kind in 'iub' else array.dtype
+            resized = cv2.resize(array.astype(kind), size, interpolation=cv2.INTER_NEAREST)
             return resized.astype(array.dtype)
 
         # The borders of the image stay borders: pixel centres lie at whole numbers.

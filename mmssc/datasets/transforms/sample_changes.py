@@ -10,7 +10,10 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.structures.sample_keys import SampleKey, find_sample_key
 
-__all__ = ['change_pixels', 'change_voxels', 'mirror_pixels', 'move_frames', 'refuse_references']
+__all__ = [
+    'change_pixels', 'change_voxels', 'mirror_pixels', 'move_frames', 'refuse_references',
+    'renumber_voxels',
+]  # fmt: skip
 
 Change = Callable[[np.ndarray, SampleKey], np.ndarray]
 
@@ -30,12 +33,35 @@ def change_pixels(results: dict[str, Any], change: Change) -> None:
 
 
 def change_voxels(results: dict[str, Any], change: Change) -> None:
-    """Apply ``change(array, key)`` to every array over the grid; axes: those of the grid."""
+    """Apply ``change(array, key)`` to every volume (X, Y, Z); channels are changed one by one."""
+
+    def change_channels(array: np.ndarray, key: SampleKey) -> np.ndarray:
+        if not key.leading:
+            return change(array, key)
+        volumes = array.reshape(-1, *array.shape[key.leading :])
+        changed = np.stack([change(volume, key) for volume in volumes])
+        return changed.reshape(*array.shape[: key.leading], *changed.shape[1:])
+
     for name, key in _known(results):
         if key.over_voxels and key.role == 'mask':
-            results[name] = {part: change(mask, key) for part, mask in results[name].items()}
+            masks = results[name].items()
+            results[name] = {part: change_channels(mask, key) for part, mask in masks}
         elif key.over_voxels:
-            results[name] = change(results[name], key)
+            results[name] = change_channels(results[name], key)
+
+
+def renumber_voxels(results: dict[str, Any], new: np.ndarray) -> None:
+    """Replace the flat voxel indices that values hold.
+
+    Args:
+        results: The sample.
+        new: Old index -> new index; one more entry at the end for -1.
+    """
+    for name, key in _known(results):
+        if key.refers_to == 'voxels' and key.has_views:
+            results[name] = [new[array] for array in results[name]]
+        elif key.refers_to == 'voxels':
+            results[name] = new[results[name]]
 
 
 def move_frames(results: dict[str, Any], **moves: np.ndarray) -> None:

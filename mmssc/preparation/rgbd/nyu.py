@@ -177,7 +177,7 @@ def prepare_nyu(description: str, arguments: Sequence[str] | None = None) -> int
         arguments: Command line, by default that of this process.
 
     Returns:
-        Exit status, see :func:`mmssc.preparation.prepare`.
+        Exit status, see :func:`mmssc.preparation.prepare_driving`.
     """
     parsed = build_parser(description).parse_args(arguments)
     return run_converter(partial(_work, parsed))
