@@ -24,6 +24,8 @@ __all__ = [
 
 
 _MISSING = (KeyError, AttributeError)
+# What errors about values name as their file.
+_VALUES_OF_CONFIGS = ('config', 'voxel grid')
 # Packages whose own code refuses a value of a config.
 _FRAMEWORKS = ('logging', 'mmcv', 'mmdet', 'mmengine', 'mmseg', 'numpy', 'random', 'torch')
 
@@ -100,9 +102,10 @@ def config_errors(config: str | PathLike[str] | None) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        if error.file != 'config' or name == 'config':
+        if error.file not in _VALUES_OF_CONFIGS or name == 'config':
             raise
-        raise DataError(name, error.field, error.expected, error.found, error.hint) from error
+        field = error.field if error.file == 'config' else f'{error.file}: {error.field}'
+        raise DataError(name, field, error.expected, error.found, error.hint) from error
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
         problem = _problem_of(error, frames)

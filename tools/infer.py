@@ -169,8 +169,8 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> None:
         if len(files) != count:
             raise DataError(f'--{name}', None, f'{count} files, one per depth image', len(files))
         columns.append(files)
+    stems = output_stems(args, args.depth)
     inferencer = inferencer_of(cfg, args)
-    stems = unique_stems(args.depth)
     for depth, stem, image, segmentation in zip(args.depth, stems, *columns):
         sample = inferencer(
             depth, cam2img, pose, image, segmentation,
@@ -186,6 +186,23 @@ def unique_stems(names: list[str]) -> list[str]:
     stems = [Path(name).stem for name in names]
     if len(set(stems)) != len(stems):
         stems = [f'{number:03d}_{stem}' for number, stem in enumerate(stems)]
+    return stems
+
+
+def output_stems(args: argparse.Namespace, names: list[str]) -> list[str]:
+    """Stems of the files to write.
+
+    Raises:
+        DataError: A file to write is an input.
+    """
+    stems = unique_stems(names)
+    given = [*(args.image or ()), *(args.depth or ()), *(args.points or ()),
+             *(args.segmentation or ())]  # fmt: skip
+    inputs = {Path(name).resolve() for name in given}
+    for path in (args.out / f'{stem}.{kind}' for stem in stems for kind in args.formats):
+        if path.resolve() in inputs:
+            found, hint = 'an input of this run', 'Give another folder for --out'
+            raise DataError(path, expected='a file to write', found=found, hint=hint)
     return stems
 
 
@@ -207,8 +224,8 @@ def infer_driving(cfg: Config, args: argparse.Namespace) -> None:
     """
     cam2img, lidar2cam = read_camera(args)
     earlier = earlier_frames(args, lidar2cam)
+    stems = output_stems(args, args.image)
     inferencer = inferencer_of(cfg, args, crop=args.crop)
-    stems = unique_stems(args.image)
     results = inferencer(
         args.image, cam2img, lidar2cam, depth=args.depth, points=args.points,
         earlier_frames=[earlier] if earlier else (), batch_size=args.batch_size,

@@ -98,7 +98,7 @@ def level_camera(
     if best is None or most < _FEWEST_POINTS:
         raise DataError(
             'depth', 'floor', 'a level surface with nothing below it', 'none',
-            'Give the height and the tilt of the camera instead',
+            'Check the unit of the depth, or give the pose of the camera',
         )  # fmt: skip
     return _pose_over(*_fit_plane(points, normals[best], -height[best], slack))
 

@@ -120,6 +120,23 @@ class SampleKey:
         """Axes of an array in the results before those of the grid, without the added channel."""
         return self.shape.index('X') - self.has_channel if self.over_voxels else 0
 
+    def check_axes(self, name: str, shape: tuple[int, ...], source: str) -> None:
+        """Refuse an array (of one view) that has another number of axes than the key.
+
+        Args:
+            name: Name of the array.
+            shape: Its shape, as the transforms see it: without the channel that packing adds.
+            source: The sample, for the message.
+
+        Raises:
+            DataError: The numbers of axes differ.
+        """
+        axes = self.shape[self.has_views + (self.has_channel and self.over_voxels) :]
+        if self.over_pixels and len(axes) == 3:
+            axes = (*axes[1:], axes[0])
+        if (self.over_pixels or self.over_voxels) and len(shape) != len(axes):
+            raise DataError(source, name, f'an array ({", ".join(map(str, axes))})', shape)
+
     @property
     def is_stacked(self) -> bool:
         """Whether a batch is one tensor; arrays of any length form a list instead."""

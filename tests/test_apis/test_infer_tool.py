@@ -102,6 +102,17 @@ def test_errors_are_one_line(infer, tree, capsys):
             infer(*options)
 
 
+def test_an_input_is_not_written_over(infer, arguments, tree, capsys):
+    image = arguments[3]
+    before = image.read_bytes()
+    calib = ('--calib', tree / 'dataset/sequences/08/calib.txt')
+    assert infer(*calib, '--out', image.parent) == 2
+    assert (
+        f'{image}: expected a file to write, found an input of this run' in capsys.readouterr().err
+    )
+    assert image.read_bytes() == before
+
+
 def test_prediction_files_refuse_what_they_cannot_write(tmp_path):
     sample = SSCDataSample()
     with pytest.raises(DataError, match='formats'):

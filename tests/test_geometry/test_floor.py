@@ -69,7 +69,7 @@ def test_depth_beyond_the_room_plays_no_part():
 
 def test_no_floor_in_view():
     wall = depth_of_planes(tilted_camera(1.2), [((0.0, 1, 0), 2.0)])
-    with pytest.raises(DataError, match='floor.*Give the height and the tilt'):
+    with pytest.raises(DataError, match='floor.*Check the unit of the depth'):
         level_camera(wall, CAMERA)
     with pytest.raises(DataError, match='floor'):
         level_camera(torch.zeros(IMAGE), CAMERA)

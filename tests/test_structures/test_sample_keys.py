@@ -250,3 +250,14 @@ def test_a_crop_refuses_what_names_pixels():
     results = make_results(GRID, ['img', 'frustum_index']) | dict(img_paths=['a.png', 'b.png'])
     with pytest.raises(DataError, match='found frustum_index. FrustumTargets comes after the crop'):
         CropDrivingImages((4, 6))(results)
+
+
+@pytest.mark.usefixtures('_own_keys')
+@pytest.mark.parametrize('shape', [(1, 4, 6, 4), (4, 6)])
+def test_arrays_with_other_axes_are_refused(shape):
+    add_sample_key(SampleKey('height', 'input', (1, 'X', 'Y', 'Z'), 'float32'))
+    results = make_results(GRID, ['cam2img', 'lidar2cam']) | dict(height=np.zeros(shape, 'f4'))
+    message = r'sample train/0003: height: expected an array \(X, Y, Z\), found \('
+    for step in (FlipDrivingScene(1.0), PackSSCInputs()):
+        with pytest.raises(DataError, match=message):
+            step(dict(results))

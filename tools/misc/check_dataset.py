@@ -59,7 +59,9 @@ def print_report(report: TreeReport, every_file: bool = False) -> None:
     for problem in report.problems:
         by_kind[problem.kind] = by_kind.get(problem.kind, 0) + 1
     found = ', '.join(f'{count} {kind}' for kind, count in sorted(by_kind.items()))
-    print(f'{len(report.problems)} problems: {found}' if found else 'no problem found')
+    count = len(report.problems)
+    problems = '1 problem' if count == 1 else f'{count} problems'
+    print(f'{problems}: {found}' if found else 'no problem found')
 
 
 @command

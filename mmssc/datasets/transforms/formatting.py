@@ -13,6 +13,8 @@ from mmssc.registry import TRANSFORMS
 from mmssc.structures import SSCDataSample
 from mmssc.structures.sample_keys import SampleKey, keys_of_role
 
+from .sample_changes import checked_keys
+
 __all__ = ['PackSSCInputs']
 
 
@@ -35,6 +37,7 @@ class PackSSCInputs(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Turn arrays into tensors."""
+        checked_keys(results)
         meta_keys = self.meta_keys
         if meta_keys is None:
             meta_keys = tuple(name for name, _ in keys_of_role(results, 'meta'))

@@ -11,21 +11,35 @@ from mmssc.errors import DataError
 from mmssc.structures.sample_keys import SampleKey, find_sample_key
 
 __all__ = [
-    'change_pixels', 'change_voxels', 'mirror_pixels', 'move_frames', 'refuse_references',
-    'renumber_voxels',
+    'change_pixels', 'change_voxels', 'checked_keys', 'mirror_pixels', 'move_frames',
+    'refuse_references', 'renumber_voxels',
 ]  # fmt: skip
 
 Change = Callable[[np.ndarray, SampleKey], np.ndarray]
 
 
-def _known(results: Mapping[str, Any]) -> list[tuple[str, SampleKey]]:
+def checked_keys(results: Mapping[str, Any]) -> list[tuple[str, SampleKey]]:
+    """Names and keys of everything in the table.
+
+    Raises:
+        DataError: An array over the image or the grid does not have the axes of its key.
+    """
     found = ((name, find_sample_key(name)) for name, value in results.items() if value is not None)
-    return [(name, key) for name, key in found if key is not None]
+    known = [(name, key) for name, key in found if key is not None]
+    source = f'sample {results.get("sequence")}/{results.get("frame_id")}'
+    for name, key in known:
+        arrays = results[name]
+        if key.role == 'mask':
+            arrays = list(arrays.values())
+        for array in arrays if key.has_views or key.role == 'mask' else [arrays]:
+            if key.over_pixels or key.over_voxels:
+                key.check_axes(name, array.shape, source)
+    return known
 
 
 def change_pixels(results: dict[str, Any], change: Change) -> None:
     """Apply ``change(array, key)`` to every array over the image; axes: rows, columns, ..."""
-    for name, key in _known(results):
+    for name, key in checked_keys(results):
         if key.over_pixels and key.has_views:
             results[name] = [change(array, key) for array in results[name]]
         elif key.over_pixels:
@@ -42,7 +56,7 @@ def change_voxels(results: dict[str, Any], change: Change) -> None:
         changed = np.stack([change(volume, key) for volume in volumes])
         return changed.reshape(*array.shape[: key.leading], *changed.shape[1:])
 
-    for name, key in _known(results):
+    for name, key in checked_keys(results):
         if key.over_voxels and key.role == 'mask':
             masks = results[name].items()
             results[name] = {part: change_channels(mask, key) for part, mask in masks}
@@ -57,7 +71,7 @@ def renumber_voxels(results: dict[str, Any], new: np.ndarray) -> None:
         results: The sample.
         new: Old index -> new index; one more entry at the end for -1.
     """
-    for name, key in _known(results):
+    for name, key in checked_keys(results):
         if key.refers_to == 'voxels' and key.has_views:
             results[name] = [new[array] for array in results[name]]
         elif key.refers_to == 'voxels':
@@ -73,7 +87,7 @@ def move_frames(results: dict[str, Any], **moves: np.ndarray) -> None:
             (4, 4), or (3, 3) for pixels. The rotations of grid and camera must be orthogonal;
             they may mirror.
     """
-    for name, key in _known(results):
+    for name, key in checked_keys(results):
         if key.is_matrix:
             source, target = key.frames
             matrix = results[name]
@@ -116,7 +130,7 @@ def refuse_references(
     Raises:
         DataError: There is such an array.
     """
-    found = [name for name, key in _known(results) if key.refers_to in to]
+    found = [name for name, key in checked_keys(results) if key.refers_to in to]
     if found:
         name = f'sample {results["sequence"]}/{results["frame_id"]}'
         expected = f'nothing that refers to {" or ".join(to)} yet'
