@@ -288,7 +288,7 @@ def test_the_tool_lists_what_it_finds(full_tree, tmp_path_factory, monkeypatch, 
             runpy.run_path(str(TOOL), run_name='__main__')
         assert stopped.value.code == 1
         printed = capsys.readouterr().out
-        assert f'missing  {path}' in printed and '1 problems: 1 missing' in printed
+        assert f'missing  {path}' in printed and '1 problem: 1 missing' in printed
 
 
 def test_release_of_real_frames(real_frames, tmp_path):
