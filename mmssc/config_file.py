@@ -156,7 +156,7 @@ def _problem_of(error: Exception, frames: list[FrameType]) -> tuple[str | None, 
 
 def _refused_elsewhere(error: Exception, frames: list[FrameType]) -> tuple[str, ...] | None:
     """A value that mmengine or torch cannot use: no code of mmssc or of a project was called."""
-    start = max(frames.index(frame) for frame in frames if frame in _builders(frames))
+    start = frames.index(_builders(frames)[-1])
     called = frames[start + 1 :]
     if any(_module_of(frame).partition('.')[0] not in _FRAMEWORKS for frame in called):
         return None

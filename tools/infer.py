@@ -196,8 +196,9 @@ def output_stems(args: argparse.Namespace, names: list[str]) -> list[str]:
         DataError: A file to write is an input.
     """
     stems = unique_stems(names)
-    given = [*(args.image or ()), *(args.depth or ()), *(args.points or ()),
-             *(args.segmentation or ())]  # fmt: skip
+    options = ('image', 'depth', 'points', 'segmentation', 'earlier_image', 'earlier_depth',
+               'earlier_points')  # fmt: skip
+    given = [name for option in options for name in getattr(args, option) or ()]
     inputs = {Path(name).resolve() for name in given}
     for path in (args.out / f'{stem}.{kind}' for stem in stems for kind in args.formats):
         if path.resolve() in inputs:

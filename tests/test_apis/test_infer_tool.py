@@ -111,6 +111,13 @@ def test_an_input_is_not_written_over(infer, arguments, tree, capsys):
         f'{image}: expected a file to write, found an input of this run' in capsys.readouterr().err
     )
     assert image.read_bytes() == before
+    # Also not over the depth map of an earlier frame.
+    earlier = image.with_suffix('.npy')
+    poses = tree / 'dataset/sequences/08/poses.txt'
+    options = ('--earlier-image', image, '--earlier-depth', earlier, '--poses', poses)
+    options += ('--frames', 2, 0, '--out', image.parent, '--formats', 'npy')
+    assert infer(*calib, *options) == 2
+    assert f'{earlier}: expected a file to write, found an input' in capsys.readouterr().err
 
 
 def test_prediction_files_refuse_what_they_cannot_write(tmp_path):
