@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 from mmssc.errors import MMSSCError
 
-__all__ = ['CLOSED_PIPE', 'FINDINGS', 'INTERRUPTED', 'USE_ERROR', 'command']
+__all__ = ['CLOSED_PIPE', 'FINDINGS', 'INTERRUPTED', 'USE_ERROR', 'add_overwrite_option', 'command']
 
 #: Exit statuses; docs/en/user_guides/exit_statuses.md describes them. 0: all is well.
 FINDINGS = 1
@@ -61,6 +62,11 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
             return USE_ERROR
 
     return run
+
+
+def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--overwrite``; without it, a tool refuses to replace files, and never its inputs."""
+    parser.add_argument('--overwrite', action='store_true', help='replace existing output files')
 
 
 def _message_of(error: Exception) -> str:

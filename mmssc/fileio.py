@@ -1,16 +1,41 @@
-"""Atomic writing of files."""
+"""Write files so that nothing is lost: whole or not at all, one writer per folder."""
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
-from collections.abc import Iterator
+import re
+import secrets
+import socket
+import stat
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import IO
 
-__all__ = ['atomic_write']
+from filelock import FileLock, Timeout
+
+from mmssc.errors import DataError
+
+__all__ = [
+    'atomic_write',
+    'check_output_folder',
+    'check_outputs',
+    'lock_folder',
+    'remove_stale_files',
+    'temporary_path',
+]
+
+_LOCK_NAME = '.mmssc.lock'
+# Worker processes of a killed run hold its lock until they notice, after about five seconds.
+_LOCK_TIMEOUT = 10.0
+_TEMPORARY = re.compile(r'\.mmssc-(?P<host>[^-]+)-(?P<process>\d+)-[0-9a-f]+\.tmp')
+# Files of other machines: nobody can ask whether their writer still runs.
+_STALE_AFTER = 24 * 3600.0
+# Names of open files of this process.
+_OPEN_FILE = re.compile(r'/dev/(?:stdout|stderr|fd/(\d+))|/proc/self/fd/(\d+)')
 
 
 @contextmanager
@@ -18,29 +43,214 @@ def atomic_write(path: str | PathLike[str], mode: str = 'wb') -> Iterator[IO]:
     """Open a temporary file beside ``path`` and rename it to ``path`` on success.
 
     The parent folder is created. If the body raises or the process dies, ``path`` does not change.
-    After an exception the temporary file is removed.
+    After an exception the temporary file is removed. A link stays: the file that it names changes.
+    An existing file keeps its permissions. A device or a pipe is written to directly.
 
     Args:
         path: Final name of the file.
         mode: ``'wb'`` or ``'w'`` (UTF-8).
+
+    Raises:
+        OSError: The file cannot be written; the error names ``path``.
+        DataError: No process reads the named pipe ``path``.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp'
-    )
-    try:
-        encoding = None if 'b' in mode else 'utf-8'
-        with os.fdopen(descriptor, mode, encoding=encoding) as file:
+    with _named(path):
+        found = path.stat() if path.exists() else None
+    if _OPEN_FILE.fullmatch(str(path)) or (found and not stat.S_ISREG(found.st_mode)):
+        with _named(path), _open_special(path, mode) as file:
             yield file
-        # mkstemp makes the file private; set the permissions of an ordinary file.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename == temporary:
-            # Users know the final name only.
-            raise type(error)(error.errno, error.strerror, str(path)) from error
+        return
+    target = Path(os.path.realpath(path))
+    with _named(path):
+        if target.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if found and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_path(target)
+        # The kernel applies the umask to the permissions of a new file.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+    try:
+        with _named(path):
+            with os.fdopen(descriptor, mode, encoding=None if 'b' in mode else 'utf-8') as file:
+                if found:
+                    os.chmod(temporary, stat.S_IMODE(found.st_mode))
+                yield file
+            os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
         raise
+
+
+_BINARY = getattr(os, 'O_BINARY', 0)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name ``path`` in errors that have no file name or that of a temporary file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or not (error.filename is None or is_temporary(error.filename)):
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from error
+
+
+def _open_special(path: Path, mode: str) -> IO:
+    """Open a device, a pipe or an open file of this process; a folder raises an error."""
+    if match := _OPEN_FILE.fullmatch(str(path)):
+        # A copy of the descriptor: it shares the position with what the process prints.
+        number = match[1] or match[2] or (2 if path.name == 'stderr' else 1)
+        return os.fdopen(os.dup(int(number)), mode, encoding=None if 'b' in mode else 'utf-8')
+    try:
+        # Without a reader, opening a named pipe would wait for ever.
+        descriptor = os.open(path, os.O_WRONLY | getattr(os, 'O_NONBLOCK', 0) | _BINARY)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise DataError(path, expected='a process that reads this pipe', found='none') from None
+        raise
+    if hasattr(os, 'set_blocking'):
+        os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, mode, encoding=None if 'b' in mode else 'utf-8')
+
+
+def _host() -> str:
+    return re.sub(r'[^A-Za-z0-9.]', '', socket.gethostname())[:32] or 'host'
+
+
+def temporary_path(path: Path) -> Path:
+    """A new hidden name beside ``path`` that says which process writes it."""
+    return path.with_name(f'.mmssc-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp')
+
+
+def is_temporary(path: str | PathLike[str]) -> bool:
+    """Whether a path has a name from :func:`temporary_path`."""
+    return _TEMPORARY.fullmatch(os.path.basename(path)) is not None
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it belongs to another user
+        pass
+    return True
+
+
+def _is_stale(path: Path, host: str, process: int) -> bool:
+    # On Windows, os.kill ends the process.
+    if host == _host() and os.name == 'posix':
+        return not _runs(process)
+    return time.time() - path.stat().st_mtime > _STALE_AFTER
+
+
+def remove_stale_files(folder: Path) -> int:
+    """Remove temporary files of killed processes of mmssc, and no others; return their number.
+
+    Args:
+        folder: May be missing.
+    """
+    count = 0
+    for path in folder.glob('.mmssc-*.tmp') if folder.is_dir() else ():
+        match = _TEMPORARY.fullmatch(path.name)
+        try:
+            if match and _is_stale(path, match['host'], int(match['process'])):
+                path.unlink()
+                count += 1
+        except FileNotFoundError:  # its writer has just finished
+            continue
+    return count
+
+
+@contextmanager
+def lock_folder(folder: str | PathLike[str], timeout: float | None = None) -> Iterator[None]:
+    """Be the only process of mmssc that writes to a folder; a killed process frees the lock.
+
+    Creates the folder. While the lock holds, the folder has a file ``.mmssc.lock``. On a file
+    system without locks, a second writer goes unnoticed.
+
+    Args:
+        folder: Data root or work folder.
+        timeout: Seconds to wait for another process; None: ten.
+
+    Raises:
+        DataError: Another process still writes there.
+        OSError: The folder cannot be made or written to.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(str(folder / _LOCK_NAME))
+    try:
+        lock.acquire(timeout=_LOCK_TIMEOUT if timeout is None else timeout)
+    except Timeout:
+        raise DataError(
+            folder, expected='no other command that writes to this folder', found='one that runs',
+            hint='Wait until it ends, stop it, or choose another folder',
+        ) from None  # fmt: skip
+    except NotImplementedError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        if os.name == 'posix':  # elsewhere an open file cannot be removed
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def check_outputs(
+    outputs: Iterable[str | PathLike[str]],
+    inputs: Iterable[str | PathLike[str]] = (),
+    overwrite: bool = False,
+) -> None:
+    """Check before the work that no output replaces an input or an existing file.
+
+    Devices and pipes are no files that can be lost.
+
+    Args:
+        outputs: Files to write.
+        inputs: Files that the command reads; never replaced.
+        overwrite: Allow to replace other files.
+
+    Raises:
+        DataError: An output is an input, a folder, or an existing file.
+    """
+    sources = [os.stat(path) for path in inputs if os.path.exists(path)]
+    for path in map(Path, outputs):
+        if not path.exists():
+            continue
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise DataError(path, expected='the name of a file to write', found='a folder')
+        if any(os.path.samestat(found, source) for source in sources):
+            raise DataError(
+                path, expected='a new file', found='an input of this command',
+                hint='Choose another name or folder for the output',
+            )  # fmt: skip
+        if stat.S_ISREG(found.st_mode) and not overwrite:
+            raise DataError(
+                path, expected='a new file', found='one that exists',
+                hint='Choose another name or folder, or replace it with --overwrite',
+            )  # fmt: skip
+
+
+def check_output_folder(folder: str | PathLike[str], overwrite: bool = False) -> None:
+    """Check before the work that a folder for results is new or empty.
+
+    Args:
+        folder: Where a command writes files whose names it does not know yet.
+        overwrite: Allow to replace files in it.
+
+    Raises:
+        DataError: The folder has files and ``overwrite`` is False, or it is a file.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise DataError(folder, expected='a folder for the results', found='a file')
+    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise DataError(
+            folder, expected='a new or empty folder', found='files',
+            hint='Choose another folder, or replace files in it with --overwrite',
+        )  # fmt: skip

@@ -5,11 +5,23 @@ from __future__ import annotations
 import os
 import pickle
 import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
 from mmssc.errors import DataError
-from mmssc.fileio import atomic_write
+from mmssc.fileio import (
+    atomic_write,
+    check_output_folder,
+    check_outputs,
+    lock_folder,
+    remove_stale_files,
+    temporary_path,
+)
 
 
 def test_file_appears_whole_with_ordinary_permissions(tmp_path):
@@ -31,6 +43,150 @@ def test_failure_leaves_the_old_file_and_no_rest(tmp_path):
         raise RuntimeError('half way')
     assert path.read_bytes() == b'old'
     assert os.listdir(tmp_path) == ['a.bin']
+
+
+def test_a_link_stays_and_its_file_changes(tmp_path):
+    real = tmp_path / 'real' / 'a.txt'
+    real.parent.mkdir()
+    real.write_text('old')
+    link, dangling = tmp_path / 'link.txt', tmp_path / 'dangling.txt'
+    link.symlink_to('real/a.txt')
+    dangling.symlink_to('real/new.txt')
+    for path in (link, dangling):
+        with atomic_write(path, 'w') as file:
+            file.write('new')
+        assert path.is_symlink()
+    assert real.read_text() == (real.parent / 'new.txt').read_text() == 'new'
+    assert sorted(os.listdir(real.parent)) == ['a.txt', 'new.txt']
+
+
+def test_an_existing_file_keeps_its_permissions(tmp_path):
+    path = tmp_path / 'a.txt'
+    path.write_text('old')
+    path.chmod(0o640)
+    with atomic_write(path) as file:
+        file.write(b'new')
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_devices_and_pipes_are_written_to_not_replaced(tmp_path):
+    with atomic_write('/dev/null') as file:
+        file.write(b'away')
+    assert stat.S_ISCHR(os.stat('/dev/null').st_mode)
+    with pytest.raises(OSError, match='/dev/full'), atomic_write('/dev/full') as file:
+        file.write(b'x')
+    assert stat.S_ISCHR(os.stat('/dev/full').st_mode)
+    pipe, received = tmp_path / 'pipe', []
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match='expected a process that reads this pipe'):
+        atomic_write(pipe).__enter__()
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader.start()
+    for _ in range(500):  # the thread needs a moment to open its end
+        try:
+            with atomic_write(pipe) as file:
+                file.write(b'text')
+            break
+        except DataError:
+            time.sleep(0.01)
+    reader.join()
+    assert received == [b'text']
+    assert stat.S_ISFIFO(os.stat(pipe).st_mode)
+
+
+def test_standard_output_in_a_file_gets_everything(tmp_path):
+    code = (
+        'from mmssc.fileio import atomic_write\nprint("before", flush=True)\n'
+        'with atomic_write("/dev/stdout", "w") as file: file.write("figures\\n")\nprint("after")'
+    )
+    out = tmp_path / 'out.txt'
+    with out.open('a') as file:
+        subprocess.run([sys.executable, '-c', code], stdout=file, check=True)
+    assert out.read_text() == 'before\nfigures\nafter\n'
+
+
+def test_errors_name_the_final_file(tmp_path):
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'file').write_text('')
+    loop = tmp_path / 'loop'
+    loop.symlink_to('loop')
+    long_name = tmp_path / ('a' * 300)
+    for path in (tmp_path / 'folder', tmp_path / 'file' / 'below', loop, long_name):
+        with pytest.raises(OSError) as caught, atomic_write(path) as file:
+            file.write(b'x')
+        assert str(path).startswith(str(caught.value.filename))
+    assert sorted(os.listdir(tmp_path)) == ['file', 'folder', 'loop']
+
+
+def _dead_process() -> int:
+    return int(subprocess.run(['sh', '-c', 'echo $$'], capture_output=True, text=True).stdout)
+
+
+def test_only_files_of_dead_writers_are_stale(tmp_path):
+    mine = temporary_path(tmp_path / 'a.npy')
+    dead = mine.with_name(mine.name.replace(f'-{os.getpid()}-', f'-{_dead_process()}-'))
+    other_host = tmp_path / f'.mmssc-elsewhere-{_dead_process()}-0123abcd.tmp'
+    foreign = [tmp_path / name for name in ('.a.npy.x1.tmp', '.tmp', 'b.tmp', '.mmssc-x.tmp')]
+    for path in (mine, dead, other_host, *foreign):
+        path.write_text('')
+    assert remove_stale_files(tmp_path) == 1
+    assert not dead.exists()
+    os.utime(other_host, (0, 0))
+    assert remove_stale_files(tmp_path) == 1
+    assert sorted(tmp_path.iterdir()) == sorted([mine, *foreign])
+    assert remove_stale_files(tmp_path / 'missing') == 0
+
+
+def test_one_writer_per_folder_and_a_killed_one_frees_it(tmp_path):
+    code = (
+        'import sys, time\nfrom mmssc.fileio import lock_folder\n'
+        'with lock_folder(sys.argv[1]): print("locked", flush=True); time.sleep(60)'
+    )
+    arguments = [sys.executable, '-c', code, str(tmp_path)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == 'locked\n'
+        with (
+            pytest.raises(DataError, match='no other command that writes to this folder'),
+            lock_folder(tmp_path, timeout=0.1),
+        ):
+            pass
+        other.kill()
+    for _ in range(2):
+        with lock_folder(tmp_path, timeout=5):
+            pass
+        assert not any(tmp_path.iterdir())
+
+
+def test_outputs_never_replace_inputs_nor_other_files_unasked(tmp_path):
+    depth, old, new = (tmp_path / name for name in ('depth.png', 'old.json', 'new.json'))
+    depth.write_bytes(b'depth')
+    old.write_text('{}')
+    link = tmp_path / 'link.png'
+    link.symlink_to(depth)
+    hard = tmp_path / 'hard.png'
+    hard.hardlink_to(depth) if hasattr(Path, 'hardlink_to') else os.link(depth, hard)
+    check_outputs([new, '/dev/null'], [depth])
+    for output in (depth, link, hard, tmp_path / 'x' / '..' / 'depth.png'):
+        (tmp_path / 'x').mkdir(exist_ok=True)
+        with pytest.raises(DataError, match='found an input of this command'):
+            check_outputs([new, output], [depth], overwrite=True)
+    with pytest.raises(DataError, match=r'old.json: expected a new file.* --overwrite'):
+        check_outputs([new, old], [depth])
+    check_outputs([new, old], [depth], overwrite=True)
+    with pytest.raises(DataError, match='found a folder'):
+        check_outputs([tmp_path], overwrite=True)
+
+
+def test_a_folder_for_results_is_new_or_empty(tmp_path):
+    check_output_folder(tmp_path / 'new')
+    check_output_folder(tmp_path)
+    (tmp_path / 'a').write_text('')
+    with pytest.raises(DataError, match='found files. Choose another folder, or .*--overwrite'):
+        check_output_folder(tmp_path)
+    check_output_folder(tmp_path, overwrite=True)
+    with pytest.raises(DataError, match='found a file'):
+        check_output_folder(tmp_path / 'a', overwrite=True)
 
 
 def test_data_error_says_everything_and_survives_pickle():

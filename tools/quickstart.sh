@@ -27,7 +27,8 @@ step 'Preparing labels, depth, pseudo-lidar and info files'
 "$python" tools/dataset_converters/semantic_kitti.py "$data" "${grid[@]}" --workers 2
 
 step 'Scoring the untrained network'
-"$python" tools/test.py "$config" untrained --work-dir "$work" --out "$work/untrained.json"
+"$python" tools/test.py "$config" untrained --work-dir "$work" \
+    --out "$work/untrained.json" --overwrite
 step 'Training (four to six minutes; an interrupted run continues)'
 export PYTHON=$python
 # Two processes share the cores; on a GPU, one process runs.
@@ -40,7 +41,7 @@ else
 fi
 step 'Testing on a sequence that was not trained on, and drawing every prediction'
 "$python" tools/test.py "$config" "$(cat "$work/last_checkpoint")" --work-dir "$work" \
-    --out "$work/figures.json" --show-dir "$work/pictures"
+    --out "$work/figures.json" --show-dir "$work/pictures" --overwrite
 step 'Did it learn? Comparing with the untrained network and two geometric baselines'
 "$python" tools/analysis_tools/geometric_baselines.py "$config" \
     --figures "$work/figures.json" --untrained "$work/untrained.json"

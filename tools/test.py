@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel, is_model_wrapper
 from torch import nn
 
-from mmssc.command_line import command
+from mmssc.command_line import add_overwrite_option, command
 from mmssc.config_file import config_errors
 from mmssc.engine.launch import (
     add_common_arguments,
@@ -20,7 +20,7 @@ from mmssc.engine.launch import (
     require_checkpoint,
     say,
 )
-from mmssc.fileio import atomic_write
+from mmssc.fileio import atomic_write, check_output_folder, check_outputs
 
 
 def parse_args() -> argparse.Namespace:
@@ -37,6 +37,7 @@ def parse_args() -> argparse.Namespace:
         help='write predictions for the test server (to --output-dir) without scoring',
     )
     parser.add_argument('--output-dir', help='folder for the predictions of --format-only')
+    add_overwrite_option(parser)
     add_common_arguments(parser)
     args = parser.parse_args()
     if args.format_only != bool(args.output_dir):
@@ -63,6 +64,10 @@ def run_test(args: argparse.Namespace) -> None:
     untrained = args.checkpoint == 'untrained'
     cfg.load_from = None if untrained else require_checkpoint(args.checkpoint)
     cfg.resume = False
+    if args.out:
+        check_outputs([args.out], [args.config, args.checkpoint], args.overwrite)
+    for folder in filter(None, (args.show_dir, args.output_dir)):
+        check_output_folder(folder, args.overwrite)
     if args.format_only:
         export_only(cfg, args.output_dir)
     if args.show_dir:

@@ -13,11 +13,29 @@ from mmssc.errors import DataError
 from mmssc.evaluation.submission import raw_id_table
 from mmssc.formats.kitti import write_raw_labels, write_voxel_labels
 from mmssc.structures import SSCDataSample
-from mmssc.visualization.scene import FORMATS, Scene
+from mmssc.visualization.scene import FORMATS, Scene, scene_paths
 
-__all__ = ['PREDICTION_FORMATS', 'save_prediction']
+__all__ = ['PREDICTION_FORMATS', 'prediction_paths', 'save_prediction']
 
 PREDICTION_FORMATS = ('npy', 'label', *FORMATS)
+
+
+def prediction_paths(stem: str | PathLike[str], formats: Sequence[str]) -> dict[str, Path]:
+    """The files that :func:`save_prediction` writes: format -> path.
+
+    Raises:
+        DataError: A format is unknown.
+    """
+    unknown = sorted(set(formats) - set(PREDICTION_FORMATS))
+    if unknown:
+        raise DataError('save_prediction', 'formats', ', '.join(PREDICTION_FORMATS), unknown)
+    stem = Path(stem)
+    arrays = [kind for kind in ('npy', 'label') if kind in formats]
+    paths = {kind: stem.with_name(f'{stem.name}.{kind}') for kind in arrays}
+    pictures = [kind for kind in FORMATS if kind in formats]
+    if pictures:
+        paths |= {kind: path for (kind, _), path in scene_paths(stem, pictures).items()}
+    return paths
 
 
 def save_prediction(
@@ -43,14 +61,10 @@ def save_prediction(
     Raises:
         DataError: A format is unknown, or the data set has no raw ids.
     """
-    unknown = sorted(set(formats) - set(PREDICTION_FORMATS))
-    if unknown:
-        raise DataError('save_prediction', 'formats', ', '.join(PREDICTION_FORMATS), unknown)
-    stem, written = Path(stem), []
+    paths = prediction_paths(stem, formats)
     labels = sample.pred_voxels.cpu().numpy()
     if 'npy' in formats:
-        written.append(stem.with_name(f'{stem.name}.npy'))
-        write_voxel_labels(written[-1], labels)
+        write_voxel_labels(paths['npy'], labels)
     if 'label' in formats:
         raw_ids = dataset_meta.get('inverse_learning_map')
         if raw_ids is None:
@@ -58,9 +72,9 @@ def save_prediction(
                 'metainfo', 'inverse_learning_map', 'a raw id for each class', 'none',
                 'This data set has no raw ids: write npy',
             )  # fmt: skip
-        written.append(stem.with_name(f'{stem.name}.label'))
-        write_raw_labels(written[-1], raw_id_table(raw_ids)[labels])
+        write_raw_labels(paths['label'], raw_id_table(raw_ids)[labels])
     pictures = [name for name in FORMATS if name in formats]
+    written = [paths[kind] for kind in ('npy', 'label') if kind in formats]
     if pictures:
         written += Scene.from_sample(sample, dataset_meta, image).save(stem, pictures)
     return written

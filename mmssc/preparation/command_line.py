@@ -8,9 +8,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmssc.command_line import FINDINGS
+from mmssc.errors import DataError
+from mmssc.fileio import lock_folder
 from mmssc.preparation.frame_jobs import StepReport
 
 __all__ = ['add_work_options', 'positive_integer', 'positive_number', 'run_converter']
@@ -73,21 +76,27 @@ def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def run_converter(work: Callable[[], list[StepReport]]) -> int:
+def run_converter(work: Callable[[], list[StepReport]], root: Path, out: Path | None = None) -> int:
     """Run a converter. SIGTERM stops it like Ctrl-C, with its worker processes.
 
     Args:
         work: Does the work and returns the reports, which are printed as a summary.
+        root: Folder of the data.
+        out: Folder for the results, if not ``root``. Only one converter at a time writes there.
 
     Returns:
         0, or :data:`~mmssc.command_line.FINDINGS` when frames failed.
 
     Raises:
+        DataError: ``root`` is not a folder, or another converter writes to the same folder.
         KeyboardInterrupt: The work was stopped; the message says how to continue.
     """
+    if not root.is_dir():
+        raise DataError(root, 'root', 'a folder', 'none')
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        reports = work()
+        with lock_folder(out or root):
+            reports = work()
     except KeyboardInterrupt:
         raise KeyboardInterrupt('Run the same command again to continue.') from None
     finally:

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmssc.errors import DataError
-from mmssc.fileio import atomic_write
+from mmssc.fileio import atomic_write, remove_stale_files, temporary_path
 from mmssc.formats.regular_files import read_text
-
-from .frame_jobs import remove_temporary_files
 
 __all__ = ['RECIPE_NAME', 'claim_folder', 'find_results', 'read_recipe', 'replace_if_changed']
 
@@ -68,7 +66,7 @@ def claim_folder(
     Raises:
         DataError: The folder has results of other settings, and ``overwrite`` is False.
     """
-    remove_temporary_files(folder)
+    remove_stale_files(folder)
     results = find_results(folder, suffixes)
     before = read_recipe(folder)
     if before is None and results:
@@ -97,12 +95,14 @@ def replace_if_changed(path: Path, write: Callable[[Path], None]) -> bool:
     Returns:
         Whether the file changed.
     """
-    remove_temporary_files(path.parent)
+    remove_stale_files(path.parent)
     before = path.read_bytes() if path.is_file() else None
-    draft = path.with_name(f'.{path.name}.draft.tmp')
-    write(draft)
-    if draft.read_bytes() == before:
-        draft.unlink()
-        return False
-    draft.replace(path)
+    draft = temporary_path(path)
+    try:
+        write(draft)
+        if draft.read_bytes() == before:
+            return False
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
     return True

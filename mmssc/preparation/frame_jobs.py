@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import resource_tracker
-from pathlib import Path
 from typing import Protocol
 
 import cv2
@@ -24,7 +23,7 @@ from tqdm import tqdm
 
 from mmssc.errors import DataError, MMSSCError
 
-__all__ = ['FrameRunner', 'FrameTask', 'StepReport', 'remove_temporary_files']
+__all__ = ['FrameRunner', 'FrameTask', 'StepReport']
 
 # Tasks per worker in the pool: enough to keep it busy, few to wait for on Ctrl-C.
 _TASKS_AHEAD = 4
@@ -62,14 +61,6 @@ class StepReport:
     def add_failure(self, task: FrameTask, error: DataError) -> None:
         """Record why a frame failed."""
         self.failures[task.sequence, task.frame_id] = str(error)
-
-
-def remove_temporary_files(folder: Path) -> int:
-    """Remove unfinished files of a killed run; return their number."""
-    leftovers = list(folder.glob('.*.tmp')) if folder.is_dir() else []
-    for path in leftovers:
-        path.unlink(missing_ok=True)
-    return len(leftovers)
 
 
 @contextmanager

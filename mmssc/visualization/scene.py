@@ -21,7 +21,15 @@ from .panel import compose_panel, draw_legend, draw_points, write_png
 from .voxel_faces import EMPTY, VoxelFaces, visible_faces, visible_labels
 from .voxel_renderer import oblique_camera, render_faces, sensor_camera
 
-__all__ = ['FORMATS', 'PREDICTION', 'TRUTH', 'Scene', 'check_formats', 'class_colors']
+__all__ = [
+    'FORMATS',
+    'PREDICTION',
+    'TRUTH',
+    'Scene',
+    'check_formats',
+    'class_colors',
+    'scene_paths',
+]
 
 FORMATS = ('png', 'bev', 'ply', 'glb', 'html')
 PREDICTION, TRUTH = 'prediction', 'ground truth'
@@ -43,6 +51,34 @@ def check_formats(
     if unknown or not formats:
         raise DataError(source, field, f'some of {", ".join(FORMATS)}', unknown or 'none')
     return formats
+
+
+def scene_paths(
+    stem: str | PathLike[str], formats: Sequence[str], volumes: Sequence[str] = (PREDICTION,)
+) -> dict[tuple[str, str], Path]:
+    """The files that :meth:`Scene.save` writes.
+
+    Args:
+        stem: Path without suffix.
+        formats: See :meth:`Scene.save`.
+        volumes: Names of the volumes.
+
+    Returns:
+        (format, name of the volume; empty for a file with all volumes) -> path.
+
+    Raises:
+        DataError: ``formats`` is empty, or a format is unknown.
+    """
+    stem, formats = Path(stem), check_formats(formats)
+    paths: dict[tuple[str, str], str] = {}
+    for kind in ('png', 'html'):
+        if kind in formats:
+            paths[kind, ''] = f'{stem.name}.{kind}'
+    for number, name in enumerate(volumes):
+        base = f'{stem.name}_{name.replace(" ", "_")}' if number else stem.name
+        endings = dict(bev='_bev.png', ply='.ply', glb='.glb')
+        paths |= {(kind, name): base + endings[kind] for kind in endings if kind in formats}
+    return {key: stem.with_name(name) for key, name in paths.items()}
 
 
 def class_colors(meta: Mapping[str, Any]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -188,47 +224,36 @@ class Scene:
         Returns:
             The files.
         """
-        stem, formats = Path(stem), check_formats(formats)
-        written = []
-        if 'png' in formats:
-            written.append(stem.with_name(f'{stem.name}.png'))
-            write_png(written[-1], self.draw())
-        if 'html' in formats:
-            written.append(stem.with_name(f'{stem.name}.html'))
-            write_html(
-                written[-1],
-                self.volumes,
-                self.grid,
-                self.classes,
-                self.colors,
-                self.title,
-                self.image,
-                self.roof,
-            )
-        for number, (name, volume) in enumerate(self.volumes.items()):
-            suffix = f'_{name.replace(" ", "_")}' if number else ''
-            base = stem.with_name(stem.name + suffix)
-            written += self._save_volume(base, volume, formats)
-        return written
+        paths = scene_paths(stem, formats, tuple(self.volumes))
+        for (kind, name), path in paths.items():
+            if kind == 'png':
+                write_png(path, self.draw())
+            elif kind == 'html':
+                write_html(
+                    path,
+                    self.volumes,
+                    self.grid,
+                    self.classes,
+                    self.colors,
+                    self.title,
+                    self.image,
+                    self.roof,
+                )
+            else:
+                self._save_volume(path, kind, self.volumes[name])
+        return list(paths.values())
 
     def _faces_below_roof(self, volume: np.ndarray) -> VoxelFaces:
         return visible_faces(visible_labels(volume, hidden=self.roof), self.grid)
 
-    def _save_volume(self, base: Path, volume: np.ndarray, formats: Sequence[str]) -> list[Path]:
-        written = []
-        if 'bev' in formats:
-            written.append(base.with_name(f'{base.name}_bev.png'))
+    def _save_volume(self, path: Path, kind: str, volume: np.ndarray) -> None:
+        if kind == 'bev':
             below = visible_labels(volume, hidden=self.roof)
-            write_png(written[-1], bird_eye_view(below, self.grid, self.colors))
-        if {'ply', 'glb'} & set(formats):
-            faces = visible_faces(volume, self.grid)
-            if 'ply' in formats:
-                written.append(base.with_name(f'{base.name}.ply'))
-                write_ply(written[-1], faces, self.colors, self.grid.frame)
-            if 'glb' in formats:
-                written.append(base.with_name(f'{base.name}.glb'))
-                write_glb(written[-1], faces, self.colors, self.classes)
-        return written
+            write_png(path, bird_eye_view(below, self.grid, self.colors))
+        elif kind == 'ply':
+            write_ply(path, visible_faces(volume, self.grid), self.colors, self.grid.frame)
+        else:
+            write_glb(path, visible_faces(volume, self.grid), self.colors, self.classes)
 
     @property
     def is_empty(self) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from mmssc.errors import DataError, MMSSCError
 from mmssc.preparation.folder_settings import RECIPE_NAME, claim_folder, read_recipe
-from mmssc.preparation.frame_jobs import FrameRunner, _interrupts_later, remove_temporary_files
+from mmssc.preparation.frame_jobs import FrameRunner, _interrupts_later
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,6 @@ def test_an_interrupt_while_workers_start_is_not_lost() -> None:
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
     with _interrupts_later():
         pass
-
-
-def test_temporary_files_are_removed(tmp_path: Path) -> None:
-    for name in ('.a.npy.x1.tmp', '.hidden', 'b.tmp'):
-        (tmp_path / name).write_text('')
-    assert remove_temporary_files(tmp_path) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['.hidden', 'b.tmp']
-    assert remove_temporary_files(tmp_path / 'missing') == 0
 
 
 def test_a_folder_belongs_to_its_recipe(tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from converter_trees import (
     semantic_kitti_tree,
     snapshot,
 )
-from tool_runs import ROOT, tool_environment
+from tool_runs import ROOT, left_by_killed_process, tool_environment
 
+from mmssc import fileio
 from mmssc.formats.kitti import read_velodyne
 from mmssc.preparation import SemanticKITTILayout, prepare_driving
 
@@ -78,10 +79,24 @@ def test_damaged_results_are_made_again(prepared: Path, tmp_path: Path, damage) 
     for name in names:
         path = root / 'dataset' / name
         path.write_bytes(damage(path.read_bytes()))
-    (root / 'dataset/depth/00/.000003.npy.abc.tmp').write_bytes(b'half')
-    (root / 'dataset/labels/00/.000000_1_1.npy.abc.tmp').write_bytes(b'half')
+    left_by_killed_process(root / 'dataset/depth/00')
+    left_by_killed_process(root / 'dataset/labels/00')
+    mine = root / 'dataset/depth/00/.mine.tmp'
+    mine.write_bytes(b'mine')
     assert run_here(root) == 0
+    mine.unlink()
     assert contents(root) == expected
+
+
+def test_two_converters_do_not_write_to_one_tree(
+    prepared: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fileio, '_LOCK_TIMEOUT', 0.1)
+    before = snapshot(prepared)
+    with fileio.lock_folder(prepared):
+        assert run_here(prepared, '--overwrite') == 2
+    assert 'no other command that writes to this folder' in capsys.readouterr().err
+    assert snapshot(prepared) == before
 
 
 def test_damaged_depth_images_are_made_again(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from nyu_trees import (
     nyu_tree,
     volume_of,
 )
-from tool_runs import ROOT, tool_environment
+from tool_runs import ROOT, left_by_killed_process, tool_environment
 
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.rgbd_list import read_rgbd_list
@@ -146,7 +146,7 @@ def test_lost_and_damaged_files_are_made_again(own):
     (own / 'prepared/nyu/0003.npz').unlink()
     path = own / 'prepared/nyucad/0001.npz'
     path.write_bytes(path.read_bytes()[:-40])
-    (own / 'prepared/nyu/.0005.npz.abc.tmp').write_bytes(b'half')
+    left_by_killed_process(own / 'prepared/nyu')
     assert convert(own, '--fine') == 0
     assert {name: state[0] for name, state in file_states(own).items()} == before
 

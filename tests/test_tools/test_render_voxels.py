@@ -52,8 +52,16 @@ def test_volumes_of_nyu(tmp_path, run_tool):
     status, out, _ = run_tool(tmp_path / 'room.npy', '--dataset', 'nyu')
     assert status == 0 and out.strip() == str(tmp_path / 'room.png')
     assert NYUDataset.METAINFO['palette'][2] in colors_of(tmp_path / 'room.png')
-    (tmp_path / 'room.label').write_bytes(b'12')
-    status, _, error = run_tool(tmp_path / 'room.label', '--dataset', 'nyu')
+    before = (tmp_path / 'room.png').read_bytes()
+    status, _, error = run_tool(tmp_path / 'room.npy', '--dataset', 'nyu')
+    assert status == 2 and 'room.png: expected a new file, found one that exists' in error
+    image = ('--image', tmp_path / 'room.png', '--overwrite')
+    status, _, error = run_tool(tmp_path / 'room.npy', '--dataset', 'nyu', *image)
+    assert status == 2 and 'room.png: expected a new file, found an input' in error
+    assert (tmp_path / 'room.png').read_bytes() == before
+    assert run_tool(tmp_path / 'room.npy', '--dataset', 'nyu', '--overwrite')[0] == 0
+    (tmp_path / 'other.label').write_bytes(b'12')
+    status, _, error = run_tool(tmp_path / 'other.label', '--dataset', 'nyu')
     assert status == 2 and 'This data set has no raw ids' in error
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from mmssc.fileio import temporary_path
+
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 TOY_CONFIG = HERE / 'toy_config.py'
@@ -43,6 +45,15 @@ def run_tool_in(
     )  # fmt: skip
     assert done.returncode == status, f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
     return done
+
+
+def left_by_killed_process(folder: Path) -> Path:
+    """Write the half file of a process that no longer runs."""
+    done = subprocess.run(['sh', '-c', 'echo $$'], capture_output=True, text=True, check=True)
+    path = temporary_path(folder / 'any')
+    path = path.with_name(path.name.replace(f'-{os.getpid()}-', f'-{int(done.stdout)}-'))
+    path.write_bytes(b'half')
+    return path
 
 
 def street_options(tree: Path, *more: str) -> list[str]:

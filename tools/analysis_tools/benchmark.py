@@ -28,12 +28,12 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 
 from mmssc.apis import is_rgbd_config, read_config
 from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of
-from mmssc.command_line import command
+from mmssc.command_line import add_overwrite_option, command
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.datasets.transforms import CropDrivingImages
 from mmssc.engine.launch import enable_amp
 from mmssc.errors import DataError
-from mmssc.fileio import atomic_write
+from mmssc.fileio import atomic_write, check_outputs
 from mmssc.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from mmssc.structures import VoxelGrid
 from mmssc.testing.random_driving_sample import random_driving_sample
@@ -228,6 +228,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     parser.add_argument('--out', metavar='FILE.json', help='also write the figures to this file')
+    add_overwrite_option(parser)
     parser.add_argument(
         '--synthetic-input', action='store_true', help='random samples instead of the data set'
     )
@@ -304,6 +305,7 @@ def main() -> None:
     """Measure what the command line asks for."""
     warnings.simplefilter('ignore')
     args = parse_args()
+    check_outputs(filter(None, [args.out]), [args.config], args.overwrite)
     with config_errors(args.config):
         result = measure(args)
     print_result(result)

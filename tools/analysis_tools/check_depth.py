@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmssc.command_line import command
+from mmssc.command_line import add_overwrite_option, command
 from mmssc.errors import DataError
-from mmssc.fileio import atomic_write
+from mmssc.fileio import atomic_write, check_outputs
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne
 from mmssc.geometry.stereo import stereo_disparity
@@ -34,6 +34,7 @@ def parse_args() -> argparse.Namespace:
     text = 'leave out lidar points beyond this distance, metres'
     parser.add_argument('--max-depth', type=float, default=51.2, help=text)
     parser.add_argument('--out', type=Path, help='PNG to write: lidar overlay and depth map')
+    add_overwrite_option(parser)
     return parser.parse_args()
 
 
@@ -61,6 +62,7 @@ def check_depth(arguments: argparse.Namespace) -> None:
     Raises:
         DataError: A file is missing or wrong, or the depth map and the image differ in size.
     """
+    check_outputs(filter(None, [arguments.out]), overwrite=arguments.overwrite)
     layout = SemanticKITTILayout(arguments.root)
     sequence, frame = arguments.sequence, arguments.frame
     calibration = layout.calibration(sequence)

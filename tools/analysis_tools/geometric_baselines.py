@@ -24,7 +24,7 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
 from torch import Tensor
 
-from mmssc.command_line import FINDINGS, command
+from mmssc.command_line import FINDINGS, add_overwrite_option, command
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.engine.launch import load_config
 from mmssc.errors import DataError
@@ -35,7 +35,7 @@ from mmssc.evaluation.functional import (
     sum_counts,
 )
 from mmssc.evaluation.score_table import score_table
-from mmssc.fileio import atomic_write
+from mmssc.fileio import atomic_write, check_outputs
 from mmssc.geometry import points_to_occupancy
 from mmssc.registry import DATASETS
 from mmssc.structures import VoxelGrid
@@ -49,6 +49,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=summary)
     parser.add_argument('config', help='config file; its train and val data sets are read')
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='also write the figures here')
+    add_overwrite_option(parser)
     text = 'figures of a network (tools/test.py --out): fail unless they beat both baselines'
     parser.add_argument('--figures', type=Path, metavar='FILE.json', help=text)
     text = 'figures of the same network before training: another baseline for --figures'
@@ -191,6 +192,8 @@ def score(args: argparse.Namespace) -> int:
     Raises:
         DataError: The config or a file is wrong.
     """
+    inputs = filter(None, [args.figures, args.untrained])
+    check_outputs(filter(None, [args.out]), [args.config, *inputs], args.overwrite)
     network, untrained = (
         None if path is None else read_figures(path) for path in (args.figures, args.untrained)
     )

@@ -25,7 +25,7 @@ from mmengine.utils import ProgressBar
 
 from mmssc.command_line import command
 from mmssc.errors import DataError
-from mmssc.fileio import atomic_write
+from mmssc.fileio import atomic_write, lock_folder
 from mmssc.structures import VoxelGrid
 from mmssc.synthetic.rooms.frame import RoomSettings, frame_files, write_room_files
 from mmssc.synthetic.streets.drive import (
@@ -277,6 +277,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Command line entry."""
     args = parse_args(arguments)
     make = dict(semantickitti=make_drives, nyu=make_rooms)[args.layout]
+    with lock_folder(args.out):
+        run(args, make)
+
+
+def run(args: argparse.Namespace, make: Callable[..., str]) -> None:
+    """Write the scenes, in this process or in a pool."""
     if args.workers <= 0:
         print(make(args, None))
         return

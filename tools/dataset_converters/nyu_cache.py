@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mmssc.command_line import command
 from mmssc.datasets import NYUDataset
+from mmssc.fileio import check_outputs, lock_folder
 from mmssc.preparation.rgbd.cache import CACHE_NAME, cache_frames
 
 
@@ -32,6 +33,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     add('--source', default='nyu', help='depth of TSDF and mapping: nyu (default) or nyucad')
     add('--segmentation', metavar='PATH',
         help='8-bit id images: path in ROOT with {frame_id} (default: as listed)')  # fmt: skip
+    add('--overwrite', action='store_true', help='replace the files of an earlier cache')
     return parser.parse_args(arguments)
 
 
@@ -41,9 +43,12 @@ def main() -> None:
     args = parse_args()
     lists = {f'nyu_infos_{split}': args.root / f'nyu_infos_{split}.json' for split in args.splits}
     classes = NYUDataset.METAINFO['classes']
-    written = cache_frames(
-        lists, args.out, len(classes), args.source, segmentation=args.segmentation
-    )
+    outputs = [args.out / name for name in (CACHE_NAME, *(f'{name}.json' for name in lists))]
+    check_outputs(outputs, lists.values(), args.overwrite)
+    with lock_folder(args.out):
+        written = cache_frames(
+            lists, args.out, len(classes), args.source, segmentation=args.segmentation
+        )
     size = (args.out / CACHE_NAME).stat().st_size
     print(f'\n{args.out / CACHE_NAME}: {size / 1e6:.1f} MB')
     for name, frames in written.items():

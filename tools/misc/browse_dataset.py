@@ -11,11 +11,12 @@ from pathlib import Path
 
 from mmengine.registry import DefaultScope
 
-from mmssc.command_line import command
+from mmssc.command_line import add_overwrite_option, command
 from mmssc.config_file import add_cfg_options, config_errors, read_config_file
 from mmssc.errors import DataError
+from mmssc.fileio import check_outputs
 from mmssc.registry import DATASETS
-from mmssc.visualization.scene import FORMATS, Scene
+from mmssc.visualization.scene import FORMATS, Scene, scene_paths
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,6 +31,7 @@ def parse_args() -> argparse.Namespace:
     add('--num', type=int, default=8, help='samples, evenly spaced (default: %(default)s)')
     add('--frame', nargs='+', metavar='SEQ/FRAME', help='draw these samples instead')
     add('--formats', nargs='+', choices=FORMATS, default=['png'], help='default: png')
+    add_overwrite_option(parser)
     add_cfg_options(parser)
     arguments = parser.parse_args()
     if arguments.num < 1:
@@ -54,7 +56,12 @@ def browse(arguments: argparse.Namespace) -> None:
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
         dataset = DATASETS.build(cfg[f'{arguments.split}_dataloader'].dataset)
     items = [dataset.get_data_info(index) for index in range(len(dataset))]
-    for index in choose([f'{item["sequence"]}/{item["frame_id"]}' for item in items], arguments):
+    names = [f'{item["sequence"]}/{item["frame_id"]}' for item in items]
+    chosen = choose(names, arguments)
+    stems = [arguments.out_dir / names[index].replace('/', '_') for index in chosen]
+    outputs = [path for stem in stems for path in scene_paths(stem, arguments.formats).values()]
+    check_outputs(outputs, [arguments.config], arguments.overwrite)
+    for index, stem in zip(chosen, stems):
         packed = dataset[index]
         inputs, sample = packed['inputs'], packed['data_samples']
         if 'gt_voxels' not in sample:
@@ -63,7 +70,6 @@ def browse(arguments: argparse.Namespace) -> None:
         image = inputs['img'][0].permute(1, 2, 0).numpy() if 'img' in inputs else None
         points = inputs['points'].numpy() if 'points' in inputs else None
         scene = Scene.from_sample(sample, dataset.metainfo, image, points)
-        stem = arguments.out_dir / f'{sample.sequence}_{sample.frame_id}'
         for path in scene.save(stem, arguments.formats):
             print(path)
 

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from mmssc.command_line import command
+from mmssc.command_line import add_overwrite_option, command
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
 from mmssc.errors import DataError
+from mmssc.fileio import check_outputs
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
 from mmssc.structures import VoxelGrid
@@ -27,6 +28,7 @@ from mmssc.visualization.scene import (
     TRUTH,
     Scene,
     class_colors,
+    scene_paths,
 )
 from mmssc.visualization.voxel_faces import visible_labels
 
@@ -54,6 +56,7 @@ def parse_args() -> argparse.Namespace:
     add('--grid-shape', nargs=3, type=int, metavar=('X', 'Y', 'Z'), help='voxels per axis')
     add('--grid-origin', nargs=3, type=float, metavar=('X', 'Y', 'Z'), help='lower corner, metres')
     add('--voxel-size', type=float, metavar='METRES', help='voxel size')
+    add_overwrite_option(parser)
     arguments = parser.parse_args()
     if arguments.truth is not None and len(arguments.truth) != len(arguments.files):
         parser.error(f'--truth needs one file per FILE, {len(arguments.files)} in all')
@@ -89,12 +92,38 @@ def read_labels(path: Path, dataset: type[BaseDataset], grid: VoxelGrid) -> np.n
     raise DataError(path, 'suffix', '.label (raw ids) or .npy (train ids)', path.suffix, hint)
 
 
+def output_stem(path: Path, arguments: argparse.Namespace) -> Path:
+    """Path of the pictures of a file, without suffix."""
+    return (arguments.out_dir or path.parent) / path.stem
+
+
+def check_written_files(arguments: argparse.Namespace) -> None:
+    """Refuse to write over inputs and other files.
+
+    Raises:
+        DataError: A file to write exists, or two have the same name.
+    """
+    volumes = (PREDICTION,) if arguments.truth is None else (PREDICTION, TRUTH)
+    outputs: dict[Path, Path] = {}
+    for source in arguments.files:
+        stem = output_stem(source, arguments)
+        for path in scene_paths(stem, arguments.formats, volumes).values():
+            if outputs.setdefault(path, source) != source:
+                hint = 'Draw them in two calls, with two folders for --out-dir'
+                raise DataError(
+                    path, 'pictures', f'one of {outputs[path]}', f'two, of {source}, too', hint
+                )
+    extra = [arguments.image, arguments.invalid, *(arguments.truth or ())]
+    check_outputs(outputs, [*arguments.files, *filter(None, extra)], arguments.overwrite)
+
+
 def render(arguments: argparse.Namespace) -> None:
     """Draw every file.
 
     Raises:
         DataError: A file is missing, has a wrong size, or has ids unknown to the data set.
     """
+    check_written_files(arguments)
     dataset = DATASETS[arguments.dataset]
     meta = dataset.METAINFO
     grid = make_grid(arguments, meta)
@@ -119,8 +148,7 @@ def render(arguments: argparse.Namespace) -> None:
         scene = Scene(path.stem, volumes, grid, classes, colors, image)
         if scene.is_empty:
             print(f'{path}: nothing to draw, every voxel is empty or hidden', file=sys.stderr)
-        folder = arguments.out_dir or path.parent
-        for written in scene.save(folder / path.stem, arguments.formats):
+        for written in scene.save(output_stem(path, arguments), arguments.formats):
             print(written)
 
 

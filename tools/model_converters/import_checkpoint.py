@@ -17,8 +17,9 @@ from mmssc.checkpoints import (
     read_state_dict,
     write_state_dict,
 )
-from mmssc.command_line import command
+from mmssc.command_line import add_overwrite_option, command
 from mmssc.config_file import config_errors
+from mmssc.fileio import check_outputs
 from mmssc.plugins import import_project
 from mmssc.registry import MODELS
 
@@ -39,6 +40,7 @@ def parse_args() -> argparse.Namespace:
         'checkpoint was published for); needed for a data set of your own',
     )
     parser.add_argument('--verbose', action='store_true', help='list every renamed key')
+    add_overwrite_option(parser)
     return parser.parse_args()
 
 
@@ -46,8 +48,10 @@ def convert(args: argparse.Namespace) -> ImportReport:
     """Read, convert and write.
 
     Raises:
-        DataError: The source is not a complete checkpoint of the method, or there is no config.
+        DataError: The source is not a complete checkpoint of the method, there is no config, or the
+            file to write exists.
     """
+    check_outputs([args.dst], [args.src], args.overwrite)
     if args.project:
         import_project(args.project, 'checkpoints')
     method = get_method(args.method)

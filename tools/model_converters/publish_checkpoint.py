@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from mmssc.checkpoints.publish import publish_checkpoint
-from mmssc.command_line import command
+from mmssc.command_line import add_overwrite_option, command
+from mmssc.fileio import check_outputs
 
 
 @command
@@ -26,7 +27,9 @@ def main() -> None:
     parser.add_argument(
         '--half', action='store_true', help='matrices and kernels as float16: half the size'
     )
+    add_overwrite_option(parser)
     args = parser.parse_args()
+    check_outputs([args.target], [args.source], args.overwrite)
     meta = publish_checkpoint(args.source, args.target, args.half)
     print(f'{args.target}: {args.target.stat().st_size / 1e6:.2f} MB, epoch {meta.get("epoch")}')
 

@@ -162,4 +162,4 @@ def prepare_driving(
         with FrameRunner(parsed.workers) as runner:
             return _run_steps(layout, options, parsed.steps, runner)
 
-    return run_converter(work)
+    return run_converter(work, parsed.root)

@@ -180,4 +180,4 @@ def prepare_nyu(description: str, arguments: Sequence[str] | None = None) -> int
         Exit status, see :func:`mmssc.preparation.prepare_driving`.
     """
     parsed = build_parser(description).parse_args(arguments)
-    return run_converter(partial(_work, parsed))
+    return run_converter(partial(_work, parsed), parsed.root, parsed.out)

@@ -270,4 +270,4 @@ def _describe(frame: Frame) -> str:
 def prepare_own(description: str, arguments: Sequence[str] | None = None) -> int:
     """Run the command; arguments and exit status as :func:`.nyu.prepare_nyu`."""
     parsed = build_parser(description).parse_args(arguments)
-    return run_converter(partial(_work, parsed))
+    return run_converter(partial(_work, parsed), parsed.root, parsed.out)

@@ -233,7 +233,7 @@ def test_tool_refuses_and_leaves_the_destination_alone(tmp_path: Path) -> None:
     source, target = tmp_path / 'reference.pth', tmp_path / 'ours.pth'
     torch.save({'state_dict': make_reference(num_classes=7)}, source)
     target.write_text('precious')
-    command = [sys.executable, str(TOOL), 'sgn', str(source), str(target)]
+    command = [sys.executable, str(TOOL), 'sgn', str(source), str(target), '--overwrite']
     done = subprocess.run(
         command,
         cwd=tmp_path,
@@ -257,6 +257,9 @@ def test_tool_checks_against_a_config(
     torch.save(reference, tmp_path / 'seven.pth')
     arguments = (tmp_path / 'ours.pth', '--config', tmp_path / 'config.py')
     assert run_tool('sgn', tmp_path / 'seven.pth', *arguments)[0] == 0
+    status, text = run_tool('sgn', tmp_path / 'seven.pth', *arguments)
+    assert status == 2 and 'ours.pth: expected a new file, found one that exists' in text
+    (tmp_path / 'ours.pth').unlink()
     torch.save(make_reference(), tmp_path / 'twenty.pth')
     status, text = run_tool('sgn', tmp_path / 'twenty.pth', *arguments)
     assert status == 2
