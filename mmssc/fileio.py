@@ -215,11 +215,13 @@ def check_outputs(
         overwrite: Allow to replace other files.
 
     Raises:
-        DataError: An output is an input, a folder, or an existing file.
+        DataError: An output is an input, a folder, an existing file, or in a folder that cannot be
+            written to.
     """
     sources = [os.stat(path) for path in inputs if os.path.exists(path)]
     for path in map(Path, outputs):
         if not path.exists():
+            _check_folder_of_results(path.parent)
             continue
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -236,6 +238,19 @@ def check_outputs(
             )  # fmt: skip
 
 
+def _check_folder_of_results(folder: Path) -> None:
+    """Check that files can be written to a folder, or to the one that it will be made in."""
+    places = (folder, *folder.absolute().parents)
+    existing = next(place for place in places if os.path.lexists(place))
+    if not existing.is_dir():
+        raise DataError(existing, expected='a folder for the results', found='a file')
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise DataError(
+            existing, expected='a folder that can be written to', found='no permission',
+            hint='Choose another place for the results',
+        )  # fmt: skip
+
+
 def check_output_folder(folder: str | PathLike[str], overwrite: bool = False) -> None:
     """Check before the work that a folder for results is new or empty.
 
@@ -244,11 +259,10 @@ def check_output_folder(folder: str | PathLike[str], overwrite: bool = False) ->
         overwrite: Allow to replace files in it.
 
     Raises:
-        DataError: The folder has files and ``overwrite`` is False, or it is a file.
+        DataError: The folder has files and ``overwrite`` is False, or it cannot be written to.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise DataError(folder, expected='a folder for the results', found='a file')
+    _check_folder_of_results(folder)
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
         raise DataError(
             folder, expected='a new or empty folder', found='files',

@@ -178,6 +178,18 @@ def test_outputs_never_replace_inputs_nor_other_files_unasked(tmp_path):
         check_outputs([tmp_path], overwrite=True)
 
 
+def test_places_that_cannot_be_written_to_are_known_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / 'file').write_text('')
+    check_outputs([tmp_path / 'new' / 'folder' / 'a.json', 'a.json'])
+    for check in (check_output_folder, lambda folder: check_outputs([folder / 'a.json'])):
+        with pytest.raises(DataError, match='file: expected a folder for the results'):
+            check(tmp_path / 'file' / 'below')
+    monkeypatch.setattr(os, 'access', lambda *_: False)
+    for check in (check_output_folder, lambda folder: check_outputs([folder / 'a.json'])):
+        with pytest.raises(DataError, match='expected a folder that can be written to'):
+            check(tmp_path / 'new')
+
+
 def test_a_folder_for_results_is_new_or_empty(tmp_path):
     check_output_folder(tmp_path / 'new')
     check_output_folder(tmp_path)

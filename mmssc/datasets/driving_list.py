@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
@@ -98,7 +99,7 @@ def _parse_info(raw: Any, file: str) -> dict[str, Any]:
     ]
     keys = [(sample['sequence'], sample['frame_id']) for sample in data_list]
     if len(set(keys)) != len(keys):
-        double = next(key for key in keys if keys.count(key) > 1)
+        double = Counter(keys).most_common(1)[0][0]
         raise DataError(file, 'data_list', 'every frame once', '/'.join(double))
     return {'metainfo': metainfo, 'sequences': sequences, 'data_list': data_list}
 

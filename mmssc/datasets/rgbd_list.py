@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -195,7 +196,7 @@ def _parse(raw: Any, file: str) -> RGBDList:
     ]
     names = [frame.frame_id for frame in frames]
     if len(set(names)) != len(names):
-        double = next(name for name in names if names.count(name) > 1)
+        double = Counter(names).most_common(1)[0][0]
         raise DataError(file, 'data_list', 'every frame once', double)
     split, dataset = (
         require_field(metainfo, key, str, file, 'metainfo') for key in ('split', 'dataset')
