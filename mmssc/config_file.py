@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
-import ast
+import inspect
 import re
+import reprlib
+import textwrap
 import traceback
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from mmssc.errors import DataError
+from mmssc.config_options import ConfigOptions, add_cfg_options, merge_options, nearest_name
+from mmssc.errors import DataError, MMSSCError
 
 __all__ = [
     'ConfigOptions', 'add_cfg_options', 'config_errors', 'merge_options', 'read_config_file',
@@ -26,8 +28,10 @@ __all__ = [
 _MISSING = (KeyError, AttributeError)
 # What errors about values name as their file.
 _VALUES_OF_CONFIGS = ('config', 'voxel grid')
-# Packages whose own code refuses a value of a config.
-_FRAMEWORKS = ('logging', 'mmcv', 'mmdet', 'mmengine', 'mmseg', 'numpy', 'random', 'torch')
+# Types of the values in a config.
+_SETTINGS = (str, int, float, list, tuple, dict, type(None))
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
 
 
 def read_config_file(
@@ -60,19 +64,6 @@ def read_config_file(
     return cfg
 
 
-def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
-    """Apply overrides to a config.
-
-    Raises:
-        DataError: An override does not fit, e.g. it is for an entry of a list that is shorter.
-    """
-    try:
-        cfg.merge_from_dict(dict(cfg_options or {}))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        expected = 'settings that fit the config'
-        raise DataError(cfg.filename or 'config', 'cfg_options', expected, error) from error
-
-
 def _place_of(error: Exception, config: str | PathLike[str]) -> str | None:
     """The line or the base of a config that caused an exception."""
     file, line = str(config), ''
@@ -89,8 +80,10 @@ def _place_of(error: Exception, config: str | PathLike[str]) -> str | None:
 def config_errors(config: str | PathLike[str] | None) -> Iterator[None]:
     """Turn errors that a config causes into a :class:`DataError` that names the config.
 
-    Such errors are unregistered types, unknown or missing arguments of a class, values that a
-    constructor refuses, and missing settings. Other exceptions do not change.
+    Such errors are missing settings, and everything that fails while mmengine builds something
+    from the config: unregistered types, unknown or missing arguments, values that a constructor or
+    torch refuses. Other exceptions do not change. ``MMSSC_TRACEBACK=1`` shows the traceback of a
+    command (:func:`mmssc.command_line.command`).
 
     Args:
         config: The config file; None if the config has no file.
@@ -106,11 +99,13 @@ def config_errors(config: str | PathLike[str] | None) -> Iterator[None]:
             raise
         field = error.field if error.file == 'config' else f'{error.file}: {error.field}'
         raise DataError(name, field, error.expected, error.found, error.hint) from error
-    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (MMSSCError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 A constructor can raise anything.
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
         problem = _problem_of(error, frames)
         if problem is None and _builders(frames):
-            problem = _refused_elsewhere(error, frames)
+            problem = _failed_building(error, _builders(frames)[-1].f_locals)
         if problem is None:
             raise
         raise DataError(name, *problem) from error
@@ -149,20 +144,29 @@ def _problem_of(error: Exception, frames: list[FrameType]) -> tuple[str | None, 
             # mmengine reads the signature of the optimiser's class before it builds the optimiser.
             return 'optim_wrapper.optimizer.type', 'a registered optimizer', 'none of this name'
         return _wrong_arguments(str(error), kind, names.get('args', ()), last is builders[-1])
-    if isinstance(error, (AssertionError, ValueError)):
-        return (str(error) if kind is None else f'{kind.__name__}: {error}',)
+    if isinstance(error, (AssertionError, ValueError)) and str(error):
+        return (str(error) if kind is None else f'{_call(names)}: {error}',)
     return None
 
 
-def _refused_elsewhere(error: Exception, frames: list[FrameType]) -> tuple[str, ...] | None:
-    """A value that mmengine or torch cannot use: no code of mmssc or of a project was called."""
-    start = frames.index(_builders(frames)[-1])
-    called = frames[start + 1 :]
-    if any(_module_of(frame).partition('.')[0] not in _FRAMEWORKS for frame in called):
-        return None
-    kind = frames[start].f_locals.get('obj_cls')
-    name = 'settings' if kind is None else kind.__name__
-    return name, 'values that fit', f'{type(error).__name__}: {error}'
+def _failed_building(error: Exception, names: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """Anything else that fails while something is built: the class, and what the config gave it."""
+    found = textwrap.shorten(f'{type(error).__name__}: {error}', 300)
+    return _call(names), 'values that fit', found, 'MMSSC_TRACEBACK=1 shows where it failed'
+
+
+def _call(names: Mapping[str, Any]) -> str:
+    """``Class(argument=value, ...)`` from the variables of the registry's function."""
+    if 'obj_cls' not in names:
+        return 'settings'
+    # Without what the Runner adds: the weights for an optimiser, the optimiser for a schedule.
+    settings = {
+        key: value
+        for key, value in names['cfg'].items()
+        if isinstance(value, _SETTINGS) and key not in ('type', 'params')
+    }
+    values = ', '.join(f'{key}={_SHORT.repr(value)}' for key, value in settings.items())
+    return f'{getattr(names["obj_cls"], "__name__", names["obj_cls"])}({values})'
 
 
 def _unknown_type(names: Mapping[str, Any]) -> tuple[str, ...]:
@@ -177,72 +181,15 @@ def _unknown_type(names: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _wrong_arguments(
     text: str, kind: Any, given: Collection[str], is_direct: bool
-) -> tuple[str, ...] | None:
+) -> tuple[str | None, ...] | None:
     """Explain a TypeError about arguments of ``kind``; direct: raised by the registry's call."""
     unknown = re.search(r"unexpected keyword argument '(\w+)'", text)
     if unknown and unknown[1] in given:
-        return kind.__name__, 'known arguments', unknown[1]
+        hint = nearest_name(unknown[1], inspect.signature(kind).parameters)
+        return kind.__name__, 'known arguments', unknown[1], hint
     missing = re.search(r'(?:(\w+)\.)?\w+\(\) missing .* arguments?: (.+)', text)
     bases = [base.__name__ for base in getattr(kind, '__mro__', ())]
     # A class that takes **kwargs passes them to its base, so the base can lack an argument.
     if missing and (is_direct or missing[1] in bases):
         return kind.__name__, f'a value of {missing[2]}', 'none'
     return None
-
-
-class ConfigOptions(DictAction):
-    """Parses ``KEY=VALUE ...``: numbers, words and lists as mmengine does, and dicts.
-
-    For example ``custom_hooks=[dict(type='EMAHook')]``.
-    """
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Sequence[str],
-        option_string: str | None = None,
-    ) -> None:
-        """Add the settings to the namespace."""
-        wrong = [
-            text for text in values if '=' not in text or not all(text.partition('=')[0].split('.'))
-        ]
-        if wrong:
-            raise argparse.ArgumentError(self, f'expected KEY=VALUE, found {wrong[0]}')
-        super().__call__(parser, namespace, values, option_string)
-
-    @staticmethod
-    def _parse_iterable(val: str) -> Any:
-        if 'dict(' not in val and '{' not in val:
-            return DictAction._parse_iterable(val)
-        try:
-            return _literal(ast.parse(val.strip(), mode='eval').body)
-        except (SyntaxError, ValueError) as error:
-            raise argparse.ArgumentError(None, f'cannot read {val}: {error}') from None
-
-
-def _literal(node: ast.expr | None) -> Any:
-    if node is None:  # The key of `**other` in a dict.
-        raise ValueError('** is not supported')
-    if isinstance(node, (ast.List, ast.Tuple)):
-        values = [_literal(element) for element in node.elts]
-        return values if isinstance(node, ast.List) else tuple(values)
-    if isinstance(node, ast.Dict):
-        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values)}
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
-        if node.args or any(keyword.arg is None for keyword in node.keywords):
-            raise ValueError('only dict(key=value, ...) is supported')
-        return {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
-    return ast.literal_eval(node)
-
-
-def add_cfg_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cfg-options KEY=VALUE ...``, a dict for :meth:`Config.merge_from_dict` or None."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override settings of the config, e.g. train_cfg.max_epochs=2 '
-        'model.backbone.init_cfg=None "custom_hooks=[dict(type=\'EMAHook\')]"',
-    )

@@ -97,12 +97,23 @@ def test_the_check_of_the_environment_uses_the_launcher():
             'model.slep=1',
             'InstantCompletor: expected known arguments, found slep',
         ),
-        ('model=3', 'model should be a nn.Module object or dict'),
         ('train_dataloader.batch_size=0', 'batch_size should be a positive integer'),
         ('train_dataloader.dataset.lenght=3', 'InstantDataset: expected known arguments'),
-        ('optim_wrapper.optimizer.lr=abc', 'AdamW: expected values that fit, found TypeError'),
+        (
+            'optim_wrapper.optimizer.lr=abc',
+            "AdamW(lr='abc', weight_decay=0.01): expected values that fit, found TypeError",
+        ),
+        ('model.channels=abc', "InstantCompletor(data_preprocessor={'type': "),
+        ('train_dataloader.batch_sise=1', 'DataLoader.__init__() got an unexpected keyword'),
+        ('train_cfg.max_epoch=1', 'EpochBasedTrainLoop: expected known arguments, found max_epoch'),
+        ('param_scheduler.0.start_factor=abc', "LinearLR(start_factor='abc', "),
+        ('default_hooks.timer.intervall=1', 'IterTimerHook: expected known arguments'),
+        ('env_cfg.mp_cfg.mp_start_method=abc', 'cannot find context for'),
         ('randomness.seed=abc', 'settings: expected values that fit, found'),
-        ('optim_wrapper.optimizer.lr=-1', 'AdamW: Invalid learning rate: -1'),
+        (
+            'optim_wrapper.optimizer.lr=-1',
+            'AdamW(lr=-1, weight_decay=0.01): Invalid learning rate: -1',
+        ),
         (
             'optim_wrapper.optimizer.type=Foo',
             'optim_wrapper.optimizer.type: expected a registered optimizer',
@@ -117,7 +128,6 @@ def test_the_check_of_the_environment_uses_the_launcher():
             "custom_hooks=[dict(type='SSCVisualizationHook',interval=0)]",
             'SSCVisualizationHook.interval: expected 1 or more, found 0',
         ),
-        ('default_hooks.logger.interval.a=0', 'cfg_options: expected settings that fit the config'),
         ('model.data_preprocessor.a.b=1', 'BaseDataPreprocessor: expected known arguments'),
     ],
 )
@@ -126,3 +136,23 @@ def test_a_wrong_setting_is_one_line_with_the_config(run, option, message):
     assert status == 2
     # Before it are warnings, and what the log says of the run.
     assert errors.splitlines()[-1].startswith(f'error: {TOY_CONFIG}: {message}')
+
+
+@pytest.mark.parametrize('tool', READ_A_CONFIG)
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['train_cfg.max_epochs', '3'], 'expected KEY=VALUE, found train_cfg.max_epochs without'),
+        (
+            ['val_evaluator.ranges=[1,', '2]'],
+            'val_evaluator.ranges=[1,: expected a value, found',
+        ),
+        (['optim_wraper.lr=1'], 'optim_wraper.lr: expected a setting that exists, found optim_'),
+        (['model=3'], 'model=3: expected a dict, found 3'),
+    ],
+)
+def test_a_slip_in_an_option_is_one_line(run, tool, options, message):
+    arguments = [text.format(config=TOY_CONFIG) for text in READ_A_CONFIG[tool]]
+    status, errors = run(tool, *arguments, '--cfg-options', *options)
+    assert status == 2 and errors.count('\n') == 1
+    assert errors.startswith(f'error: --cfg-options: {message}')

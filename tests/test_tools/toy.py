@@ -42,15 +42,15 @@ class InstantDataset(BaseDataset):
 class InstantCompletor(BaseModel):
     """Convolution, BatchNorm and dropout; ``sleep`` seconds per step leave time to kill it."""
 
-    def __init__(self, sleep: float = 0.0, **kwargs) -> None:
+    def __init__(self, sleep: float = 0.0, channels: int = 8, **kwargs) -> None:
         super().__init__(**kwargs)
         self.sleep = sleep
         self.layers = nn.Sequential(
-            nn.Conv3d(1, 8, 3, padding=1),
-            nn.BatchNorm3d(8),
+            nn.Conv3d(1, channels, 3, padding=1),
+            nn.BatchNorm3d(channels),
             nn.ReLU(),
             nn.Dropout(0.2),
-            nn.Conv3d(8, NUM_CLASSES, 1),
+            nn.Conv3d(channels, NUM_CLASSES, 1),
         )
 
     def forward(self, inputs: dict, data_samples: list | None = None, mode: str = 'tensor'):
