@@ -1,18 +1,29 @@
-"""The decorator for every command of ``tools/``: error messages and exit statuses."""
+"""The decorator for every command of ``tools/``: error messages and exit statuses.
+
+A tool imports this module first: from then on, Ctrl-C ends in one line also during other imports.
+"""
 
 from __future__ import annotations
 
 import argparse
 import functools
+import logging
+import multiprocessing
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import TracebackType
 from typing import Any
 
 from mmssc.errors import MMSSCError
 
-__all__ = ['CLOSED_PIPE', 'FINDINGS', 'INTERRUPTED', 'USE_ERROR', 'add_overwrite_option', 'command']
+__all__ = [
+    'CLOSED_PIPE', 'FINDINGS', 'FIRST_ERROR', 'INTERRUPTED', 'USE_ERROR', 'add_overwrite_option',
+    'command', 'is_first_report',
+]  # fmt: skip
 
 #: Exit statuses; docs/en/user_guides/exit_statuses.md describes them. 0: all is well.
 FINDINGS = 1
@@ -21,6 +32,10 @@ USE_ERROR = 2
 #: As in a shell: 128 plus the number of the signal (SIGINT, SIGPIPE).
 INTERRUPTED = 130
 CLOSED_PIPE = 141
+
+#: The environment variable with the file that the first failing process of a distributed run
+#: makes; tools/misc/torchrun.py sets it. Only that process prints its error.
+FIRST_ERROR = 'MMSSC_FIRST_ERROR'
 
 
 def command(main: Callable[..., int | None]) -> Callable[..., int]:
@@ -41,25 +56,32 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
     def run(*args: Any, **kwargs: Any) -> int:
         try:
             try:
-                return main(*args, **kwargs) or 0
+                with _closed_pipes_in_logs(), _interrupts_for_parents():
+                    return main(*args, **kwargs) or 0
             finally:
                 # Flush here, so that a closed pipe raises inside this block and not at exit.
                 if sys.stdout is not None:
                     sys.stdout.flush()
         except KeyboardInterrupt as interrupt:
-            # The newline, because a progress bar or ^C is on the current line.
-            print(f'\nstopped. {interrupt}'.rstrip(), file=sys.stderr)
-            return INTERRUPTED
+            return _stopped(interrupt)
         except BrokenPipeError:
             # Python flushes stdout again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            is_first_report(CLOSED_PIPE)
             return CLOSED_PIPE
         except (MMSSCError, OSError) as error:
+            if not is_first_report(USE_ERROR):
+                return USE_ERROR
             if os.environ.get('MMSSC_TRACEBACK', '0') != '0':
                 traceback.print_exc()
             else:
-                print(f'error: {_message_of(error)}', file=sys.stderr)
+                _print(f'error: {_message_of(error)}')
             return USE_ERROR
+        except Exception:
+            # A process that waits for one that has failed fails, too.
+            if not is_first_report(1):
+                return 1
+            raise
 
     return run
 
@@ -67,6 +89,98 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--overwrite``; without it, a tool refuses to replace files, and never its inputs."""
     parser.add_argument('--overwrite', action='store_true', help='replace existing output files')
+
+
+def is_first_report(status: int) -> bool:
+    """Whether no other process of a distributed run has failed before this one.
+
+    Args:
+        status: Exit status of this process. The launcher ends with that of the first one.
+    """
+    path = os.environ.get(FIRST_ERROR)
+    if path is None:
+        return True
+    try:
+        with open(path, 'x', encoding='ascii') as file:
+            file.write(str(status))
+    except FileExistsError:
+        return False
+    except OSError:  # The launcher is gone, with its folder.
+        return True
+    return True
+
+
+def _print(line: str) -> None:
+    with suppress(BrokenPipeError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def _stopped(interrupt: BaseException) -> int:
+    if is_first_report(INTERRUPTED):
+        # The newline, because a progress bar or ^C is on the current line.
+        _print(f'\nstopped. {interrupt}'.rstrip())
+    return INTERRUPTED
+
+
+def _stop_before_main(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    if sys.stdout is not None:
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
+    os._exit(_stopped(error))
+
+
+@contextmanager
+def _closed_pipes_in_logs() -> Iterator[None]:
+    """``logging`` prints a traceback for every record that it cannot write, and goes on."""
+    handle_error = logging.Handler.handleError
+
+    def end_at_closed_pipe(handler: logging.Handler, record: logging.LogRecord) -> None:
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            raise  # logging calls this function in its handler of the exception.
+        handle_error(handler, record)
+
+    logging.Handler.handleError = end_at_closed_pipe  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        logging.Handler.handleError = handle_error  # type: ignore[method-assign]
+
+
+_commands_running = 0
+
+
+@contextmanager
+def _interrupts_for_parents() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal, but the parent stops its loader workers."""
+    global _commands_running
+    _commands_running += 1
+    try:
+        yield
+    finally:
+        _commands_running -= 1
+
+
+def _ignore_interrupts_in_worker() -> None:
+    if _commands_running:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _prepare_process() -> None:
+    """What has to be done once, before other imports."""
+    if multiprocessing.parent_process() is not None:  # A worker that imports the tool again.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    elif sys.excepthook is sys.__excepthook__ and not hasattr(sys, 'ps1'):
+        sys.excepthook = _stop_before_main
+    if hasattr(os, 'register_at_fork'):
+        os.register_at_fork(after_in_child=_ignore_interrupts_in_worker)
+
+
+_prepare_process()
 
 
 def _message_of(error: Exception) -> str:

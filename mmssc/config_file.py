@@ -37,7 +37,7 @@ _SHORT.maxstring = _SHORT.maxother = 60
 def read_config_file(
     path: str | PathLike[str], cfg_options: Mapping[str, Any] | None = None
 ) -> Config:
-    """Read a config, import its ``custom_imports`` and apply overrides.
+    """Read a config, apply overrides and import its ``custom_imports``.
 
     Args:
         path: Config file.
@@ -54,13 +54,13 @@ def read_config_file(
     except Exception as error:  # noqa: BLE001 A config is a program: it can raise anything.
         found = f'{type(error).__name__}: {error}'
         raise DataError(path, _place_of(error, path), 'a readable config', found) from error
+    merge_options(cfg, cfg_options)  # They can change the custom imports, too.
     try:
         import_modules_from_strings(**(cfg.get('custom_imports') or dict(imports=[])))
     except (ImportError, TypeError) as error:
         hint = 'The folder of the module has to be in PYTHONPATH'
         cause = error.__context__ or error
         raise DataError(path, 'custom_imports', 'installed modules', cause, hint) from error
-    merge_options(cfg, cfg_options)
     return cfg
 
 

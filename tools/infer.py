@@ -16,6 +16,8 @@ Models for depth cameras (configs/light, RGB-D) need the depth image and its int
 
 from __future__ import annotations
 
+from mmssc.command_line import command
+
 import argparse
 import sys
 from pathlib import Path
@@ -23,7 +25,6 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-
 from mmssc.apis import (
     DEPTH_KINDS,
     PREDICTION_FORMATS,
@@ -33,7 +34,6 @@ from mmssc.apis import (
     read_depth_image,
     save_prediction,
 )
-from mmssc.command_line import command
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb

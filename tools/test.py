@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from mmssc.command_line import add_overwrite_option, command
+
 import argparse
 import json
 import sys
 
 from mmengine.config import Config
 from mmengine.model import BaseModel, is_model_wrapper
-from torch import nn
-
-from mmssc.command_line import add_overwrite_option, command
 from mmssc.config_file import config_errors
 from mmssc.engine.launch import (
     add_common_arguments,
@@ -21,6 +20,7 @@ from mmssc.engine.launch import (
     say,
 )
 from mmssc.fileio import atomic_write, check_output_folder, check_outputs
+from torch import nn
 
 
 def parse_args() -> argparse.Namespace:

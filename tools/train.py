@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from mmssc.command_line import command
+
 import argparse
 import sys
 
-from mmssc.command_line import command
 from mmssc.config_file import config_errors
 from mmssc.engine.launch import (
     add_common_arguments,

@@ -40,6 +40,7 @@ WRONG = {
     'misc/check_submission.py': (['none.zip'], 'error: none.zip'),
     'misc/print_config.py': (['{config}'], NO_CONFIG),
     'misc/render_voxels.py': (['none.npy'], 'error: none.npy'),
+    'misc/torchrun.py': (['--nothing'], None),
     'model_converters/import_checkpoint.py': (['sgn', 'none.pth', 'x.pth'], 'error: none.pth'),
     'model_converters/publish_checkpoint.py': (['none.pth', 'x.pth'], 'error: none.pth'),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModel
 from torch import nn
 
+from mmssc.errors import DataError
 from mmssc.registry import DATASETS, MODELS
 from mmssc.structures import SSCDataSample
 
@@ -17,18 +18,23 @@ NUM_CLASSES = 3
 
 @DATASETS.register_module()
 class InstantDataset(BaseDataset):
-    """Random volumes of labels; the noise in the input comes from NumPy's global generator."""
+    """Random volumes of labels; the noise in the input comes from NumPy's global generator.
+
+    ``failure='data'`` or ``'bug'``: sample 0 raises an error.
+    """
 
     METAINFO = dict(classes=('empty', 'road', 'car'))
 
-    def __init__(self, length: int = 6, **kwargs) -> None:
-        self.length = length
+    def __init__(self, length: int = 6, failure: str = '', **kwargs) -> None:
+        self.length, self.failure = length, failure
         super().__init__(serialize_data=False, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         return [dict(number=number) for number in range(self.length)]
 
     def prepare_data(self, idx: int) -> dict:
+        if self.failure and idx == 0:
+            raise DataError('0.bin', 'size', 16, 15) if self.failure == 'data' else KeyError('bug')
         labels = torch.from_numpy(
             np.random.RandomState(idx).randint(0, NUM_CLASSES, GRID).astype(np.uint8)
         )

@@ -8,6 +8,8 @@ data.
 
 from __future__ import annotations
 
+from mmssc.command_line import add_overwrite_option, command
+
 import argparse
 import json
 import os
@@ -25,10 +27,8 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
-
 from mmssc.apis import is_rgbd_config, read_config
 from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of
-from mmssc.command_line import add_overwrite_option, command
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.datasets.transforms import CropDrivingImages
 from mmssc.engine.launch import enable_amp

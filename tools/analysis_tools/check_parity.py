@@ -7,14 +7,14 @@ with 2 if a file or option is wrong.
 
 from __future__ import annotations
 
+from mmssc.command_line import FINDINGS, command
+
 import argparse
 import sys
 import time
 
 import torch
-
 from mmssc.apis.model_loading import read_config
-from mmssc.command_line import FINDINGS, command
 from mmssc.config_file import config_errors
 from mmssc.parity.methods import RECIPES, get_recipe
 from mmssc.parity.recipe import ParityOptions, ParityRun

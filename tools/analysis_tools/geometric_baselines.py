@@ -11,6 +11,8 @@ Example:
 
 from __future__ import annotations
 
+from mmssc.command_line import FINDINGS, add_overwrite_option, command
+
 import argparse
 import json
 import sys
@@ -22,9 +24,6 @@ import torch
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
-from torch import Tensor
-
-from mmssc.command_line import FINDINGS, add_overwrite_option, command
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.engine.launch import load_config
 from mmssc.errors import DataError
@@ -39,6 +38,7 @@ from mmssc.fileio import atomic_write, check_outputs
 from mmssc.geometry import points_to_occupancy
 from mmssc.registry import DATASETS
 from mmssc.structures import VoxelGrid
+from torch import Tensor
 
 FIGURES = {'SC_IoU': 'iou', 'SSC_mIoU': 'miou'}
 

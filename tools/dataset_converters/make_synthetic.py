@@ -10,6 +10,8 @@ Examples:
 
 from __future__ import annotations
 
+from mmssc.command_line import command
+
 import argparse
 import json
 import signal
@@ -22,8 +24,6 @@ from pathlib import Path
 from typing import Any, Callable
 
 from mmengine.utils import ProgressBar
-
-from mmssc.command_line import command
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write, lock_folder
 from mmssc.structures import VoxelGrid

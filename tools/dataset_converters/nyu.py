@@ -6,6 +6,8 @@ docs/en/user_guides/prepare_nyu.md. Run the same command again to continue a sto
 
 from __future__ import annotations
 
+import mmssc.command_line  # noqa: F401
+
 import sys
 
 from mmssc.preparation.rgbd.nyu import prepare_nyu

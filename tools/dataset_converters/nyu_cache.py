@@ -10,11 +10,12 @@ Example:
 
 from __future__ import annotations
 
+from mmssc.command_line import command
+
 import argparse
 import sys
 from pathlib import Path
 
-from mmssc.command_line import command
 from mmssc.datasets import NYUDataset
 from mmssc.fileio import check_outputs, lock_folder
 from mmssc.preparation.rgbd.cache import CACHE_NAME, cache_frames

@@ -5,6 +5,8 @@ See docs/en/user_guides/own_rgbd_camera.md.
 
 from __future__ import annotations
 
+import mmssc.command_line  # noqa: F401
+
 import sys
 
 from mmssc.preparation.rgbd.own_camera import prepare_own

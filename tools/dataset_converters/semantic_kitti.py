@@ -6,6 +6,8 @@ docs/en/user_guides/prepare_semantic_kitti.md. Run the same command again to con
 
 from __future__ import annotations
 
+import mmssc.command_line  # noqa: F401
+
 import sys
 
 from mmssc.preparation import SemanticKITTILayout, prepare_driving

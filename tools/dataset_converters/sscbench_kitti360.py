@@ -7,6 +7,8 @@ run.
 
 from __future__ import annotations
 
+import mmssc.command_line  # noqa: F401
+
 import sys
 
 from mmssc.preparation import SSCBenchKITTI360Layout, prepare_driving

@@ -5,13 +5,13 @@ The pictures show whether calibration, poses, points and labels fit together. Ne
 
 from __future__ import annotations
 
+from mmssc.command_line import add_overwrite_option, command
+
 import argparse
 import sys
 from pathlib import Path
 
 from mmengine.registry import DefaultScope
-
-from mmssc.command_line import add_overwrite_option, command
 from mmssc.config_file import add_cfg_options, config_errors, read_config_file
 from mmssc.errors import DataError
 from mmssc.fileio import check_outputs

@@ -9,13 +9,13 @@ per file. It exits with 1 if there is a problem.
 
 from __future__ import annotations
 
+from mmssc.command_line import FINDINGS, command
+
 import argparse
 import sys
 from pathlib import Path
 
 from mmengine.registry import DefaultScope
-
-from mmssc.command_line import FINDINGS, command
 from mmssc.config_file import add_cfg_options, config_errors, read_config_file
 from mmssc.inspection import TreeReport, check_config, check_driving_tree, summarise_problems
 

@@ -7,6 +7,8 @@ when there is one.
 
 from __future__ import annotations
 
+from mmssc.command_line import FINDINGS, command
+
 import argparse
 import sys
 from collections.abc import Iterator
@@ -14,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
-from mmssc.command_line import FINDINGS, command
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_METHODS = {'_base_', 'quickstart'}

@@ -6,11 +6,12 @@ and extra frames. It prints one line per problem and exits with 1 if there is on
 
 from __future__ import annotations
 
+from mmssc.command_line import FINDINGS, command
+
 import argparse
 import sys
 from pathlib import Path
 
-from mmssc.command_line import FINDINGS, command
 from mmssc.datasets.driving_list import read_driving_list
 from mmssc.evaluation.submission import SubmissionRules, check_submission
 from mmssc.preparation import SemanticKITTILayout

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from mmssc.command_line import command
+
 import argparse
 import sys
 
 from mmssc.apis.model_loading import read_config
-from mmssc.command_line import command
 from mmssc.config_file import add_cfg_options
 
 

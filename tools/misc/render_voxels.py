@@ -7,6 +7,8 @@ where the second volume has no label.
 
 from __future__ import annotations
 
+from mmssc.command_line import add_overwrite_option, command
+
 import argparse
 import sys
 from pathlib import Path
@@ -14,8 +16,6 @@ from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
-
-from mmssc.command_line import add_overwrite_option, command
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
 from mmssc.errors import DataError
 from mmssc.fileio import check_outputs

@@ -8,5 +8,5 @@ else
     rendezvous=(--nnodes "${NNODES:-1}" --node_rank "${NODE_RANK:-0}"
         --master_addr "${MASTER_ADDR:-127.0.0.1}" --master_port "${PORT:-29500}")
 fi
-exec "${PYTHON:-python}" -m torch.distributed.run "${rendezvous[@]}" --nproc_per_node "$1" \
+exec "${PYTHON:-python}" "$tools/misc/torchrun.py" "${rendezvous[@]}" --nproc_per_node "$1" \
     "$tools/$2" "${@:3}" --launcher pytorch

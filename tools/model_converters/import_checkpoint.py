@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mmssc.command_line import add_overwrite_option, command
+
 import argparse
 import sys
 from pathlib import Path
@@ -17,7 +19,6 @@ from mmssc.checkpoints import (
     read_state_dict,
     write_state_dict,
 )
-from mmssc.command_line import add_overwrite_option, command
 from mmssc.config_file import config_errors
 from mmssc.fileio import check_outputs
 from mmssc.plugins import import_project

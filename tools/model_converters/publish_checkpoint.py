@@ -7,12 +7,13 @@ Example:
 
 from __future__ import annotations
 
+from mmssc.command_line import add_overwrite_option, command
+
 import argparse
 import sys
 from pathlib import Path
 
 from mmssc.checkpoints.publish import publish_checkpoint
-from mmssc.command_line import add_overwrite_option, command
 from mmssc.fileio import check_outputs
 
 
