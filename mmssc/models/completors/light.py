@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.models.layers.volume_augmentation import VolumeChange
-from mmssc.models.losses.volume_losses import stack_targets
+from mmssc.models.losses.volume_losses import loss_names, stack_targets
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -33,7 +33,8 @@ class LightCompletor(BaseCompletor):
         head: :class:`LightUNet`, from the stem's features to logits.
         voxel_grid: Grid of the prediction; its origin is that of any frame.
         losses: Losses on points, ``loss(logits (N, K), target (N,), batch_index, batch_size)``, for
-            the labelled voxels in ``label_weight``; their names are ``loss_0``, ``loss_1``, ...
+            the labelled voxels in ``label_weight``; the log names them after their classes
+            (:func:`loss_names`).
         augmentation: :class:`VolumeAugmentation` of the inputs in training; None: no augmentation.
         offset_scale: Metres behind the surface that give an input of 1.
         ignore_index: Label of unlabelled voxels.
@@ -140,8 +141,8 @@ class LightCompletor(BaseCompletor):
         sample = torch.nonzero(chosen)[:, 0]
         points, target = logits.permute(0, 2, 3, 4, 1)[chosen], labels[chosen]
         return {
-            f'loss_{number}': loss(points, target, batch_index=sample, batch_size=len(labels))
-            for number, loss in enumerate(self.losses)
+            name: loss(points, target, batch_index=sample, batch_size=len(labels))
+            for name, loss in zip(loss_names(self.losses), self.losses)
         }
 
     @torch.no_grad()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from mmssc.errors import DataError
 from mmssc.structures import SSCDataSample
 
-__all__ = ['stack_targets', 'volume_losses']
+__all__ = ['loss_names', 'stack_targets', 'volume_losses']
 
 
 def stack_targets(
@@ -67,3 +68,17 @@ def volume_losses(
         extra = (stack_targets(data_samples, extra_field, shape) for extra_field in fields)
         values[name] = loss(logits, target, *extra)
     return values
+
+
+def loss_names(losses: Iterable[nn.Module]) -> list[str]:
+    """Names for the log of losses that a config only lists.
+
+    ``loss_`` and the class, ``loss_lovasz_softmax``; the second of a class ends in ``_2``.
+    """
+    names: list[str] = []
+    for loss in losses:
+        kind = type(loss).__name__.removesuffix('Loss')
+        name = 'loss_' + re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', kind).lower()
+        number = sum(re.fullmatch(rf'{name}(_\d+)?', other) is not None for other in names)
+        names.append(f'{name}_{number + 1}' if number else name)
+    return names

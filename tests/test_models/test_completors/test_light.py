@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 
 from mmssc.errors import DataError
 from mmssc.models.layers import VolumeChange
+from mmssc.models.losses.volume_losses import loss_names
 from mmssc.registry import MODELS
 from mmssc.structures import VoxelGrid
 from mmssc.testing.random_rgbd_sample import random_rgbd_sample
@@ -60,6 +61,13 @@ def batch_of(model, seeds):
 def test_the_shipped_networks_are_small(name):
     model = MODELS.build(Config.fromfile(CONFIGS / f'{name}.py').model)
     assert 1e6 < sum(parameter.numel() for parameter in model.parameters()) < MAX_PARAMETERS
+
+
+def test_the_log_names_every_loss():
+    model = small_model(0)
+    names = ['loss_voxel_cross_entropy', 'loss_lovasz_softmax']
+    assert list(model(**batch_of(model, [1]), mode='loss')) == names
+    assert loss_names([*model.losses, model.losses[1]]) == [*names, 'loss_lovasz_softmax_2']
 
 
 @pytest.mark.parametrize('num_segments', [0, 14])
