@@ -8,8 +8,10 @@ from ..errors import UnsafeCheckpointError
 from .checkpoints import load_checkpoint_file, read_checkpoint, secure_checkpoint_io
 from .distributed import init_cpu_process_group
 from .mmcv_stand_in import MMCV_OPS_HINT, has_compiled_mmcv_ops, install_mmcv_stand_in
+from .screen_log import config_not_on_screen
 
 __all__ = [
-    'MMCV_OPS_HINT', 'UnsafeCheckpointError', 'has_compiled_mmcv_ops', 'init_cpu_process_group',
-    'install_mmcv_stand_in', 'load_checkpoint_file', 'read_checkpoint', 'secure_checkpoint_io',
+    'MMCV_OPS_HINT', 'UnsafeCheckpointError', 'config_not_on_screen', 'has_compiled_mmcv_ops',
+    'init_cpu_process_group', 'install_mmcv_stand_in', 'load_checkpoint_file', 'read_checkpoint',
+    'secure_checkpoint_io',
 ]  # fmt: skip

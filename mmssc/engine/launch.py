@@ -19,7 +19,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmssc.command_line import command
-from mmssc.compat import init_cpu_process_group
+from mmssc.compat import config_not_on_screen, init_cpu_process_group
 from mmssc.config_file import add_cfg_options, read_config_file
 from mmssc.errors import DataError
 from mmssc.formats.regular_files import open_regular_file
@@ -122,7 +122,9 @@ def build_runner(cfg: Config) -> Runner:
     if deterministic:
         # cuBLAS reads the variable at its first use.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    with config_not_on_screen():
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    say(f'The log with the whole config is in {runner.log_dir}')
     runner.register_hook(dict(type='ResumeCheckHook'))
     if deterministic:
         # mmengine raises an error for every operation without a deterministic kernel, such as

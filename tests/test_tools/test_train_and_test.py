@@ -114,6 +114,16 @@ def test_a_checkpoint_of_another_model_is_not_scored(run_tool, tmp_path, checkpo
         assert message in errors and 'Traceback' not in errors
 
 
+def test_the_config_is_in_the_log_and_not_on_the_screen(run_tool, tmp_path, checkpoint):
+    for script, more in (('train.py', []), ('test.py', [checkpoint])):
+        screen = run_tool(script, TOY_CONFIG, *more, '--work-dir', script).stdout
+        assert 'optim_wrapper = dict(' not in screen and 'System environment' in screen
+        (log,) = (tmp_path / script).glob('*/*.log')
+        assert f'The log with the whole config is in {log.parent}' in screen
+        text = log.read_text()
+        assert 'Config:' in text and 'optim_wrapper = dict(' in text
+
+
 def test_two_processes_on_the_cpu(run_tool, tmp_path):
     run_tool('dist_train.sh', TOY_CONFIG, 2, '--work-dir', 'two', '--cfg-options',
              'train_cfg.max_epochs=1', 'train_dataloader.batch_size=1')  # fmt: skip
