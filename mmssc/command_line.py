@@ -139,12 +139,12 @@ def _closed_pipes_in_logs() -> Iterator[None]:
     """``logging`` prints a traceback for every record that it cannot write, and goes on."""
     handle_error = logging.Handler.handleError
 
-    def end_at_closed_pipe(handler: logging.Handler, record: logging.LogRecord) -> None:
+    def end_at_closed_pipe(self: logging.Handler, record: logging.LogRecord) -> None:
         if isinstance(sys.exc_info()[1], BrokenPipeError):
             raise  # logging calls this function in its handler of the exception.
-        handle_error(handler, record)
+        handle_error(self, record)
 
-    logging.Handler.handleError = end_at_closed_pipe  # type: ignore[method-assign]
+    logging.Handler.handleError = end_at_closed_pipe  # type: ignore
     try:
         yield
     finally:

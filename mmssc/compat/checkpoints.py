@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache
 from os import PathLike
 from types import ModuleType
@@ -164,6 +165,8 @@ def _load_url(
     cached = os.path.join(folder, os.path.basename(urlparse(url).path))
     if not os.path.exists(cached):
         try:
+            # In a log file, every step of the bar would be a line.
+            progress = progress and sys.stderr is not None and sys.stderr.isatty()
             torch.hub.download_url_to_file(url, cached, progress=progress)
         except URLError as error:
             hint = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +18,9 @@ from typing import Protocol
 
 import cv2
 import torch
-from tqdm import tqdm
 
 from mmssc.errors import DataError, MMSSCError
+from mmssc.progress import Progress
 
 __all__ = ['FrameRunner', 'FrameTask', 'StepReport']
 
@@ -169,17 +168,14 @@ class FrameRunner:
                 unfinished.append(task)
         in_pool = min(self.workers, len(unfinished)) > 1
         results = self._make_in_pool(unfinished) if in_pool else self._make_here(unfinished)
-        # In a log file, one line per half minute is enough.
-        interval = 0.2 if sys.stderr.isatty() else 30
-        with tqdm(total=len(tasks), desc=step, unit='frame', mininterval=interval) as progress:
-            progress.update(len(tasks) - len(unfinished))
+        with Progress(len(tasks), step, done=len(tasks) - len(unfinished)) as progress:
             for task, fault in results:
                 progress.update()
                 if fault is None:
                     report.made += 1
                 else:
                     report.add_failure(task, fault)
-                    progress.write(f'error: {task.sequence}/{task.frame_id}: {fault}', sys.stderr)
+                    progress.write(f'error: {task.sequence}/{task.frame_id}: {fault}')
         report.seconds = time.perf_counter() - start
         return report
 

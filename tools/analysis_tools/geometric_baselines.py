@@ -23,7 +23,6 @@ from typing import Any
 import torch
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
-from mmengine.utils import track_iter_progress
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.engine.launch import load_config
 from mmssc.errors import DataError
@@ -36,6 +35,7 @@ from mmssc.evaluation.functional import (
 from mmssc.evaluation.score_table import score_table
 from mmssc.fileio import atomic_write, check_outputs
 from mmssc.geometry import points_to_occupancy
+from mmssc.progress import track
 from mmssc.registry import DATASETS
 from mmssc.structures import VoxelGrid
 from torch import Tensor
@@ -72,7 +72,7 @@ def count_classes(dataset: BaseDataset, limit: int | None, ignore_index: int) ->
         numbers = [number * total // limit for number in range(limit)]
     classes = torch.arange(len(dataset.metainfo['classes']))[:, None, None, None]
     counts: Tensor | None = None
-    for number in track_iter_progress(list(numbers)):
+    for number in track(numbers, len(numbers), 'counting classes', unit='sample'):
         labels = labels_of(dataset[number]['data_samples'], dataset)
         if counts is None:
             counts = torch.zeros(len(classes), *labels.shape, dtype=torch.int32)
@@ -138,7 +138,7 @@ def score_baselines(
     classes = class_at_height(counts, axes.index('z'))
     num_classes = len(counts)
     records: dict[str, list[SSCCounts]] = {'depth points': [], 'training mean': []}
-    for number in track_iter_progress(list(range(len(val)))):
+    for number in track(range(len(val)), len(val), 'scoring', unit='sample'):
         item = val[number]
         sample, points = item['data_samples'], points_of(item, val)
         target = labels_of(sample, val)

@@ -23,9 +23,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
-from mmengine.utils import ProgressBar
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write, lock_folder
+from mmssc.progress import Progress
 from mmssc.structures import VoxelGrid
 from mmssc.synthetic.rooms.frame import RoomSettings, frame_files, write_room_files
 from mmssc.synthetic.streets.drive import (
@@ -84,7 +84,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def run_tasks(
-    tasks: Iterable[Task], pool: ProcessPoolExecutor | None, bar: ProgressBar
+    tasks: Iterable[Task], pool: ProcessPoolExecutor | None, bar: Progress
 ) -> Iterator[tuple[Any, Any]]:
     """Run (key, call) pairs and yield (key, result) as they finish, in any order."""
     if pool is None:
@@ -184,18 +184,18 @@ def write_drives(
         print('prepared files of the earlier scenes: make them again, too, with --overwrite')
     frames = range(settings.frames)
     labelled = frames[:: settings.label_step]
-    bar = ProgressBar(len(sequences) * (len(frames) + len(labelled)))
-    for sequence in sequences:
-        remove_other_frames(out, sequence, settings)
-        write_drive_files(out, sequence, settings)
-        write_sensors = partial(write_sensor_files, out, sequence, settings)
-        # The voxel labels of a frame combine the views of all frames of the drive.
-        panoramas = dict(run_tasks(((f, partial(write_sensors, f)) for f in frames), pool, bar))
-        write_voxels = partial(write_voxel_files, out, sequence, settings, panoramas=panoramas)
-        for _ in run_tasks(((f, partial(write_voxels, f)) for f in labelled), pool, bar):
-            pass
-        record.add(sequence)
-    sys.stdout.write('\n')
+    total = len(sequences) * (len(frames) + len(labelled))
+    with Progress(total, 'drives', unit='file') as bar:
+        for sequence in sequences:
+            remove_other_frames(out, sequence, settings)
+            write_drive_files(out, sequence, settings)
+            write_sensors = partial(write_sensor_files, out, sequence, settings)
+            # The voxel labels of a frame combine the views of all frames of the drive.
+            panoramas = dict(run_tasks(((f, partial(write_sensors, f)) for f in frames), pool, bar))
+            write_voxels = partial(write_voxel_files, out, sequence, settings, panoramas=panoramas)
+            for _ in run_tasks(((f, partial(write_voxels, f)) for f in labelled), pool, bar):
+                pass
+            record.add(sequence)
 
 
 def room_numbers(frames: list[int]) -> dict[str, range]:
@@ -222,11 +222,10 @@ def write_rooms(
     if len(todo) < len(asked):
         print(f'complete already: {len(asked) - len(todo)} frames')
     if todo:
-        bar = ProgressBar(len(todo))
         tasks = ((key, partial(write_room_files, out, *key, settings)) for key in todo)
-        for _ in run_tasks(tasks, pool, bar):
-            pass
-        sys.stdout.write('\n')
+        with Progress(len(todo), 'rooms') as bar:
+            for _ in run_tasks(tasks, pool, bar):
+                pass
     for split in frames:
         there = sorted(path.name[3:7] for path in (out / f'NYU{split}').glob('NYU*.bin'))
         with atomic_write(out / f'{split}.txt', 'w') as file:

@@ -51,7 +51,7 @@ def main() -> None:
             lists, args.out, len(classes), args.source, segmentation=args.segmentation
         )
     size = (args.out / CACHE_NAME).stat().st_size
-    print(f'\n{args.out / CACHE_NAME}: {size / 1e6:.1f} MB')
+    print(f'{args.out / CACHE_NAME}: {size / 1e6:.1f} MB')
     for name, frames in written.items():
         print(f'{args.out / name}.json: {len(frames.frames)} frames')
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.utils import ProgressBar
 
 from mmssc.datasets.rgbd_list import (
     SHARED,
@@ -25,6 +24,7 @@ from mmssc.formats.rgbd_cache import CACHED_NAMES, write_frame_cache
 from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.rgbd_frame import read_frame_file
 from mmssc.geometry import fit_camera_pose
+from mmssc.progress import track
 from mmssc.structures import VoxelGrid
 from mmssc.structures.sample_keys import STORED_TARGETS
 
@@ -66,7 +66,6 @@ def cache_frames(
     splits = {name: read_rgbd_list(path) for name, path in lists.items()}
     folders = {name: Path(path).parent for name, path in lists.items()}
     placed: dict[str, list[Frame]] = {name: [] for name in splits}
-    bar = ProgressBar(sum(len(frames.frames) for frames in splits.values()))
 
     def frames() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         for name, split in splits.items():
@@ -79,7 +78,6 @@ def cache_frames(
                     arrays.update(read_frame_file(path, file.format, [key], spec))
                 placed[name].append(_with_pose(frame, arrays, split, source))
                 yield frame.frame_id, arrays
-                bar.update()
 
     for name, split in splits.items():
         for wanted in (source, label_source):
@@ -87,7 +85,8 @@ def cache_frames(
                 found = sorted(set(split.files) - {SHARED})
                 raise DataError(lists[name], f'source {wanted!r}', 'files of it', f'only {found}')
     out = Path(out)
-    write_frame_cache(out / CACHE_NAME, frames())
+    total = sum(len(split.frames) for split in splits.values())
+    write_frame_cache(out / CACHE_NAME, track(frames(), total, 'cache'))
     lists_out = {}
     for name, split in splits.items():
         keys = _files(split, source, label_source, segmentation)
