@@ -172,7 +172,8 @@ def _ignore_interrupts_in_worker() -> None:
 
 def _prepare_process() -> None:
     """What has to be done once, before other imports."""
-    if multiprocessing.parent_process() is not None:  # A worker that imports the tool again.
+    # A spawned worker imports the tool again; it has its name already, but no parent_process() yet.
+    if multiprocessing.current_process().name != 'MainProcess':
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     elif sys.excepthook is sys.__excepthook__ and not hasattr(sys, 'ps1'):
         sys.excepthook = _stop_before_main

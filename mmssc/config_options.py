@@ -28,6 +28,11 @@ _MORE_SETTINGS = (
     'activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval',
     'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn',
 )  # fmt: skip
+# Dicts whose entries no class takes: mmengine would ignore others.
+_ENTRIES = dict(
+    auto_scale_lr=('base_batch_size', 'enable'),
+    env_cfg=('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'),
+)
 
 
 class ConfigOptions(DictAction):
@@ -238,7 +243,7 @@ def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
     """
     # "_delete_" empties a dict: first, so that it does not delete other options.
     options = sorted((cfg_options or {}).items(), key=lambda pair: not pair[0].endswith('_delete_'))
-    settings = {*inspect.signature(Runner).parameters, *_MORE_SETTINGS}
+    settings = {*inspect.signature(Runner).parameters, *_MORE_SETTINGS} - {'cfg'}
     for key, value in options:
         _check_first(key, cfg, settings)
         owner, current = _find(cfg, key)
@@ -247,16 +252,23 @@ def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
         if isinstance(current, Mapping) and not _can_replace_dict(value):
             hint = f'Set an entry: {key}.NAME=VALUE, or the whole: "{key}=dict(...)"'
             raise DataError(_OPTION, f'{key}={value}', 'a dict', repr(value), hint)
-        is_dict = isinstance(value, Mapping) and isinstance(current, Mapping)
         try:
-            if current is _NOTHING or is_dict:
-                cfg.merge_from_dict({key: value})
-            else:
-                place = key.rpartition('.')[2]
-                owner[int(place) if isinstance(owner, list) else place] = value
+            cfg.merge_from_dict(_for_mmengine(key, value, owner, current))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             expected = 'a setting that fits the config'
             raise DataError(_OPTION, f'{key}={value}', expected, error) from error
+
+
+def _for_mmengine(key: str, value: Any, owner: Any, current: Any) -> dict[str, Any]:
+    """The override that mmengine takes: it sets no plain entry of a list, and keeps None."""
+    if isinstance(current, Mapping) and isinstance(value, Mapping):
+        return {key: value}
+    if isinstance(owner, list):
+        name, _, number = key.rpartition('.')
+        return {name: [*owner[: int(number)], value, *owner[int(number) + 1 :]]}
+    if isinstance(value, Mapping) and current is not _NOTHING:
+        return {key: dict(value, _delete_=True)}
+    return {key: value}
 
 
 def _can_replace_dict(value: Any) -> bool:
@@ -266,7 +278,11 @@ def _can_replace_dict(value: Any) -> bool:
 
 
 def _check_first(key: str, cfg: Config, settings: Collection[str]) -> None:
-    name = key.partition('.')[0]
+    name, *entries = key.split('.')
+    known = {*_ENTRIES.get(name, ()), *(cfg.get(name) or {})} if name in _ENTRIES else set()
+    if known and entries and entries[0] not in {*known, '_delete_'}:
+        hint = nearest_name(entries[0], known)
+        raise DataError(_OPTION, key, f'an entry of {name}', entries[0], hint)
     if name in settings:
         return
     if name not in cfg:

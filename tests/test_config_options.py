@@ -122,6 +122,16 @@ def test_entries_of_lists_can_be_replaced(cfg):
     assert cfg.ranges == [3, dict(a=1)] and cfg.custom_hooks == [None]
 
 
+def test_settings_that_were_one_variable_change_apart(tmp_path):
+    path = tmp_path / 'small.py'
+    path.write_text('shared = dict(x=[1], y=dict(z=None))\n'
+                    'val_dataloader = shared\ntest_dataloader = shared\n')  # fmt: skip
+    cfg = Config.fromfile(path)
+    merge_options(cfg, options('val_dataloader.x.0=2', 'val_dataloader.y.z=dict(a=1)'))
+    assert cfg.val_dataloader == dict(x=[2], y=dict(z=dict(a=1)))
+    assert cfg.test_dataloader == cfg.shared == dict(x=[1], y=dict(z=None))
+
+
 def test_later_options_see_earlier_ones(cfg):
     merge_options(cfg, options('custom_hooks=[dict(type=F), dict(type=G)]', 'custom_hooks.1.x=3'))
     assert cfg.custom_hooks == [dict(type='F'), dict(type='G', x=3)]
@@ -136,7 +146,16 @@ def test_commas_stay_in_a_setting_that_is_text(cfg):
 def test_keys_of_the_config_and_of_the_runner_are_known(cfg):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        merge_options(cfg, options('sync_bn=torch', 'train_cfg.max_epochs=1', 'compile=True'))
+        merge_options(
+            cfg,
+            options(
+                'sync_bn=torch',
+                'train_cfg.max_epochs=1',
+                'compile=True',
+                'env_cfg.cudnn_benchmark=True',
+                'auto_scale_lr.enable=False',
+            ),
+        )
     with pytest.warns(UserWarning, match='own is a variable of the config; settings computed'):
         merge_options(cfg, options('own=2'))
     assert cfg.own == 2 and cfg.sync_bn == 'torch'
@@ -147,6 +166,9 @@ def test_keys_of_the_config_and_of_the_runner_are_known(cfg):
     [
         ('modle.part.size=1', 'modle.part.size: expected a setting that exists, found modle. Did '
          'you mean model?'),
+        ('env_cfg.cudnn_benchmrk=True', 'env_cfg.cudnn_benchmrk: expected an entry of env_cfg, '
+         'found cudnn_benchmrk. Did you mean cudnn_benchmark?'),
+        ('auto_scale_lr.base_batch=4', 'auto_scale_lr.base_batch: expected an entry of auto_scale'),
         ('zzz=1', 'zzz: expected a setting that exists, found zzz. Define a setting of your own'),
         ('custom_hooks.1.x=1', 'custom_hooks.1.x: expected a number below 1, found 1 '),
         ('custom_hooks.-1.x=1', 'custom_hooks.-1.x: expected a number below 1, found -1 '),
