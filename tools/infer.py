@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
+
 from mmssc.apis import (
     DEPTH_KINDS,
     PREDICTION_FORMATS,

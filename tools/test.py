@@ -10,6 +10,8 @@ import sys
 
 from mmengine.config import Config
 from mmengine.model import BaseModel, is_model_wrapper
+from torch import nn
+
 from mmssc.config_file import config_errors
 from mmssc.engine.launch import (
     add_common_arguments,
@@ -20,7 +22,6 @@ from mmssc.engine.launch import (
     say,
 )
 from mmssc.fileio import atomic_write, check_output_folder, check_outputs
-from torch import nn
 
 
 def parse_args() -> argparse.Namespace:

@@ -27,6 +27,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+
 from mmssc.apis import is_rgbd_config, read_config
 from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of
 from mmssc.config_file import add_cfg_options, config_errors

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write, check_outputs
 from mmssc.formats.images import read_rgb
@@ -18,7 +20,6 @@ from mmssc.preparation import SemanticKITTILayout
 from mmssc.preparation.driving.depth_check import compare_depth, draw_depth_check, project_lidar
 from mmssc.preparation.driving.layouts import StereoCalibration
 from mmssc.preparation.driving.tasks import find_depth
-from PIL import Image
 
 
 def parse_args() -> argparse.Namespace:

@@ -14,6 +14,7 @@ import sys
 import time
 
 import torch
+
 from mmssc.apis.model_loading import read_config
 from mmssc.config_file import config_errors
 from mmssc.parity.methods import RECIPES, get_recipe

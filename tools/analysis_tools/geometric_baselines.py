@@ -23,6 +23,8 @@ from typing import Any
 import torch
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
+from torch import Tensor
+
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.engine.launch import load_config
 from mmssc.errors import DataError
@@ -38,7 +40,6 @@ from mmssc.geometry import points_to_occupancy
 from mmssc.progress import track
 from mmssc.registry import DATASETS
 from mmssc.structures import VoxelGrid
-from torch import Tensor
 
 FIGURES = {'SC_IoU': 'iou', 'SSC_mIoU': 'miou'}
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from mmengine.registry import DefaultScope
+
 from mmssc.config_file import add_cfg_options, config_errors, read_config_file
 from mmssc.errors import DataError
 from mmssc.fileio import check_outputs

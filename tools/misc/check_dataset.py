@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from mmengine.registry import DefaultScope
+
 from mmssc.config_file import add_cfg_options, config_errors, read_config_file
 from mmssc.inspection import TreeReport, check_config, check_driving_tree, summarise_problems
 

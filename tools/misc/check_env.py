@@ -162,6 +162,7 @@ def bridge_problem() -> str | None:
 def accelerators() -> list[Finding]:
     """Which accelerated operations are active. All are optional."""
     import torch
+
     from mmssc.compat import has_compiled_mmcv_ops
 
     cuda = torch.cuda.is_available()

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
+
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
 from mmssc.errors import DataError
 from mmssc.fileio import check_outputs
