@@ -125,7 +125,8 @@ def build_runner(cfg: Config) -> Runner:
     with config_not_on_screen():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     say(f'The log with the whole config is in {runner.log_dir}')
-    runner.register_hook(dict(type='ResumeCheckHook'))
+    for kind in ('ResumeCheckHook', 'BroadcastBuffersHook'):
+        runner.register_hook(dict(type=kind))
     if deterministic:
         # mmengine raises an error for every operation without a deterministic kernel, such as
         # trilinear up-sampling on CUDA. Warn instead, and continue training.

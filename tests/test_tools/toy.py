@@ -73,3 +73,28 @@ class InstantCompletor(BaseModel):
                 sample.pred_voxels = volume.to(torch.uint8)
             return data_samples
         return dict(logits=logits)
+
+
+@MODELS.register_module()
+class RememberingCompletor(InstantCompletor):
+    """Its predictions depend on buffers of several types, which each process fills differently."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.register_buffer('seen', torch.zeros((), dtype=torch.int64))
+        self.register_buffer('bias', torch.zeros(NUM_CLASSES))
+        self.register_buffer('odd', torch.zeros((), dtype=torch.bool))
+
+    def forward(self, inputs: dict, data_samples: list | None = None, mode: str = 'tensor'):
+        if mode == 'loss':
+            labels = torch.stack([sample.gt_voxels for sample in data_samples]).long().flatten()
+            counts = labels.bincount(minlength=NUM_CLASSES)
+            self.seen += counts[2]
+            self.odd.fill_(bool(self.seen % 2))
+            self.bias += counts / len(labels)
+        result = super().forward(inputs, data_samples, mode)
+        if mode == 'predict':
+            changed = (self.bias * 100 + self.seen + self.odd).long() % NUM_CLASSES
+            for sample in data_samples:
+                sample.pred_voxels = changed[sample.pred_voxels.long()].to(torch.uint8)
+        return result

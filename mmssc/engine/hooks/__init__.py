@@ -1,11 +1,12 @@
 """Hooks for the training and testing loops."""
 
+from .broadcast_buffers_hook import BroadcastBuffersHook
 from .checkpoint_match_hook import CheckpointMatchHook
 from .epoch_seed_hook import EpochSeedHook, epoch_seed
 from .resume_check_hook import ResumeCheckHook
 from .ssc_visualization_hook import SSCVisualizationHook
 
 __all__ = [
-    'CheckpointMatchHook', 'EpochSeedHook', 'ResumeCheckHook', 'SSCVisualizationHook',
-    'epoch_seed',
+    'BroadcastBuffersHook', 'CheckpointMatchHook', 'EpochSeedHook', 'ResumeCheckHook',
+    'SSCVisualizationHook', 'epoch_seed',
 ]  # fmt: skip
