@@ -6,7 +6,9 @@ import pickle
 from os import PathLike
 from typing import Any
 
-__all__ = ['DataError', 'MMSSCError', 'MissingDependencyError', 'UnsafeCheckpointError']
+__all__ = [
+    'DataError', 'MMSSCError', 'MissingDependencyError', 'NotFiniteError', 'UnsafeCheckpointError',
+]  # fmt: skip
 
 
 class MMSSCError(Exception):
@@ -56,3 +58,7 @@ class UnsafeCheckpointError(DataError, pickle.UnpicklingError):
 
 class MissingDependencyError(MMSSCError, ImportError):
     """An optional package is needed and not installed; the message gives the command."""
+
+
+class NotFiniteError(MMSSCError, ArithmeticError):
+    """A loss or a weight of a training is NaN or infinite."""

@@ -41,5 +41,7 @@ visualizer = dict(type='SSCVisualizer', vis_backends=vis_backends, name='visuali
 
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)
 log_level = 'INFO'
+# False: a training goes on when a loss or a weight is NaN or infinite.
+stop_at_nan = True
 load_from = None
 resume = False

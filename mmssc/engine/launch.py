@@ -125,8 +125,12 @@ def build_runner(cfg: Config) -> Runner:
     with config_not_on_screen():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     say(f'The log with the whole config is in {runner.log_dir}')
-    for kind in ('ResumeCheckHook', 'BroadcastBuffersHook'):
-        runner.register_hook(dict(type=kind))
+    for hook in (
+        dict(type='ResumeCheckHook'),
+        dict(type='FiniteCheckHook', stop=cfg.get('stop_at_nan', True)),
+        dict(type='BroadcastBuffersHook'),
+    ):
+        runner.register_hook(hook)
     if deterministic:
         # mmengine raises an error for every operation without a deterministic kernel, such as
         # trilinear up-sampling on CUDA. Warn instead, and continue training.

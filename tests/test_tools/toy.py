@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
+from mmengine.dist import get_rank
 from mmengine.model import BaseModel
 from torch import nn
 
@@ -97,4 +98,34 @@ class RememberingCompletor(InstantCompletor):
             changed = (self.bias * 100 + self.seen + self.odd).long() % NUM_CLASSES
             for sample in data_samples:
                 sample.pred_voxels = changed[sample.pred_voxels.long()].to(torch.uint8)
+        return result
+
+
+@MODELS.register_module()
+class DyingCompletor(InstantCompletor):
+    """Something is not finite from training iteration ``iteration`` (from 1) on.
+
+    Args:
+        iteration: The first bad one.
+        rank: Only on this process.
+        value: Of the loss ``loss_dying``; None: it is 0, but its gradient is NaN.
+    """
+
+    def __init__(
+        self, iteration: int, rank: int = 0, value: float | None = float('nan'), **kwargs
+    ) -> None:
+        super().__init__(**kwargs)
+        self.iteration, self.rank, self.value = iteration, rank, value
+        self.calls = 0
+
+    def forward(self, inputs: dict, data_samples: list | None = None, mode: str = 'tensor'):
+        result = super().forward(inputs, data_samples, mode)
+        if mode == 'loss':
+            self.calls += 1
+            weight = self.layers[0].weight.sum()
+            result['loss_dying'] = 0 * weight
+            if self.calls >= self.iteration and get_rank() == self.rank:
+                result['loss_dying'] = (
+                    0 * (0 * weight).sqrt() if self.value is None else self.value * weight.abs()
+                )
         return result

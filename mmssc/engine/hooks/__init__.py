@@ -3,10 +3,11 @@
 from .broadcast_buffers_hook import BroadcastBuffersHook
 from .checkpoint_match_hook import CheckpointMatchHook
 from .epoch_seed_hook import EpochSeedHook, epoch_seed
+from .finite_check_hook import FiniteCheckHook
 from .resume_check_hook import ResumeCheckHook
 from .ssc_visualization_hook import SSCVisualizationHook
 
 __all__ = [
-    'BroadcastBuffersHook', 'CheckpointMatchHook', 'EpochSeedHook', 'ResumeCheckHook',
-    'SSCVisualizationHook', 'epoch_seed',
+    'BroadcastBuffersHook', 'CheckpointMatchHook', 'EpochSeedHook', 'FiniteCheckHook',
+    'ResumeCheckHook', 'SSCVisualizationHook', 'epoch_seed',
 ]  # fmt: skip
