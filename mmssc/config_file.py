@@ -28,6 +28,8 @@ __all__ = [
 _MISSING = (KeyError, AttributeError)
 # What errors about values name as their file.
 _VALUES_OF_CONFIGS = ('config', 'voxel grid')
+# Packages whose own code refuses a value of a config.
+_FRAMEWORKS = ('logging', 'mmcv', 'mmdet', 'mmengine', 'mmseg', 'numpy', 'random', 'torch')
 # Types of the values in a config.
 _SETTINGS = (str, int, float, list, tuple, dict, type(None))
 _SHORT = reprlib.Repr()
@@ -80,10 +82,10 @@ def _place_of(error: Exception, config: str | PathLike[str]) -> str | None:
 def config_errors(config: str | PathLike[str] | None) -> Iterator[None]:
     """Turn errors that a config causes into a :class:`DataError` that names the config.
 
-    Such errors are missing settings, and everything that fails while mmengine builds something
-    from the config: unregistered types, unknown or missing arguments, values that a constructor or
-    torch refuses. Other exceptions do not change. ``MMSSC_TRACEBACK=1`` shows the traceback of a
-    command (:func:`mmssc.command_line.command`).
+    Such errors are missing settings, everything that fails while mmengine builds something from the
+    config (unregistered types, unknown or missing arguments, values that a constructor or torch
+    refuses), and values that mmengine or torch cannot use later. Other exceptions do not change.
+    ``MMSSC_TRACEBACK=1`` shows the traceback of a command (:func:`mmssc.command_line.command`).
 
     Args:
         config: The config file; None if the config has no file.
@@ -106,6 +108,8 @@ def config_errors(config: str | PathLike[str] | None) -> Iterator[None]:
         problem = _problem_of(error, frames)
         if problem is None and _builders(frames):
             problem = _failed_building(error, _builders(frames)[-1].f_locals)
+        if problem is None:
+            problem = _refused_later(error, frames)
         if problem is None:
             raise
         raise DataError(name, *problem) from error
@@ -167,6 +171,31 @@ def _call(names: Mapping[str, Any]) -> str:
     }
     values = ', '.join(f'{key}={_SHORT.repr(value)}' for key, value in settings.items())
     return f'{getattr(names["obj_cls"], "__name__", names["obj_cls"])}({values})'
+
+
+def _refused_later(error: Exception, frames: list[FrameType]) -> tuple[str, ...] | None:
+    """A value that mmengine or torch cannot use: no code of mmssc or of a project was called."""
+    if error.__suppress_context__ and isinstance(error.__context__, Exception):
+        # mmengine raises errors of hooks again, without the place.
+        error = error.__context__
+        frames = frames + [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    inside = [frame for frame in frames if _module_of(frame).startswith('mmengine.')]
+    if not inside:
+        return None
+    called = frames[frames.index(inside[0]) :]
+    if any(_module_of(frame).partition('.')[0] not in _FRAMEWORKS for frame in called):
+        return None
+    kind = _last_user(called)
+    name = 'settings' if kind is None else kind.__name__
+    return name, 'values that fit', f'{type(error).__name__}: {error}'
+
+
+def _last_user(frames: list[FrameType]) -> type | None:
+    """The class of mmengine whose method was the last one to be called."""
+    for frame in reversed(frames):
+        if 'self' in frame.f_locals and _module_of(frame).startswith('mmengine.'):
+            return type(frame.f_locals['self'])
+    return None
 
 
 def _unknown_type(names: Mapping[str, Any]) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ _NOTHING = object()
 # Top-level settings that mmengine and mmssc read, besides the arguments of the Runner.
 _MORE_SETTINGS = (
     'activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval',
-    'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn',
+    'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'stop_at_nan',
+    'sync_bn',
 )  # fmt: skip
 # Dicts whose entries no class takes: mmengine would ignore others.
 _ENTRIES = dict(

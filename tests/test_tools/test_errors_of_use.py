@@ -130,13 +130,32 @@ def test_the_check_of_the_environment_uses_the_launcher():
             'SSCVisualizationHook.interval: expected 1 or more, found 0',
         ),
         ('model.data_preprocessor.a.b=1', 'BaseDataPreprocessor: expected known arguments'),
+        (
+            'default_hooks.logger.interval=abc',
+            "LoggerHook(interval='abc'): expected values that fit, found",
+        ),
+        ('stop_at_nan=abc', "stop_at_nan: expected True or False, found 'abc'"),
+        # What the training finds out on its way.
+        (
+            'default_hooks.checkpoint.interval=abc',
+            'CheckpointHook: expected values that fit, found '
+            "TypeError: '>' not supported between instances of 'str' and 'int'\n",
+        ),
+        ('default_hooks.checkpoint.save_best=ssc/a', 'CheckpointHook: expected values that fit'),
+        ('train_cfg.val_interval=abc', 'EpochBasedTrainLoop: expected values that fit, found Type'),
+        (
+            'log_processor.window_size=abc',
+            'HistoryBuffer: expected values that fit, found Asser',
+        ),
+        ('optim_wrapper.clip_grad.max_norm=abc', 'OptimWrapper: expected values that fit, found'),
     ],
 )
 def test_a_wrong_setting_is_one_line_with_the_config(run, option, message):
     status, errors = run('train.py', TOY_CONFIG, '--cfg-options', option)
     assert status == 2
     # Before it are warnings, and what the log says of the run.
-    assert errors.splitlines()[-1].startswith(f'error: {TOY_CONFIG}: {message}')
+    line = errors.splitlines(keepends=True)[-1]
+    assert line.startswith(f'error: {TOY_CONFIG}: {message}')
 
 
 @pytest.mark.parametrize('tool', READ_A_CONFIG)
