@@ -71,7 +71,12 @@ def train(args: argparse.Namespace) -> None:
             say(f'--resume: no checkpoint in {cfg.work_dir} yet, starting from the beginning')
         cfg.resume = checkpoint is not None
         cfg.load_from = checkpoint or cfg.get('load_from')
-    build_runner(cfg).train()
+    elif cfg.get('load_from'):
+        require_checkpoint(cfg.load_from)
+    runner = build_runner(cfg)
+    if cfg.get('load_from') and not cfg.get('resume'):
+        runner.register_hook(dict(type='CheckpointMatchHook', partial=True))
+    runner.train()
 
 
 @command

@@ -12,9 +12,17 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 
-__all__ = ['check_classes', 'check_weights', 'rename_weights']
+__all__ = ['check_classes', 'check_some_weights', 'check_weights', 'rename_weights']
 
 _SHOWN_KEYS = 5
+# A checkpoint with a smaller share of fitting weights is of another model: some fit by chance.
+_SMALLEST_SHARE = 0.1
+_IMPORT_HINT = (
+    'Import a checkpoint of the authors first: '
+    'python tools/model_converters/import_checkpoint.py METHOD SRC DST'
+)
+# Counters of batch normalisation, which predictions do not use.
+_COUNTER = 'num_batches_tracked'
 
 
 def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str) -> None:
@@ -33,17 +41,14 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
     """
     state, expected = dict(state), model.state_dict()
     rename_weights(state, getattr(model, 'renamed_weights', {}))
-    missing = [
-        key for key in expected if key not in state and not key.endswith('num_batches_tracked')
-    ]
+    missing = [key for key in expected if key not in state and not key.endswith(_COUNTER)]
     spare = tuple(getattr(model, 'spare_weights', ()))
     surplus = [key for key in state if key not in expected and not key.startswith(spare)]
     if missing or surplus:
         found = f'{_listing("missing", missing)}; {_listing("not in the model", surplus)}'
         raise DataError(
             checkpoint, 'weights', f'those of {type(model).__name__} of this config', found,
-            'Import a checkpoint of the authors first: '
-            'python tools/model_converters/import_checkpoint.py METHOD SRC DST',
+            _IMPORT_HINT,
         )  # fmt: skip
     for key, value in state.items():
         if not isinstance(value, Tensor):
@@ -53,6 +58,42 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
                 checkpoint, f'shape of {key}', tuple(expected[key].shape), tuple(value.shape),
                 'Use the config that the checkpoint was trained with (number of classes, widths)',
             )  # fmt: skip
+
+
+def check_some_weights(
+    state: Mapping[str, Any], model: nn.Module, checkpoint: str
+) -> tuple[int, int]:
+    """Refuse weights of which (nearly) none fit a model. For fine-tuning, a part is enough.
+
+    Args:
+        state: Name -> tensor, as for :func:`check_weights`.
+        model: The model, not wrapped.
+        checkpoint: Where the weights come from, for the message.
+
+    Returns:
+        Number of weights that fit, and number of weights of the model, without counters.
+
+    Raises:
+        DataError: Less than a tenth of the checkpoint fits, and of the model.
+    """
+    state = dict(state)
+    rename_weights(state, getattr(model, 'renamed_weights', {}))
+    expected = {
+        key: value.shape for key, value in model.state_dict().items() if not key.endswith(_COUNTER)
+    }
+    found = [key for key in state if not key.endswith(_COUNTER)]
+    fitting = [
+        key
+        for key in found
+        if isinstance(state[key], Tensor) and state[key].shape == expected.get(key)
+    ]
+    if not fitting or len(fitting) < _SMALLEST_SHARE * min(len(found), len(expected)):
+        others = [key for key in found if key not in fitting]
+        raise DataError(
+            checkpoint, 'weights', f'those of {type(model).__name__} of this config, or a part',
+            f'{len(fitting)} that fit; {_listing("others", others)}', _IMPORT_HINT,
+        )  # fmt: skip
+    return len(fitting), len(expected)
 
 
 def rename_weights(

@@ -124,6 +124,35 @@ def test_the_config_is_in_the_log_and_not_on_the_screen(run_tool, tmp_path, chec
         assert 'Config:' in text and 'optim_wrapper = dict(' in text
 
 
+def start(run_tool, file, status=0):
+    done = run_tool(
+        'train.py', TOY_CONFIG, '--work-dir', 'run', '--cfg-options', 'train_cfg.max_epochs=1',
+        f'load_from={file}', status=status,
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def test_a_start_from_weights_of_another_model_is_refused(run_tool, tmp_path, checkpoint):
+    state = load_checkpoint_file(tmp_path / checkpoint)['state_dict']
+    torch.save(
+        dict(state_dict={f'model.{key}': value for key, value in state.items()}),
+        tmp_path / 'lightning.pth',
+    )
+    last = start(run_tool, 'lightning.pth', status=2).splitlines()[-1]
+    assert last.startswith('error: lightning.pth: weights: expected those of InstantCompletor')
+    assert 'found 0 that fit; 8 others: model.layers.0.weight' in last
+    assert start(run_tool, 'nope.pth', status=2).splitlines()[-1] == (
+        'error: nope.pth: expected a checkpoint, found no such file'
+    )
+
+
+def test_a_start_from_a_part_says_how_much(run_tool, tmp_path, checkpoint):
+    state = load_checkpoint_file(tmp_path / checkpoint)['state_dict']
+    torch.save(dict(state_dict={key: state[key] for key in list(state)[:2]}), tmp_path / 'part.pth')
+    printed = start(run_tool, 'part.pth')
+    assert 'part.pth: 2 of the 8 weights of InstantCompletor are from this checkpoint' in printed
+
+
 def test_two_processes_on_the_cpu(run_tool, tmp_path):
     run_tool('dist_train.sh', TOY_CONFIG, 2, '--work-dir', 'two', '--cfg-options',
              'train_cfg.max_epochs=1', 'train_dataloader.batch_size=1')  # fmt: skip
