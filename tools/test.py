@@ -7,6 +7,7 @@ from mmssc.command_line import add_overwrite_option, command
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.model import BaseModel, is_model_wrapper
@@ -19,6 +20,7 @@ from mmssc.engine.launch import (
     close_process_group,
     load_config,
     require_checkpoint,
+    require_writable,
     say,
 )
 from mmssc.fileio import atomic_write, check_output_folder, check_outputs
@@ -62,6 +64,15 @@ def unwrap_model(model: nn.Module) -> BaseModel:
 def run_test(args: argparse.Namespace) -> None:
     """Test as the command line says."""
     cfg = load_config(args)
+    results = {
+        '--work-dir': cfg.work_dir,
+        '--show-dir': args.show_dir,
+        '--output-dir': args.output_dir,
+        '--out': args.out and Path(args.out).parent,
+    }
+    for option, folder in results.items():
+        if folder is not None:
+            require_writable(folder, option)
     untrained = args.checkpoint == 'untrained'
     cfg.load_from = None if untrained else require_checkpoint(args.checkpoint)
     cfg.resume = False

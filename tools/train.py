@@ -11,12 +11,11 @@ from mmssc.config_file import config_errors
 from mmssc.engine.launch import (
     add_common_arguments,
     build_runner,
+    choose_checkpoint,
     close_process_group,
     enable_amp,
-    find_resume_checkpoint,
     load_config,
-    require_checkpoint,
-    say,
+    require_writable,
 )
 from mmssc.errors import DataError
 
@@ -32,6 +31,14 @@ def parse_args() -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='continue from this checkpoint or, without a value, from the newest one in the work '
         'folder (from the start if there is none)',
+    )
+    parser.add_argument(
+        '--resume-settings',
+        choices=('checkpoint', 'config'),
+        default='checkpoint',
+        help='where --resume takes learning rates, other settings of the optimiser and schedules '
+        'from (default: checkpoint); config: as if the training had used the config, with its '
+        'changes on the command line, from the start',
     )
     parser.add_argument(
         '--amp',
@@ -61,20 +68,10 @@ def train(args: argparse.Namespace) -> None:
             hint = '--auto-scale-lr needs it'
             raise DataError(args.config, 'auto_scale_lr.base_batch_size', 'a number', 'none', hint)
         cfg.auto_scale_lr.enable = True
-    if args.resume:
-        checkpoint = args.resume
-        if checkpoint == 'auto':
-            checkpoint = find_resume_checkpoint(cfg.work_dir)
-        else:
-            require_checkpoint(checkpoint)
-        if checkpoint is None:
-            say(f'--resume: no checkpoint in {cfg.work_dir} yet, starting from the beginning')
-        cfg.resume = checkpoint is not None
-        cfg.load_from = checkpoint or cfg.get('load_from')
-    elif cfg.get('load_from'):
-        require_checkpoint(cfg.load_from)
-    runner = build_runner(cfg)
-    if cfg.get('load_from') and not cfg.get('resume'):
+    require_writable(cfg.work_dir, '--work-dir')
+    choose_checkpoint(cfg, args.resume)
+    runner = build_runner(cfg, args.resume_settings)
+    if cfg.load_from and not cfg.resume:
         runner.register_hook(dict(type='CheckpointMatchHook', partial=True))
     runner.train()
 

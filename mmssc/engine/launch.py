@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import re
+import tempfile
 import warnings
 from collections.abc import Callable
 from os import PathLike
@@ -21,13 +21,14 @@ from mmengine.runner import Runner
 from mmssc.command_line import command
 from mmssc.compat import config_not_on_screen, init_cpu_process_group
 from mmssc.config_file import add_cfg_options, read_config_file
+from mmssc.engine.resuming import find_resume_checkpoint, require_whole_checkpoint
 from mmssc.errors import DataError
 from mmssc.formats.regular_files import open_regular_file
 
 __all__ = [
-    'add_common_arguments', 'build_runner',
-    'close_process_group', 'enable_amp', 'find_resume_checkpoint', 'load_config',
-    'require_checkpoint', 'run_main', 'say',
+    'add_common_arguments', 'build_runner', 'choose_checkpoint', 'close_process_group',
+    'enable_amp', 'find_resume_checkpoint', 'load_config', 'require_checkpoint', 'require_writable',
+    'run_main', 'say',
 ]  # fmt: skip
 
 
@@ -107,8 +108,13 @@ def _enable_amp_of(wrapper: Any) -> None:
         wrapper.setdefault('loss_scale', 'dynamic')
 
 
-def build_runner(cfg: Config) -> Runner:
-    """Build the runner, and set up several processes on machines without a GPU."""
+def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
+    """Build the runner, and set up several processes on machines without a GPU.
+
+    Args:
+        cfg: The config.
+        resume_settings: ``settings`` of :class:`mmssc.engine.hooks.ResumeCheckHook`.
+    """
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         init_cpu_process_group(cfg.launcher)
         cfg.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel'))
@@ -126,9 +132,10 @@ def build_runner(cfg: Config) -> Runner:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     say(f'The log with the whole config is in {runner.log_dir}')
     for hook in (
-        dict(type='ResumeCheckHook'),
+        dict(type='ResumeCheckHook', settings=resume_settings),
         dict(type='FiniteCheckHook', stop=cfg.get('stop_at_nan', True)),
         dict(type='BroadcastBuffersHook'),
+        dict(type='ValidationRecordHook'),
     ):
         runner.register_hook(hook)
     if deterministic:
@@ -163,26 +170,51 @@ def close_process_group() -> None:
         torch.distributed.destroy_process_group()
 
 
-def find_resume_checkpoint(work_dir: str | PathLike[str]) -> str | None:
-    """The newest checkpoint of a run, or None if there is none yet.
+def choose_checkpoint(cfg: Config, resume: str | None) -> None:
+    """Set ``cfg.resume`` and ``cfg.load_from`` for a training, and check the file.
 
-    This is the file named in ``last_checkpoint`` if it exists (a killed run can leave
-    ``last_checkpoint`` empty), otherwise the highest ``epoch_N.pth`` or ``iter_N.pth``.
+    Args:
+        cfg: The config; may itself say ``resume=True``.
+        resume: Value of ``--resume``: a checkpoint, ``'auto'`` (the newest one in the work folder),
+            or None without the option.
+
+    Raises:
+        DataError: There is no such file, or a checkpoint to resume from is damaged.
     """
-    folder = Path(work_dir)
-    pointer = folder / 'last_checkpoint'
-    if pointer.is_file():
-        named = pointer.read_text().strip()
-        # The path was relative to the folder that the run was started from.
-        for candidate in (Path(named), folder / Path(named).name) if named else ():
-            if candidate.is_file():
-                return str(candidate)
-    numbered = [
-        (int(match.group(1)), str(path))
-        for path in folder.glob('*.pth')
-        if (match := re.fullmatch(r'(?:epoch|iter)_(\d+)\.pth', path.name))
-    ]
-    return max(numbered)[1] if numbered else None
+    if resume is None and cfg.get('resume'):
+        resume = cfg.get('load_from') or 'auto'
+    checkpoint = resume
+    if resume == 'auto':
+        hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+        checkpoint = find_resume_checkpoint(cfg.work_dir, hook.get('out_dir'))
+        if checkpoint is None:
+            say(f'--resume: no checkpoint in {cfg.work_dir} yet, starting from the beginning')
+    cfg.resume = checkpoint is not None
+    cfg.load_from = checkpoint or cfg.get('load_from')
+    if cfg.load_from:
+        require_checkpoint(cfg.load_from)
+    if cfg.resume:
+        require_whole_checkpoint(cfg.load_from)
+
+
+def require_writable(folder: str | PathLike[str], option: str) -> None:
+    """Make a folder for results, and check that files can be written to it.
+
+    Args:
+        folder: The folder; missing parents are made, too.
+        option: The option that names it, for the message.
+
+    Raises:
+        DataError: The folder cannot be made or written to.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        hint = f'Give another folder with {option}'
+        expected = 'a folder that can be written to'
+        raise DataError(folder, option, expected, error.strerror, hint) from error
 
 
 def say(message: str) -> None:

@@ -10,6 +10,7 @@ from mmengine.runner import Runner, set_random_seed
 from mmssc.engine.launch import (
     add_common_arguments,
     build_runner,
+    choose_checkpoint,
     close_process_group,
     enable_amp,
     find_resume_checkpoint,
@@ -66,6 +67,36 @@ def test_newest_checkpoint_is_found(tmp_path):
     # A run that was killed while it wrote that file.
     (tmp_path / 'last_checkpoint').write_text('')
     assert find_resume_checkpoint(tmp_path) == str(tmp_path / 'epoch_10.pth')
+
+
+def test_a_copied_folder_has_its_own_checkpoints(tmp_path):
+    original, copy = tmp_path / 'original', tmp_path / 'copy'
+    for folder, epochs in ((original, (1, 2, 3)), (copy, (1, 2))):
+        folder.mkdir()
+        for epoch in epochs:
+            (folder / f'epoch_{epoch}.pth').touch()
+        (folder / 'last_checkpoint').write_text(str(original / 'epoch_3.pth'))
+    assert find_resume_checkpoint(copy) == str(copy / 'epoch_2.pth')
+    assert find_resume_checkpoint(original) == str(original / 'epoch_3.pth')
+    # CheckpointHook(out_dir=...) writes to a folder with the name of the work folder.
+    (tmp_path / 'out').mkdir()
+    copy.rename(tmp_path / 'out/original')
+    found = find_resume_checkpoint(original, tmp_path / 'out')
+    assert found == str(tmp_path / 'out/original/epoch_2.pth')
+
+
+def test_a_config_that_says_resume_is_as_the_option(tmp_path, capsys):
+    cfg = Config(dict(work_dir=str(tmp_path), resume=True, load_from=None))
+    choose_checkpoint(cfg, None)
+    assert not cfg.resume and cfg.load_from is None
+    assert 'no checkpoint in' in capsys.readouterr().out
+    torch.save(dict(state_dict={}), tmp_path / 'epoch_1.pth')
+    cfg.resume = True
+    choose_checkpoint(cfg, None)
+    assert cfg.resume and cfg.load_from == str(tmp_path / 'epoch_1.pth')
+    cfg.load_from = str(tmp_path / 'none.pth')
+    with pytest.raises(DataError, match='none.pth: expected a checkpoint, found no such file'):
+        choose_checkpoint(cfg, None)
 
 
 def test_deterministic_runs_warn_where_torch_has_no_such_kernel(monkeypatch):

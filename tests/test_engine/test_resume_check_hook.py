@@ -82,6 +82,16 @@ def test_a_checkpoint_of_this_training_passes_unchanged(runner, checkpoint):
     assert found['keep_ckpt_ids'] == [1, 2]
 
 
+def test_weights_of_another_model_are_refused(runner, checkpoint):
+    checkpoint['state_dict']['layers.0.weight'] = torch.zeros(16, 1, 3, 3, 3)
+    with pytest.raises(DataError, match='shape of layers.0.weight: expected .8, 1') as caught:
+        check(runner, checkpoint)
+    assert f'load_from={runner._load_from}' in caught.value.hint
+    del checkpoint['state_dict']['layers.0.weight']
+    with pytest.raises(DataError, match='weights: expected those of InstantCompletor .*1 missing'):
+        check(runner, checkpoint)
+
+
 @pytest.mark.parametrize('part', ['meta', 'message_hub'])
 def test_weights_alone_are_no_state_of_a_training(runner, checkpoint, part):
     del checkpoint[part]
@@ -347,6 +357,81 @@ def resume(runner, checkpoint, monkeypatch, wrapper):
 def test_every_optimiser_fits_itself(runner, checkpoint, monkeypatch, kind, options):
     wrapper = optimizer_after_a_step(kind, lr=0.1, **options)
     resume(runner, checkpoint, monkeypatch, wrapper)
+
+
+@pytest.mark.parametrize('kind, other', [
+    (torch.optim.SGD, torch.optim.Adam), (torch.optim.Adam, torch.optim.SGD),
+    (torch.optim.RMSprop, torch.optim.AdamW), (torch.optim.Adagrad, torch.optim.ASGD),
+])  # fmt: skip
+def test_the_state_of_another_optimiser_is_refused(runner, checkpoint, monkeypatch, kind, other):
+    options = {optim: dict(momentum=0.9) for optim in (torch.optim.SGD,)}
+    wrapper = optimizer_after_a_step(kind, lr=0.1, **options.get(kind, {}))
+    monkeypatch.setattr(runner, 'optim_wrapper', wrapper)
+    monkeypatch.setattr(runner, 'param_schedulers', None)
+    foreign = optimizer_after_a_step(other, lr=0.1, **options.get(other, {}))
+    checkpoint['optimizer'] = copy.deepcopy(foreign.state_dict())
+    with pytest.raises(DataError, match=f'expected the state of {kind.__name__}') as caught:
+        check(runner, checkpoint)
+    assert 'without --resume' in caught.value.hint
+
+
+@pytest.mark.parametrize('settings', ['checkpoint', 'config'])
+def test_settings_that_differ_are_named_or_kept(runner, checkpoint, monkeypatch, settings):
+    warnings = []
+    monkeypatch.setattr(runner.logger, 'warning', warnings.append)
+    one = optimizer_after_a_step(lr=0.1, weight_decay=0.1)
+    several = OptimWrapperDict(one=one, two=optimizer_after_a_step(lr=0.1))
+    schedules = {
+        'one': [MultiStepLR(one.optimizer, milestones=[2, 3], gamma=0.5)],
+        'two': [],
+    }
+    monkeypatch.setattr(runner, 'optim_wrapper', several)
+    monkeypatch.setattr(runner, 'param_schedulers', schedules)
+    checkpoint['optimizer'] = copy.deepcopy(several.state_dict())
+    checkpoint['optimizer']['one']['param_groups'][0].update(
+        lr=0.02, initial_lr=0.02, betas=(0.0, 0.0)
+    )
+    checkpoint['optimizer']['two']['param_groups'][0].update(lr=0.3)
+    (saved,) = (schedule.state_dict() for schedule in schedules['one'])
+    saved = copy.deepcopy(saved)
+    saved.update(milestones=Counter({4: 1}), last_step=2, _global_step=3)
+    checkpoint['param_schedulers'] = dict(one=[saved], two=[])
+    ResumeCheckHook(settings).after_load_checkpoint(runner, checkpoint)
+    group = checkpoint['optimizer']['one']['param_groups'][0]
+    if settings == 'config':
+        # After two epochs the first milestone is passed.
+        assert warnings == [] and group['lr'] == 0.05 and group['betas'] == (0.9, 0.999)
+        assert checkpoint['optimizer']['two']['param_groups'][0]['lr'] == 0.1
+        assert checkpoint['param_schedulers']['one'][0]['milestones'] == Counter({2: 1, 3: 1})
+        assert checkpoint['param_schedulers']['one'][0]['last_step'] == 2
+        return
+    assert group['lr'] == 0.02
+    changes = [
+        ('optim_wrapper.one.optimizer.betas', '(0.0, 0.0)', '(0.9, 0.999)'),
+        ('optim_wrapper.one.optimizer.lr', 0.02, 0.1),
+        ('optim_wrapper.two.optimizer.lr', 0.3, 0.1),
+        ('param_scheduler.one.0.milestones', [4], [2, 3]),
+    ]
+    expected = {
+        f'--resume: {name} is {found} as in the checkpoint, not {own} as in the config'
+        for name, found, own in changes
+    }
+    assert set(warnings[:-1]) == expected
+    assert warnings[-1].endswith('add --resume-settings config')
+
+
+def test_other_schedules_are_refused_unless_the_config_counts(runner, checkpoint, monkeypatch):
+    wrapper = optimizer_after_a_step(lr=0.1)
+    own = [MultiStepLR(wrapper.optimizer, milestones=[2, 3])]
+    monkeypatch.setattr(runner, 'optim_wrapper', wrapper)
+    monkeypatch.setattr(runner, 'param_schedulers', own)
+    checkpoint['optimizer'] = copy.deepcopy(wrapper.state_dict())
+    checkpoint['param_schedulers'] = []
+    with pytest.raises(DataError, match='expected 1 schedules, as in the config') as caught:
+        check(runner, checkpoint)
+    assert '--resume-settings config' in caught.value.hint
+    ResumeCheckHook('config').after_load_checkpoint(runner, checkpoint)
+    assert len(checkpoint['param_schedulers']) == 1
 
 
 def test_several_optimisers_are_checked(runner, checkpoint, monkeypatch):

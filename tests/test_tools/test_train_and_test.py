@@ -153,6 +153,16 @@ def test_a_start_from_a_part_says_how_much(run_tool, tmp_path, checkpoint):
     assert 'part.pth: 2 of the 8 weights of InstantCompletor are from this checkpoint' in printed
 
 
+def test_a_work_folder_that_cannot_be_written_is_one_line(run_tool, tmp_path):
+    (tmp_path / 'file').touch()
+    for tool, arguments in (('train.py', ()), ('test.py', ('untrained',))):
+        done = run_tool(tool, TOY_CONFIG, *arguments, '--work-dir', 'file/run', status=2)
+        assert done.stderr == (
+            'error: file/run: --work-dir: expected a folder that can be written to, found Not a '
+            'directory. Give another folder with --work-dir\n'
+        )
+
+
 def test_two_processes_on_the_cpu(run_tool, tmp_path):
     run_tool('dist_train.sh', TOY_CONFIG, 2, '--work-dir', 'two', '--cfg-options',
              'train_cfg.max_epochs=1', 'train_dataloader.batch_size=1')  # fmt: skip

@@ -2,7 +2,7 @@
 
 _base_ = ['../../configs/_base_/default_runtime.py', '../../configs/_base_/schedules/adamw_48e.py']
 
-custom_imports = dict(imports=['toy'])
+custom_imports = dict(imports=['toy', 'kill_hook'])
 model = dict(type='InstantCompletor', data_preprocessor=dict(type='BaseDataPreprocessor'))
 train_dataloader = dict(
     batch_size=2,

@@ -6,8 +6,9 @@ from .epoch_seed_hook import EpochSeedHook, epoch_seed
 from .finite_check_hook import FiniteCheckHook
 from .resume_check_hook import ResumeCheckHook
 from .ssc_visualization_hook import SSCVisualizationHook
+from .validation_record_hook import ValidationRecordHook
 
 __all__ = [
     'BroadcastBuffersHook', 'CheckpointMatchHook', 'EpochSeedHook', 'FiniteCheckHook',
-    'ResumeCheckHook', 'SSCVisualizationHook', 'epoch_seed',
+    'ResumeCheckHook', 'SSCVisualizationHook', 'ValidationRecordHook', 'epoch_seed',
 ]  # fmt: skip

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 from torch import Tensor, optim
 
+from mmssc.checkpoints import check_weights
+from mmssc.engine.hooks.checkpoint_match_hook import weights_and_model
+from mmssc.engine.resumed_settings import (
+    correct_iteration,
+    overruled_settings,
+    settings_of_config,
+)
+from mmssc.engine.resumed_values import (
+    checked,
+    does_not_fit,
+    is_list_of_integers,
+    is_number,
+    kind_of,
+)
+from mmssc.engine.resuming import checkpoint_folder
 from mmssc.errors import DataError
 from mmssc.registry import HOOKS
 
@@ -25,16 +37,25 @@ __all__ = ['ResumeCheckHook']
 _IMPLEMENTATION = ('fused', 'foreach', 'capturable', 'differentiable')
 # mmengine compares every name in the log with all others; a training has a few dozen names.
 _MAX_LOG_ENTRIES = 10_000
-_MAX_NUMBER = 1e15
 _MAX_STATE_ENTRIES = 20
-_MAX_REPEATS = 1000  # Of one milestone.
 # State entries with one number.
 _NUMBERS = ('step', 'mu_product', 'eta', 'mu')
-# Optimisers whose other state entries have the shape of the parameter.
-_ELEMENTWISE = (
-    optim.SGD, optim.Adam, optim.AdamW, optim.NAdam, optim.RAdam, optim.Adamax, optim.Adagrad,
-    optim.Adadelta, optim.RMSprop, optim.Rprop, optim.ASGD,
-)  # fmt: skip
+# Optimisers whose other state entries have the shape of the parameter -> the entries they need.
+_ELEMENTWISE: dict[type[optim.Optimizer], set[str]] = {
+    optim.SGD: set(),
+    optim.Adam: {'step', 'exp_avg', 'exp_avg_sq'},
+    optim.AdamW: {'step', 'exp_avg', 'exp_avg_sq'},
+    optim.NAdam: {'step', 'exp_avg', 'exp_avg_sq', 'mu_product'},
+    optim.RAdam: {'step', 'exp_avg', 'exp_avg_sq'},
+    optim.Adamax: {'step', 'exp_avg', 'exp_inf'},
+    optim.Adagrad: {'step', 'sum'},
+    optim.Adadelta: {'step', 'square_avg', 'acc_delta'},
+    optim.RMSprop: {'step', 'square_avg'},
+    optim.Rprop: {'step', 'prev', 'step_size'},
+    optim.ASGD: {'step', 'eta', 'mu', 'ax'},
+}
+# Entries of some settings of these optimisers.
+_OPTIONAL_ENTRIES = {'momentum_buffer', 'max_exp_avg_sq', 'grad_avg'}
 
 
 @HOOKS.register_module()
@@ -46,9 +67,21 @@ class ResumeCheckHook(Hook):
     setting a schedule changes. torch's fused optimisers do not compare the sizes of state and
     parameter. They would write past the end of a state that is too small. ``tools/train.py`` adds
     this hook to every training.
+
+    The settings of optimisers and schedules are those of the checkpoint, as in mmengine. The hook
+    warns about each one that differs from the config.
+
+    Args:
+        settings: ``'config'``: take the settings of optimisers and schedules from the config, as if
+            the training had used it from the start.
     """
 
     priority = 'VERY_HIGH'
+
+    def __init__(self, settings: str = 'checkpoint') -> None:
+        if settings not in ('checkpoint', 'config'):
+            raise DataError('ResumeCheckHook', 'settings', "'checkpoint' or 'config'", settings)
+        self.settings = settings
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Check the parts of the checkpoint. Remove what only the config may decide.
@@ -59,33 +92,51 @@ class ResumeCheckHook(Hook):
         if not runner._resume:
             return
         file = str(runner._load_from or find_latest_checkpoint(runner.work_dir))
-        _warn_of_missing_parts(runner, checkpoint, file)
+        keep_config = self.settings == 'config'
+        _warn_of_missing_parts(runner, checkpoint, file, keep_config)
         for part in ('meta', 'message_hub', *({'optimizer'} & checkpoint.keys())):
             if not isinstance(checkpoint.get(part), dict):
-                found = _kind(checkpoint.get(part))
-                raise _does_not_fit(file, part, 'the state of a training', found)
+                found = kind_of(checkpoint.get(part))
+                raise does_not_fit(file, part, 'the state of a training', found)
         _check_progress(runner, checkpoint['meta'], file)
+        _check_model(runner, checkpoint, file)
         _check_message_hub(runner, checkpoint, file)
+        lines = [correct_iteration(runner, checkpoint)]
+        if keep_config:
+            settings_of_config(runner, checkpoint)
         for name, own, saved in _pairs_of_optimizers(runner, checkpoint, file):
-            _check_optimizer(own, saved, file, name)
+            _check_optimizer(own, saved, file, name, keep_config)
         if 'param_schedulers' in checkpoint and runner.param_schedulers is not None:
             for own, saved in _pairs_of_schedules(runner, checkpoint['param_schedulers'], file):
                 _check_schedule(own, saved, file)
+        lines += overruled_settings(runner, checkpoint)
+        for line in filter(None, lines):
+            runner.logger.warning(line)
+        if any(lines) and not keep_config:
+            runner.logger.warning(
+                '--resume: to use the config instead, add --resume-settings config'
+            )
 
 
-def _warn_of_missing_parts(runner: Runner, checkpoint: dict[str, Any], file: str) -> None:
+def _warn_of_missing_parts(
+    runner: Runner, checkpoint: dict[str, Any], file: str, keep_config: bool
+) -> None:
     """Warn about missing states: mmengine continues without them, at another learning rate."""
     if 'optimizer' not in checkpoint:
         runner.logger.warning(f'{file} has no optimiser state: the optimiser starts from scratch')
-    if 'param_schedulers' not in checkpoint and runner.param_schedulers:
+    if 'param_schedulers' not in checkpoint and runner.param_schedulers and not keep_config:
         runner.logger.warning(
             f'{file} has no state of the schedules: they start from the beginning'
         )
 
 
-def _does_not_fit(file: str, field: str, expected: Any, found: Any) -> DataError:
-    hint = f'To start from its weights alone, give --cfg-options load_from={file} without --resume'
-    return DataError(file, field, expected, found, hint)
+def _check_model(runner: Runner, checkpoint: dict[str, Any], file: str) -> None:
+    """Refuse weights of another model; mmengine would leave some at random."""
+    state, model = weights_and_model(runner, checkpoint)
+    try:
+        check_weights(state, model, file)
+    except DataError as error:
+        raise does_not_fit(file, str(error.field), error.expected, error.found) from error
 
 
 def _check_progress(runner: Runner, meta: dict[str, Any], file: str) -> None:
@@ -95,9 +146,9 @@ def _check_progress(runner: Runner, meta: dict[str, Any], file: str) -> None:
     for name in ('epoch', 'iter'):
         value = meta.get(name)
         if type(value) is not int:
-            raise _does_not_fit(file, f'meta, {name}', 'a number', _kind(value))
+            raise does_not_fit(file, f'meta, {name}', 'a number', kind_of(value))
         if not 0 <= value < 2**40:
-            raise _does_not_fit(file, f'meta, {name}', 'a number from 0 to 2**40 - 1', value)
+            raise does_not_fit(file, f'meta, {name}', 'a number from 0 to 2**40 - 1', value)
     if meta[unit] > end:
         raise DataError(
             file, f'meta, {unit}', f'at most {end}, where this training ends', meta[unit],
@@ -105,7 +156,7 @@ def _check_progress(runner: Runner, meta: dict[str, Any], file: str) -> None:
         )  # fmt: skip
     seed = meta.get('seed')
     if not (seed is None or (type(seed) is int and 0 <= seed < 2**32)):
-        raise _does_not_fit(file, 'meta, seed', 'a number from 0 to 2**32 - 1', f'{seed!r:.40}')
+        raise does_not_fit(file, 'meta, seed', 'a number from 0 to 2**32 - 1', f'{seed!r:.40}')
 
 
 def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) -> None:
@@ -114,11 +165,11 @@ def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) ->
     for name in ('log_scalars', 'runtime_info', 'resumed_keys'):
         part = hub.get(name)
         if not isinstance(part, dict):
-            raise _does_not_fit(file, f'message_hub, {name}', 'a dict', _kind(part))
+            raise does_not_fit(file, f'message_hub, {name}', 'a dict', kind_of(part))
         if not all(isinstance(key, str) for key in part):
-            raise _does_not_fit(file, f'message_hub, {name}', 'text as keys', 'other keys')
+            raise does_not_fit(file, f'message_hub, {name}', 'text as keys', 'other keys')
         if len(part) > _MAX_LOG_ENTRIES:
-            raise _does_not_fit(
+            raise does_not_fit(
                 file, f'message_hub, {name}', f'at most {_MAX_LOG_ENTRIES} entries', len(part)
             )
     information = hub['runtime_info']
@@ -131,7 +182,7 @@ def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) ->
                 information[name] = str(best)
             else:
                 del information[name]
-        elif name.startswith('best_score') and not _is_number(value):
+        elif name.startswith('best_score') and not is_number(value):
             del information[name]
     # File names contain epochs or iterations, depending on the config.
     steps = information.pop('keep_ckpt_ids', None)
@@ -152,7 +203,7 @@ def _checkpoint_folder(runner: Runner) -> Path:
     """The folder that ``CheckpointHook`` writes to."""
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and hook.out_dir not in (None, runner.work_dir):
-            return Path(hook.out_dir, Path(runner.work_dir).name)
+            return checkpoint_folder(runner.work_dir, hook.out_dir)
     return Path(runner.work_dir)
 
 
@@ -168,34 +219,40 @@ def _pairs_of_optimizers(
     if set(saved) != set(wrapper.keys()):
         names = ', '.join(map(repr, wrapper.keys()))
         found = ', '.join(map(repr, saved))[:200]
-        raise _does_not_fit(file, 'optimizer', f'optimisers {names}', found)
+        raise does_not_fit(file, 'optimizer', f'optimisers {names}', found)
     for name, one in wrapper.items():
         yield f'optimizer, {name}', one, saved[name]
 
 
-def _check_optimizer(wrapper: OptimWrapper, saved: Any, file: str, field: str) -> None:
+def _check_optimizer(
+    wrapper: OptimWrapper, saved: Any, file: str, field: str, keep_config: bool
+) -> None:
     if not isinstance(saved, dict):
-        raise _does_not_fit(file, field, 'the state of an optimiser', _kind(saved))
+        raise does_not_fit(file, field, 'the state of an optimiser', kind_of(saved))
     groups, optimizer = saved.get('param_groups'), wrapper.optimizer
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
-        raise _does_not_fit(file, f'{field}, param_groups', 'a list of dicts', _kind(groups))
+        raise does_not_fit(file, f'{field}, param_groups', 'a list of dicts', kind_of(groups))
     # The saved groups name their parameters by number.
     expected = [group['params'] for group in optimizer.state_dict()['param_groups']]
     found = [group.get('params') for group in groups]
-    if not all(_is_list_of_integers(numbers) for numbers in found) or found != expected:
-        raise _does_not_fit(
+    if not all(is_list_of_integers(numbers) for numbers in found) or found != expected:
+        raise does_not_fit(
             file, f'{field}, param_groups', f'groups of {list(map(len, expected))} parameters',
             f'{len(groups)} groups, with other parameters',
         )  # fmt: skip
     for group, own in zip(groups, optimizer.param_groups):
+        if keep_config:
+            group.update({**own, 'params': group['params']})
         _check_settings(group, own, file, f'{field}, param_groups')
     base = saved.pop('base_param_settings', None)
+    if keep_config and isinstance(wrapper.base_param_settings, dict):
+        base = {**wrapper.base_param_settings}
     if isinstance(base, dict) and wrapper.base_param_settings is not None:
         _check_settings(base, wrapper.base_param_settings, file, f'{field}, base_param_settings')
         saved['base_param_settings'] = base
     scaler = saved.get('loss_scaler', {})
-    if not isinstance(scaler, dict) or not all(map(_is_number, scaler.values())):
-        raise _does_not_fit(file, f'{field}, loss_scaler', 'numbers', 'something else')
+    if not isinstance(scaler, dict) or not all(map(is_number, scaler.values())):
+        raise does_not_fit(file, f'{field}, loss_scaler', 'numbers', 'something else')
     _check_states(wrapper, saved.get('state'), file, field)
 
 
@@ -208,7 +265,7 @@ def _check_settings(group: dict[str, Any], own: dict[str, Any], file: str, field
         if name in _IMPLEMENTATION or name not in group:
             group[name] = value
         elif name != 'params':
-            group[name] = _checked(group[name], value, file, f'{field}, {name}')
+            group[name] = checked(group[name], value, file, f'{field}, {name}')
     if isinstance(own['params'], Tensor):  # mmengine's base settings stand for no parameter.
         group['params'] = own['params']
 
@@ -216,35 +273,42 @@ def _check_settings(group: dict[str, Any], own: dict[str, Any], file: str, field
 def _check_states(wrapper: OptimWrapper, states: Any, file: str, field: str) -> None:
     optimizer = wrapper.optimizer
     parameters = [one for group in optimizer.param_groups for one in group['params']]
+    kinds = (kind for kind in _ELEMENTWISE if isinstance(optimizer, kind))
+    needed = next((_ELEMENTWISE[kind] for kind in kinds), None)
     if not isinstance(states, dict):
-        raise _does_not_fit(file, f'{field}, state', 'a dict', _kind(states))
+        raise does_not_fit(file, f'{field}, state', 'a dict', kind_of(states))
     for number, state in states.items():
         if type(number) is not int or number not in range(len(parameters)):
             last = len(parameters) - 1
-            raise _does_not_fit(
+            raise does_not_fit(
                 file, f'{field}, state', f'numbers from 0 to {last}', f'{number!r:.40}'
             )
         if not isinstance(state, dict):
-            raise _does_not_fit(file, f'{field}, state {number}', 'a dict', _kind(state))
-        if isinstance(optimizer, _ELEMENTWISE):
+            raise does_not_fit(file, f'{field}, state {number}', 'a dict', kind_of(state))
+        if needed is not None:
             _check_shapes(state, parameters[number], file, f'{field}, state {number}')
+            if not needed <= state.keys() <= needed | _OPTIONAL_ENTRIES:
+                raise does_not_fit(
+                    file, f'{field}, state {number}',
+                    f'the state of {type(optimizer).__name__} ({_names(needed)})', _names(state),
+                )  # fmt: skip
 
 
 def _check_shapes(state: dict[str, Any], parameter: Tensor, file: str, field: str) -> None:
     if len(state) > _MAX_STATE_ENTRIES:
-        raise _does_not_fit(file, field, f'at most {_MAX_STATE_ENTRIES} entries', len(state))
+        raise does_not_fit(file, field, f'at most {_MAX_STATE_ENTRIES} entries', len(state))
     for name, value in state.items():
         is_number = name in _NUMBERS
         if value is None or (is_number and isinstance(value, (int, float))):
             continue
         expected = '1 element' if is_number else f'shape {tuple(parameter.shape)}'
         if not isinstance(value, Tensor):
-            raise _does_not_fit(file, f'{field}, {name}', expected, _kind(value))
+            raise does_not_fit(file, f'{field}, {name}', expected, kind_of(value))
         if value.numel() != 1 if is_number else value.shape != parameter.shape:
             found = f'shape {tuple(value.shape)}'
-            raise _does_not_fit(file, f'{field}, {name}', expected, found)
+            raise does_not_fit(file, f'{field}, {name}', expected, found)
         if not (value.is_floating_point() or value.is_complex()):
-            raise _does_not_fit(file, f'{field}, {name}', 'floating-point numbers', value.dtype)
+            raise does_not_fit(file, f'{field}, {name}', 'floating-point numbers', value.dtype)
 
 
 def _pairs_of_schedules(
@@ -256,17 +320,18 @@ def _pairs_of_schedules(
     for name, schedules in own.items():
         entries = saved.get(name) if isinstance(saved, dict) else None
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise _does_not_fit(file, 'param_schedulers', 'a list of schedules', _kind(entries))
+            raise does_not_fit(file, 'param_schedulers', 'a list of schedules', kind_of(entries))
         if len(entries) != len(schedules):
             expected = f'{len(schedules)} schedules, as in the config'
-            raise _does_not_fit(file, 'param_schedulers', expected, len(entries))
+            hint = 'To use the schedules of the config, add --resume-settings config'
+            raise DataError(file, 'param_schedulers', expected, len(entries), hint)
         yield from zip(schedules, entries)
 
 
 def _check_schedule(schedule: Any, saved: dict[str, Any], file: str) -> None:
     """Refuse values of other types than in the config's schedule, or for another setting."""
     if saved.get('param_name') != schedule.param_name:
-        raise _does_not_fit(
+        raise does_not_fit(
             file, 'param_schedulers, param_name', repr(schedule.param_name),
             f'{saved.get("param_name")!r:.40}',
         )  # fmt: skip
@@ -275,58 +340,8 @@ def _check_schedule(schedule: Any, saved: dict[str, Any], file: str) -> None:
         if name not in own or name == 'optimizer' or callable(own[name]):
             del saved[name]
         else:
-            saved[name] = _checked(saved[name], own[name], file, f'param_schedulers, {name}')
+            saved[name] = checked(saved[name], own[name], file, f'param_schedulers, {name}')
 
 
-def _checked(saved: Any, own: Any, file: str, field: str) -> Any:
-    """Return the saved value if it has the type and length of the value in the config.
-
-    A schedule computes with these values: a tensor, text, or a number of many digits instead of a
-    number could take any amount of time and memory.
-
-    Raises:
-        DataError: The value has another type or length, or a number is too large.
-    """
-    same_type = type(saved) is type(own)
-    if own is None or (isinstance(own, (int, float)) and not isinstance(own, bool)):
-        # A metric can be a number from NumPy or torch.
-        if isinstance(saved, np.generic) or (isinstance(saved, Tensor) and saved.numel() == 1):
-            saved = saved.item()
-        if _is_number(saved):
-            return float(saved) if isinstance(own, float) else saved
-        if own is None and saved is None:
-            return None
-    elif isinstance(own, Counter):
-        # Milestones, which the config may change.
-        if same_type and all(_is_count(value) for value in saved.values()):
-            return saved
-    elif isinstance(own, (list, tuple)):
-        if same_type and len(saved) == len(own):
-            return type(own)(_checked(*pair, file, field) for pair in zip(saved, own))
-    elif isinstance(own, dict):
-        if isinstance(saved, dict) and saved.keys() == own.keys():
-            return {name: _checked(saved[name], own[name], file, field) for name in own}
-    elif isinstance(own, Tensor):
-        if isinstance(saved, Tensor) and saved.shape == own.shape:
-            return saved
-    elif same_type:
-        return saved
-    raise _does_not_fit(file, field, f'something like {own!r:.40}', _kind(saved))
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 < value <= _MAX_REPEATS
-
-
-def _is_number(value: Any) -> bool:
-    if not isinstance(value, (int, float)):
-        return False
-    return abs(value) < _MAX_NUMBER or not math.isfinite(value)
-
-
-def _is_list_of_integers(value: Any) -> bool:
-    return isinstance(value, list) and all(type(one) is int for one in value)
-
-
-def _kind(value: Any) -> str:
-    return 'none' if value is None else f'a value of type {type(value).__name__}'
+def _names(entries: Iterable[Any]) -> str:
+    return ', '.join(sorted(map(str, entries)))[:200] or 'nothing'
