@@ -178,7 +178,7 @@ def test_depth_of_another_size_or_kind(tmp_path):
     with pytest.raises(DataError, match=r'image size: expected \(5, 8\), found \(5, 7\)'):
         nyu.read_nyu_depth(tmp_path / 'depth.png', (5, 8))
     Image.fromarray(np.ones((5, 7), np.uint8)).save(tmp_path / 'grey.png')
-    with pytest.raises(DataError, match='grey.png: image mode: expected I;16'):
+    with pytest.raises(DataError, match='grey.png: image: expected a 16-bit grey image'):
         nyu.read_nyu_depth(tmp_path / 'grey.png')
     with pytest.raises(DataError, match='none.png: file: expected an existing file'):
         nyu.read_nyu_depth(tmp_path / 'none.png')
