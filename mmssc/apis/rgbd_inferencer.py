@@ -13,9 +13,18 @@ from mmengine.dataset import pseudo_collate
 
 from mmssc.datasets.transforms import reading_transforms
 from mmssc.errors import DataError
-from mmssc.formats.images import read_png_uint8
+from mmssc.formats.depth_units import (
+    DepthView,
+    check_ground,
+    check_room_depth,
+    metre_units,
+    read_metres,
+    rotated_units,
+    scale_units,
+    unit_hint,
+)
+from mmssc.formats.images import check_upright, read_png_uint8
 from mmssc.formats.matrices import camera_matrix, check_rigid
-from mmssc.formats.numpy_arrays import read_npy
 from mmssc.formats.sscnet import DEPTH_READERS
 from mmssc.geometry import (
     DepthVolumes,
@@ -34,6 +43,8 @@ __all__ = ['DEPTH_KINDS', 'RGBDInferencer', 'is_rgbd_config', 'read_depth_image'
 
 #: Kind of a 16-bit PNG -> reader.
 DEPTH_KINDS = DEPTH_READERS
+# Name of a depth image that is not a file.
+_ARRAY = 'depth image'
 # Inputs that are computed from the depth image.
 _COMPUTED = ('tsdf', 'tsdf_fine', 'voxel_to_pixel', 'pixel_to_voxel')
 
@@ -64,7 +75,7 @@ def read_depth_image(path: str | PathLike[str], kind: str = 'mm') -> np.ndarray:
         DataError: The file is missing or damaged, or of another kind.
     """
     if str(path).lower().endswith('.npy'):
-        return read_npy(path, kinds='f').astype(np.float32)
+        return read_metres(path)
     return DEPTH_KINDS[kind](path)
 
 
@@ -140,21 +151,30 @@ class RGBDInferencer(BaseInferencer):
             A data sample on the CPU with ``pred_voxels`` and the metainfo, the grid included.
 
         Raises:
-            DataError: A file or an array is missing or wrong, the depth image shows no floor, or no
-                pixel lies in the box.
+            DataError: A file or an array is missing or wrong, the depth has another unit, the depth
+                image shows no floor, or no pixel lies in the box.
         """
-        name = str(depth) if isinstance(depth, (str, PathLike)) else 'depth image'
+        name = str(depth) if isinstance(depth, (str, PathLike)) else _ARRAY
         if isinstance(depth, (str, PathLike)):
             depth = read_depth_image(depth, depth_kind)
         depth = np.ascontiguousarray(depth, np.float32)
-        matrix, pose = _camera(name, depth, cam2img, cam2world)
+        units, remedy = _readings(name, depth, depth_kind)
+        check_room_depth(name, depth, units, remedy=remedy)
+        try:
+            matrix, pose = _camera(name, depth, cam2img, cam2world)
+        except DataError as error:
+            if error.field != 'floor':
+                raise
+            hint = unit_hint(depth, units, 'Check the unit, or give the pose with --cam2world')
+            raise DataError(name, 'floor', error.expected, error.found, hint) from error
         grid = self._grid(pose, origin)
+        check_ground(name, depth, DepthView(matrix, pose.numpy(), grid), units, remedy)
         volumes = depth_volumes(
             torch.from_numpy(depth), torch.from_numpy(matrix).float(), pose, grid
         )
         visible = volumes.voxel_to_pixel >= 0
         if not bool(visible.any()):
-            hint = 'Wrong pose, unit of the depth (--depth-kind), or intrinsics?'
+            hint = unit_hint(depth, units, 'Wrong pose, unit of the depth, or intrinsics?')
             raise DataError(name, 'depth', 'a pixel in the box of voxels', 'none', hint)
         plausible = visible | (volumes.tsdf < 0)
         size = (depth.shape[0], depth.shape[1])
@@ -179,6 +199,8 @@ class RGBDInferencer(BaseInferencer):
                 continue
             if value is None:
                 raise DataError(name, key, 'an image: this model reads one', 'none')
+            if key == 'img' and isinstance(value, (str, PathLike)):
+                check_upright(value, 'the depth image does not turn with it')
             array = read_image(value, name) if key == 'img' else _read_ids(value, name)
             if array.shape[:2] != size:
                 raise DataError(name, f'{key} size', size, array.shape[:2])
@@ -202,6 +224,15 @@ class RGBDInferencer(BaseInferencer):
         if origin is None:
             return place_grid(pose, box.voxel_size[0], box.shape, box.axes)
         return box.placed_at(origin)
+
+
+def _readings(name: str, depth: np.ndarray, kind: str) -> tuple[dict[str, float], str]:
+    """Other readings of a depth image for messages about its unit, and a further remedy."""
+    if name.lower().endswith('.npy') or name == _ARRAY:
+        return metre_units(), 'The array must hold metres'
+    if kind == 'mm':
+        return {**rotated_units(depth, '--depth-kind nyu'), **scale_units()}, ''
+    return {}, 'Leave out --depth-kind if the file holds plain millimetres'
 
 
 def _camera(

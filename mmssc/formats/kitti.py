@@ -17,6 +17,7 @@ from PIL import Image
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
+from .depth_units import read_metres
 from .images import read_png_uint16
 from .matrices import check_projection, check_rigid, to_homogeneous
 from .numpy_arrays import read_npy, write_npy
@@ -299,13 +300,10 @@ def read_depth(path: str | PathLike[str]) -> np.ndarray:
         return read_png_uint16(path).astype(np.float32) / np.float32(_DEPTH_PNG_SCALE)
     if suffix != '.npy':
         raise DataError(path, 'file name', '.npy or .png', suffix or 'no suffix')
-    stored = read_npy(path, kinds='f')
-    if stored.ndim != 2 or stored.size == 0:
-        raise DataError(path, 'shape', '(H, W)', stored.shape)
-    with np.errstate(over='ignore'):
-        depth = stored.astype(np.float32)
+    depth = read_metres(path)
     if not np.isfinite(depth).all() or depth.min() < 0:
-        raise DataError(path, 'depth', 'finite metres, 0 = none', 'NaN, infinity or negative')
+        raise DataError(path, 'depth', 'finite metres, 0 = none', 'NaN, infinity or negative',
+                        'Set pixels without depth to 0')  # fmt: skip
     return depth
 
 

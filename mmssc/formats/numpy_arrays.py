@@ -15,6 +15,7 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
+from .file_kinds import kind_of_file
 from .regular_files import ARCHIVE_ERRORS, read_bytes, read_ends
 
 __all__ = [
@@ -22,6 +23,11 @@ __all__ = [
     'write_npz_member',
 ]  # fmt: skip
 
+_KINDS = {
+    'f': 'floating-point numbers', 'i': 'whole numbers', 'u': 'whole numbers from 0 on',
+    'b': 'true or false', 'c': 'complex numbers', 'm': 'durations', 'M': 'dates', 'S': 'bytes',
+    'U': 'text', 'V': 'records',
+}  # fmt: skip
 _NPY_MAGIC = b'\x93NUMPY'
 
 
@@ -30,7 +36,7 @@ def _parse_npy_header(
 ) -> tuple[tuple[int, ...], np.dtype, Literal['C', 'F'], int]:
     """Parse and check shape, type, order and data offset of an ``.npy`` file."""
     if not start.startswith(_NPY_MAGIC) or len(start) < 12:
-        raise DataError(path, 'header', 'an .npy array', repr(start[:8]))
+        raise DataError(path, 'header', 'an .npy array', kind_of_file(start).text)
     length_end = 12 if start[6] >= 2 else 10
     offset = length_end + int.from_bytes(start[8:length_end], 'little')
     try:
@@ -38,9 +44,10 @@ def _parse_npy_header(
         shape, dtype = header['shape'], np.dtype(header['descr'])
         order: Literal['C', 'F'] = 'F' if header['fortran_order'] else 'C'
     except (ValueError, TypeError, SyntaxError, KeyError, RecursionError, MemoryError) as error:
-        raise DataError(path, 'header', 'an .npy header', repr(error)) from error
+        raise DataError(path, 'header', 'an .npy header', 'a damaged one') from error
     if dtype.kind not in kinds:
-        raise DataError(path, 'dtype', f'a kind among {kinds!r}', dtype)
+        expected = ' or '.join(text for kind, text in _KINDS.items() if kind in kinds)
+        raise DataError(path, 'dtype', expected, dtype)
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         raise DataError(path, 'shape', 'a tuple of sizes', shape)
     expected = offset + dtype.itemsize * prod(shape)
@@ -108,7 +115,7 @@ def read_npz(
             keys = [key for key in (*required, *optional) if f'{key}.npy' in names]
             members = {key: archive.read(f'{key}.npy') for key in keys}
     except ARCHIVE_ERRORS as error:
-        raise DataError(path, 'archive', 'a complete .npz file', repr(error)) from error
+        raise DataError(path, 'archive', 'a complete .npz file', 'a damaged or incomplete one') from error
     if not set(required) <= set(members):
         found = ', '.join(sorted(name[:-4] for name in names if name.endswith('.npy')))
         raise DataError(path, 'keys', ', '.join(required), found or 'none')
@@ -142,7 +149,7 @@ class NpzArchive:
         try:
             self._archive = zipfile.ZipFile(path)
         except ARCHIVE_ERRORS as error:
-            raise DataError(path, 'archive', 'a complete .npz file', repr(error)) from error
+            raise DataError(path, 'archive', 'a complete .npz file', 'a damaged or incomplete one') from error
 
     def __contains__(self, key: str) -> bool:
         return f'{key}.npy' in self._archive.NameToInfo
@@ -158,7 +165,7 @@ class NpzArchive:
         try:
             member = self._archive.read(f'{key}.npy')
         except ARCHIVE_ERRORS as error:
-            raise DataError(self.path, key, 'an undamaged array', repr(error)) from error
+            raise DataError(self.path, key, 'an undamaged array', 'a damaged one') from error
         return _parse_member(member, key, self.path)
 
 

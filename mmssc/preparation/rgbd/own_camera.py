@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,13 @@ import torch
 from mmssc.command_line import command
 from mmssc.datasets.rgbd_list import SHARED, Frame, FrameFile, RGBDList, write_rgbd_list
 from mmssc.errors import DataError
+from mmssc.formats.depth_units import (
+    DepthView,
+    check_ground,
+    check_room_depth,
+    scale_units,
+    unit_hint,
+)
 from mmssc.formats.images import read_image_shape
 from mmssc.formats.matrices import camera_matrix, check_rigid, read_matrix
 from mmssc.formats.numpy_arrays import read_npz
@@ -57,9 +64,22 @@ class PoseRule:
     origin: tuple[float, float, float] | None = None
 
     def pose(
-        self, frame_id: str, path: Path, depth: np.ndarray, settings: FrameSettings
+        self,
+        frame_id: str,
+        path: Path,
+        depth: np.ndarray,
+        settings: FrameSettings,
+        units: Mapping[str, float],
     ) -> np.ndarray:
-        """(4, 4) float32 of a frame; ``path`` is that of the depth image."""
+        """(4, 4) float32 of a frame.
+
+        Args:
+            frame_id: The frame.
+            path: The depth image, for messages.
+            depth: (H, W) float32 metres, 0 = none.
+            settings: With the camera.
+            units: Other readings of the depth, see :mod:`mmssc.formats.depth_units`.
+        """
         if self.poses is not None:
             file = Path(self.poses.replace('*', frame_id))
             matrix = read_matrix(file, (4, 4))
@@ -71,7 +91,7 @@ class PoseRule:
             camera = torch.from_numpy(camera_matrix(settings.camera))
             return level_camera(torch.from_numpy(depth), camera).numpy()
         except DataError as error:
-            hint = 'Give --poses, or --height and --tilt'
+            hint = unit_hint(depth, units, 'Give --poses, or --height and --tilt')
             raise DataError(path, error.field, error.expected, error.found, hint) from error
 
     def corner(self, cam2world: np.ndarray, settings: FrameSettings) -> np.ndarray:
@@ -108,8 +128,14 @@ class OwnFrameTask:
         settings = self.settings
         depth = DEPTH_READERS[settings.depth_kind](self.depth, settings.spec.image_size)
         depth = depth * np.float32(self.depth_scale)
-        cam2world = self.rule.pose(self.frame_id, self.depth, depth, settings)
+        units = scale_units(1000 / self.depth_scale)
+        check_room_depth(self.depth, depth, units, settings.depth_limits)
+        cam2world = self.rule.pose(self.frame_id, self.depth, depth, settings, units)
         origin = self.rule.corner(cam2world, settings)
+        view = DepthView(
+            camera_matrix(settings.camera), cam2world, settings.spec.placed_grid(origin)
+        )
+        check_ground(self.depth, depth, view, units)
         arrays = volumes_of_depth(self.depth, depth, cam2world, origin, settings)
         if not (arrays['voxel_to_pixel'] >= 0).any():
             raise DataError(self.depth, 'depth', 'a pixel in the voxel grid', 'none',

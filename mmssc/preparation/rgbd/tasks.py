@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmssc.errors import DataError
+from mmssc.formats.depth_units import (
+    DepthView,
+    check_ground,
+    check_measured,
+    check_room_depth,
+    rotated_units,
+)
 from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.rgbd_prepared import has_prepared, write_prepared
@@ -89,6 +95,12 @@ def prepare_frame(raw: RawFrame, settings: FrameSettings) -> dict[str, np.ndarra
     spec, factor = settings.spec, settings.spec.fine_factor
     depth = DEPTH_READERS[settings.depth_kind](raw.depth, spec.image_size)
     volume = read_sscnet_bin(raw.volume, spec.fine_grid.shape)
+    units, remedy = _readings(depth, settings.depth_kind)
+    check_room_depth(raw.depth, depth, units, settings.depth_limits, remedy)
+    view = DepthView(
+        camera_matrix(settings.camera), volume.cam2world, spec.placed_grid(volume.origin)
+    )
+    check_ground(raw.depth, depth, view, units, remedy)
     arrays = volumes_of_depth(raw.depth, depth, volume.cam2world, volume.origin, settings)
     classes = torch.from_numpy(raw_to_class(volume.raw_ids))
     labels = pool_labels(classes, factor, spec.num_classes, tie=settings.tie)
@@ -96,6 +108,13 @@ def prepare_frame(raw: RawFrame, settings: FrameSettings) -> dict[str, np.ndarra
     targets = (labels, weight, label_sketch(labels))
     arrays.update({key: target.numpy() for key, target in zip(STORED_TARGETS, targets)})
     return arrays
+
+
+def _readings(depth: np.ndarray, kind: str) -> tuple[dict[str, float], str]:
+    """Other readings of a depth image for messages about its unit, and a further remedy."""
+    if kind == 'mm':
+        return rotated_units(depth, '--depth-kind nyu'), ''
+    return {}, 'Give --depth-kind mm if the files hold plain millimetres'
 
 
 def volumes_of_depth(
@@ -114,8 +133,7 @@ def volumes_of_depth(
         origin: (3,) world x, y, z of the grid's lower corner.
         settings: Settings of the source.
     """
-    if not (depth > 0).any():
-        raise DataError(path, 'depth', 'at least one pixel with depth', 'none')
+    check_measured(path, depth)
     grid = settings.spec.placed_grid(origin)
     volumes = depth_volumes(
         torch.from_numpy(depth),

@@ -1,0 +1,340 @@
+"""Find depth of a wrong unit, by the sizes of rooms and roads; the message names the right unit.
+
+A depth map has no unit of its own. A reading that cannot be right raises a
+:class:`~mmssc.errors.DataError`; one that is only unlikely is a warning.
+
+``units`` of the functions below are the other readings that the user can ask for: words of the
+command -> factor on the depth as it was read, e.g. ``{'--depth-scale 5000': 0.2}``.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Union
+
+import numpy as np
+
+from mmssc.errors import DataError
+from mmssc.structures import VoxelGrid
+
+from .numpy_arrays import read_npy
+
+__all__ = [
+    'ROOM_LIMITS', 'DepthView', 'check_ground', 'check_measured', 'check_road_depth',
+    'check_room_depth',
+    'metre_units', 'read_metres', 'rotated_units', 'scale_units', 'unit_hint',
+]  # fmt: skip
+
+FilePath = Union[str, PathLike]
+#: Depth that the TSDF of a room uses, metres.
+ROOM_LIMITS = (0.5, 8.0)
+# Less of a map within the limits than this is of no use for a model of rooms.
+_FEWEST_IN_ROOM = 0.25
+# Median depth of an image of a room, metres.
+_USUAL_ROOM = (0.8, 5.0)
+# Median depth of an image of a road: above is no camera's and no lidar's range.
+_FARTHEST_ROAD = 300.0
+# Values per metre of common depth images: KITTI, most cameras, L515, TUM, SUNCG, D405.
+_SCALES = (256, 1000, 4000, 5000, 8000, 10000)
+_ROAD_REMEDY = 'Save metres as float32 .npy, or metres times 256 as 16-bit .png'
+_DISPARITY_REMEDY = 'Convert disparity: depth = focal length * baseline / disparity'
+# Below the floor of the grid by more than this share of its height: not a road or a floor.
+_SLACK = 0.15
+_ROWS, _COLUMNS = 32, 64
+_FEWEST_PIXELS = 50
+
+
+@dataclass(frozen=True)
+class DepthView:
+    """Where a camera looks, to judge the depth of the ground in front of it.
+
+    Args:
+        cam2img: (3, 3) or (3, 4) intrinsics, pixels.
+        cam2ref: (4, 4), camera to the frame of ``grid``, metres.
+        grid: The voxels. The ground is near the bottom of the grid.
+    """
+
+    cam2img: np.ndarray
+    cam2ref: np.ndarray
+    grid: VoxelGrid
+
+    @property
+    def floor(self) -> float:
+        """Height of the bottom of the grid, metres."""
+        return float(self.grid.origin[self.grid.axes.index('z')])
+
+    @property
+    def lowest(self) -> float:
+        """Height below which no ground can be, metres."""
+        top = float(self.grid.upper[self.grid.axes.index('z')])
+        return self.floor - _SLACK * (top - self.floor)
+
+    def heights(self, depth: np.ndarray) -> tuple[np.ndarray, float]:
+        """Points of the lower third of the image, where the ground is.
+
+        Args:
+            depth: (H, W) metres, 0 = none.
+
+        Returns:
+            Heights (M,) of the points above the camera, metres, and the height of the camera.
+        """
+        height, width = depth.shape
+        rows = np.arange(height - height // 3, height, max(1, height // 3 // _ROWS))
+        columns = np.arange(0, width, max(1, width // _COLUMNS))
+        z = depth[np.ix_(rows, columns)].astype(np.float64)
+        (fx, _, cx), (_, fy, cy) = np.asarray(self.cam2img, np.float64)[:2, :3]
+        right, down, ahead = self.cam2ref[2, :3]
+        rise = right * (columns - cx) / fx + (down * (rows - cy) / fy)[:, None] + ahead
+        measured = np.isfinite(z) & (z > 0)
+        return (rise * z)[measured], float(self.cam2ref[2, 3])
+
+
+def check_measured(path: FilePath, depth: np.ndarray) -> np.ndarray:
+    """The depths of the pixels that have one.
+
+    Args:
+        path: The file, for the error.
+        depth: (H, W) metres; 0, negative, infinite or NaN = none.
+
+    Raises:
+        DataError: The array is not (H, W), or no pixel has a depth.
+    """
+    if depth.ndim != 2:
+        raise DataError(path, 'depth', 'one value per pixel (H, W)', f'shape {depth.shape}')
+    measured = depth[np.isfinite(depth) & (depth > 0)]
+    if not measured.size:
+        raise DataError(
+            path, 'depth', 'at least one pixel with depth',
+            'none: every pixel is 0, not finite, or marked as missing',
+        )  # fmt: skip
+    return measured
+
+
+def read_metres(path: FilePath) -> np.ndarray:
+    """Read an ``.npy`` depth map in metres.
+
+    Returns:
+        (H, W) float32; numbers may be negative or not finite.
+
+    Raises:
+        DataError: The file is missing or damaged, does not hold floating-point numbers, or has
+            another shape.
+    """
+    stored = read_npy(path)
+    if stored.dtype.kind != 'f':
+        found = f'whole numbers ({stored.dtype}): millimetres?'
+        hint = 'Save metres: np.save(path, (depth / 1000).astype(np.float32)) for millimetres'
+        raise DataError(path, 'depth', 'metres as floating-point numbers', found, hint)
+    if stored.ndim != 2 or stored.size == 0:
+        raise DataError(path, 'shape', '(H, W)', stored.shape)
+    with np.errstate(over='ignore'):
+        return stored.astype(np.float32)
+
+
+# --- rooms ----------------------------------------------------------------------------------
+
+
+def metre_units() -> dict[str, float]:
+    """Other readings of an array that should hold metres."""
+    return {f'values divided by {n}': 1 / n for n in (1000, 100)}
+
+
+def scale_units(scale: float = 1000) -> dict[str, float]:
+    """Other readings of an image that was read with ``scale`` values per metre."""
+    return {f'--depth-scale {n}': scale / n for n in _SCALES if n != scale}
+
+
+def rotated_units(depth: np.ndarray, name: str) -> dict[str, float]:
+    """SSCNet's reading, if depth that was read as millimetres seems to have its rotated bits.
+
+    Args:
+        depth: (H, W) metres; whole millimetres.
+        name: The reading in the words of the user, such as ``'--depth-kind nyu'``.
+    """
+    stored = np.rint(depth[depth > 0] * 1000).astype(np.int64)
+    # The rotation puts the highest bits last; they are 0 below 8.192 m.
+    return {name: 1 / 8} if stored.size and float((stored & 7 == 0).mean()) > 0.9 else {}
+
+
+def unit_hint(depth: np.ndarray, units: Mapping[str, float], remedy: str = '') -> str:
+    """The median depth, and the readings with which it is that of a room.
+
+    Args:
+        depth: (H, W) metres.
+        units: See the module.
+        remedy: A further sentence.
+    """
+    median = float(np.median(depth[np.isfinite(depth) & (depth > 0)]))
+    low, high = _USUAL_ROOM
+    fitting = {name: median * factor for name, factor in units.items()}
+    fitting = {name: one for name, one in fitting.items() if low <= one <= high}
+    likely = sorted(fitting, key=lambda name: abs(math.log(fitting[name] / 2)))[:3]
+    text = ', '.join(f'{fitting[name]:.1f} m with {name}' for name in likely)
+    if low <= median <= high:
+        text = f'The median depth is {_metres(median)}'
+    elif text:
+        text = f'The median would be {text}'
+    else:
+        text = 'No usual unit fits: 8-bit or relative depth?'
+    return _sentences(text, remedy)
+
+
+def check_room_depth(
+    path: FilePath,
+    depth: np.ndarray,
+    units: Mapping[str, float],
+    limits: tuple[float, float] = ROOM_LIMITS,
+    remedy: str = '',
+) -> None:
+    """Check that a depth map can be that of a room.
+
+    Args:
+        path: The file, for messages.
+        depth: (H, W) metres; 0, negative or not finite = none.
+        units: Other readings, see the module.
+        limits: Depth that the caller uses, metres.
+        remedy: A further sentence for the message.
+
+    Raises:
+        DataError: No pixel has a depth, few are within the limits, or the largest depth is 1 as in
+            normalised depth.
+    """
+    measured = check_measured(path, depth)
+    hint = unit_hint(depth, units, remedy)
+    low, high = limits
+    median = float(np.median(measured))
+    found = f'a median of {_metres(median)} (wrong unit?)'
+    within = float(((measured > low) & (measured < high)).mean())
+    expected = f'depth of a room, {low:g}..{high:g} m'
+    if float(measured.max()) == 1:
+        found = 'values up to 1 (normalised or relative depth?)'
+        raise DataError(path, 'depth', 'metres', found, 'Models need depth in metres')
+    if within < _FEWEST_IN_ROOM:
+        raise DataError(path, 'depth', expected, found, hint)
+    if not 1.2 * low < median < 0.75 * high:
+        warnings.warn(f'{path}: depth: expected {expected}, found {found}. {hint}', stacklevel=3)
+
+
+def _sentences(*texts: str) -> str:
+    return '. '.join(text for text in texts if text)
+
+
+def _metres(value: float) -> str:
+    return f'{value:.3g} m' if value < 1000 else f'{value:.0f} m'
+
+
+# --- roads ----------------------------------------------------------------------------------
+
+
+def check_road_depth(
+    path: FilePath,
+    depth: np.ndarray,
+    view: DepthView | None = None,
+    disparity_hint: str = _DISPARITY_REMEDY,
+    from_disparity: bool = False,
+) -> None:
+    """Check that a depth map can be that of a road in front of a car.
+
+    Args:
+        path: The file (``.png`` was read as 1/256 m), for messages.
+        depth: (H, W) metres, 0 = none.
+        view: The camera, where it is known.
+        disparity_hint: What to do if near and far are exchanged.
+        from_disparity: The depth was computed from disparities in the file.
+
+    Raises:
+        DataError: No pixel has a depth, all are 0..1 as in normalised depth, the median is beyond
+            300 m, or the road is far below the grid and is not with another unit.
+    """
+    measured = check_measured(path, depth)
+    is_png = Path(path).suffix.lower() == '.png'
+    scale = 256 if is_png else 1
+    units, remedy = _road_units(scale), _ROAD_REMEDY
+    if from_disparity:
+        units, remedy = {}, 'Disparities are pixels as .npy, or pixels times 256 as 16-bit .png'
+    median, largest = float(np.median(measured)), float(measured.max())
+    if is_png and float(measured.min()) == 65535 / scale:
+        raise DataError(path, 'depth', 'at least one pixel with depth', 'none: all are 65535')
+    if largest <= 1:
+        found = f'at most {_metres(largest)} (normalised, relative or 8-bit depth?)'
+        raise DataError(path, 'depth', 'metres, up to tens of metres', found, remedy)
+    if view is not None and (found := _exchanged(depth, view)):
+        raise DataError(path, 'depth', 'the near road lowest in the image', found, disparity_hint)
+    if median > _FARTHEST_ROAD:
+        found = f'a median of {_metres(median)} (wrong unit?)'
+        expected = f'at most {_FARTHEST_ROAD:g} m'
+        best = None if view is None else _best_unit(depth, view, units)
+        hint = _sentences(best and f'It fits with {best}' or '', remedy)
+        raise DataError(path, 'depth', expected, found, hint)
+    if view is not None:
+        check_ground(path, depth, view, units, remedy)
+
+
+def _road_units(scale: float) -> dict[str, float]:
+    units = {'centimetres': 100, 'millimetres': 1000}
+    units.update({f'1/{n} m': n for n in _SCALES if n not in (scale, 1000)})
+    return {f'values in {name}': scale / n for name, n in units.items()}
+
+
+def _exchanged(depth: np.ndarray, view: DepthView) -> str:
+    """What shows that near and far are exchanged; empty if nothing does."""
+    thirds = (depth[len(depth) // 3 : -(len(depth) // 3) or None], depth[-(len(depth) // 3) :])
+    middle, lower = (float(np.median(one[one > 0])) if (one > 0).any() else 0 for one in thirds)
+    heights, camera = view.heights(depth)
+    if len(heights) < _FEWEST_PIXELS or not lower > 1.5 * middle > 0:
+        return ''
+    if float((heights + camera < view.lowest).mean()) < 0.8:
+        return ''
+    return f'median {_metres(lower)} there, {_metres(middle)} above it (disparity, not depth?)'
+
+
+# --- the ground -----------------------------------------------------------------------------
+
+
+def _best_unit(depth: np.ndarray, view: DepthView, units: Mapping[str, float]) -> str | None:
+    """The reading that puts the ground nearest to the floor of the grid, if one fits."""
+    heights, camera = view.heights(depth)
+    fitting = {}
+    for name, factor in units.items():
+        read = heights * factor + camera
+        if factor < 1 and float((read < view.lowest).mean()) < 0.1:
+            fitting[name] = abs(float(np.median(read)) - view.floor)
+    return min(fitting, key=lambda name: fitting[name]) if fitting else None
+
+
+def check_ground(
+    path: FilePath,
+    depth: np.ndarray,
+    view: DepthView,
+    units: Mapping[str, float],
+    remedy: str = '',
+) -> None:
+    """Check that the ground is not far below the grid.
+
+    Args:
+        path: The file, for messages.
+        depth: (H, W) metres, 0 = none.
+        view: The camera.
+        units: Other readings, see the module.
+        remedy: A further sentence for the message.
+
+    Raises:
+        DataError: Nearly all of it is, and none is with another unit.
+    """
+    heights, camera = view.heights(depth)
+    below = float((heights + camera < view.lowest).mean()) if len(heights) else 0
+    if len(heights) < _FEWEST_PIXELS or below < 0.5:
+        return
+    expected = f'ground near the bottom of the grid, at {view.floor:.1f} m'
+    found = f'{np.median(heights) + camera:.1f} m (wrong unit, pose or intrinsics?)'
+    best = _best_unit(depth, view, units)
+    if best is not None and below > 0.8:
+        hint = _sentences(f'It fits with {best}', remedy)
+        raise DataError(path, 'depth', expected, found, hint)
+    text = _sentences(f'{path}: depth: expected {expected}, found {found}', remedy)
+    warnings.warn(text, stacklevel=3)
