@@ -14,6 +14,8 @@ from mmengine.dataset import pseudo_collate
 from mmssc.datasets.transforms import CropDrivingImages
 from mmssc.datasets.transforms.load_driving import lift_depth, merge_clouds
 from mmssc.errors import DataError
+from mmssc.formats.depth_units import DepthView, check_road_depth
+from mmssc.formats.images import check_upright
 from mmssc.formats.kitti import read_depth, read_velodyne
 from mmssc.formats.matrices import to_homogeneous
 from mmssc.registry import INFERENCERS
@@ -136,6 +138,10 @@ class DrivingInferencer(BaseInferencer):
             raise DataError(name, 'earlier_frames', expected, len(frames) - 1)
         motions += [np.eye(4)] * (self.num_frames - len(frames))
         frames += [current] * (self.num_frames - len(frames))
+        view = DepthView(projection, np.linalg.inv(lidar2cam), self.model.voxel_grid)
+        for frame in frames:
+            if frame['depth'] is not None:
+                check_road_depth(frame['depth_name'], frame['depth'], view)
         return dict(
             **self._item(number),
             voxel_grid=self.model.voxel_grid,
@@ -198,9 +204,13 @@ class DrivingInferencer(BaseInferencer):
                 '(metres, frame of the voxels); depth from any stereo or monocular method works',
             )  # fmt: skip
         size = (image.shape[0], image.shape[1])
+        is_file = isinstance(frame['img'], (str, PathLike))
+        if is_file and depth is not None:
+            check_upright(frame['img'], 'the depth map does not turn with it')
         return dict(
             frame_id=name,
-            name=fspath(frame['img']) if isinstance(frame['img'], (str, PathLike)) else name,
+            name=fspath(frame['img']) if is_file else name,
+            depth_name=fspath(depth) if isinstance(depth, (str, PathLike)) else name,
             img=image,
             depth=None if depth is None else _depth(depth, size, name),
             points=None if points is None else _points(points, name),

@@ -39,12 +39,15 @@ _FEWEST_IN_ROOM = 0.25
 _USUAL_ROOM = (0.8, 5.0)
 # Median depth of an image of a road: above is no camera's and no lidar's range.
 _FARTHEST_ROAD = 300.0
-# Values per metre of common depth images: KITTI, most cameras, L515, TUM, SUNCG, D405.
-_SCALES = (256, 1000, 4000, 5000, 8000, 10000)
+# Values per metre of common depth images: KITTI; then most cameras, L515, TUM, SUNCG, D405.
+_PNG_SCALE = 256
+_SCALES = (_PNG_SCALE, 1000, 4000, 5000, 8000, 10000)
 _ROAD_REMEDY = 'Save metres as float32 .npy, or metres times 256 as 16-bit .png'
 _DISPARITY_REMEDY = 'Convert disparity: depth = focal length * baseline / disparity'
 # Below the floor of the grid by more than this share of its height: not a road or a floor.
 _SLACK = 0.15
+# Mean deviation of the ground's height below the camera, as a share of it.
+_FLAT = 0.35
 _ROWS, _COLUMNS = 32, 64
 _FEWEST_PIXELS = 50
 
@@ -211,7 +214,7 @@ def check_room_depth(
     found = f'a median of {_metres(median)} (wrong unit?)'
     within = float(((measured > low) & (measured < high)).mean())
     expected = f'depth of a room, {low:g}..{high:g} m'
-    if float(measured.max()) == 1:
+    if float(measured.max()) == 1 and float(measured.min()) < 1:
         found = 'values up to 1 (normalised or relative depth?)'
         raise DataError(path, 'depth', 'metres', found, 'Models need depth in metres')
     if within < _FEWEST_IN_ROOM:
@@ -253,14 +256,14 @@ def check_road_depth(
     """
     measured = check_measured(path, depth)
     is_png = Path(path).suffix.lower() == '.png'
-    scale = 256 if is_png else 1
+    scale = _PNG_SCALE if is_png else 1
     units, remedy = _road_units(scale), _ROAD_REMEDY
     if from_disparity:
         units, remedy = {}, 'Disparities are pixels as .npy, or pixels times 256 as 16-bit .png'
     median, largest = float(np.median(measured)), float(measured.max())
     if is_png and float(measured.min()) == 65535 / scale:
         raise DataError(path, 'depth', 'at least one pixel with depth', 'none: all are 65535')
-    if largest <= 1:
+    if largest <= 1 and float(measured.min()) < 1:
         found = f'at most {_metres(largest)} (normalised, relative or 8-bit depth?)'
         raise DataError(path, 'depth', 'metres, up to tens of metres', found, remedy)
     if view is not None and (found := _exchanged(depth, view)):
@@ -297,14 +300,20 @@ def _exchanged(depth: np.ndarray, view: DepthView) -> str:
 
 
 def _best_unit(depth: np.ndarray, view: DepthView, units: Mapping[str, float]) -> str | None:
-    """The reading that puts the ground nearest to the floor of the grid, if one fits."""
+    """The reading that puts flat ground nearest to the floor of the grid, if one fits."""
     heights, camera = view.heights(depth)
-    fitting = {}
-    for name, factor in units.items():
-        read = heights * factor + camera
-        if factor < 1 and float((read < view.lowest).mean()) < 0.1:
-            fitting[name] = abs(float(np.median(read)) - view.floor)
-    return min(fitting, key=lambda name: fitting[name]) if fitting else None
+    middle = float(np.median(heights)) if len(heights) else 0
+    if float(np.abs(heights - middle).mean()) > _FLAT * abs(middle):
+        return None  # no ground, or no surface at all
+    distances = {
+        name: abs(middle * factor + camera - view.floor)
+        for name, factor in units.items()
+        if factor < 1 and middle * factor + camera > view.lowest
+    }
+    best = min(distances, key=lambda name: distances[name], default=None)
+    # A factor far too small would put the ground to the height of the camera.
+    reach = 0.5 * abs(camera - view.floor)
+    return best if best is not None and distances[best] < reach else None
 
 
 def check_ground(
@@ -331,7 +340,7 @@ def check_ground(
     if len(heights) < _FEWEST_PIXELS or below < 0.5:
         return
     expected = f'ground near the bottom of the grid, at {view.floor:.1f} m'
-    found = f'{np.median(heights) + camera:.1f} m (wrong unit, pose or intrinsics?)'
+    found = f'{np.median(heights) + camera:.1f} m (wrong unit, pose, intrinsics or grid?)'
     best = _best_unit(depth, view, units)
     if best is not None and below > 0.8:
         hint = _sentences(f'It fits with {best}', remedy)

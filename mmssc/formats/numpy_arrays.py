@@ -115,7 +115,9 @@ def read_npz(
             keys = [key for key in (*required, *optional) if f'{key}.npy' in names]
             members = {key: archive.read(f'{key}.npy') for key in keys}
     except ARCHIVE_ERRORS as error:
-        raise DataError(path, 'archive', 'a complete .npz file', 'a damaged or incomplete one') from error
+        raise DataError(
+            path, 'archive', 'a complete .npz file', 'a damaged or incomplete one'
+        ) from error
     if not set(required) <= set(members):
         found = ', '.join(sorted(name[:-4] for name in names if name.endswith('.npy')))
         raise DataError(path, 'keys', ', '.join(required), found or 'none')
@@ -149,7 +151,9 @@ class NpzArchive:
         try:
             self._archive = zipfile.ZipFile(path)
         except ARCHIVE_ERRORS as error:
-            raise DataError(path, 'archive', 'a complete .npz file', 'a damaged or incomplete one') from error
+            raise DataError(
+                path, 'archive', 'a complete .npz file', 'a damaged or incomplete one'
+            ) from error
 
     def __contains__(self, key: str) -> bool:
         return f'{key}.npy' in self._archive.NameToInfo

@@ -17,7 +17,8 @@ from mmssc.errors import DataError
 from mmssc.geometry import label_sketch, label_weight, pool_tsdf, voxel_pixel_mapping
 
 from . import torchssc
-from .images import read_png_uint8, read_rgb
+from .depth_units import ROOM_LIMITS, check_room_depth, rotated_units
+from .images import check_upright, read_png_uint8, read_rgb
 from .rgbd_cache import CACHED_NAMES, read_cached
 from .rgbd_format import ArrayReader, Arrays, FrameFormat, FramePath, FrameSpec
 from .rgbd_prepared import PREPARED_NAMES, read_prepared
@@ -71,6 +72,31 @@ def _check_image(path: FramePath, image: np.ndarray, spec: FrameSpec) -> np.ndar
     return image
 
 
+def _colour(path: FramePath, spec: FrameSpec) -> np.ndarray:
+    check_upright(path, 'the depth image and its volumes do not turn with it')
+    return _check_image(path, read_rgb(path), spec)
+
+
+def _nyu_depth(path: FramePath, spec: FrameSpec) -> np.ndarray:
+    depth = read_nyu_depth(path, spec.image_size)
+    remedy = "Plain millimetres have the format 'depth_mm' in the info list"
+    check_room_depth(path, depth, {}, _room_limits(spec), remedy)
+    return depth
+
+
+def _depth_mm(path: FramePath, spec: FrameSpec) -> np.ndarray:
+    depth = read_plain_depth_mm(path, spec.image_size)
+    units = rotated_units(depth, "format 'nyu_depth' in the info list")
+    check_room_depth(path, depth, units, _room_limits(spec), 'The format depth_mm is millimetres')
+    return depth
+
+
+def _room_limits(spec: FrameSpec) -> tuple[float, float]:
+    """Those of a room, or up to the far corner of a larger grid."""
+    low, high = ROOM_LIMITS
+    return low, max(high, float(np.linalg.norm(np.subtract(spec.grid.upper, spec.grid.origin))))
+
+
 def _sketch_of(read_labels: ArrayReader) -> ArrayReader:
     """Compute the sketch from the labels, for layouts without sketch files."""
 
@@ -110,11 +136,9 @@ def _ddrnet_weight(path: FramePath, spec: FrameSpec) -> np.ndarray:
 FORMATS: dict[str, FrameFormat] = dict(
     prepared=FrameFormat(tuple(PREPARED_NAMES), read_prepared, made_by_converter=True),
     cached=FrameFormat(tuple(CACHED_NAMES), read_cached, made_by_converter=True),
-    nyu_depth=FrameFormat.of_arrays(depth=lambda path, spec: read_nyu_depth(path, spec.image_size)),
-    depth_mm=FrameFormat.of_arrays(
-        depth=lambda path, spec: read_plain_depth_mm(path, spec.image_size)
-    ),
-    rgb=FrameFormat.of_arrays(img=lambda path, spec: _check_image(path, read_rgb(path), spec)),
+    nyu_depth=FrameFormat.of_arrays(depth=_nyu_depth),
+    depth_mm=FrameFormat.of_arrays(depth=_depth_mm),
+    rgb=FrameFormat.of_arrays(img=_colour),
     ids=FrameFormat.of_arrays(
         segmentation=lambda path, spec: _check_image(path, read_png_uint8(path), spec)
     ),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from mmssc.datasets.driving_list import read_driving_list
 from mmssc.errors import DataError
+from mmssc.formats.depth_units import check_road_depth
+from mmssc.formats.kitti import read_depth
 from mmssc.preparation import SemanticKITTILayout, SSCBenchKITTI360Layout
 from mmssc.preparation.driving.layouts import DrivingLayout
 from mmssc.preparation.folder_settings import RECIPE_NAME
@@ -48,7 +51,8 @@ def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:
 
     Args:
         root: The tree.
-        thorough: Read and decode every file, not only its size, header and end.
+        thorough: Read and decode every file, not only its size, header and end. Otherwise the
+            first depth maps of a folder are read, because only their values show a wrong unit.
 
     Raises:
         DataError: ``root`` has no known data set.
@@ -62,7 +66,7 @@ def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:
         labelled = _check_voxels(layout, sequence, frames, grid, report, counts)
         _check_release(layout, sequence, grid, report)
         _check_labels(layout, sequence, labelled, grid, report, counts, thorough)
-        _check_per_frame(layout, sequence, frames, report, counts, thorough)
+        _check_per_frame(layout, sequence, frames, grid, report, counts, thorough)
     _note_unprepared(layout, report)
     _check_infos(layout, report)
     report.problems.sort()
@@ -87,6 +91,10 @@ def _check_raw_frames(
     layout: DrivingLayout, sequence: str, report: TreeReport, counts: dict, thorough: bool
 ) -> list[str]:
     """Check calibration, poses and images; return the frames that (should) have an image."""
+    try:
+        layout.check_images(sequence)
+    except DataError as error:
+        report.add_error(error)
     try:
         layout.calibration(sequence)
     except DataError as error:
@@ -224,6 +232,7 @@ def _check_per_frame(
     layout: DrivingLayout,
     sequence: str,
     frames: list[str],
+    grid: VoxelGrid,
     report: TreeReport,
     counts: dict,
     thorough: bool,
@@ -254,9 +263,20 @@ def _check_per_frame(
             path = next((path for path in candidates if path.is_file()), candidates[0])
             if frame_id in needed or path.is_file():
                 expected.add(path)
-                report.check(kind, path, thorough=thorough)
+                read = partial(_read_depth, layout, sequence, path, grid)
+                report.check(kind, path, (), thorough, read if kind == 'depth' else None)
         counts[name] = sum(path in expected for path in found)
         _add_extra(report, (path for path in found if path not in expected))
+
+
+def _read_depth(layout: DrivingLayout, sequence: str, path: Path, grid: VoxelGrid) -> None:
+    """Read a depth map and check its unit."""
+    depth = read_depth(path)
+    try:
+        view = layout.depth_view(sequence, grid)
+    except DataError:  # reported with the raw files
+        view = None
+    check_road_depth(path, depth, view)
 
 
 def _note_unprepared(layout: DrivingLayout, report: TreeReport) -> None:

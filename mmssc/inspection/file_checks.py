@@ -15,8 +15,10 @@ from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
 from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.formats.regular_files import read_ends
 
-__all__ = ['Problem', 'check_file', 'without_file']
+__all__ = ['DEPTH_KINDS', 'Problem', 'check_file', 'without_file']
 
+#: Kinds of files that hold depth, see :class:`~mmssc.datasets.transforms.SampleFile`.
+DEPTH_KINDS = ('depth', 'nyu_depth', 'depth_mm')
 _PNG_START = b'\x89PNG\r\n\x1a\n'
 _PNG_END = b'IEND\xaeB`\x82'
 _JPEG_START, _JPEG_END = b'\xff\xd8\xff', b'\xff\xd9'
@@ -82,8 +84,8 @@ def _check_points(path: Path, shape: tuple[int, ...]) -> None:
 
 def _check_depth(path: Path, shape: tuple[int, ...]) -> None:
     _check_ending(path, shape)
-    if path.suffix == '.npy' and len(read_npy_shape(path, 'f')) != 2:
-        raise DataError(path, 'shape', '(H, W)', read_npy_shape(path, 'f'))
+    if path.suffix == '.npy' and len(read_npy_shape(path)) != 2:
+        raise DataError(path, 'shape', '(H, W)', read_npy_shape(path))
 
 
 #: Kind of file -> quick check of a file and its shape; others use :func:`_check_ending`.

@@ -11,13 +11,15 @@ from typing import Any
 
 from mmssc.errors import DataError
 
-from .file_checks import Problem, check_file, without_file
+from .file_checks import DEPTH_KINDS, Problem, check_file, without_file
 
 __all__ = ['TreeReport', 'describe_frames', 'summarise_problems']
 
 # Runs of frames shown in one line.
 _MAX_RUNS = 6
 _MIN_RUN = 3
+# Depth files of a folder that the quick check reads.
+_DEPTH_SAMPLES = 3
 
 
 @dataclass
@@ -48,7 +50,10 @@ class TreeReport:
     ) -> None:
         """Check a required file, see :func:`check_file`."""
         folder, _, ending = split_name(path)
-        self.checked[folder, ending].add(str(path))
+        checked = self.checked[folder, ending]
+        checked.add(str(path))
+        # A wrong unit is in every file of a folder, and only the values show it.
+        thorough = thorough or (kind in DEPTH_KINDS and len(checked) <= _DEPTH_SAMPLES)
         problem = check_file(kind, path, shape, thorough, read)
         if problem is not None:
             self.problems.append(problem)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write, check_outputs
+from mmssc.formats.depth_units import check_road_depth
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne
 from mmssc.geometry.stereo import stereo_disparity
@@ -20,6 +21,7 @@ from mmssc.preparation import SemanticKITTILayout
 from mmssc.preparation.driving.depth_check import compare_depth, draw_depth_check, project_lidar
 from mmssc.preparation.driving.layouts import StereoCalibration
 from mmssc.preparation.driving.tasks import find_depth
+from mmssc.structures import VoxelGrid
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,12 +51,18 @@ def _read_or_match(
         if path is None:
             hint = 'Run tools/dataset_converters/semantic_kitti.py, or give --stereo'
             raise DataError(folder / f'{frame}.npy', 'file', 'a depth map', 'none', hint)
-        return read_depth(path)
+        depth = read_depth(path)
+        check_road_depth(path, depth, layout.depth_view(sequence, _grid(layout)))
+        return depth
     if calibration.baseline_focal is None:
         raise DataError(layout.root, f'calibration of {sequence}', 'P3', 'none')
     left = read_rgb(layout.left_image(sequence, frame))
     disparity = stereo_disparity(left, read_rgb(layout.right_image(sequence, frame)))
     return np.where(disparity > 0, calibration.baseline_focal / np.maximum(disparity, 1e-3), 0)
+
+
+def _grid(layout: SemanticKITTILayout) -> VoxelGrid:
+    return VoxelGrid.build(layout.dataset.METAINFO['voxel_grid'])
 
 
 def check_depth(arguments: argparse.Namespace) -> None:

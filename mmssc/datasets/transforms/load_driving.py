@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from mmssc.errors import DataError
-from mmssc.formats.images import read_rgb
+from mmssc.formats.depth_units import DepthView, check_road_depth
+from mmssc.formats.images import check_upright, read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
 from mmssc.geometry import depth_to_points, invert_rigid, pool_labels, transform_points
 from mmssc.registry import TRANSFORMS
@@ -114,15 +115,32 @@ def _frame_files(
 
 
 def _depth_files(results: Mapping[str, Any], keys: tuple[str, ...]) -> list[SampleFile]:
-    read = partial(_read_depth, size=results.get('ori_shape'))
+    images = {frame['depth_path']: frame['img_path'] for frame in results['frames']}
+    read = partial(
+        _read_depth, images=images, size=results.get('ori_shape'), view=_depth_view(results)
+    )
     return _frame_files(results, 'depth_path', 'depth', read, keys)
 
 
-def _read_depth(path: str, size: tuple[int, int] | None) -> np.ndarray:
-    """Read a depth map; it must have this size, that of the image (None: any size)."""
+def _depth_view(results: Mapping[str, Any]) -> DepthView | None:
+    """Camera and grid of the sample; None if the sample lacks one."""
+    if not {'P2', 'lidar2cam', 'voxel_grid'} <= set(results):
+        return None
+    # Entry 0 is the frame of the sample: the camera has the same place on the car in all frames.
+    cam2lidar = np.linalg.inv(results['lidar2cam'][0])
+    return DepthView(results['P2'], cam2lidar, results['voxel_grid'])
+
+
+def _read_depth(
+    path: str, images: Mapping[str, str], size: tuple[int, int] | None, view: DepthView | None
+) -> np.ndarray:
+    """Read a depth map and check its unit; its size must be that of the image (None: any)."""
     depth = read_depth(path)
-    if size is not None and depth.shape != size:
-        raise DataError(path, 'size', f'{size} as the image', depth.shape)
+    if size is not None:
+        if depth.shape != size:
+            raise DataError(path, 'size', f'{size} as the image', depth.shape)
+        check_upright(images[path], 'the depth map does not turn with it')
+    check_road_depth(path, depth, view)
     return depth
 
 

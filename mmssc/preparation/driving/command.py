@@ -94,6 +94,8 @@ def _read_options(arguments: argparse.Namespace, layout: DrivingLayout) -> Prepa
     unknown = sorted(set(sequences) - set(available))
     if unknown:
         raise DataError(layout.root, '--sequences', ', '.join(available), ', '.join(unknown))
+    for sequence in sequences:
+        layout.check_images(sequence)
     size = arguments.voxel_size
     grid = VoxelGrid(
         arguments.grid_origin, size * 3 if len(size) == 1 else size, arguments.grid_shape

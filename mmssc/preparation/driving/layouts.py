@@ -14,8 +14,11 @@ from mmssc.datasets.driving_dataset import DrivingDataset
 from mmssc.datasets.semantic_kitti import SemanticKITTIDataset
 from mmssc.datasets.sscbench_kitti360 import SSCBenchKITTI360Dataset, kitti360_calibration
 from mmssc.errors import DataError
+from mmssc.formats.depth_units import DepthView
+from mmssc.formats.images import other_images
 from mmssc.formats.kitti import read_calib, read_indexed_poses, read_poses
 from mmssc.formats.matrices import to_homogeneous
+from mmssc.structures import VoxelGrid
 
 __all__ = [
     'KITTI360_BASELINE_FOCAL', 'SSCBenchKITTI360Layout', 'SemanticKITTILayout', 'DrivingLayout',
@@ -82,6 +85,18 @@ class DrivingLayout(ABC):
         """Frames that have a left image, sorted."""
         return self._names(self.left_image(sequence, '*').parent, ('.png',))
 
+    def check_images(self, sequence: str) -> None:
+        """Refuse a drive whose images have another ending than ``.png``.
+
+        Raises:
+            DataError: A folder has other images, and no ``.png``.
+        """
+        for image in (self.left_image(sequence, '*'), self.right_image(sequence, '*')):
+            other = other_images(image.parent, image.suffix)
+            if other is not None:
+                hint = f'Convert them, e.g. with ImageMagick: mogrify -format png *{other}'
+                raise DataError(image.parent, 'images', '.png files', f'{other} files', hint)
+
     def sample_ids(self, sequence: str) -> list[str]:
         """Frames that have a voxel volume (``.bin`` or ``.label``), sorted."""
         return self._names(self.voxel_file(sequence, '*', '').parent, ('.bin', '.label'))
@@ -123,6 +138,11 @@ class DrivingLayout(ABC):
     @abstractmethod
     def calibration(self, sequence: str) -> StereoCalibration:
         """Calibration of a drive."""
+
+    def depth_view(self, sequence: str, grid: VoxelGrid) -> DepthView:
+        """The left camera of a drive, to check the unit of its depth maps."""
+        calibration = self.calibration(sequence)
+        return DepthView(calibration.projection, np.linalg.inv(calibration.lidar2cam), grid)
 
     @abstractmethod
     def poses(self, sequence: str) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mmssc.datasets.driving_list import FORMAT_VERSION, write_driving_list
 from mmssc.errors import DataError
+from mmssc.formats.depth_units import DepthView
 from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.preparation.folder_settings import (
     claim_folder,
@@ -148,6 +149,7 @@ def _depth_task(
     sequence: str,
     frame: str,
     baseline_focal: float | None,
+    view: DepthView,
 ) -> FrameTask:
     image = layout.left_image(sequence, frame)
     output = layout.depth_folder(sequence) / (frame + options.depth_suffix)
@@ -158,7 +160,7 @@ def _depth_task(
             sequence, frame, image, right, output, baseline_focal, options.max_disparity
         )
     source = Path(options.depth_from) / sequence
-    return FolderDepthTask(sequence, frame, image, source, output, baseline_focal)
+    return FolderDepthTask(sequence, frame, image, source, output, baseline_focal, view)
 
 
 def _depth_recipe(options: PreparationOptions, baseline_focal: float | None) -> dict[str, Any]:
@@ -220,8 +222,11 @@ def make_depth(
     tasks: list[FrameTask] = []
     for sequence, (baseline_focal, recipe) in recipes.items():
         _claim_depth_folder(layout.depth_folder(sequence), recipe, options)
-        frames = _frames(layout, options, sequence)
-        tasks += [_depth_task(layout, options, sequence, frame, baseline_focal) for frame in frames]
+        view = layout.depth_view(sequence, options.grid)
+        tasks += [
+            _depth_task(layout, options, sequence, frame, baseline_focal, view)
+            for frame in _frames(layout, options, sequence)
+        ]
     report = runner.run('depth', tasks)
     report.notes += notes
     return report
@@ -327,6 +332,7 @@ def _info(layout: DrivingLayout, options: PreparationOptions, split: str) -> dic
         images = set(_image_ids(layout, sequence))
         for number, frame in enumerate(_sample_ids(layout, sequence)):
             if frame not in images:
+                layout.check_images(sequence)
                 image = layout.left_image(sequence, frame)
                 raise DataError(image, 'file', 'the image of a voxel file', 'none')
             paths = (

@@ -11,7 +11,8 @@ import torch
 
 from mmssc.datasets.driving_dataset import DrivingDataset
 from mmssc.errors import DataError
-from mmssc.formats.images import read_image_shape, read_rgb
+from mmssc.formats.depth_units import DepthView, check_road_depth
+from mmssc.formats.images import check_upright, read_image_shape, read_rgb
 from mmssc.formats.kitti import (
     read_depth,
     read_raw_labels,
@@ -101,6 +102,15 @@ def _has_depth(path: Path, image: Path) -> bool:
         return False
 
 
+def _read_depth_of(path: Path, image: Path) -> np.ndarray:
+    """Read a depth or disparity map; it must lie as its image does."""
+    depth, shape = read_depth(path), read_image_shape(image)
+    if depth.shape != shape:
+        raise DataError(path, 'shape', f'{shape}, the size of {image}', depth.shape)
+    check_upright(image, 'the depth map does not turn with it')
+    return depth
+
+
 def _depth_from_disparity(disparity: np.ndarray, baseline_focal: float) -> np.ndarray:
     depth = disparity_to_depth(torch.from_numpy(disparity), baseline_focal).numpy()
     return np.where(disparity > 0, depth, np.float32(0))
@@ -132,6 +142,8 @@ class StereoDepthTask:
 
     def make(self) -> None:
         """Match the images and write the depth map."""
+        for image in (self.image, self.right_image):
+            check_upright(image, 'two rectified images lie side by side')
         left, right = read_rgb(self.image), read_rgb(self.right_image)
         if left.shape != right.shape:
             raise DataError(self.right_image, 'size', left.shape[:2], right.shape[:2])
@@ -149,6 +161,7 @@ class FolderDepthTask:
     source_folder: Path
     output: Path
     baseline_focal: float | None
+    view: DepthView
 
     def is_finished(self) -> bool:
         """Whether the depth map is there, of the image's size."""
@@ -160,12 +173,12 @@ class FolderDepthTask:
         if source is None:
             path = self.source_folder / f'{self.frame_id}.npy'
             raise DataError(path, 'file', 'an existing .npy or .png', 'none')
-        depth = read_depth(source)
-        shape = read_image_shape(self.image)
-        if depth.shape != shape:
-            raise DataError(source, 'shape', f'{shape}, the size of {self.image}', depth.shape)
+        depth = _read_depth_of(source, self.image)
+        is_disparity = self.baseline_focal is not None
         if self.baseline_focal is not None:
             depth = _depth_from_disparity(depth, self.baseline_focal)
+        hint = f'{"Leave out" if is_disparity else "Give"} --depth-kind disparity'
+        check_road_depth(source, depth, self.view, hint, is_disparity)
         _store_depth(self.output, depth, source)
 
 
@@ -199,14 +212,13 @@ class PseudoLidarTask:
         if source is None:
             path = self.depth_folder / f'{self.frame_id}.npy'
             raise DataError(path, 'file', 'a depth map', 'none', 'Run the depth step first')
-        depth = read_depth(source)
-        shape = read_image_shape(self.image)
-        if depth.shape != shape:
-            raise DataError(source, 'shape', f'{shape}, the size of {self.image}', depth.shape)
+        depth = _read_depth_of(source, self.image)
+        cam2lidar = invert_rigid(torch.from_numpy(self.lidar2cam))
+        check_road_depth(source, depth, DepthView(self.projection, cam2lidar.numpy(), self.grid))
         points = depth_to_points(
             torch.from_numpy(depth),
             torch.from_numpy(self.projection),
-            invert_rigid(torch.from_numpy(self.lidar2cam)),
+            cam2lidar,
             max_z=self.max_height,
         )
         if self.motions is not None:

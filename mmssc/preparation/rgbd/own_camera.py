@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from mmssc.formats.depth_units import (
     scale_units,
     unit_hint,
 )
-from mmssc.formats.images import read_image_shape
+from mmssc.formats.images import other_images, read_image_shape
 from mmssc.formats.matrices import camera_matrix, check_rigid, read_matrix
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.rgbd_prepared import has_prepared
@@ -197,8 +197,21 @@ def _frames(root: Path, pattern: str) -> dict[str, Path]:
     paths = sorted(folder.glob(name)) if folder.is_dir() else []
     frames = {path.name[len(start) : len(path.name) - len(end)]: path for path in paths}
     if not frames:
-        raise DataError(folder / name, 'depth images', 'at least one', 'none')
+        raise _no_images(folder / name, 'depth images')
     return frames
+
+
+def _check_pattern(pattern: Path, frames: Iterable[str]) -> None:
+    """Refuse a pattern that no frame fits; single frames may lack an image."""
+    if not any(Path(str(pattern).replace('*', frame)).is_file() for frame in frames):
+        raise _no_images(pattern, 'images')
+
+
+def _no_images(pattern: Path, what: str) -> DataError:
+    """The error for a pattern that matches nothing; it names the images that are there."""
+    other = other_images(pattern.parent, pattern.suffix)
+    hint = None if other is None else f'The folder has {other} files: change the pattern'
+    return DataError(pattern, what, 'at least one', 'none', hint)
 
 
 def _listed(
@@ -240,6 +253,9 @@ def _listed(
 def _work(arguments: argparse.Namespace) -> list[StepReport]:
     root, out = arguments.root, arguments.out or arguments.root
     depth_files = _frames(root, arguments.depth)
+    for pattern in (arguments.color, arguments.segmentation):
+        if pattern is not None:
+            _check_pattern(root / pattern, depth_files)
     if arguments.image_size is None:
         arguments.image_size = read_image_shape(next(iter(depth_files.values())))
     settings = FrameSettings(
