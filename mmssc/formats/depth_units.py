@@ -219,7 +219,7 @@ def check_room_depth(
         raise DataError(path, 'depth', 'metres', found, 'Models need depth in metres')
     if within < _FEWEST_IN_ROOM:
         raise DataError(path, 'depth', expected, found, hint)
-    if not 1.2 * low < median < 0.75 * high:
+    if not 1.6 * low < median < 0.75 * high:
         warnings.warn(f'{path}: depth: expected {expected}, found {found}. {hint}', stacklevel=3)
 
 
@@ -271,7 +271,7 @@ def check_road_depth(
     if median > _FARTHEST_ROAD:
         found = f'a median of {_metres(median)} (wrong unit?)'
         expected = f'at most {_FARTHEST_ROAD:g} m'
-        best = None if view is None else _best_unit(depth, view, units)
+        best = None if view is None else _best_units(depth, view, units)
         hint = _sentences(best and f'It fits with {best}' or '', remedy)
         raise DataError(path, 'depth', expected, found, hint)
     if view is not None:
@@ -288,10 +288,12 @@ def _exchanged(depth: np.ndarray, view: DepthView) -> str:
     """What shows that near and far are exchanged; empty if nothing does."""
     thirds = (depth[len(depth) // 3 : -(len(depth) // 3) or None], depth[-(len(depth) // 3) :])
     middle, lower = (float(np.median(one[one > 0])) if (one > 0).any() else 0 for one in thirds)
-    heights, camera = view.heights(depth)
-    if len(heights) < _FEWEST_PIXELS or not lower > 1.5 * middle > 0:
+    if not lower > 1.5 * middle > 0:
         return ''
-    if float((heights + camera < view.lowest).mean()) < 0.8:
+    with np.errstate(divide='ignore'):
+        heights = view.heights(np.where(depth > 0, 1 / depth, 0))[0]
+    # Flat ground is flat again after the exchange, up to a factor.
+    if len(heights) < _FEWEST_PIXELS or not _is_flat(heights):
         return ''
     return f'median {_metres(lower)} there, {_metres(middle)} above it (disparity, not depth?)'
 
@@ -299,21 +301,27 @@ def _exchanged(depth: np.ndarray, view: DepthView) -> str:
 # --- the ground -----------------------------------------------------------------------------
 
 
-def _best_unit(depth: np.ndarray, view: DepthView, units: Mapping[str, float]) -> str | None:
-    """The reading that puts flat ground nearest to the floor of the grid, if one fits."""
-    heights, camera = view.heights(depth)
+def _is_flat(heights: np.ndarray) -> bool:
+    """Whether heights relative to the camera are those of flat ground, in any unit."""
     middle = float(np.median(heights)) if len(heights) else 0
-    if float(np.abs(heights - middle).mean()) > _FLAT * abs(middle):
+    return bool(np.abs(heights - middle).mean() < _FLAT * abs(middle))
+
+
+def _best_units(depth: np.ndarray, view: DepthView, units: Mapping[str, float]) -> str | None:
+    """The readings, at most two, that put flat ground nearest to the floor of the grid."""
+    heights, camera = view.heights(depth)
+    if not _is_flat(heights):
         return None  # no ground, or no surface at all
+    middle = float(np.median(heights))
     distances = {
         name: abs(middle * factor + camera - view.floor)
         for name, factor in units.items()
         if factor < 1 and middle * factor + camera > view.lowest
     }
-    best = min(distances, key=lambda name: distances[name], default=None)
     # A factor far too small would put the ground to the height of the camera.
     reach = 0.5 * abs(camera - view.floor)
-    return best if best is not None and distances[best] < reach else None
+    fitting = sorted((one, name) for name, one in distances.items() if one < reach)[:2]
+    return ' or '.join(name for _, name in fitting) or None
 
 
 def check_ground(
@@ -341,7 +349,7 @@ def check_ground(
         return
     expected = f'ground near the bottom of the grid, at {view.floor:.1f} m'
     found = f'{np.median(heights) + camera:.1f} m (wrong unit, pose, intrinsics or grid?)'
-    best = _best_unit(depth, view, units)
+    best = _best_units(depth, view, units)
     if best is not None and below > 0.8:
         hint = _sentences(f'It fits with {best}', remedy)
         raise DataError(path, 'depth', expected, found, hint)

@@ -1,0 +1,196 @@
+"""Depth of a wrong unit: what is refused, what is reported, and what must pass."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from mmssc.errors import DataError
+from mmssc.formats.depth_units import (
+    DepthView,
+    check_ground,
+    check_measured,
+    check_road_depth,
+    check_room_depth,
+    read_metres,
+    rotated_units,
+    scale_units,
+)
+from mmssc.formats.numpy_arrays import read_npy
+from mmssc.formats.sscnet import encode_nyu_depth
+from mmssc.structures import VoxelGrid
+
+GRID = VoxelGrid((0, -25.6, -2), 0.8, (64, 64, 8))
+SIZE = (60, 200)
+CAM2IMG = np.array([[120.0, 0, 100], [0, 120, 27], [0, 0, 1]])
+# Camera axes (x right, y down, z forward) to lidar axes (x forward, y left, z up).
+CAM2LIDAR = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, -0.1], [0, 0, 0, 1]])
+ROAD_VIEW = DepthView(CAM2IMG, CAM2LIDAR, GRID)
+HEIGHT = 1.65
+
+
+def road(height: float = HEIGHT) -> np.ndarray:
+    """Depth of a flat road with a wall 40 m ahead and a car at 8 m, metres."""
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    with np.errstate(divide='ignore'):
+        ground = np.where(rows > 27, height * 120 / (rows - 27), 40)
+    car = (rows > 25) & (np.abs(columns - 60) < 20)
+    return np.minimum(np.minimum(ground, 40), np.where(car, 8, 40)).astype(np.float32)
+
+
+def room() -> np.ndarray:
+    rows = np.mgrid[:60, :80][0]
+    return np.where(rows < 30, 3, 3 - (rows - 30) * 0.05).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        yield
+
+
+# --- roads ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('height', [1.2, 1.65, 2.1])
+@pytest.mark.parametrize('name', ['a.png', 'a.npy', 'scene 0'])
+def test_right_depth_of_a_road_passes(height, name):
+    check_road_depth(name, road(height), ROAD_VIEW)
+    sparse = np.where(np.random.default_rng(0).random(SIZE) < 0.05, road(height), 0)
+    check_road_depth(name, sparse, ROAD_VIEW)
+    check_road_depth(name, road(height))
+    # A wall just ahead, and a hole where the road was.
+    check_road_depth(name, np.minimum(road(height), 3), ROAD_VIEW)
+    check_road_depth(name, np.where(np.arange(60)[:, None] < 40, road(height), 0), ROAD_VIEW)
+
+
+ROADS = [
+    ('a.png', road() * 256 / 1000, None),
+    ('a.png', road() * 1000 / 256, 'ground .*It fits with values in millimetres. Save metres'),
+    ('a.png', road() * 5000 / 256, 'It fits with .*values in 1/5000 m'),
+    ('a.png', road() * 8000 / 256, 'It fits with .*values in 1/8000 m'),
+    ('a.npy', road() * 1000, 'at most 300 m, found a median of .*values in millimetres'),
+    ('a.npy', road() * 100, 'It fits with values in centimetres'),
+    ('a.npy', road() * 256, 'It fits with values in 1/256 m'),
+    ('a.npy', 100 / road(), 'disparity, not depth'),
+    ('a.npy', 30 / road(), 'disparity, not depth'),
+    ('a.png', road() / road().max(), 'at most 1 m .normalised'),
+    ('a.png', road() / 256, 'normalised, relative or 8-bit'),
+    ('a.npy', road() / 1000, 'normalised'),
+    ('a.npy', road() * 0, 'at least one pixel with depth, found none'),
+    ('a.png', road() * 0 + 65535 / 256, 'none: all are 65535'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(('name', 'depth', 'message'), ROADS)
+def test_wrong_depth_of_a_road_is_refused(name, depth, message):
+    if message is None:  # a factor that no common unit has: too near, but possible
+        return check_road_depth(name, depth, ROAD_VIEW)
+    with pytest.raises(DataError, match=f'^{name}: depth: .*{message}'):
+        check_road_depth(name, depth.astype(np.float32), ROAD_VIEW)
+    return None
+
+
+def test_ground_below_the_grid_without_a_unit_that_fits_is_a_warning():
+    noise = np.random.default_rng(0).uniform(3, 60, SIZE).astype(np.float32)
+    with pytest.warns(UserWarning, match='a.npy: depth: expected ground near .*wrong unit'):
+        check_road_depth('a.npy', noise, ROAD_VIEW)
+
+
+def test_remedies_of_disparities():
+    with pytest.raises(DataError, match='Give --depth-kind disparity$'):
+        check_road_depth('a.npy', 100 / road(), ROAD_VIEW, 'Give --depth-kind disparity')
+    with pytest.raises(DataError, match='Disparities are pixels'):
+        check_road_depth('a.npy', road() * 100, ROAD_VIEW, from_disparity=True)
+
+
+# --- rooms ----------------------------------------------------------------------------------
+
+
+def test_right_depth_of_a_room_passes():
+    with_holes = room()
+    with_holes[::3] = np.nan
+    for depth in (room(), room() / 3, room() * 1.5, with_holes):
+        check_room_depth('a.png', depth, scale_units())
+
+
+@pytest.mark.parametrize('scale', [8000, 10000])
+def test_another_scale_is_named(scale):
+    with pytest.raises(DataError, match=f'a.png: depth: .*m with --depth-scale {scale}'):
+        check_room_depth('a.png', room() * scale / 1000, scale_units())
+
+
+@pytest.mark.parametrize('scale', [256, 4000])
+def test_an_unlikely_scale_is_a_warning(scale):
+    with pytest.warns(UserWarning, match=f'a.png: depth: .*m with --depth-scale {scale}'):
+        check_room_depth('a.png', room() * 0.6 * scale / 1000, scale_units())
+
+
+@pytest.mark.parametrize(
+    ('depth', 'message'),
+    [
+        (room() / room().max(), 'values up to 1'),
+        (room() / 10, 'few|8-bit or relative depth'),
+        (room() * 0, 'found none'),
+        (room() * np.nan, 'found none'),
+        (np.zeros((0, 0), np.float32), 'found none'),
+        (np.ones(5, np.float32), 'one value per pixel'),
+    ],
+)
+def test_no_depth_of_a_room(depth, message):
+    with pytest.raises(DataError, match=message):
+        check_room_depth('a.npy', depth, {})
+
+
+def test_rotated_bits_are_known():
+    stored = encode_nyu_depth(np.rint(room() * 1000).astype(np.uint16))
+    read = stored.astype(np.float32) / 1000
+    assert rotated_units(read, '--depth-kind nyu') == {'--depth-kind nyu': 1 / 8}
+    assert rotated_units(room(), '--depth-kind nyu') == {} == rotated_units(room() * 0, 'nyu')
+
+
+def test_a_floor_far_below_the_grid():
+    rows = np.mgrid[:60, :80][0]
+    floor = (1.3 * 60 / (rows + 5)).astype(np.float32)
+    camera = np.array([[60.0, 0, 40], [0, 60, -5], [0, 0, 1]])
+    pose = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 1.3], [0, 0, 0, 1]])
+    grid = VoxelGrid((-2.4, 0, -0.05), 0.08, (60, 60, 36))
+    view = DepthView(camera, pose, grid)
+    check_ground('a.png', floor, view, scale_units())
+    with pytest.raises(DataError, match='ground .*It fits with --depth-scale 4000$'):
+        check_ground('a.png', floor * 4, view, scale_units())
+    with pytest.warns(UserWarning, match='a.png: depth: expected ground'):
+        check_ground('a.png', floor * 4, view, {})
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('array', 'message'),
+    [
+        (np.ones((2, 3), np.uint16), r'floating-point numbers, found whole numbers \(uint16\)'),
+        (np.ones((2, 3, 1), np.float32), r'\(H, W\)'),
+        (np.ones((0, 3), np.float32), r'\(H, W\)'),
+    ],
+)
+def test_arrays_that_are_no_metres(tmp_path, array, message):
+    np.save(tmp_path / 'a.npy', array)
+    with pytest.raises(DataError, match=f'a.npy: .*{message}'):
+        read_metres(tmp_path / 'a.npy')
+
+
+def test_kinds_of_numbers_in_words(tmp_path):
+    np.save(tmp_path / 'a.npy', np.ones(3, np.uint16))
+    with pytest.raises(DataError, match='expected floating-point numbers, found uint16'):
+        read_npy(tmp_path / 'a.npy', kinds='f')
+    (tmp_path / 'a.npy').write_bytes(b'\x89PNG\r\n\x1a\n1234')
+    with pytest.raises(DataError, match='expected an .npy array, found a PNG image'):
+        read_npy(tmp_path / 'a.npy')
+
+
+def test_every_measured_pixel_counts():
+    assert check_measured('a', np.array([[0, 1, np.nan, -2, np.inf, 3]])).tolist() == [1, 3]
