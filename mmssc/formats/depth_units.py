@@ -313,13 +313,14 @@ def _best_units(depth: np.ndarray, view: DepthView, units: Mapping[str, float]) 
     if not _is_flat(heights):
         return None  # no ground, or no surface at all
     middle = float(np.median(heights))
+    too_far = middle + camera < view.lowest
     distances = {
         name: abs(middle * factor + camera - view.floor)
         for name, factor in units.items()
-        if factor < 1 and middle * factor + camera > view.lowest
+        if (factor < 1) == too_far and middle * factor + camera > view.lowest
     }
     # A factor far too small would put the ground to the height of the camera.
-    reach = 0.5 * abs(camera - view.floor)
+    reach = (0.5 if too_far else 0.2) * abs(camera - view.floor)
     fitting = sorted((one, name) for name, one in distances.items() if one < reach)[:2]
     return ' or '.join(name for _, name in fitting) or None
 
@@ -331,7 +332,7 @@ def check_ground(
     units: Mapping[str, float],
     remedy: str = '',
 ) -> None:
-    """Check that the ground is not far below the grid.
+    """Check that the ground is not far below the grid, or where a common unit too small puts it.
 
     Args:
         path: The file, for messages.
@@ -341,11 +342,15 @@ def check_ground(
         remedy: A further sentence for the message.
 
     Raises:
-        DataError: Nearly all of it is, and none is with another unit.
+        DataError: Nearly all of it is far below, and none is with another unit.
     """
     heights, camera = view.heights(depth)
-    below = float((heights + camera < view.lowest).mean()) if len(heights) else 0
-    if len(heights) < _FEWEST_PIXELS or below < 0.5:
+    if len(heights) < _FEWEST_PIXELS:
+        return
+    below = float((heights + camera < view.lowest).mean())
+    # Ground is above the bottom of the grid where the depth is too small. So is a table.
+    above = float(np.median(heights)) + camera - view.floor > 0.5 * abs(camera - view.floor)
+    if below < 0.5 and not (above and _best_units(depth, view, units)):
         return
     expected = f'ground near the bottom of the grid, at {view.floor:.1f} m'
     found = f'{np.median(heights) + camera:.1f} m (wrong unit, pose, intrinsics or grid?)'
@@ -353,5 +358,6 @@ def check_ground(
     if best is not None and below > 0.8:
         hint = _sentences(f'It fits with {best}', remedy)
         raise DataError(path, 'depth', expected, found, hint)
-    text = _sentences(f'{path}: depth: expected {expected}, found {found}', remedy)
+    fit = f'It fits with {best}' if best else ''
+    text = _sentences(f'{path}: depth: expected {expected}, found {found}', fit, remedy)
     warnings.warn(text, stacklevel=3)

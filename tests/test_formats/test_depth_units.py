@@ -68,7 +68,6 @@ def test_right_depth_of_a_road_passes(height, name):
 
 
 ROADS = [
-    ('a.png', road() * 256 / 1000, None),
     ('a.png', road() * 1000 / 256, 'ground .*It fits with values in millimetres. Save metres'),
     ('a.png', road() * 5000 / 256, 'It fits with .*values in 1/5000 m'),
     ('a.png', road() * 8000 / 256, 'It fits with .*values in 1/8000 m'),
@@ -87,17 +86,19 @@ ROADS = [
 
 @pytest.mark.parametrize(('name', 'depth', 'message'), ROADS)
 def test_wrong_depth_of_a_road_is_refused(name, depth, message):
-    if message is None:  # a factor that no common unit has: too near, but possible
-        return check_road_depth(name, depth, ROAD_VIEW)
     with pytest.raises(DataError, match=f'^{name}: depth: .*{message}'):
         check_road_depth(name, depth.astype(np.float32), ROAD_VIEW)
-    return None
 
 
 def test_ground_below_the_grid_without_a_unit_that_fits_is_a_warning():
     noise = np.random.default_rng(0).uniform(3, 60, SIZE).astype(np.float32)
     with pytest.warns(UserWarning, match='a.npy: depth: expected ground near .*wrong unit'):
         check_road_depth('a.npy', noise, ROAD_VIEW)
+
+
+def test_ground_far_above_the_floor_of_the_grid_is_a_warning():
+    with pytest.warns(UserWarning, match='It fits with values in centimetres'):
+        check_road_depth('a.png', road() * 100 / 256, ROAD_VIEW)
 
 
 def test_remedies_of_disparities():
@@ -113,7 +114,7 @@ def test_remedies_of_disparities():
 def test_right_depth_of_a_room_passes():
     with_holes = room()
     with_holes[::3] = np.nan
-    for depth in (room(), room() / 3, room() * 1.5, with_holes):
+    for depth in (room(), room() / 2, room() * 1.5, with_holes):
         check_room_depth('a.png', depth, scale_units())
 
 
@@ -123,10 +124,10 @@ def test_another_scale_is_named(scale):
         check_room_depth('a.png', room() * scale / 1000, scale_units())
 
 
-@pytest.mark.parametrize('scale', [256, 4000])
-def test_an_unlikely_scale_is_a_warning(scale):
+@pytest.mark.parametrize(('scale', 'factor'), [(256, 0.95), (4000, 0.6)])
+def test_an_unlikely_scale_is_a_warning(scale, factor):
     with pytest.warns(UserWarning, match=f'a.png: depth: .*m with --depth-scale {scale}'):
-        check_room_depth('a.png', room() * 0.6 * scale / 1000, scale_units())
+        check_room_depth('a.png', room() * factor * scale / 1000, scale_units())
 
 
 @pytest.mark.parametrize(
@@ -160,10 +161,14 @@ def test_a_floor_far_below_the_grid():
     grid = VoxelGrid((-2.4, 0, -0.05), 0.08, (60, 60, 36))
     view = DepthView(camera, pose, grid)
     check_ground('a.png', floor, view, scale_units())
-    with pytest.raises(DataError, match='ground .*It fits with --depth-scale 4000$'):
+    with pytest.raises(DataError, match='ground .*It fits with --depth-scale 4000'):
         check_ground('a.png', floor * 4, view, scale_units())
     with pytest.warns(UserWarning, match='a.png: depth: expected ground'):
         check_ground('a.png', floor * 4, view, {})
+    with pytest.warns(UserWarning, match='It fits with --depth-scale 256'):
+        check_ground('a.png', floor * 0.256, view, scale_units())
+    table = np.where(rows > 15, floor / 2, floor)
+    check_ground('a.png', table, view, scale_units())
 
 
 # --- files ----------------------------------------------------------------------------------
