@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel, is_model_wrapper
 from torch import nn
 
+from mmssc.compat import loader_worker_errors
 from mmssc.config_file import config_errors
 from mmssc.engine.launch import (
     add_common_arguments,
@@ -102,7 +103,7 @@ def run_test(args: argparse.Namespace) -> None:
 def main() -> None:
     """Test, and end the process group cleanly."""
     args = parse_args()
-    with config_errors(args.config):
+    with config_errors(args.config), loader_worker_errors():
         run_test(args)
     close_process_group()
 

@@ -7,6 +7,7 @@ from mmssc.command_line import command
 import argparse
 import sys
 
+from mmssc.compat import loader_worker_errors
 from mmssc.config_file import config_errors
 from mmssc.engine.launch import (
     add_common_arguments,
@@ -80,7 +81,7 @@ def train(args: argparse.Namespace) -> None:
 def main() -> None:
     """Train, and end the process group."""
     args = parse_args()
-    with config_errors(args.config):
+    with config_errors(args.config), loader_worker_errors():
         train(args)
     close_process_group()
 

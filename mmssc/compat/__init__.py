@@ -7,11 +7,20 @@ when mmengine itself is imported.
 from ..errors import UnsafeCheckpointError
 from .checkpoints import load_checkpoint_file, read_checkpoint, secure_checkpoint_io
 from .distributed import init_cpu_process_group
+from .loader_workers import (
+    SHARED_MEMORY,
+    full_shared_memory,
+    loader_worker_errors,
+    readable_size,
+    report_full_shared_memory,
+    shared_bytes,
+)
 from .mmcv_stand_in import MMCV_OPS_HINT, has_compiled_mmcv_ops, install_mmcv_stand_in
 from .screen_log import config_not_on_screen
 
 __all__ = [
-    'MMCV_OPS_HINT', 'UnsafeCheckpointError', 'config_not_on_screen', 'has_compiled_mmcv_ops',
-    'init_cpu_process_group', 'install_mmcv_stand_in', 'load_checkpoint_file', 'read_checkpoint',
-    'secure_checkpoint_io',
+    'MMCV_OPS_HINT', 'SHARED_MEMORY', 'UnsafeCheckpointError', 'config_not_on_screen',
+    'full_shared_memory', 'has_compiled_mmcv_ops', 'init_cpu_process_group',
+    'install_mmcv_stand_in', 'load_checkpoint_file', 'loader_worker_errors', 'read_checkpoint',
+    'readable_size', 'report_full_shared_memory', 'secure_checkpoint_io', 'shared_bytes',
 ]  # fmt: skip

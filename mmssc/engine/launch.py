@@ -136,6 +136,7 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
         dict(type='FiniteCheckHook', stop=cfg.get('stop_at_nan', True)),
         dict(type='BroadcastBuffersHook'),
         dict(type='ValidationRecordHook'),
+        dict(type='SharedMemoryCheckHook'),
     ):
         runner.register_hook(hook)
     if deterministic:

@@ -5,10 +5,12 @@ from .checkpoint_match_hook import CheckpointMatchHook
 from .epoch_seed_hook import EpochSeedHook, epoch_seed
 from .finite_check_hook import FiniteCheckHook
 from .resume_check_hook import ResumeCheckHook
+from .shared_memory_check_hook import SharedMemoryCheckHook
 from .ssc_visualization_hook import SSCVisualizationHook
 from .validation_record_hook import ValidationRecordHook
 
 __all__ = [
     'BroadcastBuffersHook', 'CheckpointMatchHook', 'EpochSeedHook', 'FiniteCheckHook',
-    'ResumeCheckHook', 'SSCVisualizationHook', 'ValidationRecordHook', 'epoch_seed',
+    'ResumeCheckHook', 'SSCVisualizationHook', 'SharedMemoryCheckHook', 'ValidationRecordHook',
+    'epoch_seed',
 ]  # fmt: skip
