@@ -7,4 +7,4 @@ if [ $# -lt 3 ]; then
     echo "usage: $0 CONFIG CHECKPOINT PROCESSES [arguments of tools/test.py]" >&2
     exit 2
 fi
-exec bash "$(dirname "${BASH_SOURCE[0]}")/misc/torchrun.sh" "$3" test.py "$1" "$2" "${@:4}"
+exec bash "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/misc/torchrun.sh" "$3" test.py "$1" "$2" "${@:4}"

@@ -7,4 +7,4 @@ if [ $# -lt 2 ]; then
     echo "usage: $0 CONFIG PROCESSES [arguments of tools/train.py]" >&2
     exit 2
 fi
-exec bash "$(dirname "${BASH_SOURCE[0]}")/misc/torchrun.sh" "$2" train.py "$1" "${@:3}"
+exec bash "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/misc/torchrun.sh" "$2" train.py "$1" "${@:3}"

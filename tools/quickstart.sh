@@ -6,7 +6,7 @@
 # PYTHON chooses the Python, see tools/misc/setup_venv.sh. Data are written to data/synthetic,
 # results to work_dirs/quickstart in the repository.
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 bash "$root/tools/misc/setup_venv.sh" tests
 python=${MMSSC_VENV:-$root/.venv}/bin/python
 cd "$root"

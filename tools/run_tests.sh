@@ -3,7 +3,7 @@
 #   bash tools/run_tests.sh [arguments of pytest]      e.g. -m slow, or tests/test_geometry
 # PYTHON chooses the Python, see tools/misc/setup_venv.sh.
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 bash "$root/tools/misc/setup_venv.sh" tests
 cd "$root"
 python=${MMSSC_VENV:-$root/.venv}/bin/python

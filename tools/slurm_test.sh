@@ -7,4 +7,4 @@ if [ $# -lt 4 ]; then
     echo "usage: $0 PARTITION JOB_NAME CONFIG CHECKPOINT [arguments of tools/test.py]" >&2
     exit 2
 fi
-exec bash "$(dirname "${BASH_SOURCE[0]}")/misc/srun.sh" "$1" "$2" test.py "${@:3}"
+exec bash "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/misc/srun.sh" "$1" "$2" test.py "${@:3}"

@@ -7,4 +7,4 @@ if [ $# -lt 3 ]; then
     echo "usage: $0 PARTITION JOB_NAME CONFIG [arguments of tools/train.py]" >&2
     exit 2
 fi
-exec bash "$(dirname "${BASH_SOURCE[0]}")/misc/srun.sh" "$1" "$2" train.py "${@:3}"
+exec bash "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/misc/srun.sh" "$1" "$2" train.py "${@:3}"

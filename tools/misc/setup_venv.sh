@@ -7,7 +7,8 @@
 #   TORCH_INDEX_URL  package index of torch, e.g. https://download.pytorch.org/whl/cu126
 #                    (default: the CPU builds)
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+tools=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
+root=$(dirname "$tools")
 venv=${MMSSC_VENV:-$root/.venv}
 extras=${1:-tests}
 

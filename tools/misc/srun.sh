@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shared by slurm_train.sh and slurm_test.sh: srun.sh PARTITION JOB_NAME SCRIPT [arguments]
 set -euo pipefail
-tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tools=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 gpus=${GPUS:-8}
 per_node=${GPUS_PER_NODE:-8}
 [ "$per_node" -le "$gpus" ] || per_node=$gpus

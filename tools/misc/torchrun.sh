@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shared by dist_train.sh and dist_test.sh: torchrun.sh PROCESSES SCRIPT [arguments of SCRIPT]
 set -euo pipefail
-tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tools=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}" ]; then
     rendezvous=(--standalone)  # One machine: torchrun picks a free port.
 else

@@ -1,0 +1,80 @@
+"""The shell scripts find the repository however they are called."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tool_runs import ROOT
+
+# Prints where it runs and its arguments. As the Python of an environment, its version fits.
+PROGRAM = """#!/bin/sh
+case "$*" in
+    *sys.version_info*) exit 0 ;;
+    *cores.py*) echo 1 ;;
+    *) echo "in $PWD: $*" ;;
+esac
+"""
+SCRIPTS = {
+    'dist_train.sh': (['c.py', '2'], 'tools/train.py'),
+    'dist_test.sh': (['c.py', 'm.pth', '2'], 'tools/test.py'),
+    'slurm_train.sh': (['part', 'job', 'c.py'], 'tools/train.py'),
+    'slurm_test.sh': (['part', 'job', 'c.py', 'm.pth'], 'tools/test.py'),
+    'run_tests.sh': ([], 'tools/misc/check_env.py'),
+    'quickstart.sh': ([], 'tools/misc/check_env.py'),
+    'misc/setup_venv.sh': ([], 'tools/misc/check_env.py'),
+}
+
+
+@pytest.fixture
+def clone(tmp_path) -> Path:
+    """Scripts and requirements in a folder with blanks; ``srun`` and Python only print."""
+    clone = tmp_path / 'a clone of mmssc'
+    for name in ('tools', 'requirements', 'projects/monoscene/requirements.txt', 'setup.py',
+                 'mmssc/version.py'):  # fmt: skip
+        target = clone / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, target)
+    for program in ('bin/srun', 'my venv/bin/python'):
+        path = tmp_path / program
+        path.parent.mkdir(parents=True)
+        path.write_text(PROGRAM)
+        path.chmod(0o755)
+    last = clone / 'work_dirs/quickstart/last_checkpoint'
+    last.parent.mkdir(parents=True)
+    last.write_text('epoch_8.pth')
+    # Where `cd tools` would go.
+    for trap in ('tools', 'a clone of mmssc', 'links'):
+        (tmp_path / 'trap' / trap / 'misc').mkdir(parents=True)
+    return clone
+
+
+@pytest.mark.parametrize('call', ['from the clone', 'from its parent', 'through a link'])
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_with_cdpath_blanks_and_links(clone, script, call):
+    parent = clone.parent
+    folder = clone if call == 'from the clone' else parent
+    path = Path('tools', script) if folder == clone else Path(clone.name, 'tools', script)
+    if call == 'through a link':
+        (parent / 'links').mkdir()
+        (parent / 'links/run').symlink_to(clone / 'tools' / script)
+        path = Path('links/run')
+    python = parent / 'my venv/bin/python'
+    environment = {
+        **os.environ, 'CDPATH': f'{parent / "trap"}', 'PYTHON': str(python),
+        'MMSSC_VENV': str(python.parents[1]), 'PATH': f'{parent / "bin"}:{os.environ["PATH"]}',
+    }  # fmt: skip
+    arguments, program = SCRIPTS[script]
+    done = subprocess.run(
+        ['bash', str(path), *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f'{clone}/{program}' in done.stdout and 'trap' not in done.stdout
+    last = {'run_tests.sh': '-m pytest', 'quickstart.sh': 'geometric_baselines.py'}.get(script)
+    lines = [line for line in done.stdout.splitlines() if last and last in line]
+    assert all(line.startswith(f'in {clone}: ') for line in lines) and bool(lines) == bool(last)
