@@ -1,11 +1,17 @@
 """Semantic scene completion on mmengine: one library, a method is a config."""
 
-from .compat import install_mmcv_stand_in, report_full_shared_memory, secure_checkpoint_io
+from .compat import (
+    install_mmcv_stand_in,
+    report_full_shared_memory,
+    secure_checkpoint_io,
+    secure_config_texts,
+)
 from .version import __version__
 
 # All are idempotent and cheap: no mm package and no torch is imported here.
 install_mmcv_stand_in()
 secure_checkpoint_io()
+secure_config_texts()
 report_full_shared_memory()
 
 __all__ = ['__version__']

@@ -46,13 +46,17 @@ def read_config_file(
         cfg_options: Overrides, ``{'model.backbone.depth': 18}``.
 
     Raises:
-        DataError: There is no such file; it or one of its bases cannot be read; a module of
-            ``custom_imports`` cannot be imported; or an override does not fit.
+        DataError: There is no such file; it or one of its bases cannot be read; a YAML or JSON
+            config has a key twice or a tag that runs code; a module of ``custom_imports`` cannot
+            be imported; or an override does not fit.
     """
     if not Path(path).is_file():
         raise DataError(path, expected='a config file', found='no such file', hint='See configs/')
     try:
         cfg = Config.fromfile(path, import_custom_modules=False)
+    except DataError as error:
+        place = ', '.join(filter(None, (_place_of(error, path), error.field)))
+        raise DataError(path, place or None, error.expected, error.found, error.hint) from error
     except Exception as error:  # noqa: BLE001 A config is a program: it can raise anything.
         found = f'{type(error).__name__}: {error}'
         raise DataError(path, _place_of(error, path), 'a readable config', found) from error

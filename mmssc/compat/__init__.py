@@ -6,6 +6,7 @@ when mmengine itself is imported.
 
 from ..errors import UnsafeCheckpointError
 from .checkpoints import load_checkpoint_file, read_checkpoint, secure_checkpoint_io
+from .config_texts import secure_config_texts
 from .distributed import init_cpu_process_group
 from .loader_workers import (
     SHARED_MEMORY,
@@ -22,5 +23,6 @@ __all__ = [
     'MMCV_OPS_HINT', 'SHARED_MEMORY', 'UnsafeCheckpointError', 'config_not_on_screen',
     'full_shared_memory', 'has_compiled_mmcv_ops', 'init_cpu_process_group',
     'install_mmcv_stand_in', 'load_checkpoint_file', 'loader_worker_errors', 'read_checkpoint',
-    'readable_size', 'report_full_shared_memory', 'secure_checkpoint_io', 'shared_bytes',
+    'readable_size', 'report_full_shared_memory', 'secure_checkpoint_io', 'secure_config_texts',
+    'shared_bytes',
 ]  # fmt: skip

@@ -13,18 +13,37 @@ from mmssc.errors import DataError
 
 from .regular_files import read_text
 
-__all__ = ['number_array', 'read_json', 'require_array', 'require_field']
+__all__ = ['number_array', 'parse_json', 'read_json', 'require_array', 'require_field']
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f'the key {twice!r} more than once in an object')
+    return content
+
+
+def parse_json(text: str) -> Any:
+    """Read JSON text.
+
+    Raises:
+        ValueError: It is not JSON, or an object has a key more than once. Which value counts would
+            be a guess.
+    """
+    return json.loads(text, object_pairs_hook=_object_of)
 
 
 def read_json(path: str | PathLike[str]) -> Any:
     """Read a JSON file.
 
     Raises:
-        DataError: The file is missing, unreadable or not JSON.
+        DataError: The file is missing, unreadable or not JSON, or has a key more than once.
     """
     text = read_text(path)
     try:
-        return json.loads(text)
+        return parse_json(text)
     except (ValueError, RecursionError) as error:
         raise DataError(path, 'JSON', 'a valid file', error) from error
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write, remove_stale_files, temporary_path
-from mmssc.formats.regular_files import read_text
+from mmssc.formats.json_fields import read_json
 
 __all__ = ['RECIPE_NAME', 'claim_folder', 'find_results', 'read_recipe', 'replace_if_changed']
 
@@ -25,12 +25,7 @@ def read_recipe(folder: Path) -> dict[str, Any] | None:
     path = folder / RECIPE_NAME
     if not path.exists():
         return None
-    try:
-        recipe = json.loads(read_text(path))
-    except ValueError as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(path, 'content', 'a JSON object', error) from error
+    recipe = read_json(path)
     if not isinstance(recipe, dict):
         raise DataError(path, 'content', 'a JSON object', type(recipe).__name__)
     return recipe

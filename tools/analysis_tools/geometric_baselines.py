@@ -36,6 +36,7 @@ from mmssc.evaluation.functional import (
 )
 from mmssc.evaluation.score_table import score_table
 from mmssc.fileio import atomic_write, check_outputs
+from mmssc.formats.json_fields import parse_json
 from mmssc.geometry import points_to_occupancy
 from mmssc.progress import track
 from mmssc.registry import DATASETS
@@ -173,7 +174,7 @@ def compare(network: Mapping[str, float], baselines: Mapping[str, Mapping[str, f
 def read_figures(path: Path) -> dict[str, float]:
     """The figures of ``FIGURES`` in a file that ``tools/test.py --out`` wrote."""
     try:
-        figures = json.loads(path.read_text(encoding='utf-8'))
+        figures = parse_json(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
         raise DataError(path, 'file', 'the JSON of tools/test.py --out', error) from error
     if not isinstance(figures, dict):

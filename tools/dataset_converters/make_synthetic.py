@@ -25,6 +25,7 @@ from typing import Any, Callable
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write, lock_folder
+from mmssc.formats.json_fields import parse_json
 from mmssc.progress import Progress
 from mmssc.structures import VoxelGrid
 from mmssc.synthetic.rooms.frame import RoomSettings, frame_files, write_room_files
@@ -135,7 +136,7 @@ class Record:
 
     def _read(self, overwrite: bool) -> None:
         try:
-            found = json.loads(self.path.read_text(encoding='utf-8'))
+            found = parse_json(self.path.read_text(encoding='utf-8'))
             made_with, self.complete = found['settings'], list(found['sequences'])
         except (OSError, ValueError, KeyError, TypeError) as error:
             hint = 'Remove it, or choose another --out'

@@ -1,0 +1,86 @@
+"""YAML and JSON configs hold values only, however they are read."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from mmengine.config import Config
+
+from mmssc.config_file import read_config_file
+from mmssc.errors import DataError
+
+TAGS = [
+    '!!python/object/apply:os.mkdir [made]',
+    '!!python/object/new:os.mkdir [made]',
+    '!!python/object:collections.OrderedDict {}',
+    '!!python/name:os.mkdir',
+    '!!python/module:os',
+    '!<tag:yaml.org,2002:python/object/apply:os.mkdir> [made]',
+    '{deep: [1, {x: !!python/object/apply:os.mkdir [made]}]}',
+    '&a !!python/object/apply:os.mkdir [made]',
+    '!custom 3',
+]
+
+
+@pytest.mark.parametrize('suffix', ['.yaml', '.yml'])
+@pytest.mark.parametrize('tag', TAGS)
+def test_a_tag_that_runs_code_is_refused(tmp_path, monkeypatch, tag, suffix):
+    monkeypatch.chdir(tmp_path)
+    text = f'a: 1\nb: {tag}\n'
+    path = tmp_path / f'model{suffix}'
+    path.write_text(text)
+    with pytest.raises(DataError, match=r'model.ya?ml: line 2: expected plain values, found .*!'):
+        read_config_file(path)
+    (tmp_path / 'leaf.py').write_text(f"_base_ = './{path.name}'\n")
+    (tmp_path / 'leaf.json').write_text(json.dumps(dict(_base_=f'./{path.name}')))
+    for leaf in ('leaf.py', 'leaf.json'):
+        with pytest.raises(DataError, match=rf'{leaf}: .*{path.name}, line 2: expected plain'):
+            read_config_file(tmp_path / leaf)
+    # Another mm package reads configs without mmssc.config_file.
+    for read in (lambda: Config.fromfile(path), lambda: Config.fromstring(text, suffix)):
+        with pytest.raises(DataError, match='plain values'):
+            read()
+    assert not os.path.exists('made')
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'message'),
+    [
+        ('a.json', '{"lr": 1, "b": {"k": 1, "k": 2}}', "key 'k' more than once"),
+        ('a.yaml', 'lr: 1\nb: 2\nlr: 3\n', 'a.yaml: line 3: expected each key once, found lr'),
+        ('a.yml', 'b:\n  - {k: 1, k: 2}\n', 'line 2: expected each key once, found k again'),
+    ],
+)
+def test_a_key_that_is_given_twice_is_refused(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        read_config_file(tmp_path / name)
+    assert caught.value.file == str(tmp_path / name)
+
+
+def test_configs_of_values_are_read(tmp_path):
+    settings = dict(
+        model=dict(shape=(64, 64, 8), scale=[1, 2.5], name='a: b', none=None), flag=True,
+        more=[dict(k=1), dict(k=2)],
+    )  # fmt: skip
+    for suffix in ('py', 'yaml', 'json'):
+        path = tmp_path / f'dumped.{suffix}'
+        Config(settings).dump(path)
+        cfg = read_config_file(path)
+        assert list(cfg.model.shape) == [64, 64, 8] and cfg.more[1].k == 2 and cfg.flag is True
+    path.with_suffix('.yml').write_text(
+        '_base_: ./dumped.json\ncommon: &common {lr: 1e-3}\nhead: {<<: *common, lr: 0.5}\n'
+        "file: '{{ fileBasename }}'\nday: 2026-01-01\n"
+    )
+    cfg = read_config_file(path.with_suffix('.yml'))
+    assert (cfg.head.lr, cfg.model.none, cfg.file) == (0.5, None, 'dumped.yml')
+
+
+def test_a_deep_or_self_naming_config_ends(tmp_path):
+    path = tmp_path / 'a.yaml'
+    for text in ('a: &a [*a]\n', 'a: ' + '[' * 5000):
+        path.write_text(text)
+        with pytest.raises(DataError):
+            read_config_file(path)

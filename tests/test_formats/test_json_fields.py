@@ -1,0 +1,51 @@
+"""JSON files with a key that is given twice are refused by every reader."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mmssc.datasets.driving_list import read_driving_list
+from mmssc.datasets.rgbd_list import read_rgbd_list
+from mmssc.errors import DataError
+from mmssc.formats.json_fields import parse_json, read_json
+from mmssc.preparation.folder_settings import RECIPE_NAME, read_recipe
+
+TWICE = '{"a": {"b": [{"split": 1, "x": 0, "split": 2}]}}'
+MESSAGE = "the key 'split' more than once in an object"
+
+
+def test_a_key_that_is_given_twice_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=MESSAGE):
+        parse_json(TWICE)
+    path = tmp_path / RECIPE_NAME
+    path.write_text(TWICE)
+    readers = (read_json, read_driving_list, read_rgbd_list, lambda path: read_recipe(path.parent))
+    for read in readers:
+        with pytest.raises(DataError, match=MESSAGE) as caught:
+            read(path)
+        assert caught.value.file == str(path)
+
+
+def test_an_info_file_with_two_values_of_a_field(tmp_path, info_text):
+    path = tmp_path / 'twice.json'
+    path.write_text(info_text.replace('"voxel_size":', '"voxel_size": 7.0, "voxel_size":', 1))
+    with pytest.raises(DataError, match=r"twice.json: .*'voxel_size' more than once"):
+        read_driving_list(path)
+
+
+def test_tools_refuse_it(tmp_path, tool_in_process):
+    (tmp_path / 'synthetic.json').write_text('{"settings": {}, "settings": {}, "sequences": []}')
+    status, text = tool_in_process('dataset_converters/make_synthetic.py')('--out', tmp_path)
+    assert status == 2 and 'synthetic.json: file: expected a record of this tool, found' in text
+    assert "the key 'settings' more than once" in text
+    (tmp_path / 'config.json').write_text('{"model": 1, "model": 2}')
+    status, text = tool_in_process('misc/print_config.py')(tmp_path / 'config.json')
+    assert status == 2 and 'config.json: expected a readable config, found ' in text
+    assert "the key 'model' more than once" in text
+
+
+def test_the_same_key_in_several_objects_is_fine():
+    value = dict(a=[dict(k=1), dict(k=2)], k=dict(k=3))
+    assert parse_json(json.dumps(value)) == value
