@@ -8,6 +8,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
+EXTRAS = ('lite', 'sparse', 'mmdet3d', 'tests', 'docs')
 
 
 def read_version() -> str:
@@ -41,12 +42,16 @@ setup(
         'Programming Language :: Python :: 3.10',
         'Programming Language :: Python :: 3.11',
         'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
+    # With an entry here, an editable install adds the clone to the path instead of an import
+    # finder. Python asks a finder last: beside a clone called mmssc, it takes that folder first.
+    package_dir={'': '.'},
     packages=find_packages(include=['mmssc', 'mmssc.*']),
     package_data={'mmssc': ['py.typed', '**/*.html']},
-    python_requires='>=3.9,<3.13',
+    python_requires='>=3.9,<3.14',
     install_requires=requirements('runtime') + requirements('mminstall'),
-    extras_require={name: requirements(name) for name in ('sparse', 'mmdet3d', 'tests', 'docs')},
+    extras_require={name: requirements(name) for name in EXTRAS},
     zip_safe=False,
 )

@@ -56,7 +56,7 @@ def installed(name: str) -> str | None:
 def required() -> list[Requirement]:
     """The requirements of ``requirements/``."""
     lines: list[str] = []
-    for name in ('runtime.txt', 'mminstall.txt'):
+    for name in ('runtime.txt', 'mminstall.txt', 'lite.txt'):
         lines += (REQUIREMENTS / name).read_text(encoding='utf-8').splitlines()
     stripped = (line.split('#')[0].strip() for line in lines)
     return [Requirement(line) for line in stripped if line]
@@ -64,9 +64,9 @@ def required() -> list[Requirement]:
 
 def check_python() -> Finding:
     """Python's own version."""
-    fine = (3, 9) <= sys.version_info[:2] < (3, 13)
-    fix = None if fine else 'python3.11 -m venv .venv  # any Python from 3.9 to 3.12'
-    return Finding('python', platform.python_version(), '>=3.9,<3.13', fix)
+    fine = (3, 9) <= sys.version_info[:2] < (3, 14)
+    fix = None if fine else 'python3.11 -m venv .venv  # any Python from 3.9 to 3.13'
+    return Finding('python', platform.python_version(), '>=3.9,<3.14', fix)
 
 
 def check_requirement(requirement: Requirement) -> Finding:

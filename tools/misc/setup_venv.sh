@@ -2,7 +2,7 @@
 # Make (or complete) the virtual environment .venv with mmssc and its pinned dependencies:
 #   bash tools/misc/setup_venv.sh [EXTRAS]        EXTRAS: e.g. tests or tests,sparse (default: tests)
 # Settings, as environment variables:
-#   PYTHON           the Python to use (default: the first of 3.11, 3.12, 3.10, 3.9)
+#   PYTHON           the Python to use (default: the first of 3.11, 3.12, 3.13, 3.10, 3.9)
 #   MMSSC_VENV       folder of the environment (default: .venv in the repository)
 #   TORCH_INDEX_URL  package index of torch, e.g. https://download.pytorch.org/whl/cu126
 #                    (default: the CPU builds)
@@ -18,24 +18,24 @@ fail() {
 }
 
 in_range() {
-    "$1" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] < (3, 13))' 2>/dev/null
+    "$1" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] < (3, 14))' 2>/dev/null
 }
 
 find_python() {
     if [ -n "${PYTHON:-}" ]; then
         "$PYTHON" -c '' 2>/dev/null || fail "PYTHON=$PYTHON does not run"
-        in_range "$PYTHON" || fail "PYTHON=$PYTHON is $("$PYTHON" -V 2>&1); 3.9 to 3.12 is needed"
+        in_range "$PYTHON" || fail "PYTHON=$PYTHON is $("$PYTHON" -V 2>&1); 3.9 to 3.13 is needed"
         echo "$PYTHON"
         return
     fi
     local candidate
-    for candidate in python3.11 python3.12 python3.10 python3.9 python3 python; do
+    for candidate in python3.11 python3.12 python3.13 python3.10 python3.9 python3 python; do
         if command -v "$candidate" >/dev/null && in_range "$candidate"; then
             echo "$candidate"
             return
         fi
     done
-    fail "no Python 3.9 to 3.12 found ($(python3 -V 2>&1)); install one and set PYTHON=/path/to/it"
+    fail "no Python 3.9 to 3.13 found ($(python3 -V 2>&1)); install one and set PYTHON=/path/to/it"
 }
 
 install_packages() {
@@ -47,7 +47,10 @@ install_packages() {
     fi
     "$python" -m pip install -q --upgrade pip 'setuptools<81' wheel \
         || fail 'pip cannot download packages: is there a network connection (or a proxy to set)?'
-    "$python" -m pip install -q ${index[@]+"${index[@]}"} -c "$constraints" -e "$root[$extras]" \
+    # mmcv-lite and the full mmcv are one folder: an environment with the full one keeps it.
+    local parts=$extras
+    "$python" -m pip show -q mmcv 2>/dev/null || parts=lite${extras:+,$extras}
+    "$python" -m pip install -q ${index[@]+"${index[@]}"} -c "$constraints" -e "$root[$parts]" \
         || fail 'the installation failed, see above. Without a network nothing can be downloaded'
     # The requirements of the projects are for their tests; without what they in turn ask for, which
     # may not fit (geffnet asks for a torchvision that it does not use).
