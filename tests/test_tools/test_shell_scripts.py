@@ -14,6 +14,7 @@ from tool_runs import ROOT
 PROGRAM = """#!/bin/sh
 case "$*" in
     *sys.version_info*) exit 0 ;;
+    *'pip show'*) exit "${MMCV_STATUS:-0}" ;;
     *cores.py*) echo 1 ;;
     *) echo "in $PWD: $*" ;;
 esac
@@ -78,3 +79,20 @@ def test_with_cdpath_blanks_and_links(clone, script, call):
     last = {'run_tests.sh': '-m pytest', 'quickstart.sh': 'geometric_baselines.py'}.get(script)
     lines = [line for line in done.stdout.splitlines() if last and last in line]
     assert all(line.startswith(f'in {clone}: ') for line in lines) and bool(lines) == bool(last)
+
+
+@pytest.mark.parametrize(
+    ('status', 'extras', 'expected'),
+    [(0, [], 'tests'), (1, [], 'lite,tests'), (0, ['tests,sparse'], 'tests,sparse')],
+)
+def test_an_environment_with_the_full_mmcv_keeps_it(clone, status, extras, expected):
+    """``pip show mmcv`` says whether it is there."""
+    environment = {
+        **os.environ, 'MMCV_STATUS': str(status), 'MMSSC_VENV': str(clone.parent / 'my venv'),
+    }  # fmt: skip
+    done = subprocess.run(
+        ['bash', str(clone / 'tools/misc/setup_venv.sh'), *extras],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f'-e {clone}[{expected}]' in done.stdout
