@@ -180,8 +180,8 @@ class RGBDInferencer(BaseInferencer):
         size = (depth.shape[0], depth.shape[1])
         images = self._images(name, size, img, segmentation)
         results = dict(
-            **self._item(0), voxel_grid=grid, image_size=size, img_shape=size, ori_shape=size,
-            cam2img=matrix, lidar2cam=np.linalg.inv(pose.double().numpy())[None],
+            **self._item(0), voxel_grid=grid, img_paths=[name], image_size=size, img_shape=size,
+            ori_shape=size, cam2img=matrix, lidar2cam=np.linalg.inv(pose.double().numpy())[None],
             given={**images, 'depth': [depth], **self._volumes(volumes, size)},
         )  # fmt: skip
         sample = self.model.test_step(pseudo_collate([self.pipeline(results)]))[0].cpu()

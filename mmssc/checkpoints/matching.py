@@ -36,8 +36,8 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
         checkpoint: Where the weights come from, for the message.
 
     Raises:
-        DataError: A tensor is missing, not in the model or has another shape, or a value is not a
-            tensor.
+        DataError: A tensor is missing, not in the model, has another shape, or holds NaN or
+            infinity; or a value is not a tensor.
     """
     state, expected = dict(state), model.state_dict()
     rename_weights(state, getattr(model, 'renamed_weights', {}))
@@ -57,6 +57,12 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
             raise DataError(
                 checkpoint, f'shape of {key}', tuple(expected[key].shape), tuple(value.shape),
                 'Use the config that the checkpoint was trained with (number of classes, widths)',
+            )  # fmt: skip
+        # Infinity is right where the model itself has it, e.g. in a buffer with a mask.
+        if key in expected and not value.isfinite().all() and expected[key].isfinite().all():
+            raise DataError(
+                checkpoint, key, 'finite numbers', 'NaN or infinity',
+                'The training diverged before it was saved: use an earlier checkpoint',
             )  # fmt: skip
 
 

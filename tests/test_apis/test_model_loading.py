@@ -10,6 +10,7 @@ import torch
 from small_scene import GRID, ROOT
 
 from mmssc.apis import dataset_meta_of, init_model
+from mmssc.checkpoints import check_weights
 from mmssc.errors import DataError
 from mmssc.structures import VoxelGrid
 
@@ -72,6 +73,14 @@ def other_grid(content):
     content['meta']['dataset_meta']['voxel_grid'] = {**GRID, 'voxel_size': [0.2] * 3}
 
 
+def diverged(content):
+    content['state_dict']['head.ssc_header.classifier.bias'][2] = float('nan')
+
+
+def overflowed(content):
+    content['state_dict']['neck.fpn_convs.0.conv.weight'][0] = float('inf')
+
+
 def only_text(content):
     content['state_dict'] = dict(key='text')
 
@@ -85,11 +94,22 @@ def only_text(content):
         (other_classes, r"classes: expected .*'car'.*found \('empty', 'chair'\)"),
         (other_grid, r'voxel_grid: expected .*0.4.*found .*0.2.*give voxel_grid'),
         (only_text, 'tensors only'),
+        (diverged, r'changed.pth: head.ssc_header.classifier.bias: expected finite .* diverged'),
+        (overflowed, 'neck.fpn_convs.0.conv.weight: expected finite numbers, found NaN'),
     ],
 )
 def test_a_checkpoint_of_something_else_is_refused(small_config, changed, change, message):
     with pytest.raises(DataError, match=message):
         init_model(small_config, changed(change))
+
+
+def test_infinity_that_the_model_itself_holds_is_right():
+    model = torch.nn.Linear(2, 2)
+    model.register_buffer('mask', torch.full((2,), -float('inf')))
+    check_weights(model.state_dict(), model, 'a.pth')
+    state = {**model.state_dict(), 'bias': model.mask}
+    with pytest.raises(DataError, match='a.pth: bias'):
+        check_weights(state, model, 'a.pth')
 
 
 def test_another_box_on_purpose_is_fine(small_config, changed):

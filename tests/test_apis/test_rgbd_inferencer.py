@@ -127,6 +127,15 @@ def test_depth_in_another_unit(inferencer, room):
         inferencer(room['depth'] * 1000, CAMERA, room['cam2world'])
 
 
+def test_results_that_are_not_finite_are_no_empty_room(room):
+    torch.manual_seed(0)
+    broken = RGBDInferencer(small_config('light_depth_nyu'), device='cpu')
+    with torch.no_grad():
+        broken.model.head.classifier.weight.fill_(3e38)
+    with pytest.raises(DataError, match='depth image: logits: expected finite numbers'):
+        broken(room['depth'], CAMERA, room['cam2world'])
+
+
 def test_a_pose_that_is_none(inferencer, room):
     for pose in (np.diag([1.0, 2, 1, 1]), np.zeros((4, 4))):
         with pytest.raises(DataError, match='depth image: cam2world: expected a rotation'):
@@ -182,3 +191,23 @@ def test_the_command(infer, room, tmp_path, capsys):
     with pytest.raises(SystemExit):
         infer(*command)
     assert 'needs --depth and --cam2img' in capsys.readouterr().err
+
+
+def test_the_command_with_weights_of_a_diverged_training(infer, room, tmp_path, capsys):
+    cfg = small_config('light_depth_nyu')
+    cfg.dump(tmp_path / 'config.py')
+    write_plain_depth_mm(tmp_path / 'shelf.png', room['depth'])
+    command = (
+        tmp_path / 'config.py', tmp_path / 'bad.pth', '--depth', tmp_path / 'shelf.png',
+        '--out', tmp_path / 'out', '--device', 'cpu', '--cam2img', *CAMERA,
+    )  # fmt: skip
+    # The first is seen when it is read, the second in the logits.
+    for factor, place in ((float('nan'), 'bad.pth: stem'), (1e38, 'shelf.png: logits')):
+        state = MODELS.build(cfg.model).state_dict()
+        state = {k: v * factor if v.dim() > 1 else v for k, v in state.items()}
+        torch.save(dict(state_dict=state), tmp_path / 'bad.pth')
+        assert infer(*command) == 2
+        error = capsys.readouterr().err
+        assert error.startswith('error: ') and error.count('\n') == 1
+        assert place in error and 'expected finite numbers' in error
+        assert not (tmp_path / 'out').exists()

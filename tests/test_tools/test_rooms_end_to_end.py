@@ -68,6 +68,23 @@ def test_rooms_are_trained_on_scored_and_drawn(rooms, room_training, tested):
     assert NYUDataset.METAINFO['palette'][CLASSES.index('floor')] in colors
 
 
+def test_logits_that_are_not_finite_get_no_score(rooms, room_training, tmp_path):
+    content = load_checkpoint_file(room_training / 'epoch_2.pth')
+    weights = content['state_dict']
+    for factor, message in (
+        (float('nan'), 'bad.pth: head.classifier'),
+        (1e38, r'RGB/0002.png: logits: expected finite numbers'),
+    ):
+        bad = {k: v * factor if k.startswith('head.classifier') else v for k, v in weights.items()}
+        torch.save(dict(content, state_dict=bad), tmp_path / 'bad.pth')
+        done = run_tool_in(
+            tmp_path, 'test.py', ROOM_CONFIG, 'bad.pth', '--out', 'scores.json',
+            *room_options(rooms), status=2,
+        )  # fmt: skip
+        assert message in done.stderr and 'Traceback' not in done.stderr
+        assert not (tmp_path / 'scores.json').exists() and 'SC_IoU_nyu:' not in done.stdout
+
+
 @pytest.mark.slow
 def test_every_frame_can_be_browsed(rooms, tmp_path):
     run_tool_in(

@@ -18,6 +18,8 @@ from mmssc.checkpoints.pretrained import PRETRAINED_ERRORS, explain_pretrained_e
 from mmssc.errors import DataError
 from mmssc.structures import SSCDataSample, VoxelGrid
 
+from .finite_logits import check_logits
+
 __all__ = ['BaseCompletor']
 
 
@@ -133,10 +135,14 @@ class BaseCompletor(BaseModel):
         Returns:
             The data samples (new ones if None was given) with ``pred_voxels`` (X, Y, Z) uint8 and,
             with ``test_cfg['keep_logits']``, ``voxel_logits`` (K, X, Y, Z) float32.
+
+        Raises:
+            DataError: A logit is NaN or infinite; the message names the cause.
         """
         logits = self.predict_logits(inputs)
         if data_samples is None:
             data_samples = [SSCDataSample() for _ in logits]
+        check_logits(logits, self, inputs, data_samples)
         for sample, volume in zip(data_samples, logits):
             fields = dict(pred_voxels=volume.argmax(dim=0).to(torch.uint8))
             if self.test_cfg.get('keep_logits', False):
