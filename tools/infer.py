@@ -42,11 +42,12 @@ from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import check_rigid, read_matrix, to_homogeneous
 from mmssc.preparation.command_line import positive_integer
 from mmssc.visualization import draw_depth
+from mmssc.visualization.scene import FORMATS
 
 # Options of the other kind of model, which this one would ignore.
 DRIVING_OPTIONS = ('points', 'calib', 'lidar2cam', 'earlier_image', 'earlier_depth',
                    'earlier_points', 'poses', 'frames', 'crop')  # fmt: skip
-RGBD_OPTIONS = ('cam2world', 'segmentation', 'depth_kind')
+RGBD_OPTIONS = ('cam2world', 'segmentation', 'depth_kind', 'show_all')
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -75,6 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
     text = 'depth camera: 16-bit PNG in millimetres (default), or as SSCNet distributes NYU'
     add('--depth-kind', choices=tuple(DEPTH_KINDS), default='mm', help=text)
     add('--segmentation', nargs='+', metavar='FILE', help='depth camera: 8-bit id images')
+    add('--show-all', action='store_true',
+        help='depth camera: also draw voxels behind the farthest measured surface')  # fmt: skip
     add('--grid-shape', nargs=3, type=int, metavar='N', help='predict another box: voxels per axis')
     add('--grid-origin', nargs=3, type=float, metavar='METRES', help='lower corner of that box')
     add('--voxel-size', type=float, metavar='METRES', help='voxel size of that box')
@@ -214,7 +217,12 @@ def write(
     """Write a prediction and print its path."""
     occupied = float((sample.pred_voxels > 0).float().mean())
     print(f'{name}: {occupied:.1%} of {tuple(sample.pred_voxels.shape)} voxels occupied')
-    for path in save_prediction(sample, meta, args.out / stem, args.formats, image):
+    reach = sample.get('within_reach')
+    if reach is not None and not args.show_all and set(args.formats) & set(FORMATS):
+        hidden = int(((sample.pred_voxels > 0) & ~reach).sum())
+        print(f'  {hidden} voxels behind the farthest measured surface are not drawn (--show-all)')
+    paths = save_prediction(sample, meta, args.out / stem, args.formats, image, args.show_all)
+    for path in paths:
         print(f'  {path}')
 
 

@@ -44,6 +44,7 @@ def save_prediction(
     stem: str | PathLike[str],
     formats: Sequence[str] = ('npy', 'png'),
     image: np.ndarray | None = None,
+    show_all: bool = False,
 ) -> list[Path]:
     """Write ``pred_voxels`` of a sample, each file atomically.
 
@@ -54,6 +55,8 @@ def save_prediction(
         formats: ``npy`` (uint8 train ids), ``label`` (uint16 raw ids), and those of the visualiser:
             ``png``, ``bev``, ``ply``, ``glb``, ``html``.
         image: (H, W, 3) uint8 RGB, shown with the pictures.
+        show_all: Draw every voxel. By default pictures, meshes and pages hide the voxels outside
+            ``within_reach``, if the sample has it; ``npy`` and ``label`` always hold all voxels.
 
     Returns:
         The files.
@@ -76,5 +79,6 @@ def save_prediction(
     pictures = [name for name in FORMATS if name in formats]
     written = [paths[kind] for kind in ('npy', 'label') if kind in formats]
     if pictures:
-        written += Scene.from_sample(sample, dataset_meta, image).save(stem, pictures)
+        scene = Scene.from_sample(sample, dataset_meta, image, hide_unevaluated=not show_all)
+        written += scene.save(stem, pictures)
     return written

@@ -31,6 +31,7 @@ from mmssc.geometry import (
     depth_volumes,
     invert_mapping,
     level_camera,
+    measured_reach,
     place_grid,
 )
 from mmssc.registry import INFERENCERS
@@ -148,7 +149,10 @@ class RGBDInferencer(BaseInferencer):
                 its view: networks are not trained there and predict noise.
 
         Returns:
-            A data sample on the CPU with ``pred_voxels`` and the metainfo, the grid included.
+            A data sample on the CPU with ``pred_voxels`` and the metainfo, the grid included, and
+            ``within_reach`` (X, Y, Z) bool: voxels that are visible or not behind the farthest
+            measured surface (:func:`~mmssc.geometry.measured_reach`). Pictures show only these;
+            ``pred_voxels`` keeps the others.
 
         Raises:
             DataError: A file or an array is missing or wrong, the depth has another unit, the depth
@@ -187,6 +191,8 @@ class RGBDInferencer(BaseInferencer):
         sample = self.model.test_step(pseudo_collate([self.pipeline(results)]))[0].cpu()
         if hide_unknown:
             sample.pred_voxels[~plausible] = 0
+        reach = measured_reach(torch.from_numpy(depth), grid, torch.linalg.inv(pose.double()))
+        sample.within_reach = visible | reach
         return sample
 
     def _images(

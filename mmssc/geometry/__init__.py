@@ -14,6 +14,7 @@ from .depth_volumes import DepthVolumes, depth_volumes
 from .floor import level_camera
 from .frustum import NO_FRUSTUM, assign_frustums, count_frustum_classes, frustum_index
 from .label_pooling import pool_labels
+from .measured_reach import measured_reach
 from .projection import PROJECTION_RULES, field_of_view_mask, project_voxels, voxel_to_pixel
 from .rigid import invert_rigid, transform_points
 from .sketch import label_sketch
@@ -43,6 +44,7 @@ __all__ = [
     'label_sketch',
     'label_weight',
     'level_camera',
+    'measured_reach',
     'observed_voxels',
     'place_grid',
     'points_to_occupancy',

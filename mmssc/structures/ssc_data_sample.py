@@ -17,6 +17,8 @@ class SSCDataSample(BaseDataElement):
     - ``frustum_index``: uint8 number of the image's cell that each voxel projects to, 255 none.
     - ``eval_masks``: dict of bool volumes, by name.
     - ``pred_voxels``: uint8 class ids.
+    - ``within_reach``: bool, the voxels of ``pred_voxels`` that pictures show; missing if they show
+      all of them.
     - ``voxel_logits``: (K, X, Y, Z) float32, only on request.
 
     Metainfo: ``voxel_grid`` (:class:`VoxelGrid`), ``sequence``, ``frame_id``, ``img_paths``,

@@ -101,10 +101,12 @@ def _to_array(value: Any) -> np.ndarray:
 
 
 def _evaluated(sample: Any) -> np.ndarray | None:
-    """Voxels that any metric counts, ``None`` if this is unknown."""
-    mask = None
+    """Voxels that any metric counts or the view gives evidence of, ``None`` if unknown."""
+    reach = sample.get('within_reach')
+    mask = None if reach is None else _to_array(reach).astype(bool)
     if sample.get('gt_voxels') is not None:
-        mask = _to_array(sample.get('gt_voxels')) != 255
+        labelled = _to_array(sample.get('gt_voxels')) != 255
+        mask = labelled if mask is None else mask & labelled
     masks = [_to_array(item).astype(bool) for item in (sample.get('eval_masks') or {}).values()]
     if masks:
         union = np.logical_or.reduce(masks)
@@ -160,8 +162,9 @@ class Scene:
             points: (M, 3) metres in the grid's frame.
             draw_truth: Draw ``gt_voxels``, if there are any.
             draw_prediction: Draw ``pred_voxels``, if there are any.
-            hide_unevaluated: Hide predictions that no metric counts: without a label, or outside
-                all ``eval_masks``. Networks are not trained there, so they predict noise.
+            hide_unevaluated: Hide predictions that no metric counts (without a label, or outside
+                all ``eval_masks``) or that are outside ``within_reach``. Networks are not trained
+                there, so they predict noise.
             hidden: Classes to hide.
 
         Raises:

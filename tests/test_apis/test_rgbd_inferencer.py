@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -17,6 +18,7 @@ from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
 from mmssc.registry import MODELS
+from mmssc.visualization import Scene
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMERA = (259.42895, 259.42895, 160.0, 120.0)
@@ -75,6 +77,17 @@ def test_only_surfaces_and_hidden_space_are_kept(inferencer, room):
     assert (kept > 0).any() and torch.equal(kept[kept > 0], plain[kept > 0])
     # Half a metre in front of the camera there is nothing.
     assert plain.count_nonzero() > kept.count_nonzero()
+
+
+def test_what_is_behind_the_farthest_surface_is_kept_but_not_drawn(inferencer, room):
+    sample = inferencer(room['depth'], CAMERA, room['cam2world'])
+    reach = sample.within_reach
+    assert reach.shape == sample.pred_voxels.shape and not reach.all()
+    # Labels end at the walls.
+    assert (room['labels'][~reach.numpy()] == 255).mean() > 0.999
+    assert (sample.pred_voxels[~reach] > 0).any()
+    shown = Scene.from_sample(sample, inferencer.dataset_meta).volumes['prediction']
+    assert not shown[~reach].any() and (shown == sample.pred_voxels.numpy())[reach].all()
 
 
 def test_a_box_of_ones_own(inferencer, room):
@@ -191,6 +204,32 @@ def test_the_command(infer, room, tmp_path, capsys):
     with pytest.raises(SystemExit):
         infer(*command)
     assert 'needs --depth and --cam2img' in capsys.readouterr().err
+
+
+def test_the_command_draws_everything_on_request(infer, room, tmp_path, capsys):
+    write_plain_depth_mm(tmp_path / 'shelf.png', room['depth'])
+    np.savetxt(tmp_path / 'pose.txt', room['cam2world'])
+    command = (
+        ROOT / 'configs/light/light_depth_nyu.py', ROOT / 'checkpoints/light_depth_nyu.pth',
+        '--depth', tmp_path / 'shelf.png', '--device', 'cpu', '--cam2img', *CAMERA,
+        '--cam2world', tmp_path / 'pose.txt', '--formats', 'npy', 'ply', 'html', 'bev',
+    )  # fmt: skip
+    assert infer(*command, '--out', tmp_path / 'evidence') == 0
+    assert 'behind the farthest measured surface are not drawn (--show-all)' in (
+        capsys.readouterr().out
+    )
+    assert infer(*command, '--out', tmp_path / 'all', '--show-all') == 0
+    assert 'not drawn' not in capsys.readouterr().out
+    folders = [tmp_path / 'evidence', tmp_path / 'all']
+    arrays = [np.load(folder / 'shelf.npy') for folder in folders]
+    assert np.array_equal(*arrays)
+    meshes = [(folder / 'shelf.ply').stat().st_size for folder in folders]
+    pages = [(folder / 'shelf.html').read_text() for folder in folders]
+    empty = [int(re.search(r'"counts":\[(\d+)', page)[1]) for page in pages]
+    assert meshes[0] < meshes[1] and empty[0] > empty[1] == int((arrays[1] == 0).sum())
+    with pytest.raises(SystemExit):
+        infer(ROOT / 'configs/sgn/sgn-S.py', 'x.pth', '--out', tmp_path, '--show-all')
+    assert 'it takes no --show-all' in capsys.readouterr().err
 
 
 def test_the_command_with_weights_of_a_diverged_training(infer, room, tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import torch
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.evaluation import SSCMetric
-from mmssc.geometry import label_weight
+from mmssc.formats.sscnet import NYU_CAMERAS
+from mmssc.geometry import label_weight, measured_reach, project_voxels
+from mmssc.preparation.rgbd.cache import place_camera
 from mmssc.preparation.rgbd.nyu import prepare_nyu
 from mmssc.preparation.rgbd.own_camera import prepare_own
 from mmssc.preparation.rgbd.published_figures import frame_figures
@@ -104,6 +107,29 @@ def test_every_frame_of_the_authors(lists, split):
     figures = metric.compute_metrics(metric.results)
     assert figures['SC_IoU_nyu'] == figures['SSC_mIoU_nyu'] == figures['SSC_mIoU'] == 100
     assert len(classes) == 12
+
+
+@pytest.mark.slow
+def test_the_labels_end_within_the_measured_reach(lists):
+    """What pictures of predictions leave out has no label: at most 1 % of all frames together."""
+    frames = frames_of(lists, 'train', ('tsdf', 'voxel_to_pixel', 'gt_voxels'))
+    labelled = beyond = 0
+    for number in range(0, len(frames), 20):
+        frame = frames[number]
+        mapping, labels = frame['voxel_to_pixel'], torch.from_numpy(frame['gt_voxels'])
+        grid, size = frame['voxel_grid'], frame['image_size']
+        origin, pose = place_camera(mapping, size, NYU_CAMERAS['nyu'], grid)
+        grid, world2cam = replace(grid, origin=origin), torch.from_numpy(np.linalg.inv(pose))
+        visible = torch.from_numpy(mapping >= 0)
+        # These files have no depth image: the voxels that a pixel hits stand for it.
+        _, depth = project_voxels(grid, world2cam, torch.eye(3))
+        depth = depth.reshape(grid.shape)
+        reach = visible | measured_reach(depth[visible], grid, world2cam)
+        shown = visible | (torch.from_numpy(frame['tsdf']) < 0)
+        occupied = (labels > 0) & (labels != 255) & shown
+        labelled += int(occupied.sum())
+        beyond += int((occupied & ~reach).sum())
+    assert labelled > 100_000 and beyond < 0.01 * labelled
 
 
 def test_frame_0001_from_its_raw_files(raw_nyu, tmp_path):

@@ -35,6 +35,18 @@ def test_hides_what_no_evaluation_mask_covers(sample, meta, grid):
     assert (prediction[8:12, 6:9, 1:3] == 1).all()
 
 
+def test_hides_predictions_beyond_the_reach_of_the_view(sample, meta, grid):
+    sample.within_reach = torch.zeros(grid.shape, dtype=torch.bool)
+    sample.within_reach[8:] = True
+    for labelled in (True, False):
+        prediction = Scene.from_sample(sample, meta).volumes['prediction']
+        assert (prediction[:8] == 0).all() and (prediction[8:12, 6:9, 1:3] == 1).all()
+        shown = Scene.from_sample(sample, meta, hide_unevaluated=False)
+        assert np.array_equal(shown.volumes['prediction'], sample.pred_voxels)
+        if labelled:
+            del sample.gt_voxels
+
+
 def test_without_labels_the_prediction_stands_alone(sample, meta):
     del sample.gt_voxels
     scene = Scene.from_sample(sample, meta)
