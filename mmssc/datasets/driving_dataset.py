@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from os.path import join
 from typing import Any
 
@@ -103,7 +104,9 @@ class DrivingDataset(BaseDataset):
         return np.linalg.inv(lidar2cam) @ poses @ lidar2cam
 
     @classmethod
-    def train_labels(cls, raw: np.ndarray, invalid: np.ndarray) -> np.ndarray:
+    def train_labels(
+        cls, raw: np.ndarray, invalid: np.ndarray, source: str | PathLike[str] = 'raw labels'
+    ) -> np.ndarray:
         """Training labels (X, Y, Z) uint8 of a raw volume, by the map and rule of this data set.
 
         Args and errors: :func:`~mmssc.datasets.label_rules.raw_to_train_labels`.
@@ -114,6 +117,7 @@ class DrivingDataset(BaseDataset):
             cls.METAINFO['learning_map'],
             cls.INVALID_HIDES_LABELS,
             cls.METAINFO['ignore_index'],
+            source,
         )
 
     def load_data_list(self) -> list[dict[str, Any]]:

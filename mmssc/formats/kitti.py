@@ -22,6 +22,7 @@ from .images import read_png_uint16
 from .matrices import check_projection, check_rigid, to_homogeneous
 from .numpy_arrays import read_npy, write_npy
 from .regular_files import read_bytes, read_text
+from .volumes import check_whole_numbers, order_hint
 
 __all__ = [
     'read_calib', 'read_depth', 'read_indexed_poses', 'read_poses', 'read_raw_labels',
@@ -167,10 +168,13 @@ def write_indexed_poses(path: str | PathLike[str], index: np.ndarray, poses: np.
             file.write(f'{int(number)} {_format_row(pose[:3])}\n')
 
 
-def _read_exact(path: str | PathLike[str], size: int, what: str) -> bytes:
+def _read_exact(
+    path: str | PathLike[str], size: int, what: str, hints: Mapping[int, str] | None = None
+) -> bytes:
     content = read_bytes(path)
     if len(content) != size:
-        raise DataError(path, 'size', f'{size} bytes ({what})', f'{len(content)} bytes')
+        hint = (hints or {}).get(len(content))
+        raise DataError(path, 'size', f'{size} bytes ({what})', f'{len(content)} bytes', hint)
     return content
 
 
@@ -204,7 +208,12 @@ def read_raw_labels(path: str | PathLike[str], shape: Shape) -> np.ndarray:
     Raises:
         DataError: The file is missing or does not have exactly two bytes per voxel.
     """
-    content = _read_exact(path, 2 * prod(shape), f'uint16 per voxel of {tuple(shape)}')
+    count = prod(shape)
+    hints = {
+        count: 'One byte per voxel: are these train ids? Raw ids have two bytes',
+        4 * count: 'Four bytes per voxel: store the ids as uint16',
+    }
+    content = _read_exact(path, 2 * count, f'uint16 per voxel of {tuple(shape)}', hints)
     return np.frombuffer(content, '<u2').astype(np.uint16).reshape(shape)
 
 
@@ -268,13 +277,11 @@ def read_voxel_labels(path: str | PathLike[str], shape: Shape) -> np.ndarray:
     """
     labels = read_npy(path)
     if labels.shape != tuple(shape):
-        raise DataError(path, 'shape', tuple(shape), labels.shape)
+        hint = order_hint(shape, labels.shape)
+        raise DataError(path, 'shape', tuple(shape), labels.shape, hint)
     if labels.dtype == np.uint8:
         return labels.copy()
-    # Comparisons with NaN are false, so this refuses NaN, too.
-    if not ((labels >= 0) & (labels <= 255)).all() or (np.floor(labels) != labels).any():
-        raise DataError(path, 'labels', 'whole numbers 0..255', f'other values ({labels.dtype})')
-    return labels.astype(np.uint8)
+    return check_whole_numbers(labels, 0, 255, path, 'labels').astype(np.uint8)
 
 
 def write_voxel_labels(path: str | PathLike[str], labels: np.ndarray) -> None:

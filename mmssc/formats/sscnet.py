@@ -195,8 +195,9 @@ def raw_to_class(raw_ids: np.ndarray) -> np.ndarray:
 def _check_raw_ids(source: str | PathLike[str], ids: np.ndarray) -> None:
     bad = np.asarray(ids)[((ids < 0) | (ids >= len(RAW_TO_CLASS))) & (ids != IGNORE)]
     if bad.size:
-        expected = f'0..{len(RAW_TO_CLASS) - 1} or {IGNORE}'
-        raise DataError(source, 'ids', expected, np.unique(bad)[:5].tolist())
+        expected = f'raw ids 0..{len(RAW_TO_CLASS) - 1} or {IGNORE}'
+        found = ', '.join(map(str, np.unique(bad)[:5].tolist()))
+        raise DataError(source, 'ids', expected, found)
 
 
 def read_sscnet_bin(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from mmengine.registry import DefaultScope
 
-from mmssc.datasets.transforms import ReadingTransform, reading_transforms
+from mmssc.datasets.transforms import ReadingTransform, SampleFile, reading_transforms
 from mmssc.errors import DataError
 from mmssc.registry import DATASETS
 
+from .label_checks import check_occupied
 from .report import TreeReport
 
 __all__ = ['check_config']
 
+# Samples of a data set whose labels are read in full in the quick check, too.
+_LABEL_SAMPLES = 3
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -72,12 +77,17 @@ class _ConfigCheck:
         for index in range(len(dataset)):
             item = dataset.get_data_info(index)
             sample = str(item.get('sequence', name)), str(item.get('frame_id', index))
-            self._add_item(item, sample, readings)
+            self._add_item(item, sample, readings, index < _LABEL_SAMPLES)
         self.report.notes.append(f'{loader}: {len(dataset)} samples')
 
     def _add_item(
-        self, item: Mapping[str, Any], sample: tuple[str, str], readings: list[ReadingTransform]
+        self,
+        item: Mapping[str, Any],
+        sample: tuple[str, str],
+        readings: list[ReadingTransform],
+        in_full: bool,
     ) -> None:
+        """Check the files of a sample; ``in_full`` reads its labels in the quick check, too."""
         counts = self.report.counts.setdefault(sample[0], {'samples': 0})
         counts['samples'] += sample not in self.samples
         self.samples.add(sample)
@@ -90,7 +100,26 @@ class _ConfigCheck:
             for file in files:
                 new = {(file.path, key) for key in file.keys or (file.kind,)} - self.files
                 self.files |= new
-                for _, key in sorted(new):
-                    counts[key] = counts.get(key, 0) + 1
                 if new:
-                    self.report.check(file.kind, file.path, file.shape, self.thorough, file.read)
+                    exists = self._check_file(file, in_full)
+                    for _, key in sorted(new):
+                        counts[key] = counts.get(key, 0) + exists
+
+    def _check_file(self, file: SampleFile, in_full: bool) -> bool:
+        """Check a file; return whether it exists."""
+        has_labels = any(key.startswith('gt_voxels') for key in file.keys)
+        read = partial(_read_labels, file) if has_labels else file.read
+        in_full = self.thorough or (in_full and has_labels)
+        return self.report.check(file.kind, file.path, file.shape, in_full, read)
+
+
+def _read_labels(file: SampleFile) -> None:
+    """Read a file with labels; one without any occupied voxel is an error."""
+    with warnings.catch_warnings():
+        # The error below says the same.
+        warnings.simplefilter('ignore')
+        content = file.read()
+    volumes = content if isinstance(content, Mapping) else {file.keys[0]: content}
+    for key, volume in volumes.items():
+        if key.startswith('gt_voxels'):
+            check_occupied(file.path, volume)

@@ -16,6 +16,7 @@ from mmssc.preparation.folder_settings import RECIPE_NAME
 from mmssc.structures import VoxelGrid
 
 from .file_checks import Problem
+from .label_checks import check_raw_label_file, check_train_label_file
 from .report import TreeReport, describe_frames
 from .voxel_release import is_shifted, shifted_agreement
 
@@ -23,6 +24,8 @@ __all__ = ['check_driving_tree', 'find_driving_layout']
 
 # Scans per sequence to compare with their volume: a few, because one frame can be unusual.
 _RELEASE_SAMPLES = 3
+# Label volumes per sequence to read in full in the quick check, too.
+_LABEL_SAMPLES = 3
 # The farthest earlier frame that a published model reads.
 _FARTHEST_OFFSET = 12
 _VOXEL_KINDS = {'.bin': 'bits', '.invalid': 'bits', '.occluded': 'bits', '.label': 'raw_labels'}
@@ -63,7 +66,7 @@ def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:
     for sequence in layout.sequences():
         counts = report.counts[sequence] = {}
         frames = _check_raw_frames(layout, sequence, report, counts, thorough)
-        labelled = _check_voxels(layout, sequence, frames, grid, report, counts)
+        labelled = _check_voxels(layout, sequence, frames, grid, report, counts, thorough)
         _check_release(layout, sequence, grid, report)
         _check_labels(layout, sequence, labelled, grid, report, counts, thorough)
         _check_per_frame(layout, sequence, frames, grid, report, counts, thorough)
@@ -151,6 +154,7 @@ def _check_voxels(
     grid: VoxelGrid,
     report: TreeReport,
     counts: dict,
+    thorough: bool,
 ) -> list[str]:
     """Check the raw volumes; return the samples that have (or should have) labels."""
     samples = layout.sample_ids(sequence)
@@ -163,7 +167,13 @@ def _check_voxels(
             labelled.append(sample)
         for suffix in required:
             path = layout.voxel_file(sequence, sample, suffix)
-            report.check(_VOXEL_KINDS[suffix], path, grid.shape)
+            if suffix != '.label':
+                report.check(_VOXEL_KINDS[suffix], path, grid.shape)
+                continue
+            scan = path.with_suffix('.bin')
+            read = partial(check_raw_label_file, path, grid.shape, layout.dataset, scan)
+            in_full = thorough or len(labelled) <= _LABEL_SAMPLES
+            report.check(_VOXEL_KINDS[suffix], path, grid.shape, in_full, read)
     folder = layout.voxel_file(sequence, '0', '').parent
     known = set(samples) & set(frames)
     _add_extra(report, (path for path in _files(folder) if path.stem not in known))
@@ -215,14 +225,18 @@ def _check_labels(
     if not (layout.root / layout.dataset.DATA_PREFIX['labels']).is_dir():
         return
     expected = set()
-    for sample in labelled:
+    for number, sample in enumerate(labelled):
         for factor in (1, 2, 4, 8):
             path = layout.label_file(sequence, sample, factor)
             expected.add(path)
             # Scales 4 and 8 are made on request only.
             if factor <= 2 or path.is_file():
                 shape = grid.coarsen(factor).shape
-                report.check('labels', path, shape, thorough)
+                # Only the scan of the finest scale is stored.
+                scan = layout.voxel_file(sequence, sample, '.bin') if factor == 1 else None
+                read = partial(check_train_label_file, path, shape, layout.dataset, scan)
+                in_full = thorough or number < _LABEL_SAMPLES
+                report.check('labels', path, shape, in_full, read)
     found = list(_files(layout.label_file(sequence, '0', 1).parent))
     counts['labels'] = sum(path.name.endswith('_1_1.npy') for path in found)
     _add_extra(report, (path for path in found if path not in expected))

@@ -47,8 +47,8 @@ class TreeReport:
         shape: Sequence[int] = (),
         thorough: bool = False,
         read: Callable[[], Any] | None = None,
-    ) -> None:
-        """Check a required file, see :func:`check_file`."""
+    ) -> bool:
+        """Check a required file, see :func:`check_file`; return whether it exists."""
         folder, _, ending = split_name(path)
         checked = self.checked[folder, ending]
         checked.add(str(path))
@@ -57,6 +57,7 @@ class TreeReport:
         problem = check_file(kind, path, shape, thorough, read)
         if problem is not None:
             self.problems.append(problem)
+        return problem is None or problem.kind != 'missing'
 
     def add_error(self, error: DataError) -> None:
         """Add the error of a reader as a problem."""

@@ -62,7 +62,7 @@ def _summarise(reports: Sequence[StepReport]) -> None:
             f'{report.seconds:>10.1f}'
         )
     for report in reports:
-        for note in report.notes:
+        for note in (*report.notes, *report.describe_remarks()):
             print(f'{report.step}: {note}')
     for report in reports:
         failures = list(report.failures.items())

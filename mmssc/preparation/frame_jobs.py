@@ -7,14 +7,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import resource_tracker
-from typing import Protocol
+from typing import Protocol, Union
 
 import cv2
 import torch
@@ -42,8 +43,12 @@ class FrameTask(Protocol):
     def is_finished(self) -> bool:
         """Whether every result exists with the right size (does not read the content)."""
 
-    def make(self) -> None:
-        """Make the results atomically; wrong input raises a :class:`DataError`."""
+    def make(self) -> Mapping[str, int] | None:
+        """Make the results atomically; wrong input raises a :class:`DataError`.
+
+        Returns:
+            Remarks for the summary with the number of voxels each is about, or None.
+        """
 
 
 @dataclass
@@ -56,10 +61,25 @@ class StepReport:
     failures: dict[tuple[str, str], str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    #: Remark of a task -> its number of voxels, over all frames; and -> its number of frames.
+    remarks: Counter[str] = field(default_factory=Counter)
+    remarked_frames: Counter[str] = field(default_factory=Counter)
 
     def add_failure(self, task: FrameTask, error: DataError) -> None:
         """Record why a frame failed."""
         self.failures[task.sequence, task.frame_id] = str(error)
+
+    def add_remarks(self, remarks: Mapping[str, int]) -> None:
+        """Add the remarks of one frame."""
+        self.remarks.update(remarks)
+        self.remarked_frames.update(remarks.keys())
+
+    def describe_remarks(self) -> list[str]:
+        """One line per remark."""
+        return [
+            f'{text} ({count} voxels in {self.remarked_frames[text]} frames)'
+            for text, count in sorted(self.remarks.items())
+        ]
 
 
 @contextmanager
@@ -111,13 +131,16 @@ def _interrupts_later() -> Iterator[None]:
             handler(*caught[0])
 
 
-def _make(task: FrameTask) -> DataError | None:
+#: Error of a frame, or its remarks.
+_Result = Union[DataError, Mapping[str, int]]
+
+
+def _make(task: FrameTask) -> _Result:
     try:
         with _one_thread():
-            task.make()
+            return task.make() or {}
     except DataError as error:
         return error
-    return None
 
 
 class FrameRunner:
@@ -169,18 +192,19 @@ class FrameRunner:
         in_pool = min(self.workers, len(unfinished)) > 1
         results = self._make_in_pool(unfinished) if in_pool else self._make_here(unfinished)
         with Progress(len(tasks), step, done=len(tasks) - len(unfinished)) as progress:
-            for task, fault in results:
+            for task, result in results:
                 progress.update()
-                if fault is None:
-                    report.made += 1
+                if isinstance(result, DataError):
+                    report.add_failure(task, result)
+                    progress.write(f'error: {task.sequence}/{task.frame_id}: {result}')
                 else:
-                    report.add_failure(task, fault)
-                    progress.write(f'error: {task.sequence}/{task.frame_id}: {fault}')
+                    report.made += 1
+                    report.add_remarks(result)
         report.seconds = time.perf_counter() - start
         return report
 
     @staticmethod
-    def _make_here(tasks: Sequence[FrameTask]) -> Iterator[tuple[FrameTask, DataError | None]]:
+    def _make_here(tasks: Sequence[FrameTask]) -> Iterator[tuple[FrameTask, _Result]]:
         for task in tasks:
             yield task, _make(task)
 
@@ -194,9 +218,7 @@ class FrameRunner:
             for task in tasks:
                 pending[self._pool.submit(_make, task)] = task
 
-    def _make_in_pool(
-        self, tasks: Sequence[FrameTask]
-    ) -> Iterator[tuple[FrameTask, DataError | None]]:
+    def _make_in_pool(self, tasks: Sequence[FrameTask]) -> Iterator[tuple[FrameTask, _Result]]:
         queue = iter(tasks)
         pending: dict[Future, FrameTask] = {}
         try:
@@ -204,8 +226,8 @@ class FrameRunner:
             while pending:
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    error = future.result()
-                    yield pending.pop(future), error
+                    result = future.result()
+                    yield pending.pop(future), result
                 self._submit(islice(queue, len(done)), pending)
         except BrokenProcessPool as broken:
             names = ', '.join(f'{task.sequence}/{task.frame_id}' for task in pending.values())

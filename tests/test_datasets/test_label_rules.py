@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.label_rules import learning_table
+from mmssc.datasets.label_rules import learning_table, raw_label_remarks
 from mmssc.errors import DataError
 
 
@@ -24,7 +24,7 @@ def test_equals_the_reference(unit_cases):
 @pytest.mark.parametrize(
     ('raw', 'invalid', 'expected'),
     [(0, False, 0), (0, True, 255), (10, False, 1), (10, True, 255), (1, False, 255),
-     (52, False, 255), (99, False, 255), (255, False, 8), (2, False, 255), (71, False, 16)],
+     (52, False, 255), (99, False, 255), (255, False, 8), (71, False, 16)],
 )  # fmt: skip
 def test_semantic_kitti_rule(raw, invalid, expected):
     assert one_voxel(SemanticKITTIDataset, raw, invalid) == expected
@@ -57,7 +57,52 @@ def test_submission_ids(unit_cases):
 
 
 def test_refuses_unknown_ids_and_shapes():
-    with pytest.raises(DataError, match='at most 358, found 359'):
+    with pytest.raises(DataError, match='at most 358, found 359 .1 voxels'):
         SemanticKITTIDataset.train_labels(np.array([359], np.uint16), np.array([False]))
     with pytest.raises(DataError, match='shape'):
         SemanticKITTIDataset.train_labels(np.zeros(2, np.uint16), np.array([False]))
+
+
+def raw_volume(ids, shares) -> np.ndarray:
+    """1000 occupied voxels with these ids, and 1000 empty ones."""
+    occupied = np.repeat(np.uint16(ids), (1000 * np.array(shares)).astype(int))
+    return np.append(occupied, np.zeros(1000, np.uint16))
+
+
+@pytest.mark.parametrize('dataset', [SemanticKITTIDataset, SSCBenchKITTI360Dataset])
+@pytest.mark.parametrize('ids', [(1, 9, 17), (1, 9, 255), (2, 7, 15)])
+def test_train_ids_in_a_raw_file_are_named(dataset, ids):
+    raw = raw_volume(ids, (0.2, 0.5, 0.3))
+    with pytest.raises(
+        DataError, match='others in .* of the occupied.*look like train ids'
+    ) as info:
+        dataset.train_labels(raw, raw < 0, 'a.label')
+    assert str(info.value).startswith('a.label: ids: expected raw ids of the learning map')
+
+
+def test_many_ids_without_an_entry_are_refused_with_their_numbers():
+    raw = raw_volume((40, 7, 90), (0.7, 0.1, 0.2))
+    text = r'others in 30.0% of the occupied voxels: 90 \(200 voxels\), 7 \(100 voxels\)'
+    with pytest.raises(DataError, match=text):
+        SemanticKITTIDataset.train_labels(raw, raw < 0)
+
+
+def test_a_few_ids_without_an_entry_are_counted():
+    raw, learning_map = raw_volume((40, 7), (0.995, 0.005)), SemanticKITTIDataset.METAINFO
+    labels = SemanticKITTIDataset.train_labels(raw, raw < 0)
+    assert (labels[raw == 7] == 255).all() and (labels[raw == 40] == 9).all()
+    remarks = raw_label_remarks(raw, learning_map['learning_map'])
+    assert remarks == {'raw id 7 is not in the learning map: ignored': 5}
+
+
+def test_ids_that_the_map_leaves_out_on_purpose_are_no_fault():
+    raw = raw_volume((1, 52, 99), (0.3, 0.4, 0.3))
+    assert (SemanticKITTIDataset.train_labels(raw, raw < 0)[:1000] == 255).all()
+    assert not raw_label_remarks(raw, SemanticKITTIDataset.METAINFO['learning_map'])
+
+
+def test_low_ids_that_are_all_in_the_map_are_remarked():
+    remarks = raw_label_remarks(
+        raw_volume((1, 11, 15), (0.2, 0.5, 0.3)), SemanticKITTIDataset.METAINFO['learning_map']
+    )
+    assert remarks == {'no raw id above 19: are these train ids?': 1000}

@@ -82,9 +82,14 @@ WRONG = [
     ('weight', 'tsdf.npz', dict(arr_0=np.zeros(NUM, np.float32)), 'keys: expected arr_1'),
     ('weight', 'tsdf.npz', dict(arr_1=np.full(NUM, np.nan)), 'arr_1: expected finite numbers'),
     ('weight', 'tsdf.npz', dict(arr_1=np.zeros(NUM - 1)), r'arr_1, shape: .*\(119,\)'),
-    ('mapping', 'mapping.npz', dict(arr_0=np.full(NUM, 81)), r'0..80, found \[81\].*another size'),
-    ('mapping', 'mapping.npz', dict(arr_0=np.full(NUM, -1)), r'0..80, found \[-1\]'),
-    ('label', 'label.npz', dict(arr_0=np.full(NUM, 12)), r'0..11 or 255, found \[12\]'),
+    ('mapping', 'mapping.npz', dict(arr_0=np.full(NUM, 81)), r'0..80, found 81\..*another size'),
+    ('mapping', 'mapping.npz', dict(arr_0=np.full(NUM, -1)), r'0..80, found -1'),
+    (
+        'label',
+        'label.npz',
+        dict(arr_0=np.full(NUM, 12)),
+        r'0..11 or 255 .*, found 12 ',
+    ),
     ('label', 'label.npz', dict(arr_0=np.full(NUM, 256)), r'arr_0'),
     ('label', 'label.npz', dict(arr_0=np.full(NUM, 1.5)), r'arr_0'),
 ]

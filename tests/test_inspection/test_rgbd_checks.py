@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_nyu import write_nyu_tree
+from tiny_nyu import GRID, write_nyu_tree
 
 from mmssc.formats.numpy_arrays import read_npz, write_npz
 from mmssc.inspection import check_config, summarise_problems
@@ -44,19 +44,36 @@ def test_missing_and_cut_files(root):
     path = root / 'prepared/nyu/0004.npz'
     path.write_bytes(path.read_bytes()[:-30])
     report = check(root)
+    assert report.counts['train']['img'] == 1
     found = {(problem.kind, Path(problem.path).name) for problem in report.problems}
     assert found == {('missing', '0003.png'), ('damaged', '0004.npz')}
     # files that the config does not read do not matter
     assert not check(root, keys=['segmentation']).problems
 
 
-def test_wrong_contents_need_a_thorough_look(root):
+def change(root: Path, **changes) -> None:
     path = root / 'prepared/nyu/0003.npz'
     arrays = read_npz(path, ['tsdf', 'voxel_to_pixel', 'label', 'label_weight'])
-    write_npz(path, {**arrays, 'label': np.full_like(arrays['label'], 99)})
-    assert not check(root).problems
-    (problem,) = check(root, thorough=True).problems
-    assert problem.kind == 'damaged' and 'label' in problem.detail
+    write_npz(path, {**arrays, **changes})
+
+
+def test_wrong_contents_need_a_thorough_look(root):
+    change(root, tsdf=np.full(GRID.shape, 9, np.float32))
+    keys = ['img', 'tsdf', 'voxel_to_pixel']
+    assert not check(root, keys=keys).problems
+    (problem,) = check(root, thorough=True, keys=keys).problems
+    assert problem.kind == 'damaged' and 'tsdf' in problem.detail
+
+
+@pytest.mark.parametrize(
+    ('number', 'text'),
+    [(99, 'found 99 (144 voxels)'), (255, 'every voxel is 255'), (0, 'every voxel is empty')],
+)
+@pytest.mark.parametrize('thorough', [False, True])
+def test_labels_of_the_first_frames_are_always_read(root, number, text, thorough):
+    change(root, label=np.full(GRID.shape, number, np.uint8))
+    (problem,) = check(root, thorough).problems
+    assert problem.kind == 'damaged' and 'label' in problem.detail and text in problem.detail
 
 
 def test_a_key_that_the_list_does_not_offer(root):

@@ -137,7 +137,7 @@ def test_invalid_voxels_are_hidden_and_an_empty_picture_is_announced(tmp_path, r
     [
         (['a.label'], 'a.label'),
         (['a.label', *GRID, '--hide', 'unicorn'], '--hide: class'),
-        (['b.npy', *GRID], 'class ids: expected below 20, found 77'),
+        (['b.npy', *GRID], 'class ids: expected 0..19 or 255 (20 classes), found 77 (256 voxels)'),
         (['c.txt', *GRID], '.label (raw ids) or .npy (train ids)'),
     ],
     ids=['size', 'class', 'id', 'suffix'],

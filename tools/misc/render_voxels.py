@@ -18,10 +18,12 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
+from mmssc.datasets.label_rules import raw_label_remarks
 from mmssc.errors import DataError
 from mmssc.fileio import check_outputs
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
+from mmssc.formats.volumes import check_class_ids
 from mmssc.structures import VoxelGrid
 from mmssc.visualization.scene import (
     FORMATS,
@@ -81,13 +83,16 @@ def read_labels(path: Path, dataset: type[BaseDataset], grid: VoxelGrid) -> np.n
     """Read train ids (X, Y, Z) uint8 from a file of either kind."""
     if path.suffix == '.label' and hasattr(dataset, 'train_labels'):
         raw = read_raw_labels(path, grid.shape)
-        return dataset.train_labels(raw, np.zeros(grid.shape, dtype=bool))
+        for remark, count in raw_label_remarks(raw, dataset.METAINFO['learning_map']).items():
+            print(f'{path}: {remark} ({count} voxels)', file=sys.stderr)
+        return dataset.train_labels(raw, np.zeros(grid.shape, dtype=bool), path)
     if path.suffix == '.npy':
         labels = read_voxel_labels(path, grid.shape)
-        highest = int(labels[labels != 255].max(initial=0))
-        if highest >= len(dataset.METAINFO['classes']):
-            raise DataError(path, 'class ids', f'below {len(dataset.METAINFO["classes"])}', highest,
-                            'Is --dataset the right one?')  # fmt: skip
+        try:
+            check_class_ids(labels, len(dataset.METAINFO['classes']), path, 'class ids')
+        except DataError as error:
+            text = 'Is --dataset the right one?'
+            raise DataError(path, error.field, error.expected, error.found, text) from error
         return labels
     hint = None if hasattr(dataset, 'train_labels') else 'This data set has no raw ids: .npy'
     raise DataError(path, 'suffix', '.label (raw ids) or .npy (train ids)', path.suffix, hint)

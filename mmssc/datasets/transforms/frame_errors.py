@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mmssc.errors import DataError
+import numpy as np
 
-__all__ = ['naming_frame', 'unlabelled_error']
+from mmssc.errors import DataError
+from mmssc.formats.volumes import unlabelled_remark
+
+__all__ = ['naming_frame', 'unlabelled_error', 'warn_unlabelled']
 
 
 @contextmanager
@@ -29,3 +33,10 @@ def unlabelled_error(results: Mapping[str, Any], transform: object) -> DataError
     name = f'{results["sequence"]}/{results["frame_id"]}'
     hint = f'Test splits need {type(transform).__name__}(optional=True)'
     return DataError(name, 'labels', 'a labelled sample', 'an unlabelled one', hint)
+
+
+def warn_unlabelled(path: str, labels: np.ndarray, ignore: int = 255) -> None:
+    """Warn about a volume of labels without any occupied voxel: it teaches nothing."""
+    remark = unlabelled_remark(labels, ignore)
+    if remark is not None:
+        warnings.warn(f'{path}: {remark}', stacklevel=2)

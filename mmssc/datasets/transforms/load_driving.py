@@ -15,10 +15,11 @@ from mmssc.errors import DataError
 from mmssc.formats.depth_units import DepthView, check_road_depth
 from mmssc.formats.images import check_upright, read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
+from mmssc.formats.volumes import check_class_ids
 from mmssc.geometry import depth_to_points, invert_rigid, pool_labels, transform_points
 from mmssc.registry import TRANSFORMS
 
-from .frame_errors import unlabelled_error
+from .frame_errors import unlabelled_error, warn_unlabelled
 from .reading import ReadingTransform, SampleFile
 
 __all__ = [
@@ -340,8 +341,6 @@ def _label_file(scale: str, results: Mapping[str, Any]) -> SampleFile:
 def _read_labels(path: str, shape: tuple[int, ...], classes: int, ignore: int) -> np.ndarray:
     """Read a volume of class ids."""
     labels = read_voxel_labels(path, shape)
-    unknown = (labels >= classes) & (labels != ignore)
-    if unknown.any():
-        found = np.unique(labels[unknown]).tolist()
-        raise DataError(path, 'train ids', f'0..{classes - 1} or {ignore}', found)
+    check_class_ids(labels, classes, path, 'train ids', ignore)
+    warn_unlabelled(path, labels, ignore)
     return labels

@@ -17,6 +17,7 @@ from mmssc.geometry import invert_mapping
 from mmssc.registry import TRANSFORMS
 from mmssc.structures.sample_keys import keys_of_role
 
+from .frame_errors import warn_unlabelled
 from .reading import ReadingTransform, SampleFile
 
 __all__ = ['LoadRGBDFrame', 'frame_spec_of', 'known_keys']
@@ -151,4 +152,6 @@ def _read(path: str, format_name: str, keys: Sequence[str], spec: FrameSpec) -> 
     """The arrays of one file; ``tsdf_clean`` is the ``tsdf`` of its file."""
     stored = ['tsdf' if key == 'tsdf_clean' else key for key in keys]
     arrays = read_frame_file(path, format_name, stored, spec)
+    if 'gt_voxels' in arrays:
+        warn_unlabelled(path, arrays['gt_voxels'])
     return {key: arrays[name] for key, name in zip(keys, stored)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from mmssc.datasets.driving_dataset import DrivingDataset
+from mmssc.datasets.label_rules import raw_label_remarks
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import DepthView, check_road_depth
 from mmssc.formats.images import check_upright, read_image_shape, read_rgb
@@ -23,6 +25,7 @@ from mmssc.formats.kitti import (
     write_voxel_labels,
 )
 from mmssc.formats.numpy_arrays import read_npy_shape
+from mmssc.formats.volumes import check_class_ids, unlabelled_remark
 from mmssc.geometry import depth_to_points, disparity_to_depth, invert_rigid, pool_labels
 from mmssc.geometry.stereo import stereo_disparity
 from mmssc.structures import VoxelGrid
@@ -64,24 +67,37 @@ class LabelTask:
         """Whether every volume exists with the right shape."""
         return all(self._is_written(factor) for factor in self.outputs)
 
-    def make(self) -> None:
-        """Write the volumes that are missing."""
+    def make(self) -> Counter[str]:
+        """Write the volumes that are missing; return what is odd about the labels."""
+        num_classes = len(self.dataset.METAINFO['classes'])
+        remarks: Counter[str] = Counter()
         if self._is_written(1):
             labels = read_voxel_labels(self.outputs[1], self.shape)
+            check_class_ids(labels, num_classes, self.outputs[1], 'train ids')
         else:
-            raw = read_raw_labels(self.raw_file, self.shape)
-            invalid = read_voxel_bits(self.invalid_file, self.shape)
-            try:
-                labels = self.dataset.train_labels(raw, invalid)
-            except DataError as error:
-                found = (error.field, error.expected, error.found)
-                raise DataError(self.raw_file, *found) from error
+            labels, remarks = self._convert()
             write_voxel_labels(self.outputs[1], labels)
-        num_classes = len(self.dataset.METAINFO['classes'])
+        unlabelled = unlabelled_remark(labels)
+        if unlabelled is not None:
+            remarks[unlabelled] = labels.size
         for factor, path in self.outputs.items():
             if not self._is_written(factor):
                 pooled = pool_labels(torch.from_numpy(labels), factor, num_classes)
                 write_voxel_labels(path, pooled.numpy())
+        return remarks
+
+    def _convert(self) -> tuple[np.ndarray, Counter[str]]:
+        """Train ids of the raw file, and what is odd about it."""
+        try:
+            raw = read_raw_labels(self.raw_file, self.shape)
+            invalid = read_voxel_bits(self.invalid_file, self.shape)
+        except DataError as error:
+            hint = error.hint
+            if hint is None and error.field == 'size':
+                hint = 'Does --grid-shape fit the files?'
+            raise DataError(error.file, error.field, error.expected, error.found, hint) from error
+        labels = self.dataset.train_labels(raw, invalid, self.raw_file)
+        return labels, raw_label_remarks(raw, self.dataset.METAINFO['learning_map'])
 
 
 def find_depth(folder: Path, frame_id: str) -> Path | None:

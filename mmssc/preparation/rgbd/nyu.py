@@ -18,7 +18,7 @@ from mmssc.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
 from .layouts import RAW_SOURCES, SPLITS, FrameTree, RawFrame, prepared_path
 from .options import add_volume_options, claim_results, parse_camera, scaled_camera, spec_of
 from .published_figures import check_tasks, read_figures
-from .tasks import FrameSettings, PreparedTask, TorchSSCTask
+from .tasks import LOW_IDS, FrameSettings, PreparedTask, TorchSSCTask
 
 __all__ = ['prepare_nyu']
 
@@ -110,7 +110,10 @@ def _convert(
         frames = [frame for split in SPLITS for frame in tree.raw_frames(source, split)]
         if frames:
             tasks = _tasks(frames, settings[source], tree.out, arguments)
-            reports.append(runner.run(source, tasks))
+            report = runner.run(source, tasks)
+            if report.remarked_frames[LOW_IDS] < len(tasks):
+                del report.remarks[LOW_IDS]
+            reports.append(report)
         elif arguments.sources:
             expected = ' or '.join(RAW_SOURCES[source])
             raise DataError(tree.root, f'depth of {source}', expected, 'none')

@@ -22,6 +22,7 @@ from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.rgbd_prepared import has_prepared, write_prepared
 from mmssc.formats.sscnet import (
     DEPTH_READERS,
+    IGNORE,
     raw_to_class,
     read_sscnet_bin,
 )
@@ -31,15 +32,19 @@ from mmssc.formats.torchssc import (
     write_torchssc_sketch,
     write_torchssc_tsdf,
 )
+from mmssc.formats.volumes import unlabelled_remark
 from mmssc.geometry import depth_volumes, label_sketch, label_weight, pool_labels
 from mmssc.structures.sample_keys import STORED_TARGETS
 
 from .layouts import RawFrame
 
 __all__ = [
-    'FrameSettings', 'PreparedTask', 'TorchSSCTask', 'prepare_frame',
+    'LOW_IDS', 'FrameSettings', 'PreparedTask', 'TorchSSCTask', 'prepare_frame',
     'volumes_of_depth', 'write_volumes',
 ]  # fmt: skip
+
+#: Remark on a frame: a room may lack furniture, but not every room of a data set.
+LOW_IDS = 'no frame has a raw id above the last class: are these train ids?'
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,17 @@ class FrameSettings:
         )
 
 
+def _label_remarks(raw_ids: np.ndarray, labels: np.ndarray, num_classes: int) -> dict[str, int]:
+    """What is odd about the labels of a frame -> number of voxels."""
+    remarks = {}
+    unlabelled = unlabelled_remark(labels)
+    if unlabelled is not None:
+        remarks[unlabelled] = labels.size
+    if unlabelled is None and raw_ids[raw_ids != IGNORE].max(initial=0) < num_classes:
+        remarks[LOW_IDS] = int(((raw_ids > 0) & (raw_ids != IGNORE)).sum())
+    return remarks
+
+
 def prepare_frame(raw: RawFrame, settings: FrameSettings) -> dict[str, np.ndarray]:
     """Compute all arrays of a depth image and its ``.bin``.
 
@@ -92,6 +108,12 @@ def prepare_frame(raw: RawFrame, settings: FrameSettings) -> dict[str, np.ndarra
     Raises:
         DataError: A file is missing, damaged, or differs in size from the settings.
     """
+    return _prepare_with_remarks(raw, settings)[0]
+
+
+def _prepare_with_remarks(
+    raw: RawFrame, settings: FrameSettings
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     spec, factor = settings.spec, settings.spec.fine_factor
     depth = DEPTH_READERS[settings.depth_kind](raw.depth, spec.image_size)
     volume = read_sscnet_bin(raw.volume, spec.fine_grid.shape)
@@ -107,7 +129,7 @@ def prepare_frame(raw: RawFrame, settings: FrameSettings) -> dict[str, np.ndarra
     weight = label_weight(labels, torch.from_numpy(arrays['tsdf']))
     targets = (labels, weight, label_sketch(labels))
     arrays.update({key: target.numpy() for key, target in zip(STORED_TARGETS, targets)})
-    return arrays
+    return arrays, _label_remarks(volume.raw_ids, arrays['gt_voxels'], spec.num_classes)
 
 
 def _readings(depth: np.ndarray, kind: str) -> tuple[dict[str, float], str]:
@@ -183,10 +205,11 @@ class PreparedTask(_RawFrameTask):
             fine is None or has_prepared(fine, ('tsdf_fine',))
         )
 
-    def make(self) -> None:
-        """Write the files."""
-        arrays = prepare_frame(self.raw, self.settings)
+    def make(self) -> dict[str, int]:
+        """Write the files; return what is odd about the labels."""
+        arrays, remarks = _prepare_with_remarks(self.raw, self.settings)
         write_volumes(arrays, self.settings.spec, self.output, self.fine_output)
+        return remarks
 
 
 def write_volumes(
@@ -222,11 +245,13 @@ class TorchSSCTask(_RawFrameTask):
         """Whether every file exists (files are written atomically)."""
         return all(path.is_file() and path.stat().st_size for path in self._paths())
 
-    def make(self) -> None:
-        """Write the files."""
-        arrays, spec = prepare_frame(self.raw, self.settings), self.settings.spec
+    def make(self) -> dict[str, int]:
+        """Write the files; return what is odd about the labels."""
+        arrays, remarks = _prepare_with_remarks(self.raw, self.settings)
+        spec = self.settings.spec
         mapping, label, sketch, tsdf = self._paths()
         write_torchssc_mapping(mapping, arrays['voxel_to_pixel'], spec.image_size)
         write_torchssc_label(label, arrays['gt_voxels'], spec.num_classes)
         write_torchssc_sketch(sketch, arrays['gt_sketch'])
         write_torchssc_tsdf(tsdf, arrays['tsdf'], arrays['label_weight'])
+        return remarks

@@ -1,0 +1,106 @@
+"""Check the content of label volumes: ids, occupied voxels, order of the axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmssc.datasets.driving_dataset import DrivingDataset
+from mmssc.datasets.label_rules import raw_label_remarks
+from mmssc.errors import DataError
+from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
+from mmssc.formats.volumes import check_class_ids, unlabelled_remark
+
+__all__ = ['check_axes', 'check_occupied', 'check_raw_label_file', 'check_train_label_file']
+
+# Another order of the axes must hold this share of the scan, and this many times more of it than
+# the order as stored. On real frames the right order holds 90 % and more.
+_FITS = 0.5
+_CLEARLY_BETTER = 1.5
+_ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    'x and y swapped': lambda volume: volume.transpose(1, 0, 2),
+    'x reversed': lambda volume: volume[::-1],
+    'y reversed': lambda volume: volume[:, ::-1],
+    'z reversed': lambda volume: volume[:, :, ::-1],
+}
+
+
+def check_occupied(path: str | Path, labels: np.ndarray, ignore: int = 255) -> None:
+    """Refuse labels (X, Y, Z) without any occupied voxel."""
+    remark = unlabelled_remark(labels, ignore)
+    if remark is not None:
+        raise DataError(path, 'labels', 'a voxel with a class', remark)
+
+
+def check_axes(path: str | Path, occupied: np.ndarray, scan: np.ndarray) -> None:
+    """Refuse a volume whose axes have another order than those of the scan.
+
+    Args:
+        path: The labels, for the error.
+        occupied: (X, Y, Z) bool, voxels with a class.
+        scan: (X, Y, Z) bool, voxels that the lidar hits (``.bin``).
+
+    Raises:
+        DataError: More of the scan is occupied if axes are swapped or reversed.
+    """
+    stored, fits = int(np.count_nonzero(occupied & scan)), {'': 0}
+    for name, change in _ORDERS.items():
+        changed = change(occupied)
+        if changed.shape == scan.shape:
+            fits[name] = int(np.count_nonzero(changed & scan))
+    best = max(fits, key=lambda name: fits[name])
+    total = max(int(np.count_nonzero(scan)), 1)
+    if fits[best] > max(_CLEARLY_BETTER * stored, _FITS * total):
+        found = f'{stored / total:.0%}; with {best} {fits[best] / total:.0%}'
+        expected = 'occupied voxels where the scan (.bin) has points'
+        raise DataError(path, 'axes', expected, found, 'Are the axes in another order?')
+
+
+def _scan_of(path: Path | None, shape: Sequence[int]) -> np.ndarray | None:
+    """The ``.bin`` of a frame; None if it is missing or damaged (which other checks report)."""
+    try:
+        return None if path is None else read_voxel_bits(path, shape)
+    except DataError:
+        return None
+
+
+def check_raw_label_file(
+    path: Path, shape: Sequence[int], dataset: type[DrivingDataset], scan_file: Path | None = None
+) -> None:
+    """Read a raw ``.label`` volume and refuse odd content.
+
+    Args:
+        path: The file.
+        shape: Voxels along x, y, z.
+        dataset: Its learning map and rules count.
+        scan_file: The ``.bin`` of the frame.
+
+    Raises:
+        DataError: The file is damaged, has ids without an entry in the learning map, has no
+            occupied voxel, or its axes have another order than those of the scan.
+    """
+    raw = read_raw_labels(path, shape)
+    dataset.train_labels(raw, np.zeros(raw.shape, bool), path)
+    remarks = raw_label_remarks(raw, dataset.METAINFO['learning_map'])
+    if remarks:
+        found = ', '.join(f'{text} ({count} voxels)' for text, count in remarks.items())
+        raise DataError(path, 'ids', 'raw ids of the data set', found)
+    check_occupied(path, raw)
+    scan = _scan_of(scan_file, shape)
+    if scan is not None:
+        check_axes(path, raw > 0, scan)
+
+
+def check_train_label_file(
+    path: Path, shape: Sequence[int], dataset: type[DrivingDataset], scan_file: Path | None = None
+) -> None:
+    """Read training labels and refuse odd content; see :func:`check_raw_label_file`."""
+    labels = read_voxel_labels(path, shape)
+    ignore = dataset.METAINFO['ignore_index']
+    check_class_ids(labels, len(dataset.METAINFO['classes']), path, 'train ids', ignore)
+    check_occupied(path, labels, ignore)
+    scan = _scan_of(scan_file, shape)
+    if scan is not None:
+        check_axes(path, (labels > 0) & (labels != ignore), scan)

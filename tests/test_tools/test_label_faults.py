@@ -1,0 +1,171 @@
+"""Labels of another kind, grid or axis order, on their way through the tools."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from converter_trees import GRID, kitti360_tree, raw_tree, run_here
+from nyu_trees import FINE, convert, nyu_tree
+from tool_runs import run_tool_in
+
+from mmssc.datasets import SemanticKITTIDataset
+from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, write_raw_labels
+from mmssc.formats.sscnet import read_sscnet_bin, write_sscnet_bin
+from mmssc.inspection import check_driving_tree
+from mmssc.preparation import SSCBenchKITTI360Layout
+from mmssc.preparation.rgbd.tasks import LOW_IDS
+
+LABEL = 'dataset/sequences/08/voxels/000002.label'
+TRAINING_LABEL = 'dataset/labels/08/000002_1_1.npy'
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return raw_tree(tmp_path / 'kitti')
+
+
+def to_train_ids(root: Path) -> None:
+    raw = read_raw_labels(root / LABEL, GRID)
+    labels = SemanticKITTIDataset.train_labels(raw, raw < 0)
+    write_raw_labels(root / LABEL, labels)
+
+
+def to_bytes(root: Path) -> None:
+    raw = read_raw_labels(root / LABEL, GRID)
+    (root / LABEL).write_bytes(raw.astype(np.uint8).tobytes())
+
+
+def to_another_grid(root: Path) -> None:
+    (root / LABEL).write_bytes(bytes(64))
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'text'),
+    [
+        (to_train_ids, '% of the occupied voxels: '),
+        (to_train_ids, 'These look like train ids: store them as uint8 .npy'),
+        (to_bytes, 'One byte per voxel: are these train ids?'),
+        (to_another_grid, 'found 64 bytes. Does --grid-shape fit the files?'),
+    ],
+)
+def test_raw_labels_of_another_kind_are_refused(tree: Path, spoil, text: str, capsys) -> None:
+    spoil(tree)
+    assert run_here(tree, '--steps', 'labels') == 1
+    errors = capsys.readouterr().err
+    assert f'{LABEL}: ' in errors and text in errors
+    # The other samples are converted.
+    assert len(list(tree.glob('dataset/labels/*/*_1_1.npy'))) == 4
+
+
+def test_train_ids_of_kitti360_are_refused(tmp_path: Path, capsys) -> None:
+    root = kitti360_tree(tmp_path)
+    for path in root.rglob('*.label'):
+        write_raw_labels(path, np.full(GRID, 7, np.uint16))
+    assert run_here(root, '--steps', 'labels', layout=SSCBenchKITTI360Layout) == 1
+    assert 'in 100.0% of the occupied voxels: 7 (512 voxels). These look' in capsys.readouterr().err
+
+
+def test_odd_labels_are_counted_in_the_summary(tree: Path, capsys) -> None:
+    raw = read_raw_labels(tree / LABEL, GRID)
+    raw[raw > 0] = 40
+    raw[tuple(np.argwhere(raw)[0])] = 7
+    write_raw_labels(tree / LABEL, raw)
+    hidden = tree / 'dataset/sequences/00/voxels/000000.invalid'
+    hidden.write_bytes(b'\xff' * 64)
+    assert run_here(tree, '--steps', 'labels') == 0
+    out = capsys.readouterr().out
+    text = 'raw id 7 is not in the learning map: ignored (1 voxels in 1 frames)'
+    assert f'labels: {text}' in out
+    assert 'labels: every voxel is 255 (ignored) (512 voxels in 1 frames)' in out
+
+
+def test_raw_ids_where_train_ids_belong_are_refused(tree: Path, capsys) -> None:
+    path = tree / TRAINING_LABEL
+    path.parent.mkdir(parents=True)
+    np.save(path, np.full(GRID, 40, np.uint8))
+    assert run_here(tree, '--steps', 'labels') == 1
+    text = 'train ids: expected 0..19 or 255 (20 classes), found 40 (512 voxels). Are these raw ids'
+    assert f'{path}: {text}' in capsys.readouterr().err
+
+
+def swap_axes(root: Path) -> Path:
+    """Labels that fit the scan only if x and y are swapped."""
+    path = root / LABEL
+    scan = read_voxel_bits(path.with_suffix('.bin'), GRID)
+    scan[8:, :8] = False
+    path.with_suffix('.bin').write_bytes(np.packbits(scan.reshape(-1)).tobytes())
+    write_raw_labels(path, np.ascontiguousarray(scan.transpose(1, 0, 2)) * np.uint16(40))
+    return path
+
+
+def empty_labels(root: Path) -> Path:
+    write_raw_labels(root / LABEL, np.zeros(GRID, np.uint16))
+    return root / LABEL
+
+
+def train_ids(root: Path) -> Path:
+    to_train_ids(root)
+    return root / LABEL
+
+
+def raw_training_labels(root: Path) -> Path:
+    np.save(root / TRAINING_LABEL, np.full(GRID, 40, np.uint8))
+    return root / TRAINING_LABEL
+
+
+def ignored_training_labels(root: Path) -> Path:
+    np.save(root / TRAINING_LABEL, np.full(GRID, 255, np.uint8))
+    return root / TRAINING_LABEL
+
+
+def transposed_training_labels(root: Path) -> Path:
+    np.save(root / TRAINING_LABEL, np.ones((2, 16, 16), np.uint8))
+    return root / TRAINING_LABEL
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'text'),
+    [
+        (train_ids, 'These look like train ids'),
+        (swap_axes, 'with x and y swapped 100%. Are the axes in another order?'),
+        (empty_labels, 'labels: expected a voxel with a class, found every voxel is empty'),
+        (raw_training_labels, 'train ids: expected 0..19 or 255 (20 classes), found 40'),
+        (ignored_training_labels, 'expected a voxel with a class, found every voxel is 255'),
+        (transposed_training_labels, 'The axes are in another order: transpose the array'),
+    ],
+)
+def test_the_dataset_check_reads_labels(tree: Path, spoil, text: str) -> None:
+    assert run_here(tree, '--steps', 'labels', 'infos') == 0
+    path = spoil(tree)
+    printed = run_tool_in(tree.parent, 'misc/check_dataset.py', tree, status=1).stdout
+    (line,) = (line for line in printed.splitlines() if str(path) in line)
+    assert line.startswith('damaged') and text in line
+
+
+def test_real_labels_are_right(real_frames: Path, tmp_path: Path) -> None:
+    shutil.copytree(real_frames / 'dataset', tmp_path / 'dataset')
+    source = real_frames / 'derived_target'
+    for packed in source.rglob('*.gz'):
+        path = tmp_path / 'dataset' / packed.relative_to(source).with_suffix('')
+        path.unlink(missing_ok=True)
+        path.write_bytes(gzip.decompress(packed.read_bytes()))
+    problems = check_driving_tree(tmp_path, thorough=True).problems
+    assert not [problem for problem in problems if 'label' in problem.path]
+
+
+@pytest.mark.parametrize('every', [True, False])
+def test_train_ids_in_the_volumes_of_nyu_are_remarked(tmp_path: Path, every: bool, capsys) -> None:
+    root = nyu_tree(tmp_path / 'nyu', ('NYU',))
+    paths = list(root.rglob('*.bin'))
+    for path in paths if every else paths[:1]:
+        volume = read_sscnet_bin(path, FINE)
+        ids = np.where(volume.raw_ids == 36, 11, volume.raw_ids).astype(np.uint8)
+        write_sscnet_bin(path, replace(volume, raw_ids=ids))
+    assert convert(root) == 0
+    # A single room without furniture is no reason for doubt.
+    assert (LOW_IDS in capsys.readouterr().out) == every
