@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmssc.checkpoints import check_classes, check_weights, read_state_dict
+from mmssc.checkpoints import check_classes, check_num_classes, check_weights, read_state_dict
 from mmssc.compat import read_checkpoint
 from mmssc.config_file import config_errors, merge_options, read_config_file
 from mmssc.errors import DataError
@@ -107,8 +107,9 @@ def init_model(
         if voxel_grid is not None:
             cfg.model.voxel_grid = VoxelGrid.build(voxel_grid).to_dict()
         model = MODELS.build(cfg.model)
-    model.cfg = cfg
-    model.dataset_meta = dataset_meta_of(cfg)
+        model.cfg = cfg
+        model.dataset_meta = dataset_meta_of(cfg)
+        check_num_classes(model, model.dataset_meta)
     if checkpoint is not None:
         state = read_state_dict(checkpoint)
         check_weights(state, model, str(checkpoint))

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 
-__all__ = ['check_classes', 'check_some_weights', 'check_weights', 'rename_weights']
+__all__ = [
+    'check_classes', 'check_num_classes', 'check_some_weights', 'check_weights', 'rename_weights',
+]  # fmt: skip
 
 _SHOWN_KEYS = 5
 # A checkpoint with a smaller share of fitting weights is of another model: some fit by chance.
@@ -138,6 +140,31 @@ def check_classes(
         raise DataError(
             checkpoint, 'classes', f'{expected} of the config', tuple(found),
             'Use the config that the checkpoint was trained with',
+        )  # fmt: skip
+
+
+def check_num_classes(
+    model: nn.Module, dataset_meta: Mapping[str, Any], source: str = 'data set'
+) -> None:
+    """Refuse a model that predicts another number of classes than the data set has.
+
+    Args:
+        model: The model, not wrapped. It is not checked if neither it nor its ``head`` has
+            ``num_classes``.
+        dataset_meta: Metainfo of the data set; without ``classes`` it is not checked.
+        source: Where the data set is in the config, for the message.
+
+    Raises:
+        DataError: The numbers differ.
+    """
+    head = getattr(model, 'head', None)
+    predicted = getattr(model, 'num_classes', getattr(head, 'num_classes', None))
+    classes = dataset_meta.get('classes')
+    if isinstance(predicted, int) and classes and predicted != len(classes):
+        raise DataError(
+            'config', 'number of classes', f'{len(classes)}, the classes of the {source}',
+            f'{predicted}, num_classes of the head of the model',
+            'Give the head num_classes of the data set, and its losses as many class weights',
         )  # fmt: skip
 
 

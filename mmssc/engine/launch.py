@@ -132,6 +132,7 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     say(f'The log with the whole config is in {runner.log_dir}')
     for hook in (
+        dict(type='ClassCountHook'),
         dict(type='ResumeCheckHook', settings=resume_settings),
         dict(type='FiniteCheckHook', stop=cfg.get('stop_at_nan', True)),
         dict(type='BroadcastBuffersHook'),

@@ -2,6 +2,7 @@
 
 from .broadcast_buffers_hook import BroadcastBuffersHook
 from .checkpoint_match_hook import CheckpointMatchHook
+from .class_count_hook import ClassCountHook
 from .epoch_seed_hook import EpochSeedHook, epoch_seed
 from .finite_check_hook import FiniteCheckHook
 from .resume_check_hook import ResumeCheckHook
@@ -10,7 +11,7 @@ from .ssc_visualization_hook import SSCVisualizationHook
 from .validation_record_hook import ValidationRecordHook
 
 __all__ = [
-    'BroadcastBuffersHook', 'CheckpointMatchHook', 'EpochSeedHook', 'FiniteCheckHook',
-    'ResumeCheckHook', 'SSCVisualizationHook', 'SharedMemoryCheckHook', 'ValidationRecordHook',
-    'epoch_seed',
+    'BroadcastBuffersHook', 'CheckpointMatchHook', 'ClassCountHook', 'EpochSeedHook',
+    'FiniteCheckHook', 'ResumeCheckHook', 'SSCVisualizationHook', 'SharedMemoryCheckHook',
+    'ValidationRecordHook', 'epoch_seed',
 ]  # fmt: skip

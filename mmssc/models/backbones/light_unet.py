@@ -157,7 +157,7 @@ class LightUNet(BaseModule):
                 )
             )
 
-        self.channels_last = channels_last
+        self.channels_last, self.num_classes = channels_last, num_classes
         self.enter = ConvBlock3D(half, half, norm_cfg)
         self.down1 = _down(half, quarter, 2, norm_cfg)
         self.encoder = blocks(quarter, expansions[0], encoder_dilations)

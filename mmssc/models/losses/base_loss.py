@@ -38,16 +38,36 @@ class SSCLoss(nn.Module):
         super().__init__()
         self.loss_weight = loss_weight
         self.ignore_index = ignore_index
+        self._ids_checked = False
 
     def forward(self, logits: Tensor, target: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """``loss_weight`` times the mean of :meth:`per_sample`, a float32 scalar.
 
         Raises:
             ValueError: The shapes of ``logits`` and ``target`` do not match.
+            DataError: An id of the first target is not a class of the logits.
         """
+        self._check_ids(logits, target)
         with torch.autocast(logits.device.type, enabled=False):
             value = self.per_sample(logits.float(), target, *args, **kwargs)
             return self.loss_weight * value.mean()
+
+    def _check_ids(self, logits: Tensor, target: Tensor) -> None:
+        # Only once, because it waits for the GPU. Targets with a class axis are no ids.
+        if self._ids_checked or not isinstance(target, Tensor):
+            return
+        if logits.dim() != target.dim() + 1:
+            return
+        self._ids_checked = True
+        classes = logits.shape[1]
+        wrong = target[((target < 0) | (target >= classes)) & (target != self.ignore_index)]
+        if wrong.numel():
+            raise DataError(
+                type(self).__name__, 'class ids of the labels',
+                f'0..{classes - 1}: the head has num_classes={classes}',
+                f'{int(wrong.min())}..{int(wrong.max())}',
+                'Give the head num_classes of the data set',
+            )  # fmt: skip
 
     def per_sample(self, logits: Tensor, target: Tensor, /, *args: Any, **kwargs: Any) -> Tensor:
         """The loss of every sample.

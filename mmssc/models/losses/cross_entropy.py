@@ -85,7 +85,15 @@ class VoxelCrossEntropyLoss(SSCLoss):
 
         Returns:
             (B,) float32. With ``reduction='batch'`` its mean is the mean over the batch.
+
+        Raises:
+            DataError: There is not one class weight per class.
         """
+        weights = self.class_weight
+        if weights is not None and len(weights) != logits.shape[1]:
+            expected = f'{logits.shape[1]} weights, one per class (num_classes of the head)'
+            field = 'VoxelCrossEntropyLoss.class_weight'
+            raise DataError('config', field, expected, f'{len(weights)} weights')
         valid = target != self.ignore_index
         if mask is not None:
             valid = valid & mask.bool()

@@ -43,6 +43,7 @@ class ToyCompletor(BaseCompletor):
         test_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(voxel_grid, data_preprocessor, test_cfg)
+        self.num_classes = num_classes
         self.encoder = nn.Sequential(
             nn.Conv2d(3, channels, 3, stride=2, padding=1),
             nn.ReLU(),

@@ -52,6 +52,7 @@ class MonoScene(BaseCompletor):
         feature_grid = self.voxel_grid.coarsen(feature_scale)
         self.image_unet = MODELS.build(image_unet)
         self.lifter = MODELS.build({**lifter, 'voxel_grid': feature_grid})
+        self.num_classes = volume_unet.get('num_classes')
         self.volume_unet = MODELS.build(
             {**volume_unet, 'shape': feature_grid.shape, 'scale_factor': feature_scale}
         )
