@@ -23,6 +23,7 @@ __all__ = [
     'atomic_write',
     'check_output_folder',
     'check_outputs',
+    'check_writable',
     'lock_folder',
     'remove_stale_files',
     'temporary_path',
@@ -221,7 +222,7 @@ def check_outputs(
     sources = [os.stat(path) for path in inputs if os.path.exists(path)]
     for path in map(Path, outputs):
         if not path.exists():
-            _check_folder_of_results(path.parent)
+            check_writable(path.parent)
             continue
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -238,17 +239,24 @@ def check_outputs(
             )  # fmt: skip
 
 
-def _check_folder_of_results(folder: Path) -> None:
-    """Check that files can be written to a folder, or to the one that it will be made in."""
-    places = (folder, *folder.absolute().parents)
-    existing = next(place for place in places if os.path.lexists(place))
+def check_writable(folder: str | PathLike[str], hint: str | None = None) -> None:
+    """Refuse a folder for results that cannot be written to, before the work starts.
+
+    Args:
+        folder: The folder; it need not exist.
+        hint: What to do.
+
+    Raises:
+        DataError: It, or the nearest folder above it, is a file or not writable.
+    """
+    existing = Path(folder).absolute()
+    while not existing.exists():
+        existing = existing.parent
     if not existing.is_dir():
-        raise DataError(existing, expected='a folder for the results', found='a file')
+        raise DataError(folder, expected='a folder for the results', found='a file', hint=hint)
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise DataError(
-            existing, expected='a folder that can be written to', found='no permission',
-            hint='Choose another place for the results',
-        )  # fmt: skip
+        found = f'no permission to write to {existing}'
+        raise DataError(folder, expected='a folder for the results', found=found, hint=hint)
 
 
 def check_output_folder(folder: str | PathLike[str], overwrite: bool = False) -> None:
@@ -262,7 +270,7 @@ def check_output_folder(folder: str | PathLike[str], overwrite: bool = False) ->
         DataError: The folder has files and ``overwrite`` is False, or it cannot be written to.
     """
     folder = Path(folder)
-    _check_folder_of_results(folder)
+    check_writable(folder)
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
         raise DataError(
             folder, expected='a new or empty folder', found='files',

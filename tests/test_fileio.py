@@ -18,6 +18,7 @@ from mmssc.fileio import (
     atomic_write,
     check_output_folder,
     check_outputs,
+    check_writable,
     lock_folder,
     remove_stale_files,
     temporary_path,
@@ -209,3 +210,19 @@ def test_data_error_says_everything_and_survives_pickle():
     assert isinstance(copy, DataError)
     assert str(copy) == text
     assert copy.field == 'P2'
+
+
+@pytest.mark.parametrize('folder', ['', 'new/deep'])
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch, folder):
+    check_writable(tmp_path / folder)
+    assert not (tmp_path / 'new').exists()
+    monkeypatch.setattr(os, 'access', lambda path, mode: False)
+    text = f'expected a folder for the results, found no permission to write to {tmp_path}. Hint'
+    with pytest.raises(DataError, match=text):
+        check_writable(tmp_path / folder, 'Hint')
+
+
+def test_a_file_is_no_folder_for_results(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(DataError, match='file/below: expected a folder for the results'):
+        check_writable(tmp_path / 'file/below')

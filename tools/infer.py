@@ -16,10 +16,11 @@ Models for depth cameras (configs/light, RGB-D) need the depth image and its int
 
 from __future__ import annotations
 
-from mmssc.command_line import command
+from mmssc.command_line import FINDINGS, command
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from mmssc.apis import (
 )
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.errors import DataError
+from mmssc.fileio import check_writable
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import check_rigid, read_matrix, to_homogeneous
@@ -153,8 +155,8 @@ def inferencer_of(cfg: Config, args: argparse.Namespace, **options: Any) -> Any:
     return build_inferencer(cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options)
 
 
-def infer_rgbd(cfg: Config, args: argparse.Namespace) -> None:
-    """Predict scenes from depth images and write them.
+def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
+    """Predict scenes from depth images and write them; return the exit status.
 
     Raises:
         DataError: An input is missing or wrong.
@@ -175,14 +177,51 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> None:
         columns.append(files)
     stems = output_stems(args, args.depth)
     inferencer = inferencer_of(cfg, args)
-    for depth, stem, image, segmentation in zip(args.depth, stems, *columns):
-        sample = inferencer(
-            depth, cam2img, pose, image, segmentation,
-            depth_kind=args.depth_kind, origin=args.grid_origin,
-        )  # fmt: skip
-        picture = draw_depth(read_depth_image(depth, args.depth_kind))
-        picture = picture if image is None else read_rgb(image)
-        write(args, depth, stem, sample, inferencer.dataset_meta, picture)
+
+    def predict(scenes: list[int]) -> None:
+        for number in scenes:
+            depth, image, segmentation = (files[number] for files in (args.depth, *columns))
+            sample = inferencer(
+                depth, cam2img, pose, image, segmentation,
+                depth_kind=args.depth_kind, origin=args.grid_origin,
+            )  # fmt: skip
+            picture = draw_depth(read_depth_image(depth, args.depth_kind))
+            picture = picture if image is None else read_rgb(image)
+            write(args, depth, stems[number], sample, inferencer.dataset_meta, picture)
+
+    return predict_all(args.depth, 1, predict)
+
+
+def predict_all(names: list[str], size: int, predict: Callable[[list[int]], None]) -> int:
+    """Predict all scenes, ``size`` at once; a scene with wrong input does not stop the others.
+
+    Returns:
+        0, or :data:`FINDINGS` if some scenes could not be predicted.
+
+    Raises:
+        DataError: No scene could be predicted: the error of the first one.
+    """
+    failures: dict[str, DataError] = {}
+    for start in range(0, len(names), size):
+        scenes = list(range(start, min(start + size, len(names))))
+        try:
+            predict(scenes)
+        except DataError as error:
+            # One by one, to find the wrong scene of several.
+            for number in scenes:
+                try:
+                    if len(scenes) == 1:
+                        raise error
+                    predict([number])
+                except DataError as fault:
+                    failures[names[number]] = fault
+    if len(failures) == len(set(names)):
+        raise next(iter(failures.values()))
+    for name, failure in failures.items():
+        print(f'error: {name}: not predicted: {failure}', file=sys.stderr)
+    if failures:
+        print(f'{len(failures)} of {len(names)} scenes not predicted', file=sys.stderr)
+    return FINDINGS if failures else 0
 
 
 def unique_stems(names: list[str]) -> list[str]:
@@ -226,26 +265,40 @@ def write(
         print(f'  {path}')
 
 
-def infer_driving(cfg: Config, args: argparse.Namespace) -> None:
-    """Predict scenes from images and write them.
+def infer_driving(cfg: Config, args: argparse.Namespace) -> int:
+    """Predict scenes from images and write them; return the exit status.
 
     Raises:
         DataError: An input is missing or wrong.
     """
+    for name in ('depth', 'points'):
+        files = getattr(args, name)
+        if files is not None and len(files) != len(args.image):
+            found = f'{len(files)} for {len(args.image)} images'
+            raise DataError(f'--{name}', None, 'one file per image', found)
     cam2img, lidar2cam = read_camera(args)
     earlier = earlier_frames(args, lidar2cam)
     stems = output_stems(args, args.image)
     inferencer = inferencer_of(cfg, args, crop=args.crop)
-    results = inferencer(
-        args.image, cam2img, lidar2cam, depth=args.depth, points=args.points,
-        earlier_frames=[earlier] if earlier else (), batch_size=args.batch_size,
-    )  # fmt: skip
-    for name, stem, sample in zip(args.image, stems, results):
-        write(args, name, stem, sample, inferencer.dataset_meta, read_rgb(name))
+
+    def predict(scenes: list[int]) -> None:
+        images, depth, points = (
+            None if files is None else [files[number] for number in scenes]
+            for files in (args.image, args.depth, args.points)
+        )
+        results = inferencer(
+            images, cam2img, lidar2cam, depth=depth, points=points,
+            earlier_frames=[earlier] if earlier else (), batch_size=args.batch_size,
+        )  # fmt: skip
+        for number, sample in zip(scenes, results):
+            name = args.image[number]
+            write(args, name, stems[number], sample, inferencer.dataset_meta, read_rgb(name))
+
+    return predict_all(args.image, args.batch_size, predict)
 
 
 @command
-def main() -> None:
+def main() -> int:
     """Predict as the command line says."""
     parser = build_parser()
     args = parser.parse_args()
@@ -253,7 +306,8 @@ def main() -> None:
         cfg = read_config(args.config, args.cfg_options)
         is_rgbd = is_rgbd_config(cfg)
         check_options(parser, args, is_rgbd)
-        (infer_rgbd if is_rgbd else infer_driving)(cfg, args)
+        check_writable(args.out, 'Give another folder for --out')
+        return (infer_rgbd if is_rgbd else infer_driving)(cfg, args)
 
 
 if __name__ == '__main__':

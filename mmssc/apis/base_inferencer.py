@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,11 +138,17 @@ class BaseInferencer:
         """Classes, palette and ids of the model's data set."""
         return self.model.dataset_meta
 
-    def _item(self, number: int) -> dict[str, Any]:
-        """The keys that items of all data sets have."""
+    def _item(self, number: int, source: Any) -> dict[str, Any]:
+        """The keys that items of all data sets have.
+
+        Args:
+            number: Number of the scene in this call.
+            source: Its image; a file gives the scene its name.
+        """
+        is_file = isinstance(source, (str, PathLike))
         return dict(
             sequence='',
-            frame_id=f'{number:06d}',
+            frame_id=Path(source).stem if is_file else f'{number:06d}',
             sample_idx=number,
             num_classes=len(self.dataset_meta['classes']),
             ignore_index=self.dataset_meta.get('ignore_index', 255),

@@ -124,7 +124,7 @@ class DrivingInferencer(BaseInferencer):
 
     def _results(self, number: int, scene: Mapping[str, Any]) -> dict[str, Any]:
         """The results that the transforms that read files would return."""
-        name = f'scene {number}'
+        name = _source_of(scene['img']) or f'scene {number}'
         current = self._frame(scene, name)
         size = current['img'].shape[:2]
         projection, lidar2cam = _camera(scene['cam2img'], scene['lidar2cam'], size, name)
@@ -143,7 +143,7 @@ class DrivingInferencer(BaseInferencer):
             if frame['depth'] is not None:
                 check_road_depth(frame['depth_name'], frame['depth'], view)
         return dict(
-            **self._item(number),
+            **self._item(number, scene['img']),
             voxel_grid=self.model.voxel_grid,
             cam2img=projection[:, :3].copy(),
             P2=projection,
@@ -204,17 +204,21 @@ class DrivingInferencer(BaseInferencer):
                 '(metres, frame of the voxels); depth from any stereo or monocular method works',
             )  # fmt: skip
         size = (image.shape[0], image.shape[1])
-        is_file = isinstance(frame['img'], (str, PathLike))
-        if is_file and depth is not None:
+        if _source_of(frame['img']) and depth is not None:
             check_upright(frame['img'], 'the depth map does not turn with it')
         return dict(
             frame_id=name,
-            name=fspath(frame['img']) if is_file else name,
-            depth_name=fspath(depth) if isinstance(depth, (str, PathLike)) else name,
+            name=_source_of(frame['img']) or name,
+            depth_name=_source_of(depth) or name,
             img=image,
             depth=None if depth is None else _depth(depth, size, name),
             points=None if points is None else _points(points, name),
         )
+
+
+def _source_of(value: Any) -> str | None:
+    """The file of an image or a depth map; None for an array."""
+    return fspath(value) if isinstance(value, (str, PathLike)) else None
 
 
 def _split(several: bool, *arguments: Any) -> Iterator[dict[str, Any]]:

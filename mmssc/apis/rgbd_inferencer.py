@@ -159,6 +159,7 @@ class RGBDInferencer(BaseInferencer):
                 image shows no floor, or no pixel lies in the box.
         """
         name = str(depth) if isinstance(depth, (str, PathLike)) else _ARRAY
+        item = self._item(0, depth)
         if isinstance(depth, (str, PathLike)):
             depth = read_depth_image(depth, depth_kind)
         depth = np.ascontiguousarray(depth, np.float32)
@@ -178,13 +179,15 @@ class RGBDInferencer(BaseInferencer):
         )
         visible = volumes.voxel_to_pixel >= 0
         if not bool(visible.any()):
-            hint = unit_hint(depth, units, 'Wrong pose, unit of the depth, or intrinsics?')
+            hint = unit_hint(
+                depth, units, 'Check the unit of the depth, the pose (--cam2world) and --cam2img'
+            )
             raise DataError(name, 'depth', 'a pixel in the box of voxels', 'none', hint)
         plausible = visible | (volumes.tsdf < 0)
         size = (depth.shape[0], depth.shape[1])
         images = self._images(name, size, img, segmentation)
         results = dict(
-            **self._item(0), voxel_grid=grid, img_paths=[name], image_size=size, img_shape=size,
+            **item, voxel_grid=grid, img_paths=[name], image_size=size, img_shape=size,
             ori_shape=size, cam2img=matrix, lidar2cam=np.linalg.inv(pose.double().numpy())[None],
             given={**images, 'depth': [depth], **self._volumes(volumes, size)},
         )  # fmt: skip
@@ -248,7 +251,14 @@ def _camera(
     matrix = np.asarray(cam2img, np.float64)
     matrix = camera_matrix(matrix) if matrix.shape == (4,) else matrix
     if cam2world is None:
-        return matrix, level_camera(torch.from_numpy(depth), torch.from_numpy(matrix).float())
+        camera = torch.from_numpy(matrix).float()
+        try:
+            return matrix, level_camera(torch.from_numpy(depth), camera)
+        except DataError as error:
+            hint = error.hint
+            if error.field == 'floor':
+                hint = 'Check the unit of the depth, or give the pose with --cam2world (cam2world=)'
+            raise DataError(name, error.field, error.expected, error.found, hint) from error
     cam2world = np.asarray(cam2world, np.float64)
     if cam2world.shape != (4, 4):
         raise DataError(name, 'cam2world, shape', (4, 4), cam2world.shape)

@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any
@@ -41,14 +41,16 @@ from mmssc.formats.rgbd_frame import FORMATS
 from mmssc.structures import VoxelGrid
 
 __all__ = [
-    'RGBD_LIST_VERSION', 'Frame', 'FrameFile', 'RGBDList', 'SHARED', 'read_rgbd_list',
-    'write_rgbd_list',
+    'FRAME_NAME', 'RGBD_LIST_VERSION', 'Frame', 'FrameFile', 'RGBDList', 'SHARED',
+    'frames_in_several', 'is_frame_name', 'read_rgbd_list', 'write_rgbd_list',
 ]  # fmt: skip
 
 RGBD_LIST_VERSION = 1
 #: Source of files that do not depend on the depth image of a frame.
 SHARED = 'shared'
-_SAFE_NAME = re.compile(r'[A-Za-z0-9_-]+')
+# Names become file names: no folders, no hidden files, no control characters.
+_UNSAFE = re.compile(r'[/\\{}:*?"<>|]|^[.\s]|[.\s]$')
+FRAME_NAME = 'a name without / \\ { } : * ? " < > | that does not begin or end with a dot or blank'
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,17 @@ class RGBDList:
         """The grid of the list, at the origin of the frame."""
         origin = frame.origin
         return self.voxel_grid if origin is None else replace(self.voxel_grid, origin=origin)
+
+
+def frames_in_several(lists: Iterable[RGBDList]) -> list[str]:
+    """Names of frames that more than one list has, sorted."""
+    counts = Counter(frame.frame_id for one in lists for frame in one.frames)
+    return sorted(name for name, count in counts.items() if count > 1)
+
+
+def is_frame_name(name: str) -> bool:
+    """Whether a frame can have this name, see :data:`FRAME_NAME`."""
+    return bool(name) and name.isprintable() and not _UNSAFE.search(name)
 
 
 def read_rgbd_list(path: str | PathLike[str], hint: str | None = None) -> RGBDList:
@@ -227,8 +240,8 @@ def _parse_files(raw: Mapping, file: str) -> dict[str, dict[str, FrameFile]]:
 def _parse_frame(raw: Any, number: int, file: str) -> Frame:
     name = f'data_list[{number}]'
     frame_id = require_field(raw, 'frame_id', str, file, name)
-    if not _SAFE_NAME.fullmatch(frame_id):
-        raise DataError(file, f'{name}.frame_id', 'letters, digits, - and _', repr(frame_id))
+    if not is_frame_name(frame_id):
+        raise DataError(file, f'{name}.frame_id', FRAME_NAME, repr(frame_id))
     missing = raw.get('missing', [])
     if not isinstance(missing, list) or not all(isinstance(entry, str) for entry in missing):
         raise DataError(file, f'{name}.missing', 'a list of source/key', repr(missing)[:60])

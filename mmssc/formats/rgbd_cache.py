@@ -162,7 +162,8 @@ class _CachedFrame:
 
 def _archive_of(file: str) -> NpzArchive:
     if not os.path.isfile(file):
-        raise DataError(file, 'cache', 'a file', 'no such file')
+        hint = 'Run: python tools/dataset_converters/nyu_cache.py ROOT --out FOLDER_OF_THE_CACHE'
+        raise DataError(file, 'cache', 'a file', 'no such file', hint)
     status = os.stat(file)
     # One handle per process: forked processes would share the position in the file.
     return _open_archive(file, os.getpid(), status.st_mtime_ns, status.st_size)

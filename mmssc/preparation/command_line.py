@@ -13,7 +13,7 @@ from typing import Any
 
 from mmssc.command_line import FINDINGS
 from mmssc.errors import DataError
-from mmssc.fileio import lock_folder
+from mmssc.fileio import check_writable, lock_folder
 from mmssc.preparation.frame_jobs import StepReport
 
 __all__ = ['add_work_options', 'positive_integer', 'positive_number', 'run_converter']
@@ -76,23 +76,34 @@ def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def run_converter(work: Callable[[], list[StepReport]], root: Path, out: Path | None = None) -> int:
+def run_converter(
+    work: Callable[[], list[StepReport]],
+    root: Path,
+    out: Path | None = None,
+    folders: Sequence[Path] = (),
+    hint: str | None = None,
+) -> int:
     """Run a converter. SIGTERM stops it like Ctrl-C, with its worker processes.
 
     Args:
         work: Does the work and returns the reports, which are printed as a summary.
         root: Folder of the data.
         out: Folder for the results, if not ``root``. Only one converter at a time writes there.
+        folders: More folders that results go to.
+        hint: What to do if a folder cannot be written to.
 
     Returns:
         0, or :data:`~mmssc.command_line.FINDINGS` when frames failed.
 
     Raises:
-        DataError: ``root`` is not a folder, or another converter writes to the same folder.
+        DataError: ``root`` is not a folder, a folder cannot be written to, or another converter
+            writes to it.
         KeyboardInterrupt: The work was stopped; the message says how to continue.
     """
     if not root.is_dir():
         raise DataError(root, 'root', 'a folder', 'none')
+    for folder in (*folders, out or root):
+        check_writable(folder, hint)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with lock_folder(out or root):

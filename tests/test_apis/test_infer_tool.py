@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -92,7 +94,7 @@ def test_matrices_and_another_box(infer, arguments, tree):
 def test_errors_are_one_line(infer, tree, capsys):
     calib = ('--calib', tree / 'dataset/sequences/08/calib.txt')
     assert infer(*calib) == 2
-    assert capsys.readouterr().err.startswith('error: scene 0: depth or points')
+    assert '000002.png: depth or points' in capsys.readouterr().err
     earlier = tree / 'dataset/sequences/08/image_2/000000.png'
     poses = tree / 'dataset/sequences/08/poses.txt'
     assert infer(*calib, '--earlier-image', earlier, '--poses', poses, '--frames', 2, 7) == 2
@@ -100,6 +102,48 @@ def test_errors_are_one_line(infer, tree, capsys):
     for options in ((), ('--cam2img', 1), (*calib, '--earlier-image', earlier)):
         with pytest.raises(SystemExit, match='2'):
             infer(*options)
+
+
+@pytest.fixture
+def three_images(arguments, tree, tmp_path):
+    """Copies of the image and the depth map under ordinary names; options of the tool."""
+    names = [f'{stem}.png' for stem in ('1305031102.160407', 'büro', 'a b')]
+    for name in names:
+        shutil.copy(arguments[3], tmp_path / name)
+    depth = tree / 'dataset/depth/08/000002.npy'
+    return names, [
+        '--image', *(tmp_path / name for name in names), '--depth', *[depth] * 3, '--calib',
+        tree / 'dataset/sequences/08/calib.txt', '--formats', 'npy', 'html', '--out',
+        tmp_path / 'out',
+    ]  # fmt: skip
+
+
+def test_pictures_have_the_name_of_the_image(infer, three_images, tmp_path):
+    names, options = three_images
+    assert infer(*options) == 0
+    for name in names:
+        assert (tmp_path / f'out/{name[:-4]}.npy').is_file()
+        page = (tmp_path / f'out/{name[:-4]}.html').read_text(encoding='utf-8')
+        assert json.dumps(name[:-4]) in page
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 3])
+def test_a_wrong_image_does_not_stop_the_others(infer, three_images, tmp_path, batch_size, capsys):
+    names, options = three_images
+    (tmp_path / names[1]).write_bytes(b'no image')
+    assert infer(*options, '--batch-size', batch_size) == 1
+    written = {path.name for path in (tmp_path / 'out').glob('*.npy')}
+    assert written == {'1305031102.160407.npy', 'a b.npy'}
+    errors = capsys.readouterr().err
+    assert f'error: {tmp_path / names[1]}: not predicted: ' in errors
+    assert errors.endswith('1 of 3 scenes not predicted\n')
+
+
+def test_depth_maps_are_counted(infer, three_images, tree, capsys):
+    _, options = three_images
+    assert infer(*options, '--depth', tree / 'dataset/depth/08/000002.npy') == 2
+    text = 'error: --depth: expected one file per image, found 1 for 3 images'
+    assert capsys.readouterr().err.startswith(text)
 
 
 def test_an_input_is_not_written_over(infer, arguments, tree, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,17 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_nyu import CAM2WORLD, FRAMES, GRID, SPEC, frame_arrays, write_nyu_tree
+from tiny_nyu import CAM2WORLD, FRAMES, GRID, SPEC, frame_arrays, make_list, write_nyu_tree
 
 from mmssc.datasets import NYUDataset
-from mmssc.datasets.rgbd_list import read_rgbd_list
+from mmssc.datasets.rgbd_list import read_rgbd_list, write_rgbd_list
 from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz, write_npz
 from mmssc.formats.rgbd_cache import read_cached, write_frame_cache
 from mmssc.formats.rgbd_format import FrameSpec
+from mmssc.formats.rgbd_frame import read_frame_file
+from mmssc.formats.rgbd_prepared import write_prepared
 from mmssc.preparation.rgbd import cache as nyu_cache
 from mmssc.preparation.rgbd.cache import cache_frames
+from mmssc.preparation.rgbd.published_figures import check_tasks
 
 KEYS = ('tsdf', 'voxel_to_pixel', 'gt_voxels', 'label_weight', 'segmentation')
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'dataset_converters' / 'nyu_cache.py'
@@ -207,3 +211,44 @@ def test_a_frame_whose_pose_cannot_be_fitted_is_named(tmp_path):
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2 and 'frame 0004' in run.stderr and 'Traceback' not in run.stderr
     assert not (tmp_path / 'out' / 'frames.npz').exists()
+
+
+def test_splits_with_frames_of_one_name_keep_their_own(tmp_path, monkeypatch):
+    """Different frames; a later run for one split does not change what another split reads."""
+    monkeypatch.setattr(nyu_cache, 'place_camera', lambda *_: ((0.5, 1.5, 2.5), CAM2WORLD))
+    write_nyu_tree(tmp_path)
+    arrays = stored(frame_arrays(7))
+    other = tmp_path / 'other'
+    shutil.copytree(tmp_path, other, ignore=shutil.ignore_patterns('other'))
+    prepared = {key: arrays[key] for key in KEYS[:4]}
+    write_prepared(other / 'prepared/nyu/0003.npz', prepared, SPEC)
+    lists = dict(train=tmp_path / 'nyu_infos_train.json', test=other / 'nyu_infos_train.json')
+    cache_frames(lists, tmp_path / 'out', 12)
+
+    def read_split(name):
+        options = dict(data_root=str(tmp_path / 'out'), pipeline=[LoadRGBDFrame(KEYS)])
+        return NYUDataset(f'{name}.json', **options)[0]
+
+    same(read_split('train'), frame_arrays(0))
+    same({**read_split('test'), 'segmentation': arrays['segmentation']}, arrays)
+    cache_frames(dict(test=lists['test']), tmp_path / 'out', 12)
+    with pytest.raises(DataError, match='train-0003'):
+        read_split('train')
+
+
+def test_files_are_read_with_the_fine_factor_of_their_list(tmp_path, monkeypatch):
+    write_nyu_tree(tmp_path)
+    monkeypatch.setattr(nyu_cache, 'place_camera', lambda *_: ((0.5, 1.5, 2.5), CAM2WORLD))
+    path = tmp_path / 'nyu_infos_train.json'
+    listed = replace(make_list(), fine_factor=2)
+    write_rgbd_list(path, listed)
+    factors = set()
+
+    def read_file(path, format_name, keys, spec):
+        factors.add(spec.fine_factor)
+        return read_frame_file(path, format_name, keys, spec)
+
+    monkeypatch.setattr(nyu_cache, 'read_frame_file', read_file)
+    cache_frames(dict(mini=path), tmp_path / 'out', 12)
+    tasks = check_tasks(listed, tmp_path, 'nyu', {'0003': {}})
+    assert factors == {2} and tasks[0].spec.fine_factor == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from converter_trees import GRID, HEIGHT, WIDTH, break_image, raw_tree, run_here, snapshot
+from tool_runs import run_tool_in
 
 from mmssc.formats.kitti import write_depth
 
@@ -159,3 +160,26 @@ def test_nothing_is_removed_for_a_source_that_is_not_there(tree: Path, tmp_path:
 def test_an_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert run_here(tmp_path / 'nothing') == 2
     assert 'nothing: sequences: expected images in' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('step', ['labels', 'depth', 'pseudo_lidar', 'infos'])
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(
+    tree: Path, step: str, monkeypatch, capsys: pytest.CaptureFixture
+) -> None:
+    before = snapshot(tree)
+    monkeypatch.setattr('os.access', lambda path, mode: False)
+    assert run_here(tree, '--steps', step) == 2
+    errors = capsys.readouterr().err
+    assert errors.count('\n') == 1 and 'no permission to write to' in errors
+    assert snapshot(tree) == before
+
+
+@pytest.mark.parametrize('tool', ['own_rgbd', 'nyu', 'nyu_cache', 'make_synthetic'])
+def test_results_that_cannot_be_written_get_advice(tmp_path: Path, tool: str) -> None:
+    (tmp_path / 'file').touch()
+    options = {'own_rgbd': ['.', '--camera', '9,9,4,4'], 'make_synthetic': []}.get(tool, ['.'])
+    run = run_tool_in(
+        tmp_path, f'dataset_converters/{tool}.py', *options, '--out', 'file', status=2
+    )
+    text = 'file: expected a folder for the results, found a file. Give another folder for --out'
+    assert run.stderr == f'error: {text}\n'

@@ -363,3 +363,14 @@ def test_the_command_with_two_workers_equals_one(prepared, tmp_path):
     assert done.returncode == 0, done.stderr
     expected = {name: state[0] for name, state in file_states(prepared).items()}
     assert {name: state[0] for name, state in file_states(root).items()} == expected
+
+
+def test_splits_with_frames_of_one_name_are_refused(tmp_path, capsys):
+    root = nyu_tree(tmp_path, ('NYU',))
+    for suffix in ('png', 'bin'):
+        path = root / f'NYUtest/NYU0001_0000.{suffix}'
+        path.rename(path.with_name(f'NYU0003_0000.{suffix}'))
+    assert convert(root) == 2
+    errors = capsys.readouterr().err
+    assert 'NYUtest/NYU0003_0000.png: frame: expected a name of its own, found 0003 of' in errors
+    assert not (root / 'prepared').exists()

@@ -58,11 +58,11 @@ def prepare(root: Path, *options: object) -> int:
     return prepare_own('test', [str(root), *OPTIONS, *depth, *map(str, options)])
 
 
-def frames_of(root: Path, keys=('tsdf', 'voxel_to_pixel')) -> list[dict]:
+def frames_of(root: Path, keys=('tsdf', 'voxel_to_pixel'), require=()) -> list[dict]:
     return list(
         NYUDataset(
             ann_file='own_infos.json', data_root=str(root), source='own', label_source='own',
-            pipeline=[LoadRGBDFrame(keys)], test_mode=True,
+            pipeline=[LoadRGBDFrame(keys)], test_mode=True, require=require,
         )
     )  # fmt: skip
 
@@ -173,7 +173,7 @@ WRONG = [
     (
         lambda root: write_plain_depth_mm(root / 'depth/frame-a.png', np.full((60, 80), 2.0)),
         [],
-        'frame-a.png: floor: .*Give --poses, or --height',
+        'frame-a.png: floor: .*Check --depth-scale, or give --poses, or --height',
     ),
     (
         lambda root: write_plain_depth_mm(root / 'depth/frame-a.png', np.zeros((60, 80))),
@@ -201,3 +201,42 @@ def test_frames_that_work_are_listed_beside_one_that_does_not(root):
     shutil.copy(root / 'rgb/a.jpg', root / 'depth/frame-a.png')
     assert prepare(root) == 1
     assert [frame['frame_id'] for frame in frames_of(root)] == ['b']
+
+
+@pytest.mark.parametrize('name', ['1305031102.160407', 'büro', 'frame 1', 'a.b c-d_é'])
+def test_ordinary_file_names_are_names_of_frames(root, name):
+    (root / 'depth/frame-a.png').rename(root / f'depth/frame-{name}.png')
+    (root / 'rgb/a.jpg').rename(root / f'rgb/{name}.jpg')
+    assert prepare(root) == 0
+    frames = {frame['frame_id']: frame for frame in frames_of(root, ('tsdf', 'img'), ('img',))}
+    assert list(frames) == [name]
+    assert Path(frames[name]['img_paths'][0]).name == f'{name}.jpg'
+
+
+@pytest.mark.parametrize('name', ['a:b', 'a{frame_id}', 'a.', ' a', 'a\n'])
+def test_other_file_names_are_refused_before_the_work(root, name, capsys):
+    path = root / f'depth/frame-{name}.png'
+    shutil.copy(root / 'depth/frame-a.png', path)
+    assert prepare(root) == 2
+    assert 'file name: expected a name without' in capsys.readouterr().err
+    assert not (root / 'prepared').exists()
+
+
+def test_hidden_files_are_no_frames(root):
+    (root / 'depth/._frame-a.png').write_bytes(b'x')
+    assert prepare(root, '--depth', 'depth/*.png') == 0
+    assert [frame['frame_id'] for frame in frames_of(root)] == ['frame-a', 'frame-b']
+
+
+def test_the_first_image_may_be_damaged(root, capsys):
+    (root / 'depth/frame-a.png').write_bytes(b'no image')
+    assert prepare(root) == 1
+    assert 'frame-a.png: image: ' in capsys.readouterr().err
+    assert [frame['frame_id'] for frame in frames_of(root)] == ['b']
+
+
+def test_files_of_another_origin_get_advice_for_this_command(root, capsys):
+    (root / 'prepared/own').mkdir(parents=True)
+    (root / 'prepared/own/x.npz').write_bytes(b'x')
+    assert prepare(root) == 2
+    assert 'files of another origin. Give another --out\n' in capsys.readouterr().err

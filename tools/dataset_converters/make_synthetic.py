@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from mmssc.errors import DataError
-from mmssc.fileio import atomic_write, lock_folder
+from mmssc.fileio import atomic_write, check_writable, lock_folder
 from mmssc.formats.json_fields import parse_json
 from mmssc.progress import Progress
 from mmssc.structures import VoxelGrid
@@ -276,6 +276,7 @@ def make_rooms(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> st
 def main(arguments: list[str] | None = None) -> None:
     """Command line entry."""
     args = parse_args(arguments)
+    check_writable(args.out, 'Give another folder for --out')
     make = dict(semantickitti=make_drives, nyu=make_rooms)[args.layout]
     with lock_folder(args.out):
         run(args, make)

@@ -17,7 +17,8 @@ import sys
 from pathlib import Path
 
 from mmssc.datasets import NYUDataset
-from mmssc.fileio import check_outputs, lock_folder
+from mmssc.datasets.rgbd_list import frames_in_several
+from mmssc.fileio import check_outputs, check_writable, lock_folder
 from mmssc.preparation.rgbd.cache import CACHE_NAME, cache_frames
 
 
@@ -42,6 +43,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Write the cache as the command line says."""
     args = parse_args()
+    check_writable(args.out, 'Give another folder for --out')
     lists = {f'nyu_infos_{split}': args.root / f'nyu_infos_{split}.json' for split in args.splits}
     classes = NYUDataset.METAINFO['classes']
     outputs = [args.out / name for name in (CACHE_NAME, *(f'{name}.json' for name in lists))]
@@ -54,6 +56,9 @@ def main() -> None:
     print(f'{args.out / CACHE_NAME}: {size / 1e6:.1f} MB')
     for name, frames in written.items():
         print(f'{args.out / name}.json: {len(frames.frames)} frames')
+    shared = frames_in_several(written.values())
+    if shared:
+        print(f'{len(shared)} frames are in more than one split, e.g. {shared[0]}')
 
 
 if __name__ == '__main__':

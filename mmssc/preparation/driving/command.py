@@ -164,4 +164,6 @@ def prepare_driving(
         with FrameRunner(parsed.workers) as runner:
             return _run_steps(layout, options, parsed.steps, runner)
 
-    return run_converter(work, parsed.root)
+    prefix = layout_class.dataset.DATA_PREFIX
+    folders = [parsed.root / prefix[step] for step in parsed.steps if step in prefix]
+    return run_converter(work, parsed.root, folders=folders)

@@ -70,14 +70,14 @@ def cache_frames(
     def frames() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         for name, split in splits.items():
             table = _files(split, source, label_source, segmentation)
-            spec = FrameSpec(split.voxel_grid, split.image_size, num_classes)
+            spec = FrameSpec(split.voxel_grid, split.image_size, num_classes, split.fine_factor)
             for frame in split.frames:
                 arrays = {}
                 for key, file in table.items():
                     path = folders[name] / file.of(frame.frame_id)
                     arrays.update(read_frame_file(path, file.format, [key], spec))
                 placed[name].append(_with_pose(frame, arrays, split, source))
-                yield frame.frame_id, arrays
+                yield _cached_name(name, frame.frame_id), arrays
 
     for name, split in splits.items():
         for wanted in (source, label_source):
@@ -91,7 +91,7 @@ def cache_frames(
     for name, split in splits.items():
         keys = _files(split, source, label_source, segmentation)
         lists_out[name] = replace(
-            split, frames=placed[name], files=_cached_files(keys, source, label_source)
+            split, frames=placed[name], files=_cached_files(name, keys, source, label_source)
         )
         write_rgbd_list(out / f'{name}.json', lists_out[name])
     return lists_out
@@ -111,10 +111,15 @@ def _files(
     return {key: file for key, file in table.items() if key in CACHED_NAMES}
 
 
+def _cached_name(list_name: str, frame_id: str) -> str:
+    """Name of a frame in the cache: two lists may have different frames of one name."""
+    return f'{list_name}-{frame_id}'
+
+
 def _cached_files(
-    keys: Mapping[str, FrameFile], source: str, label_source: str
+    list_name: str, keys: Mapping[str, FrameFile], source: str, label_source: str
 ) -> dict[str, dict[str, FrameFile]]:
-    file = FrameFile(f'{CACHE_NAME}/{{frame_id}}', 'cached')
+    file = FrameFile(f'{CACHE_NAME}/{_cached_name(list_name, "{frame_id}")}', 'cached')
     files: dict[str, dict[str, FrameFile]] = {SHARED: {}, source: {}, label_source: {}}
     for key in keys:
         owner = label_source if key in STORED_TARGETS else source

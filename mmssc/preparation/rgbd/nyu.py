@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mmssc.command_line import command
-from mmssc.datasets.rgbd_list import RGBDList, write_rgbd_list
+from mmssc.datasets.rgbd_list import RGBDList, frames_in_several, write_rgbd_list
 from mmssc.errors import DataError
 from mmssc.formats.sscnet import DEPTH_READERS, NYU_CAMERAS
 from mmssc.preparation.command_line import add_work_options, run_converter
@@ -24,6 +24,7 @@ __all__ = ['prepare_nyu']
 
 # Kind of raw depth image -> format of the info list.
 _DEPTH_FORMATS = dict(nyu='nyu_depth', mm='depth_mm')
+_CLAIM_HINT = 'Give another --out, or --list-only to read them unchanged'
 _TORCHSSC_FOLDERS = ('TSDF', 'Mapping', 'Label', 'sketch3D')
 
 
@@ -82,12 +83,12 @@ def _tasks(
     if arguments.layout == 'torchssc':
         folder = out if source == 'nyu' else out / source.upper()
         for name in _TORCHSSC_FOLDERS:
-            claim_results(folder / name, settings.recipe(), arguments.overwrite)
+            claim_results(folder / name, settings.recipe(), arguments.overwrite, _CLAIM_HINT)
         return [TorchSSCTask(frame, settings, folder) for frame in frames]
     coarse, fine = (out / prepared_path(source, is_fine) for is_fine in (False, True))
-    claim_results(coarse.parent, settings.recipe(), arguments.overwrite)
+    claim_results(coarse.parent, settings.recipe(), arguments.overwrite, _CLAIM_HINT)
     if arguments.fine:
-        claim_results(fine.parent, settings.recipe(), arguments.overwrite)
+        claim_results(fine.parent, settings.recipe(), arguments.overwrite, _CLAIM_HINT)
     return [
         PreparedTask(
             frame,
@@ -97,6 +98,17 @@ def _tasks(
         )
         for frame in frames
     ]
+
+
+def _check_names(frames: Sequence[RawFrame]) -> None:
+    """Refuse two splits with frames of one name: they would share their results."""
+    first: dict[str, RawFrame] = {}
+    for frame in frames:
+        other = first.setdefault(frame.frame_id, frame)
+        if other is not frame:
+            found = f'{frame.frame_id} of {other.depth}'
+            hint = 'Rename the frame in one of the splits'
+            raise DataError(frame.depth, 'frame', 'a name of its own', found, hint)
 
 
 def _convert(
@@ -109,6 +121,7 @@ def _convert(
     for source in arguments.sources or RAW_SOURCES:
         frames = [frame for split in SPLITS for frame in tree.raw_frames(source, split)]
         if frames:
+            _check_names(frames)
             tasks = _tasks(frames, settings[source], tree.out, arguments)
             report = runner.run(source, tasks)
             if report.remarked_frames[LOW_IDS] < len(tasks):
@@ -143,6 +156,9 @@ def _write_lists(
     if not lists:
         expected = 'raw depth with .bin files, or TSDF folders'
         raise DataError(tree.root, 'frames', expected, 'none')
+    shared = frames_in_several(lists)
+    if shared:
+        report.notes.append(f'{len(shared)} frames are in more than one split, e.g. {shared[0]}')
     return report, lists
 
 
@@ -183,4 +199,6 @@ def prepare_nyu(description: str, arguments: Sequence[str] | None = None) -> int
         Exit status, see :func:`mmssc.preparation.prepare_driving`.
     """
     parsed = build_parser(description).parse_args(arguments)
-    return run_converter(partial(_work, parsed), parsed.root, parsed.out)
+    return run_converter(
+        partial(_work, parsed), parsed.root, parsed.out, hint='Give another folder for --out'
+    )

@@ -81,8 +81,16 @@ def spec_of(arguments: argparse.Namespace) -> FrameSpec:
     return FrameSpec(volume, tuple(arguments.image_size), classes, arguments.fine_factor)
 
 
-def claim_results(folder: Path, recipe: Mapping[str, Any], overwrite: bool) -> None:
+def claim_results(
+    folder: Path, recipe: Mapping[str, Any], overwrite: bool, hint: str = 'Give another --out'
+) -> None:
     """Prepare a folder for results; files of others are never changed.
+
+    Args:
+        folder: The folder.
+        recipe: Settings of the results.
+        overwrite: Make results of this command again.
+        hint: What to do if the folder has files of another origin.
 
     Raises:
         DataError: The folder has files of another origin or of other settings.
@@ -90,5 +98,5 @@ def claim_results(folder: Path, recipe: Mapping[str, Any], overwrite: bool) -> N
     if not claim_folder(folder, recipe, ('.npz', '.npy'), overwrite):
         raise DataError(
             folder, 'files', 'no files, or files of this command', 'files of another origin',
-            'Give another --out, or --list-only to read them unchanged',
+            hint,
         )  # fmt: skip

@@ -13,7 +13,15 @@ import numpy as np
 import torch
 
 from mmssc.command_line import command
-from mmssc.datasets.rgbd_list import SHARED, Frame, FrameFile, RGBDList, write_rgbd_list
+from mmssc.datasets.rgbd_list import (
+    FRAME_NAME,
+    SHARED,
+    Frame,
+    FrameFile,
+    RGBDList,
+    is_frame_name,
+    write_rgbd_list,
+)
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import (
     DepthView,
@@ -91,7 +99,11 @@ class PoseRule:
             camera = torch.from_numpy(camera_matrix(settings.camera))
             return level_camera(torch.from_numpy(depth), camera).numpy()
         except DataError as error:
-            hint = unit_hint(depth, units, 'Give --poses, or --height and --tilt')
+            hint = error.hint
+            if error.field == 'floor':
+                hint = unit_hint(
+                    depth, units, 'Check --depth-scale, or give --poses, or --height and --tilt'
+                )
             raise DataError(path, error.field, error.expected, error.found, hint) from error
 
     def corner(self, cam2world: np.ndarray, settings: FrameSettings) -> np.ndarray:
@@ -139,7 +151,7 @@ class OwnFrameTask:
         arrays = volumes_of_depth(self.depth, depth, cam2world, origin, settings)
         if not (arrays['voxel_to_pixel'] >= 0).any():
             raise DataError(self.depth, 'depth', 'a pixel in the voxel grid', 'none',
-                            'Check the pose, the unit of the depth and the intrinsics')  # fmt: skip
+                            'Check the pose, --depth-scale and --camera')  # fmt: skip
         extras = dict(zip(_EXTRAS, (cam2world, origin)))
         write_volumes(arrays, settings.spec, self.output, self.fine_output, extras)
 
@@ -195,9 +207,15 @@ def _frames(root: Path, pattern: str) -> dict[str, Path]:
         raise DataError('command line', '--depth', 'one * in the file name', repr(pattern))
     start, end = name.split('*')
     paths = sorted(folder.glob(name)) if folder.is_dir() else []
+    # Hidden files are no frames: macOS writes ._NAME beside a file.
+    paths = [path for path in paths if path.name[0] != '.']
     frames = {path.name[len(start) : len(path.name) - len(end)]: path for path in paths}
     if not frames:
         raise _no_images(folder / name, 'depth images')
+    for frame_id, path in frames.items():
+        if not is_frame_name(frame_id):
+            expected = f'{FRAME_NAME} (for the * of --depth)'
+            raise DataError(path, 'file name', expected, frame_id, 'Rename the file')
     return frames
 
 
@@ -212,6 +230,18 @@ def _no_images(pattern: Path, what: str) -> DataError:
     other = other_images(pattern.parent, pattern.suffix)
     hint = None if other is None else f'The folder has {other} files: change the pattern'
     return DataError(pattern, what, 'at least one', 'none', hint)
+
+
+def _image_size(paths: Iterable[Path]) -> tuple[int, int]:
+    """(height, width) of the first image that can be read; the others must have it, too."""
+    fault: DataError | None = None
+    for path in paths:
+        try:
+            return read_image_shape(path)
+        except DataError as error:
+            fault = fault or error
+    assert fault is not None
+    raise fault
 
 
 def _listed(
@@ -257,7 +287,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         if pattern is not None:
             _check_pattern(root / pattern, depth_files)
     if arguments.image_size is None:
-        arguments.image_size = read_image_shape(next(iter(depth_files.values())))
+        arguments.image_size = _image_size(depth_files.values())
     settings = FrameSettings(
         spec_of(arguments),
         arguments.camera,
@@ -312,4 +342,6 @@ def _describe(frame: Frame) -> str:
 def prepare_own(description: str, arguments: Sequence[str] | None = None) -> int:
     """Run the command; arguments and exit status as :func:`.nyu.prepare_nyu`."""
     parsed = build_parser(description).parse_args(arguments)
-    return run_converter(partial(_work, parsed), parsed.root, parsed.out)
+    return run_converter(
+        partial(_work, parsed), parsed.root, parsed.out, hint='Give another folder for --out'
+    )

@@ -138,7 +138,7 @@ def check_tasks(
     lacking = [key for key in _KEYS if key not in files]
     if lacking:
         raise DataError(root, f'files of {source!r}', ', '.join(_KEYS), f'no {", ".join(lacking)}')
-    spec = FrameSpec(listed.voxel_grid, listed.image_size, num_classes=12)
+    spec = FrameSpec(listed.voxel_grid, listed.image_size, 12, listed.fine_factor)
     return [
         CheckTask(
             f'{source} {listed.split}',
