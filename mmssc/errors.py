@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
@@ -38,9 +39,10 @@ class DataError(MMSSCError, ValueError):
         self.expected, self.found, self.hint = expected, found, hint
         message = self.file if field is None else f'{self.file}: {field}'
         if expected is not None:
-            message += f': expected {expected}'
+            message += f': expected {_in_words(expected)}'
         if found is not None:
-            message += f', found {found}' if expected is not None else f': found {found}'
+            words = _in_words(found)
+            message += f', found {words}' if expected is not None else f': found {words}'
         if hint:
             message += f'. {hint}'
         # Text from a file must not send control codes to the terminal.
@@ -50,6 +52,21 @@ class DataError(MMSSCError, ValueError):
     def __reduce__(self) -> tuple:
         # Data loader workers pickle errors.
         return type(self), (self.file, self.field, self.expected, self.found, self.hint)
+
+
+def _in_words(value: Any) -> str:
+    """Text of a value for users: names and settings without the brackets and quotes of Python."""
+    if isinstance(value, Mapping):
+        return ', '.join(f'{key} {_in_words(value[key])}' for key in value) or 'nothing'
+    if isinstance(value, (list, tuple, set, frozenset)):
+        if not value or any(isinstance(one, str) for one in value):
+            return ', '.join(map(_in_words, value)) or 'none'
+        if isinstance(value, (list, tuple)):
+            # Numbers of NumPy have a name of their own in a list.
+            left, right = '()' if isinstance(value, tuple) else '[]'
+            comma = ',' if isinstance(value, tuple) and len(value) == 1 else ''
+            return f'{left}{", ".join(map(_in_words, value))}{comma}{right}'
+    return 'none' if value is None else str(value)
 
 
 class UnsafeCheckpointError(DataError, pickle.UnpicklingError):

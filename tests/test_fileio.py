@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmssc.errors import DataError
@@ -226,3 +227,20 @@ def test_a_file_is_no_folder_for_results(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(DataError, match='file/below: expected a folder for the results'):
         check_writable(tmp_path / 'file/below')
+
+
+@pytest.mark.parametrize(
+    ('value', 'text'),
+    [
+        (['nyu', 'nyucad'], 'nyu, nyucad'),
+        ({'height': 1.3, 'poses': None}, 'height 1.3, poses none'),
+        ((60, 36, 60), '(60, 36, 60)'),
+        ((np.int64(3),), '(3,)'),
+        ([np.float64(0.5), 1], '[0.5, 1]'),
+        ([], 'none'),
+    ],
+)
+def test_values_are_in_words(value, text):
+    error = DataError('a.npz', 'sources', value, value)
+    assert str(error) == f'a.npz: sources: expected {text}, found {text}'
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

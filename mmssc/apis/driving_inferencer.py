@@ -200,8 +200,8 @@ class DrivingInferencer(BaseInferencer):
             found = 'neither' if depth is None else 'both'
             raise DataError(
                 name, 'depth or points', 'one of them', found,
-                'The model needs depth: pass depth= (metres, size of the image) or points= '
-                '(metres, frame of the voxels); depth from any stereo or monocular method works',
+                'The model needs depth: give depth (--depth; metres, size of the image) or points '
+                '(--points; metres, frame of the voxels); any stereo or monocular method works',
             )  # fmt: skip
         size = (image.shape[0], image.shape[1])
         if _source_of(frame['img']) and depth is not None:

@@ -140,5 +140,6 @@ def _check_grid(trained: Mapping[str, Any], expected: VoxelGrid, checkpoint: str
     if found is not None and VoxelGrid.build(found) != expected:
         raise DataError(
             checkpoint, 'voxel_grid', f'{expected} of the config', VoxelGrid.build(found),
-            'To predict another box on purpose, give voxel_grid',
+            'To predict another box on purpose, give voxel_grid (on the command line --grid-shape, '
+            '--grid-origin and --voxel-size)',
         )  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.evaluation.submission import raw_id_table
 from mmssc.formats.kitti import write_raw_labels, write_voxel_labels
+from mmssc.formats.volumes import check_class_ids
 from mmssc.structures import SSCDataSample
 from mmssc.visualization.scene import FORMATS, Scene, scene_paths
 
@@ -73,9 +74,11 @@ def save_prediction(
         if raw_ids is None:
             raise DataError(
                 'metainfo', 'inverse_learning_map', 'a raw id for each class', 'none',
-                'This data set has no raw ids: write npy',
+                'This data set has no raw ids: leave label out of the formats',
             )  # fmt: skip
-        write_raw_labels(paths['label'], raw_id_table(raw_ids)[labels])
+        table = raw_id_table(raw_ids)
+        check_class_ids(labels, len(table), paths['label'], 'predicted classes')
+        write_raw_labels(paths['label'], table[labels])
     pictures = [name for name in FORMATS if name in formats]
     written = [paths[kind] for kind in ('npy', 'label') if kind in formats]
     if pictures:

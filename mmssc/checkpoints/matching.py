@@ -5,7 +5,7 @@ Older checkpoints may have other names for the same weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -138,9 +138,13 @@ def check_classes(
         raise DataError(checkpoint, 'classes', 'a list of names', kind)
     if found is not None and tuple(found) != tuple(expected or ()):
         raise DataError(
-            checkpoint, 'classes', f'{expected} of the config', tuple(found),
-            'Use the config that the checkpoint was trained with',
+            checkpoint, 'classes', f'{_class_names(expected or ())} (of the config)',
+            _class_names(found), 'Use the config that the checkpoint was trained with',
         )  # fmt: skip
+
+
+def _class_names(names: Sequence[Any]) -> str:
+    return f'{len(names)} classes: {", ".join(map(str, names))}'
 
 
 def check_num_classes(

@@ -65,8 +65,8 @@ class DrivingDataset(BaseDataset):
     )
     #: Path of an image below ``sequences``.
     IMAGE_PATH = '{sequence}/image_2/{frame_id}.png'
-    #: Command that makes the prepared files.
-    CONVERTER = 'a converter of tools/dataset_converters'
+    #: Command that makes the prepared files; '' if there is none.
+    CONVERTER = ''
     #: Whether an invalid voxel is ignored even if it has a label.
     INVALID_HIDES_LABELS = True
 
@@ -90,7 +90,9 @@ class DrivingDataset(BaseDataset):
         self.frame_offsets = tuple(int(offset) for offset in frame_offsets)
         self.frame_bound = frame_bound
         self.depth_suffix = depth_suffix
-        self.prepare_hint = f'Run: python {self.CONVERTER} {data_root}'.rstrip()
+        self.prepare_hint = 'Write it with mmssc.datasets.driving_list.write_driving_list'
+        if self.CONVERTER:
+            self.prepare_hint = f'Run: python {self.CONVERTER} {data_root}'.rstrip()
         super().__init__(
             ann_file=ann_file,
             data_root=data_root,

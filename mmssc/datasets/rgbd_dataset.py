@@ -73,8 +73,13 @@ class RGBDDataset(BaseDataset):
         self.label_source = label_source or source
         self.require = tuple(require)
         self.own_files = {key: FrameFile(**file) for key, file in (files or {}).items()}
-        self.prepare_hint = f'Run: python {self.CONVERTER} {data_root}'.rstrip()
+        self.prepare_hint = self._prepare_hint(self.CONVERTER, data_root)
         super().__init__(ann_file=ann_file, data_root=data_root, **kwargs)
+
+    @staticmethod
+    def _prepare_hint(converter: str, data_root: str) -> str:
+        camera = ' --camera FX,FY,CX,CY' if converter == RGBDDataset.CONVERTER else ''
+        return f'Run: python {converter} {data_root or "ROOT"}{camera}'
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the info list and make an item of every frame, in its order."""
@@ -83,8 +88,7 @@ class RGBDDataset(BaseDataset):
             raise DataError('config', f'{type(self).__name__}.metainfo', expected, 'no classes')
         frames = read_rgbd_list(self.ann_file, hint=self.prepare_hint)
         if frames.dataset == 'own':
-            command = RGBDDataset.CONVERTER
-            self.prepare_hint = self.prepare_hint.replace(self.CONVERTER, command)
+            self.prepare_hint = self._prepare_hint(RGBDDataset.CONVERTER, self.data_root)
         self._check_sources(frames)
         self._metainfo['voxel_grid'] = frames.voxel_grid.to_dict()
         table = self._file_table(frames)
@@ -108,7 +112,7 @@ class RGBDDataset(BaseDataset):
             if source is not None and not set(frames.files.get(source, {})) - {'depth'}:
                 found = sorted(set(frames.files) - {SHARED})
                 raise DataError(
-                    self.ann_file, f'{name} {source!r}', 'files of it', f'only {found}',
+                    self.ann_file, f'{name} {source!r}', 'files of it', f'only {", ".join(found)}',
                     self.prepare_hint,
                 )  # fmt: skip
 

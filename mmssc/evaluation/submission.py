@@ -82,9 +82,17 @@ class SubmissionRules:
 
 
 def raw_id_table(inverse_learning_map: Mapping[int, int] | Sequence[int]) -> np.ndarray:
-    """(K,) uint16: the raw id of each train id, from a mapping or a list."""
+    """(K,) uint16: the raw id of each train id, from a mapping or a list.
+
+    Raises:
+        DataError: A train id of the mapping has no raw id.
+    """
     if isinstance(inverse_learning_map, Mapping):
         pairs = {int(key): int(value) for key, value in inverse_learning_map.items()}
+        missing = sorted(set(range(len(pairs))) - set(pairs))
+        if missing:
+            expected = f'a raw id for each of {len(pairs)} classes'
+            raise DataError('metainfo', 'inverse_learning_map', expected, f'none for {missing[0]}')
         inverse_learning_map = [pairs[train_id] for train_id in range(len(pairs))]
     return np.asarray(inverse_learning_map, dtype=np.uint16)
 
@@ -127,7 +135,8 @@ def write_prediction(
             'shape',
             rules.shape,
             prediction.shape,
-            'The server refuses other grids; allow_unofficial_grid=True writes them anyway',
+            'The server refuses other grids. To write them anyway, add '
+            '--cfg-options test_evaluator.allow_unofficial_grid=True',
         )
     if prediction.size and int(prediction.max()) >= len(rules.raw_ids):
         raise DataError(name, 'class ids', f'0 to {len(rules.raw_ids) - 1}', prediction.max())

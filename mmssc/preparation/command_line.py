@@ -31,7 +31,10 @@ def _available_cores() -> int:
 
 def positive_integer(text: str) -> int:
     """A whole number above 0, for ``type=`` of :mod:`argparse`."""
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number') from None
     if value < 1:
         raise argparse.ArgumentTypeError(f'{value} is not positive')
     return value
@@ -39,7 +42,10 @@ def positive_integer(text: str) -> int:
 
 def positive_number(text: str) -> float:
     """A finite number above 0, for options."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f'{text} is not a positive number')
     return value

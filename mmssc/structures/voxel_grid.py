@@ -72,6 +72,15 @@ class VoxelGrid:
         if sorted(self.axes) != ['x', 'y', 'z']:
             raise DataError('voxel grid', 'axes', "an order of 'x', 'y', 'z'", self.axes)
 
+    def __str__(self) -> str:
+        def joined(numbers: Iterable[float], between: str) -> str:
+            return between.join(f'{number:g}' for number in numbers)
+
+        return (
+            f'{joined(self.shape, " x ")} voxels of {joined(self.voxel_size, " x ")} m, '
+            f'lower corner {joined(self.origin, ", ")}, axes {" ".join(self.axes)} ({self.frame})'
+        )
+
     @classmethod
     def build(cls, grid: VoxelGrid | Mapping[str, Any]) -> VoxelGrid:
         """Return ``grid`` itself, or the grid that a config or info dict describes."""

@@ -221,9 +221,13 @@ def test_unknown_and_missing_keys(root):
         ('tsdf', np.zeros((6, 4, 5), np.float32), r'tsdf, shape: expected .*found \(6, 4, 5\)'),
         ('tsdf', np.zeros(GRID.shape, np.int32), 'tsdf, dtype: expected float32, found int32'),
         ('tsdf', np.full(GRID.shape, np.nan, np.float32), 'tsdf: expected numbers of'),
-        ('label', np.full(GRID.shape, 12, np.uint8), r'label: expected 0..11 or 255, found \[12\]'),
+        (
+            'label',
+            np.full(GRID.shape, 12, np.uint8),
+            'label: expected 0..11 or 255 .*, found 12 ',
+        ),
         ('label_weight', np.ones(GRID.shape, np.uint8), 'label_weight, dtype: expected bool'),
-        ('voxel_to_pixel', np.full(GRID.shape, 80, np.int32), r'voxel_to_pixel: .*-1..79.*\[80\]'),
+        ('voxel_to_pixel', np.full(GRID.shape, 80, np.int32), 'voxel_to_pixel: .*-1..79, found 80'),
         ('sketch', np.full(GRID.shape, 2, np.uint8), r'sketch: expected whole numbers 0..1'),
     ],
 )

@@ -160,7 +160,7 @@ def test_named_masks_are_protocols():
     cut = SSCMetric.calculate([sample.pred_voxels], [sample.gt_voxels], CLASSES, [mask])
     assert {key: figures[f'toy/{key}_occluded'] for key in cut} == cut
     assert 'toy/SC_IoU' not in figures and 'toy/SC_IoU_surface' in figures
-    with pytest.raises(DataError, match="a mask 'frontal', found .*'occluded', 'surface'"):
+    with pytest.raises(DataError, match="a mask 'frontal', found .*occluded, surface"):
         run(make_metric(protocols=('frontal',)), [sample])
 
 

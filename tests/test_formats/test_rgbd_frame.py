@@ -161,7 +161,7 @@ def test_every_key_has_a_format():
 def test_unknown_keys_are_refused_before_the_file_is_opened(tmp_path, name):
     for key in {*frame_keys(), 'label'} - set(FORMATS[name].keys):
         keys = [*FORMATS[name].keys, key]
-        text = f"none: keys of format '{name}': expected .*, found \\['{key}'\\]"
+        text = f"none: keys of format '{name}': expected .*, found {key}"
         with pytest.raises(DataError, match=text):
             read_frame_file(tmp_path / 'none', name, keys, SPEC)
 

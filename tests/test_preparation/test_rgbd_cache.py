@@ -199,7 +199,7 @@ def test_the_data_set_reads_the_cache_as_it_reads_the_files(tmp_path, monkeypatc
 def test_a_source_that_is_not_there_is_named(tmp_path):
     write_nyu_tree(tmp_path)
     path = tmp_path / 'nyu_infos_train.json'
-    text = f"{path}: source 'kinect': expected files of it, found only .*'nyu'"
+    text = f"{path}: source 'kinect': expected files of it, found only .*nyu"
     with pytest.raises(DataError, match=text):
         cache_frames(dict(mini=path), tmp_path / 'out', 12, 'kinect')
     assert not (tmp_path / 'out').exists()

@@ -140,7 +140,7 @@ def test_a_second_run_rewrites_nothing_and_settings_do_not_mix(root, capsys):
     assert prepare(root) == 0
     assert file_states(root) == before
     assert prepare(root, '--height', 1.3) == 2
-    assert "'height': 1.3" in capsys.readouterr().err
+    assert 'settings: expected height 1.3, found height none' in capsys.readouterr().err
 
 
 def test_results_elsewhere(root, tmp_path_factory):

@@ -15,6 +15,10 @@ from mmssc.formats.volumes import unlabelled_remark
 __all__ = ['naming_frame', 'unlabelled_error', 'warn_unlabelled']
 
 
+# What readers say of a file that does not exist.
+_MISSING = ('none', 'no such file')
+
+
 @contextmanager
 def naming_frame(results: Mapping[str, Any], frame_id: str, hint: bool = True) -> Iterator[None]:
     """Add the frame, and the command that makes the file, to a reader's error."""
@@ -23,6 +27,9 @@ def naming_frame(results: Mapping[str, Any], frame_id: str, hint: bool = True) -
     except DataError as error:
         field = f'frame {results["sequence"]}/{frame_id}, {error.field}'
         command = results.get('prepare_hint') if hint else None
+        if command and error.found not in _MISSING:
+            # A converter keeps the files that exist.
+            command = f'Replace the file, or remove it and {command[0].lower()}{command[1:]}'
         raise DataError(
             error.file, field, error.expected, error.found, error.hint or command
         ) from error

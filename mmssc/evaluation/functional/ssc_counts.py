@@ -70,7 +70,8 @@ class SSCScores:
 def _check_ids(name: str, ids: Tensor, num_classes: int) -> None:
     highest = int(ids.max()) if ids.numel() else 0
     if highest >= num_classes or (ids.numel() and int(ids.min()) < 0):
-        raise DataError(name, 'class ids', f'0 to {num_classes - 1}', highest)
+        expected = f'0 to {num_classes - 1} ({num_classes} classes of the data set)'
+        raise DataError(name, 'class ids', expected, f'{int(ids.min())} to {highest}')
 
 
 def count_voxels(

@@ -127,8 +127,13 @@ class SSCMetric(BaseMetric):
         for sample in data_samples:
             if self.format_only:
                 self.results.append(self._export(sample))
-            else:
-                self.results.append(self._count(sample))
+                continue
+            name = f'sample {sample.get("sequence", "?")}/{sample.get("frame_id", "?")}'
+            try:
+                self.results.append(self._count(sample, name))
+            except DataError as error:
+                field = error.field if error.file == name else f'{error.file}, {error.field}'
+                raise DataError(name, field, error.expected, error.found, error.hint) from error
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Sum the counts of all samples, log the table, return the figures (2 decimals).
@@ -221,8 +226,7 @@ class SSCMetric(BaseMetric):
         text = f'Submission of {count} frames written to {archive}: names, sizes and labels pass'
         print_log(text, 'current')
 
-    def _count(self, sample: Mapping[str, Any]) -> dict[str, SSCCounts]:
-        name = f'sample {sample.get("sequence", "?")}/{sample.get("frame_id", "?")}'
+    def _count(self, sample: Mapping[str, Any], name: str) -> dict[str, SSCCounts]:
         if sample.get('gt_voxels') is None:
             raise DataError(
                 name, 'gt_voxels', 'labels to score against', 'none',
@@ -281,7 +285,7 @@ def _mask_of(sample: Mapping[str, Any], protocol: str, name: str) -> Tensor:
     if protocol not in masks:
         hint = 'LoadRGBDFrame(keys=[..., "eval_masks"]) indoors, LoadDrivingMasks on a drive'
         raise DataError(
-            name, 'eval_masks', f'a mask {protocol!r}', f'{sorted(masks)}',
+            name, 'eval_masks', f'a mask {protocol!r}', sorted(masks),
             hint if protocol in NYU_MASKS else None,
         )  # fmt: skip
     return torch.as_tensor(masks[protocol], dtype=torch.bool)

@@ -82,7 +82,7 @@ def cache_frames(
     for name, split in splits.items():
         for wanted in (source, label_source):
             if wanted not in split.files:
-                found = sorted(set(split.files) - {SHARED})
+                found = ', '.join(sorted(set(split.files) - {SHARED}))
                 raise DataError(lists[name], f'source {wanted!r}', 'files of it', f'only {found}')
     out = Path(out)
     total = sum(len(split.frames) for split in splits.values())

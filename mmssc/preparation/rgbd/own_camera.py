@@ -161,6 +161,9 @@ def _camera(text: str) -> tuple[float, float, float, float]:
     try:
         fx, fy, cx, cy = (float(part) for part in text.split(','))
     except ValueError:
+        if ',' in text and not Path(text).exists():
+            expected = 'four numbers fx,fy,cx,cy, or a file with the 3 x 3 matrix'
+            raise argparse.ArgumentTypeError(f'{text}: expected {expected}') from None
         try:
             matrix = read_matrix(Path(text), (3, 3))
         except DataError as error:

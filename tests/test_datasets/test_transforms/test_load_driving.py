@@ -1,5 +1,6 @@
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -263,7 +264,7 @@ def test_ids_beyond_the_classes_are_refused(item):
     labels = np.zeros((16, 16, 8), np.uint8)
     labels[3, 4, 1] = 20
     write_voxel_labels(item['label_paths']['1_1'], labels)
-    with pytest.raises(DataError, match=r'0\.\.19 or 255, found \[20\]'):
+    with pytest.raises(DataError, match=r'0\.\.19 or 255 .20 classes., found 20 .1 vox.*raw ids'):
         LoadDrivingLabels()(item)
 
 
@@ -372,3 +373,25 @@ def test_errors_keep_their_fields_through_pickle():
     copy = pickle.loads(pickle.dumps(error))
     assert str(copy) == str(error)
     assert (copy.file, copy.field, copy.expected, copy.found, copy.hint) == tuple('abcde')
+
+
+@pytest.mark.parametrize('number', [0, 255])
+def test_labels_without_a_class_are_announced(item, number):
+    write_voxel_labels(item['label_paths']['1_1'], np.full((16, 16, 8), number, np.uint8))
+    with pytest.warns(UserWarning, match='_1_1.npy: every voxel is'):
+        LoadDrivingLabels(scales=('1_1',))(item)
+
+
+def test_a_damaged_file_is_not_made_again_by_the_converter_alone(item):
+    path = item['label_paths']['1_1']
+    for shape, text in (
+        ((8, 16, 16), 'another order: transpose the array'),
+        ((8, 8, 8), 'Replace the file, or remove it and run: python tools/'),
+        (None, r'found none\. Run: python tools/'),
+    ):
+        if shape is None:
+            Path(path).unlink()
+        else:
+            write_voxel_labels(path, np.zeros(shape, np.uint8))
+        with pytest.raises(DataError, match=text):
+            LoadDrivingLabels()(item)
