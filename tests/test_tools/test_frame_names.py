@@ -1,0 +1,42 @@
+"""Names of frames with dots, blanks and umlauts: list, training, test, pictures, inference."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tool_runs import ROOM_CONFIG, room_options, run_tool_in
+
+
+@pytest.fixture
+def renamed_rooms(rooms: Path, tmp_path: Path) -> Path:
+    """The rooms, with a prefix in every name of a frame."""
+    root = tmp_path / 'rooms'
+    shutil.copytree(rooms, root)
+    for path in root.glob('nyu_infos_*.json'):
+        content = json.loads(path.read_text(encoding='utf-8'))
+        files = [file for keys in content['metainfo']['files'].values() for file in keys.values()]
+        templates = {file['path'] for file in files}
+        for frame in content['data_list']:
+            old = frame['frame_id']
+            frame['frame_id'] = f'büro 13.05 {old}'
+            for template in templates:
+                source = root / template.replace('{frame_id}', old)
+                if source.is_file():
+                    source.rename(root / template.replace('{frame_id}', frame['frame_id']))
+        path.write_text(json.dumps(content), encoding='utf-8')
+    return root
+
+
+def test_training_and_test_with_ordinary_names(renamed_rooms: Path, tmp_path: Path) -> None:
+    options = room_options(renamed_rooms)
+    run_tool_in(tmp_path, 'train.py', ROOM_CONFIG, '--work-dir', 'run', *options)
+    run_tool_in(
+        tmp_path, 'test.py', ROOM_CONFIG, 'run/epoch_1.pth', '--show-dir', 'pictures', *options
+    )
+    names = [path.name for path in (tmp_path / 'pictures').iterdir()]
+    assert names and all(name.startswith('test_büro 13.05 ') for name in names)
+    check = run_tool_in(tmp_path, 'misc/check_dataset.py', ROOM_CONFIG, *options)
+    assert 'no problem found' in check.stdout
