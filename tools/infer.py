@@ -41,8 +41,9 @@ from mmssc.errors import DataError
 from mmssc.fileio import check_writable
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
-from mmssc.formats.matrices import check_rigid, read_matrix, to_homogeneous
+from mmssc.formats.matrices import read_matrix, to_homogeneous
 from mmssc.preparation.command_line import positive_integer
+from mmssc.structures.camera_checks import as_pose
 from mmssc.visualization import draw_depth
 from mmssc.visualization.scene import FORMATS
 
@@ -138,7 +139,8 @@ def earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dict
             raise DataError(f'--{name.replace("_", "-")}', None, f'{count} files', len(given))
     poses = read_poses(args.poses)
     if len(args.frames) != count + 1 or not all(0 <= n < len(poses) for n in args.frames):
-        raise DataError('--frames', None, f'{count + 1} of 0..{len(poses) - 1}', args.frames)
+        hint = f'{args.poses} has {len(poses)} poses'
+        raise DataError('--frames', None, f'{count + 1} of 0..{len(poses) - 1}', args.frames, hint)
     lidar = [np.linalg.inv(lidar2cam) @ poses[n] @ lidar2cam for n in args.frames]
     columns = (args.earlier_depth or [None] * count, args.earlier_points or [None] * count)
     return [
@@ -166,8 +168,7 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
     cam2img = args.cam2img if len(args.cam2img) == 4 else np.reshape(args.cam2img, (3, 3))
     pose = None
     if args.cam2world is not None:
-        pose = read_matrix(args.cam2world, (4, 4))
-        check_rigid(pose, args.cam2world, 'pose')
+        pose = as_pose(read_matrix(args.cam2world, (4, 4)), args.cam2world, 'pose')
     count = len(args.depth)
     columns = []
     for name in ('image', 'segmentation'):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, Union
@@ -17,9 +18,10 @@ from mmssc.errors import DataError
 from mmssc.formats.depth_units import DepthView, check_road_depth
 from mmssc.formats.images import check_upright
 from mmssc.formats.kitti import read_depth, read_velodyne
-from mmssc.formats.matrices import to_homogeneous
 from mmssc.registry import INFERENCERS
-from mmssc.structures import Camera, SSCDataSample, VoxelGrid
+from mmssc.structures import SSCDataSample, VoxelGrid
+from mmssc.structures.camera_checks import as_intrinsics, as_pose, principal_point_remarks
+from mmssc.structures.camera_placement import check_view, drive_remarks
 
 from .base_inferencer import BaseInferencer, read_image
 from .model_loading import dataset_config_of
@@ -72,7 +74,9 @@ class DrivingInferencer(BaseInferencer):
         # it.
         left_out = () if crop else (CropDrivingImages,)
         super().__init__(config, checkpoint, device, voxel_grid, cfg_options, left_out)
-        self.num_frames = 1 + len(dataset_config_of(self.model.cfg).get('frame_offsets') or ())
+        offsets = dataset_config_of(self.model.cfg).get('frame_offsets') or ()
+        self.frame_numbers = (0, *offsets)
+        self.num_frames = len(self.frame_numbers)
         self.needs_points = bool({'depth', 'points'} & self.inputs)
 
     def __call__(
@@ -109,7 +113,8 @@ class DrivingInferencer(BaseInferencer):
             Per scene a data sample on the CPU with ``pred_voxels`` and the metainfo.
 
         Raises:
-            DataError: A file or an array is missing or wrong.
+            DataError: A file or an array is missing or wrong, or a camera cannot be right: not a
+                pinhole camera, of another image size, upside down, or it sees nothing of the box.
         """
         several = isinstance(img, (list, tuple))
         scenes = list(_split(several, img, cam2img, lidar2cam, depth, points, earlier_frames))
@@ -127,7 +132,7 @@ class DrivingInferencer(BaseInferencer):
         name = _source_of(scene['img']) or f'scene {number}'
         current = self._frame(scene, name)
         size = current['img'].shape[:2]
-        projection, lidar2cam = _camera(scene['cam2img'], scene['lidar2cam'], size, name)
+        projection, lidar2cam = self._camera(scene, size, name)
         frames, motions = [current], [np.eye(4)]
         for index, frame in enumerate(scene['earlier_frames']):
             label = f'{name}, earlier frame {index}'
@@ -136,6 +141,8 @@ class DrivingInferencer(BaseInferencer):
         if len(frames) > self.num_frames:
             expected = f'at most {self.num_frames - 1} (frame_offsets of the config)'
             raise DataError(name, 'earlier_frames', expected, len(frames) - 1)
+        order = np.argsort(self.frame_numbers[: len(frames)])
+        _warn(name, drive_remarks(np.stack(motions)[order], np.array(self.frame_numbers)[order]))
         motions += [np.eye(4)] * (self.num_frames - len(frames))
         frames += [current] * (self.num_frames - len(frames))
         view = DepthView(projection, np.linalg.inv(lidar2cam), self.model.voxel_grid)
@@ -155,6 +162,21 @@ class DrivingInferencer(BaseInferencer):
             img_shape=size,
             given=self._given(frames, motions, projection, lidar2cam),
         )
+
+    def _camera(
+        self, scene: Mapping[str, Any], size: tuple[int, int], name: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Projection (3, 4) and ``lidar2cam`` (4, 4), both float64 and checked."""
+        projection = as_intrinsics(scene['cam2img'], name, 'cam2img', size)
+        lidar2cam = as_pose(scene['lidar2cam'], name, 'lidar2cam')
+        # A model that reads only points needs no camera.
+        if {'img', 'depth'} & self.inputs:
+            _warn(name, principal_point_remarks(projection, size))
+            fields, grid = ('lidar2cam', 'cam2img'), self.model.voxel_grid
+            _warn(name, check_view(lidar2cam, projection, grid, name, fields, size))
+        if projection.shape == (3, 3):
+            projection = np.pad(projection, ((0, 0), (0, 1)))
+        return projection, lidar2cam
 
     def _given(
         self,
@@ -276,29 +298,12 @@ def _points(value: Any, name: str) -> np.ndarray:
     return points[:, :3]
 
 
-def _camera(
-    cam2img: Any, lidar2cam: Any, size: tuple[int, int], name: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Projection (3, 4) and ``lidar2cam`` (4, 4), both float64 and checked."""
-    projection = np.asarray(cam2img, dtype=np.float64)
-    if projection.shape not in ((3, 3), (3, 4)):
-        raise DataError(name, 'cam2img', '(3, 3), or (3, 4) as P2 of KITTI', projection.shape)
-    if projection.shape == (3, 3):
-        projection = np.pad(projection, ((0, 0), (0, 1)))
-    if min(projection[0, 0], projection[1, 1]) <= 0:
-        raise DataError(name, 'cam2img', 'positive focal lengths', projection.tolist())
-    return projection, Camera(projection[:, :3], _square(lidar2cam), size).ref2cam
-
-
-def _square(matrix: Any) -> np.ndarray:
-    matrix = np.asarray(matrix, dtype=np.float64)
-    return to_homogeneous(matrix) if matrix.shape == (3, 4) else matrix
+def _warn(name: str, remarks: Sequence[str]) -> None:
+    for remark in remarks:
+        warnings.warn(f'{name}: {remark}', stacklevel=2)
 
 
 def _rigid(matrix: Any, field: str, name: str) -> np.ndarray:
     if matrix is None:
         raise DataError(name, field, '(4, 4), its voxel frame to the current one', 'none')
-    try:
-        return Camera(np.eye(3), _square(matrix), (1, 1)).ref2cam
-    except DataError as error:
-        raise DataError(name, field, error.expected, error.found) from error
+    return as_pose(matrix, name, field)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
@@ -24,7 +25,7 @@ from mmssc.formats.depth_units import (
     unit_hint,
 )
 from mmssc.formats.images import check_upright, read_png_uint8
-from mmssc.formats.matrices import camera_matrix, check_rigid
+from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.sscnet import DEPTH_READERS
 from mmssc.geometry import (
     DepthVolumes,
@@ -35,7 +36,9 @@ from mmssc.geometry import (
     place_grid,
 )
 from mmssc.registry import INFERENCERS
-from mmssc.structures import Camera, SSCDataSample, VoxelGrid
+from mmssc.structures import SSCDataSample, VoxelGrid
+from mmssc.structures.camera_checks import as_intrinsics, as_pose, principal_point_remarks
+from mmssc.structures.camera_placement import check_stand
 
 from .base_inferencer import BaseInferencer, build_test_transforms, read_image
 from .model_loading import read_config
@@ -155,8 +158,9 @@ class RGBDInferencer(BaseInferencer):
             ``pred_voxels`` keeps the others.
 
         Raises:
-            DataError: A file or an array is missing or wrong, the depth has another unit, the depth
-                image shows no floor, or no pixel lies in the box.
+            DataError: A file or an array is missing or wrong, the depth has another unit, the
+                camera cannot be right (not a pinhole camera, of another image size, upside down,
+                below the floor), the depth image shows no floor, or no pixel lies in the box.
         """
         name = str(depth) if isinstance(depth, (str, PathLike)) else _ARRAY
         item = self._item(0, depth)
@@ -166,11 +170,15 @@ class RGBDInferencer(BaseInferencer):
         units, remedy = _readings(name, depth, depth_kind)
         check_room_depth(name, depth, units, remedy=remedy)
         try:
-            matrix, pose = _camera(name, depth, cam2img, cam2world)
+            matrix, pose = _camera(name, depth, cam2img, cam2world, origin is None)
         except DataError as error:
             if error.field != 'floor':
                 raise
-            hint = unit_hint(depth, units, 'Check the unit, or give the pose with --cam2world')
+            hint = unit_hint(
+                depth,
+                units,
+                'Check the unit of the depth, or give the pose with --cam2world (cam2world=)',
+            )
             raise DataError(name, 'floor', error.expected, error.found, hint) from error
         grid = self._grid(pose, origin)
         check_ground(name, depth, DepthView(matrix, pose.numpy(), grid), units, remedy)
@@ -245,28 +253,26 @@ def _readings(name: str, depth: np.ndarray, kind: str) -> tuple[dict[str, float]
 
 
 def _camera(
-    name: str, depth: np.ndarray, cam2img: Any, cam2world: Any
+    name: str, depth: np.ndarray, cam2img: Any, cam2world: Any, has_floor: bool
 ) -> tuple[np.ndarray, torch.Tensor]:
     """Intrinsics (3, 3) float64 and pose (4, 4) float32; default pose: from the floor."""
     matrix = np.asarray(cam2img, np.float64)
     matrix = camera_matrix(matrix) if matrix.shape == (4,) else matrix
+    if depth.ndim != 2:
+        raise DataError(name, 'depth', 'shape (H, W)', depth.shape)
+    size = (depth.shape[0], depth.shape[1])
+    matrix = as_intrinsics(matrix, name, 'cam2img', size)
+    remarks = principal_point_remarks(matrix, size)
+    if cam2world is not None:
+        if np.shape(cam2world) != (4, 4):
+            raise DataError(name, 'cam2world, shape', (4, 4), np.shape(cam2world))
+        pose = as_pose(cam2world, name, 'cam2world')
+        remarks += check_stand(pose, name, 'cam2world', has_floor)
+    for remark in remarks:
+        warnings.warn(f'{name}: {remark}', stacklevel=3)
     if cam2world is None:
-        camera = torch.from_numpy(matrix).float()
-        try:
-            return matrix, level_camera(torch.from_numpy(depth), camera)
-        except DataError as error:
-            hint = error.hint
-            if error.field == 'floor':
-                hint = 'Check the unit of the depth, or give the pose with --cam2world (cam2world=)'
-            raise DataError(name, error.field, error.expected, error.found, hint) from error
-    cam2world = np.asarray(cam2world, np.float64)
-    if cam2world.shape != (4, 4):
-        raise DataError(name, 'cam2world, shape', (4, 4), cam2world.shape)
-    check_rigid(cam2world, name, 'cam2world')
-    world2cam = Camera(matrix, np.linalg.inv(cam2world), (1, 1))
-    pose = torch.from_numpy(np.linalg.inv(world2cam.ref2cam)).float()
-    pose[3] = torch.tensor([0.0, 0, 0, 1])
-    return matrix, pose
+        return matrix, level_camera(torch.from_numpy(depth), torch.from_numpy(matrix).float())
+    return matrix, torch.from_numpy(pose).float()
 
 
 def _read_ids(value: Any, name: str) -> np.ndarray:

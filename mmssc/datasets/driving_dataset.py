@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from os.path import join
@@ -9,12 +10,15 @@ from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
 from mmssc.datasets.label_rules import raw_to_train_labels
 from mmssc.errors import DataError
 from mmssc.registry import DATASETS
 
+from .driving_cameras import check_drive, pose_rows
 from .driving_list import read_driving_list
+from .frame_ranges import describe_frames
 
 __all__ = ['DrivingDataset']
 
@@ -37,7 +41,8 @@ class DrivingDataset(BaseDataset):
     - ``prepare_hint``: the command that makes the files
 
     Samples are sorted by sequence and frame. If the sequence has no frame at an offset, the current
-    frame replaces it: same image and points, no motion.
+    frame replaces it: same image and points, no motion. Beyond the start of the drive, a warning
+    says how many samples this changes.
 
     Args:
         ann_file: Info file, see :mod:`mmssc.datasets.driving_list`.
@@ -52,8 +57,8 @@ class DrivingDataset(BaseDataset):
         kwargs: Arguments of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
-        DataError: The info file is missing, is wrong or has no samples, or a frame has no pose but
-            needs one.
+        DataError: The info file is missing, is wrong or has no samples, a camera cannot be right
+            (upside down, or it sees nothing of the box), or a frame has no pose but needs one.
     """
 
     METAINFO: dict[str, Any] = dict(classes=(), palette=(), ignore_index=255)
@@ -140,9 +145,10 @@ class DrivingDataset(BaseDataset):
             name: self.lidar_poses(sequence['poses'], sequence['lidar2cam'])
             for name, sequence in info['sequences'].items()
         }
-        rows = {name: _pose_rows(sequence) for name, sequence in info['sequences'].items()}
+        rows = {name: pose_rows(sequence) for name, sequence in info['sequences'].items()}
+        self._check_cameras(info, lidar, rows)
         samples = sorted(info['data_list'], key=lambda item: (item['sequence'], item['frame_id']))
-        return [
+        items = [
             self._make_item(
                 sample,
                 info['sequences'][sample['sequence']],
@@ -152,6 +158,50 @@ class DrivingDataset(BaseDataset):
             )
             for sample in samples
         ]
+        self._warn_of_repeated_frames(samples, rows)
+        return items
+
+    def _check_cameras(
+        self,
+        info: Mapping[str, Any],
+        lidar_poses: Mapping[str, np.ndarray],
+        rows: Mapping[str, Mapping[int, int]],
+    ) -> None:
+        for name, sequence in info['sequences'].items():
+            fields = f'sequences.{name}.lidar2cam', f'sequences.{name}.P2'
+            remarks = check_drive(
+                sequence['P2'],
+                sequence['lidar2cam'],
+                info['metainfo']['voxel_grid'],
+                self.ann_file,
+                fields,
+                lidar_poses=dict(zip(rows[name], lidar_poses[name])),
+            )
+            for remark in remarks:
+                text = f'{self.ann_file}: sequence {name}: {remark}'
+                print_log(text, 'current', logging.WARNING)
+
+    def _warn_of_repeated_frames(
+        self, samples: Sequence[Mapping[str, Any]], rows: Mapping[str, Mapping[int, int]]
+    ) -> None:
+        """Say where the sample's own frame replaces another one; before a drive this is normal."""
+        repeated: dict[tuple[str, str], list[str]] = {}
+        for sample in samples:
+            name, frame, posed = (
+                sample['sequence'],
+                int(sample['frame_id']),
+                rows[sample['sequence']],
+            )
+            targets = [frame + offset for offset in self.frame_offsets if frame + offset >= 0]
+            left_out = [target for target in targets if not self._can_read(frame, target, posed)]
+            if left_out:
+                has_poses = frame in posed and all(target in posed for target in left_out)
+                why = "beyond frame_bound='count'" if has_poses else 'no pose in poses.txt'
+                repeated.setdefault((name, why), []).append(sample['frame_id'])
+        for (name, why), frames in repeated.items():
+            text = f'{len(frames)} samples repeat their own frame in place of another one ({why})'
+            text = f'{self.ann_file}: sequence {name}: {text}: {describe_frames(frames)}'
+            print_log(text, 'current', logging.WARNING)
 
     def _make_item(
         self,
@@ -165,7 +215,8 @@ class DrivingDataset(BaseDataset):
         frame = int(frame_id)
         if self.frame_offsets and frame not in rows and 'pose_indices' not in sequence:
             expected, found = f'a pose of frame {frame} for {name}/{frame_id}', f'{len(rows)} poses'
-            raise DataError(self.ann_file, 'poses', expected, found, self.prepare_hint)
+            hint = f'poses.txt of {name} is too short: complete it, then r{self.prepare_hint[1:]}'
+            raise DataError(self.ann_file, 'poses', expected, found, hint)
         chosen = self._choose_frames(frame, rows)
         lidar2cam, frame2ref = [], []
         for target, row, current_row in chosen:
@@ -199,13 +250,16 @@ class DrivingDataset(BaseDataset):
             item['label_paths'] = {s: join(folder, f'{frame_id}_{s}.npy') for s in scales}
         return item
 
+    def _can_read(self, frame: int, target: int, rows: Mapping[int, int]) -> bool:
+        in_bound = self.frame_bound == 'index' or 0 <= target < len(rows)
+        return in_bound and target in rows and frame in rows
+
     def _choose_frames(self, frame: int, rows: Mapping[int, int]) -> list[tuple[int, int, int]]:
         """(frame to read, its pose row, the current frame's pose row), current frame first."""
         chosen = [(frame, 0, 0)]
         for offset in self.frame_offsets:
             target = frame + offset
-            in_bound = self.frame_bound == 'index' or 0 <= target < len(rows)
-            if in_bound and target in rows and frame in rows:
+            if self._can_read(frame, target, rows):
                 chosen.append((target, rows[target], rows[frame]))
             else:
                 chosen.append((frame, 0, 0))
@@ -220,10 +274,3 @@ class DrivingDataset(BaseDataset):
             pseudo_lidar_path=join(prefix['pseudo_lidar'], sequence, f'{frame_id}.bin'),
             depth_path=join(prefix['depth'], sequence, frame_id + self.depth_suffix),
         )
-
-
-def _pose_rows(sequence: Mapping[str, np.ndarray]) -> dict[int, int]:
-    """Frame number -> row of its pose."""
-    index = sequence.get('pose_indices')
-    frames = range(len(sequence['poses'])) if index is None else index.tolist()
-    return {frame: row for row, frame in enumerate(frames)}

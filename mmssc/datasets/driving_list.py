@@ -27,8 +27,8 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.json_fields import read_json, require_array, require_field
-from mmssc.formats.matrices import check_projection, check_rigid, to_homogeneous
 from mmssc.structures import VoxelGrid
+from mmssc.structures.camera_checks import as_intrinsics, as_pose
 
 __all__ = ['FORMAT_VERSION', 'read_driving_list', 'write_driving_list']
 
@@ -41,16 +41,11 @@ def _parse_sequence(raw: Any, file: str, field: str) -> dict[str, np.ndarray]:
     for key in ('P2', 'P3'):
         if key == 'P2' or (isinstance(raw, Mapping) and key in raw):
             matrix = require_array(raw, key, (3, 4), file, field)
-            check_projection(matrix, file, f'{field}.{key}')
-            sequence[key] = matrix
+            sequence[key] = as_intrinsics(matrix, file, f'{field}.{key}')
     matrix = require_array(raw, 'lidar2cam', (4, 4), file, field)
-    check_rigid(matrix, file, f'{field}.lidar2cam')
-    if not np.array_equal(matrix[3], (0, 0, 0, 1)):
-        raise DataError(file, f'{field}.lidar2cam', 'a last row 0 0 0 1', matrix[3].tolist())
-    sequence['lidar2cam'] = matrix
+    sequence['lidar2cam'] = as_pose(matrix, file, f'{field}.lidar2cam')
     rows = require_array(raw, 'poses', (None, 12), file, field)
-    sequence['poses'] = to_homogeneous(rows.reshape(-1, 3, 4))
-    check_rigid(sequence['poses'], file, f'{field}.poses')
+    sequence['poses'] = as_pose(rows.reshape(-1, 3, 4), file, f'{field}.poses')
     if 'pose_indices' in raw:
         name = f'{field}.pose_indices'
         index = require_array(raw, 'pose_indices', (None,), file, field)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from os.path import join
 from typing import Any
@@ -90,6 +91,7 @@ class RGBDDataset(BaseDataset):
         if frames.dataset == 'own':
             self.prepare_hint = self._prepare_hint(RGBDDataset.CONVERTER, self.data_root)
         self._check_sources(frames)
+        self._warn_of_low_cameras(frames)
         self._metainfo['voxel_grid'] = frames.voxel_grid.to_dict()
         table = self._file_table(frames)
         items = [self._make_item(frames, frame, table) for frame in frames.frames]
@@ -115,6 +117,20 @@ class RGBDDataset(BaseDataset):
                     self.ann_file, f'{name} {source!r}', 'files of it', f'only {", ".join(found)}',
                     self.prepare_hint,
                 )  # fmt: skip
+
+    def _warn_of_low_cameras(self, frames: RGBDList) -> None:
+        floor = frames.voxel_grid.axes.index('z')
+        low = [
+            frame.frame_id
+            for frame in frames.frames
+            if frame.cam2world is not None
+            and frame.origin is not None
+            and frame.cam2world[2, 3] <= frame.origin[floor]
+        ]
+        if low:
+            text = f'{len(low)} of {len(frames.frames)} cameras are below the box of voxels'
+            text = f'{self.ann_file}: {text}, e.g. in frame {low[0]}: are the poses right?'
+            print_log(text, 'current', logging.WARNING)
 
     def _file_table(self, frames: RGBDList) -> dict[str, tuple[str, FrameFile]]:
         """Key -> (name in ``missing``, file)."""

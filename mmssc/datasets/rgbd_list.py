@@ -35,10 +35,12 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.json_fields import read_json, require_array, require_field
-from mmssc.formats.matrices import check_rigid
+from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.rgbd_format import FINE_FACTOR
 from mmssc.formats.rgbd_frame import FORMATS
 from mmssc.structures import VoxelGrid
+from mmssc.structures.camera_checks import as_intrinsics, as_pose
+from mmssc.structures.camera_placement import check_stand
 
 __all__ = [
     'FRAME_NAME', 'RGBD_LIST_VERSION', 'Frame', 'FrameFile', 'RGBDList', 'SHARED',
@@ -199,8 +201,7 @@ def _parse(raw: Any, file: str) -> RGBDList:
     for source in require_field(metainfo, 'cameras', Mapping, file, 'metainfo'):
         name = f'metainfo.cameras.{source}'
         numbers = require_array(metainfo['cameras'], source, (4,), file, 'metainfo.cameras')
-        if (numbers[:2] <= 0).any():
-            raise DataError(file, name, 'fx, fy, cx, cy with positive fx, fy', numbers.tolist())
+        as_intrinsics(camera_matrix(numbers), file, name, (sides[0], sides[1]))
         cameras[source] = tuple(numbers.tolist())
     files = _parse_files(require_field(metainfo, 'files', Mapping, file, 'metainfo'), file)
     frames = [
@@ -251,5 +252,6 @@ def _parse_frame(raw: Any, number: int, file: str) -> Frame:
         origin = (x, y, z)
     if raw.get('cam2world') is not None:
         cam2world = require_array(raw, 'cam2world', (4, 4), file, name)
-        check_rigid(cam2world, file, f'{name}.cam2world')
+        cam2world = as_pose(cam2world, file, f'{name}.cam2world')
+        check_stand(cam2world, file, f'{name}.cam2world', has_floor=False)
     return Frame(frame_id, frozenset(missing), origin, cam2world)

@@ -16,10 +16,11 @@ from PIL import Image
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
+from mmssc.structures.camera_checks import as_intrinsics, as_pose
 
 from .depth_units import read_metres
 from .images import read_png_uint16
-from .matrices import check_projection, check_rigid, to_homogeneous
+from .matrices import to_homogeneous
 from .numpy_arrays import read_npy, write_npy
 from .regular_files import read_bytes, read_text
 from .volumes import check_whole_numbers, order_hint
@@ -62,7 +63,7 @@ def _format_row(numbers: np.ndarray) -> str:
 def read_calib(
     path: str | PathLike[str], required: Sequence[str] = ('P2', 'Tr')
 ) -> dict[str, np.ndarray]:
-    """Read a ``calib.txt``: lines ``KEY: 12 numbers`` up to the first empty line.
+    """Read a ``calib.txt``: lines ``KEY: 12 numbers``; blank lines are skipped.
 
     Args:
         path: The file.
@@ -74,12 +75,12 @@ def read_calib(
 
     Raises:
         DataError: The file is missing or not text, a line does not have 12 finite numbers, a key is
-            missing or repeated, a ``P*`` has no positive focal length, or ``Tr`` is not rigid.
+            missing or repeated, a ``P*`` is not a pinhole camera, or ``Tr`` is not rigid.
     """
     calib: dict[str, np.ndarray] = {}
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
-            break
+            continue
         key, colon, values = line.partition(':')
         key, field = key.strip(), f'line {number}'
         if not colon or not key:
@@ -88,9 +89,9 @@ def read_calib(
             raise DataError(path, field, 'each key once', f'{key} again')
         calib[key] = np.array(_parse_numbers(values.split(), 12, path, key)).reshape(3, 4)
         if key.startswith('P'):
-            check_projection(calib[key], path, key)
+            as_intrinsics(calib[key], path, key)
         elif key.startswith('Tr'):
-            check_rigid(calib[key], path, key)
+            as_pose(calib[key], path, key)
     missing = [key for key in required if key not in calib]
     if missing:
         raise DataError(path, 'keys', ', '.join(required), ', '.join(calib) or 'none')
@@ -104,18 +105,20 @@ def write_calib(path: str | PathLike[str], calib: Mapping[str, np.ndarray]) -> N
             file.write(f'{key}: {_format_row(np.asarray(matrix)[:3])}\n')
 
 
-def _read_rows(path: str | PathLike[str], count: int) -> np.ndarray:
-    lines = read_text(path).rstrip().splitlines()
+def _read_rows(path: str | PathLike[str], count: int) -> tuple[np.ndarray, list[int]]:
+    """Numbers (N, count) of the lines that are not blank, and the number of each line."""
+    lines = {n: line for n, line in enumerate(read_text(path).splitlines(), 1) if line.strip()}
     if not lines:
         raise DataError(path, 'lines', f'{count} numbers per line', 'no line')
-    rows = [
-        _parse_numbers(line.split(), count, path, f'line {n}') for n, line in enumerate(lines, 1)
-    ]
-    return np.array(rows)
+    rows = [_parse_numbers(line.split(), count, path, f'line {n}') for n, line in lines.items()]
+    return np.array(rows), list(lines)
 
 
 def read_poses(path: str | PathLike[str]) -> np.ndarray:
     """Read a ``poses.txt``: 12 numbers per line, line n is the camera pose of frame n.
+
+    Blank lines at the start and the end are skipped. Between poses they are refused: it is not
+    clear whether a blank line stands for a frame.
 
     Returns:
         (N, 4, 4) float64, camera frame of each frame to the world, metres.
@@ -124,9 +127,12 @@ def read_poses(path: str | PathLike[str]) -> np.ndarray:
         DataError: The file is missing, empty or not text, a line does not have 12 finite numbers,
             or a pose is not rigid.
     """
-    poses = to_homogeneous(_read_rows(path, 12).reshape(-1, 3, 4))
-    check_rigid(poses, path, 'poses')
-    return poses
+    rows, lines = _read_rows(path, 12)
+    gaps = np.flatnonzero(np.diff(lines) > 1)
+    if gaps.size:
+        hint = 'Remove blank lines: line n is the pose of frame n'
+        raise DataError(path, f'line {lines[gaps[0]] + 1}', '12 numbers', 'a blank line', hint)
+    return as_pose(to_homogeneous(rows.reshape(-1, 3, 4)), path, 'poses')
 
 
 def write_poses(path: str | PathLike[str], poses: np.ndarray) -> None:
@@ -138,6 +144,8 @@ def write_poses(path: str | PathLike[str], poses: np.ndarray) -> None:
 def read_indexed_poses(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     """Read a KITTI-360 ``poses.txt``: frame index and 12 numbers per line; indices have gaps.
 
+    Blank lines are skipped.
+
     Returns:
         Frame indices (N,) int64, strictly increasing, and vehicle (IMU) poses (N, 4, 4) float64
         to the world, metres.
@@ -146,19 +154,20 @@ def read_indexed_poses(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarra
         DataError: As :func:`read_poses`, or an index is not a whole number, is negative, or does
             not increase.
     """
-    rows = _read_rows(path, 13)
+    rows, lines = _read_rows(path, 13)
     column = rows[:, 0]
     valid = (column >= 0) & (column < 2**31) & (column == np.round(column))
     if not valid.all():
         bad = int(np.flatnonzero(~valid)[0])
-        raise DataError(path, f'line {bad + 1}', 'a frame index', column[bad])
+        raise DataError(path, f'line {lines[bad]}', 'a frame index', column[bad])
     index = column.astype(np.int64)
     if (np.diff(index) <= 0).any():
         bad = int(np.flatnonzero(np.diff(index) <= 0)[0]) + 1
-        raise DataError(path, f'line {bad + 1}', f'an index above {index[bad - 1]}', index[bad])
+        hint = 'Each frame has one line, in the order of the frames'
+        expected = f'an index above {index[bad - 1]}'
+        raise DataError(path, f'line {lines[bad]}', expected, index[bad], hint)
     poses = to_homogeneous(rows[:, 1:].reshape(-1, 3, 4))
-    check_rigid(poses, path, 'poses')
-    return index, poses
+    return index, as_pose(poses, path, 'poses')
 
 
 def write_indexed_poses(path: str | PathLike[str], index: np.ndarray, poses: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Camera matrices and poses: read text files and check the values."""
+"""Camera matrices and poses: text files and conversions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from mmssc.errors import DataError
 
 from .regular_files import read_text
 
-__all__ = ['camera_matrix', 'check_projection', 'check_rigid', 'read_matrix', 'to_homogeneous']
-
-# Pose files have 6 significant digits, so rotations are orthonormal to about 1e-5.
-_RIGID_TOLERANCE = 1e-3
+__all__ = ['camera_matrix', 'read_matrix', 'to_homogeneous']
 
 
 def to_homogeneous(matrix: np.ndarray) -> np.ndarray:
@@ -23,38 +20,6 @@ def to_homogeneous(matrix: np.ndarray) -> np.ndarray:
     full = np.zeros((*matrix.shape[:-2], 4, 4))
     full[..., :3, :], full[..., 3, 3] = matrix, 1.0
     return full
-
-
-def check_rigid(matrix: np.ndarray, file: str | PathLike[str], field: str) -> None:
-    """Refuse a (..., 3 or 4, 4) matrix whose rotation part is not a rotation.
-
-    Raises:
-        DataError: A number is not finite, or the rows are not orthonormal and right-handed.
-    """
-    matrix = np.asarray(matrix, np.float64)
-    if not np.isfinite(matrix).all():
-        raise DataError(file, field, 'finite numbers', 'NaN or infinity')
-    rotation = matrix[..., :3, :3].reshape(-1, 3, 3)
-    # Entries of a rotation are at most 1: clipping keeps products of wrong values finite.
-    rotation = np.clip(rotation, -2, 2)
-    error = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
-    bad = np.flatnonzero((error > _RIGID_TOLERANCE) | (np.linalg.det(rotation) < 0))
-    if bad.size:
-        where = f', entry {bad[0]}' if matrix.ndim > 2 else ''
-        found = rotation[bad[0]].tolist()
-        raise DataError(file, field + where, 'a rotation and a shift', found)
-
-
-def check_projection(matrix: np.ndarray, file: str | PathLike[str], field: str) -> None:
-    """Refuse a (3, 4) pinhole projection without positive focal lengths.
-
-    Raises:
-        DataError: A focal length is not positive, or the third row does not begin with (0, 0, 1).
-    """
-    if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
-        raise DataError(file, field, 'positive focal lengths', np.asarray(matrix).tolist())
-    if not np.array_equal(matrix[2, :3], (0, 0, 1)):
-        raise DataError(file, field, 'a third row 0 0 1', np.asarray(matrix)[2].tolist())
 
 
 def camera_matrix(camera: Sequence[float] | np.ndarray) -> np.ndarray:

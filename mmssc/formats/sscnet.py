@@ -18,9 +18,9 @@ from PIL import Image
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.structures import VoxelGrid
+from mmssc.structures.camera_checks import as_pose
 
 from .images import read_png_uint16
-from .matrices import check_rigid
 from .regular_files import read_bytes, read_ends
 
 __all__ = [
@@ -281,9 +281,7 @@ def write_sscnet_bin(path: str | PathLike[str], volume: SSCNetVolume) -> None:
 def _check_header(path: str | PathLike[str], origin: np.ndarray, cam2world: np.ndarray) -> None:
     if not np.isfinite(origin).all():
         raise DataError(path, 'origin', 'finite numbers', origin.tolist())
-    check_rigid(cam2world, path, 'pose')
-    if cam2world[3].tolist() != [0, 0, 0, 1]:
-        raise DataError(path, 'pose', 'a last row 0 0 0 1', cam2world[3].tolist())
+    as_pose(cam2world, path, 'pose')
 
 
 #: Kind of a 16-bit depth image -> reader ``(path, (height, width) or None) -> (H, W) metres``.

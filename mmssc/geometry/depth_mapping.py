@@ -7,14 +7,12 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.structures import VoxelGrid
+from mmssc.structures.camera_checks import as_intrinsics, as_pose
 
 __all__ = [
     'depth_to_voxels', 'voxel_pixel_mapping', 'invert_mapping', 'invert_pixel_mapping',
     'place_grid', 'check_depth_camera', 'hit_voxels',
 ]  # fmt: skip
-
-# Poses in files have six or seven digits.
-_RIGID_TOLERANCE = 1e-3
 
 
 def check_depth_camera(depth: Tensor, cam2img: Tensor, cam2world: Tensor) -> None:
@@ -35,17 +33,8 @@ def check_depth_camera(depth: Tensor, cam2img: Tensor, cam2world: Tensor) -> Non
     for name, matrix, shape in (('cam2img', cam2img, (3, 3)), ('cam2world', cam2world, (4, 4))):
         if tuple(matrix.shape) != shape:
             raise DataError('camera', name, shape, tuple(matrix.shape))
-        if not bool(torch.isfinite(matrix).all()):
-            raise DataError('camera', name, 'finite numbers', matrix.tolist())
-    (fx, skew, _), (zero, fy, _), last = cam2img.tolist()
-    if not (fx > 0 and fy > 0 and skew == 0 and zero == 0 and last == [0, 0, 1]):
-        expected = '[[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with positive focal lengths'
-        raise DataError('camera', 'cam2img', expected, cam2img.tolist())
-    rotation = cam2world[:3, :3].to('cpu', torch.float64)
-    error = (rotation @ rotation.T - torch.eye(3, dtype=torch.float64)).abs().max()
-    is_rotation = bool(error <= _RIGID_TOLERANCE) and bool(torch.linalg.det(rotation) > 0)
-    if not is_rotation or cam2world[3].tolist() != [0, 0, 0, 1]:
-        raise DataError('camera', 'cam2world', 'a rotation and a shift', cam2world.tolist())
+    as_intrinsics(cam2img.tolist(), 'camera', 'cam2img')
+    as_pose(cam2world.tolist(), 'camera', 'cam2world')
 
 
 def depth_to_voxels(depth: Tensor, cam2img: Tensor, cam2world: Tensor, grid: VoxelGrid) -> Tensor:
@@ -186,7 +175,7 @@ def place_grid(
     Raises:
         DataError: The pose is not (4, 4) or not rigid, or the grid is invalid.
     """
-    check_depth_camera(torch.zeros(1, 1), torch.eye(3), cam2world)
+    as_pose(cam2world.tolist(), 'camera', 'cam2world')
     pose = cam2world.to('cpu', torch.float32)
     ahead = pose[:3, 2] * distance + pose[:3, 3]
     origin = []

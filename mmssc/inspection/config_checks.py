@@ -10,7 +10,9 @@ from typing import Any
 from mmengine.registry import DefaultScope
 
 from mmssc.datasets.transforms import ReadingTransform, SampleFile, reading_transforms
+from mmssc.datasets.transforms.load_driving import check_camera_size
 from mmssc.errors import DataError
+from mmssc.formats.images import read_image_shape
 from mmssc.registry import DATASETS
 
 from .label_checks import check_occupied
@@ -100,10 +102,13 @@ class _ConfigCheck:
             for file in files:
                 new = {(file.path, key) for key in file.keys or (file.kind,)} - self.files
                 self.files |= new
-                if new:
-                    exists = self._check_file(file, in_full)
-                    for _, key in sorted(new):
-                        counts[key] = counts.get(key, 0) + exists
+                if not new:
+                    continue
+                exists = self._check_file(file, in_full)
+                for _, key in sorted(new):
+                    counts[key] = counts.get(key, 0) + exists
+                if file.kind == 'image':
+                    self._check_camera(item, file.path)
 
     def _check_file(self, file: SampleFile, in_full: bool) -> bool:
         """Check a file; return whether it exists."""
@@ -111,6 +116,18 @@ class _ConfigCheck:
         read = partial(_read_labels, file) if has_labels else file.read
         in_full = self.thorough or (in_full and has_labels)
         return self.report.check(file.kind, file.path, file.shape, in_full, read)
+
+    def _check_camera(self, item: Mapping[str, Any], image: str) -> None:
+        """Check the intrinsics of an item against the size of its image."""
+        try:
+            size = read_image_shape(image)
+        except DataError:
+            # The check of the file reports it.
+            return
+        try:
+            check_camera_size(item, size)
+        except DataError as error:
+            self.report.add_error(error)
 
 
 def _read_labels(file: SampleFile) -> None:

@@ -11,6 +11,12 @@ from mmssc.errors import DataError
 from mmssc.formats.depth_units import check_road_depth
 from mmssc.formats.kitti import read_depth
 from mmssc.preparation import SemanticKITTILayout, SSCBenchKITTI360Layout
+from mmssc.preparation.driving.camera_check import (
+    FARTHEST_OFFSET,
+    check_calibration,
+    pose_remarks,
+    samples_without_pose,
+)
 from mmssc.preparation.driving.layouts import DrivingLayout
 from mmssc.preparation.folder_settings import RECIPE_NAME
 from mmssc.structures import VoxelGrid
@@ -26,8 +32,6 @@ __all__ = ['check_driving_tree', 'find_driving_layout']
 _RELEASE_SAMPLES = 3
 # Label volumes per sequence to read in full in the quick check, too.
 _LABEL_SAMPLES = 3
-# The farthest earlier frame that a published model reads.
-_FARTHEST_OFFSET = 12
 _VOXEL_KINDS = {'.bin': 'bits', '.invalid': 'bits', '.occluded': 'bits', '.label': 'raw_labels'}
 
 
@@ -65,7 +69,7 @@ def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:
     grid = _find_grid(layout, report)
     for sequence in layout.sequences():
         counts = report.counts[sequence] = {}
-        frames = _check_raw_frames(layout, sequence, report, counts, thorough)
+        frames = _check_raw_frames(layout, sequence, grid, report, counts, thorough)
         labelled = _check_voxels(layout, sequence, frames, grid, report, counts, thorough)
         _check_release(layout, sequence, grid, report)
         _check_labels(layout, sequence, labelled, grid, report, counts, thorough)
@@ -91,7 +95,12 @@ def _find_grid(layout: DrivingLayout, report: TreeReport) -> VoxelGrid:
 
 
 def _check_raw_frames(
-    layout: DrivingLayout, sequence: str, report: TreeReport, counts: dict, thorough: bool
+    layout: DrivingLayout,
+    sequence: str,
+    grid: VoxelGrid,
+    report: TreeReport,
+    counts: dict,
+    thorough: bool,
 ) -> list[str]:
     """Check calibration, poses and images; return the frames that (should) have an image."""
     try:
@@ -99,7 +108,7 @@ def _check_raw_frames(
     except DataError as error:
         report.add_error(error)
     try:
-        layout.calibration(sequence)
+        report.notes += check_calibration(layout, sequence, grid)
     except DataError as error:
         report.add_error(error)
     present = layout.frame_ids(sequence)
@@ -111,6 +120,11 @@ def _check_raw_frames(
         if len(poses) and int(index[-1]) == len(poses) - 1:
             # There is one pose per frame, so the poses give the expected number of images.
             last = max(last, len(poses) - 1)
+        report.notes += pose_remarks(layout, sequence)
+        without = samples_without_pose(layout, sequence)
+        if without:
+            problem = Problem('missing', str(layout.poses_file(sequence)), without)
+            report.problems.append(problem)
     except DataError as error:
         report.add_error(error)
     expected = [f'{frame:06d}' for frame in range(last + 1)]
@@ -128,7 +142,7 @@ def _check_raw_frames(
 def _needed_frames(layout: DrivingLayout, sequence: str, frames: Sequence[str]) -> set[str]:
     """Frames that a sample can read; all frames if there is no sample yet."""
     samples = {int(name) for name in layout.sample_ids(sequence) if name.isdigit()}
-    reach = {sample - back for sample in samples for back in range(_FARTHEST_OFFSET + 1)}
+    reach = {sample - back for sample in samples for back in range(FARTHEST_OFFSET + 1)}
     return {frame_id for frame_id in frames if not samples or int(frame_id) in reach}
 
 

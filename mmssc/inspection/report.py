@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmssc.datasets.frame_ranges import describe_frames
 from mmssc.errors import DataError
 
 from .file_checks import DEPTH_KINDS, Problem, check_file, without_file
 
 __all__ = ['TreeReport', 'describe_frames', 'summarise_problems']
 
-# Runs of frames shown in one line.
-_MAX_RUNS = 6
-_MIN_RUN = 3
 # Depth files of a folder that the quick check reads.
 _DEPTH_SAMPLES = 3
 
@@ -74,25 +72,6 @@ def split_name(path: str | Path) -> tuple[str, str, str]:
     path = Path(path)
     _, frame, ending = re.split('^(?:NYU(?=[0-9]))?([0-9]*)', path.name, maxsplit=1)
     return str(path.parent), frame, ending
-
-
-def describe_frames(frames: Iterable[str]) -> str:
-    """Frame names as a short text: ``'000001, 000006-004540, 004545-004560 step 5'``."""
-    names = {int(name): name for name in frames}
-    numbers, parts = sorted(names), []
-    while numbers:
-        step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
-        length = 1
-        while length < len(numbers) and numbers[length] - numbers[length - 1] == step:
-            length += 1
-        if length < _MIN_RUN:
-            parts.append(names[numbers.pop(0)])
-            continue
-        run = f'{names[numbers[0]]}-{names[numbers[length - 1]]}'
-        parts.append(run if step == 1 else f'{run} step {step}')
-        numbers = numbers[length:]
-    more = f', ... ({len(parts) - _MAX_RUNS} more)' if len(parts) > _MAX_RUNS else ''
-    return ', '.join(parts[:_MAX_RUNS]) + more
 
 
 def summarise_problems(report: TreeReport) -> list[str]:

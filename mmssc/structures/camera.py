@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 
 from mmssc.errors import DataError
 
+from .camera_checks import as_intrinsics, as_pose
+
 __all__ = ['Camera']
 
 
@@ -23,7 +25,8 @@ class Camera:
         image_size: (height, width) in pixels.
 
     Raises:
-        DataError: A matrix has the wrong shape, is not finite, or ``ref2cam`` is not rigid.
+        DataError: ``cam2img`` is not a pinhole camera, ``ref2cam`` is not rigid, or a matrix has
+            the wrong shape or is not finite.
     """
 
     cam2img: np.ndarray
@@ -33,17 +36,10 @@ class Camera:
     # Not generated, because the arguments have wider types than the attributes.
     def __init__(self, cam2img: ArrayLike, ref2cam: ArrayLike, image_size: tuple[int, int]) -> None:
         for name, given, shape in (('cam2img', cam2img, (3, 3)), ('ref2cam', ref2cam, (4, 4))):
-            matrix = np.asarray(given, dtype=np.float64)
-            if matrix.shape != shape:
-                raise DataError('camera', name, f'shape {shape}', matrix.shape)
-            if not np.isfinite(matrix).all():
-                raise DataError('camera', name, 'finite numbers', matrix.tolist())
-            object.__setattr__(self, name, matrix)
+            if np.shape(given) != shape:
+                raise DataError('camera', name, f'shape {shape}', np.shape(given))
+        object.__setattr__(self, 'cam2img', as_intrinsics(cam2img, 'camera', 'cam2img'))
+        object.__setattr__(self, 'ref2cam', as_pose(ref2cam, 'camera', 'ref2cam'))
         object.__setattr__(self, 'image_size', image_size)
-        rotation = self.ref2cam[:3, :3]
-        if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3) or (
-            np.linalg.det(rotation) < 0
-        ):
-            raise DataError('camera', 'ref2cam', 'a rotation and a shift', self.ref2cam.tolist())
         if min(self.image_size) <= 0:
             raise DataError('camera', 'image_size', 'positive (height, width)', self.image_size)

@@ -198,4 +198,4 @@ def test_depth_for_a_model_without_points_is_refused(small_config, checkpoint):
 
 def test_an_image_smaller_than_the_crop_is_named(cropping):
     with pytest.raises(DataError, match='at least 64 x 96'):
-        cropping(IMAGE[:30], CAM2IMG, LIDAR2CAM, depth=DEPTH[:30])
+        cropping(IMAGE[:50], CAM2IMG, LIDAR2CAM, depth=DEPTH[:50])

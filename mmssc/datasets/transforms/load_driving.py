@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from os.path import exists
 from typing import Any
 
@@ -18,6 +18,7 @@ from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
 from mmssc.formats.volumes import check_class_ids
 from mmssc.geometry import depth_to_points, invert_rigid, pool_labels, transform_points
 from mmssc.registry import TRANSFORMS
+from mmssc.structures.camera_checks import as_intrinsics, principal_point_remarks
 
 from .frame_errors import unlabelled_error, warn_unlabelled
 from .reading import ReadingTransform, SampleFile
@@ -27,6 +28,7 @@ __all__ = [
     'LoadDrivingPoints',
     'LoadDrivingImages',
     'LoadDrivingLabels',
+    'check_camera_size',
     'lift_depth',
     'merge_clouds',
 ]
@@ -36,13 +38,14 @@ __all__ = [
 class LoadDrivingImages(ReadingTransform):
     """Read the image of every frame.
 
-    Required Keys: ``sequence``, ``frames``
+    Required Keys: ``sequence``, ``frames``; ``cam2img`` where present is checked against the size
 
     Added Keys: ``img`` (N arrays (H, W, 3) uint8 RGB), ``img_paths``, ``ori_shape`` and
     ``img_shape`` (height, width)
 
     Raises:
-        DataError: An image is missing or damaged, or the frames differ in size.
+        DataError: An image is missing or damaged, the frames differ in size, or the intrinsics
+            cannot be those of an image of this size.
     """
 
     data_kind = 'driving'
@@ -56,7 +59,9 @@ class LoadDrivingImages(ReadingTransform):
         """Read the images; a repeated frame is read once."""
         read = self.read_files(results)
         results['img_paths'] = [file.path for file, _ in read]
-        return self.add_arrays(results, dict(img=[image for _, image in read]))
+        self.add_arrays(results, dict(img=[image for _, image in read]))
+        check_camera_size(results, results['img_shape'])
+        return results
 
     def add_arrays(self, results: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
         """Add the images and their size, which must be the same for all frames."""
@@ -67,6 +72,29 @@ class LoadDrivingImages(ReadingTransform):
                 expected = f'{results["img_shape"]} as the current frame'
                 raise DataError(path, 'image size', expected, image.shape[:2])
         return results
+
+
+def check_camera_size(results: Mapping[str, Any], image_size: tuple[int, int]) -> None:
+    """Check the intrinsics of an item against its image, once per sequence.
+
+    Args:
+        results: An item of a data set; ``cam2img`` (3, 3) is optional.
+        image_size: (height, width) of its whole image in pixels.
+
+    Raises:
+        DataError: The intrinsics cannot be those of an image of this size.
+    """
+    if 'cam2img' in results:
+        numbers = tuple(np.ravel(results['cam2img']).tolist())
+        _check_once(str(results.get('sequence')), numbers, tuple(image_size))
+
+
+@lru_cache(maxsize=1024)
+def _check_once(sequence: str, cam2img: tuple[float, ...], image_size: tuple[int, int]) -> None:
+    source, matrix = f'sequence {sequence}', np.reshape(cam2img, (3, 3))
+    as_intrinsics(matrix, source, 'cam2img', image_size)
+    for remark in principal_point_remarks(matrix, image_size):
+        warnings.warn(f'{source}: {remark}', stacklevel=2)
 
 
 @TRANSFORMS.register_module()

@@ -13,6 +13,7 @@ from mmssc.preparation.command_line import add_work_options, positive_integer, r
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures import VoxelGrid
 
+from .camera_check import check_calibration
 from .layouts import DrivingLayout
 from .steps import PreparationOptions, make_depth, make_infos, make_labels, make_pseudo_lidar
 
@@ -126,6 +127,11 @@ def _run_steps(
     runner: FrameRunner,
 ) -> list[StepReport]:
     reports: list[StepReport] = []
+    remarks: list[str] = []
+    if set(steps) != {'labels'}:
+        # Before hours of work with a wrong camera.
+        for sequence in options.sequences:
+            remarks += check_calibration(layout, sequence, options.grid)
     if 'labels' in steps:
         reports.append(make_labels(layout, options, runner))
     without: set[tuple[str, str]] = set()
@@ -139,6 +145,7 @@ def _run_steps(
             reports.append(StepReport('infos', notes=['not written: see the failures']))
         else:
             reports.append(make_infos(layout, options))
+    reports[-1].notes += remarks
     return reports
 
 

@@ -139,6 +139,14 @@ class DrivingLayout(ABC):
     def calibration(self, sequence: str) -> StereoCalibration:
         """Calibration of a drive."""
 
+    def calibration_file(self, sequence: str) -> Path:
+        """Path of the calibration of a drive, for layouts that have one."""
+        return self._folder('sequences') / sequence / 'calib.txt'
+
+    def poses_file(self, sequence: str) -> Path:
+        """Path of the poses of a drive."""
+        return self._folder('sequences') / sequence / 'poses.txt'
+
     def depth_view(self, sequence: str, grid: VoxelGrid) -> DepthView:
         """The left camera of a drive, to check the unit of its depth maps."""
         calibration = self.calibration(sequence)
@@ -186,7 +194,7 @@ class SemanticKITTILayout(DrivingLayout):
 
     def calibration(self, sequence: str) -> StereoCalibration:
         """Read ``P2``, ``Tr`` and, for stereo, ``P3`` from ``calib.txt``."""
-        path = self._folder('sequences') / sequence / 'calib.txt'
+        path = self.calibration_file(sequence)
         calib = read_calib(path)
         left, right = calib['P2'], calib.get('P3')
         baseline_focal = None
@@ -200,7 +208,7 @@ class SemanticKITTILayout(DrivingLayout):
 
     def poses(self, sequence: str) -> tuple[np.ndarray, np.ndarray]:
         """Read ``poses.txt``: line n is frame n."""
-        poses = read_poses(self._folder('sequences') / sequence / 'poses.txt')
+        poses = read_poses(self.poses_file(sequence))
         return np.arange(len(poses)), poses
 
 
@@ -227,4 +235,4 @@ class SSCBenchKITTI360Layout(DrivingLayout):
 
     def poses(self, sequence: str) -> tuple[np.ndarray, np.ndarray]:
         """Read ``poses.txt``: each line starts with the frame index."""
-        return read_indexed_poses(self._folder('sequences') / sequence / 'poses.txt')
+        return read_indexed_poses(self.poses_file(sequence))

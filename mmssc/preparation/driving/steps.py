@@ -23,6 +23,7 @@ from mmssc.preparation.folder_settings import (
 from mmssc.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
 from mmssc.structures import VoxelGrid
 
+from .camera_check import pose_remarks, samples_without_pose
 from .layouts import DrivingLayout, StereoCalibration
 from .tasks import FolderDepthTask, LabelTask, PseudoLidarTask, StereoDepthTask
 
@@ -372,4 +373,8 @@ def make_infos(layout: DrivingLayout, options: PreparationOptions) -> StepReport
         report.kept += not changed
         labelled = sum(sample['labelled'] for sample in info['data_list'])
         report.notes.append(f'{split}: {len(info["data_list"])} samples, {labelled} labelled')
+        for sequence in info['sequences']:
+            without = samples_without_pose(layout, sequence)
+            report.notes += [without] if without else []
+            report.notes += pose_remarks(layout, sequence)
     return report

@@ -16,7 +16,14 @@ from mmssc.preparation.folder_settings import replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
 
 from .layouts import RAW_SOURCES, SPLITS, FrameTree, RawFrame, prepared_path
-from .options import add_volume_options, claim_results, parse_camera, scaled_camera, spec_of
+from .options import (
+    add_volume_options,
+    check_camera,
+    claim_results,
+    parse_camera,
+    scaled_camera,
+    spec_of,
+)
 from .published_figures import check_tasks, read_figures
 from .tasks import LOW_IDS, FrameSettings, PreparedTask, TorchSSCTask
 
@@ -164,6 +171,12 @@ def _write_lists(
 
 def _work(arguments: argparse.Namespace) -> list[StepReport]:
     settings = _settings(arguments)
+    options = dict(nyu='--camera', nyucad='--cad-camera')
+    remarks = [
+        remark
+        for source, setting in settings.items()
+        for remark in check_camera(setting.camera, setting.spec.image_size, options[source])
+    ]
     reports: list[StepReport] = []
     with FrameRunner(arguments.workers) as runner:
         if not arguments.list_only:
@@ -177,6 +190,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         # Make a new tree, because the files have changed.
         tree = FrameTree(arguments.root, arguments.out)
         report, lists = _write_lists(tree, settings)
+        report.notes += remarks
         reports.append(report)
         if arguments.verify is not None:
             figures, source = read_figures(arguments.verify), arguments.verify_source

@@ -9,13 +9,16 @@ from typing import Any
 
 from mmssc.datasets.nyu import NYUDataset
 from mmssc.errors import DataError
+from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.sscnet import NYU_CAMERAS, NYU_IMAGE_SIZE
 from mmssc.preparation.folder_settings import claim_folder
 from mmssc.structures import VoxelGrid
+from mmssc.structures.camera_checks import as_intrinsics, principal_point_remarks
 
 __all__ = [
-    'Camera', 'add_volume_options', 'claim_results', 'parse_camera', 'scaled_camera', 'spec_of',
+    'Camera', 'add_volume_options', 'check_camera', 'claim_results', 'parse_camera',
+    'scaled_camera', 'spec_of',
 ]  # fmt: skip
 
 Camera = tuple[float, float, float, float]
@@ -40,6 +43,20 @@ def scaled_camera(camera: str | Camera, image_size: Sequence[int]) -> Camera:
     down, across = (new / old for new, old in zip(image_size, NYU_IMAGE_SIZE))
     fx, fy, cx, cy = NYU_CAMERAS[camera]
     return fx * across, fy * down, cx * across, cy * down
+
+
+def check_camera(camera: Camera, image_size: Sequence[int], option: str) -> list[str]:
+    """Check fx, fy, cx, cy against the size of the images.
+
+    Returns:
+        Remarks about a suspicious principal point.
+
+    Raises:
+        DataError: They cannot be the intrinsics of such images; it names the option.
+    """
+    size = (image_size[0], image_size[1])
+    matrix = as_intrinsics(camera_matrix(camera), 'command line', option, size)
+    return [f'{option}: {remark}' for remark in principal_point_remarks(matrix, size)]
 
 
 def add_volume_options(

@@ -31,7 +31,7 @@ from mmssc.formats.depth_units import (
     unit_hint,
 )
 from mmssc.formats.images import other_images, read_image_shape
-from mmssc.formats.matrices import camera_matrix, check_rigid, read_matrix
+from mmssc.formats.matrices import camera_matrix, read_matrix
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.rgbd_prepared import has_prepared
 from mmssc.formats.sscnet import DEPTH_READERS
@@ -40,9 +40,11 @@ from mmssc.geometry.floor import tilted_camera
 from mmssc.preparation.command_line import add_work_options, positive_number, run_converter
 from mmssc.preparation.folder_settings import replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
+from mmssc.structures.camera_checks import as_intrinsics, as_pose
+from mmssc.structures.camera_placement import camera_angles, check_stand
 
 from .layouts import prepared_path
-from .options import add_volume_options, claim_results, spec_of
+from .options import add_volume_options, check_camera, claim_results, spec_of
 from .tasks import FrameSettings, volumes_of_depth, write_volumes
 
 __all__ = ['OWN_SOURCE', 'PoseRule', 'prepare_own']
@@ -90,9 +92,9 @@ class PoseRule:
         """
         if self.poses is not None:
             file = Path(self.poses.replace('*', frame_id))
-            matrix = read_matrix(file, (4, 4))
-            check_rigid(matrix, file, 'pose')
-            return matrix.astype(np.float32)
+            pose = as_pose(read_matrix(file, (4, 4)), file, 'pose')
+            check_stand(pose, file, 'pose', has_floor=self.origin is None)
+            return pose.astype(np.float32)
         if self.height is not None:
             return tilted_camera(self.height, self.tilt).numpy()
         try:
@@ -165,7 +167,7 @@ def _camera(text: str) -> tuple[float, float, float, float]:
             expected = 'four numbers fx,fy,cx,cy, or a file with the 3 x 3 matrix'
             raise argparse.ArgumentTypeError(f'{text}: expected {expected}') from None
         try:
-            matrix = read_matrix(Path(text), (3, 3))
+            matrix = as_intrinsics(read_matrix(Path(text), (3, 3)), text, 'matrix')
         except DataError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
         (fx, _, cx), (_, fy, cy), _ = matrix.tolist()
@@ -291,6 +293,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
             _check_pattern(root / pattern, depth_files)
     if arguments.image_size is None:
         arguments.image_size = _image_size(depth_files.values())
+    remarks = check_camera(arguments.camera, arguments.image_size, '--camera')
     settings = FrameSettings(
         spec_of(arguments),
         arguments.camera,
@@ -323,7 +326,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
     ]
     with FrameRunner(arguments.workers) as runner:
         report = runner.run('frames', tasks)
-    infos = StepReport('infos')
+    infos = StepReport('infos', notes=remarks)
     done = [task for task in tasks if (OWN_SOURCE, task.frame_id) not in report.failures]
     if done:
         listed = _listed(arguments, settings, done)
@@ -332,13 +335,26 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         infos.made, infos.kept = int(changed), int(not changed)
         infos.notes.append(f'{path}: {len(done)} of {len(tasks)} frames')
         infos.notes += [_describe(frame) for frame in listed.frames[:_FRAMES_DESCRIBED]]
+        infos.notes += _stand_remarks(listed, path, rule)
     return [report, infos]
+
+
+def _stand_remarks(listed: RGBDList, path: Path, rule: PoseRule) -> list[str]:
+    has_floor = rule.origin is None
+    remarks = [
+        f'{frame.frame_id}: {remark}'
+        for frame in listed.frames
+        for remark in check_stand(np.asarray(frame.cam2world, np.float64), path, 'pose', has_floor)
+    ]
+    more = len(remarks) - _FRAMES_DESCRIBED
+    return remarks[:_FRAMES_DESCRIBED] + ([f'{more} more such frames'] if more > 0 else [])
 
 
 def _describe(frame: Frame) -> str:
     pose = np.asarray(frame.cam2world)
-    tilt = math.degrees(math.asin(float(np.clip(-pose[2, 2], -1, 1))))
-    return f'{frame.frame_id}: camera {pose[2, 3]:.2f} m above the floor, {tilt:.1f} degrees down'
+    tilt, roll = camera_angles(pose)
+    text = f'camera {pose[2, 3]:.2f} m above the floor, {tilt:.1f} degrees down'
+    return f'{frame.frame_id}: {text}, rolled by {roll:.1f} degrees'
 
 
 @command

@@ -1,0 +1,188 @@
+"""Checks of the numbers of camera matrices and poses from outside.
+
+Readers, converters and inferencers call these functions, once per file or calibration. What cannot
+be a camera raises a :class:`~mmssc.errors.DataError` that names the likely cause.
+:mod:`.camera_placement` checks where the camera stands.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mmssc.errors import DataError
+
+__all__ = ['as_intrinsics', 'as_pose', 'principal_point_remarks']
+
+# Pose files have 6 significant digits, so rotations are orthonormal to about 1e-5.
+_RIGID_TOLERANCE = 1e-3
+_ROUNDING = 1e-6
+# The principal point of a whole image is near its centre (KITTI-360: 64 % of the height). That of
+# an image of twice the size is at the border.
+_CENTRAL, _INSIDE = (0.35, 0.65), (0.03, 0.97)
+# Focal length in image sides: fields of view from 1 to 157 degrees.
+_FOCAL_LENGTHS = (0.1, 50)
+
+
+def as_pose(matrix: ArrayLike, source: str | PathLike[str], field: str) -> np.ndarray:
+    """Check rigid transforms.
+
+    Args:
+        matrix: (..., 4, 4), or (..., 3, 4) without the last row.
+        source: The file or option, for the error.
+        field: Name of the matrix, for the error.
+
+    Returns:
+        (..., 4, 4) float64 with the exact last row 0 0 0 1.
+
+    Raises:
+        DataError: The shape is wrong, a number is not finite, the last row is not 0 0 0 1, or the
+            rotation part is not a rotation.
+    """
+    given = _finite_numbers(matrix, source, field)
+    if given.shape[-2:] not in ((4, 4), (3, 4)):
+        raise DataError(source, field, 'shape (4, 4) or (3, 4)', given.shape)
+    poses = np.zeros((*given.shape[:-2], 4, 4))
+    poses[..., 3, 3] = 1
+    poses[..., : given.shape[-2], :] = given
+    stack = poses.reshape(-1, 4, 4)
+    wrong = np.flatnonzero(~_are_rigid(stack))
+    if wrong.size:
+        name = f'{field}, entry {wrong[0]}' if given.ndim > 2 else field
+        raise _pose_error(stack[wrong[0]], source, name)
+    poses[..., 3, :] = 0, 0, 0, 1
+    return poses
+
+
+def _finite_numbers(matrix: ArrayLike, source: str | PathLike[str], field: str) -> np.ndarray:
+    try:
+        numbers = np.asarray(matrix, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(source, field, 'a matrix of numbers', error) from error
+    if not np.isfinite(numbers).all():
+        raise DataError(source, field, 'finite numbers', 'NaN or infinity')
+    return numbers
+
+
+def _are_rigid(poses: np.ndarray) -> np.ndarray:
+    """(N,) bool of (N, 4, 4)."""
+    # Entries of a rotation are at most 1: clipping keeps products of wrong values finite.
+    rotation = np.clip(poses[:, :3, :3], -2, 2)
+    error = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max((1, 2))
+    is_rotation = (error <= _RIGID_TOLERANCE) & (np.linalg.det(rotation) > 0)
+    return is_rotation & (np.abs(poses[:, 3] - (0, 0, 0, 1)).max(1) <= _ROUNDING)
+
+
+def _pose_error(pose: np.ndarray, source: str | PathLike[str], field: str) -> DataError:
+    """The error of a (4, 4) matrix that is not rigid, with the likely cause."""
+    rotation = pose[:3, :3]
+    is_rotation, transposed, by_columns = _are_rigid(
+        np.stack([_rigid_part(pose), pose.T, _rigid_part(pose[:3].reshape(4, 3).T)])
+    )
+    mirrored = _are_rigid(_rigid_part(-pose)[None])[0]
+    with np.errstate(over='ignore', invalid='ignore'):
+        scale = float(np.sqrt((rotation**2).sum() / 3))
+        scaled = 0 < scale < np.inf and _are_rigid(_rigid_part(pose / scale)[None])[0]
+    if transposed:
+        hint = 'The matrix looks transposed (columns first, as in OpenGL or MATLAB): transpose it'
+    elif by_columns:
+        hint = 'The 12 numbers look like columns one after the other: write them row by row'
+    elif mirrored:
+        hint = 'It mirrors space: one axis is flipped (left-handed axes, as in Unity or Unreal)'
+    elif scaled:
+        hint = f'The rotation is scaled by {scale:.4g}: divide its nine numbers by that'
+    else:
+        hint = None
+    if is_rotation or transposed:
+        return DataError(source, field, 'a last row 0 0 0 1', pose[3].tolist(), hint)
+    return DataError(source, field, 'a rotation and a shift', rotation.tolist(), hint)
+
+
+def _rigid_part(pose: np.ndarray) -> np.ndarray:
+    """The rotation and shift of a (3 or 4, 4) matrix as (4, 4)."""
+    return np.concatenate([pose[:3], [[0, 0, 0, 1]]])
+
+
+def as_intrinsics(
+    matrix: ArrayLike,
+    source: str | PathLike[str],
+    field: str,
+    image_size: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Check the intrinsics of a pinhole camera.
+
+    Args:
+        matrix: (3, 3) in pixels, or KITTI's projection (3, 4), whose fourth column holds the shift
+            of the camera.
+        source: The file or option, for the error.
+        field: Name of the matrix, for the error.
+        image_size: (height, width) in pixels of the whole image, if it is known.
+
+    Returns:
+        The matrix as float64.
+
+    Raises:
+        DataError: The matrix is transposed, skewed, normalised or otherwise no pinhole camera, or
+            it cannot belong to an image of this size.
+    """
+    given = _finite_numbers(matrix, source, field)
+    if given.shape not in ((3, 3), (3, 4)):
+        hint = 'Take its first three rows and columns' if given.shape == (4, 4) else None
+        raise DataError(source, field, '(3, 3), or (3, 4) as P2 of KITTI', given.shape, hint)
+    (fx, skew, cx), (lower, fy, cy), last = given[:, :3].tolist()
+    if min(fx, fy) <= 0:
+        hint = 'Use the axes x right, y down, z forward' if min(fx, fy) < 0 else None
+        raise DataError(source, field, 'positive focal lengths', given.tolist(), hint)
+    if np.abs(np.subtract(last, (0, 0, 1))).max() > _ROUNDING:
+        hint = 'The matrix looks transposed (columns first, as in MATLAB): transpose it'
+        hint = hint if cx == cy == 0 else None
+        raise DataError(source, field, 'a third row 0 0 1', last, hint)
+    if max(abs(skew), abs(lower)) > _ROUNDING * fx:
+        hint = 'Undistort the images first: only fx, fy, cx and cy are used'
+        raise DataError(source, field, 'no skew (0 beside fx and fy)', [skew, lower], hint)
+    if max(abs(cx), abs(cy)) <= 1:
+        hint = 'Give pixels from the top left corner: normalised intrinsics times width and height'
+        expected, found = 'cx and cy near the middle of the image', f'cx = {cx:g}, cy = {cy:g}'
+        raise DataError(source, field, expected, found, hint)
+    if image_size is not None:
+        _check_image_size(given, image_size, source, field)
+    return given
+
+
+def _check_image_size(
+    matrix: np.ndarray, image_size: tuple[int, int], source: str | PathLike[str], field: str
+) -> None:
+    """Refuse a principal point outside the image, and impossible fields of view."""
+    (height, width), hint = image_size, 'Are they the intrinsics of an image of another size?'
+    (fx, cx), (fy, cy) = matrix[0, [0, 2]], matrix[1, [1, 2]]
+    low, high = _INSIDE
+    if not (low * width <= cx <= high * width and low * height <= cy <= high * height):
+        across, down = 2 * cx / width, 2 * cy / height
+        if across > 1 and abs(across / down - 1) < 0.2:
+            hint += f' Divide fx, fy, cx, cy by about {across:.3g}'
+        expected = f'a principal point inside the image of {width} x {height} pixels'
+        raise DataError(source, field, expected, f'cx = {cx:g}, cy = {cy:g}', hint)
+    low, high = _FOCAL_LENGTHS
+    if not (low * width <= fx <= high * width and low * height <= fy <= high * height):
+        expected = f'fx and fy that fit an image of {width} x {height} pixels'
+        raise DataError(source, field, expected, f'fx = {fx:g}, fy = {fy:g}', hint)
+
+
+def principal_point_remarks(matrix: np.ndarray, image_size: tuple[int, int]) -> list[str]:
+    """What is suspicious about intrinsics that :func:`as_intrinsics` accepts, as texts.
+
+    Args:
+        matrix: (3, 3 or 4) in pixels.
+        image_size: (height, width) of the whole image in pixels.
+    """
+    height, width = image_size
+    cx, cy = float(matrix[0, 2]), float(matrix[1, 2])
+    low, high = _CENTRAL
+    if low <= cx / width <= high and low <= cy / height <= high:
+        return []
+    return [
+        f'the principal point ({cx:g}, {cy:g}) is far from the centre of the image of '
+        f'{width} x {height} pixels: are the intrinsics those of another image size?'
+    ]
