@@ -125,13 +125,13 @@ def check_view(
     share = seen_share(grid, lidar2cam, cam2img, size)
     inverse = np.linalg.inv(lidar2cam)
     likely = {
-        'It looks like the inverse (camera to lidar), or its rotation is transposed': inverse,
-        'It looks like OpenGL axes (y up, z backwards)': _FROM_OPENGL @ lidar2cam,
-        'It looks like the inverse, in OpenGL axes (y up, z backwards)': _FROM_OPENGL @ inverse,
-        'Its camera axes look like x forward, y left, z up': _FROM_VEHICLE @ lidar2cam,
+        'the inverse (camera to lidar), or a transposed rotation': inverse,
+        'OpenGL axes (y up, z backwards)': _FROM_OPENGL @ lidar2cam,
+        'the inverse, in OpenGL axes (y up, z backwards)': _FROM_OPENGL @ inverse,
+        'camera axes x forward, y left, z up': _FROM_VEHICLE @ lidar2cam,
     }
     if np.linalg.norm(lidar2cam[:3, 3]) > _FARTHEST:
-        likely['The shift looks like millimetres'] = _in_metres(lidar2cam)
+        likely['a shift in millimetres'] = _in_metres(lidar2cam)
     right = {
         text: np.linalg.inv(pose)
         for text, pose in likely.items()
@@ -184,10 +184,10 @@ def check_stand(
     impossible |= has_floor and not 0 < cam2world[2, 3] <= _HIGHEST
     inverse = np.linalg.inv(cam2world)
     likely = {
-        'It looks like the inverse (world to camera)': inverse,
-        'It looks like OpenGL axes (camera y up, z backwards)': cam2world @ _FROM_OPENGL,
-        'It looks like the inverse, in OpenGL axes (y up, z backwards)': inverse @ _FROM_OPENGL,
-        'The shift looks like millimetres': _in_metres(cam2world),
+        'OpenGL axes (camera y up, z backwards)': cam2world @ _FROM_OPENGL,
+        'the inverse (world to camera)': inverse,
+        'the inverse, in OpenGL axes (y up, z backwards)': inverse @ _FROM_OPENGL,
+        'a shift in millimetres': _in_metres(cam2world),
     }
     right = {
         text: pose for text, pose in likely.items() if not _angle_faults(pose) + stand_faults(pose)
@@ -202,12 +202,10 @@ def check_stand(
 
 
 def _most_level(explanations: dict[str, np.ndarray]) -> str | None:
-    """The cause whose corrected pose (camera to frame) is rolled least."""
-
-    def roll(text: str) -> float:
-        return abs(camera_angles(explanations[text])[1])
-
-    return min(explanations, key=roll, default=None)
+    """The causes whose corrected pose (camera to frame) is rolled least, within ten degrees."""
+    rolls = {cause: abs(camera_angles(pose)[1]) // 10 for cause, pose in explanations.items()}
+    causes = [cause for cause, roll in rolls.items() if roll == min(rolls.values())]
+    return f'It looks like {" or ".join(causes)}' if causes else None
 
 
 def _in_metres(pose: np.ndarray) -> np.ndarray:

@@ -157,6 +157,46 @@ def test_a_pose_that_is_none(inferencer, room):
         inferencer(room['depth'], CAMERA, np.eye(4)[:3])
 
 
+OPENGL = np.diag([1.0, -1, -1, 1])
+WRONG_CAMERAS = {
+    'transposed intrinsics': (lambda k, pose: (k.T, pose), 'cam2img: .*looks transposed'),
+    'skew': (lambda k, pose: (k + [[0, 9, 0], [0] * 3, [0] * 3], pose), 'cam2img: .*no skew'),
+    'another image': (lambda k, pose: (np.diag([4, 4, 1]) @ k, pose), 'cam2img: .*by about 4'),
+    'normalised': (lambda k, pose: (np.diag([1 / 320, 1 / 240, 1]) @ k, pose), 'normalised'),
+    'transposed pose': (lambda k, pose: (k, pose.T), 'cam2world: .*looks transposed'),
+    'OpenGL': (lambda k, pose: (k, pose @ OPENGL), 'cam2world: .*upside down'),
+    'millimetres': (lambda k, pose: (k, in_millimetres(pose)), 'cam2world: .*millimetres'),
+    'below the floor': (lambda k, pose: (k, lowered(pose)), 'cam2world: .*below the floor'),
+}
+
+
+def in_millimetres(pose):
+    pose = pose.copy()
+    pose[:3, 3] *= 1000
+    return pose
+
+
+def lowered(pose):
+    pose = pose.copy()
+    pose[2, 3] -= 2
+    return pose
+
+
+@pytest.mark.parametrize('name', WRONG_CAMERAS)
+def test_a_camera_that_cannot_be_is_refused(inferencer, room, name):
+    fx, fy, cx, cy = CAMERA
+    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    change, text = WRONG_CAMERAS[name]
+    with pytest.raises(DataError, match=f'^depth image: .*{text}'):
+        inferencer(room['depth'], *change(matrix, room['cam2world'].astype(np.float64)))
+
+
+def test_a_suspicious_camera_is_said(inferencer, room):
+    fx, fy, cx, cy = CAMERA
+    with pytest.warns(UserWarning, match='depth image: the principal point .* far from the centre'):
+        inferencer(room['depth'], (fx, fy, cx / 2, cy / 2), room['cam2world'])
+
+
 @pytest.fixture
 def infer(monkeypatch):
     """The main function of tools/infer.py, in this process."""

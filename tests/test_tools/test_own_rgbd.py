@@ -197,6 +197,58 @@ def test_wrong_camera_is_refused(root, capsys):
     assert 'none.txt: file: expected an existing file' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ('camera', 'text'),
+    [
+        ([[65, 0, 0], [0, 65, 0], [39.5, 29.5, 1]], 'K.txt: matrix: .*looks transposed'),
+        ([[65, 9, 39.5], [0, 65, 29.5], [0, 0, 1]], 'K.txt: matrix: expected no skew'),
+        ([[0.8, 0, 0.5], [0, 1, 0.5], [0, 0, 1]], 'K.txt: matrix: .*normalised'),
+    ],
+)
+def test_a_file_with_wrong_intrinsics_is_refused(root, capsys, camera, text):
+    np.savetxt(root / 'K.txt', camera)
+    with pytest.raises(SystemExit):
+        prepare(root, '--camera', root / 'K.txt')
+    assert re.search(text, capsys.readouterr().err)
+
+
+def test_intrinsics_of_another_image_size_are_refused_or_said(root, capsys):
+    assert prepare(root, '--camera', '130,130,79,59') == 2
+    text = 'error: command line: --camera: expected a principal point inside the image of 80 x 60'
+    assert text in capsys.readouterr().err
+    assert prepare(root, '--camera', '32,32,20,15', '--poses', '*.txt') == 0
+    assert '--camera: the principal point (20, 15) is far from' in capsys.readouterr().out
+
+
+WRONG_POSES = dict(
+    transposed=(lambda pose: pose.T, 'a.txt: pose: .*looks transposed'),
+    opengl=(lambda pose: pose @ np.diag([1, -1, -1, 1]), 'a.txt: pose: .*OpenGL axes'),
+    inverse=(np.linalg.inv, 'a.txt: pose: .*the inverse'),
+    below=(
+        lambda pose: pose - 2 * np.eye(4)[2][:, None] * np.eye(4)[3],
+        'a.txt: pose: .*below the floor',
+    ),
+)
+
+
+@pytest.mark.parametrize(('change', 'text'), WRONG_POSES.values(), ids=WRONG_POSES)
+def test_poses_of_other_conventions_are_refused(root, capsys, change, text):
+    pose = tilted_camera(1.2, math.radians(15)).double().numpy()
+    np.savetxt(root / 'a.txt', change(pose))
+    assert prepare(root, '--poses', '*.txt') == 1
+    assert re.search(text, capsys.readouterr().err)
+    assert [frame['frame_id'] for frame in frames_of(root)] == ['b']
+
+
+def test_the_roll_is_printed_and_a_rolled_camera_said(root, capsys):
+    np.savetxt(root / 'a.txt', tilted_camera(1.2, math.radians(15), math.radians(80)))
+    assert prepare(root, '--poses', '*.txt') == 0
+    printed = capsys.readouterr().out
+    assert 'a: camera 1.20 m above the floor, 15.0 degrees down, rolled by 80.0 degrees' in printed
+    assert 'a: pose: the camera is rolled by 80 degrees' in printed
+    assert 'b: pose' not in printed
+
+
 def test_frames_that_work_are_listed_beside_one_that_does_not(root):
     shutil.copy(root / 'rgb/a.jpg', root / 'depth/frame-a.png')
     assert prepare(root) == 1

@@ -1,0 +1,86 @@
+"""Matrices that cannot be a camera or a pose are refused with their likely cause."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmssc.errors import DataError
+from mmssc.structures.camera_checks import as_intrinsics, as_pose, principal_point_remarks
+
+K = np.array([[500.0, 0, 320], [0, 510, 240], [0, 0, 1]])
+SIZE = (480, 640)
+# A turn about two axes, and a shift.
+POSE = np.eye(4)
+POSE[:3, :3] = [[0.36, 0.48, -0.8], [-0.8, 0.6, 0], [0.48, 0.64, 0.6]]
+POSE[:3, 3] = 1, -2, 3
+
+
+def changed(matrix: np.ndarray, place: object, value: object) -> np.ndarray:
+    matrix = matrix.copy()
+    matrix[place] = value
+    return matrix
+
+
+def test_right_matrices_are_returned_as_they_are():
+    for given in (POSE, POSE.astype(np.float32), POSE[:3], np.stack([POSE, POSE])):
+        found = as_pose(given, 'file', 'pose')
+        assert found.dtype == np.float64 and np.allclose(found, POSE, atol=1e-6)
+    rounded = as_pose(changed(POSE, (3, 0), 1e-9), 'file', 'pose')
+    assert rounded[3].tolist() == [0, 0, 0, 1]
+    projection = np.pad(K, ((0, 0), (0, 1)))
+    for given in (K, K.tolist(), projection):
+        assert np.array_equal(as_intrinsics(given, 'file', 'K', SIZE), given)
+
+
+WRONG_POSES = dict(
+    transposed=(POSE.T, 'a last row 0 0 0 1, .*looks transposed'),
+    columns=(POSE[:3].T.reshape(3, 4), 'a rotation and a shift, .*look like columns'),
+    mirrored=(POSE @ np.diag([1.0, 1, -1, 1]), 'mirrors space'),
+    scaled=(POSE @ np.diag([1000.0, 1000, 1000, 1]), 'scaled by 1000'),
+    stretched=(POSE @ np.diag([1.0, 2, 1, 1]), 'a rotation and a shift'),
+    zeros=(np.zeros((4, 4)), 'a rotation and a shift'),
+    last_row=(changed(POSE, (3, 3), 2), 'a last row 0 0 0 1'),
+    nan=(changed(POSE, (0, 0), np.nan), 'finite numbers'),
+    infinite=(changed(POSE, (0, 3), np.inf), 'finite numbers'),
+    shape=(np.eye(3), r'shape \(4, 4\) or \(3, 4\)'),
+    text=([['a']], 'a matrix of numbers'),
+    second_of_two=(np.stack([POSE, POSE.T]), ', entry 1: .*looks transposed'),
+)
+
+
+@pytest.mark.parametrize(('matrix', 'text'), WRONG_POSES.values(), ids=WRONG_POSES)
+def test_wrong_poses(matrix, text):
+    with pytest.raises(DataError, match=f'^file: pose.*{text}'):
+        as_pose(matrix, 'file', 'pose')
+
+
+WRONG_INTRINSICS = dict(
+    transposed=(K.T, 'a third row 0 0 1, .*looks transposed'),
+    scaled=(2 * K, 'a third row 0 0 1'),
+    skewed=(changed(K, (0, 1), 5), 'no skew'),
+    mixed=(changed(K, (1, 0), 5), 'no skew'),
+    opengl=(changed(K, (1, 1), -510), 'positive focal lengths, .*y down'),
+    zeros=(np.zeros((3, 3)), 'positive focal lengths'),
+    normalised=(np.diag([1 / 640, 1 / 480, 1]) @ K, 'near the middle of the image, .*normalised'),
+    centred=(changed(K, (slice(2), 2), 0), 'near the middle of the image'),
+    four_by_four=(np.pad(K, ((0, 1), (0, 1))), 'first three rows'),
+    nan=(changed(K, (0, 0), np.nan), 'finite numbers'),
+    twice_as_large=(np.diag([2, 2, 1.0]) @ K, 'inside the image of 640 x 480 .*by about 2'),
+    other_format=(np.diag([2, 1.5, 1]) @ K, 'inside the image of 640 x 480'),
+    left_of_it=(changed(K, (0, 2), -20), 'inside the image'),
+    millimetres_of_lens=(changed(K, (0, 0), 4.2), 'fx and fy that fit'),
+)
+
+
+@pytest.mark.parametrize(('matrix', 'text'), WRONG_INTRINSICS.values(), ids=WRONG_INTRINSICS)
+def test_wrong_intrinsics(matrix, text):
+    with pytest.raises(DataError, match=f'^file: K: expected .*{text}'):
+        as_intrinsics(matrix, 'file', 'K', SIZE)
+
+
+def test_a_principal_point_far_from_the_centre_is_said():
+    assert principal_point_remarks(K, SIZE) == []
+    for matrix in (np.diag([0.5, 0.5, 1]) @ K, K[[1, 0, 2]][:, [1, 0, 2]]):
+        (remark,) = principal_point_remarks(matrix, SIZE)
+        assert 'another image size' in remark
