@@ -25,7 +25,10 @@ _RUNNING = ('running_mean', 'running_var')
 
 
 class _Problem(NamedTuple):
+    """Ordered: of the same iteration, a loss comes before the weights that it has spoilt."""
+
     iteration: int
+    is_loss_finite: bool
     text: str
     rank: int
 
@@ -71,7 +74,7 @@ class FiniteCheckHook(Hook):
         """
         self._iteration = runner.iter + 1
         if self._problem is None and isinstance(outputs, Mapping):
-            self._note(_bad_loss(outputs))
+            self._note(_bad_loss(outputs), False)
         alone = get_world_size() == 1 and self._problem is not None
         if alone or self.every_n_train_iters(runner, self.interval) or self._is_saved_now(runner):
             self._compare(runner)
@@ -92,9 +95,9 @@ class FiniteCheckHook(Hook):
         """
         self._compare(runner)
 
-    def _note(self, text: str | None) -> None:
+    def _note(self, text: str | None, is_loss_finite: bool) -> None:
         if text is not None:
-            self._problem = _Problem(self._iteration, text, get_rank())
+            self._problem = _Problem(self._iteration, is_loss_finite, text, get_rank())
 
     def _is_saved_now(self, runner: Runner) -> bool:
         return any(
@@ -110,7 +113,8 @@ class FiniteCheckHook(Hook):
     def _compare(self, runner: Runner) -> None:
         """Find the first problem of any process. All processes call this in the same iteration."""
         if self._problem is None:
-            self._note(_bad_weight(runner.model) or _dead_loss_scale(runner.optim_wrapper))
+            text = _bad_weight(runner.model) or _dead_loss_scale(runner.optim_wrapper)
+            self._note(text, True)
         problems = [one for one in all_gather_object(self._problem) if one is not None]
         if not problems or self._has_warned:
             return
