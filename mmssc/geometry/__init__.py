@@ -11,7 +11,7 @@ from .depth_mapping import (
 )
 from .depth_to_points import depth_to_points, disparity_to_depth
 from .depth_volumes import DepthVolumes, depth_volumes
-from .floor import level_camera
+from .floor import FloorFit, find_floor, level_camera
 from .frustum import NO_FRUSTUM, assign_frustums, count_frustum_classes, frustum_index
 from .label_pooling import pool_labels
 from .measured_reach import measured_reach
@@ -23,6 +23,7 @@ from .voxelize import points_to_occupancy, quantize_points
 
 __all__ = [
     'FittedCamera',
+    'FloorFit',
     'NO_FRUSTUM',
     'PROJECTION_RULES',
     'assign_frustums',
@@ -35,6 +36,7 @@ __all__ = [
     'depth_volumes',
     'disparity_to_depth',
     'field_of_view_mask',
+    'find_floor',
     'fit_camera_pose',
     'flip_tsdf',
     'frustum_index',

@@ -3,25 +3,49 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmssc.errors import DataError
 
 from .depth_mapping import check_depth_camera
+from .gravity import SurfacePatches, find_up, surface_patches
 
-__all__ = ['level_camera', 'tilted_camera']
+__all__ = ['FloorFit', 'camera_tilt', 'find_floor', 'level_camera', 'tilted_camera']
 
-# Number of pixels used, and half the distance (in these pixels) over which a normal is estimated.
-_PIXELS = 9000
-_REACH = 2
-_TRIALS = 600
-# A horizontal surface with a larger share of points below it is a table or a bed.
-_BELOW = 0.02
-_FEWEST_POINTS = 100
-# The tolerance is constant up to this depth (metres).
-_NEAR = 1.5
+# The tolerance is constant up to this depth (metres), and grows up to four times.
+_NEAR = 2.0
+_FEWEST_PATCHES = 200
+_LEVEL_ANGLE = math.radians(10)
+_BIN = 0.02
+# Smallest area of the floor (square metres). A surface closer than 0.9 m below the camera is more
+# often a bed or a table: it needs more.
+_AREA, _LOW_AREA, _LOW = 0.1, 3.0, 0.9
+# A level surface with a larger share of the patches below it is a table or a bed.
+_BELOW = 0.004
+_CLEARANCE = 0.05
+# A floor of this many times the least area, and this evidence for "up", have full confidence.
+_SURE, _SURE_EVIDENCE = 5, 0.3
+# How well walls and levels tell the direction (radians), and points the plane (metres).
+_UP_ERROR, _PLANE_ERROR = math.radians(2), 0.01
+
+
+class FloorFit(NamedTuple):
+    """Result of :func:`find_floor`.
+
+    Args:
+        cam2world: (4, 4) float32, as :func:`tilted_camera`: world z up, floor at z = 0, camera at
+            x = y = 0 and looking along +y.
+        area: Visible floor, square metres.
+        confidence: 0 to 1, see :func:`find_floor`.
+    """
+
+    cam2world: Tensor
+    area: float
+    confidence: float
 
 
 def tilted_camera(height: float, tilt: float = 0.0, roll: float = 0.0) -> Tensor:
@@ -47,98 +71,143 @@ def tilted_camera(height: float, tilt: float = 0.0, roll: float = 0.0) -> Tensor
     return pose.to(torch.float32)
 
 
+def camera_tilt(cam2world: Tensor) -> tuple[float, float, float]:
+    """Height (metres), tilt and roll (radians) of a pose, as :func:`tilted_camera` takes them.
+
+    Args:
+        cam2world: (4, 4) rigid, camera to a world with z up and the floor at z = 0.
+    """
+    right, down, forward, height = cam2world[2].tolist()
+    return height, math.asin(max(-1.0, min(1.0, -forward))), math.atan2(-right, -down)
+
+
 def level_camera(
     depth: Tensor,
     cam2img: Tensor,
     max_angle: float = math.radians(40),
     heights: tuple[float, float] = (0.4, 2.5),
-    tolerance: float = 0.01,
+    tolerance: float = 0.03,
     max_depth: float = 8.0,
 ) -> Tensor:
-    """Pose of a camera from the visible floor.
+    """Pose of a camera from the visible floor: ``find_floor(...).cam2world``.
 
-    The floor is the plane with the most points that fits the height and tilt of a hand-held
-    camera and has almost no points below it. Each point of a coarse grid of pixels proposes a
-    plane through its neighbours, and the best plane is fitted again. Nothing is random: a depth
-    map always gives the same pose.
+    Arguments and errors are those of :func:`find_floor`.
+
+    Returns:
+        (4, 4) float32, camera to world, see :class:`FloorFit`.
+    """
+    return find_floor(depth, cam2img, max_angle, heights, tolerance, max_depth).cam2world
+
+
+def find_floor(
+    depth: Tensor,
+    cam2img: Tensor,
+    max_angle: float = math.radians(40),
+    heights: tuple[float, float] = (0.4, 2.5),
+    tolerance: float = 0.03,
+    max_depth: float = 8.0,
+) -> FloorFit:
+    """Find the floor in a depth map.
+
+    The direction for which most surfaces are level or vertical is up. The floor is the lowest
+    level surface; almost nothing may lie below it. Nothing is random: a depth map always gives
+    the same pose.
 
     Args:
         depth: (H, W) float32, metres along the optical axis, 0 = none.
         cam2img: (3, 3) intrinsics, pixels.
-        max_angle: How far the camera may be tilted or rolled, radians.
+        max_angle: Largest angle between the camera's up and that of the world, radians.
         heights: Smallest and largest height of the camera above the floor, metres.
-        tolerance: Points closer to the plane than this count as on it, up to a depth of 1.5 m;
-            then it grows with the square of the depth, like a depth camera's noise (metres).
+        tolerance: Points closer to a plane than this count as on it, up to a depth of 2 m; then
+            it grows with the square of the depth, like a depth camera's noise (metres).
         max_depth: Points farther away are ignored (metres).
 
-    Returns:
-        (4, 4) float32, as :func:`tilted_camera`: world z up, floor at z = 0, camera at x = y = 0
-        and looking along +y.
-
     Raises:
-        DataError: See :func:`check_depth_camera`, or no floor is visible.
+        DataError: See :func:`check_depth_camera`, or the depth map does not show clearly which
+            surface is the floor; ``found`` gives the reason.
     """
     check_depth_camera(depth, cam2img, torch.eye(4))
-    near = torch.where(depth <= max_depth, depth, 0.0)
-    grid = _coarse_points(near.cpu().double(), cam2img.cpu().double())
-    normals, here = _local_normals(grid)
-    points = grid[grid[..., 2] > 0]
-    slack = tolerance * (points[:, 2] / _NEAR).square().clamp_min(1)
-    height = -(normals * here).sum(1)
-    possible = (normals[:, 1] <= -math.cos(max_angle)) & (height >= heights[0])
-    possible &= height <= heights[1]
-    candidates = torch.nonzero(possible)[:, 0]
-    step = max(1, len(candidates) // _TRIALS)
-    best, most = None, 0
-    for candidate in candidates[::step].tolist():
-        above = points @ normals[candidate] + height[candidate]
-        count = int((above.abs() <= slack).sum())
-        if count > most and float((above < -3 * slack).double().mean()) <= _BELOW:
-            best, most = candidate, count
-    if best is None or most < _FEWEST_POINTS:
-        raise DataError(
-            'depth', 'floor', 'a level surface with nothing below it', 'none',
-            'Check the unit of the depth, or give the pose of the camera',
-        )  # fmt: skip
-    return _pose_over(*_fit_plane(points, normals[best], -height[best], slack))
+    patches = surface_patches(depth, cam2img, max_depth)
+    if len(patches.areas) < _FEWEST_PATCHES:
+        raise _no_floor('almost no flat surface')
+    up, evidence = find_up(patches, max_angle)
+    if evidence < 0:
+        raise _no_floor('surfaces that do not tell which way is up')
+    slack = tolerance * (patches.points[:, 2] / _NEAR).square().clamp(1, 4)
+    height = _lowest_level(patches, up, heights, slack)
+    floor = patches.normals @ up > math.cos(_LEVEL_ANGLE)
+    up, height, members = _fit_plane(patches, up, height, slack, floor)
+    area = float(patches.areas[members].sum())
+    least = _AREA if height >= _LOW else _LOW_AREA
+    _check(patches, up, height, area, max_angle, heights, slack)
+    confidence = min(1.0, area / (_SURE * least), evidence / _SURE_EVIDENCE)
+    return FloorFit(_pose_over(up, height), area, confidence)
 
 
-def _coarse_points(depth: Tensor, cam2img: Tensor) -> Tensor:
-    """(h, w, 3) points of every few pixels in the camera's frame, z = 0 where there is no depth."""
-    stride = max(1, round(math.sqrt(depth.numel() / _PIXELS)))
-    rows, columns = (torch.arange(0, side, stride) for side in depth.shape)
-    z = torch.where(torch.isfinite(depth) & (depth > 0), depth, 0.0)[::stride, ::stride]
-    x = (columns - cam2img[0, 2]) * z / cam2img[0, 0]
-    y = (rows[:, None] - cam2img[1, 2]) * z / cam2img[1, 1]
-    return torch.stack([x, y, z], -1)
+def _no_floor(found: str) -> DataError:
+    return DataError('depth', 'floor', 'a level surface with nothing below it', found,
+                     'Check the unit of the depth, or give the pose of the camera')  # fmt: skip
 
 
-def _local_normals(grid: Tensor) -> tuple[Tensor, Tensor]:
-    """Upward unit normals (N, 3) and points (N, 3) of pixels whose neighbours all have depth."""
-    r = _REACH
-    centre = grid[r:-r, r:-r]
-    left, right = grid[r:-r, : -2 * r], grid[r:-r, 2 * r :]
-    upper, lower = grid[: -2 * r, r:-r], grid[2 * r :, r:-r]
-    normals = torch.linalg.cross(right - left, lower - upper)
-    lengths = normals.norm(dim=-1)
-    whole = lengths > 1e-9
-    for point in (centre, left, right, upper, lower):
-        whole &= point[..., 2] > 0
-    normals, centre = normals[whole] / lengths[whole][:, None], centre[whole]
-    return torch.where(normals[:, 1:2] > 0, -normals, normals), centre
+def _check(
+    patches: SurfacePatches,
+    up: Tensor,
+    height: float,
+    area: float,
+    max_angle: float,
+    heights: tuple[float, float],
+    slack: Tensor,
+) -> None:
+    """Refuse a fitted plane that is not a floor."""
+    angle = math.acos(max(-1.0, min(1.0, -float(up[1]))))
+    if angle > max_angle:
+        raise _no_floor(f'a camera turned by more than {math.degrees(max_angle):.0f} degrees')
+    if not heights[0] <= height <= heights[1]:
+        low, high = heights
+        raise _no_floor(f'a camera at {height:.2f} m, not between {low:g} and {high:g} m')
+    below = -(patches.points @ up) - height > 3 * slack + _CLEARANCE
+    share = float(below.double().mean())
+    if share > _BELOW:
+        raise _no_floor(f'{share:.1%} of the image below the lowest level surface')
+    if height < _LOW and area < _LOW_AREA:
+        raise _no_floor(
+            f'{area:.1f} m2 of level surface only {height:.2f} m below the camera, '
+            'as of a table or a bed'
+        )
+
+
+def _lowest_level(
+    patches: SurfacePatches, up: Tensor, heights: tuple[float, float], slack: Tensor
+) -> float:
+    """Height of the camera above the lowest level surface."""
+    below = -(patches.points @ up)
+    level = (patches.normals @ up > math.cos(_LEVEL_ANGLE)) & (below >= heights[0])
+    bins = torch.arange(heights[0], heights[1], _BIN, dtype=torch.float64)
+    near = (below[level] - bins[:, None]).abs() <= slack[level]
+    area = near.double() @ patches.areas[level]
+    peak = (area >= F.max_pool1d(area[None], 9, 1, 4)[0]) & (area >= _AREA)
+    if not bool(peak.any()):
+        raise _no_floor('no level surface below the camera')
+    return float(bins[torch.nonzero(peak)[-1, 0]])
 
 
 def _fit_plane(
-    points: Tensor, normal: Tensor, offset: Tensor, slack: Tensor
-) -> tuple[Tensor, float]:
-    """Normal (towards the camera) and distance of the camera, fitted to the points of a plane."""
+    patches: SurfacePatches, up: Tensor, height: float, slack: Tensor, level: Tensor
+) -> tuple[Tensor, float, Tensor]:
+    """Normal and distance of the floor, from its points and the direction of the walls."""
+    start, spread = up, (torch.eye(3, dtype=torch.float64) - torch.outer(up, up)) / _UP_ERROR**2
+    points = patches.points
     for _ in range(3):
-        members = points[(points @ normal - offset).abs() <= slack]
-        center = members.mean(0)
-        found = torch.linalg.svd(members - center, full_matrices=False)[2][2]
-        normal = found if float(found @ normal) > 0 else -found
-        offset = center @ normal
-    return normal, -float(offset)
+        members = level & ((points @ up + height).abs() <= 1.5 * slack)
+        weight = slack[members, None].square().reciprocal()
+        weight = weight / weight.sum()
+        centre = (points[members] * weight).sum(0)
+        apart = points[members] - centre
+        matrix = (apart * weight).T @ apart / _PLANE_ERROR**2 + spread
+        found = torch.linalg.eigh(matrix)[1][:, 0]
+        up = found if float(found @ start) > 0 else -found
+        height = -float(centre @ up)
+    return up, height, members
 
 
 def _pose_over(normal: Tensor, height: float) -> Tensor:
