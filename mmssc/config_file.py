@@ -19,12 +19,15 @@ from mmengine.utils import import_modules_from_strings
 
 from mmssc.config_options import ConfigOptions, add_cfg_options, merge_options, nearest_name
 from mmssc.errors import DataError, MMSSCError
+from mmssc.file_kinds import HEAD_BYTES, describe_file
 
 __all__ = [
     'ConfigOptions', 'add_cfg_options', 'config_errors', 'merge_options', 'read_config_file',
 ]  # fmt: skip
 
 
+# What mmengine reads.
+_SUFFIXES = ('.py', '.yml', '.yaml', '.json')
 _MISSING = (KeyError, AttributeError)
 # What errors about values name as their file.
 _VALUES_OF_CONFIGS = ('config', 'voxel grid')
@@ -50,8 +53,7 @@ def read_config_file(
             config has a key twice or a tag that runs code; a module of ``custom_imports`` cannot
             be imported; or an override does not fit.
     """
-    if not Path(path).is_file():
-        raise DataError(path, expected='a config file', found='no such file', hint='See configs/')
+    _check_kind(Path(path))
     try:
         cfg = Config.fromfile(path, import_custom_modules=False)
     except DataError as error:
@@ -68,6 +70,22 @@ def read_config_file(
         cause = error.__context__ or error
         raise DataError(path, 'custom_imports', 'installed modules', cause, hint) from error
     return cfg
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what cannot be a config, such as a checkpoint, and say what it is."""
+    if not path.is_file():
+        found, hint = ('a folder', 'Give a file in it') if path.is_dir() else (None, 'See configs/')
+        raise DataError(path, None, 'a config file', found or 'no such file', hint)
+    with path.open('rb') as file:
+        head = file.read(HEAD_BYTES)
+    found, remedy = describe_file(head)
+    # Anything else may be text in another encoding; Python decides.
+    may_be_text = found.startswith(('a text', 'a JSON', 'an empty', 'a file that starts'))
+    if path.suffix not in _SUFFIXES or not may_be_text:
+        kinds = f'a config file ({", ".join(_SUFFIXES)})'
+        hint = remedy or 'Give the config here; a checkpoint is an argument of its own'
+        raise DataError(path, None, kinds, found, hint)
 
 
 def _place_of(error: Exception, config: str | PathLike[str]) -> str | None:

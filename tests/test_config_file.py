@@ -20,6 +20,30 @@ TEXTS = [
 ]
 
 
+@pytest.mark.parametrize(
+    'name, content, message',
+    [
+        ('epoch_1.pth', b'PK\x03\x04', 'a zip archive, such as torch.save writes. Give the config'),
+        ('epoch_1.pth', b"_base_ = ['a.py']", 'a text file .* Give the config here'),
+        ('config.py', b'PK\x03\x04', 'found a zip archive'),
+        ('config.py', b'\x80\x02', 'found a pickle'),
+        ('config.py', b'\n<!DOCTYPE html><html>', 'found a web page, not the file itself. Open it'),
+        ('config.py', b'version https://git-lfs.github.com/spec/v1', "Run 'git lfs pull'"),
+    ],
+)
+def test_what_is_no_config_is_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf'{name}: expected a config file \(.py, .*{message}'):
+        read_config_file(tmp_path / name)
+
+
+def test_text_about_web_pages_is_a_config(tmp_path):
+    (tmp_path / 'config.py').write_bytes(b'# Not a <html> page, caf\xc3\xa9.\nvalue = 1\n')
+    assert read_config_file(tmp_path / 'config.py').value == 1
+    with pytest.raises(DataError, match='expected a config file, found a folder. Give a file'):
+        read_config_file(tmp_path)
+
+
 @pytest.mark.parametrize(('text', 'message'), TEXTS)
 def test_a_config_that_cannot_be_read_is_named(tmp_path, text, message):
     (tmp_path / 'other.py').write_text('a = 1 / 0\n')

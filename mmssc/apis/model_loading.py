@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmssc.checkpoints import check_classes, check_num_classes, check_weights, read_state_dict
+from mmssc.checkpoints import check_classes, check_num_classes, check_weights, weights_of
 from mmssc.compat import read_checkpoint
 from mmssc.config_file import config_errors, merge_options, read_config_file
 from mmssc.errors import DataError
@@ -111,9 +111,11 @@ def init_model(
         model.dataset_meta = dataset_meta_of(cfg)
         check_num_classes(model, model.dataset_meta)
     if checkpoint is not None:
-        state = read_state_dict(checkpoint)
+        content = read_checkpoint(checkpoint)
+        state = weights_of(content, checkpoint)
         check_weights(state, model, str(checkpoint))
-        meta = _trained_on(checkpoint)
+        # The Runner stores the metainfo of the training data.
+        meta = (content.get('meta') or {}).get('dataset_meta') or {}
         check_classes(meta, model.dataset_meta, str(checkpoint))
         if voxel_grid is None:
             _check_grid(meta, trained_grid, str(checkpoint))
@@ -127,12 +129,6 @@ def _check_device(device: str | torch.device) -> None:
     except (AssertionError, RuntimeError) as error:
         reason = str(error).partition('\n')[0]
         raise DataError('device', None, 'a device of this torch', f'{device}: {reason}') from error
-
-
-def _trained_on(checkpoint: str | PathLike[str]) -> Mapping[str, Any]:
-    """Metainfo of the training data, if the Runner stored it in the checkpoint."""
-    content = read_checkpoint(checkpoint)
-    return (content.get('meta') or {}).get('dataset_meta') or {}
 
 
 def _check_grid(trained: Mapping[str, Any], expected: VoxelGrid, checkpoint: str) -> None:

@@ -1,6 +1,6 @@
 """Checkpoints: reading, matching, publishing, and the import of the authors' files."""
 
-from .files import read_state_dict, write_state_dict
+from .files import read_state_dict, weights_of, write_state_dict
 from .importer.key_map import CheckpointMethod, JoinRule, KeyRule, prefix_rules
 from .importer.methods import METHODS, get_method, register_method
 from .importer.state_dicts import ImportReport, export_state_dict, import_state_dict
@@ -9,6 +9,6 @@ from .matching import check_classes, check_num_classes, check_some_weights, chec
 __all__ = [
     'METHODS', 'CheckpointMethod', 'ImportReport', 'JoinRule', 'KeyRule', 'check_classes',
     'check_num_classes', 'check_some_weights', 'check_weights', 'export_state_dict', 'get_method',
-    'import_state_dict',
-    'prefix_rules', 'read_state_dict', 'register_method', 'write_state_dict',
+    'import_state_dict', 'prefix_rules', 'read_state_dict', 'register_method', 'weights_of',
+    'write_state_dict',
 ]  # fmt: skip

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmssc.compat import read_checkpoint
+from mmssc.compat import WEIGHTS, read_checkpoint
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
-__all__ = ['read_state_dict', 'write_state_dict']
+__all__ = ['read_state_dict', 'weights_of', 'write_state_dict']
 
 _DDP_PREFIX = 'module.'
 
@@ -29,14 +29,24 @@ def read_state_dict(path: str | PathLike[str]) -> dict[str, Tensor]:
     Raises:
         DataError: The file is missing or damaged, contains code, or has no weights.
     """
-    content = read_checkpoint(path)
-    state = content if isinstance(content, Mapping) else None
-    for name in ('state_dict', 'model'):
-        if state and isinstance(state.get(name), Mapping):
-            state = state[name]
-            break
-    if not state or not isinstance(state, Mapping):
-        raise DataError(path, expected='a state dict', found=type(content).__name__)
+    return weights_of(read_checkpoint(path), path)
+
+
+def weights_of(content: Mapping[str, Any], path: str | PathLike[str]) -> dict[str, Tensor]:
+    """The weights in the content of a checkpoint, see :func:`read_state_dict`.
+
+    Args:
+        content: What :func:`~mmssc.compat.read_checkpoint` returns.
+        path: The file, for messages.
+
+    Raises:
+        DataError: It has no weights.
+    """
+    state = next(
+        (content[key] for key in WEIGHTS if isinstance(content.get(key), Mapping)), content
+    )
+    if not state:
+        raise DataError(path, expected='weights', found='an empty dict')
     wrong = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if wrong:
         raise DataError(path, 'state dict', 'tensors only', f'another value at {wrong[0]!r}')

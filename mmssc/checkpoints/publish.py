@@ -11,7 +11,7 @@ from torch import Tensor
 from mmssc.compat import read_checkpoint
 from mmssc.errors import DataError
 
-from .files import read_state_dict, write_state_dict
+from .files import weights_of, write_state_dict
 
 __all__ = ['publish_checkpoint']
 
@@ -39,8 +39,8 @@ def publish_checkpoint(
         DataError: The source is missing, damaged, or has no weights; ``half`` and a value is too
             large for float16.
     """
-    state = read_state_dict(source)
-    stored = read_checkpoint(source).get('meta') or {}
+    content = read_checkpoint(source)
+    state, stored = weights_of(content, source), content.get('meta') or {}
     meta = {key: stored[key] for key in _KEPT if key in stored}
     if half:
         state = {name: _halved(name, value, source) for name, value in state.items()}

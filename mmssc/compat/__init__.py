@@ -5,7 +5,7 @@ when mmengine itself is imported.
 """
 
 from ..errors import UnsafeCheckpointError
-from .checkpoints import load_checkpoint_file, read_checkpoint, secure_checkpoint_io
+from .checkpoints import WEIGHTS, load_checkpoint_file, read_checkpoint, secure_checkpoint_io
 from .config_texts import secure_config_texts
 from .distributed import init_cpu_process_group
 from .loader_workers import (
@@ -21,7 +21,7 @@ from .mmcv_stand_in import MMCV_OPS_HINT, has_compiled_mmcv_ops, install_mmcv_st
 from .screen_log import config_not_on_screen
 
 __all__ = [
-    'MMCV_OPS_HINT', 'SHARED_MEMORY', 'UnsafeCheckpointError', 'check_mmcv_installation',
+    'MMCV_OPS_HINT', 'SHARED_MEMORY', 'WEIGHTS', 'UnsafeCheckpointError', 'check_mmcv_installation',
     'config_not_on_screen', 'full_shared_memory', 'has_compiled_mmcv_ops', 'init_cpu_process_group',
     'install_mmcv_stand_in', 'load_checkpoint_file', 'loader_worker_errors', 'read_checkpoint',
     'readable_size', 'report_full_shared_memory', 'secure_checkpoint_io', 'secure_config_texts',

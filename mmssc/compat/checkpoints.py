@@ -13,9 +13,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from functools import cache
+from functools import cache, partial
 from os import PathLike
 from types import ModuleType
 from typing import IO, Any
@@ -24,10 +25,15 @@ from urllib.parse import urlparse
 
 from ..errors import DataError
 from ..fileio import atomic_write
-from ..formats.restricted_pickle import Constructor, ForbiddenContentError, ForeignClass
+from ..formats.restricted_pickle import Constructor, ForeignClass
+from ..formats.unknown_objects import ForbiddenContentError, leave_out_unknown
 from .import_hooks import after_import
 
-__all__ = ['load_checkpoint_file', 'read_checkpoint', 'secure_checkpoint_io']
+__all__ = ['WEIGHTS', 'load_checkpoint_file', 'read_checkpoint', 'secure_checkpoint_io']
+
+#: The entries of a checkpoint that can hold its weights: of mmcv, mmengine and Lightning; of
+#: CleanerS and AMMNet.
+WEIGHTS = ('state_dict', 'model')
 
 # Classes in the authors' checkpoints besides weights: the options of their command, and, from
 # PyTorch Lightning, keys of callback states and the container of hyper-parameters.
@@ -38,6 +44,8 @@ _FOREIGN_CLASSES = (
     'pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint',
     'pytorch_lightning.utilities.parsing.AttributeDict',
 )
+# Names of skipped entries in the message.
+_SHOWN_ENTRIES = 5
 _HISTORY = 'mmengine.logging.history_buffer.HistoryBuffer'
 # Methods that mmengine stores by name: statistics of the log, the curve of OneCycleLR.
 _STORED_ATTRIBUTES = {
@@ -105,6 +113,10 @@ def _checkpoint_names() -> dict[str, Any]:
 def load_checkpoint_file(file: str | PathLike[str] | IO[bytes], map_location: Any = 'cpu') -> Any:
     """Read what ``torch.save`` wrote, without ``torch.load``. It never runs code from the file.
 
+    If the file holds weights in an entry of their own (:data:`WEIGHTS`), other entries with objects
+    of unknown classes, such as the ``hyper_parameters`` of Lightning, are left out; a warning
+    names them.
+
     Args:
         file: Path of a regular file, or open binary file.
         map_location: As for ``torch.load``; None is the CPU.
@@ -118,7 +130,25 @@ def load_checkpoint_file(file: str | PathLike[str] | IO[bytes], map_location: An
     from ..formats.torch_file import read_torch_file
 
     sizes = {HistoryBuffer: _size_of_history}
-    return read_torch_file(file, map_location, _checkpoint_names(), sizes)
+    leave_out = partial(_leave_out_unknown, _name_of(file))
+    return read_torch_file(file, map_location, _checkpoint_names(), sizes, leave_out)
+
+
+def _name_of(file: str | PathLike[str] | IO[bytes]) -> str:
+    return str(file) if isinstance(file, (str, PathLike)) else 'open file'
+
+
+def _leave_out_unknown(name: str, content: Any) -> None:
+    """Leave out the entries beside the weights that hold unknown objects, and name them."""
+    from mmengine.logging import print_log
+
+    skipped = leave_out_unknown(content, WEIGHTS)
+    if skipped:
+        shown = [f'{key} ({found})'[:120] for key, found in [*skipped.items()][:_SHOWN_ENTRIES]]
+        more = f' and {len(skipped) - len(shown)} more' if len(skipped) > len(shown) else ''
+        text = f'{name}: the weights are read, these entries are skipped: {", ".join(shown)}{more}'
+        text = ''.join(one if one.isprintable() else '?' for one in text)
+        print_log(text, 'current', logging.WARNING)
 
 
 def read_checkpoint(
@@ -134,7 +164,7 @@ def read_checkpoint(
         DataError: As :func:`load_checkpoint_file`, or the file holds something else.
     """
     content = load_checkpoint_file(file, map_location)
-    name = str(file) if isinstance(file, (str, PathLike)) else 'open file'
+    name = _name_of(file)
     parts = {'content': content}
     for key in ('state_dict', 'meta', 'dataset_meta'):
         owner = parts.get('meta') if key == 'dataset_meta' else content

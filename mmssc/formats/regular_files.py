@@ -58,7 +58,8 @@ def _open_regular(path: str | PathLike[str], field: str | None = None) -> IO[byt
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        raise DataError(path, field, 'a regular file', _kind_of_file(mode))
+        hint = 'Give a file in it' if stat.S_ISDIR(mode) else None
+        raise DataError(path, field, 'a regular file', _kind_of_file(mode), hint)
     return os.fdopen(descriptor, 'rb')
 
 

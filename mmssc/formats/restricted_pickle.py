@@ -10,22 +10,18 @@ from __future__ import annotations
 
 import pickle
 import pickletools
-from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-__all__ = [
-    'Constructor', 'ForbiddenContentError', 'ForeignClass', 'RestrictedUnpickler', 'check_key',
-    'check_nesting',
-]  # fmt: skip
+from .unknown_objects import ForbiddenContentError, UnknownFinder, UnknownObject
+
+__all__ = ['Constructor', 'ForeignClass', 'RestrictedUnpickler', 'check_key']
 
 # A checkpoint of two thousand parameters with its optimiser takes about half a million.
 _MAX_INSTRUCTIONS = 5_000_000
 # Containers and results of calls; such a checkpoint has about thirty thousand.
 _MAX_OBJECTS = 500_000
-_MAX_VALUES = 10_000_000  # Each value counts wherever it stands, see check_nesting.
 _ELEMENT_SIZE = 64  # Bytes that an element of a container takes, roughly.
-_MAX_DEPTH = 100  # Levels of containers in each other.
 # Integers as keys can be chosen so that each search in a dict is long. Large ones can even share
 # one hash, the remainder by 2**61 - 1.
 _MAX_INTEGER_KEYS = 100_000
@@ -41,18 +37,6 @@ _CONTAINERS: dict[str, type] = {
     'EMPTY_DICT': dict, 'EMPTY_LIST': list, 'EMPTY_TUPLE': tuple, 'EMPTY_SET': set,
 }  # fmt: skip
 _TUPLES = {'TUPLE1': 1, 'TUPLE2': 2, 'TUPLE3': 3}
-
-
-class ForbiddenContentError(pickle.UnpicklingError):
-    """The pickle asks for something that plain values do not need. The reader did not do it.
-
-    Args:
-        found: What it asks for, e.g. a name.
-    """
-
-    def __init__(self, found: str) -> None:
-        self.found = found
-        super().__init__(f'{found} is not allowed in this file')
 
 
 class Constructor:
@@ -105,6 +89,9 @@ class RestrictedUnpickler:
         load_persistent: Turns a persistent id (of a storage) into a value; None refuses them.
         max_copied: Limit of the total size of the arguments of all calls, in bytes. A call copies
             its argument, and a pickle can repeat a call with the same long argument.
+        keep_unknown: Put an :class:`UnknownObject` where the pickle asks for another name, for
+            what a :class:`Constructor` refuses to build, and for a key of another type. False
+            refuses the pickle there.
     """
 
     def __init__(
@@ -112,8 +99,10 @@ class RestrictedUnpickler:
         names: Mapping[str, Any],
         load_persistent: Callable[[Any], Any] | None = None,
         max_copied: int = 2**20,
+        keep_unknown: bool = False,
     ) -> None:
-        self._names = names
+        self._names, self._keep_unknown = names, keep_unknown
+        self._finder = UnknownFinder()
         self._load_persistent = load_persistent
         self._copies_left = max_copied
         self._objects = self._integer_keys = 0
@@ -212,6 +201,8 @@ class RestrictedUnpickler:
 
     def _target(self, kind: type) -> Any:
         target = self._stack[-1]
+        if isinstance(target, UnknownObject):
+            return kind()  # It forgets the elements.
         if type(target) is not kind:
             found = type(target).__name__
             raise ForbiddenContentError(f'elements that are added to a value of type {found}')
@@ -228,6 +219,8 @@ class RestrictedUnpickler:
 
     def _update(self, items: list[Any]) -> None:
         target = self._stack[-1]
+        if isinstance(target, UnknownObject):
+            return
         if not isinstance(target, dict):
             kind = type(target).__name__
             raise ForbiddenContentError(f'keys that are set in a value of type {kind}')
@@ -240,7 +233,18 @@ class RestrictedUnpickler:
         self._integer_keys += isinstance(key, int)
         if self._integer_keys > _MAX_INTEGER_KEYS:
             raise ForbiddenContentError(f'more than {_MAX_INTEGER_KEYS} integers as keys')
-        return check_key(key)
+        if isinstance(key, UnknownObject):
+            return key
+        try:
+            return check_key(key)
+        except ForbiddenContentError as error:
+            return self._unknown(error.found)
+
+    def _unknown(self, found: str) -> UnknownObject:
+        if not self._keep_unknown:
+            raise ForbiddenContentError(found)
+        self._count_object()
+        return self._finder.make(found)
 
     def _global(self, names: str) -> None:
         module, _, name = names.partition(' ')
@@ -255,19 +259,26 @@ class RestrictedUnpickler:
         if type(module) is not str or type(name) is not str:
             raise pickle.UnpicklingError('a name that is not text')
         full_name = f'{module}.{name}'
-        if full_name not in self._names:
-            raise ForbiddenContentError(full_name)
-        self._stack.append(self._names[full_name])
+        known = full_name in self._names
+        self._stack.append(self._names[full_name] if known else self._unknown(full_name))
 
     def _call(self, _: None) -> None:
         arguments = self._stack.pop()
         constructor = self._stack.pop()
+        unknown = self._finder.first_in(constructor) or self._finder.first_in(arguments)
+        if unknown is not None:
+            self._stack.append(unknown)
+            return
         if not isinstance(constructor, Constructor) or type(arguments) is not tuple:
             kind = type(constructor).__name__
             raise ForbiddenContentError(f'a call of a value of type {kind}')
         self._count_object()
         self._count_copies(arguments)
-        value = constructor.build(*arguments)
+        try:
+            value = constructor.build(*arguments)
+        except ForbiddenContentError as error:
+            self._stack.append(self._unknown(error.found))
+            return
         if constructor.set_state is not None:
             self._stateful[id(value)] = (value, constructor.set_state)
         self._stack.append(value)
@@ -284,6 +295,10 @@ class RestrictedUnpickler:
     def _build(self, _: None) -> None:
         state = self._stack.pop()
         value = self._stack[-1]
+        unknown = self._finder.first_in(value) or self._finder.first_in(state)
+        if unknown is not None:
+            self._stack[-1] = unknown
+            return
         if id(value) not in self._stateful:
             raise ForbiddenContentError(f'a state for a value of type {type(value).__name__}')
         _, set_state = self._stateful.pop(id(value))
@@ -293,7 +308,9 @@ class RestrictedUnpickler:
     def _persistent(self, _: None) -> None:
         if self._load_persistent is None:
             raise ForbiddenContentError('a reference to data outside')
-        self._stack.append(self._load_persistent(self._stack.pop()))
+        identifier = self._stack.pop()
+        unknown = self._finder.first_in(identifier)
+        self._stack.append(unknown or self._load_persistent(identifier))
 
     def _ignore(self, _: Any) -> None:
         """Ignore instructions that only help a reader (protocol, frame lengths) or end the loop."""
@@ -335,56 +352,3 @@ def check_key(key: Any) -> Any:
     if abs(key) >= _MAX_KEY:
         raise ForbiddenContentError('an integer of more than 18 digits as a key')
     return key
-
-
-def check_nesting(
-    value: Any,
-    leaves: tuple[type, ...],
-    max_bytes: int,
-    sizes: Mapping[type, Callable[[Any], int]] | None = None,
-) -> None:
-    """Refuse values that are nested endlessly or too often.
-
-    A list can contain itself. Thirty lists that each contain the next one twice stand for a billion
-    elements. Code that prints or compares such values does not end.
-
-    Args:
-        value: Nested dicts, lists, tuples and sets.
-        leaves: Allowed types inside of them, besides None and :class:`ForeignClass`.
-        max_bytes: Limit of their total size if every occurrence were a copy. One tensor can occur
-            under many keys, and code that iterates over the keys copies it each time.
-        sizes: Further allowed types -> size of such a value in bytes.
-
-    Raises:
-        ForbiddenContentError: Deeper than 100 levels, more than ten million values, more bytes, or
-            a value of another type.
-    """
-    sizes = sizes or {}
-    leaves = (*leaves, *sizes, ForeignClass)
-    count = 0
-    levels: list[Iterator[Any]] = [iter((value,))]
-    while levels:
-        for item in levels[-1]:
-            count += 1
-            if count > _MAX_VALUES or len(levels) > _MAX_DEPTH:
-                limits = f'{_MAX_DEPTH} levels or {_MAX_VALUES} values'
-                raise ForbiddenContentError(f'nested values of more than {limits}')
-            if isinstance(item, dict):
-                levels.append(chain(item, item.values()))
-                break
-            if type(item) in (list, tuple, set):
-                levels.append(iter(item))
-                break
-            if not (item is None or isinstance(item, leaves)):
-                kind = type(item).__name__
-                raise ForbiddenContentError(f'a value of type {kind}, which is no plain value')
-            if isinstance(item, (str, bytes)):
-                max_bytes -= len(item)
-            elif type(item) in sizes:
-                max_bytes -= sizes[type(item)](item)
-            else:
-                max_bytes -= getattr(item, 'nbytes', 0)  # Tensors and arrays.
-            if max_bytes < 0:
-                raise ForbiddenContentError('values that are together much larger than the file')
-        else:
-            levels.pop()

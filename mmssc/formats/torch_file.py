@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import re
 import struct
 import sys
 import zipfile
@@ -22,15 +21,13 @@ import torch
 from torch import Tensor
 
 from mmssc.errors import DataError, UnsafeCheckpointError
+from mmssc.file_kinds import HEAD_BYTES, describe_file
 
+from .nesting import check_nesting
 from .regular_files import ARCHIVE_ERRORS, open_regular_file
-from .restricted_pickle import (
-    Constructor,
-    ForbiddenContentError,
-    RestrictedUnpickler,
-    check_nesting,
-)
+from .restricted_pickle import Constructor, RestrictedUnpickler
 from .torch_values import PLAIN_TYPES, Storage, StorageKind, TensorBuilder, allowed_names
+from .unknown_objects import ForbiddenContentError
 
 __all__ = ['MapLocation', 'read_torch_file']
 
@@ -47,7 +44,6 @@ _HINT = (
 # members.
 _MAX_DIRECTORY = 16 * 2**20
 _CHUNK = 2**20
-_HEAD = 100  # Bytes that tell what kind of file it is.
 # Tied weights share a storage. Sixteen is more than any model needs.
 _MAX_SHARING = 16
 # The legacy format starts with these two, a pickle each.
@@ -202,6 +198,7 @@ def read_torch_file(
     map_location: MapLocation = 'cpu',
     names: Mapping[str, Any] | None = None,
     sizes: Mapping[type, Callable[[Any], int]] | None = None,
+    leave_out: Callable[[Any], None] | None = None,
 ) -> Any:
     """Read a file of ``torch.save``: tensors and plain values. Everything else is refused.
 
@@ -212,6 +209,8 @@ def read_torch_file(
             the dict.
         names: Further names that the pickle may use, see :class:`RestrictedUnpickler`.
         sizes: The types of the values that these names make -> size of such a value in bytes.
+        leave_out: Removes the parts of the content that hold an ``UnknownObject``, which then
+            stands for everything that is neither a tensor nor a plain value. None refuses the file.
 
     Returns:
         The stored value. Shared storages stay shared.
@@ -225,10 +224,10 @@ def read_torch_file(
         if isinstance(device, (str, torch.device)):
             torch.empty(0, device=device)  # A device that is not there is no fault of the file.
     if not isinstance(source, (str, PathLike)):
-        return _read(source, 'open file', map_location, names or {}, sizes)
+        return _read(source, 'open file', map_location, names or {}, sizes, leave_out)
     path = os.fspath(source)
     with open_regular_file(path, 'a checkpoint') as file:
-        return _read(file, path, map_location, names or {}, sizes)
+        return _read(file, path, map_location, names or {}, sizes, leave_out)
 
 
 def _read(
@@ -237,20 +236,23 @@ def _read(
     map_location: MapLocation,
     names: Mapping[str, Any],
     sizes: Mapping[type, Callable[[Any], int]] | None,
+    leave_out: Callable[[Any], None] | None,
 ) -> Any:
     try:
         start = file.tell()
         size = file.seek(0, os.SEEK_END) - start
         file.seek(start)
-        head = file.read(_HEAD)
+        head = file.read(HEAD_BYTES)
         file.seek(start)
         names = {**allowed_names(TensorBuilder(_max_content(size))), **names}
         if head.startswith(b'PK\x03\x04'):
-            content = _read_archive(file, name, size, map_location, names)
+            content = _read_archive(file, name, size, map_location, names, leave_out is not None)
         elif head.startswith(b'\x80'):
-            content = _read_legacy(file, size, map_location, names)
+            content = _read_legacy(file, size, map_location, names, leave_out is not None)
         else:
-            raise DataError(name, expected=_EXPECTED, found=_describe(head))
+            raise DataError(name, None, _EXPECTED, *describe_file(head))
+        if leave_out is not None:
+            leave_out(content)
         check_nesting(content, PLAIN_TYPES, _max_content(size), sizes)
         return content
     except DataError:
@@ -278,19 +280,13 @@ def _one_line(text: str) -> str:
     return text.split('\n')[0][:200]
 
 
-def _describe(head: bytes) -> str:
-    """Describe a file that is not of ``torch.save``."""
-    if not head:
-        return 'an empty file'
-    if head.startswith(b'version https://git-lfs'):
-        return 'a pointer of Git LFS, not the file itself (git lfs pull fetches it)'
-    if re.search(rb'<(!doctype html|html|head)\b', head, re.IGNORECASE):
-        return 'a web page, not the file itself (open it in a browser: it says what is missing)'
-    return f'a file that starts with {head[:8]!r}'
-
-
 def _read_archive(
-    file: IO[bytes], name: str, size: int, map_location: MapLocation, names: Mapping[str, Any]
+    file: IO[bytes],
+    name: str,
+    size: int,
+    map_location: MapLocation,
+    names: Mapping[str, Any],
+    keep_unknown: bool,
 ) -> Any:
     reader: Any = _BoundedReader(file, _MAX_DIRECTORY)
     with zipfile.ZipFile(reader) as archive:
@@ -299,7 +295,9 @@ def _read_archive(
         if f'{prefix}byteorder' in archive.namelist():
             _check_byte_order(archive.read(f'{prefix}byteorder').decode(), name)
         storages = _ArchivedStorages(archive, prefix, map_location)
-        unpickler = RestrictedUnpickler(names, storages.load_persistent, _max_content(size))
+        unpickler = RestrictedUnpickler(
+            names, storages.load_persistent, _max_content(size), keep_unknown
+        )
         return unpickler.load(io.BytesIO(archive.read(f'{prefix}data.pkl')))
 
 
@@ -326,8 +324,12 @@ def _check_members(members: list[zipfile.ZipInfo], size: int, name: str) -> str:
         )
     pickles = [member for member in names if member.endswith('/data.pkl')]
     if len(pickles) != 1:
+        found = f'a zip archive with {len(pickles)} members named data.pkl'
+        if not pickles:
+            some = ', '.join(one[:60] for one in names[:3]) or 'nothing'
+            found = f'a zip archive of something else (it holds {some})'
         raise DataError(
-            name, None, _EXPECTED, f'a zip archive with {len(pickles)} members named data.pkl'
+            name, None, _EXPECTED, found, 'If a checkpoint is in it, unpack it, and give that file'
         )
     if len(set(names)) != len(names):
         raise DataError(name, None, _EXPECTED, 'an archive that holds a member twice')
@@ -342,13 +344,17 @@ def _check_members(members: list[zipfile.ZipInfo], size: int, name: str) -> str:
 
 
 def _read_legacy(
-    file: IO[bytes], size: int, map_location: MapLocation, names: Mapping[str, Any]
+    file: IO[bytes],
+    size: int,
+    map_location: MapLocation,
+    names: Mapping[str, Any],
+    keep_unknown: bool,
 ) -> Any:
     """The format before torch 1.6: five pickles, then the storages, one after the other."""
     reader: Any = _BoundedReader(file, size)
     plain = RestrictedUnpickler({})
-    header = [plain.load(reader) for _ in range(2)]
-    if header != [_LEGACY_MAGIC, _LEGACY_PROTOCOL]:
+    # A file of another program can end after its first pickle.
+    if plain.load(reader) != _LEGACY_MAGIC or plain.load(reader) != _LEGACY_PROTOCOL:
         raise pickle.UnpicklingError('a pickle that torch.save did not write')
     system = plain.load(reader)
     if not isinstance(system, dict) or system.get('little_endian') is not _LITTLE_ENDIAN:
@@ -356,13 +362,11 @@ def _read_legacy(
     storages = _FollowingStorages(size, map_location)
     start = reader.tell()
     # The storages follow the pickle. The first pass lists them, the second makes the tensors.
-    first = RestrictedUnpickler(
-        _without_values(names), storages.load_persistent, _max_content(size)
-    )
-    first.load(reader)
+    options = (storages.load_persistent, _max_content(size), keep_unknown)
+    RestrictedUnpickler(_without_values(names), *options).load(reader)
     storages.fill(plain.load(reader), file)
     reader.seek(start)
-    return RestrictedUnpickler(names, storages.load_persistent, _max_content(size)).load(reader)
+    return RestrictedUnpickler(names, *options).load(reader)
 
 
 def _without_values(names: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .restricted_pickle import Constructor, ForbiddenContentError, check_key
+from .restricted_pickle import Constructor, check_key
+from .unknown_objects import ForbiddenContentError
 
 __all__ = ['PLAIN_TYPES', 'Storage', 'StorageKind', 'TensorBuilder', 'allowed_names']
 

@@ -107,7 +107,7 @@ def test_a_checkpoint_of_another_model_is_not_scored(run_tool, tmp_path, checkpo
         ('pipe.pth', 'pipe.pth: expected a regular file, found a named pipe'),
         (
             'text.pth',
-            "expected a whole file of torch.save, found a file that starts with b'no weigh'",
+            "expected a whole file of torch.save, found a text file that starts with 'no weigh",
         ),
     ):
         errors = run_tool('test.py', TOY_CONFIG, name, status=2).stderr
