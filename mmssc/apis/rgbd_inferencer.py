@@ -122,6 +122,14 @@ class RGBDInferencer(BaseInferencer):
         cfg_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(config, checkpoint, device, voxel_grid, cfg_options)
+        source = getattr(self.model, 'tsdf_source', 'tsdf')
+        if source not in _COMPUTED:
+            raise DataError(
+                str(self.model.cfg.filename or 'config'), 'model.tsdf_source',
+                'a TSDF that can be computed from a depth image (tsdf)', source,
+                'This model needs the noise-free depth of a data set, so tools/test.py runs it. '
+                'Give the config and the weights of its student, e.g. configs/cleaners/cleaners_*',
+            )  # fmt: skip
 
     @torch.no_grad()
     def __call__(

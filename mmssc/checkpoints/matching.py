@@ -19,10 +19,6 @@ __all__ = [
 _SHOWN_KEYS = 5
 # A checkpoint with a smaller share of fitting weights is of another model: some fit by chance.
 _SMALLEST_SHARE = 0.1
-_IMPORT_HINT = (
-    'Import a checkpoint of the authors first: '
-    'python tools/model_converters/import_checkpoint.py METHOD SRC DST'
-)
 # Counters of batch normalisation, which predictions do not use.
 _COUNTER = 'num_batches_tracked'
 
@@ -50,7 +46,7 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
         found = f'{_listing("missing", missing)}; {_listing("not in the model", surplus)}'
         raise DataError(
             checkpoint, 'weights', f'those of {type(model).__name__} of this config', found,
-            _IMPORT_HINT,
+            _remedy(model),
         )  # fmt: skip
     for key, value in state.items():
         if not isinstance(value, Tensor):
@@ -99,7 +95,7 @@ def check_some_weights(
         others = [key for key in found if key not in fitting]
         raise DataError(
             checkpoint, 'weights', f'those of {type(model).__name__} of this config, or a part',
-            f'{len(fitting)} that fit; {_listing("others", others)}', _IMPORT_HINT,
+            f'{len(fitting)} that fit; {_listing("others", others)}', _remedy(model),
         )  # fmt: skip
     return len(fitting), len(expected)
 
@@ -170,6 +166,17 @@ def check_num_classes(
             f'{predicted}, num_classes of the head of the model',
             'Give the head num_classes of the data set, and its losses as many class weights',
         )  # fmt: skip
+
+
+def _remedy(model: nn.Module) -> str:
+    remedy = 'Use the config that the checkpoint was trained with'
+    method = getattr(model, 'official_method', '')
+    if method:
+        remedy += (
+            '; if it is a checkpoint of the authors, import it first: '
+            f'python tools/model_converters/import_checkpoint.py {method} SRC DST'
+        )
+    return remedy
 
 
 def _listing(kind: str, keys: list[str]) -> str:

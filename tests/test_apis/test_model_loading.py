@@ -89,7 +89,7 @@ def only_text(content):
     ('change', 'message'),
     [
         (drop_weight, 'weights: .* 1 missing: neck.fpn_convs.0.conv.weight; 0 not in the model'),
-        (official_names, 'import_checkpoint.py'),
+        (official_names, 'import_checkpoint.py sgn SRC DST'),
         (one_class_less, r'shape of head.ssc_header.*: expected \(20.*found \(19'),
         (
             other_classes,

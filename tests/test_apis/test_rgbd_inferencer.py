@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmssc.apis import RGBDInferencer, is_rgbd_config
+from mmssc.apis import RGBDInferencer, build_inferencer, is_rgbd_config
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
@@ -52,6 +52,19 @@ def test_which_configs_are_for_depth_cameras():
     assert not is_rgbd_config(ROOT / 'configs/sgn/sgn-T.py')
     with pytest.raises(DataError, match='DrivingInferencer'):
         RGBDInferencer(ROOT / 'configs/sgn/sgn-T.py')
+
+
+def test_a_teacher_on_noise_free_depth_is_refused_when_it_is_built():
+    path = ROOT / 'configs/cleaners/cleaners-teacher_r50_nyucad.py'
+    with pytest.raises(DataError, match=r'nyucad.py: model.tsdf_source: .*found tsdf_clean.*stude'):
+        build_inferencer(path, device='cpu')
+
+
+def test_weights_of_another_light_model_name_no_importer():
+    with pytest.raises(DataError, match='Use the config .* trained with$'):
+        RGBDInferencer(
+            ROOT / 'configs/light/light_depth_nyu.py', ROOT / 'checkpoints/light_seg_nyu.pth', 'cpu'
+        )
 
 
 def test_the_box_lies_in_front_of_the_camera(inferencer, room):

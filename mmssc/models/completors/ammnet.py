@@ -49,6 +49,7 @@ class AMMNet(RGBDCompletor):
 
     # Checkpoints of a training hold the discriminator; prediction does not need it.
     spare_weights = (f'{_DISCRIMINATOR}.',)
+    official_method = 'ammnet'
 
     def __init__(
         self,

@@ -48,11 +48,14 @@ class BaseCompletor(BaseModel):
             for methods that never use the origin and whose data sets place the grid in each frame.
         spare_weights: Prefixes of weights that a checkpoint may hold and the model may lack.
         renamed_weights: Prefix of weights in older checkpoints -> their prefix now.
+        official_method: METHOD of ``import_checkpoint.py`` for the authors' checkpoints; '' if
+            there are none.
     """
 
     origin_matters = True
     spare_weights: tuple[str, ...] = ()
     renamed_weights: Mapping[str, str] = MappingProxyType({})
+    official_method = ''
 
     def __init__(
         self,

@@ -48,6 +48,7 @@ class CleanerS(RGBDCompletor):
 
     # A student's file may hold its teacher whether or not this config saves it.
     spare_weights = (_TEACHER,)
+    official_method = 'cleaners'
 
     def __init__(
         self,

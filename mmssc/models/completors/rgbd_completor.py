@@ -77,6 +77,7 @@ class RGBDCompletor(BaseCompletor):
     """
 
     origin_matters = False
+    official_method = 'cleaners-teacher'
     head_inputs: tuple[str, ...] = ('volume', 'tsdf_feat')
 
     def __init__(

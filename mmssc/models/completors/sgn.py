@@ -32,6 +32,8 @@ class SGN(BaseCompletor):
         init_cfg: Initialisation config of mmengine.
     """
 
+    official_method = 'sgn'
+
     def __init__(
         self,
         backbone: dict[str, Any],

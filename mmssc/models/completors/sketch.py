@@ -52,6 +52,7 @@ class SketchCompletor(RGBDCompletor):
         DataError: Unknown ``sketch_unknown``.
     """
 
+    official_method = 'sketch'
     head_inputs = ('volume', 'sketch_raw', 'sketch_prior')
     renamed_weights = MappingProxyType({f'{old}.': f'{new}.' for old, new in _OLD_SLOTS.items()})
 

@@ -41,6 +41,7 @@ class Symphonies(BaseCompletor):
     """
 
     origin_matters = False
+    official_method = 'symphonies'
 
     def __init__(
         self,

@@ -35,6 +35,8 @@ class MonoScene(BaseCompletor):
         init_cfg: Initialisation config of mmengine.
     """
 
+    official_method = 'monoscene --project projects/monoscene'
+
     def __init__(
         self,
         image_unet: dict[str, Any],
