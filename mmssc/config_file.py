@@ -79,7 +79,7 @@ def _check_kind(path: Path) -> None:
         raise DataError(path, None, 'a config file', found or 'no such file', hint)
     with path.open('rb') as file:
         head = file.read(HEAD_BYTES)
-    found, remedy = describe_file(head)
+    found, remedy, _ = describe_file(head)
     # Anything else may be text in another encoding; Python decides.
     may_be_text = found.startswith(('a text', 'a JSON', 'an empty', 'a file that starts'))
     if path.suffix not in _SUFFIXES or not may_be_text:

@@ -23,7 +23,11 @@ TEXTS = [
 @pytest.mark.parametrize(
     'name, content, message',
     [
-        ('epoch_1.pth', b'PK\x03\x04', 'a zip archive, such as torch.save writes. Give the config'),
+        (
+            'epoch_1.pth',
+            b'PK\x03\x04',
+            'a zip archive, such as .npz files and those of torch.save. Give the config',
+        ),
         ('epoch_1.pth', b"_base_ = ['a.py']", 'a text file .* Give the config here'),
         ('config.py', b'PK\x03\x04', 'found a zip archive'),
         ('config.py', b'\x80\x02', 'found a pickle'),

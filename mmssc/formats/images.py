@@ -31,8 +31,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mmssc.errors import DataError
+from mmssc.file_kinds import HEAD_BYTES, describe_file
 
-from .file_kinds import kind_of_file
 from .regular_files import open_regular_file, read_bytes
 
 __all__ = [
@@ -137,9 +137,14 @@ def _refusing(path: str | PathLike[str], content: IO[bytes], use: _Use) -> Itera
         raise DataError(path, 'image size', _MOST_PIXELS, 'more') from error
     except _IMAGE_ERRORS as error:
         content.seek(0)
-        found = kind_of_file(content.read(512))
-        if isinstance(error, Image.UnidentifiedImageError) and found.format not in use.formats:
-            raise DataError(path, 'image', use.expected, found.text, use.hint) from error
+        found = describe_file(content.read(HEAD_BYTES))
+        if (
+            isinstance(error, Image.UnidentifiedImageError)
+            and found.image_format not in use.formats
+        ):
+            raise DataError(
+                path, 'image', use.expected, found.text, found.remedy or use.hint
+            ) from error
         raise DataError(path, 'image', 'a complete image file', f'{found.text}, damaged') from error
 
 

@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 
 from mmssc.errors import DataError
+from mmssc.file_kinds import HEAD_BYTES, describe_file
 from mmssc.fileio import atomic_write
 
-from .file_kinds import kind_of_file
 from .regular_files import ARCHIVE_ERRORS, read_bytes, read_ends
 
 __all__ = [
@@ -36,7 +36,8 @@ def _parse_npy_header(
 ) -> tuple[tuple[int, ...], np.dtype, Literal['C', 'F'], int]:
     """Parse and check shape, type, order and data offset of an ``.npy`` file."""
     if not start.startswith(_NPY_MAGIC) or len(start) < 12:
-        raise DataError(path, 'header', 'an .npy array', kind_of_file(start).text)
+        found = describe_file(start[:HEAD_BYTES])
+        raise DataError(path, 'header', 'an .npy array', found.text, found.remedy)
     length_end = 12 if start[6] >= 2 else 10
     offset = length_end + int.from_bytes(start[8:length_end], 'little')
     try:

@@ -250,7 +250,8 @@ def _read(
         elif head.startswith(b'\x80'):
             content = _read_legacy(file, size, map_location, names, leave_out is not None)
         else:
-            raise DataError(name, None, _EXPECTED, *describe_file(head))
+            kind = describe_file(head)
+            raise DataError(name, None, _EXPECTED, kind.text, kind.remedy)
         if leave_out is not None:
             leave_out(content)
         check_nesting(content, PLAIN_TYPES, _max_content(size), sizes)

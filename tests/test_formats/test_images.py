@@ -90,9 +90,9 @@ def test_turned_depth_and_ids_are_refused(tmp_path, use, kind):
     [
         (b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n', 'a PostScript file'),
         (b'GIF89a\x01\x00\x01\x00\x00\x00\x00', 'a GIF image'),
-        (b'\x93NUMPY\x01\x00', 'a NumPy array'),
-        (b'version https://git-lfs.github.com/spec/v1\n', 'a Git LFS pointer'),
-        (b'nothing known', 'another kind of file'),
+        (b'\x93NUMPY\x01\x00', 'an array of NumPy'),
+        (b'version https://git-lfs.github.com/spec/v1\n', 'a pointer of Git LFS'),
+        (b'nothing known', "a text file that starts with 'nothing known'"),
     ],
 )
 def test_another_kind_of_file_is_named(tmp_path, use, content, found):
