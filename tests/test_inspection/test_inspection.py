@@ -203,7 +203,7 @@ def test_many_missing_files_make_one_line(full_tree):
     assert len(report.problems) == 7
     assert summarise_problems(report) == [
         f'damaged  {full_tree}/dataset/depth/08/*.npy: 2 of 8: 000001, 000002  '
-        "(header: expected an .npy array, found a text file that starts with 'x')",
+        "(e.g. header: expected an .npy array, found a text file that starts with 'x')",
         f'missing  {full_tree}/dataset/sequences/08/calib.txt',
         f'missing  {full_tree}/dataset/sequences/08/image_2/*.png: 4 of 8: 000000, 000003-000005',
     ]  # fmt: skip
