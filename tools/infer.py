@@ -16,7 +16,7 @@ Models for depth cameras (configs/light, RGB-D) need the depth image and its int
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, command
+from mmssc.command_line import FINDINGS, add_overwrite_option, command
 
 import argparse
 import sys
@@ -32,13 +32,14 @@ from mmssc.apis import (
     PREDICTION_FORMATS,
     build_inferencer,
     is_rgbd_config,
+    prediction_paths,
     read_config,
     read_depth_image,
     save_prediction,
 )
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.errors import DataError
-from mmssc.fileio import check_writable
+from mmssc.fileio import check_outputs, check_writable
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import read_matrix, to_homogeneous
@@ -90,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
         help='default: npy png ply html')  # fmt: skip
     add('--device', help='default: the GPU if there is one')
     add('--batch-size', type=positive_integer, default=1, help='scenes at once')
+    add_overwrite_option(parser)
     add_cfg_options(parser)
     return parser
 
@@ -226,9 +228,12 @@ def predict_all(names: list[str], size: int, predict: Callable[[list[int]], None
 
 
 def unique_stems(names: list[str]) -> list[str]:
-    """File names without folder and suffix, numbered if two are equal."""
+    """File names without folder and suffix, numbered if two scenes would write the same file."""
     stems = [Path(name).stem for name in names]
-    if len(set(stems)) != len(stems):
+    written = [
+        path for stem in stems for path in prediction_paths(stem, PREDICTION_FORMATS).values()
+    ]
+    if len(set(written)) != len(written):
         stems = [f'{number:03d}_{stem}' for number, stem in enumerate(stems)]
     return stems
 
@@ -237,17 +242,18 @@ def output_stems(args: argparse.Namespace, names: list[str]) -> list[str]:
     """Stems of the files to write.
 
     Raises:
-        DataError: A file to write is an input.
+        DataError: A file to write is an input, or exists and --overwrite is not given.
     """
     stems = unique_stems(names)
     options = ('image', 'depth', 'points', 'segmentation', 'earlier_image', 'earlier_depth',
                'earlier_points')  # fmt: skip
-    given = [name for option in options for name in getattr(args, option) or ()]
-    inputs = {Path(name).resolve() for name in given}
-    for path in (args.out / f'{stem}.{kind}' for stem in stems for kind in args.formats):
-        if path.resolve() in inputs:
-            found, hint = 'an input of this run', 'Give another folder for --out'
-            raise DataError(path, expected='a file to write', found=found, hint=hint)
+    inputs = [name for option in options for name in getattr(args, option) or ()]
+    inputs += [args.config, args.checkpoint]
+    inputs += filter(None, (args.calib, args.poses, args.cam2world))
+    outputs = [
+        path for stem in stems for path in prediction_paths(args.out / stem, args.formats).values()
+    ]
+    check_outputs(outputs, inputs, args.overwrite)
     return stems
 
 

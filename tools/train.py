@@ -16,6 +16,7 @@ from mmssc.engine.launch import (
     close_process_group,
     enable_amp,
     load_config,
+    lock_work_folder,
     require_writable,
 )
 from mmssc.errors import DataError
@@ -70,11 +71,12 @@ def train(args: argparse.Namespace) -> None:
             raise DataError(args.config, 'auto_scale_lr.base_batch_size', 'a number', 'none', hint)
         cfg.auto_scale_lr.enable = True
     require_writable(cfg.work_dir, '--work-dir')
-    choose_checkpoint(cfg, args.resume)
-    runner = build_runner(cfg, args.resume_settings)
-    if cfg.load_from and not cfg.resume:
-        runner.register_hook(dict(type='CheckpointMatchHook', partial=True))
-    runner.train()
+    with lock_work_folder(cfg):
+        choose_checkpoint(cfg, args.resume)
+        runner = build_runner(cfg, args.resume_settings)
+        if cfg.load_from and not cfg.resume:
+            runner.register_hook(dict(type='CheckpointMatchHook', partial=True))
+        runner.train()
 
 
 @command

@@ -7,7 +7,8 @@ import gc
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ from mmssc.compat import config_not_on_screen, init_cpu_process_group
 from mmssc.config_file import add_cfg_options, read_config_file
 from mmssc.engine.resuming import find_resume_checkpoint, require_whole_checkpoint
 from mmssc.errors import DataError
+from mmssc.fileio import lock_folder, remove_stale_files
 from mmssc.formats.regular_files import open_regular_file
 
 __all__ = [
     'add_common_arguments', 'build_runner', 'choose_checkpoint', 'close_process_group',
-    'enable_amp', 'find_resume_checkpoint', 'load_config', 'require_checkpoint', 'require_writable',
-    'run_main', 'say',
+    'enable_amp', 'find_resume_checkpoint', 'load_config', 'lock_work_folder', 'require_checkpoint',
+    'require_writable', 'run_main', 'say',
 ]  # fmt: skip
 
 
@@ -217,6 +219,24 @@ def require_writable(folder: str | PathLike[str], option: str) -> None:
         hint = f'Give another folder with {option}'
         expected = 'a folder that can be written to'
         raise DataError(folder, option, expected, error.strerror, hint) from error
+
+
+@contextmanager
+def lock_work_folder(cfg: Config) -> Iterator[None]:
+    """Be the only training in a work folder, and remove temporary files of killed ones.
+
+    Only the first of several processes holds the lock.
+
+    Raises:
+        DataError: Another training runs there.
+    """
+    variable = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
+    if int(os.environ.get(variable.get(cfg.launcher, ''), 0)):
+        yield
+        return
+    with lock_folder(cfg.work_dir):
+        remove_stale_files(Path(cfg.work_dir))
+        yield
 
 
 def say(message: str) -> None:

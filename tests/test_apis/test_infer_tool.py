@@ -36,6 +36,7 @@ def infer(arguments, monkeypatch):
     spec = spec_from_file_location('infer', ROOT / 'tools/infer.py')
     tool = module_from_spec(spec)
     spec.loader.exec_module(tool)
+    shutil.rmtree(arguments[-1], ignore_errors=True)
 
     def run(*options):
         monkeypatch.setattr(sys, 'argv', ['infer.py', *map(str, (*arguments, *options))])
@@ -151,17 +152,32 @@ def test_an_input_is_not_written_over(infer, arguments, tree, capsys):
     before = image.read_bytes()
     calib = ('--calib', tree / 'dataset/sequences/08/calib.txt')
     assert infer(*calib, '--out', image.parent) == 2
-    assert (
-        f'{image}: expected a file to write, found an input of this run' in capsys.readouterr().err
-    )
+    message = f'{image}: expected a new file, found an input of this command'
+    assert message in capsys.readouterr().err
     assert image.read_bytes() == before
     # Also not over the depth map of an earlier frame.
     earlier = image.with_suffix('.npy')
+    earlier.write_bytes(b'depth')
     poses = tree / 'dataset/sequences/08/poses.txt'
     options = ('--earlier-image', image, '--earlier-depth', earlier, '--poses', poses)
     options += ('--frames', 2, 0, '--out', image.parent, '--formats', 'npy')
     assert infer(*calib, *options) == 2
-    assert f'{earlier}: expected a file to write, found an input' in capsys.readouterr().err
+    assert f'{earlier}: expected a new file, found an input' in capsys.readouterr().err
+    earlier.unlink()
+
+
+def test_other_files_are_replaced_on_request_only(infer, three_images, tmp_path, capsys):
+    _, options = three_images
+    mine = tmp_path / 'out' / 'a b.html'
+    mine.parent.mkdir()
+    mine.write_text('mine')
+    assert infer(*options) == 2
+    message = f'{mine}: expected a new file, found one that exists'
+    assert message in capsys.readouterr().err
+    assert [path.name for path in mine.parent.iterdir()] == [mine.name]
+    assert mine.read_text() == 'mine'
+    assert infer(*options, '--overwrite') == 0
+    assert '<html' in mine.read_text('utf-8')
 
 
 def test_prediction_files_refuse_what_they_cannot_write(tmp_path):

@@ -7,9 +7,16 @@ import time
 
 import pytest
 import torch
-from tool_runs import ROOT, TOY_CONFIG, assert_equal_trees, tool_environment
+from tool_runs import (
+    ROOT,
+    TOY_CONFIG,
+    assert_equal_trees,
+    left_by_killed_process,
+    tool_environment,
+)
 
 from mmssc.compat import load_checkpoint_file
+from mmssc.fileio import lock_folder
 
 # Everything that a checkpoint has to bring back: averaged weights, mixed precision, schedules,
 # accumulation, and the generators of data loader workers.
@@ -161,6 +168,17 @@ def test_a_work_folder_that_cannot_be_written_is_one_line(run_tool, tmp_path):
             'error: file/run: --work-dir: expected a folder that can be written to, found Not a '
             'directory. Give another folder with --work-dir\n'
         )
+
+
+def test_one_training_per_work_folder(run_tool, tmp_path):
+    command = ('train.py', TOY_CONFIG, '--work-dir', 'run')
+    with lock_folder(tmp_path / 'run'):
+        errors = run_tool(*command, status=2).stderr
+    assert 'error: run: expected no other command that writes to this folder' in errors
+    left = left_by_killed_process(tmp_path / 'run')
+    run_tool(*command, '--cfg-options', 'train_cfg.max_epochs=1')
+    assert (tmp_path / 'run/epoch_1.pth').is_file()
+    assert not left.exists() and not list((tmp_path / 'run').glob('.mmssc*'))
 
 
 def test_two_processes_on_the_cpu(run_tool, tmp_path):
