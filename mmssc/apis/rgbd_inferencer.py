@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -38,7 +38,7 @@ from mmssc.geometry import (
 from mmssc.registry import INFERENCERS
 from mmssc.structures import SSCDataSample, VoxelGrid
 from mmssc.structures.camera_checks import as_intrinsics, as_pose, principal_point_remarks
-from mmssc.structures.camera_placement import check_stand
+from mmssc.structures.camera_placement import check_stand, share_remarks
 
 from .base_inferencer import BaseInferencer, build_test_transforms, read_image
 from .model_loading import read_config
@@ -190,6 +190,8 @@ class RGBDInferencer(BaseInferencer):
             raise DataError(name, 'floor', error.expected, error.found, hint) from error
         grid = self._grid(pose, origin)
         check_ground(name, depth, DepthView(matrix, pose.numpy(), grid), units, remedy)
+        world2cam, size = np.linalg.inv(pose.double().numpy()), (depth.shape[0], depth.shape[1])
+        _warn(name, share_remarks(grid, world2cam, matrix, size))
         volumes = depth_volumes(
             torch.from_numpy(depth), torch.from_numpy(matrix).float(), pose, grid
         )
@@ -200,11 +202,10 @@ class RGBDInferencer(BaseInferencer):
             )
             raise DataError(name, 'depth', 'a pixel in the box of voxels', 'none', hint)
         plausible = visible | (volumes.tsdf < 0)
-        size = (depth.shape[0], depth.shape[1])
         images = self._images(name, size, img, segmentation)
         results = dict(
             **item, voxel_grid=grid, img_paths=[name], image_size=size, img_shape=size,
-            ori_shape=size, cam2img=matrix, lidar2cam=np.linalg.inv(pose.double().numpy())[None],
+            ori_shape=size, cam2img=matrix, lidar2cam=world2cam[None],
             given={**images, 'depth': [depth], **self._volumes(volumes, size)},
         )  # fmt: skip
         sample = self.model.test_step(pseudo_collate([self.pipeline(results)]))[0].cpu()
@@ -260,6 +261,11 @@ def _readings(name: str, depth: np.ndarray, kind: str) -> tuple[dict[str, float]
     return {}, 'Leave out --depth-kind if the file holds plain millimetres'
 
 
+def _warn(name: str, remarks: Sequence[str]) -> None:
+    for remark in remarks:
+        warnings.warn(f'{name}: {remark}', stacklevel=3)
+
+
 def _camera(
     name: str, depth: np.ndarray, cam2img: Any, cam2world: Any, has_floor: bool
 ) -> tuple[np.ndarray, torch.Tensor]:
@@ -276,8 +282,7 @@ def _camera(
             raise DataError(name, 'cam2world, shape', (4, 4), np.shape(cam2world))
         pose = as_pose(cam2world, name, 'cam2world')
         remarks += check_stand(pose, name, 'cam2world', has_floor)
-    for remark in remarks:
-        warnings.warn(f'{name}: {remark}', stacklevel=3)
+    _warn(name, remarks)
     if cam2world is None:
         return matrix, level_camera(torch.from_numpy(depth), torch.from_numpy(matrix).float())
     return matrix, torch.from_numpy(pose).float()

@@ -16,7 +16,9 @@ from mmssc.errors import DataError
 
 from .voxel_grid import VoxelGrid
 
-__all__ = ['camera_angles', 'check_stand', 'check_view', 'drive_remarks', 'seen_share']
+__all__ = [
+    'camera_angles', 'check_stand', 'check_view', 'drive_remarks', 'seen_share', 'share_remarks',
+]  # fmt: skip
 
 # A camera that sees less than this share of the box is suspicious; real ones see a third or more.
 _SMALL_SHARE = 0.1
@@ -83,6 +85,18 @@ def seen_share(
     return float(((pixels > -0.5) & (pixels < np.subtract(size, 0.5))).all(1).sum() / len(points))
 
 
+def share_remarks(
+    grid: VoxelGrid, ref2cam: np.ndarray, cam2img: np.ndarray, image_size: tuple[int, int]
+) -> list[str]:
+    """Say if a camera sees less than a tenth of a box; arguments as :func:`seen_share`."""
+    share = seen_share(grid, ref2cam, cam2img, image_size)
+    return [_share_text(share)] if share < _SMALL_SHARE else []
+
+
+def _share_text(share: float) -> str:
+    return f'the camera sees {share:.1%} of the box of voxels'
+
+
 def check_view(
     lidar2cam: np.ndarray,
     projection: np.ndarray,
@@ -116,7 +130,7 @@ def check_view(
 
     def faults_of(pose: np.ndarray, least: float) -> list[str]:
         share = seen_share(grid, pose, cam2img, size)
-        small = [f'the camera sees {share:.1%} of the box of voxels'] if share < least else []
+        small = [_share_text(share)] if share < least else []
         return _angle_faults(np.linalg.inv(pose)) + small
 
     faults = faults_of(lidar2cam, _SMALL_SHARE)

@@ -208,6 +208,9 @@ def test_a_suspicious_camera_is_said(inferencer, room):
     fx, fy, cx, cy = CAMERA
     with pytest.warns(UserWarning, match='depth image: the principal point .* far from the centre'):
         inferencer(room['depth'], (fx, fy, cx / 2, cy / 2), room['cam2world'])
+    x, y, z = room['origin'].tolist()
+    with pytest.warns(UserWarning, match='depth image: the camera sees .* of the box'):
+        inferencer(room['depth'], CAMERA, room['cam2world'], origin=(x + 4.2, y, z))
 
 
 @pytest.fixture

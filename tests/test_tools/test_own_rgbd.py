@@ -245,8 +245,13 @@ def test_the_roll_is_printed_and_a_rolled_camera_said(root, capsys):
     assert prepare(root, '--poses', '*.txt') == 0
     printed = capsys.readouterr().out
     assert 'a: camera 1.20 m above the floor, 15.0 degrees down, rolled by 80.0 degrees' in printed
-    assert 'a: pose: the camera is rolled by 80 degrees' in printed
-    assert 'b: pose' not in printed
+    assert 'a: pose of a: the camera is rolled by 80 degrees' in printed
+    assert 'pose of b' not in printed and 'sees' not in printed
+
+
+def test_a_box_that_the_camera_hardly_sees_is_said(root, capsys):
+    assert prepare(root, '--poses', '*.txt', '--origin', 1.3, 1, -0.1) == 0
+    assert re.search(r'a: the camera sees [0-9.]+% of the box', capsys.readouterr().out)
 
 
 def test_frames_that_work_are_listed_beside_one_that_does_not(root):

@@ -12,6 +12,7 @@ from mmcv.transforms import BaseTransform
 from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
+from mmssc.structures.camera_checks import as_intrinsics
 
 from .sample_changes import move_frames
 
@@ -79,14 +80,15 @@ class SetIntrinsics(BaseTransform):
         image_size: (height, width); for images of another size the matrix is scaled.
 
     Raises:
-        DataError: ``cam2img`` is not a 3 x 3 matrix.
+        DataError: ``cam2img`` is not a 3 x 3 matrix, or not a camera of such images.
     """
 
     def __init__(self, cam2img: Sequence[Sequence[float]], image_size: tuple[int, int]) -> None:
         self.cam2img = np.asarray(cam2img, np.float64)
         if self.cam2img.shape != (3, 3):
             raise DataError('config', 'SetIntrinsics.cam2img', '3 x 3', self.cam2img.shape)
-        self.image_size = tuple(image_size)
+        self.image_size = image_size[0], image_size[1]
+        as_intrinsics(self.cam2img, 'config', 'SetIntrinsics.cam2img', self.image_size)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Replace the matrix."""

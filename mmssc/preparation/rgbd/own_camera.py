@@ -41,7 +41,7 @@ from mmssc.preparation.command_line import add_work_options, positive_number, ru
 from mmssc.preparation.folder_settings import replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures.camera_checks import as_intrinsics, as_pose
-from mmssc.structures.camera_placement import camera_angles, check_stand
+from mmssc.structures.camera_placement import camera_angles, check_stand, share_remarks
 
 from .layouts import prepared_path
 from .options import add_volume_options, check_camera, claim_results, spec_of
@@ -335,26 +335,29 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         infos.made, infos.kept = int(changed), int(not changed)
         infos.notes.append(f'{path}: {len(done)} of {len(tasks)} frames')
         infos.notes += [_describe(frame) for frame in listed.frames[:_FRAMES_DESCRIBED]]
-        infos.notes += _stand_remarks(listed, path, rule)
+        infos.notes += _pose_remarks(listed, path, has_floor=rule.origin is None)
     return [report, infos]
 
 
-def _stand_remarks(listed: RGBDList, path: Path, rule: PoseRule) -> list[str]:
-    has_floor = rule.origin is None
-    remarks = [
-        f'{frame.frame_id}: {remark}'
-        for frame in listed.frames
-        for remark in check_stand(np.asarray(frame.cam2world, np.float64), path, 'pose', has_floor)
-    ]
+def _pose_remarks(listed: RGBDList, path: Path, has_floor: bool) -> list[str]:
+    """What is suspicious about the cameras of the first frames where something is."""
+    matrix = camera_matrix(listed.cameras[OWN_SOURCE])
+    remarks = []
+    for frame in listed.frames:
+        pose = np.asarray(frame.cam2world, np.float64)
+        found = check_stand(pose, path, f'pose of {frame.frame_id}', has_floor)
+        grid, world2cam = listed.grid_of(frame), np.linalg.inv(pose)
+        found += share_remarks(grid, world2cam, matrix, listed.image_size)
+        remarks += [f'{frame.frame_id}: {remark}' for remark in found]
     more = len(remarks) - _FRAMES_DESCRIBED
-    return remarks[:_FRAMES_DESCRIBED] + ([f'{more} more such frames'] if more > 0 else [])
+    return remarks[:_FRAMES_DESCRIBED] + ([f'{more} more remarks'] if more > 0 else [])
 
 
 def _describe(frame: Frame) -> str:
     pose = np.asarray(frame.cam2world)
     tilt, roll = camera_angles(pose)
     text = f'camera {pose[2, 3]:.2f} m above the floor, {tilt:.1f} degrees down'
-    return f'{frame.frame_id}: {text}, rolled by {roll:.1f} degrees'
+    return f'{frame.frame_id}: {text}, rolled by {round(roll, 1) + 0.0} degrees'
 
 
 @command
