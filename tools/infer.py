@@ -45,6 +45,7 @@ from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import read_matrix, to_homogeneous
 from mmssc.preparation.command_line import positive_integer
 from mmssc.structures.camera_checks import as_pose
+from mmssc.structures.camera_placement import check_stand
 from mmssc.visualization import draw_depth
 from mmssc.visualization.scene import FORMATS
 
@@ -171,6 +172,8 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
     pose = None
     if args.cam2world is not None:
         pose = as_pose(read_matrix(args.cam2world, (4, 4)), args.cam2world, 'pose')
+        # The inferencer repeats this check, without the name of the file.
+        check_stand(pose, args.cam2world, 'pose', has_floor=args.grid_origin is None)
     count = len(args.depth)
     columns = []
     for name in ('image', 'segmentation'):

@@ -250,7 +250,7 @@ def test_the_roll_is_printed_and_a_rolled_camera_said(root, capsys):
 
 
 def test_a_box_that_the_camera_hardly_sees_is_said(root, capsys):
-    assert prepare(root, '--poses', '*.txt', '--origin', 1.3, 1, -0.1) == 0
+    assert prepare(root, '--poses', '*.txt', '--origin', 1.5, 1, -0.1) == 0
     assert re.search(r'a: the camera sees [0-9.]+% of the box', capsys.readouterr().out)
 
 
