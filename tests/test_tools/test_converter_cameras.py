@@ -11,6 +11,7 @@ import pytest
 from converter_trees import DRIVE, kitti360_tree, raw_tree, run_here
 
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
+from mmssc.datasets.driving_list import read_driving_list, write_driving_list
 from mmssc.datasets.transforms import LoadDrivingImages
 from mmssc.errors import DataError
 from mmssc.formats.kitti import (
@@ -21,6 +22,7 @@ from mmssc.formats.kitti import (
     write_indexed_poses,
     write_poses,
 )
+from mmssc.inspection import check_config
 from mmssc.preparation import SSCBenchKITTI360Layout
 
 SEQUENCE = 'dataset/sequences/00'
@@ -219,3 +221,17 @@ def test_training_refuses_a_camera_of_another_image(tree):
         dataset.pipeline({**item, 'cam2img': np.diag([4, 4, 1]) @ item['cam2img']})
     with pytest.warns(UserWarning, match='sequence 00: the principal point'):
         dataset.pipeline({**item, 'cam2img': np.diag([0.5, 0.5, 1]) @ item['cam2img']})
+
+
+def test_the_check_of_a_config_compares_camera_and_image(tree):
+    assert only_infos(tree) == 0
+    pipeline = [dict(type='LoadDrivingImages')]
+    dataset = dict(
+        type='SemanticKITTIDataset', ann_file=INFO, data_root=str(tree), pipeline=pipeline
+    )
+    cfg = dict(train_dataloader=dict(dataset=dataset))
+    assert check_config(cfg).problems == []
+    info = read_driving_list(tree / INFO)
+    info['sequences']['00']['P2'][:2] *= 4
+    write_driving_list(tree / INFO, info)
+    assert any('another size' in problem.detail for problem in check_config(cfg).problems)
