@@ -11,10 +11,11 @@ stored case.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import PathLike
 
 import numpy as np
@@ -22,9 +23,35 @@ import numpy as np
 from mmssc.errors import DataError
 
 __all__ = [
-    'fill_state_dict', 'fill_tensor', 'integers', 'normal', 'parse_manifest_rows', 'probe',
+    'fill_state_dict', 'fill_tensor', 'integers', 'moved', 'normal', 'parse_manifest_rows', 'probe',
     'read_manifest', 'uniform',
 ]  # fmt: skip
+
+
+# Relative size and seed of a movement of all weights and normal inputs, see moved().
+_movement: list[tuple[float, int]] = []
+
+
+@contextlib.contextmanager
+def moved(relative: float, seed: int) -> Iterator[None]:
+    """Multiply weights and normal inputs by ``1 + relative`` or ``1 - relative``, at random.
+
+    The sum is rounded to float32, so about half of the numbers move by one in the last bit for a
+    ``relative`` of 1e-7. Uniform inputs stay: cases make masks of them.
+    """
+    _movement.append((relative, seed))
+    try:
+        yield
+    finally:
+        _movement.pop()
+
+
+def _float32(name: str, values: np.ndarray) -> np.ndarray:
+    if _movement:
+        relative, seed = _movement[-1]
+        signs = _rng(seed, 'moved:' + name).integers(0, 2, values.shape) * 2 - 1
+        values = values.astype(np.float32) * (1 + relative * signs)
+    return values.astype(np.float32)
 
 
 def _rng(seed: int, name: str) -> np.random.Generator:
@@ -84,15 +111,15 @@ def fill_tensor(key: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     if key.endswith('num_batches_tracked'):
         return np.zeros(shape, np.int64)
     if key.endswith('running_var'):
-        return (1 + 0.5 * rng.random(shape)).astype(np.float32)
+        return _float32(key, 1 + 0.5 * rng.random(shape))
     noise = rng.standard_normal(shape)
     if key.endswith('running_mean'):
-        return (0.1 * noise).astype(np.float32)
+        return _float32(key, 0.1 * noise)
     if len(shape) < 2:
         if key.endswith('weight'):
-            return (1 + 0.1 * noise).astype(np.float32)
-        return (0.05 * noise).astype(np.float32)
-    return (noise / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+            return _float32(key, 1 + 0.1 * noise)
+        return _float32(key, 0.05 * noise)
+    return _float32(key, noise / np.sqrt(np.prod(shape[1:])))
 
 
 def fill_state_dict(manifest: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
@@ -102,7 +129,7 @@ def fill_state_dict(manifest: Mapping[str, tuple[int, ...]], seed: int) -> dict[
 
 def normal(name: str, shape: tuple[int, ...], seed: int, scale: float = 1.0) -> np.ndarray:
     """A float32 input array ~ ``scale`` * N(0,1), named ``name``."""
-    return (scale * _rng(seed, 'input:' + name).standard_normal(shape)).astype(np.float32)
+    return _float32(name, scale * _rng(seed, 'input:' + name).standard_normal(shape))
 
 
 def uniform(

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -20,7 +20,7 @@ from torch import Tensor
 from mmssc.errors import DataError
 
 __all__ = [
-    'ParityCase', 'ParityReport', 'ParityRow', 'crc32', 'seed_of_units', 'to_numpy',
+    'ComparedArrays', 'ParityCase', 'ParityReport', 'ParityRow', 'crc32', 'seed_of_units', 'to_numpy',
 ]  # fmt: skip
 
 _TINY = 1e-300
@@ -81,6 +81,20 @@ class ParityCase:
         return [key for key in self._arrays if key not in self._used]
 
 
+class ComparedArrays(NamedTuple):
+    """Numbers that are compared with a tolerance, all of one shape.
+
+    Args:
+        found: Our numbers.
+        error: Their absolute differences from the reference.
+        allowed: The largest allowed differences.
+    """
+
+    found: np.ndarray
+    error: np.ndarray
+    allowed: np.ndarray
+
+
 @dataclass(frozen=True)
 class ParityRow:
     """One line of the table.
@@ -93,6 +107,7 @@ class ParityRow:
         tolerance: The rule, in words.
         ok: Whether the rule is met.
         note: A remark.
+        arrays: The numbers behind the row, if they are compared with a tolerance.
     """
 
     name: str
@@ -102,6 +117,7 @@ class ParityRow:
     tolerance: str
     ok: bool
     note: str = ''
+    arrays: ComparedArrays | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         verdict = 'ok' if self.ok else 'FAIL'
@@ -148,6 +164,12 @@ class ParityReport:
         if self.verbose:
             print(row, flush=True)
 
+    def replace(self, number: int, row: ParityRow) -> None:
+        """Put another row in the place of one."""
+        self.rows[number] = row
+        if self.verbose:
+            print(row, flush=True)
+
     def equal(self, name: str, found: Any, expected: Any) -> None:
         """Check exact equality of integers, flags, strings or arrays of them."""
         found, expected = to_numpy(found), to_numpy(expected)
@@ -191,10 +213,12 @@ class ParityReport:
         error = np.abs(found - expected)
         magnitude = np.abs(expected) if scale is None else np.full_like(error, scale)
         # Written so that a NaN fails.
-        ok = bool((error <= absolute + relative * magnitude).all())
+        allowed = absolute + relative * magnitude
+        ok = bool((error <= allowed).all())
         max_abs = float(error.max(initial=0.0)) if not np.isnan(error).any() else float('nan')
         max_rel = float((error / np.maximum(magnitude, _TINY)).max(initial=0.0))
-        self.add(ParityRow(name, error.size, max_abs, max_rel, tolerance, ok))
+        arrays = ComparedArrays(found, error, allowed)
+        self.add(ParityRow(name, error.size, max_abs, max_rel, tolerance, ok, '', arrays))
 
     def probed(
         self, case: ParityCase, name: str, array: Any, relative: float, absolute: float = 0.0
