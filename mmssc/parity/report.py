@@ -20,7 +20,8 @@ from torch import Tensor
 from mmssc.errors import DataError
 
 __all__ = [
-    'ComparedArrays', 'ParityCase', 'ParityReport', 'ParityRow', 'crc32', 'seed_of_units', 'to_numpy',
+    'ComparedArrays', 'ParityCase', 'ParityReport', 'ParityRow', 'crc32', 'seed_of_units',
+    'to_numpy',
 ]  # fmt: skip
 
 _TINY = 1e-300
