@@ -8,7 +8,7 @@ Several images are several scenes of one camera. For temporal models, give the e
 scene with ``--earlier-image`` and their poses.
 
 Models for depth cameras (configs/light, RGB-D) need the depth image and its intrinsics. Without
-``--cam2world``, the tool searches the floor in the depth image:
+``--cam2world`` or ``--height``, the tool searches the floor in the depth image:
 
     python tools/infer.py configs/light/light_depth_nyu.py checkpoints/light_depth_nyu.pth \
         --depth depth.png --cam2img FX FY CX CY --out predictions
@@ -19,12 +19,14 @@ from __future__ import annotations
 from mmssc.command_line import FINDINGS, add_overwrite_option, command
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.config import Config
 
 from mmssc.apis import (
@@ -43,7 +45,8 @@ from mmssc.fileio import check_outputs, check_writable
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import read_matrix, to_homogeneous
-from mmssc.preparation.command_line import positive_integer
+from mmssc.geometry import describe_camera, turn_camera
+from mmssc.preparation.command_line import positive_integer, positive_number
 from mmssc.structures.camera_checks import as_pose
 from mmssc.structures.camera_placement import check_stand
 from mmssc.visualization import draw_depth
@@ -52,7 +55,8 @@ from mmssc.visualization.scene import FORMATS
 # Options of the other kind of model, which this one would ignore.
 DRIVING_OPTIONS = ('points', 'calib', 'lidar2cam', 'earlier_image', 'earlier_depth',
                    'earlier_points', 'poses', 'frames', 'crop')  # fmt: skip
-RGBD_OPTIONS = ('cam2world', 'segmentation', 'depth_kind', 'show_all')
+RGBD_OPTIONS = ('cam2world', 'segmentation', 'depth_kind', 'depth_scale', 'height', 'tilt', 'roll',
+                'rotate', 'show_all')  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -80,6 +84,16 @@ def build_parser() -> argparse.ArgumentParser:
     add('--cam2world', type=Path, metavar='FILE', help=f'{text} (default: search the floor)')
     text = 'depth camera: 16-bit PNG in millimetres (default), or as SSCNet distributes NYU'
     add('--depth-kind', choices=tuple(DEPTH_KINDS), default='mm', help=text)
+    text = 'depth camera: values of the depth images per metre (5000 for TUM RGB-D)'
+    add('--depth-scale', type=positive_number, metavar='N', help=text)
+    text = 'depth camera: height above the floor, metres, instead of searching the floor'
+    add('--height', type=float, metavar='METRES', help=text)
+    add('--tilt', type=float, default=0.0, metavar='DEGREES', help='with --height: angle below the '
+        'horizon')  # fmt: skip
+    text = 'with --height: clockwise turn of the camera'
+    add('--roll', type=float, default=0.0, metavar='DEGREES', help=text)
+    text = 'depth camera: turn the images clockwise by so many degrees, so that they are upright'
+    add('--rotate', type=int, choices=(0, 90, 180, 270), default=0, help=text)
     add('--segmentation', nargs='+', metavar='FILE', help='depth camera: 8-bit id images')
     add('--show-all', action='store_true',
         help='depth camera: also draw voxels behind the farthest measured surface')  # fmt: skip
@@ -173,7 +187,9 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
     if args.cam2world is not None:
         pose = as_pose(read_matrix(args.cam2world, (4, 4)), args.cam2world, 'pose')
         # The inferencer repeats this check, without the name of the file.
-        check_stand(pose, args.cam2world, 'pose', has_floor=args.grid_origin is None)
+        _, turn = turn_camera(torch.eye(3), (1, 1), args.rotate)
+        upright = pose @ turn.numpy().T
+        check_stand(upright, args.cam2world, 'pose', has_floor=args.grid_origin is None)
     count = len(args.depth)
     columns = []
     for name in ('image', 'segmentation'):
@@ -189,11 +205,15 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
             depth, image, segmentation = (files[number] for files in (args.depth, *columns))
             sample = inferencer(
                 depth, cam2img, pose, image, segmentation,
-                depth_kind=args.depth_kind, origin=args.grid_origin,
+                depth_kind=args.depth_kind, origin=args.grid_origin, height=args.height,
+                tilt=math.radians(args.tilt), roll=math.radians(args.roll),
+                depth_scale=args.depth_scale, rotate=args.rotate,
             )  # fmt: skip
-            picture = draw_depth(read_depth_image(depth, args.depth_kind))
+            picture = draw_depth(read_depth_image(depth, args.depth_kind, args.depth_scale))
             picture = picture if image is None else read_rgb(image)
+            picture = np.ascontiguousarray(np.rot90(picture, -args.rotate // 90))
             write(args, depth, stems[number], sample, inferencer.dataset_meta, picture)
+            print(f'  {describe_pose(sample)}')
 
     return predict_all(args.depth, 1, predict)
 
@@ -228,6 +248,14 @@ def predict_all(names: list[str], size: int, predict: Callable[[list[int]], None
     if failures:
         print(f'{len(failures)} of {len(names)} scenes not predicted', file=sys.stderr)
     return FINDINGS if failures else 0
+
+
+def describe_pose(sample: Any) -> str:
+    """Height, tilt and roll of the camera, and where they come from."""
+    pose = torch.from_numpy(np.linalg.inv(sample.lidar2cam[0]))
+    confidence = sample.floor_confidence
+    how = 'as given' if confidence is None else f'from the floor, confidence {confidence:.2f}'
+    return f'{describe_camera(pose)} ({how})'
 
 
 def unique_stems(names: list[str]) -> list[str]:

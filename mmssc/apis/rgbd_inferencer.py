@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
@@ -25,23 +25,23 @@ from mmssc.formats.depth_units import (
     unit_hint,
 )
 from mmssc.formats.images import check_upright, read_png_uint8
-from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.sscnet import DEPTH_READERS
 from mmssc.geometry import (
     DepthVolumes,
+    camera_tilt,
     depth_volumes,
     invert_mapping,
-    level_camera,
     measured_reach,
     place_grid,
+    turn_camera,
 )
 from mmssc.registry import INFERENCERS
 from mmssc.structures import SSCDataSample, VoxelGrid
-from mmssc.structures.camera_checks import as_intrinsics, as_pose, principal_point_remarks
-from mmssc.structures.camera_placement import check_stand, share_remarks
+from mmssc.structures.camera_placement import share_remarks
 
 from .base_inferencer import BaseInferencer, build_test_transforms, read_image
 from .model_loading import read_config
+from .rgbd_camera import floor_pose, given_pose, read_intrinsics, warn_of
 
 __all__ = ['DEPTH_KINDS', 'RGBDInferencer', 'is_rgbd_config', 'read_depth_image']
 
@@ -64,23 +64,30 @@ def is_rgbd_config(config: str | PathLike[str] | Config) -> bool:
     )
 
 
-def read_depth_image(path: str | PathLike[str], kind: str = 'mm') -> np.ndarray:
+def read_depth_image(
+    path: str | PathLike[str], kind: str = 'mm', scale: float | None = None
+) -> np.ndarray:
     """Read a depth image: ``.npy`` in metres, or a 16-bit PNG.
 
     Args:
         path: The file.
         kind: Of a PNG: ``'mm'``, millimetres as most depth cameras write them, or ``'nyu'``, bits
             rotated by 3 as in SSCNet's files of NYU.
+        scale: Values of the file per metre, if it is of neither kind; for ``.npy``, too.
 
     Returns:
         (H, W) float32, metres along the optical axis, 0 = none.
 
     Raises:
-        DataError: The file is missing or damaged, or of another kind.
+        DataError: The file is missing or damaged, or of another kind; or the scale is not a
+            positive number, or given with ``'nyu'``.
     """
+    if scale is not None and not (0 < scale < math.inf and kind == 'mm'):
+        expected = 'a positive number, and files of kind mm'
+        raise DataError(path, 'depth scale', expected, f'{scale} and kind {kind}')
     if str(path).lower().endswith('.npy'):
-        return read_metres(path)
-    return DEPTH_KINDS[kind](path)
+        return read_metres(path, scale)
+    return DEPTH_KINDS[kind](path) * np.float32(1000 / (scale or 1000))
 
 
 @INFERENCERS.register_module()
@@ -142,6 +149,11 @@ class RGBDInferencer(BaseInferencer):
         depth_kind: str = 'mm',
         origin: tuple[float, float, float] | None = None,
         hide_unknown: bool = True,
+        height: float | None = None,
+        tilt: float = 0.0,
+        roll: float = 0.0,
+        depth_scale: float | None = None,
+        rotate: int = 0,
     ) -> SSCDataSample:
         """Predict one scene.
 
@@ -149,8 +161,8 @@ class RGBDInferencer(BaseInferencer):
             depth: File, see :func:`read_depth_image`, or (H, W) metres, 0 = none.
             cam2img: (3, 3) intrinsics in pixels, or ``fx, fy, cx, cy``.
             cam2world: (4, 4), camera (x right, y down, z forward) to a world with z up and the
-                floor at z = 0, metres. None: find the floor in the depth image; the camera is then
-                at x = y = 0 and looks along y.
+                floor at z = 0, metres. None: from ``height``, or find the floor in the depth
+                image; the camera is then at x = y = 0 and looks along y.
             img: (H, W, 3) uint8 RGB, registered with the depth; for models that read one.
             segmentation: (H, W) uint8 ids, registered with the depth; for models that read one.
             depth_kind: See :func:`read_depth_image`.
@@ -158,40 +170,50 @@ class RGBDInferencer(BaseInferencer):
                 by SSCNet's rule.
             hide_unknown: Set voxels to empty that the camera sees as empty, or that are outside of
                 its view: networks are not trained there and predict noise.
+            height: Height of the camera above the floor, metres.
+            tilt: With ``height``: angle of the optical axis below the horizon, radians.
+            roll: With ``height``: clockwise turn of the camera, radians.
+            depth_scale: See :func:`read_depth_image`.
+            rotate: 0, 90, 180 or 270: turn all images clockwise by so many degrees, so that they
+                are upright. ``cam2img`` and ``cam2world`` are those of the images as given; tilt
+                and roll are those of the upright image.
 
         Returns:
-            A data sample on the CPU with ``pred_voxels`` and the metainfo, the grid included, and
-            ``within_reach`` (X, Y, Z) bool: voxels that are visible or not behind the farthest
-            measured surface (:func:`~mmssc.geometry.measured_reach`). Pictures show only these;
-            ``pred_voxels`` keeps the others.
+            A data sample on the CPU with ``pred_voxels`` and the metainfo: the grid, the camera of
+            the upright image, ``camera_height`` (metres), ``camera_tilt`` and ``camera_roll``
+            (radians), and ``floor_confidence``, None if the floor was not searched
+            (:func:`~mmssc.geometry.find_floor`). Also ``within_reach`` (X, Y, Z) bool: voxels that
+            are visible or not behind the farthest measured surface
+            (:func:`~mmssc.geometry.measured_reach`). Pictures show only these; ``pred_voxels``
+            keeps the others.
 
         Raises:
             DataError: A file or an array is missing or wrong, the depth has another unit, the
                 camera cannot be right (not a pinhole camera, of another image size, upside down,
-                below the floor), the depth image shows no floor, or no pixel lies in the box.
+                below the floor), the floor is not found, or no pixel lies in the box.
         """
         name = str(depth) if isinstance(depth, (str, PathLike)) else _ARRAY
         item = self._item(0, depth)
         if isinstance(depth, (str, PathLike)):
-            depth = read_depth_image(depth, depth_kind)
+            depth = read_depth_image(depth, depth_kind, depth_scale)
         depth = np.ascontiguousarray(depth, np.float32)
-        units, remedy = _readings(name, depth, depth_kind)
+        units, remedy = _readings(name, depth, depth_kind, depth_scale)
         check_room_depth(name, depth, units, remedy=remedy)
-        try:
-            matrix, pose = _camera(name, depth, cam2img, cam2world, origin is None)
-        except DataError as error:
-            if error.field != 'floor':
-                raise
-            hint = unit_hint(
-                depth,
-                units,
-                'Check the unit of the depth, or give the pose with --cam2world (cam2world=)',
-            )
-            raise DataError(name, 'floor', error.expected, error.found, hint) from error
+        images = self._images(name, depth.shape, img, segmentation)
+        intrinsics = read_intrinsics(name, cam2img, depth.shape)
+        camera, turn = turn_camera(intrinsics, depth.shape, rotate)
+        depth, matrix = _turned(depth, rotate), camera.numpy()
+        confidence = None
+        if cam2world is None:
+            pose, confidence = floor_pose(name, depth, camera, (height, tilt, roll), units)
+        elif height is not None or tilt or roll:
+            raise DataError(name, 'pose', 'cam2world, or height, tilt and roll', 'both')
+        else:
+            pose = given_pose(name, cam2world, turn, origin is None)
         grid = self._grid(pose, origin)
         check_ground(name, depth, DepthView(matrix, pose.numpy(), grid), units, remedy)
         world2cam, size = np.linalg.inv(pose.double().numpy()), (depth.shape[0], depth.shape[1])
-        _warn(name, share_remarks(grid, world2cam, matrix, size))
+        warn_of(name, share_remarks(grid, world2cam, matrix, size))
         volumes = depth_volumes(
             torch.from_numpy(depth), torch.from_numpy(matrix).float(), pose, grid
         )
@@ -202,7 +224,7 @@ class RGBDInferencer(BaseInferencer):
             )
             raise DataError(name, 'depth', 'a pixel in the box of voxels', 'none', hint)
         plausible = visible | (volumes.tsdf < 0)
-        images = self._images(name, size, img, segmentation)
+        images = {key: _turned_images(value, rotate) for key, value in images.items()}
         results = dict(
             **item, voxel_grid=grid, img_paths=[name], image_size=size, img_shape=size,
             ori_shape=size, cam2img=matrix, lidar2cam=world2cam[None],
@@ -213,6 +235,8 @@ class RGBDInferencer(BaseInferencer):
             sample.pred_voxels[~plausible] = 0
         reach = measured_reach(torch.from_numpy(depth), grid, torch.linalg.inv(pose.double()))
         sample.within_reach = visible | reach
+        names = ('camera_height', 'camera_tilt', 'camera_roll')
+        sample.set_metainfo({**dict(zip(names, camera_tilt(pose))), 'floor_confidence': confidence})
         return sample
 
     def _images(
@@ -252,40 +276,29 @@ class RGBDInferencer(BaseInferencer):
         return box.placed_at(origin)
 
 
-def _readings(name: str, depth: np.ndarray, kind: str) -> tuple[dict[str, float], str]:
+def _readings(
+    name: str, depth: np.ndarray, kind: str, scale: float | None
+) -> tuple[dict[str, float], str]:
     """Other readings of a depth image for messages about its unit, and a further remedy."""
-    if name.lower().endswith('.npy') or name == _ARRAY:
+    if name == _ARRAY:
         return metre_units(), 'The array must hold metres'
+    if name.lower().endswith('.npy'):
+        return scale_units(scale or 1), ''
     if kind == 'mm':
-        return {**rotated_units(depth, '--depth-kind nyu'), **scale_units()}, ''
+        rotated = {} if scale else rotated_units(depth, '--depth-kind nyu')
+        return {**rotated, **scale_units(scale or 1000)}, ''
     return {}, 'Leave out --depth-kind if the file holds plain millimetres'
 
 
-def _warn(name: str, remarks: Sequence[str]) -> None:
-    for remark in remarks:
-        warnings.warn(f'{name}: {remark}', stacklevel=3)
+def _turned(image: np.ndarray, degrees: int) -> np.ndarray:
+    """The image (H, W, ...), turned clockwise."""
+    return np.ascontiguousarray(np.rot90(image, -degrees // 90))
 
 
-def _camera(
-    name: str, depth: np.ndarray, cam2img: Any, cam2world: Any, has_floor: bool
-) -> tuple[np.ndarray, torch.Tensor]:
-    """Intrinsics (3, 3) float64 and pose (4, 4) float32; default pose: from the floor."""
-    matrix = np.asarray(cam2img, np.float64)
-    matrix = camera_matrix(matrix) if matrix.shape == (4,) else matrix
-    if depth.ndim != 2:
-        raise DataError(name, 'depth', 'shape (H, W)', depth.shape)
-    size = (depth.shape[0], depth.shape[1])
-    matrix = as_intrinsics(matrix, name, 'cam2img', size)
-    remarks = principal_point_remarks(matrix, size)
-    if cam2world is not None:
-        if np.shape(cam2world) != (4, 4):
-            raise DataError(name, 'cam2world, shape', (4, 4), np.shape(cam2world))
-        pose = as_pose(cam2world, name, 'cam2world')
-        remarks += check_stand(pose, name, 'cam2world', has_floor)
-    _warn(name, remarks)
-    if cam2world is None:
-        return matrix, level_camera(torch.from_numpy(depth), torch.from_numpy(matrix).float())
-    return matrix, torch.from_numpy(pose).float()
+def _turned_images(value: Any, degrees: int) -> Any:
+    if isinstance(value, list):
+        return [_turned(image, degrees) for image in value]
+    return _turned(value, degrees)
 
 
 def _read_ids(value: Any, name: str) -> np.ndarray:

@@ -118,8 +118,12 @@ def check_measured(path: FilePath, depth: np.ndarray) -> np.ndarray:
     return measured
 
 
-def read_metres(path: FilePath) -> np.ndarray:
+def read_metres(path: FilePath, scale: float | None = None) -> np.ndarray:
     """Read an ``.npy`` depth map in metres.
+
+    Args:
+        path: The file.
+        scale: Values per metre; None: the file must hold metres.
 
     Returns:
         (H, W) float32; numbers may be negative or not finite.
@@ -129,14 +133,14 @@ def read_metres(path: FilePath) -> np.ndarray:
             another shape.
     """
     stored = read_npy(path)
-    if stored.dtype.kind != 'f':
+    if stored.dtype.kind != 'f' and scale is None:
         found = f'whole numbers ({stored.dtype}): millimetres?'
         hint = 'Save metres: np.save(path, (depth / 1000).astype(np.float32)) for millimetres'
         raise DataError(path, 'depth', 'metres as floating-point numbers', found, hint)
     if stored.ndim != 2 or stored.size == 0:
         raise DataError(path, 'shape', '(H, W)', stored.shape)
     with np.errstate(over='ignore'):
-        return stored.astype(np.float32)
+        return stored.astype(np.float32) / np.float32(scale or 1)
 
 
 # --- rooms ----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Geometry: pure functions on tensors, usable without the rest of the library."""
 
 from .camera_fit import FittedCamera, fit_camera_pose
+from .camera_pose import camera_tilt, describe_camera, tilted_camera, turn_camera
 from .context_relations import context_relations
 from .depth_mapping import (
     depth_to_voxels,
@@ -11,7 +12,7 @@ from .depth_mapping import (
 )
 from .depth_to_points import depth_to_points, disparity_to_depth
 from .depth_volumes import DepthVolumes, depth_volumes
-from .floor import FloorFit, find_floor, level_camera
+from .floor import FloorFit, find_floor, level_camera, pose_above_floor
 from .frustum import NO_FRUSTUM, assign_frustums, count_frustum_classes, frustum_index
 from .label_pooling import pool_labels
 from .measured_reach import measured_reach
@@ -28,12 +29,14 @@ __all__ = [
     'PROJECTION_RULES',
     'assign_frustums',
     'DepthVolumes',
+    'camera_tilt',
     'compute_tsdf',
     'context_relations',
     'count_frustum_classes',
     'depth_to_points',
     'depth_to_voxels',
     'depth_volumes',
+    'describe_camera',
     'disparity_to_depth',
     'field_of_view_mask',
     'find_floor',
@@ -49,12 +52,15 @@ __all__ = [
     'measured_reach',
     'observed_voxels',
     'place_grid',
+    'pose_above_floor',
     'points_to_occupancy',
     'pool_labels',
     'pool_tsdf',
     'project_voxels',
     'quantize_points',
+    'tilted_camera',
     'transform_points',
+    'turn_camera',
     'voxel_pixel_mapping',
     'voxel_to_pixel',
 ]

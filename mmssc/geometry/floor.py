@@ -11,10 +11,11 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 
+from .camera_pose import tilted_camera
 from .depth_mapping import check_depth_camera
 from .gravity import SurfacePatches, find_up, surface_patches
 
-__all__ = ['FloorFit', 'camera_tilt', 'find_floor', 'level_camera', 'tilted_camera']
+__all__ = ['FloorFit', 'find_floor', 'level_camera', 'pose_above_floor', 'tilted_camera']
 
 # The tolerance is constant up to this depth (metres), and grows up to four times.
 _NEAR = 2.0
@@ -27,6 +28,9 @@ _AREA, _LOW_AREA, _LOW = 0.1, 3.0, 0.9
 # A level surface with a larger share of the patches below it is a table or a bed.
 _BELOW = 0.004
 _CLEARANCE = 0.05
+# Distance of tables, seats and beds from the height of the camera (metres), and the share of the
+# patches that counts.
+_FURNITURE, _FURNITURE_SHARE = (0.1, 1.0), 0.005
 # A floor of this many times the least area, and this evidence for "up", have full confidence.
 _SURE, _SURE_EVIDENCE = 5, 0.3
 # How well walls and levels tell the direction (radians), and points the plane (metres).
@@ -48,39 +52,6 @@ class FloorFit(NamedTuple):
     confidence: float
 
 
-def tilted_camera(height: float, tilt: float = 0.0, roll: float = 0.0) -> Tensor:
-    """Pose of a camera above the floor.
-
-    Args:
-        height: Metres above the floor.
-        tilt: How far the optical axis points below the horizon, radians.
-        roll: Clockwise turn about the optical axis as seen from behind the camera, radians.
-
-    Returns:
-        (4, 4) float32, camera (x right, y down, z forward) to a world with z up, the floor at
-        z = 0, the camera at (0, 0, height) and the optical axis above +y.
-    """
-    cos_t, sin_t, cos_r, sin_r = (
-        function(angle) for angle in (tilt, roll) for function in (math.cos, math.sin)
-    )
-    pose = torch.eye(4, dtype=torch.float64)
-    level = [[1, 0, 0], [0, -sin_t, cos_t], [0, -cos_t, -sin_t]]
-    turn = [[cos_r, -sin_r, 0], [sin_r, cos_r, 0], [0, 0, 1]]
-    pose[:3, :3] = torch.tensor(level, dtype=torch.float64) @ torch.tensor(turn).double()
-    pose[2, 3] = height
-    return pose.to(torch.float32)
-
-
-def camera_tilt(cam2world: Tensor) -> tuple[float, float, float]:
-    """Height (metres), tilt and roll (radians) of a pose, as :func:`tilted_camera` takes them.
-
-    Args:
-        cam2world: (4, 4) rigid, camera to a world with z up and the floor at z = 0.
-    """
-    right, down, forward, height = cam2world[2].tolist()
-    return height, math.asin(max(-1.0, min(1.0, -forward))), math.atan2(-right, -down)
-
-
 def level_camera(
     depth: Tensor,
     cam2img: Tensor,
@@ -97,6 +68,43 @@ def level_camera(
         (4, 4) float32, camera to world, see :class:`FloorFit`.
     """
     return find_floor(depth, cam2img, max_angle, heights, tolerance, max_depth).cam2world
+
+
+def pose_above_floor(
+    depth: Tensor,
+    cam2img: Tensor,
+    height: float | None = None,
+    tilt: float = 0.0,
+    roll: float = 0.0,
+) -> tuple[Tensor, float | None]:
+    """Pose from height, tilt and roll, or from the floor.
+
+    Args:
+        depth: (H, W) float32, metres along the optical axis, 0 = none.
+        cam2img: (3, 3) intrinsics, pixels.
+        height: Metres above the floor; None searches the floor.
+        tilt: See :func:`tilted_camera`; only with ``height``.
+        roll: See :func:`tilted_camera`; only with ``height``.
+
+    Returns:
+        (4, 4) float32 camera to world, and the confidence of :class:`FloorFit`, None if the
+        height is given.
+
+    Raises:
+        DataError: See :func:`find_floor`; or the height is not positive, or tilt or roll are given
+            without it.
+    """
+    if height is not None:
+        if not (0 < height < math.inf and abs(tilt) < math.pi / 2 and abs(roll) <= math.pi):
+            expected = 'a positive height, a tilt below 90 and a roll up to 180 degrees'
+            angles = ', '.join(f'{math.degrees(angle):g}' for angle in (tilt, roll))
+            raise DataError('camera', 'height, tilt, roll', expected, f'{height:g} m, {angles}')
+        return tilted_camera(height, tilt, roll), None
+    if tilt or roll:
+        found = 'a tilt or roll without a height'
+        raise DataError('camera', 'tilt, roll', 'also a height', found, 'Give --height')
+    fit = find_floor(depth, cam2img)
+    return fit.cam2world, fit.confidence
 
 
 def find_floor(
@@ -129,7 +137,9 @@ def find_floor(
     check_depth_camera(depth, cam2img, torch.eye(4))
     patches = surface_patches(depth, cam2img, max_depth)
     if len(patches.areas) < _FEWEST_PATCHES:
-        raise _no_floor('almost no flat surface')
+        seen = depth[torch.isfinite(depth) & (depth > 0)]
+        middle = f'{float(seen.median()):.3g} m' if len(seen) else 'none'
+        raise _no_floor(f'few flat surfaces within {max_depth:g} m (median depth: {middle})')
     up, evidence = find_up(patches, max_angle)
     if evidence < 0:
         raise _no_floor('surfaces that do not tell which way is up')
@@ -169,11 +179,27 @@ def _check(
     share = float(below.double().mean())
     if share > _BELOW:
         raise _no_floor(f'{share:.1%} of the image below the lowest level surface')
+    if _upside_down(patches, up):
+        raise _no_floor('furniture above the camera: an upside-down image?')
     if height < _LOW and area < _LOW_AREA:
         raise _no_floor(
             f'{area:.1f} m2 of level surface only {height:.2f} m below the camera, '
             'as of a table or a bed'
         )
+
+
+def _upside_down(patches: SurfacePatches, up: Tensor) -> bool:
+    """Whether level surfaces near the camera face down: tops of furniture, seen upside down.
+
+    A ceiling is farther from the camera, and it faces down in an upright image, too.
+    """
+    shares = []
+    for direction in (up, -up):
+        below = -(patches.points @ direction)
+        level = patches.normals @ direction > math.cos(_LEVEL_ANGLE)
+        furniture = level & (below > _FURNITURE[0]) & (below < _FURNITURE[1])
+        shares.append(float(furniture.double().mean()))
+    return shares[1] > max(shares[0], _FURNITURE_SHARE)
 
 
 def _lowest_level(

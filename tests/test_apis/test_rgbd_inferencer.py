@@ -13,10 +13,11 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmssc.apis import RGBDInferencer, build_inferencer, is_rgbd_config
+from mmssc.apis import RGBDInferencer, build_inferencer, is_rgbd_config, read_depth_image
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
+from mmssc.geometry import tilted_camera, turn_camera
 from mmssc.registry import MODELS
 from mmssc.visualization import Scene
 
@@ -82,6 +83,54 @@ def test_without_a_pose_the_floor_tells_it(inferencer, room):
     # Little of the floor is in the picture.
     assert abs(found[2, 3] - height) < 0.15
     np.testing.assert_allclose(found[2, :3], up, atol=0.06)
+
+
+def test_the_prediction_holds_the_pose(inferencer, room):
+    found = inferencer(room['depth'], CAMERA)
+    assert found.camera_height == pytest.approx(room['cam2world'][2, 3], abs=0.15)
+    assert 0 < found.floor_confidence <= 1
+    given = inferencer(room['depth'], CAMERA, height=1.4, tilt=0.2, roll=-0.1)
+    values = (given.camera_height, given.camera_tilt, given.camera_roll)
+    assert values == pytest.approx((1.4, 0.2, -0.1), abs=1e-6)
+    assert given.floor_confidence is None
+    pose = tilted_camera(1.4, 0.2, -0.1).numpy()
+    assert torch.equal(inferencer(room['depth'], CAMERA, pose).pred_voxels, given.pred_voxels)
+    with pytest.raises(DataError, match='cam2world, or height, tilt and roll, found both'):
+        inferencer(room['depth'], CAMERA, pose, height=1.4)
+
+
+@pytest.mark.parametrize('degrees', [90, 180, 270])
+def test_turned_images_give_the_same_scene(inferencer, room, degrees):
+    stored = np.rot90(room['depth'], degrees // 90)
+    fx, fy, cx, cy = CAMERA
+    height, width = room['depth'].shape
+    # The camera of the image as stored, that is turned back (counterclockwise).
+    camera = {
+        90: (fy, fx, cy, width - 1 - cx),
+        180: (fx, fy, width - 1 - cx, height - 1 - cy),
+        270: (fy, fx, height - 1 - cy, cx),
+    }[degrees]
+    expected = inferencer(room['depth'], CAMERA, height=1.4, tilt=0.1)
+    found = inferencer(stored, camera, height=1.4, tilt=0.1, rotate=degrees)
+    assert torch.equal(found.pred_voxels, expected.pred_voxels)
+    np.testing.assert_allclose(found.cam2img, expected.cam2img)
+    # A pose belongs to the images as given.
+    _, turn = turn_camera(torch.eye(3), (1, 1), degrees)
+    pose = tilted_camera(1.4, 0.1).double() @ turn
+    found = inferencer(stored, camera, pose.numpy(), rotate=degrees)
+    assert torch.equal(found.pred_voxels, expected.pred_voxels)
+
+
+def test_a_scale_of_the_depth(tmp_path, room):
+    values = np.round(room['depth'] * 5000).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / 'tum.png')
+    np.save(tmp_path / 'mm.npy', room['depth'] * 1000)
+    for name, scale in (('tum.png', 5000), ('mm.npy', 1000)):
+        found = read_depth_image(tmp_path / name, scale=scale)
+        np.testing.assert_allclose(found, room['depth'], atol=2e-4)
+    for kind, scale in (('nyu', 5000), ('mm', 0), ('mm', float('nan'))):
+        with pytest.raises(DataError, match='depth scale'):
+            read_depth_image(tmp_path / 'tum.png', kind, scale)
 
 
 def test_only_surfaces_and_hidden_space_are_kept(inferencer, room):
@@ -244,6 +293,21 @@ def test_the_command(infer, room, tmp_path, capsys):
     }  # fmt: skip
     assert Image.open(tmp_path / 'out/shelf.png').size[0] == 1600
     assert 'voxels occupied' in capsys.readouterr().out
+    given = ('--height', 1.4, '--tilt', 10, '--roll', -2, '--formats', 'npy')
+    assert infer(*command, '--cam2img', *CAMERA, *given) == 0
+    words = 'camera 1.40 m above the floor, 10.0 degrees down, rolled by -2.0 degrees (as given)'
+    assert words in capsys.readouterr().out
+    assert infer(*command, '--cam2img', *CAMERA, '--formats', 'npy') == 0
+    assert '(from the floor, confidence ' in capsys.readouterr().out
+    # A wrong unit: the error names the file, what is seen and options of this command.
+    assert infer(*command, '--cam2img', *CAMERA, '--depth-scale', 100) == 2
+    error = capsys.readouterr().err
+    assert 'shelf.png: floor' in error and 'median depth' in error and '--depth-scale' in error
+    assert infer(*command, '--cam2img', *CAMERA, '--tilt', 5) == 2
+    assert 'Give --height' in capsys.readouterr().err
+    wide = ('--rotate', 90, '--height', 1.4)
+    assert infer(*command, '--cam2img', *CAMERA, *wide) == 0
+    assert 'rolled by 0.0' in capsys.readouterr().out.replace('-0.0', '0.0')
     box = ('--grid-shape', 40, 24, 40, '--voxel-size', 0.12)
     assert infer(*command, '--cam2img', *CAMERA, '--formats', 'npy', *box) == 0
     assert np.load(tmp_path / 'out/shelf.npy').shape == (40, 24, 40)

@@ -12,14 +12,22 @@ import torch
 
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.transforms import LoadRGBDFrame
+from mmssc.errors import DataError
 from mmssc.evaluation import SSCMetric
-from mmssc.formats.sscnet import NYU_CAMERAS
-from mmssc.geometry import label_weight, measured_reach, project_voxels
+from mmssc.formats.matrices import camera_matrix
+from mmssc.formats.sscnet import NYU_CAMERAS, read_plain_depth_mm
+from mmssc.geometry import (
+    find_floor,
+    label_weight,
+    measured_reach,
+    project_voxels,
+    turn_camera,
+)
 from mmssc.preparation.rgbd.cache import place_camera
 from mmssc.preparation.rgbd.nyu import prepare_nyu
 from mmssc.preparation.rgbd.own_camera import prepare_own
 from mmssc.preparation.rgbd.published_figures import frame_figures
-from mmssc.structures import SSCDataSample
+from mmssc.structures import SSCDataSample, VoxelGrid
 
 FIGURES = Path(__file__).parents[1] / 'data' / 'parity' / 'sketch' / 'nyu_frames.csv'
 KEYS = ('tsdf', 'voxel_to_pixel', 'gt_voxels', 'label_weight', 'eval_masks')
@@ -182,3 +190,47 @@ def test_own_camera_on_seven_scenes(seven_scenes, tmp_path):
         height.append(floor[:3] @ up[0])
     assert up[0] @ up[1] > np.cos(np.radians(3))
     assert height[0] == pytest.approx(height[1], abs=0.08)
+
+
+# Errors of a pose that is wrong, not only inexact: degrees, metres.
+WRONG_ANGLE, WRONG_HEIGHT = 10, 0.3
+
+
+def floor_errors(nyu: Path, path: Path, degrees: int = 0) -> tuple[float, float] | None:
+    """Errors against the annotated pose: degrees of "up", metres of height; None: refused."""
+    stored = np.load(nyu / f'Mapping/{path.name[3:7]}.npz')['arr_0'].reshape(60, 36, 60)
+    mapping = np.where(stored == 480 * 640, -1, stored)
+    grid = VoxelGrid((0, 0, 0), (0.08,) * 3, (60, 36, 60), ('x', 'z', 'y'), 'world')
+    _, expected = place_camera(mapping, (480, 640), NYU_CAMERAS['nyu'], grid)
+    depth = torch.from_numpy(read_plain_depth_mm(path))
+    camera = torch.from_numpy(camera_matrix(NYU_CAMERAS['nyu']))
+    camera, turn = turn_camera(camera, (480, 640), degrees)
+    try:
+        found = find_floor(torch.rot90(depth, -degrees // 90), camera).cam2world.double() @ turn
+    except DataError:
+        return None
+    angle = np.degrees(np.arccos(min(1, float(found[2, :3].numpy() @ expected[2, :3]))))
+    return float(angle), abs(float(found[2, 3]) - expected[2, 3])
+
+
+def test_the_floor_of_real_frames(real_nyu):
+    """Of the 10 training frames five show floor; the others (walls, beds, desks) are refused."""
+    paths = sorted(real_nyu.glob('train/depth/*.png'))
+    errors = {path.name[3:7]: floor_errors(real_nyu, path) for path in paths}
+    found = {name: error for name, error in errors.items() if error is not None}
+    assert len(errors) == 10 and set(found) == {'0006', '0007', '0008', '0010', '0012'}
+    for angle, height in found.values():
+        assert angle < 2 and height < 0.15
+
+
+def test_no_pose_of_a_real_test_frame_is_wrong(real_nyu):
+    for path in sorted(real_nyu.glob('test/depth/*.png')):
+        error = floor_errors(real_nyu, path)
+        assert error is None or (error[0] < WRONG_ANGLE and error[1] < WRONG_HEIGHT), path
+
+
+def test_a_real_frame_upside_down_is_refused(real_nyu):
+    """Its ceiling would make a floor."""
+    path = real_nyu / 'train/depth/NYU0012_depth_mm.png'
+    assert floor_errors(real_nyu, path) is not None
+    assert floor_errors(real_nyu, path, 180) is None

@@ -8,8 +8,14 @@ import pytest
 import torch
 
 from mmssc.errors import DataError
-from mmssc.geometry import level_camera
-from mmssc.geometry.floor import tilted_camera
+from mmssc.geometry import (
+    camera_tilt,
+    find_floor,
+    level_camera,
+    pose_above_floor,
+    tilted_camera,
+    turn_camera,
+)
 
 CAMERA = torch.tensor([[130.0, 0, 79.5], [0, 130.0, 59.5], [0, 0, 1]])
 IMAGE = (120, 160)
@@ -81,3 +87,108 @@ def test_tilted_camera_looks_down_and_rolls_clockwise():
     assert forward[2] == pytest.approx(-0.5) and forward[0] == pytest.approx(0)
     # the right side of the image is lower
     assert right[2] < 0 and down[2] < 0 and pose[2, 3] == pytest.approx(1.4)
+
+
+def test_height_tilt_and_roll_of_a_pose():
+    expected = (1.4, math.radians(30), math.radians(-10))
+    assert camera_tilt(tilted_camera(*expected)) == pytest.approx(expected, abs=1e-6)
+
+
+def refused(depth: torch.Tensor, reason: str) -> None:
+    with pytest.raises(DataError, match='floor') as caught:
+        find_floor(depth, CAMERA)
+    assert reason in str(caught.value.found)
+
+
+def test_a_table_alone_is_no_floor():
+    """A level surface up to the wall, 0.7 m below the camera, may be a table."""
+    pose = tilted_camera(0.7, math.radians(20))
+    refused(depth_of_planes(pose, [((0.0, 0, 1), 0.0), ((0.0, 1, 0), 1.8)]), 'a table or a bed')
+    # A wide floor below a low camera is one.
+    wide = depth_of_planes(pose, [((0.0, 0, 1), 0.0), ((0.0, 1, 0), 4.0)])
+    assert float(level_camera(wide, CAMERA)[2, 3]) == pytest.approx(0.7, abs=0.03)
+
+
+def test_a_table_with_something_below_it_is_no_floor():
+    pose = tilted_camera(0.9, math.radians(20))
+    room = depth_of_planes(pose, [((0.0, 1, 0), 3.5), ((1.0, 0, 0), -1.6)])
+    table = depth_of_planes(pose, [((0.0, 0, 1), 0.0)])
+    depth = torch.where((table > 0) & (table < 2.4), table, room)
+    refused(depth, 'below the lowest level surface')
+
+
+def test_walls_alone_are_no_floor():
+    walls = [((0.0, 1, 0), 3.5), ((1.0, 0, 0), -1.6), ((1.0, 0, 0), 1.8)]
+    refused(depth_of_planes(tilted_camera(1.2, 0.1, 0.1), walls), 'no level surface')
+    refused(depth_of_planes(tilted_camera(1.2), [((0.0, 1, 0), 30.0)]) + 24, 'median depth: 24 m')
+
+
+def test_a_camera_that_looks_down_steeply_is_refused():
+    """From 60 degrees, the wall is closer to the camera's up than the floor."""
+    for tilt in (50, 60):
+        pose = tilted_camera(1.5, math.radians(tilt))
+        with pytest.raises(DataError, match='floor'):
+            find_floor(depth_of_planes(pose, ROOM), CAMERA)
+
+
+FURNISHED = [*ROOM, ((0.0, 0, 1), 2.5)]
+
+
+def furnished_depth(pose: torch.Tensor) -> torch.Tensor:
+    """A room with a ceiling and the tops of two pieces of furniture."""
+    depth = depth_of_planes(pose, FURNISHED)
+    for height, columns in ((0.5, slice(10, 50)), (0.8, slice(100, 150))):
+        top = depth_of_planes(pose, [((0.0, 0, 1), height)])
+        nearer = (top > 0) & (top < 2.6) & (top < depth)
+        depth[:, columns] = torch.where(nearer, top, depth)[:, columns]
+    return depth
+
+
+@pytest.mark.parametrize('degrees', [0, 90, 180, 270])
+def test_a_turned_image(degrees):
+    """Turned back, it gives the same pose; upside down, the ceiling is not taken for the floor."""
+    pose = tilted_camera(1.3, math.radians(5), math.radians(4))
+    depth = furnished_depth(pose)
+    stored = torch.rot90(depth, degrees // 90)
+    back, _ = turn_camera(CAMERA, IMAGE, (360 - degrees) % 360)
+    camera, turn = turn_camera(back, stored.shape, degrees)
+    torch.testing.assert_close(camera, CAMERA)
+    found = level_camera(torch.rot90(stored, -degrees // 90), camera)
+    assert camera_tilt(found) == pytest.approx(camera_tilt(pose), abs=0.03)
+    # The pose of the stored image sees the same world.
+    point = torch.tensor([0.3, -0.2, 2.0, 1.0], dtype=torch.float64)
+    pixel = back.double() @ point[:3] / point[2]
+    upright = camera.double() @ (turn @ point)[:3] / point[2]
+    column, row = pixel[:2].tolist()
+    height, width = stored.shape
+    expected = {
+        0: (column, row),
+        90: (height - 1 - row, column),
+        180: (width - 1 - column, height - 1 - row),
+        270: (row, width - 1 - column),
+    }
+    assert upright[:2].tolist() == pytest.approx(expected[degrees])
+    if degrees == 180:
+        refused(stored, 'upside-down')
+
+
+def test_height_tilt_and_roll_replace_the_search():
+    wall = depth_of_planes(tilted_camera(1.2), [((0.0, 1, 0), 2.0)])
+    pose, confidence = pose_above_floor(wall, CAMERA, 1.3, 0.2, 0.1)
+    assert torch.equal(pose, tilted_camera(1.3, 0.2, 0.1)) and confidence is None
+    for options in ((0.0,), (-1.0,), (math.nan,), (1.0, 2.0), (None, 0.2), (None, 0.0, 0.2)):
+        with pytest.raises(DataError, match='height'):
+            pose_above_floor(wall, CAMERA, *options)
+    with pytest.raises(DataError, match='rotate: expected 0, 90, 180 or 270'):
+        turn_camera(CAMERA, IMAGE, 45)
+
+
+def test_confidence_grows_with_the_floor():
+    pose = tilted_camera(1.4, math.radians(15))
+    depth = depth_of_planes(pose, ROOM)
+    little = depth.clone()
+    little[70:, 20:] = 0
+    little[100:] = 0
+    found = [find_floor(one, CAMERA) for one in (little, depth)]
+    assert 0 < found[0].confidence < found[1].confidence == 1
+    assert found[0].area < found[1].area

@@ -123,6 +123,35 @@ def test_pose_by_hand_and_grid_by_hand(root):
         assert frame['voxel_grid'].origin == pytest.approx((-1, -0.1, 0.5))
 
 
+def test_roll_by_hand(root, capsys):
+    assert prepare(root, '--height', 1.3, '--tilt', 10, '--roll', -5) == 0
+    expected = tilted_camera(1.3, math.radians(10), math.radians(-5))
+    for frame in frames_of(root):
+        assert np.allclose(np.linalg.inv(frame['lidar2cam'][0]), expected, atol=1e-6)
+    words = 'camera 1.30 m above the floor, 10.0 degrees down, rolled by -5.0 degrees'
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('degrees', [90, 180, 270])
+def test_images_that_are_not_upright(root, degrees, capsys):
+    """The world is the same as that of upright images; the files and their pixels stay."""
+    for path in (root / 'depth').glob('*.png'):
+        upright = np.array(Image.open(path)).astype(np.uint16)
+        Image.fromarray(np.ascontiguousarray(np.rot90(upright, degrees // 90))).save(path)
+    options = [str(root), *OPTIONS[2:], '--depth', 'depth/frame-*.png', '--rotate', str(degrees)]
+    # fx = fy; the centre turns with the image.
+    camera = '65,65,39.5,29.5' if degrees == 180 else '65,65,29.5,39.5'
+    assert prepare_own('test', [*options, '--camera', camera]) == 0
+    assert re.search(r'a: camera 1.2\d m .*, 15.\d degrees down, rolled', capsys.readouterr().out)
+    for frame, height in zip(frames_of(root), HEIGHTS.values()):
+        pose = np.linalg.inv(frame['lidar2cam'][0])
+        upright = tilted_camera(height, math.radians(15))
+        assert np.allclose(pose[:3, 2:], upright[:3, 2:], atol=0.03)
+        assert (frame['voxel_to_pixel'] >= 0).sum() > 20
+    assert prepare(root, '--rotate', degrees) == 2
+    assert '--rotate: expected depth images only' in capsys.readouterr().err
+
+
 def test_unit_of_the_depth(root):
     assert prepare(root, '--poses', '*.txt') == 0
     expected = frames_of(root)
@@ -166,6 +195,9 @@ WRONG = [
     (write_pose('x'), ['--poses', '*.txt'], 'a.txt: content: expected numbers'),
     (write_pose('2 0 0 0 0 2 0 0 0 0 2 0 0 0 0 1'), ['--poses', '*.txt'], 'a.txt: pose'),
     (lambda root: None, ['--poses', 'none-*.txt'], 'none-a.txt: file: expected an existing file'),
+    (lambda root: None, ['--tilt', '5'], '--tilt, --roll: expected --height'),
+    (lambda root: None, ['--poses', '*.txt', '--height', '1'], '--poses: expected poses of'),
+    (lambda root: None, ['--height', '-1'], 'frame-a.png: height, tilt, roll: expected a positive'),
     (lambda root: None, ['--depth', 'depth/*-*.png'], '--depth: expected one'),
     (lambda root: None, ['--depth', 'none/*.png'], 'depth images: expected at least one'),
     (lambda root: None, ['--image-size', '60', '81'], r'image size: .*\(60, 81\)'),
@@ -187,7 +219,8 @@ WRONG = [
 def test_wrong_input_is_named(root, capsys, spoil, options, text):
     spoil(root)
     # 1: a frame failed, 2: an option is wrong.
-    assert prepare(root, *options) == (2 if '--depth' in options else 1)
+    wrong_option = '--depth' in options or text.startswith('--')
+    assert prepare(root, *options) == (2 if wrong_option else 1)
     assert re.search(text, capsys.readouterr().err)
 
 

@@ -35,13 +35,12 @@ from mmssc.formats.matrices import camera_matrix, read_matrix
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.rgbd_prepared import has_prepared
 from mmssc.formats.sscnet import DEPTH_READERS
-from mmssc.geometry import level_camera, place_grid
-from mmssc.geometry.floor import tilted_camera
+from mmssc.geometry import describe_camera, place_grid, pose_above_floor, turn_camera
 from mmssc.preparation.command_line import add_work_options, positive_number, run_converter
 from mmssc.preparation.folder_settings import replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures.camera_checks import as_intrinsics, as_pose
-from mmssc.structures.camera_placement import camera_angles, check_stand, share_remarks
+from mmssc.structures.camera_placement import check_stand, share_remarks
 
 from .layouts import prepared_path
 from .options import add_volume_options, check_camera, claim_results, spec_of
@@ -53,6 +52,8 @@ __all__ = ['OWN_SOURCE', 'PoseRule', 'prepare_own']
 OWN_SOURCE = 'own'
 _EXTRAS = ('cam2world', 'origin')
 _FRAMES_DESCRIBED = 5
+# Increase it when the search of the floor changes, so that poses of two searches do not mix.
+_FLOOR_SEARCH = 2
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,17 @@ class PoseRule:
         tilt: With ``height``: angle of the optical axis below the horizon, radians. Without poses
             and height, the floor is searched in the depth image.
         origin: World x, y, z of the grid's lower corner; None places it in front of the camera.
+        roll: With ``height``: clockwise turn of the camera, radians.
+        rotate: How far the images must be turned clockwise to be upright, degrees. Tilt and roll
+            are those of the upright image.
     """
 
     poses: str | None = None
     height: float | None = None
     tilt: float = 0.0
     origin: tuple[float, float, float] | None = None
+    roll: float = 0.0
+    rotate: int = 0
 
     def pose(
         self,
@@ -95,18 +101,21 @@ class PoseRule:
             pose = as_pose(read_matrix(file, (4, 4)), file, 'pose')
             check_stand(pose, file, 'pose', has_floor=self.origin is None)
             return pose.astype(np.float32)
-        if self.height is not None:
-            return tilted_camera(self.height, self.tilt).numpy()
+        camera = torch.from_numpy(camera_matrix(settings.camera)).float()
+        upright, turn = turn_camera(camera, settings.spec.image_size, self.rotate)
+        turned = torch.rot90(torch.from_numpy(depth), -self.rotate // 90)
         try:
-            camera = torch.from_numpy(camera_matrix(settings.camera))
-            return level_camera(torch.from_numpy(depth), camera).numpy()
+            found, _ = pose_above_floor(turned, upright, self.height, self.tilt, self.roll)
         except DataError as error:
             hint = error.hint
             if error.field == 'floor':
                 hint = unit_hint(
-                    depth, units, 'Check --depth-scale, or give --poses, or --height and --tilt'
-                )
+                    depth, units,
+                    'Check --depth-scale, and --rotate if the image is not upright; or give '
+                    '--poses, or --height and --tilt',
+                )  # fmt: skip
             raise DataError(path, error.field, error.expected, error.found, hint) from error
+        return (found.double() @ turn).float().numpy()
 
     def corner(self, cam2world: np.ndarray, settings: FrameSettings) -> np.ndarray:
         """World x, y, z of the grid's lower corner, float32."""
@@ -199,6 +208,10 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     add('--poses', metavar='PATTERN', help=text)
     add('--height', type=float, help='height of the camera above the floor, metres')
     add('--tilt', type=float, default=0.0, help='angle below the horizon, degrees; with --height')
+    text = 'clockwise turn of the camera, degrees; with --height'
+    add('--roll', type=float, default=0.0, help=text)
+    text = 'degrees by which the depth images must be turned clockwise to be upright'
+    add('--rotate', type=int, choices=(0, 90, 180, 270), default=0, help=text)
     text = 'lower corner of the grid of every frame in the world; default: in front of the camera'
     add('--origin', nargs=3, type=float, metavar=('X', 'Y', 'Z'), help=text)
     add_volume_options(parser, image_size=None)
@@ -303,11 +316,15 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
     )
     poses = None if arguments.poses is None else str(root / arguments.poses)
     origin = None if arguments.origin is None else tuple(arguments.origin)
-    rule = PoseRule(poses, arguments.height, math.radians(arguments.tilt), origin)
+    rule = _rule(arguments, poses, origin)
     recipe = {
         **settings.recipe(), 'depth_scale': arguments.depth_scale, 'poses': arguments.poses,
         'height': rule.height, 'tilt': rule.tilt, 'origin': origin,
     }  # fmt: skip
+    recipe.update({key: value for key in ('roll', 'rotate') if (value := getattr(rule, key))})
+    if poses is None and rule.height is None:
+        # Folders of earlier releases hold poses of another search.
+        recipe['floor_search'] = _FLOOR_SEARCH
     coarse, fine = (out / prepared_path(OWN_SOURCE, is_fine) for is_fine in (False, True))
     claim_results(coarse.parent, recipe, arguments.overwrite)
     if arguments.fine:
@@ -334,18 +351,37 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         changed = replace_if_changed(path, partial(write_rgbd_list, frames=listed))
         infos.made, infos.kept = int(changed), int(not changed)
         infos.notes.append(f'{path}: {len(done)} of {len(tasks)} frames')
-        infos.notes += [_describe(frame) for frame in listed.frames[:_FRAMES_DESCRIBED]]
-        infos.notes += _pose_remarks(listed, path, has_floor=rule.origin is None)
+        infos.notes += [
+            _describe(frame, rule.rotate) for frame in listed.frames[:_FRAMES_DESCRIBED]
+        ]
+        infos.notes += _pose_remarks(listed, path, rule)
     return [report, infos]
 
 
-def _pose_remarks(listed: RGBDList, path: Path, has_floor: bool) -> list[str]:
+def _rule(
+    arguments: argparse.Namespace, poses: str | None, origin: tuple[float, float, float] | None
+) -> PoseRule:
+    if poses is not None and (arguments.height is not None or arguments.rotate):
+        found = 'also --height or --rotate'
+        raise DataError('command line', '--poses', 'poses of the stored images alone', found)
+    if arguments.height is None and (arguments.tilt or arguments.roll):
+        raise DataError('command line', '--tilt, --roll', '--height with them', 'none')
+    if arguments.rotate and (arguments.color or arguments.segmentation):
+        hint = 'Turn the files of all kinds first, and leave --rotate out'
+        found = '--color or --segmentation, whose files stay as they are'
+        raise DataError('command line', '--rotate', 'depth images only', found, hint)
+    tilt, roll = math.radians(arguments.tilt), math.radians(arguments.roll)
+    return PoseRule(poses, arguments.height, tilt, origin, roll, arguments.rotate)
+
+
+def _pose_remarks(listed: RGBDList, path: Path, rule: PoseRule) -> list[str]:
     """What is suspicious about the cameras of the first frames where something is."""
     matrix = camera_matrix(listed.cameras[OWN_SOURCE])
     remarks = []
     for frame in listed.frames:
         pose = np.asarray(frame.cam2world, np.float64)
-        found = check_stand(pose, path, f'pose of {frame.frame_id}', has_floor)
+        upright = _upright_pose(frame, rule.rotate).numpy()
+        found = check_stand(upright, path, f'pose of {frame.frame_id}', rule.origin is None)
         grid, world2cam = listed.grid_of(frame), np.linalg.inv(pose)
         found += share_remarks(grid, world2cam, matrix, listed.image_size)
         remarks += [f'{frame.frame_id}: {remark}' for remark in found]
@@ -353,11 +389,14 @@ def _pose_remarks(listed: RGBDList, path: Path, has_floor: bool) -> list[str]:
     return remarks[:_FRAMES_DESCRIBED] + ([f'{more} more remarks'] if more > 0 else [])
 
 
-def _describe(frame: Frame) -> str:
-    pose = np.asarray(frame.cam2world)
-    tilt, roll = camera_angles(pose)
-    text = f'camera {pose[2, 3]:.2f} m above the floor, {tilt:.1f} degrees down'
-    return f'{frame.frame_id}: {text}, rolled by {round(roll, 1) + 0.0} degrees'
+def _upright_pose(frame: Frame, rotate: int) -> torch.Tensor:
+    """(4, 4) float64 of the upright image; the list has that of the stored one."""
+    _, turn = turn_camera(torch.eye(3), (1, 1), rotate)
+    return torch.from_numpy(np.asarray(frame.cam2world, np.float64)) @ turn.T
+
+
+def _describe(frame: Frame, rotate: int) -> str:
+    return f'{frame.frame_id}: {describe_camera(_upright_pose(frame, rotate))}'
 
 
 @command
