@@ -135,11 +135,11 @@ def find_floor(
             surface is the floor; ``found`` gives the reason.
     """
     check_depth_camera(depth, cam2img, torch.eye(4))
+    seen = depth[torch.isfinite(depth) & (depth > 0)]
+    middle = float(seen.median()) if len(seen) else 0.0
     patches = surface_patches(depth, cam2img, max_depth)
-    if len(patches.areas) < _FEWEST_PATCHES:
-        seen = depth[torch.isfinite(depth) & (depth > 0)]
-        middle = f'{float(seen.median()):.3g} m' if len(seen) else 'none'
-        raise _no_floor(f'few flat surfaces within {max_depth:g} m (median depth: {middle})')
+    if middle > max_depth or len(patches.areas) < _FEWEST_PATCHES:
+        raise _no_floor(f'few flat surfaces within {max_depth:g} m (median depth: {middle:.3g} m)')
     up, evidence = find_up(patches, max_angle)
     if evidence < 0:
         raise _no_floor('surfaces that do not tell which way is up')
