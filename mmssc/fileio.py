@@ -15,8 +15,6 @@ from os import PathLike
 from pathlib import Path
 from typing import IO
 
-from filelock import FileLock, Timeout
-
 from mmssc.errors import DataError
 
 __all__ = [
@@ -180,6 +178,8 @@ def lock_folder(folder: str | PathLike[str], timeout: float | None = None) -> It
         DataError: Another process still writes there.
         OSError: The folder cannot be made or written to.
     """
+    from filelock import FileLock, Timeout  # Importing mmssc needs mmengine's packages only.
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(str(folder / _LOCK_NAME))

@@ -57,11 +57,11 @@ def test_an_interrupt_is_one_line(capsys):
     assert capsys.readouterr().err == '\nstopped.\n'
 
 
-def test_a_converter_says_how_to_go_on(capsys):
+def test_a_converter_says_how_to_go_on(capsys, tmp_path):
     def work():
         raise KeyboardInterrupt
 
-    assert command(run_converter)(work) == INTERRUPTED
+    assert command(run_converter)(work, tmp_path) == INTERRUPTED
     assert capsys.readouterr().err == '\nstopped. Run the same command again to continue.\n'
 
 

@@ -14,6 +14,8 @@ so that it can be moved; files outside of it have absolute paths::
                     "origin": [x, y, z], "cam2world": 4x4}, ..]}
 
 ``fine_factor`` (optional): voxels of the fine TSDF along the edge of a voxel of the grid.
+``rotate`` (optional): how far the images must be turned clockwise to be upright, degrees; cameras,
+poses and pixels are those of the stored images.
 ``files``: source -> key -> file, see :mod:`mmssc.formats.rgbd_frame`; files of all sources are
 under ``shared``. ``missing`` lists missing files of a frame. ``origin`` (of the voxel grid, in the
 order of its axes, metres) and ``cam2world`` are optional: the published files of NYU do not have
@@ -31,6 +33,7 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+import torch
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
@@ -38,6 +41,7 @@ from mmssc.formats.json_fields import read_json, require_array, require_field
 from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.rgbd_format import FINE_FACTOR
 from mmssc.formats.rgbd_frame import FORMATS
+from mmssc.geometry import turn_camera
 from mmssc.structures import VoxelGrid
 from mmssc.structures.camera_checks import as_intrinsics, as_pose
 from mmssc.structures.camera_placement import check_stand
@@ -109,11 +113,21 @@ class RGBDList:
     files: Mapping[str, Mapping[str, FrameFile]]
     frames: Sequence[Frame]
     fine_factor: int = FINE_FACTOR
+    rotate: int = 0
+
+    def upright_pose(self, frame: Frame) -> np.ndarray:
+        """(4, 4) float64 camera to world of the upright image of a frame that has a pose."""
+        return _upright(frame.cam2world, self.rotate)
 
     def grid_of(self, frame: Frame) -> VoxelGrid:
         """The grid of the list, at the origin of the frame."""
         origin = frame.origin
         return self.voxel_grid if origin is None else replace(self.voxel_grid, origin=origin)
+
+
+def _upright(cam2world: Any, rotate: int) -> np.ndarray:
+    _, turn = turn_camera(torch.eye(3), (1, 1), rotate)
+    return np.asarray(cam2world, np.float64) @ turn.numpy().T
 
 
 def frames_in_several(lists: Iterable[RGBDList]) -> list[str]:
@@ -156,6 +170,7 @@ def write_rgbd_list(path: str | PathLike[str], frames: RGBDList) -> None:
         voxel_grid=frames.voxel_grid.to_dict(),
         image_size=list(frames.image_size),
         fine_factor=frames.fine_factor,
+        **(dict(rotate=frames.rotate) if frames.rotate else {}),
         cameras={source: list(camera) for source, camera in frames.cameras.items()},
         files={
             source: {key: dict(path=file.path, format=file.format) for key, file in keys.items()}
@@ -197,6 +212,9 @@ def _parse(raw: Any, file: str) -> RGBDList:
         fine_factor = require_field(metainfo, 'fine_factor', int, file, 'metainfo')
         if fine_factor < 1:
             raise DataError(file, 'metainfo.fine_factor', 'a positive number', fine_factor)
+    rotate = metainfo.get('rotate', 0)
+    if rotate not in (0, 90, 180, 270) or type(rotate) is not int:
+        raise DataError(file, 'metainfo.rotate', '0, 90, 180 or 270 degrees', repr(rotate))
     cameras = {}
     for source in require_field(metainfo, 'cameras', Mapping, file, 'metainfo'):
         name = f'metainfo.cameras.{source}'
@@ -205,7 +223,7 @@ def _parse(raw: Any, file: str) -> RGBDList:
         cameras[source] = tuple(numbers.tolist())
     files = _parse_files(require_field(metainfo, 'files', Mapping, file, 'metainfo'), file)
     frames = [
-        _parse_frame(item, number, file)
+        _parse_frame(item, number, file, rotate)
         for number, item in enumerate(require_field(raw, 'data_list', list, file, ''))
     ]
     names = [frame.frame_id for frame in frames]
@@ -216,7 +234,7 @@ def _parse(raw: Any, file: str) -> RGBDList:
         require_field(metainfo, key, str, file, 'metainfo') for key in ('split', 'dataset')
     )
     size = sides[0], sides[1]
-    return RGBDList(dataset, split, grid, size, cameras, files, frames, fine_factor)
+    return RGBDList(dataset, split, grid, size, cameras, files, frames, fine_factor, rotate)
 
 
 def _parse_files(raw: Mapping, file: str) -> dict[str, dict[str, FrameFile]]:
@@ -238,7 +256,7 @@ def _parse_files(raw: Mapping, file: str) -> dict[str, dict[str, FrameFile]]:
     return files
 
 
-def _parse_frame(raw: Any, number: int, file: str) -> Frame:
+def _parse_frame(raw: Any, number: int, file: str, rotate: int) -> Frame:
     name = f'data_list[{number}]'
     frame_id = require_field(raw, 'frame_id', str, file, name)
     if not is_frame_name(frame_id):
@@ -253,5 +271,5 @@ def _parse_frame(raw: Any, number: int, file: str) -> Frame:
     if raw.get('cam2world') is not None:
         cam2world = require_array(raw, 'cam2world', (4, 4), file, name)
         cam2world = as_pose(cam2world, file, f'{name}.cam2world')
-        check_stand(cam2world, file, f'{name}.cam2world', has_floor=False)
+        check_stand(_upright(cam2world, rotate), file, f'{name}.cam2world', has_floor=False)
     return Frame(frame_id, frozenset(missing), origin, cam2world)

@@ -94,7 +94,12 @@ def replace_if_changed(path: Path, write: Callable[[Path], None]) -> bool:
     before = path.read_bytes() if path.is_file() else None
     draft = temporary_path(path)
     try:
-        write(draft)
+        try:
+            write(draft)
+        except DataError as error:
+            if error.file != str(draft):
+                raise
+            raise DataError(path, error.field, error.expected, error.found, error.hint) from error
         if draft.read_bytes() == before:
             return False
         draft.replace(path)

@@ -293,6 +293,7 @@ def test_the_command(infer, room, tmp_path, capsys):
     }  # fmt: skip
     assert Image.open(tmp_path / 'out/shelf.png').size[0] == 1600
     assert 'voxels occupied' in capsys.readouterr().out
+    command += ('--overwrite',)
     given = ('--height', 1.4, '--tilt', 10, '--roll', -2, '--formats', 'npy')
     assert infer(*command, '--cam2img', *CAMERA, *given) == 0
     words = 'camera 1.40 m above the floor, 10.0 degrees down, rolled by -2.0 degrees (as given)'

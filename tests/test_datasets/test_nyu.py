@@ -161,7 +161,7 @@ def test_frames_without_a_file_can_be_left_out(own_root):
     assert [item['data_samples'].frame_id for item in with_image] == ['0003']
     assert len(make_dataset(own_root, ['tsdf'])) == 2
     everything = make_dataset(own_root, ['img'])
-    message = r'RGB/0004.png: frame train/0004, file: expected an existing file, found none'
+    message = r'RGB/0004.png: frame train/0004: expected an image file, found no such file'
     with pytest.raises(DataError, match=message):
         everything[1]
     assert 'img' not in make_dataset(own_root, ['tsdf'], ['img'])[1]['inputs']

@@ -106,7 +106,7 @@ def test_deterministic_runs_warn_where_torch_has_no_such_kernel(monkeypatch):
     # All that mmengine's Runner does with the setting.
     def build(cfg):
         set_random_seed(0, deterministic=True)
-        return SimpleNamespace(register_hook=lambda hook: None)
+        return SimpleNamespace(register_hook=lambda hook: None, log_dir='logs')
 
     monkeypatch.setattr(Runner, 'from_cfg', build)
     try:

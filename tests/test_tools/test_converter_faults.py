@@ -159,7 +159,11 @@ def test_nothing_is_removed_for_a_source_that_is_not_there(tree: Path, tmp_path:
 
 def test_an_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert run_here(tmp_path / 'nothing') == 2
-    assert 'nothing: sequences: expected images in' in capsys.readouterr().err
+    assert 'nothing: root: expected a folder, found none' in capsys.readouterr().err
+    assert not (tmp_path / 'nothing').exists()
+    (tmp_path / 'empty').mkdir()
+    assert run_here(tmp_path / 'empty') == 2
+    assert 'empty: sequences: expected images in' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('step', ['labels', 'depth', 'pseudo_lidar', 'infos'])

@@ -42,7 +42,7 @@ def test_a_dead_training_stops_before_it_is_saved(run_tool, tmp_path, settings, 
 
 def test_all_processes_stop_if_one_has_died(run_tool, tmp_path):
     settings = [*SETTINGS, 'train_dataloader.batch_size=1', 'model.rank=1']
-    errors = run_tool('dist_train.sh', TOY_CONFIG, 2, *settings, status=1).stderr
+    errors = run_tool('dist_train.sh', TOY_CONFIG, 2, *settings, status=2).stderr
     message = 'error: training, iteration 5 on process 1: loss_dying is nan. '
     assert message in errors and checkpoints(tmp_path) == ['epoch_1.pth']
 

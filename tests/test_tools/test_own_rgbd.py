@@ -205,7 +205,7 @@ WRONG = [
     (
         lambda root: write_plain_depth_mm(root / 'depth/frame-a.png', np.full((60, 80), 2.0)),
         [],
-        'frame-a.png: floor: .*Check --depth-scale, or give --poses, or --height',
+        'frame-a.png: floor: .*Check --depth-scale, .*; or give --poses, or --height',
     ),
     (
         lambda root: write_plain_depth_mm(root / 'depth/frame-a.png', np.zeros((60, 80))),
@@ -249,7 +249,8 @@ def test_intrinsics_of_another_image_size_are_refused_or_said(root, capsys):
     assert prepare(root, '--camera', '130,130,79,59') == 2
     text = 'error: command line: --camera: expected a principal point inside the image of 80 x 60'
     assert text in capsys.readouterr().err
-    assert prepare(root, '--camera', '32,32,20,15', '--poses', '*.txt') == 0
+    # The floor is then far below the grid, too.
+    assert prepare(root, '--camera', '32,32,20,15', '--poses', '*.txt') == 1
     assert '--camera: the principal point (20, 15) is far from' in capsys.readouterr().out
 
 
@@ -314,6 +315,8 @@ def test_other_file_names_are_refused_before_the_work(root, name, capsys):
 
 def test_hidden_files_are_no_frames(root):
     (root / 'depth/._frame-a.png').write_bytes(b'x')
+    for path in (root / 'rgb').glob('*.jpg'):
+        path.rename(path.with_name(f'frame-{path.name}'))
     assert prepare(root, '--depth', 'depth/*.png') == 0
     assert [frame['frame_id'] for frame in frames_of(root)] == ['frame-a', 'frame-b']
 

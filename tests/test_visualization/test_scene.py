@@ -84,7 +84,7 @@ def test_files_of_every_format(tmp_path, sample, meta):
     ]  # fmt: skip
     with Image.open(tmp_path / 'new' / '08_000005.png') as picture:
         assert picture.size[0] == 1600
-    with pytest.raises(ValueError, match="found .*'vrml'"):
+    with pytest.raises(ValueError, match='found vrml'):
         scene.save(tmp_path / 'x', ('vrml',))
 
 

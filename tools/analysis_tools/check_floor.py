@@ -11,6 +11,8 @@ Example:
 
 from __future__ import annotations
 
+from mmssc.command_line import command
+
 import argparse
 import contextlib
 import math
@@ -21,10 +23,8 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from mmengine.utils import track_iter_progress
 from torch import Tensor
 
-from mmssc.command_line import command
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.errors import DataError
@@ -32,6 +32,7 @@ from mmssc.formats.matrices import camera_matrix
 from mmssc.geometry import depth_to_voxels, find_floor, turn_camera
 from mmssc.preparation.command_line import positive_integer
 from mmssc.preparation.rgbd.cache import place_camera
+from mmssc.progress import track
 from mmssc.structures import VoxelGrid
 
 IMAGE_SIZE, SHRINK = (480, 640), 4
@@ -165,7 +166,8 @@ def main(arguments: list[str] | None = None) -> None:
         pipeline=[LoadRGBDFrame(['tsdf', 'voxel_to_pixel', 'gt_voxels'])],
     )  # fmt: skip
     counts: Counter[tuple[bool, str]] = Counter()
-    for index in track_iter_progress(range(0, len(dataset), args.every)):
+    chosen = range(0, len(dataset), args.every)
+    for index in track(chosen, len(chosen), 'searching floors'):
         frame = read_frame(dataset[index])
         frame = frame._replace(depth=add_noise(frame.depth, index))
         result = 'refused'

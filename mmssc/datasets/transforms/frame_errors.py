@@ -25,7 +25,9 @@ def naming_frame(results: Mapping[str, Any], frame_id: str, hint: bool = True) -
     try:
         yield
     except DataError as error:
-        field = f'frame {results["sequence"]}/{frame_id}, {error.field}'
+        field = f'frame {results["sequence"]}/{frame_id}'
+        if error.field is not None:
+            field += f', {error.field}'
         command = results.get('prepare_hint') if hint else None
         if command and error.found not in _MISSING:
             # A converter keeps the files that exist.

@@ -294,7 +294,7 @@ def _listed(
     cameras = {OWN_SOURCE: settings.camera}
     return RGBDList(
         OWN_SOURCE, OWN_SOURCE, spec.grid, spec.image_size, cameras, files, frames,
-        spec.fine_factor,
+        spec.fine_factor, arguments.rotate,
     )  # fmt: skip
 
 
@@ -352,9 +352,10 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         infos.made, infos.kept = int(changed), int(not changed)
         infos.notes.append(f'{path}: {len(done)} of {len(tasks)} frames')
         infos.notes += [
-            _describe(frame, rule.rotate) for frame in listed.frames[:_FRAMES_DESCRIBED]
+            f'{frame.frame_id}: {describe_camera(torch.from_numpy(listed.upright_pose(frame)))}'
+            for frame in listed.frames[:_FRAMES_DESCRIBED]
         ]
-        infos.notes += _pose_remarks(listed, path, rule)
+        infos.notes += _pose_remarks(listed, path, has_floor=rule.origin is None)
     return [report, infos]
 
 
@@ -374,29 +375,19 @@ def _rule(
     return PoseRule(poses, arguments.height, tilt, origin, roll, arguments.rotate)
 
 
-def _pose_remarks(listed: RGBDList, path: Path, rule: PoseRule) -> list[str]:
+def _pose_remarks(listed: RGBDList, path: Path, has_floor: bool) -> list[str]:
     """What is suspicious about the cameras of the first frames where something is."""
     matrix = camera_matrix(listed.cameras[OWN_SOURCE])
     remarks = []
     for frame in listed.frames:
         pose = np.asarray(frame.cam2world, np.float64)
-        upright = _upright_pose(frame, rule.rotate).numpy()
-        found = check_stand(upright, path, f'pose of {frame.frame_id}', rule.origin is None)
+        upright = listed.upright_pose(frame)
+        found = check_stand(upright, path, f'pose of {frame.frame_id}', has_floor)
         grid, world2cam = listed.grid_of(frame), np.linalg.inv(pose)
         found += share_remarks(grid, world2cam, matrix, listed.image_size)
         remarks += [f'{frame.frame_id}: {remark}' for remark in found]
     more = len(remarks) - _FRAMES_DESCRIBED
     return remarks[:_FRAMES_DESCRIBED] + ([f'{more} more remarks'] if more > 0 else [])
-
-
-def _upright_pose(frame: Frame, rotate: int) -> torch.Tensor:
-    """(4, 4) float64 of the upright image; the list has that of the stored one."""
-    _, turn = turn_camera(torch.eye(3), (1, 1), rotate)
-    return torch.from_numpy(np.asarray(frame.cam2world, np.float64)) @ turn.T
-
-
-def _describe(frame: Frame, rotate: int) -> str:
-    return f'{frame.frame_id}: {describe_camera(_upright_pose(frame, rotate))}'
 
 
 @command
