@@ -303,7 +303,7 @@ def test_the_command(infer, room, tmp_path, capsys):
     # A wrong unit: the error names the file, what is seen and options of this command.
     assert infer(*command, '--cam2img', *CAMERA, '--depth-scale', 100) == 2
     error = capsys.readouterr().err
-    assert 'shelf.png: floor' in error and 'median depth' in error and '--depth-scale' in error
+    assert 'shelf.png: depth' in error and 'a median of' in error and '--depth-scale' in error
     assert infer(*command, '--cam2img', *CAMERA, '--tilt', 5) == 2
     assert 'Give --height' in capsys.readouterr().err
     wide = ('--rotate', 90, '--height', 1.4)
