@@ -310,7 +310,7 @@ def _find(cfg: Config, key: str) -> tuple[Any, Any]:
         if isinstance(owner, Mapping):
             value = owner.get(part, _NOTHING)
         elif isinstance(owner, list):
-            if not part.isdecimal() or int(part) >= len(owner):
+            if not part.isdecimal() or len(part) > 9 or int(part) >= len(owner):
                 expected = f'a number below {len(owner)}' if owner else 'another setting'
                 found = f'{part} ({place} has {len(owner)} entries, counted from 0)'
                 raise DataError(_OPTION, key, expected, found)

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
+# Longer texts in a message are cut: a file may choose them.
+_LONGEST = 2000
+
 __all__ = [
     'DataError', 'MMSSCError', 'MissingDependencyError', 'NotFiniteError', 'UnsafeCheckpointError',
 ]  # fmt: skip
@@ -37,11 +40,11 @@ class DataError(MMSSCError, ValueError):
     ) -> None:
         self.file, self.field = str(file), field
         self.expected, self.found, self.hint = expected, found, hint
-        message = self.file if field is None else f'{self.file}: {field}'
+        message = self.file if field is None else f'{self.file}: {_cut(str(field))}'
         if expected is not None:
-            message += f': expected {_in_words(expected)}'
+            message += f': expected {_cut(_in_words(expected))}'
         if found is not None:
-            words = _in_words(found)
+            words = _cut(_in_words(found))
             message += f', found {words}' if expected is not None else f': found {words}'
         if hint:
             message += f'. {hint}'
@@ -66,7 +69,14 @@ def _in_words(value: Any) -> str:
             left, right = '()' if isinstance(value, tuple) else '[]'
             comma = ',' if isinstance(value, tuple) and len(value) == 1 else ''
             return f'{left}{", ".join(map(_in_words, value))}{comma}{right}'
-    return 'none' if value is None else str(value)
+    try:
+        return 'none' if value is None else str(value)
+    except ValueError:  # Python does not print such numbers.
+        return 'a number of more than 4300 digits'
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f'{text[:_LONGEST]}...'
 
 
 class UnsafeCheckpointError(DataError, pickle.UnpicklingError):

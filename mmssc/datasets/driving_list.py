@@ -33,6 +33,7 @@ from mmssc.structures.camera_checks import as_intrinsics, as_pose
 __all__ = ['FORMAT_VERSION', 'read_driving_list', 'write_driving_list']
 
 FORMAT_VERSION = 1
+_FRAME_NUMBER = re.compile('[0-9]{1,18}')
 _SAFE_NAME = re.compile(r'[A-Za-z0-9_-]+')
 
 
@@ -66,8 +67,8 @@ def _parse_sample(raw: Any, number: int, sequences: Mapping, file: str) -> dict[
     }
     if sample['sequence'] not in sequences:
         raise DataError(file, f'{field}.sequence', 'a key of "sequences"', sample['sequence'])
-    if not (sample['frame_id'].isascii() and sample['frame_id'].isdigit()):
-        raise DataError(file, f'{field}.frame_id', 'digits', sample['frame_id'])
+    if not _FRAME_NUMBER.fullmatch(sample['frame_id']):
+        raise DataError(file, f'{field}.frame_id', 'up to 18 digits', sample['frame_id'][:40])
     return sample
 
 

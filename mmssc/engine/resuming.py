@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
 from mmssc.compat import read_checkpoint
 from mmssc.errors import DataError, UnsafeCheckpointError
+from mmssc.formats.regular_files import read_text
+
+# ``last_checkpoint`` holds one path.
+_MAX_POINTER = 2**14
 
 __all__ = ['checkpoint_folder', 'find_resume_checkpoint', 'require_whole_checkpoint']
 
@@ -27,8 +32,9 @@ def find_resume_checkpoint(
     """The newest checkpoint of a run, or None if there is none yet.
 
     This is the file named in ``last_checkpoint`` if it exists (a killed run can leave
-    ``last_checkpoint`` empty), otherwise the highest ``epoch_N.pth`` or ``iter_N.pth``. Only files
-    in the folder of the run count: ``last_checkpoint`` of a copied folder names the original one.
+    ``last_checkpoint`` empty or damaged), otherwise the highest ``epoch_N.pth`` or ``iter_N.pth``.
+    Only files in the folder of the run count: ``last_checkpoint`` of a copied folder names the
+    original one.
 
     Args:
         work_dir: Work folder of the run.
@@ -36,9 +42,11 @@ def find_resume_checkpoint(
     """
     folder = checkpoint_folder(work_dir, out_dir)
     pointer = Path(work_dir, 'last_checkpoint')
-    named = Path(pointer.read_text().strip()).name if pointer.is_file() else ''
-    if named and (folder / named).is_file():
-        return str(folder / named)
+    # It can be missing or damaged, or hold more than the name of a file can have.
+    with suppress(DataError, OSError):
+        named = Path(read_text(pointer, _MAX_POINTER).strip()).name
+        if named and (folder / named).is_file():
+            return str(folder / named)
     return next(iter(_newest_first(folder)), None)
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.kitti import write_raw_labels
+from mmssc.formats.regular_files import read_bytes
+from mmssc.formats.zip_archives import ZipArchive
 
 __all__ = [
     'SubmissionRules', 'check_submission', 'frames_of', 'pack_submission', 'prediction_path',
@@ -27,7 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 RAW_ID_BYTES = 2
-FILE_NAME = re.compile(r'sequences/(\d{2})/predictions/(\d{6})\.label')
+FILE_NAME = re.compile(r'sequences/([0-9]{2})/predictions/([0-9]{6})\.label')
 SERVERS = ('SemanticKITTI',)
 NO_SERVER = {
     'SSCBenchKITTI360': 'its test labels are public: run the metric on the test split',
@@ -174,25 +176,38 @@ def frames_of(names: Iterable[str]) -> list[tuple[str, str]]:
     return [(match.group(1), match.group(2)) for match in matches if match]
 
 
-def _members(source: Path) -> Iterator[tuple[str, Any]]:
-    """Name and reader of every file of a zip or folder, in order."""
+class _Member(NamedTuple):
+    """A file of a submission: its name, its size in bytes and what reads it."""
+
+    name: str
+    size: int
+    read: Callable[[], bytes]
+
+
+def _members(source: Path) -> Iterator[_Member]:
+    """Every file of a zip or folder, in order."""
     if source.is_dir():
         for path in sorted(source.rglob('*')):
-            if path.is_file() and path.suffix != '.zip':
-                yield path.relative_to(source).as_posix(), path.read_bytes
+            if not path.is_dir() and path.suffix != '.zip':
+                name = path.relative_to(source).as_posix()
+                size = path.stat().st_size if path.exists() else 0  # A broken link has none.
+                yield _Member(name, size, partial(read_bytes, path))
         return
-    if not zipfile.is_zipfile(source):
-        raise DataError(source, None, 'a zip file or a folder', 'neither')
-    with zipfile.ZipFile(source) as package:
-        for entry in package.infolist():
-            if not entry.is_dir():
-                yield entry.filename, lambda entry=entry: package.read(entry)
+    with ZipArchive(source, 'a zip file or a folder') as package:
+        for name in package.names:
+            yield _Member(name, package.size_of(name), partial(package.read, name))
 
 
-def _check_content(content: bytes, num_bytes: int | None, known: np.ndarray) -> str | None:
-    if num_bytes is not None and len(content) != num_bytes:
-        return f'size: expected {num_bytes} bytes, found {len(content)}'
-    ids = np.frombuffer(content, dtype='<u2')
+def _check_content(member: _Member, num_bytes: int | None, known: np.ndarray) -> str | None:
+    # The size first: a small archive can unpack to terabytes.
+    wrong_size = member.size % RAW_ID_BYTES if num_bytes is None else member.size != num_bytes
+    if wrong_size:
+        expected = f'a multiple of {RAW_ID_BYTES}' if num_bytes is None else num_bytes
+        return f'size: expected {expected} bytes, found {member.size}'
+    try:
+        ids = np.frombuffer(member.read(), dtype='<u2')
+    except DataError as error:
+        return f'damaged: {error.found}'
     wrong = ~known[ids]
     if wrong.any():
         examples = ', '.join(map(str, np.unique(ids[wrong])[:5]))
@@ -221,13 +236,14 @@ def check_submission(
         The number of prediction files, and one line per problem; no line means no problem.
 
     Raises:
-        DataError: ``source`` is neither a zip nor a folder.
+        DataError: ``source`` is neither a folder nor a whole zip.
     """
     known = np.zeros(2 ** (8 * RAW_ID_BYTES), dtype=bool)
     known[rules.raw_ids] = True
     problems: list[str] = []
     found: set[tuple[str, str]] = set()
-    for name, read in _members(Path(source)):
+    for member in _members(Path(source)):
+        name = member.name
         match = FILE_NAME.fullmatch(name)
         if match is None:
             if name != 'description.txt':
@@ -236,11 +252,9 @@ def check_submission(
         frame = (match.group(1), match.group(2))
         if frame in found:
             problems.append(f'{name}: name: found twice')
+            continue
         found.add(frame)
-        try:
-            problem = _check_content(read(), None if any_size else rules.num_bytes, known)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            problem = f'damaged: {error}'
+        problem = _check_content(member, None if any_size else rules.num_bytes, known)
         if problem:
             problems.append(f'{name}: {problem}')
     if expected is not None:

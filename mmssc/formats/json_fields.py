@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from os import PathLike
 from typing import Any
 
@@ -13,38 +14,68 @@ from mmssc.errors import DataError
 
 from .regular_files import read_text
 
-__all__ = ['number_array', 'parse_json', 'read_json', 'require_array', 'require_field']
+__all__ = [
+    'MAX_JSON_BYTES', 'number_array', 'parse_json', 'read_json', 'require_array', 'require_field',
+]  # fmt: skip
+
+#: Largest JSON file. The lists of all drives of SemanticKITTI take less than 10 MiB.
+MAX_JSON_BYTES = 64 * 2**20
+# Levels of containers in each other. Our own files have six.
+_MAX_DEPTH = 100
+_TOO_DEEP = f'values nested in more than {_MAX_DEPTH} levels'
 
 
 def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'the key {twice!r} more than once in an object')
+    content: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in content:
+            raise ValueError(f'the key {name[:60]!r} more than once in an object')
+        content[name] = value
     return content
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether containers are nested in more than :data:`_MAX_DEPTH` levels."""
+    level = [value]
+    for _ in range(_MAX_DEPTH + 1):
+        values = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for one in chain.from_iterable(values) if isinstance(one, (dict, list))]
+        if not level:
+            return False
+    return True
 
 
 def parse_json(text: str) -> Any:
     """Read JSON text.
 
     Raises:
-        ValueError: It is not JSON, or an object has a key more than once. Which value counts would
-            be a guess.
+        ValueError: It is not JSON, is nested in more than 100 levels, or an object has a key more
+            than once. Which value counts would be a guess.
     """
-    return json.loads(text, object_pairs_hook=_object_of)
+    try:
+        value = json.loads(text, object_pairs_hook=_object_of)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    except ValueError as error:
+        if 'integer string conversion' not in str(error):
+            raise
+        raise ValueError('a number of more than 4300 digits') from error
+    if isinstance(value, (dict, list)) and _is_deep(value):
+        raise ValueError(_TOO_DEEP)
+    return value
 
 
 def read_json(path: str | PathLike[str]) -> Any:
     """Read a JSON file.
 
     Raises:
-        DataError: The file is missing, unreadable or not JSON, or has a key more than once.
+        DataError: The file is missing, unreadable, larger than 64 MiB or not JSON, or as
+            :func:`parse_json`.
     """
-    text = read_text(path)
+    text = read_text(path, MAX_JSON_BYTES)
     try:
         return parse_json(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(path, 'JSON', 'a valid file', error) from error
 
 
@@ -76,19 +107,24 @@ def number_array(value: Any, shape: Sequence[int | None], file: str, field: str)
     Raises:
         DataError: The shape is wrong, or an entry is not a number, NaN or infinite.
     """
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        array = np.asarray(None)
+    # As objects: NumPy would store all texts of a list with the length of the longest one.
+    array = np.asarray(value, object)
     if array.size == 0 and shape[0] is None:
         return np.zeros([n or 0 for n in shape])
     matches = array.ndim == len(shape) and all(
         n is None or n == m for n, m in zip(shape, array.shape)
     )
-    if array.dtype.kind not in 'if' or not matches:
-        wanted = ' x '.join('N' if n is None else str(n) for n in shape)
-        raise DataError(file, field, f'{wanted} numbers', f'{array.dtype} {array.shape}')
-    array = array.astype(np.float64)
+    wanted = ' x '.join('N' if n is None else str(n) for n in shape)
+    if not matches:
+        raise DataError(file, field, f'{wanted} numbers', f'shape {array.shape}')
+    others = {type(one) for one in array.flat} - {int, float}
+    if others:
+        found = ', '.join(sorted(kind.__name__ for kind in others))
+        raise DataError(file, field, f'{wanted} numbers', f'values of type {found}')
+    try:
+        array = array.astype(np.float64)
+    except OverflowError:
+        array = np.asarray(np.inf)
     if not np.isfinite(array).all():
         raise DataError(file, field, 'finite numbers', 'NaN or infinity')
     return array

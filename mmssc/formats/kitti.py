@@ -20,9 +20,9 @@ from mmssc.structures.camera_checks import as_intrinsics, as_pose
 
 from .depth_units import read_metres
 from .images import read_png_uint16
-from .matrices import to_homogeneous
+from .matrices import parse_numbers, to_homogeneous
 from .numpy_arrays import read_npy, write_npy
-from .regular_files import read_bytes, read_text
+from .regular_files import read_bytes, read_ends, read_text
 from .volumes import check_whole_numbers, order_hint
 
 __all__ = [
@@ -35,24 +35,6 @@ __all__ = [
 Shape = Sequence[int]
 # Metres per unit of a 16-bit depth image (the KITTI depth convention).
 _DEPTH_PNG_SCALE = 256.0
-
-
-def _parse_numbers(
-    words: Sequence[str], count: int, path: str | PathLike[str], field: str
-) -> list[float]:
-    if len(words) != count:
-        raise DataError(path, field, f'{count} numbers', f'{len(words)} words')
-    # float() also accepts '1_0' and non-ASCII digits, which no writer produces.
-    odd = [word for word in words if '_' in word or not word.isascii()]
-    if odd:
-        raise DataError(path, field, f'{count} numbers', repr(odd[0]))
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError as error:
-        raise DataError(path, field, f'{count} numbers', error) from error
-    if not np.isfinite(numbers).all():
-        raise DataError(path, field, 'finite numbers', ' '.join(words))
-    return numbers
 
 
 def _format_row(numbers: np.ndarray) -> str:
@@ -87,7 +69,7 @@ def read_calib(
             raise DataError(path, field, "'KEY: 12 numbers'", repr(line[:40]))
         if key in calib:
             raise DataError(path, field, 'each key once', f'{key} again')
-        calib[key] = np.array(_parse_numbers(values.split(), 12, path, key)).reshape(3, 4)
+        calib[key] = np.array(parse_numbers(values.split(), 12, path, key)).reshape(3, 4)
         if key.startswith('P'):
             as_intrinsics(calib[key], path, key)
         elif key.startswith('Tr'):
@@ -110,7 +92,7 @@ def _read_rows(path: str | PathLike[str], count: int) -> tuple[np.ndarray, list[
     lines = {n: line for n, line in enumerate(read_text(path).splitlines(), 1) if line.strip()}
     if not lines:
         raise DataError(path, 'lines', f'{count} numbers per line', 'no line')
-    rows = [_parse_numbers(line.split(), count, path, f'line {n}') for n, line in lines.items()]
+    rows = [parse_numbers(line.split(), count, path, f'line {n}') for n, line in lines.items()]
     return np.array(rows), list(lines)
 
 
@@ -180,11 +162,11 @@ def write_indexed_poses(path: str | PathLike[str], index: np.ndarray, poses: np.
 def _read_exact(
     path: str | PathLike[str], size: int, what: str, hints: Mapping[int, str] | None = None
 ) -> bytes:
-    content = read_bytes(path)
-    if len(content) != size:
-        hint = (hints or {}).get(len(content))
-        raise DataError(path, 'size', f'{size} bytes ({what})', f'{len(content)} bytes', hint)
-    return content
+    found = read_ends(path, 1)[2]
+    if found != size:
+        hint = (hints or {}).get(found)
+        raise DataError(path, 'size', f'{size} bytes ({what})', f'{found} bytes', hint)
+    return read_bytes(path)
 
 
 def read_voxel_bits(path: str | PathLike[str], shape: Shape) -> np.ndarray:

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from math import prod
 from os import PathLike
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from mmssc.errors import DataError
 from mmssc.file_kinds import HEAD_BYTES, describe_file
 from mmssc.fileio import atomic_write
 
-from .regular_files import ARCHIVE_ERRORS, read_bytes, read_ends
+from .regular_files import check_file_size, opened
+from .zip_archives import ZipArchive
 
 __all__ = [
     'NpzArchive', 'read_npy', 'read_npy_shape', 'read_npz', 'write_npy', 'write_npz',
@@ -29,32 +30,66 @@ _KINDS = {
     'U': 'text', 'V': 'records',
 }  # fmt: skip
 _NPY_MAGIC = b'\x93NUMPY'
+# That of NumPy's own reader; Python's parser takes long for more.
+_MAX_HEADER = 10_000
+_MAX_DIMENSIONS = 32  # What every version of NumPy can have.
+_MAX_COUNT = 2**62
+
+_Header = tuple[tuple[int, ...], np.dtype, Literal['C', 'F']]
 
 
-def _parse_npy_header(
-    start: bytes, file_size: int, path: str | PathLike[str], kinds: str
-) -> tuple[tuple[int, ...], np.dtype, Literal['C', 'F'], int]:
-    """Parse and check shape, type, order and data offset of an ``.npy`` file."""
-    if not start.startswith(_NPY_MAGIC) or len(start) < 12:
-        found = describe_file(start[:HEAD_BYTES])
+def _read_header(file: IO[bytes], size: int, path: str | PathLike[str], kinds: str) -> _Header:
+    """Read shape, type and order of an ``.npy`` file of ``size`` bytes; its data comes next."""
+    start = file.read(10)
+    if not start.startswith(_NPY_MAGIC) or len(start) < 10:
+        found = describe_file(start + file.read(HEAD_BYTES))
         raise DataError(path, 'header', 'an .npy array', found.text, found.remedy)
-    length_end = 12 if start[6] >= 2 else 10
-    offset = length_end + int.from_bytes(start[8:length_end], 'little')
-    try:
-        header = ast.literal_eval(start[length_end:offset].decode('latin1').strip())
-        shape, dtype = header['shape'], np.dtype(header['descr'])
-        order: Literal['C', 'F'] = 'F' if header['fortran_order'] else 'C'
-    except (ValueError, TypeError, SyntaxError, KeyError, RecursionError, MemoryError) as error:
-        raise DataError(path, 'header', 'an .npy header', 'a damaged one') from error
+    length = start[8:] if start[6] < 2 else start[8:] + file.read(2)
+    header_size = int.from_bytes(length, 'little')
+    if header_size > _MAX_HEADER:
+        raise DataError(path, 'header', f'at most {_MAX_HEADER} bytes', f'{header_size} bytes')
+    shape, dtype, order = _parse_header(file.read(header_size), path)
     if dtype.kind not in kinds:
         expected = ' or '.join(text for kind, text in _KINDS.items() if kind in kinds)
         raise DataError(path, 'dtype', expected, dtype)
+    declared = 8 + len(length) + header_size + dtype.itemsize * prod(shape)
+    if size != declared:
+        raise DataError(path, 'size', f'{declared} bytes', f'{size} bytes')
+    return shape, dtype, order
+
+
+def _parse_header(text: bytes, path: str | PathLike[str]) -> _Header:
+    try:
+        header = ast.literal_eval(text.decode('latin1').strip())
+        shape, kind, fortran_order = header['shape'], header['descr'], header['fortran_order']
+        if not isinstance(kind, (str, list)) or not isinstance(fortran_order, bool):
+            raise TypeError('a header with other values')
+        dtype = np.dtype(kind)
+    except (
+        ValueError, TypeError, SyntaxError, KeyError, RecursionError, MemoryError, OverflowError,
+    ) as error:  # fmt: skip
+        raise DataError(path, 'header', 'an .npy header', 'a damaged one') from error
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         raise DataError(path, 'shape', 'a tuple of sizes', shape)
-    expected = offset + dtype.itemsize * prod(shape)
-    if file_size != expected:
-        raise DataError(path, 'size', f'{expected} bytes', f'{file_size} bytes')
-    return shape, dtype, order, offset
+    count = prod(max(side, 1) for side in shape) * max(dtype.itemsize, 1)
+    if len(shape) > _MAX_DIMENSIONS or count > _MAX_COUNT:
+        expected = f'at most {_MAX_DIMENSIONS} sizes of an array that fits into memory'
+        raise DataError(path, 'shape', expected, 'more or larger ones')
+    return shape, dtype, 'F' if fortran_order else 'C'
+
+
+def _read_array(file: IO[bytes], size: int, path: str | PathLike[str], kinds: str) -> np.ndarray:
+    """Read an ``.npy`` file of ``size`` bytes as a read-only array of this machine's byte order."""
+    shape, dtype, order = _read_header(file, size, path, kinds)
+    wanted = dtype.itemsize * prod(shape)
+    content = file.read(wanted)
+    if len(content) != wanted:
+        raise DataError(path, 'data', f'{wanted} bytes', f'{len(content)} bytes')
+    array = np.frombuffer(content, dtype).reshape(shape, order=order)
+    if not dtype.isnative:  # torch refuses such arrays.
+        array = array.astype(dtype.newbyteorder('='), order='K')
+        array.setflags(write=False)
+    return array
 
 
 def read_npy(path: str | PathLike[str], kinds: str = 'fiu') -> np.ndarray:
@@ -64,12 +99,15 @@ def read_npy(path: str | PathLike[str], kinds: str = 'fiu') -> np.ndarray:
         path: The file.
         kinds: Accepted ``dtype.kind`` letters. Objects are never read (they need pickle).
 
+    Returns:
+        The array, read-only.
+
     Raises:
-        DataError: As :func:`read_bytes`, or the header, type or size is wrong.
+        DataError: As :func:`~mmssc.formats.regular_files.read_bytes`, or the header, type or size
+            is wrong.
     """
-    content = read_bytes(path)
-    shape, dtype, order, offset = _parse_npy_header(content, len(content), path, kinds)
-    return np.frombuffer(content, dtype, offset=offset).reshape(shape, order=order)
+    with opened(path) as file:
+        return _read_array(file, check_file_size(file, path), path, kinds)
 
 
 def read_npy_shape(path: str | PathLike[str], kinds: str = 'fiu') -> tuple[int, ...]:
@@ -78,8 +116,8 @@ def read_npy_shape(path: str | PathLike[str], kinds: str = 'fiu') -> tuple[int, 
     Raises:
         DataError: As :func:`read_npy`.
     """
-    head, _, size = read_ends(path)
-    return _parse_npy_header(head, size, path, kinds)[0]
+    with opened(path) as file:
+        return _read_header(file, check_file_size(file, path), path, kinds)[0]
 
 
 def write_npy(path: str | PathLike[str], array: np.ndarray) -> None:
@@ -106,34 +144,15 @@ def read_npz(
         Name -> array, read-only.
 
     Raises:
-        DataError: As :func:`read_bytes`, or the archive is damaged, a required name is missing, or
-            an array has a wrong header, type, size or checksum.
+        DataError: As :class:`NpzArchive`, or a required name is missing, or an array has a wrong
+            header, type, size or checksum.
     """
-    content = read_bytes(path)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-            keys = [key for key in (*required, *optional) if f'{key}.npy' in names]
-            members = {key: archive.read(f'{key}.npy') for key in keys}
-    except ARCHIVE_ERRORS as error:
-        raise DataError(
-            path, 'archive', 'a complete .npz file', 'a damaged or incomplete one'
-        ) from error
-    if not set(required) <= set(members):
-        found = ', '.join(sorted(name[:-4] for name in names if name.endswith('.npy')))
-        raise DataError(path, 'keys', ', '.join(required), found or 'none')
-    return {key: _parse_member(member, key, path, kinds) for key, member in members.items()}
-
-
-def _parse_member(
-    member: bytes, key: str, path: str | PathLike[str], kinds: str = 'fiub'
-) -> np.ndarray:
-    try:
-        shape, dtype, order, offset = _parse_npy_header(member, len(member), path, kinds)
-    except DataError as error:
-        field = f'{key}, {error.field}'
-        raise DataError(path, field, error.expected, error.found, error.hint) from error
-    return np.frombuffer(member, dtype, offset=offset).reshape(shape, order=order)
+    with NpzArchive(path) as archive:
+        if not all(key in archive for key in required):
+            found = ', '.join(sorted(archive.keys))
+            raise DataError(path, 'keys', ', '.join(required), found or 'none')
+        keys = [key for key in (*required, *optional) if key in archive]
+        return {key: archive.read(key, kinds) for key in keys}
 
 
 class NpzArchive:
@@ -141,37 +160,52 @@ class NpzArchive:
 
     Args:
         path: The file.
+        expected: What it should be, for errors.
 
     Raises:
-        DataError: As :func:`read_bytes`, or the archive is damaged.
+        DataError: As :class:`~mmssc.formats.zip_archives.ZipArchive`, or an array occurs twice.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    def __init__(self, path: str | PathLike[str], expected: str = 'a complete .npz file') -> None:
         self.path = path
-        read_ends(path)
-        try:
-            self._archive = zipfile.ZipFile(path)
-        except ARCHIVE_ERRORS as error:
-            raise DataError(
-                path, 'archive', 'a complete .npz file', 'a damaged or incomplete one'
-            ) from error
+        self._archive = ZipArchive(path, expected)
+        #: Names of the arrays.
+        self.keys = [name[:-4] for name in self._archive.names if name.endswith('.npy')]
+        if len(set(self.keys)) != len(self.keys):
+            raise DataError(path, 'keys', 'each array once', 'one of them twice')
 
-    def __contains__(self, key: str) -> bool:
-        return f'{key}.npy' in self._archive.NameToInfo
+    def __contains__(self, key: object) -> bool:
+        return f'{key}.npy' in self._archive
 
-    def read(self, key: str) -> np.ndarray:
+    def __enter__(self) -> NpzArchive:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._archive.close()
+
+    def read(self, key: str, kinds: str = 'fiub') -> np.ndarray:
         """One array, read-only.
+
+        Args:
+            key: Its name.
+            kinds: Accepted ``dtype.kind`` letters.
 
         Raises:
             DataError: As :func:`read_npz`.
         """
         if key not in self:
-            raise DataError(self.path, 'keys', key, f'{len(self._archive.NameToInfo)} others')
+            raise DataError(self.path, 'keys', key, f'{len(self.keys)} others')
+        name = f'{key}.npy'
         try:
-            member = self._archive.read(f'{key}.npy')
-        except ARCHIVE_ERRORS as error:
-            raise DataError(self.path, key, 'an undamaged array', 'a damaged one') from error
-        return _parse_member(member, key, self.path)
+            with self._archive.open(name) as file:
+                return _read_array(file, self._archive.size_of(name), self.path, kinds)
+        except DataError as error:
+            field = key if error.field == name else f'{key}, {error.field}'
+            raise DataError(self.path, field, error.expected, error.found, error.hint) from error
 
 
 def write_npz(path: str | PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:

@@ -1,7 +1,12 @@
-"""Read regular files as bytes or text; and the errors of damaged archives."""
+"""Read regular files as bytes or text, up to a size; and the errors of damaged archives.
+
+The kind and the size of a file are checked before anything is read: a pipe or a device can block or
+never end, and a file of a few bytes on the disk can claim terabytes (a sparse file).
+"""
 
 from __future__ import annotations
 
+import csv
 import lzma
 import os
 import stat
@@ -15,8 +20,16 @@ from typing import IO
 
 from mmssc.errors import DataError
 
-__all__ = ['ARCHIVE_ERRORS', 'open_regular_file', 'read_bytes', 'read_ends', 'read_text']
+__all__ = [
+    'ARCHIVE_ERRORS', 'MAX_BYTES', 'MAX_TEXT_BYTES', 'BoundedReader', 'check_file_size',
+    'open_regular_file', 'opened', 'read_bytes', 'read_csv_rows', 'read_ends', 'read_text',
+]  # fmt: skip
 
+#: Largest file that is read as a whole. The largest real one is a fine volume of 480 x 288 x 480
+#: numbers, which takes 0.5 GiB in float64.
+MAX_BYTES = 2**30
+#: Largest text file. The poses of the longest drive take 1 MiB.
+MAX_TEXT_BYTES = 16 * 2**20
 # Errors that zipfile raises for damaged archives; they have no common base class.
 ARCHIVE_ERRORS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, ValueError, EOFError,
@@ -71,9 +84,34 @@ def _kind_of_file(mode: int) -> str:
     return kinds.get(stat.S_IFMT(mode), 'something else')
 
 
+class BoundedReader:
+    """A file that refuses to read more than ``limit`` bytes at once: lengths in it can lie."""
+
+    def __init__(self, file: IO[bytes], limit: int) -> None:
+        self.file, self.limit = file, limit
+        self.seek, self.tell, self.readline = file.seek, file.tell, file.readline
+        self.seekable = file.seekable
+
+    def read(self, count: int = -1) -> bytes:
+        """Read as a file does.
+
+        Raises:
+            ValueError: More than ``limit`` bytes are asked for or left.
+        """
+        asked = self.limit + 1 if count < 0 else count
+        content = b'' if count > self.limit else self.file.read(asked)
+        if max(count, len(content)) > self.limit:
+            raise ValueError(f'a part of more than {self.limit} bytes')
+        return content
+
+
 @contextmanager
-def _opened(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a regular file; errors while opening or reading have the field ``file``."""
+def opened(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
+    """As :func:`open_regular_file`; errors while reading are a DataError, too.
+
+    Raises:
+        DataError: The file is missing, cannot be read, or is not a regular file.
+    """
     try:
         with _open_regular(path, 'file') as file:
             yield file
@@ -85,17 +123,40 @@ def _opened(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
         raise DataError(path, 'file', 'a readable file', error) from error
 
 
-def read_bytes(path: str | PathLike[str]) -> bytes:
+def check_file_size(
+    file: IO[bytes], path: str | PathLike[str], limit: int = MAX_BYTES, field: str = 'size'
+) -> int:
+    """Size of an open file in bytes.
+
+    Raises:
+        DataError: It is empty or larger than ``limit``.
+    """
+    size = os.fstat(file.fileno()).st_size
+    if not size:
+        raise DataError(path, field, 'more than 0 bytes', '0 bytes')
+    if size > limit:
+        most = f'{limit // 2**20} MiB' if limit >= 2**20 else f'{limit} bytes'
+        raise DataError(path, field, f'at most {most}', f'{size} bytes')
+    return size
+
+
+def read_bytes(path: str | PathLike[str], limit: int = MAX_BYTES) -> bytes:
     """Read a file that must exist and not be empty.
+
+    Args:
+        path: The file.
+        limit: Largest size in bytes.
 
     Raises:
         DataError: The file is missing, unreadable, not a regular file (a pipe, a device, a folder),
-            or empty.
+            empty, too large, or changes its size meanwhile.
     """
-    with _opened(path) as file:
-        content = file.read()
-    if not content:
-        raise DataError(path, 'size', 'more than 0 bytes', '0 bytes')
+    with opened(path) as file:
+        size = check_file_size(file, path, limit)
+        content = file.read(size + 1)
+    if len(content) != size:
+        hint = 'Wait until the other program has written it'
+        raise DataError(path, 'size', f'{size} bytes', 'another size while it was read', hint)
     return content
 
 
@@ -103,9 +164,9 @@ def read_ends(path: str | PathLike[str], count: int = 4096) -> tuple[bytes, byte
     """The first and last ``count`` bytes of a file and its size, for quick checks.
 
     Raises:
-        DataError: As :func:`read_bytes`.
+        DataError: As :func:`read_bytes`, but the file can have any size.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         head = file.read(count)
         size = file.seek(0, 2)
         file.seek(max(size - count, 0))
@@ -115,13 +176,30 @@ def read_ends(path: str | PathLike[str], count: int = 4096) -> tuple[bytes, byte
     return head, tail, size
 
 
-def read_text(path: str | PathLike[str]) -> str:
+def read_text(path: str | PathLike[str], limit: int = MAX_TEXT_BYTES) -> str:
     """Read an ASCII or UTF-8 text file.
+
+    Args:
+        path: The file.
+        limit: Largest size in bytes.
 
     Raises:
         DataError: As :func:`read_bytes`, or the file is not text.
     """
     try:
-        return read_bytes(path).decode('utf-8')
+        return read_bytes(path, limit).decode('utf-8')
     except UnicodeDecodeError as error:
         raise DataError(path, 'encoding', 'UTF-8 text', error) from error
+
+
+def read_csv_rows(path: str | PathLike[str]) -> list[list[str]]:
+    """Read the rows of a CSV file; lines can end as on any system.
+
+    Raises:
+        DataError: As :func:`read_text`, or a value is very long.
+    """
+    lines = read_text(path).splitlines()
+    try:
+        return list(csv.reader(lines))
+    except csv.Error as error:
+        raise DataError(path, 'content', 'rows of a .csv', error) from error

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from math import prod
 
@@ -14,8 +13,7 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.structures.sample_keys import SAMPLE_KEYS
 
-from .numpy_arrays import read_npz, write_npz
-from .regular_files import ARCHIVE_ERRORS, open_regular_file
+from .numpy_arrays import NpzArchive, read_npz, write_npz
 from .rgbd_format import Arrays, FramePath, FrameSpec
 from .volumes import check_labels, check_tsdf, check_volume, check_whole_numbers
 
@@ -100,9 +98,9 @@ def write_prepared(
 
 def has_prepared(path: FramePath, keys: Sequence[str], extras: Sequence[str] = ()) -> bool:
     """Whether a prepared npz exists and has these keys (the contents are not checked)."""
-    names = {f'{name}.npy' for name in (*(PREPARED_NAMES[key] for key in keys), *extras)}
+    names = [*(PREPARED_NAMES[key] for key in keys), *extras]
     try:
-        with open_regular_file(path, 'a prepared npz') as file, zipfile.ZipFile(file) as archive:
-            return names <= set(archive.namelist())
-    except ARCHIVE_ERRORS:
+        with NpzArchive(path) as archive:
+            return all(name in archive for name in names)
+    except DataError:
         return False

@@ -58,7 +58,7 @@ RAW_TO_CLASS = np.array(
     np.uint8,
 )
 RAW_TO_CLASS.setflags(write=False)
-_HEADER_BYTES = 19 * 4
+_HEADER_BYTES, _RUN_BYTES = 19 * 4, 8
 _MILLIMETRES = np.float32(1000)
 _SATURATED = np.iinfo(np.uint16).max
 
@@ -216,7 +216,8 @@ def read_sscnet_bin(
         DataError: The file is missing or truncated, a number of the header is not finite, the pose
             is not rigid, an id is not a raw id, or the runs do not sum up to the volume.
     """
-    content = read_bytes(path)
+    # Without a run of length 0, there are at most as many runs as voxels.
+    content = read_bytes(path, _HEADER_BYTES + _RUN_BYTES * prod(shape))
     origin, cam2world = _parse_header(path, content, len(content))
     ids, lengths = np.frombuffer(content, '<u4', offset=_HEADER_BYTES).reshape(-1, 2).T
     _check_raw_ids(path, ids)
@@ -243,8 +244,8 @@ def read_sscnet_header(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarra
 def _parse_header(
     path: str | PathLike[str], start: bytes, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    if size <= _HEADER_BYTES or (size - _HEADER_BYTES) % 8:
-        expected = f'{_HEADER_BYTES} bytes and at least one run of 8 bytes each'
+    if size <= _HEADER_BYTES or (size - _HEADER_BYTES) % _RUN_BYTES:
+        expected = f'{_HEADER_BYTES} bytes and at least one run of {_RUN_BYTES} bytes each'
         raise DataError(path, 'size', expected, f'{size} bytes')
     header = np.frombuffer(start, '<f4', 19).astype(np.float32)
     origin, cam2world = header[:3], header[3:].reshape(4, 4)

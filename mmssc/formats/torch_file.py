@@ -24,7 +24,7 @@ from mmssc.errors import DataError, UnsafeCheckpointError
 from mmssc.file_kinds import HEAD_BYTES, describe_file
 
 from .nesting import check_nesting
-from .regular_files import ARCHIVE_ERRORS, open_regular_file
+from .regular_files import ARCHIVE_ERRORS, MAX_BYTES, BoundedReader, open_regular_file
 from .restricted_pickle import Constructor, RestrictedUnpickler
 from .torch_values import PLAIN_TYPES, Storage, StorageKind, TensorBuilder, allowed_names
 from .unknown_objects import ForbiddenContentError
@@ -44,27 +44,13 @@ _HINT = (
 # members.
 _MAX_DIRECTORY = 16 * 2**20
 _CHUNK = 2**20
+# Room for a billion parameters with their optimiser. A sparse file can claim terabytes.
+_MAX_FILE = 16 * 2**30
 # Tied weights share a storage. Sixteen is more than any model needs.
 _MAX_SHARING = 16
 # The legacy format starts with these two, a pickle each.
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _LITTLE_ENDIAN = sys.byteorder == 'little'
-
-
-class _BoundedReader:
-    """A file that refuses to read more than ``limit`` bytes at once: lengths in it can lie."""
-
-    def __init__(self, file: IO[bytes], limit: int) -> None:
-        self.file, self.limit = file, limit
-        self.seek, self.tell, self.readline = file.seek, file.tell, file.readline
-        self.seekable = file.seekable
-
-    def read(self, count: int = -1) -> bytes:
-        asked = self.limit + 1 if count < 0 else count
-        content = b'' if count > self.limit else self.file.read(asked)
-        if max(count, len(content)) > self.limit:
-            raise ValueError(f'a part of more than {self.limit} bytes')
-        return content
 
 
 class _LocationError(Exception):
@@ -111,6 +97,8 @@ class _Storages:
         try:
             return self._allocate(size, location)
         except Exception as error:
+            if isinstance(error, RuntimeError) and 'allocate' in str(error):
+                raise MemoryError(f'a storage of {size} bytes: not enough memory') from error
             raise _LocationError from error
 
     def _allocate(self, size: int, location: str) -> Tensor:
@@ -242,6 +230,9 @@ def _read(
         start = file.tell()
         size = file.seek(0, os.SEEK_END) - start
         file.seek(start)
+        if size > _MAX_FILE:
+            found = f'{size} bytes'
+            raise DataError(name, 'size', f'at most {_MAX_FILE // 2**30} GiB', found)
         head = file.read(HEAD_BYTES)
         file.seek(start)
         names = {**allowed_names(TensorBuilder(_max_content(size))), **names}
@@ -289,10 +280,10 @@ def _read_archive(
     names: Mapping[str, Any],
     keep_unknown: bool,
 ) -> Any:
-    reader: Any = _BoundedReader(file, _MAX_DIRECTORY)
+    reader: Any = BoundedReader(file, _MAX_DIRECTORY)
     with zipfile.ZipFile(reader) as archive:
         prefix = _check_members(archive.infolist(), size, name)
-        reader.limit = size
+        reader.limit = min(size, MAX_BYTES)
         if f'{prefix}byteorder' in archive.namelist():
             _check_byte_order(archive.read(f'{prefix}byteorder').decode(), name)
         storages = _ArchivedStorages(archive, prefix, map_location)
@@ -352,7 +343,7 @@ def _read_legacy(
     keep_unknown: bool,
 ) -> Any:
     """The format before torch 1.6: five pickles, then the storages, one after the other."""
-    reader: Any = _BoundedReader(file, size)
+    reader: Any = BoundedReader(file, min(size, MAX_BYTES))
     plain = RestrictedUnpickler({})
     # A file of another program can end after its first pickle.
     if plain.load(reader) != _LEGACY_MAGIC or plain.load(reader) != _LEGACY_PROTOCOL:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -12,7 +11,7 @@ from typing import Any
 from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
-from mmssc.formats.numpy_arrays import read_npy_shape
+from mmssc.formats.numpy_arrays import NpzArchive, read_npy_shape
 from mmssc.formats.regular_files import read_ends
 
 __all__ = ['DEPTH_KINDS', 'Problem', 'check_file', 'without_file']
@@ -66,10 +65,7 @@ def _check_ending(path: Path, shape: tuple[int, ...]) -> None:
             raise DataError(path, 'image', 'a complete JPEG', f'a damaged file of {size} bytes')
     elif path.suffix == '.npz':
         # The directory is at the end: a truncated file has none.
-        if not zipfile.is_zipfile(path):
-            raise DataError(
-                path, 'archive', 'a complete .npz file', f'a damaged file of {size} bytes'
-            )
+        NpzArchive(path).close()
     elif path.suffix == '.npy':
         found = read_npy_shape(path, _ARRAY_KINDS)
         if shape and found != shape:

@@ -12,7 +12,6 @@ stored case.
 from __future__ import annotations
 
 import contextlib
-import csv
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from os import PathLike
 import numpy as np
 
 from mmssc.errors import DataError
+from mmssc.formats.regular_files import read_csv_rows
 
 __all__ = [
     'fill_state_dict', 'fill_tensor', 'integers', 'moved', 'normal', 'parse_manifest_rows', 'probe',
@@ -67,7 +67,7 @@ def parse_manifest_rows(rows: list[list[str]], source: str) -> dict[str, tuple[i
     """
     manifest: dict[str, tuple[int, ...]] = {}
     for number, row in enumerate(rows, 1):
-        if len(row) != 2 or re.fullmatch(r'(\d+(x\d+)*)?', row[1]) is None:
+        if len(row) != 2 or re.fullmatch(r'([0-9]{1,9}(x[0-9]{1,9})*)?', row[1]) is None:
             raise DataError(source, f'line {number}', "'key,AxBxC'", ','.join(row))
         if row[0] in manifest:
             raise DataError(source, f'line {number}', 'every key once', row[0])
@@ -87,12 +87,7 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, tuple[int, ...]]:
     Raises:
         DataError: There is no such file, a row is not a key and a shape, or a key occurs twice.
     """
-    try:
-        with open(path, newline='', encoding='utf-8') as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise DataError(path, expected='a manifest (.csv)', found=error) from error
-    return parse_manifest_rows(rows, str(path))
+    return parse_manifest_rows(read_csv_rows(path), str(path))
 
 
 def fill_tensor(key: str, shape: tuple[int, ...], seed: int) -> np.ndarray:

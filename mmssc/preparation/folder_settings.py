@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -91,7 +92,6 @@ def replace_if_changed(path: Path, write: Callable[[Path], None]) -> bool:
         Whether the file changed.
     """
     remove_stale_files(path.parent)
-    before = path.read_bytes() if path.is_file() else None
     draft = temporary_path(path)
     try:
         try:
@@ -100,7 +100,7 @@ def replace_if_changed(path: Path, write: Callable[[Path], None]) -> bool:
             if error.file != str(draft):
                 raise
             raise DataError(path, error.field, error.expected, error.found, error.hint) from error
-        if draft.read_bytes() == before:
+        if path.is_file() and filecmp.cmp(draft, path, shallow=False):
             return False
         draft.replace(path)
     finally:

@@ -15,6 +15,7 @@ from mmssc.command_line import FINDINGS, add_overwrite_option, command
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ from mmssc.evaluation.functional import (
 )
 from mmssc.evaluation.score_table import score_table
 from mmssc.fileio import atomic_write, check_outputs
-from mmssc.formats.json_fields import parse_json
+from mmssc.formats.json_fields import read_json
 from mmssc.geometry import points_to_occupancy
 from mmssc.progress import track
 from mmssc.registry import DATASETS
@@ -174,9 +175,10 @@ def compare(network: Mapping[str, float], baselines: Mapping[str, Mapping[str, f
 def read_figures(path: Path) -> dict[str, float]:
     """The figures of ``FIGURES`` in a file that ``tools/test.py --out`` wrote."""
     try:
-        figures = parse_json(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise DataError(path, 'file', 'the JSON of tools/test.py --out', error) from error
+        figures = read_json(path)
+    except DataError as error:
+        expected = 'the JSON of tools/test.py --out'
+        raise DataError(path, error.field, expected, error.found, error.hint) from error
     if not isinstance(figures, dict):
         raise DataError(path, 'content', 'an object', type(figures).__name__)
     chosen = {}
@@ -184,6 +186,8 @@ def read_figures(path: Path) -> dict[str, float]:
         found = [value for name, value in figures.items() if name.rpartition('/')[2] == key]
         if len(found) != 1:
             raise DataError(path, key, 'one such figure', sorted(figures))
+        if type(found[0]) not in (int, float) or not math.isfinite(found[0]):
+            raise DataError(path, key, 'a finite number', repr(found[0])[:60])
         chosen[key] = found[0]
     return chosen
 

@@ -26,6 +26,7 @@ from typing import Any, Callable
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write, check_writable, lock_folder
 from mmssc.formats.json_fields import parse_json
+from mmssc.formats.regular_files import read_text
 from mmssc.progress import Progress
 from mmssc.structures import VoxelGrid
 from mmssc.synthetic.rooms.frame import RoomSettings, frame_files, write_room_files
@@ -136,8 +137,9 @@ class Record:
 
     def _read(self, overwrite: bool) -> None:
         try:
-            found = parse_json(self.path.read_text(encoding='utf-8'))
-            made_with, self.complete = found['settings'], list(found['sequences'])
+            found = parse_json(read_text(self.path))
+            made_with = dict(found['settings'])
+            self.complete = [str(one) for one in found['sequences']]
         except (OSError, ValueError, KeyError, TypeError) as error:
             hint = 'Remove it, or choose another --out'
             raise DataError(self.path, 'file', 'a record of this tool', error, hint) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
+from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
+from mmssc.formats.regular_files import read_text
 from mmssc.registry import HOOKS
 
 __all__ = ['ValidationRecordHook']
@@ -81,11 +84,12 @@ def _file(runner: Runner) -> Path:
 
 
 def _read(runner: Runner) -> int | None:
-    """The number in the file, the same on all processes; None without such a file."""
+    """The number in the file, the same on all processes; None without such a number."""
     noted: list[int | None] = [None]
-    if is_main_process() and _file(runner).is_file():
-        text = _file(runner).read_text().strip()
-        noted = [int(text) if re.fullmatch('[0-9]{1,15}', text) else None]
+    if is_main_process():
+        with suppress(DataError):
+            text = read_text(_file(runner), 100).strip()
+            noted = [int(text) if re.fullmatch('[0-9]{1,15}', text) else None]
     broadcast_object_list(noted)
     return noted[0]
 

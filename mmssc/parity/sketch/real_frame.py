@@ -56,7 +56,10 @@ def check_real_frame(case: ParityCase, report: ParityReport) -> None:
     frame_id = case.path.stem.rpartition('_')[2]
     if figures.is_file():
         found = frame_figures(stored, NYU_IMAGE_SIZE)
-        for name, expected in read_figures(figures)[frame_id].items():
+        published = read_figures(figures)
+        if frame_id not in published:
+            raise DataError(figures, 'frame', frame_id, 'none of this name')
+        for name, expected in published[frame_id].items():
             report.close(f'{_FIGURES}/{name}', found[name], expected, absolute=_TSDF)
     if case.data is not None:
         raw = _find_raw(case.data, frame_id)

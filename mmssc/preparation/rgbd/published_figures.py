@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +12,8 @@ import numpy as np
 from mmssc.datasets.eval_masks import nyu_masks
 from mmssc.datasets.rgbd_list import RGBDList
 from mmssc.errors import DataError
-from mmssc.formats.regular_files import read_text
+from mmssc.formats.matrices import parse_numbers
+from mmssc.formats.regular_files import read_csv_rows
 from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.rgbd_frame import read_frame_file
 
@@ -68,17 +67,19 @@ def read_figures(path: Path) -> dict[str, dict[str, float]]:
     Raises:
         DataError: The file is missing or has other columns.
     """
-    rows = list(csv.DictReader(io.StringIO(read_text(path))))
-    if not rows or 'frame' not in rows[0]:
-        raise DataError(path, 'columns', 'frame, mapped, ...', list(rows[0]) if rows else 'none')
+    names, *rows = read_csv_rows(path)
+    if not rows or 'frame' not in names:
+        raise DataError(path, 'columns', 'frame, mapped, ...', ', '.join(names) or 'none')
     figures = {}
-    for number, row in enumerate(rows, 2):
-        try:
-            figures[row['frame']] = {
-                key: float(value) for key, value in row.items() if key not in ('frame', 'split')
-            }
-        except (TypeError, ValueError) as error:
-            raise DataError(path, f'line {number}', 'numbers', error) from error
+    for number, row in enumerate(filter(None, rows), 2):
+        field = f'row {number}'
+        if len(row) != len(names):
+            raise DataError(path, field, f'{len(names)} values', len(row))
+        values = dict(zip(names, row))
+        frame = values.pop('frame')
+        values.pop('split', None)
+        numbers = parse_numbers(list(values.values()), len(values), path, field)
+        figures[frame] = dict(zip(values, numbers))
     return figures
 
 

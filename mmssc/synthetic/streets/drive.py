@@ -130,7 +130,7 @@ class SyntheticDrive:
     """
 
     def __init__(self, sequence: str, settings: DriveSettings) -> None:
-        if not sequence.isdigit():
+        if not (sequence.isascii() and sequence.isdigit()):
             raise DataError('synthetic drive', 'sequence', "digits, e.g. '08'", repr(sequence))
         self.sequence, self.settings = sequence, settings
         self.entropy = (settings.seed, int(sequence))
