@@ -58,7 +58,10 @@ def as_pose(matrix: ArrayLike, source: str | PathLike[str], field: str) -> np.nd
 
 def _finite_numbers(matrix: ArrayLike, source: str | PathLike[str], field: str) -> np.ndarray:
     try:
-        numbers = np.asarray(matrix, np.float64)
+        given = np.asarray(matrix)
+        if given.dtype.kind not in 'fiu':
+            raise TypeError(f'values of another type ({given.dtype})')
+        numbers = given.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(source, field, 'a matrix of numbers', error) from error
     if not np.isfinite(numbers).all():

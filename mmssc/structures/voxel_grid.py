@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,13 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 
+from .numbers_given import finite_numbers, positive_wholes
+
 __all__ = ['VoxelGrid']
+
+_NAME = 'voxel grid'
+# Indices of voxels fit into 31 bits. The fine grid of NYU has 33 million voxels.
+_MAX_VOXELS = 2**31 - 1
 
 
 @dataclass(frozen=True, init=False)
@@ -33,8 +39,8 @@ class VoxelGrid:
         frame: Name of the coordinate frame, ``'lidar'`` or ``'world'``.
 
     Raises:
-        DataError: A size is not positive, a number is not finite, or an argument does not have
-            three entries.
+        DataError: A size is not positive, a number is not finite, a number of voxels is not whole,
+            an argument does not have three entries, or the grid has more than two billion voxels.
     """
 
     origin: tuple[float, float, float]
@@ -52,25 +58,27 @@ class VoxelGrid:
         axes: Iterable[str] = ('x', 'y', 'z'),
         frame: str = 'lidar',
     ) -> None:
-        sizes = voxel_size if isinstance(voxel_size, Sequence) else (voxel_size,) * 3
-        fields: dict[str, tuple] = {
-            'origin': tuple(float(value) for value in origin),
-            'voxel_size': tuple(float(value) for value in sizes),
-            'shape': tuple(int(value) for value in shape),
-            'axes': tuple(axes),
+        is_one = isinstance(voxel_size, str) or not isinstance(voxel_size, Iterable)
+        sizes = (voxel_size,) * 3 if is_one or np.ndim(voxel_size) == 0 else voxel_size
+        values: dict[str, Any] = {
+            'origin': finite_numbers(origin, 3, _NAME, 'origin'),
+            'voxel_size': finite_numbers(sizes, 3, _NAME, 'voxel_size'),
+            'shape': positive_wholes(shape, 3, _NAME, 'shape'),
+            'axes': tuple(axes) if isinstance(axes, Iterable) else (axes,),
+            'frame': frame,
         }
-        for name, value in fields.items():
-            if len(value) != 3:
-                raise DataError('voxel grid', name, '3 entries', len(value))
+        for name, value in values.items():
             object.__setattr__(self, name, value)
-        object.__setattr__(self, 'frame', frame)
-        if not all(map(math.isfinite, self.origin)):
-            raise DataError('voxel grid', 'origin', 'finite numbers', self.origin)
-        for name in ('voxel_size', 'shape'):
-            if not all(0 < value < math.inf for value in fields[name]):
-                raise DataError('voxel grid', name, 'positive numbers', fields[name])
-        if sorted(self.axes) != ['x', 'y', 'z']:
-            raise DataError('voxel grid', 'axes', "an order of 'x', 'y', 'z'", self.axes)
+        if min(self.voxel_size) <= 0:
+            raise DataError(_NAME, 'voxel_size', 'positive numbers', self.voxel_size)
+        if self.num_voxels > _MAX_VOXELS:
+            raise DataError(_NAME, 'shape', f'at most {_MAX_VOXELS} voxels', self.shape)
+        if not all(map(math.isfinite, self.upper)):
+            raise DataError(_NAME, 'voxel_size', 'a finite upper corner', self.voxel_size)
+        if sorted(map(str, self.axes)) != ['x', 'y', 'z']:
+            raise DataError(_NAME, 'axes', "an order of 'x', 'y', 'z'", self.axes)
+        if not isinstance(frame, str):
+            raise DataError(_NAME, 'frame', "'lidar' or 'world'", frame)
 
     def __str__(self) -> str:
         def joined(numbers: Iterable[float], between: str) -> str:
@@ -83,9 +91,19 @@ class VoxelGrid:
 
     @classmethod
     def build(cls, grid: VoxelGrid | Mapping[str, Any]) -> VoxelGrid:
-        """Return ``grid`` itself, or the grid that a config or info dict describes."""
+        """Return ``grid`` itself, or the grid that a config or info dict describes.
+
+        Raises:
+            DataError: ``grid`` is no dict, has another key, lacks one, or describes no grid.
+        """
         if isinstance(grid, VoxelGrid):
             return grid
+        if not isinstance(grid, Mapping):
+            raise DataError(_NAME, None, 'a grid or a dict of its settings', grid)
+        names = [field.name for field in fields(cls)]
+        needed = {'origin', 'voxel_size', 'shape'}
+        if not needed <= set(grid) <= set(names):
+            raise DataError(_NAME, 'settings', names, list(grid))
         return cls(**grid)
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,10 +132,11 @@ class VoxelGrid:
         """The grid over the same box whose voxels are ``factor`` times as long.
 
         Raises:
-            DataError: A side is not a multiple of ``factor``.
+            DataError: ``factor`` is not a positive whole number, or a side is not a multiple of it.
         """
+        (factor,) = positive_wholes([factor], 1, _NAME, 'factor')
         if any(count % factor for count in self.shape):
-            raise DataError('voxel grid', 'shape', f'multiples of {factor}', self.shape)
+            raise DataError(_NAME, 'shape', f'multiples of {factor}', self.shape)
         return VoxelGrid(
             self.origin,
             tuple(size * factor for size in self.voxel_size),
@@ -130,10 +149,9 @@ class VoxelGrid:
         """The grid over the same box with ``factor`` times as many voxels along each axis.
 
         Raises:
-            DataError: ``factor`` is not positive.
+            DataError: ``factor`` is not a positive whole number.
         """
-        if factor < 1:
-            raise DataError('voxel grid', 'factor', 'a positive number', factor)
+        (factor,) = positive_wholes([factor], 1, _NAME, 'factor')
         return VoxelGrid(
             self.origin,
             tuple(size / factor for size in self.voxel_size),
