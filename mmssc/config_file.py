@@ -57,7 +57,8 @@ def read_config_file(
     try:
         cfg = Config.fromfile(path, import_custom_modules=False)
     except DataError as error:
-        place = ', '.join(filter(None, (_place_of(error, path), error.field)))
+        base = error.file if error.file not in ('config', str(path)) else None
+        place = ', '.join(filter(None, (_place_of(error, path) or base, error.field)))
         raise DataError(path, place or None, error.expected, error.found, error.hint) from error
     except Exception as error:  # noqa: BLE001 A config is a program: it can raise anything.
         found = f'{type(error).__name__}: {error}'
@@ -75,8 +76,12 @@ def read_config_file(
 def _check_kind(path: Path) -> None:
     """Refuse what cannot be a config, such as a checkpoint, and say what it is."""
     if not path.is_file():
-        found, hint = ('a folder', 'Give a file in it') if path.is_dir() else (None, 'See configs/')
-        raise DataError(path, None, 'a config file', found or 'no such file', hint)
+        found, hint = 'no such file', 'See configs/'
+        if path.is_dir():
+            found, hint = 'a folder', 'Give a file in it'
+        elif path.exists():
+            found = 'a pipe or a device'
+        raise DataError(path, None, 'a config file', found, hint)
     with path.open('rb') as file:
         head = file.read(HEAD_BYTES)
     found, remedy, _ = describe_file(head)

@@ -1,20 +1,27 @@
-"""YAML and JSON configs hold values only.
+"""Configs are small regular files, and those in YAML and JSON hold values only.
 
 mmengine reads YAML with a loader that runs what a tag names (``!!python/object/apply:os.system``),
 and of a key that is given twice it silently takes the last value. Here such a config is refused
-before mmengine reads it. A config in Python stays a program.
+before mmengine reads it, and so are pipes, devices and files that are too large to be a config. A
+config in Python stays a program.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..errors import DataError
 from .import_hooks import after_import
+
+# The largest dumped config has 0.1 MiB.
+_MAX_BYTES = 2**20
+# A line of aliases can stand for billions of values.
+_MAX_VALUES = 100_000
 
 __all__ = ['check_config_text', 'secure_config_texts']
 
@@ -36,17 +43,18 @@ def check_config_text(path: str) -> None:
         path: The file, its variables replaced.
 
     Raises:
-        DataError: It has a tag that asks for code, or a key twice.
+        DataError: It has a tag that asks for code, a key twice, or very many values.
         ValueError: It is not JSON.
         yaml.YAMLError: It is not YAML.
     """
     from ..formats.json_fields import parse_json
+    from ..formats.regular_files import read_text
 
     kind = Path(path).suffix
     if kind == '.json':
-        parse_json(Path(path).read_text(encoding='utf-8'))
+        parse_json(read_text(path, _MAX_BYTES))
     elif kind in ('.yml', '.yaml'):
-        _check_yaml(Path(path).read_text(encoding='utf-8'))
+        _check_yaml(read_text(path, _MAX_BYTES))
 
 
 def _check_yaml(text: str) -> None:
@@ -65,16 +73,18 @@ def _check_yaml(text: str) -> None:
 
 
 def _nodes_of(root: Any) -> Iterator[Any]:
-    """All nodes, each once: an alias names a node again."""
-    waiting, seen = [root], set()
+    """All nodes, one that an alias names again each time: mmengine copies it."""
+    waiting, count = [] if root is None else [root], 0
     while waiting:
         node = waiting.pop()
-        if node is None or id(node) in seen:
-            continue
-        seen.add(id(node))
         yield node
-        for value in node.value if isinstance(node.value, list) else ():
-            waiting += value if isinstance(value, tuple) else (value,)
+        values = node.value if isinstance(node.value, list) else ()
+        inside = [one for value in values for one in (value if type(value) is tuple else (value,))]
+        count += len(inside)
+        if count > _MAX_VALUES:
+            found = 'more (an alias counts each time)'
+            raise DataError('config', 'values', f'at most {_MAX_VALUES} values', found)
+        waiting += inside
 
 
 def _check_keys(keys: list[Any]) -> None:
@@ -87,19 +97,37 @@ def _check_keys(keys: list[Any]) -> None:
         names.add(name)
 
 
+def _check_config_file(path: str) -> None:
+    """Check kind and size of a config; a missing one is mmengine's to report."""
+    from ..formats.regular_files import check_file_size, open_regular_file
+
+    path = os.path.expanduser(path)
+    if os.path.exists(path):
+        with open_regular_file(path, 'a config file') as file:
+            if os.fstat(file.fileno()).st_size:
+                check_file_size(file, path, _MAX_BYTES)
+
+
 def _check_before_reading(config_module: ModuleType) -> None:
     config = config_module.Config
-    get_base_files = config._get_base_files
-    if hasattr(get_base_files, '__wrapped__'):
-        return
+    # mmengine calls these for each config and each of its bases. The last one reads a copy.
+    checks = dict(
+        _is_lazy_import=_check_config_file, _file2dict=_check_config_file,
+        _parse_lazy_import=_check_config_file, _get_base_files=check_config_text,
+    )  # fmt: skip
+    for name, check in checks.items():
+        function = getattr(config, name)
+        if not hasattr(function, '__wrapped__'):
+            setattr(config, name, staticmethod(_after(check, function)))
 
-    # mmengine calls it for each config and each of its bases, before it reads the values.
-    @functools.wraps(get_base_files)
-    def checked(filename: str) -> list:
-        check_config_text(filename)
-        return get_base_files(filename)
 
-    config._get_base_files = staticmethod(checked)
+def _after(check: Callable[[str], None], function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def checked(filename: str, *args: Any, **kwargs: Any) -> Any:
+        check(filename)
+        return function(filename, *args, **kwargs)
+
+    return checked
 
 
 def secure_config_texts() -> None:
