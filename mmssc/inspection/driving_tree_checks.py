@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,8 @@ __all__ = ['check_driving_tree', 'find_driving_layout']
 _RELEASE_SAMPLES = 3
 # Label volumes per sequence to read in full in the quick check, too.
 _LABEL_SAMPLES = 3
+# Other numbers are no names of frames: one of many digits would ask for billions of frames.
+_FRAME_NAME = re.compile('[0-9]{6}')
 _VOXEL_KINDS = {'.bin': 'bits', '.invalid': 'bits', '.occluded': 'bits', '.label': 'raw_labels'}
 
 
@@ -112,7 +115,7 @@ def _check_raw_frames(
     except DataError as error:
         report.add_error(error)
     present = layout.frame_ids(sequence)
-    last = max((int(name) for name in present if name.isdigit()), default=-1)
+    last = max((int(name) for name in present if _FRAME_NAME.fullmatch(name)), default=-1)
     counts['images'] = len(present)
     try:
         index, poses = layout.poses(sequence)
@@ -141,7 +144,7 @@ def _check_raw_frames(
 
 def _needed_frames(layout: DrivingLayout, sequence: str, frames: Sequence[str]) -> set[str]:
     """Frames that a sample can read; all frames if there is no sample yet."""
-    samples = {int(name) for name in layout.sample_ids(sequence) if name.isdigit()}
+    samples = {int(name) for name in layout.sample_ids(sequence) if _FRAME_NAME.fullmatch(name)}
     reach = {sample - back for sample in samples for back in range(FARTHEST_OFFSET + 1)}
     return {frame_id for frame_id in frames if not samples or int(frame_id) in reach}
 

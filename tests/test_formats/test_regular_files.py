@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 
 import pytest
 
@@ -22,20 +21,6 @@ READERS = [
     opened, read_bytes, read_ends, read_text, read_rgb, read_image_shape, read_npy, NpzArchive,
     lambda path: read_npz(path, ['a']),
 ]  # fmt: skip
-
-
-@pytest.fixture
-def impatient():
-    """A reader that waits for two seconds fails."""
-
-    def stop(*_):
-        raise TimeoutError('waited')
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(2)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize('read', READERS)

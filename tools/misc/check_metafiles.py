@@ -17,6 +17,9 @@ from typing import Any
 
 import yaml
 
+from mmssc.errors import DataError
+from mmssc.formats.regular_files import read_text
+
 ROOT = Path(__file__).resolve().parents[2]
 NO_METHODS = {'_base_', 'quickstart'}
 # A dot separates a field from its subfield.
@@ -63,8 +66,8 @@ def _name(path: Path, root: Path) -> str:
 def _read(path: Path) -> dict[str, Any]:
     """The content of a YAML file; empty for one that is missing or damaged."""
     try:
-        content = yaml.safe_load(path.read_text('utf-8'))
-    except (FileNotFoundError, yaml.YAMLError):
+        content = yaml.safe_load(read_text(path))
+    except (DataError, yaml.YAMLError, RecursionError):
         content = None
     return content if isinstance(content, dict) else {}
 

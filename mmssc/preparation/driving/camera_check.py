@@ -70,13 +70,18 @@ def _lidar_poses(layout: DrivingLayout, sequence: str) -> dict[int, np.ndarray] 
         return None
 
 
+def _is_number(name: str) -> bool:
+    # Other scripts have digits, too, and '²' is one that int() refuses.
+    return name.isascii() and name.isdigit()
+
+
 def samples_without_pose(layout: DrivingLayout, sequence: str) -> str | None:
     """Say which samples of a drive have no pose; None if all have one.
 
     Raises:
         DataError: ``poses.txt`` is missing or damaged.
     """
-    samples = [name for name in layout.sample_ids(sequence) if name.isdigit()]
+    samples = [name for name in layout.sample_ids(sequence) if _is_number(name)]
     posed = set(layout.poses(sequence)[0].tolist())
     without = [name for name in samples if int(name) not in posed]
     if not without:
@@ -92,8 +97,8 @@ def pose_remarks(layout: DrivingLayout, sequence: str) -> list[str]:
         DataError: ``poses.txt`` is missing or damaged.
     """
     posed = set(layout.poses(sequence)[0].tolist())
-    images = [name for name in layout.frame_ids(sequence) if name.isdigit()]
-    samples = {int(name) for name in layout.sample_ids(sequence) if name.isdigit()}
+    images = [name for name in layout.frame_ids(sequence) if _is_number(name)]
+    samples = {int(name) for name in layout.sample_ids(sequence) if _is_number(name)}
     reach = {sample - back for sample in samples for back in range(1, FARTHEST_OFFSET + 1)}
     earlier = [name for name in images if int(name) in reach - samples]
     without = [name for name in earlier if int(name) not in posed]
