@@ -38,7 +38,7 @@ class DrivingDataset(BaseDataset):
     - ``label_paths``: ``{'1_1': path, '1_2': ..., '1_4': ..., '1_8': ...}``; missing if the sample
       has no labels according to the info file
     - ``voxel_paths``: ``{'bin': path, 'occluded': path}``, raw voxel files of the data set
-    - ``prepare_hint``: the command that makes the files
+    - ``prepare_hint``: the command that makes the files, or None
 
     Samples are sorted by sequence and frame. If the sequence has no frame at an offset, the current
     frame replaces it: same image and points, no motion. Beyond the start of the drive, a warning
@@ -95,7 +95,7 @@ class DrivingDataset(BaseDataset):
         self.frame_offsets = tuple(int(offset) for offset in frame_offsets)
         self.frame_bound = frame_bound
         self.depth_suffix = depth_suffix
-        self.prepare_hint = 'Write it with mmssc.datasets.driving_list.write_driving_list'
+        self.prepare_hint = 'Write the info file: mmssc.datasets.driving_list.write_driving_list'
         if self.CONVERTER:
             self.prepare_hint = f'Run: python {self.CONVERTER} {data_root}'.rstrip()
         super().__init__(
@@ -137,8 +137,7 @@ class DrivingDataset(BaseDataset):
         name, found = self._metainfo.get('dataset'), info['metainfo']['dataset']
         if name not in (None, found):
             # Another data set has other poses and classes.
-            hint = f'{type(self).__name__} reads other files; {self.prepare_hint[0].lower()}'
-            hint += self.prepare_hint[1:]
+            hint = f'{type(self).__name__} reads other files. {self.prepare_hint}'
             raise DataError(self.ann_file, 'metainfo.dataset', name, found, hint)
         self._metainfo['voxel_grid'] = info['metainfo']['voxel_grid'].to_dict()
         lidar = {
@@ -187,11 +186,8 @@ class DrivingDataset(BaseDataset):
         """Say where the sample's own frame replaces another one; before a drive this is normal."""
         repeated: dict[tuple[str, str], list[str]] = {}
         for sample in samples:
-            name, frame, posed = (
-                sample['sequence'],
-                int(sample['frame_id']),
-                rows[sample['sequence']],
-            )
+            name, frame = sample['sequence'], int(sample['frame_id'])
+            posed = rows[name]
             targets = [frame + offset for offset in self.frame_offsets if frame + offset >= 0]
             left_out = [target for target in targets if not self._can_read(frame, target, posed)]
             if left_out:
@@ -215,7 +211,7 @@ class DrivingDataset(BaseDataset):
         frame = int(frame_id)
         if self.frame_offsets and frame not in rows and 'pose_indices' not in sequence:
             expected, found = f'a pose of frame {frame} for {name}/{frame_id}', f'{len(rows)} poses'
-            hint = f'poses.txt of {name} is too short: complete it, then r{self.prepare_hint[1:]}'
+            hint = f'poses.txt of {name} is too short: complete it first. {self.prepare_hint}'
             raise DataError(self.ann_file, 'poses', expected, found, hint)
         chosen = self._choose_frames(frame, rows)
         lidar2cam, frame2ref = [], []
@@ -242,7 +238,7 @@ class DrivingDataset(BaseDataset):
                 kind: join(self.data_prefix['sequences'], name, 'voxels', f'{frame_id}.{kind}')
                 for kind in ('bin', 'occluded')
             },
-            prepare_hint=self.prepare_hint,
+            prepare_hint=self.prepare_hint if self.CONVERTER else None,
         )
         if sample['labelled']:
             folder = join(self.data_prefix['labels'], name)

@@ -181,7 +181,7 @@ def test_an_info_file_of_another_data_set_is_refused(tmp_path, kitti360_sequence
     with pytest.raises(DataError, match='expected SemanticKITTI, found SSCBenchKITTI360') as caught:
         SemanticKITTIDataset('infos.json', data_root=str(tmp_path))
     assert 'infos.json: metainfo.dataset' in str(caught.value)
-    assert 'SemanticKITTIDataset reads other files; run: python' in str(caught.value)
+    assert 'SemanticKITTIDataset reads other files. Run: python' in str(caught.value)
     # Data of one's own in the same layout.
     SemanticKITTIDataset(
         'infos.json', data_root=str(tmp_path), metainfo=dict(dataset='SSCBenchKITTI360')

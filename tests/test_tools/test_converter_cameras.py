@@ -87,7 +87,7 @@ def test_blank_lines_between_indexed_poses(tmp_path):
         read_indexed_poses(path)
 
 
-def test_poses_that_do_not_cover_the_samples(tree, capsys, check):
+def test_poses_that_do_not_cover_the_samples(tree, capsys, check, monkeypatch):
     path = tree / SEQUENCE / 'poses.txt'
     write_poses(path, read_poses(path)[:3])
     assert only_infos(tree) == 0
@@ -100,10 +100,13 @@ def test_poses_that_do_not_cover_the_samples(tree, capsys, check):
     assert f'missing  {text}' in printed and '1 problem: 1 missing' in printed
     # A single frame needs no pose.
     assert len(SemanticKITTIDataset(INFO, str(tree))) == 3
-    with pytest.raises(
-        DataError, match='poses.txt of 00 is too short: complete it, then run: pyth'
-    ):
+    hint = r'poses.txt of 00 is too short: complete it first\. '
+    with pytest.raises(DataError, match=f'{hint}Run: python'):
         SemanticKITTIDataset(INFO, str(tree), frame_offsets=(-1,))
+    monkeypatch.setattr(SemanticKITTIDataset, 'CONVERTER', '')
+    with pytest.raises(DataError, match=f'{hint}Write the info file: mmssc'):
+        SemanticKITTIDataset(INFO, str(tree), frame_offsets=(-1,))
+    assert SemanticKITTIDataset(INFO, str(tree)).get_data_info(0)['prepare_hint'] is None
 
 
 def test_whole_poses_give_no_remark(tree, capsys, check):

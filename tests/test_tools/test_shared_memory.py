@@ -18,15 +18,12 @@ def error_of(run_tool, monkeypatch):
 
     def run(tool, memory, *options):
         monkeypatch.setenv('SMALL_SHARED_MEMORY', memory)
-        one_process = tool[0].endswith('.py')
-        more = ('--work-dir', 'run', '--cfg-options', *options)
-        done = run_tool(*tool, *more, status=2 if one_process else 1)
-        lines = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
-        # Of two processes, the second one may be stopped before it says the same.
-        assert len(lines) == 1 if one_process else len(lines) in (1, 2)
-        if one_process:
-            assert done.stderr.splitlines()[-1] == lines[0] and 'Traceback' not in done.stderr
-        return lines[0]
+        errors = run_tool(
+            *tool, '--work-dir', 'run', '--cfg-options', *options, status=2
+        ).stderr.splitlines()
+        (line,) = (line for line in errors if line.startswith('error: '))
+        assert not [one for one in errors if 'Traceback' in one]
+        return line
 
     return run
 
