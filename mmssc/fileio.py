@@ -222,7 +222,7 @@ def check_outputs(
     sources = [os.stat(path) for path in inputs if os.path.exists(path)]
     for path in map(Path, outputs):
         if not path.exists():
-            check_writable(path.parent)
+            check_writable(path.parent, 'Choose another folder for the output')
             continue
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -270,7 +270,7 @@ def check_output_folder(folder: str | PathLike[str], overwrite: bool = False) ->
         DataError: The folder has files and ``overwrite`` is False, or it cannot be written to.
     """
     folder = Path(folder)
-    check_writable(folder)
+    check_writable(folder, 'Choose another folder')
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
         raise DataError(
             folder, expected='a new or empty folder', found='files',

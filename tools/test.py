@@ -7,24 +7,21 @@ from mmssc.command_line import add_overwrite_option, command
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.model import BaseModel, is_model_wrapper
-from torch import nn
 
 from mmssc.compat import loader_worker_errors
 from mmssc.config_file import config_errors
+from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
 from mmssc.engine.launch import (
     add_common_arguments,
     build_runner,
     close_process_group,
     load_config,
     require_checkpoint,
-    require_writable,
     say,
 )
-from mmssc.fileio import atomic_write, check_output_folder, check_outputs
+from mmssc.fileio import atomic_write, check_output_folder, check_outputs, check_writable
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,23 +54,10 @@ def export_only(cfg: Config, output_dir: str) -> None:
         metric.output_dir = output_dir
 
 
-def unwrap_model(model: nn.Module) -> BaseModel:
-    """The model, without the wrapper for several processes."""
-    return model.module if is_model_wrapper(model) else model
-
-
 def run_test(args: argparse.Namespace) -> None:
     """Test as the command line says."""
     cfg = load_config(args)
-    results = {
-        '--work-dir': cfg.work_dir,
-        '--show-dir': args.show_dir,
-        '--output-dir': args.output_dir,
-        '--out': args.out and Path(args.out).parent,
-    }
-    for option, folder in results.items():
-        if folder is not None:
-            require_writable(folder, option)
+    check_writable(cfg.work_dir, 'Give another folder with --work-dir')
     untrained = args.checkpoint == 'untrained'
     cfg.load_from = None if untrained else require_checkpoint(args.checkpoint)
     cfg.resume = False
@@ -89,7 +73,7 @@ def run_test(args: argparse.Namespace) -> None:
         hooks['visualization'] = dict(settings, draw=True, show_dir=args.show_dir)
     runner = build_runner(cfg)
     if untrained:
-        unwrap_model(runner.model).init_weights()
+        unwrap_model(runner).init_weights()
     else:
         runner.register_hook(dict(type='CheckpointMatchHook'))
     figures = runner.test()

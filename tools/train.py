@@ -17,9 +17,9 @@ from mmssc.engine.launch import (
     enable_amp,
     load_config,
     lock_work_folder,
-    require_writable,
 )
 from mmssc.errors import DataError
+from mmssc.fileio import check_writable
 
 
 def parse_args() -> argparse.Namespace:
@@ -70,7 +70,7 @@ def train(args: argparse.Namespace) -> None:
             hint = '--auto-scale-lr needs it'
             raise DataError(args.config, 'auto_scale_lr.base_batch_size', 'a number', 'none', hint)
         cfg.auto_scale_lr.enable = True
-    require_writable(cfg.work_dir, '--work-dir')
+    check_writable(cfg.work_dir, 'Give another folder with --work-dir')
     with lock_work_folder(cfg):
         choose_checkpoint(cfg, args.resume)
         runner = build_runner(cfg, args.resume_settings)

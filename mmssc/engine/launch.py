@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,7 @@ from mmssc.formats.regular_files import open_regular_file
 __all__ = [
     'add_common_arguments', 'build_runner', 'choose_checkpoint', 'close_process_group',
     'enable_amp', 'find_resume_checkpoint', 'load_config', 'lock_work_folder', 'require_checkpoint',
-    'require_writable', 'run_main', 'say',
+    'run_main', 'say',
 ]  # fmt: skip
 
 
@@ -199,26 +197,6 @@ def choose_checkpoint(cfg: Config, resume: str | None) -> None:
         require_checkpoint(cfg.load_from)
     if cfg.resume:
         require_whole_checkpoint(cfg.load_from)
-
-
-def require_writable(folder: str | PathLike[str], option: str) -> None:
-    """Make a folder for results, and check that files can be written to it.
-
-    Args:
-        folder: The folder; missing parents are made, too.
-        option: The option that names it, for the message.
-
-    Raises:
-        DataError: The folder cannot be made or written to.
-    """
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        hint = f'Give another folder with {option}'
-        expected = 'a folder that can be written to'
-        raise DataError(folder, option, expected, error.strerror, hint) from error
 
 
 @contextmanager

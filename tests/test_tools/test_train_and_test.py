@@ -165,8 +165,8 @@ def test_a_work_folder_that_cannot_be_written_is_one_line(run_tool, tmp_path):
     for tool, arguments in (('train.py', ()), ('test.py', ('untrained',))):
         done = run_tool(tool, TOY_CONFIG, *arguments, '--work-dir', 'file/run', status=2)
         assert done.stderr == (
-            'error: file/run: --work-dir: expected a folder that can be written to, found Not a '
-            'directory. Give another folder with --work-dir\n'
+            'error: file/run: expected a folder for the results, found a file. '
+            'Give another folder with --work-dir\n'
         )
 
 

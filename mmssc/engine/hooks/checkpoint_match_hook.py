@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from mmssc.checkpoints import check_classes, check_some_weights, check_weights
 from mmssc.registry import HOOKS
 
-__all__ = ['CheckpointMatchHook', 'weights_and_model']
+__all__ = ['CheckpointMatchHook', 'unwrap_model', 'weights_and_model']
 
 
 @HOOKS.register_module()
@@ -52,10 +52,15 @@ class CheckpointMatchHook(Hook):
         check_classes(trained, runner.test_dataloader.dataset.metainfo, name)
 
 
+def unwrap_model(runner: Runner) -> BaseModel:
+    """The model of a runner, without the wrapper for several processes."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
 def weights_and_model(
     runner: Runner, checkpoint: dict[str, Any]
 ) -> tuple[dict[str, Any], nn.Module]:
     """The weights in a checkpoint, and the model of the runner, both without a wrapper."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     state = checkpoint.get('state_dict', checkpoint)
-    return {key.removeprefix('module.'): value for key, value in state.items()}, model
+    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    return state, unwrap_model(runner)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmssc.checkpoints import check_num_classes
 from mmssc.registry import HOOKS
+
+from .checkpoint_match_hook import unwrap_model
 
 __all__ = ['ClassCountHook']
 
@@ -26,7 +27,7 @@ class ClassCountHook(Hook):
         Raises:
             DataError: They differ.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap_model(runner)
         for name in ('train', 'val', 'test'):
             # A loop that is not used in this run is still its config.
             loader = getattr(getattr(runner, f'_{name}_loop'), 'dataloader', None)
