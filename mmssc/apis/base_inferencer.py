@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -20,7 +21,18 @@ from mmssc.structures import VoxelGrid
 
 from .model_loading import dataset_config_of, init_model, read_config
 
-__all__ = ['BaseInferencer', 'build_test_transforms', 'read_image']
+__all__ = ['BaseInferencer', 'build_test_transforms', 'read_image', 'warn_about']
+
+
+def warn_about(name: str, remarks: Iterable[str]) -> None:
+    """Warn of what is suspicious about a scene.
+
+    Args:
+        name: Its file, or another name.
+        remarks: Texts, such as those of :mod:`mmssc.structures.camera_placement`.
+    """
+    for remark in remarks:
+        warnings.warn(f'{name}: {remark}', stacklevel=3)
 
 
 def build_test_transforms(cfg: Config) -> list[Any]:

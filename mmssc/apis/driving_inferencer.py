@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, Union
@@ -23,7 +22,7 @@ from mmssc.structures import SSCDataSample, VoxelGrid
 from mmssc.structures.camera_checks import as_intrinsics, as_pose, principal_point_remarks
 from mmssc.structures.camera_placement import check_view, drive_remarks
 
-from .base_inferencer import BaseInferencer, read_image
+from .base_inferencer import BaseInferencer, read_image, warn_about
 from .model_loading import dataset_config_of
 
 __all__ = ['DrivingInferencer']
@@ -142,7 +141,9 @@ class DrivingInferencer(BaseInferencer):
             expected = f'at most {self.num_frames - 1} (frame_offsets of the config)'
             raise DataError(name, 'earlier_frames', expected, len(frames) - 1)
         order = np.argsort(self.frame_numbers[: len(frames)])
-        _warn(name, drive_remarks(np.stack(motions)[order], np.array(self.frame_numbers)[order]))
+        warn_about(
+            name, drive_remarks(np.stack(motions)[order], np.array(self.frame_numbers)[order])
+        )
         motions += [np.eye(4)] * (self.num_frames - len(frames))
         frames += [current] * (self.num_frames - len(frames))
         view = DepthView(projection, np.linalg.inv(lidar2cam), self.model.voxel_grid)
@@ -171,9 +172,9 @@ class DrivingInferencer(BaseInferencer):
         lidar2cam = as_pose(scene['lidar2cam'], name, 'lidar2cam')
         # A model that reads only points needs no camera.
         if {'img', 'depth'} & self.inputs:
-            _warn(name, principal_point_remarks(projection, size))
+            warn_about(name, principal_point_remarks(projection, size))
             fields, grid = ('lidar2cam', 'cam2img'), self.model.voxel_grid
-            _warn(name, check_view(lidar2cam, projection, grid, name, fields, size))
+            warn_about(name, check_view(lidar2cam, projection, grid, name, fields, size))
         if projection.shape == (3, 3):
             projection = np.pad(projection, ((0, 0), (0, 1)))
         return projection, lidar2cam
@@ -296,11 +297,6 @@ def _points(value: Any, name: str) -> np.ndarray:
     if points.ndim != 2 or points.shape[1] < 3 or not np.isfinite(points).all():
         raise DataError(name, 'points', '(M, 3) finite metres', f'{points.dtype} {points.shape}')
     return points[:, :3]
-
-
-def _warn(name: str, remarks: Sequence[str]) -> None:
-    for remark in remarks:
-        warnings.warn(f'{name}: {remark}', stacklevel=2)
 
 
 def _rigid(matrix: Any, field: str, name: str) -> np.ndarray:

@@ -1,10 +1,9 @@
-"""The camera of a depth image: checked intrinsics, and the pose, given or from the floor."""
+"""A depth image turned upright, with its camera: the pose is given, or comes from the floor."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,85 +11,114 @@ import torch
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import unit_hint
 from mmssc.formats.matrices import camera_matrix
-from mmssc.geometry import pose_above_floor
+from mmssc.geometry import pose_above_floor, turn_camera
 from mmssc.structures.camera_checks import as_intrinsics, as_pose, principal_point_remarks
 from mmssc.structures.camera_placement import check_stand
 
-__all__ = ['floor_pose', 'given_pose', 'read_intrinsics', 'warn_of']
+from .base_inferencer import warn_about
+
+__all__ = ['UprightView', 'turn_image', 'upright_view']
 
 _FLOOR_REMEDY = (
     'Is the image upright (--rotate)? Or give --height and --tilt, or the pose with --cam2world'
 )
 
 
-def warn_of(name: str, remarks: Sequence[str]) -> None:
-    """Warn of what is suspicious about a depth image or its camera."""
-    for remark in remarks:
-        warnings.warn(f'{name}: {remark}', stacklevel=4)
+class UprightView(NamedTuple):
+    """A depth image that is upright, and its camera.
+
+    Args:
+        depth: (H, W) float32 metres, 0 = none.
+        cam2img: (3, 3) float64 intrinsics, pixels.
+        cam2world: (4, 4) float32, camera (x right, y down, z forward) to a world with z up.
+        floor_confidence: See :func:`~mmssc.geometry.find_floor`; None: the floor was not searched.
+    """
+
+    depth: np.ndarray
+    cam2img: np.ndarray
+    cam2world: torch.Tensor
+    floor_confidence: float | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.depth.shape[0], self.depth.shape[1]
+
+    @property
+    def world2cam(self) -> np.ndarray:
+        """(4, 4) float64, the world to the camera."""
+        return np.linalg.inv(self.cam2world.double().numpy())
 
 
-def read_intrinsics(name: str, cam2img: Any, size: tuple[int, int]) -> torch.Tensor:
-    """Check intrinsics.
+def turn_image(image: np.ndarray, degrees: int) -> np.ndarray:
+    """Turn an image (H, W, ...) clockwise by a multiple of 90 degrees."""
+    return np.ascontiguousarray(np.rot90(image, -degrees // 90))
+
+
+def upright_view(
+    name: str,
+    depth: np.ndarray,
+    cam2img: Any,
+    cam2world: Any,
+    angles: tuple[float | None, float, float],
+    rotate: int,
+    has_floor: bool,
+    units: Mapping[str, float],
+) -> UprightView:
+    """Check the camera of a depth image, turn both upright, and find the pose.
 
     Args:
         name: The depth image, for messages.
-        cam2img: (3, 3) in pixels, or ``fx, fy, cx, cy``.
-        size: (height, width) of the image.
-
-    Returns:
-        (3, 3) float64.
+        depth: (H, W) float32 metres of the image as given, 0 = none.
+        cam2img: (3, 3) in pixels, or ``fx, fy, cx, cy``, of the image as given.
+        cam2world: (4, 4) of the image as given; None: from the angles.
+        angles: Height above the floor (None: search the floor), tilt and roll of the upright image.
+        rotate: Degrees by which the image must be turned clockwise to be upright.
+        has_floor: Whether the floor of the world is at z = 0.
+        units: Other readings of the depth, see :mod:`mmssc.formats.depth_units`.
 
     Raises:
-        DataError: These are no intrinsics of a pinhole camera with images of this size.
+        DataError: The camera cannot be right, there are two poses, an angle is out of range, or the
+            floor is not found.
     """
+    intrinsics = _intrinsics(name, cam2img, (depth.shape[0], depth.shape[1]))
+    camera, turn = turn_camera(intrinsics, depth.shape, rotate)
+    depth = turn_image(depth, rotate)
+    if cam2world is None:
+        pose, confidence = _floor_pose(name, depth, camera, angles, units)
+        return UprightView(depth, camera.numpy(), pose, confidence)
+    if angles[0] is not None or angles[1] or angles[2]:
+        raise DataError(name, 'pose', 'cam2world, or height, tilt and roll', 'both')
+    pose = _given_pose(name, cam2world, turn, has_floor)
+    return UprightView(depth, camera.numpy(), pose, None)
+
+
+def _intrinsics(name: str, cam2img: Any, size: tuple[int, int]) -> torch.Tensor:
+    """Check intrinsics and return (3, 3) float64."""
     matrix = np.asarray(cam2img, np.float64)
     matrix = camera_matrix(matrix) if matrix.shape == (4,) else matrix
     matrix = as_intrinsics(matrix, name, 'cam2img', size)
-    warn_of(name, principal_point_remarks(matrix, size))
+    warn_about(name, principal_point_remarks(matrix, size))
     return torch.from_numpy(matrix)
 
 
-def given_pose(name: str, cam2world: Any, turn: torch.Tensor, has_floor: bool) -> torch.Tensor:
-    """Check a pose that the caller gives.
-
-    Args:
-        name: The depth image, for messages.
-        cam2world: (4, 4) of the image as given.
-        turn: (4, 4) from its camera frame to that of the upright image.
-        has_floor: Whether the floor of the world is at z = 0.
-
-    Returns:
-        (4, 4) float32, camera of the upright image to the world.
-
-    Raises:
-        DataError: It is no pose, or that of a camera upside down or below the floor.
-    """
+def _given_pose(name: str, cam2world: Any, turn: torch.Tensor, has_floor: bool) -> torch.Tensor:
+    """Check the pose of the image as given, and turn it: (4, 4) float32 of the upright image."""
     if np.shape(cam2world) != (4, 4):
         raise DataError(name, 'cam2world, shape', (4, 4), np.shape(cam2world))
     pose = torch.from_numpy(as_pose(cam2world, name, 'cam2world')) @ turn.T
-    warn_of(name, check_stand(pose.numpy(), name, 'cam2world', has_floor))
+    warn_about(name, check_stand(pose.numpy(), name, 'cam2world', has_floor))
     return pose.float()
 
 
-def floor_pose(
+def _floor_pose(
     name: str,
     depth: np.ndarray,
     camera: torch.Tensor,
     angles: tuple[float | None, float, float],
     units: Mapping[str, float],
 ) -> tuple[torch.Tensor, float | None]:
-    """Pose (4, 4) float32 and confidence, see :func:`~mmssc.geometry.pose_above_floor`.
-
-    Args:
-        name: The depth image, for messages.
-        depth: (H, W) float32 metres of the upright image, 0 = none.
-        camera: (3, 3) intrinsics of the upright image.
-        angles: Height (None: search the floor), tilt and roll.
-        units: Other readings of the depth, see :mod:`mmssc.formats.depth_units`.
-
-    Raises:
-        DataError: The floor is not found, or an angle is out of range.
-    """
+    """Pose (4, 4) float32 and confidence, see :func:`~mmssc.geometry.pose_above_floor`."""
     try:
         return pose_above_floor(torch.from_numpy(depth), camera.float(), *angles)
     except DataError as error:

@@ -33,15 +33,14 @@ from mmssc.geometry import (
     invert_mapping,
     measured_reach,
     place_grid,
-    turn_camera,
 )
 from mmssc.registry import INFERENCERS
 from mmssc.structures import SSCDataSample, VoxelGrid
 from mmssc.structures.camera_placement import share_remarks
 
-from .base_inferencer import BaseInferencer, build_test_transforms, read_image
+from .base_inferencer import BaseInferencer, build_test_transforms, read_image, warn_about
 from .model_loading import read_config
-from .rgbd_camera import floor_pose, given_pose, read_intrinsics, warn_of
+from .rgbd_camera import UprightView, turn_image, upright_view
 
 __all__ = ['DEPTH_KINDS', 'RGBDInferencer', 'is_rgbd_config', 'read_depth_image']
 
@@ -200,43 +199,51 @@ class RGBDInferencer(BaseInferencer):
         units, remedy = _readings(name, depth, depth_kind, depth_scale)
         check_room_depth(name, depth, units, remedy=remedy)
         images = self._images(name, depth.shape, img, segmentation)
-        intrinsics = read_intrinsics(name, cam2img, depth.shape)
-        camera, turn = turn_camera(intrinsics, depth.shape, rotate)
-        depth, matrix = _turned(depth, rotate), camera.numpy()
-        confidence = None
-        if cam2world is None:
-            pose, confidence = floor_pose(name, depth, camera, (height, tilt, roll), units)
-        elif height is not None or tilt or roll:
-            raise DataError(name, 'pose', 'cam2world, or height, tilt and roll', 'both')
-        else:
-            pose = given_pose(name, cam2world, turn, origin is None)
-        grid = self._grid(pose, origin)
-        check_ground(name, depth, DepthView(matrix, pose.numpy(), grid), units, remedy)
-        world2cam, size = np.linalg.inv(pose.double().numpy()), (depth.shape[0], depth.shape[1])
-        warn_of(name, share_remarks(grid, world2cam, matrix, size))
-        volumes = depth_volumes(
-            torch.from_numpy(depth), torch.from_numpy(matrix).float(), pose, grid
-        )
+        images = {key: _turned_images(value, rotate) for key, value in images.items()}
+        angles, has_floor = (height, tilt, roll), origin is None
+        view = upright_view(name, depth, cam2img, cam2world, angles, rotate, has_floor, units)
+        grid = self._grid(view.cam2world, origin)
+        ground = DepthView(view.cam2img, view.cam2world.numpy(), grid)
+        check_ground(name, view.depth, ground, units, remedy)
+        warn_about(name, share_remarks(grid, view.world2cam, view.cam2img, view.size))
+        item.update(voxel_grid=grid, img_paths=[name])
+        return self._predict(item, view, images, units, hide_unknown)
+
+    def _predict(
+        self,
+        item: dict[str, Any],
+        view: UprightView,
+        images: Mapping[str, Any],
+        units: Mapping[str, float],
+        hide_unknown: bool,
+    ) -> SSCDataSample:
+        """Predict a scene whose input is checked; results as :meth:`__call__`."""
+        grid, depth, size = item['voxel_grid'], torch.from_numpy(view.depth), view.size
+        camera = torch.from_numpy(view.cam2img).float()
+        volumes = depth_volumes(depth, camera, view.cam2world, grid)
         visible = volumes.voxel_to_pixel >= 0
         if not bool(visible.any()):
-            hint = unit_hint(
-                depth, units, 'Check the unit of the depth, the pose (--cam2world) and --cam2img'
-            )
+            remedy = 'Check the unit of the depth, the pose (--cam2world) and --cam2img'
+            hint, name = unit_hint(view.depth, units, remedy), item['img_paths'][0]
             raise DataError(name, 'depth', 'a pixel in the box of voxels', 'none', hint)
         plausible = visible | (volumes.tsdf < 0)
-        images = {key: _turned_images(value, rotate) for key, value in images.items()}
         results = dict(
-            **item, voxel_grid=grid, img_paths=[name], image_size=size, img_shape=size,
-            ori_shape=size, cam2img=matrix, lidar2cam=world2cam[None],
-            given={**images, 'depth': [depth], **self._volumes(volumes, size)},
+            **item, image_size=size, img_shape=size, ori_shape=size, cam2img=view.cam2img,
+            lidar2cam=view.world2cam[None],
+            given={**images, 'depth': [view.depth], **self._volumes(volumes, size)},
         )  # fmt: skip
         sample = self.model.test_step(pseudo_collate([self.pipeline(results)]))[0].cpu()
         if hide_unknown:
             sample.pred_voxels[~plausible] = 0
-        reach = measured_reach(torch.from_numpy(depth), grid, torch.linalg.inv(pose.double()))
+        reach = measured_reach(depth, grid, torch.linalg.inv(view.cam2world.double()))
         sample.within_reach = visible | reach
-        names = ('camera_height', 'camera_tilt', 'camera_roll')
-        sample.set_metainfo({**dict(zip(names, camera_tilt(pose))), 'floor_confidence': confidence})
+        height, tilt, roll = camera_tilt(view.cam2world)
+        sample.set_metainfo(
+            dict(
+                camera_height=height, camera_tilt=tilt, camera_roll=roll,
+                floor_confidence=view.floor_confidence,
+            )
+        )  # fmt: skip
         return sample
 
     def _images(
@@ -290,15 +297,11 @@ def _readings(
     return {}, 'Leave out --depth-kind if the file holds plain millimetres'
 
 
-def _turned(image: np.ndarray, degrees: int) -> np.ndarray:
-    """The image (H, W, ...), turned clockwise."""
-    return np.ascontiguousarray(np.rot90(image, -degrees // 90))
-
-
 def _turned_images(value: Any, degrees: int) -> Any:
+    """An image or a list of images, turned clockwise."""
     if isinstance(value, list):
-        return [_turned(image, degrees) for image in value]
-    return _turned(value, degrees)
+        return [turn_image(image, degrees) for image in value]
+    return turn_image(value, degrees)
 
 
 def _read_ids(value: Any, name: str) -> np.ndarray:
