@@ -1,4 +1,4 @@
-"""Find depth of a wrong unit, by the sizes of rooms and roads; the message names the right unit.
+"""Find depth with a wrong unit, by the sizes of rooms and roads; messages name the right unit.
 
 A depth map has no unit of its own. A reading that cannot be right raises a
 :class:`~mmssc.errors.DataError`; one that is only unlikely is a warning.
@@ -26,8 +26,7 @@ from .numpy_arrays import read_npy
 
 __all__ = [
     'ROOM_LIMITS', 'DepthView', 'check_ground', 'check_measured', 'check_road_depth',
-    'check_room_depth',
-    'metre_units', 'read_metres', 'rotated_units', 'scale_units', 'unit_hint',
+    'check_room_depth', 'metre_units', 'read_metres', 'rotated_units', 'scale_units', 'unit_hint',
 ]  # fmt: skip
 
 FilePath = Union[str, PathLike]
@@ -256,7 +255,7 @@ def check_road_depth(
 
     Raises:
         DataError: No pixel has a depth, all are 0..1 as in normalised depth, the median is beyond
-            300 m, or the road is far below the grid and is not with another unit.
+            300 m, or the road is far below the grid and another unit puts it to the bottom.
     """
     measured = check_measured(path, depth)
     is_png = Path(path).suffix.lower() == '.png'
@@ -336,7 +335,7 @@ def check_ground(
     units: Mapping[str, float],
     remedy: str = '',
 ) -> None:
-    """Check that the ground is not far below the grid, or where a common unit too small puts it.
+    """Check the height of the ground: far below the grid, or far above its bottom, is suspicious.
 
     Args:
         path: The file, for messages.
@@ -346,7 +345,7 @@ def check_ground(
         remedy: A further sentence for the message.
 
     Raises:
-        DataError: Nearly all of it is far below, and none is with another unit.
+        DataError: Nearly all of it is far below the grid, and another unit puts it to the bottom.
     """
     heights, camera = view.heights(depth)
     if len(heights) < _FEWEST_PIXELS:

@@ -3,7 +3,7 @@
 from .config_checks import check_config
 from .driving_tree_checks import check_driving_tree, find_driving_layout
 from .file_checks import Problem, check_file
-from .report import TreeReport, describe_frames, summarise_problems
+from .report import TreeReport, summarise_problems
 from .voxel_release import is_shifted, shifted_agreement
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     'check_config',
     'check_file',
     'check_driving_tree',
-    'describe_frames',
     'find_driving_layout',
     'is_shifted',
     'shifted_agreement',

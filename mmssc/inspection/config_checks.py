@@ -15,13 +15,11 @@ from mmssc.errors import DataError
 from mmssc.formats.images import read_image_shape
 from mmssc.registry import DATASETS
 
-from .label_checks import check_occupied
+from .label_checks import LABEL_SAMPLES, check_occupied
 from .report import TreeReport
 
 __all__ = ['check_config']
 
-# Samples of a data set whose labels are read in full in the quick check, too.
-_LABEL_SAMPLES = 3
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -79,7 +77,7 @@ class _ConfigCheck:
         for index in range(len(dataset)):
             item = dataset.get_data_info(index)
             sample = str(item.get('sequence', name)), str(item.get('frame_id', index))
-            self._add_item(item, sample, readings, index < _LABEL_SAMPLES)
+            self._add_item(item, sample, readings, index < LABEL_SAMPLES)
         self.report.notes.append(f'{loader}: {len(dataset)} samples')
 
     def _add_item(

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mmssc.datasets.driving_list import read_driving_list
+from mmssc.datasets.frame_ranges import describe_frames
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import check_road_depth
 from mmssc.formats.kitti import read_depth
@@ -23,16 +24,14 @@ from mmssc.preparation.folder_settings import RECIPE_NAME
 from mmssc.structures import VoxelGrid
 
 from .file_checks import Problem
-from .label_checks import check_raw_label_file, check_train_label_file
-from .report import TreeReport, describe_frames
+from .label_checks import LABEL_SAMPLES, check_raw_label_file, check_train_label_file
+from .report import TreeReport
 from .voxel_release import is_shifted, shifted_agreement
 
 __all__ = ['check_driving_tree', 'find_driving_layout']
 
 # Scans per sequence to compare with their volume: a few, because one frame can be unusual.
 _RELEASE_SAMPLES = 3
-# Label volumes per sequence to read in full in the quick check, too.
-_LABEL_SAMPLES = 3
 # Other numbers are no names of frames: one of many digits would ask for billions of frames.
 _FRAME_NAME = re.compile('[0-9]{6}')
 _VOXEL_KINDS = {'.bin': 'bits', '.invalid': 'bits', '.occluded': 'bits', '.label': 'raw_labels'}
@@ -189,7 +188,7 @@ def _check_voxels(
                 continue
             scan = path.with_suffix('.bin')
             read = partial(check_raw_label_file, path, grid.shape, layout.dataset, scan)
-            in_full = thorough or len(labelled) <= _LABEL_SAMPLES
+            in_full = thorough or len(labelled) <= LABEL_SAMPLES
             report.check(_VOXEL_KINDS[suffix], path, grid.shape, in_full, read)
     folder = layout.voxel_file(sequence, '0', '').parent
     known = set(samples) & set(frames)
@@ -252,7 +251,7 @@ def _check_labels(
                 # Only the scan of the finest scale is stored.
                 scan = layout.voxel_file(sequence, sample, '.bin') if factor == 1 else None
                 read = partial(check_train_label_file, path, shape, layout.dataset, scan)
-                in_full = thorough or number < _LABEL_SAMPLES
+                in_full = thorough or number < LABEL_SAMPLES
                 report.check('labels', path, shape, in_full, read)
     found = list(_files(layout.label_file(sequence, '0', 1).parent))
     counts['labels'] = sum(path.name.endswith('_1_1.npy') for path in found)

@@ -13,7 +13,13 @@ from mmssc.errors import DataError
 from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
 from mmssc.formats.volumes import check_class_ids, unlabelled_remark
 
-__all__ = ['check_axes', 'check_occupied', 'check_raw_label_file', 'check_train_label_file']
+__all__ = [
+    'LABEL_SAMPLES', 'check_axes', 'check_occupied', 'check_raw_label_file',
+    'check_train_label_file',
+]  # fmt: skip
+
+#: Samples of a sequence or a data set whose labels the quick check reads in full, too.
+LABEL_SAMPLES = 3
 
 # Another order of the axes must hold this share of the scan, and this many times more of it than
 # the order as stored. On real frames the right order holds 90 % and more.

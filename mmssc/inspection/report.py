@@ -14,7 +14,7 @@ from mmssc.errors import DataError
 
 from .file_checks import DEPTH_KINDS, Problem, check_file, without_file
 
-__all__ = ['TreeReport', 'describe_frames', 'summarise_problems']
+__all__ = ['TreeReport', 'summarise_problems']
 
 # Depth files of a folder that the quick check reads.
 _DEPTH_SAMPLES = 3

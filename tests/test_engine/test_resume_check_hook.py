@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,64 +10,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.optim import (
     MultiStepLR,
     OneCycleLR,
-    OptimWrapper,
-    OptimWrapperDict,
     ReduceOnPlateauLR,
 )
 from mmengine.runner import Runner
+from resume_checks import check, optimizer_after_a_step
 
 from mmssc.compat import load_checkpoint_file
-from mmssc.engine.hooks import ResumeCheckHook
 from mmssc.errors import DataError
-
-TOYS = Path(__file__).parents[1] / 'test_tools'
-
-
-def toy_config(folder: Path) -> Config:
-    cfg = Config.fromfile(TOYS / 'toy_config.py')
-    cfg.work_dir, cfg.experiment_name = str(folder), folder.name
-    cfg.default_hooks.checkpoint.update(save_best='ssc/SSC_mIoU', rule='greater', max_keep_ckpts=2)
-    return cfg
-
-
-@pytest.fixture(scope='module')
-def saved(tmp_path_factory):
-    """A folder in which the toy model was trained for two of its three epochs."""
-    sys.path.insert(0, str(TOYS))
-    folder = tmp_path_factory.mktemp('resume') / 'run'
-    cfg = toy_config(folder)
-    cfg.train_cfg.max_epochs = 2
-    Runner.from_cfg(cfg).train()
-    # The best one when epoch_2.pth was written; a better one may have taken its place since.
-    hub = load_checkpoint_file(folder / 'epoch_2.pth')['message_hub']
-    Path(hub['runtime_info']['best_ckpt']).touch()
-    yield folder
-    sys.path.remove(str(TOYS))
-
-
-@pytest.fixture
-def checkpoint(saved):
-    return load_checkpoint_file(saved / 'epoch_2.pth')
-
-
-@pytest.fixture(scope='module')
-def runner(saved):
-    """A runner that is about to resume from the folder."""
-    runner = Runner.from_cfg(toy_config(saved))
-    runner._train_loop = runner.build_train_loop(runner._train_loop)
-    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
-    runner._resume, runner._load_from = True, str(saved / 'epoch_2.pth')
-    return runner
-
-
-def check(runner, checkpoint):
-    ResumeCheckHook().after_load_checkpoint(runner, checkpoint)
 
 
 def test_a_checkpoint_of_this_training_passes_unchanged(runner, checkpoint):
@@ -327,122 +279,6 @@ def test_checkpoints_in_the_folder_out_dir_belong_to_the_run(
 def test_without_resuming_only_the_weights_are_used(runner, monkeypatch):
     monkeypatch.setattr(runner, '_resume', False)
     check(runner, dict(state_dict={}))
-
-
-def optimizer_after_a_step(kind=torch.optim.AdamW, **options):
-    parameter = torch.nn.Parameter(torch.zeros(2, 3))
-    optimizer = kind([parameter], **options)
-    parameter.grad = torch.ones_like(parameter)
-    optimizer.step()
-    return OptimWrapper(optimizer)
-
-
-def resume(runner, checkpoint, monkeypatch, wrapper):
-    monkeypatch.setattr(runner, 'optim_wrapper', wrapper)
-    monkeypatch.setattr(runner, 'param_schedulers', None)
-    checkpoint['optimizer'] = copy.deepcopy(wrapper.state_dict())
-    check(runner, checkpoint)
-
-
-@pytest.mark.parametrize(
-    'kind, options',
-    [
-        (torch.optim.SGD, dict(momentum=0.9)), (torch.optim.SGD, {}), (torch.optim.Adam, {}),
-        (torch.optim.AdamW, dict(amsgrad=True)), (torch.optim.NAdam, {}), (torch.optim.RAdam, {}),
-        (torch.optim.Adamax, {}), (torch.optim.Adagrad, {}), (torch.optim.Adadelta, {}),
-        (torch.optim.RMSprop, dict(momentum=0.9, centered=True)), (torch.optim.Rprop, {}),
-        (torch.optim.ASGD, {}),
-    ],
-)  # fmt: skip
-def test_every_optimiser_fits_itself(runner, checkpoint, monkeypatch, kind, options):
-    wrapper = optimizer_after_a_step(kind, lr=0.1, **options)
-    resume(runner, checkpoint, monkeypatch, wrapper)
-
-
-@pytest.mark.parametrize('kind, other', [
-    (torch.optim.SGD, torch.optim.Adam), (torch.optim.Adam, torch.optim.SGD),
-    (torch.optim.RMSprop, torch.optim.AdamW), (torch.optim.Adagrad, torch.optim.ASGD),
-])  # fmt: skip
-def test_the_state_of_another_optimiser_is_refused(runner, checkpoint, monkeypatch, kind, other):
-    options = {optim: dict(momentum=0.9) for optim in (torch.optim.SGD,)}
-    wrapper = optimizer_after_a_step(kind, lr=0.1, **options.get(kind, {}))
-    monkeypatch.setattr(runner, 'optim_wrapper', wrapper)
-    monkeypatch.setattr(runner, 'param_schedulers', None)
-    foreign = optimizer_after_a_step(other, lr=0.1, **options.get(other, {}))
-    checkpoint['optimizer'] = copy.deepcopy(foreign.state_dict())
-    with pytest.raises(DataError, match=f'expected the state of {kind.__name__}') as caught:
-        check(runner, checkpoint)
-    assert 'without --resume' in caught.value.hint
-
-
-@pytest.mark.parametrize('settings', ['checkpoint', 'config'])
-def test_settings_that_differ_are_named_or_kept(runner, checkpoint, monkeypatch, settings):
-    warnings = []
-    monkeypatch.setattr(runner.logger, 'warning', warnings.append)
-    one = optimizer_after_a_step(lr=0.1, weight_decay=0.1)
-    several = OptimWrapperDict(one=one, two=optimizer_after_a_step(lr=0.1))
-    schedules = {
-        'one': [MultiStepLR(one.optimizer, milestones=[2, 3], gamma=0.5)],
-        'two': [],
-    }
-    monkeypatch.setattr(runner, 'optim_wrapper', several)
-    monkeypatch.setattr(runner, 'param_schedulers', schedules)
-    checkpoint['optimizer'] = copy.deepcopy(several.state_dict())
-    checkpoint['optimizer']['one']['param_groups'][0].update(
-        lr=0.02, initial_lr=0.02, betas=(0.0, 0.0)
-    )
-    checkpoint['optimizer']['two']['param_groups'][0].update(lr=0.3)
-    (saved,) = (schedule.state_dict() for schedule in schedules['one'])
-    saved = copy.deepcopy(saved)
-    saved.update(milestones=Counter({4: 1}), last_step=2, _global_step=3)
-    checkpoint['param_schedulers'] = dict(one=[saved], two=[])
-    ResumeCheckHook(settings).after_load_checkpoint(runner, checkpoint)
-    group = checkpoint['optimizer']['one']['param_groups'][0]
-    if settings == 'config':
-        # After two epochs the first milestone is passed.
-        assert warnings == [] and group['lr'] == 0.05 and group['betas'] == (0.9, 0.999)
-        assert checkpoint['optimizer']['two']['param_groups'][0]['lr'] == 0.1
-        assert checkpoint['param_schedulers']['one'][0]['milestones'] == Counter({2: 1, 3: 1})
-        assert checkpoint['param_schedulers']['one'][0]['last_step'] == 2
-        return
-    assert group['lr'] == 0.02
-    changes = [
-        ('optim_wrapper.one.optimizer.betas', '(0.0, 0.0)', '(0.9, 0.999)'),
-        ('optim_wrapper.one.optimizer.lr', 0.02, 0.1),
-        ('optim_wrapper.two.optimizer.lr', 0.3, 0.1),
-        ('param_scheduler.one.0.milestones', [4], [2, 3]),
-    ]
-    expected = {
-        f'--resume: {name} is {found} as in the checkpoint, not {own} as in the config'
-        for name, found, own in changes
-    }
-    assert set(warnings[:-1]) == expected
-    assert warnings[-1].endswith('add --resume-settings config')
-
-
-def test_other_schedules_are_refused_unless_the_config_counts(runner, checkpoint, monkeypatch):
-    wrapper = optimizer_after_a_step(lr=0.1)
-    own = [MultiStepLR(wrapper.optimizer, milestones=[2, 3])]
-    monkeypatch.setattr(runner, 'optim_wrapper', wrapper)
-    monkeypatch.setattr(runner, 'param_schedulers', own)
-    checkpoint['optimizer'] = copy.deepcopy(wrapper.state_dict())
-    checkpoint['param_schedulers'] = []
-    with pytest.raises(DataError, match='expected 1 schedules, as in the config') as caught:
-        check(runner, checkpoint)
-    assert '--resume-settings config' in caught.value.hint
-    ResumeCheckHook('config').after_load_checkpoint(runner, checkpoint)
-    assert len(checkpoint['param_schedulers']) == 1
-
-
-def test_several_optimisers_are_checked(runner, checkpoint, monkeypatch):
-    wrapper = OptimWrapperDict(one=optimizer_after_a_step(), two=optimizer_after_a_step())
-    resume(runner, checkpoint, monkeypatch, wrapper)
-    checkpoint['optimizer']['two']['state'][0]['exp_avg'] = torch.zeros(1)
-    with pytest.raises(DataError, match='optimizer, two, state 0, exp_avg: expected shape'):
-        check(runner, checkpoint)
-    del checkpoint['optimizer']['two']
-    with pytest.raises(DataError, match="expected optimisers 'one', 'two'"):
-        check(runner, checkpoint)
 
 
 def test_iterations_end_where_the_training_ends(runner, checkpoint, monkeypatch):

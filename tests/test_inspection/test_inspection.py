@@ -17,7 +17,6 @@ from mmssc.geometry import points_to_occupancy
 from mmssc.inspection import (
     check_config,
     check_driving_tree,
-    describe_frames,
     is_shifted,
     shifted_agreement,
     summarise_problems,
@@ -180,17 +179,6 @@ def test_release_1_0_is_found(full_tree):
 def test_a_scan_of_another_frame_is_found(full_tree):
     kf.write_velodyne(full_tree / 'dataset/sequences/08/velodyne/000005.bin', scan_points(99)[:20])
     assert problems(full_tree) == [('damaged', 'dataset/sequences/08/voxels/000005.bin')]
-
-
-def test_frames_in_few_words():
-    def describe(*numbers):
-        return describe_frames(f'{number:06d}' for number in numbers)
-
-    assert describe(3) == '000003' and describe(4, 3) == '000003, 000004'
-    assert describe(*range(6, 4541)) == '000006-004540'
-    assert describe(1, *range(5, 4541, 5)) == '000001, 000005-004540 step 5'
-    assert describe(0, 2, 3, 4, 9) == '000000, 000002-000004, 000009'
-    assert describe(0, 1, 5, 7, 20, 26, 60, 61, 90).endswith('000026, ... (3 more)')
 
 
 def test_many_missing_files_make_one_line(full_tree):

@@ -72,7 +72,6 @@ def run_checks(args: argparse.Namespace) -> ParityReport:
     recipe, report = get_recipe(args.method), ParityReport(verbose=not args.failures_only)
     for path in args.case:
         print(f'\n{args.method}: {path}\n{report.header()}', flush=True)
-
         compare(report, partial(_check_case, recipe, args.manifest, path, options))
     if args.units:
         print(f'\nunit cases: {args.units}\n{report.header()}', flush=True)

@@ -10,7 +10,7 @@ Example:
 
 from __future__ import annotations
 
-from mmssc.command_line import command
+from mmssc.command_line import add_overwrite_option, command
 
 import argparse
 import sys
@@ -35,7 +35,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     add('--source', default='nyu', help='depth of TSDF and mapping: nyu (default) or nyucad')
     add('--segmentation', metavar='PATH',
         help='8-bit id images: path in ROOT with {frame_id} (default: as listed)')  # fmt: skip
-    add('--overwrite', action='store_true', help='replace the files of an earlier cache')
+    add_overwrite_option(parser)
     return parser.parse_args(arguments)
 
 
