@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from importlib.util import module_from_spec, spec_from_file_location
 
 import numpy as np
 import pytest
-from small_scene import CAM2IMG, LIDAR2CAM, P2, ROOT
+from small_scene import CAM2IMG, LIDAR2CAM, P2
 
 from mmssc.apis import DrivingInferencer
 from mmssc.errors import DataError
@@ -78,22 +76,16 @@ def test_earlier_frames_ahead_of_the_car_are_said(inferencer, scene):
 
 
 @pytest.fixture
-def infer(small_config, checkpoint, tree, tmp_path, monkeypatch, capsys):
-    """Run tools/infer.py on frame 2 with a camera; returns the exit status and stderr."""
-    spec = spec_from_file_location('infer', ROOT / 'tools/infer.py')
-    tool = module_from_spec(spec)
-    spec.loader.exec_module(tool)
+def infer(small_config, checkpoint, tree, tmp_path, tool_in_process):
+    """Run tools/infer.py on frame 2 with a camera; returns the exit status and the output."""
     small_config.dump(tmp_path / 'config.py')
     raw = tree / 'dataset/sequences/08'
     depth = tree / 'dataset/depth/08/000002.npy'
 
-    def run(*options):
-        command = [tmp_path / 'config.py', checkpoint, '--image', raw / 'image_2/000002.png',
-                   '--depth', depth, '--formats', 'npy', '--out', tmp_path / 'out']  # fmt: skip
-        monkeypatch.setattr(sys, 'argv', ['infer.py', *map(str, [*command, *options])])
-        return tool.main(), capsys.readouterr().err
-
-    return run
+    command = [tmp_path / 'config.py', checkpoint, '--image', raw / 'image_2/000002.png',
+               '--depth', depth, '--formats', 'npy', '--out', tmp_path / 'out']  # fmt: skip
+    run = tool_in_process('infer.py')
+    return lambda *options: run(*command, *options)
 
 
 def test_the_command_refuses_wrong_numbers(infer):

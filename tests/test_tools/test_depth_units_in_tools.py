@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -189,9 +187,9 @@ def test_own_rgbd_names_images_of_another_ending(tmp_path, capsys, millimetres, 
 
 
 @pytest.mark.parametrize('name', [*ROOMS, 'mm npy', 'normalised', 'NaN', 'whole numbers'])
-def test_infer_names_the_file_and_the_unit(tmp_path, capsys, monkeypatch, millimetres, name):
+def test_infer_names_the_file_and_the_unit(tmp_path, tool_in_process, millimetres, name):
     arrays = {
-        'mm npy': (millimetres, 'values divided by 1000'),
+        'mm npy': (millimetres, '--depth-scale 1000'),
         'normalised': (millimetres / millimetres.max(), 'normalised or relative depth'),
         'NaN': (millimetres * np.nan, 'at least one pixel with depth'),
         'whole numbers': (millimetres.astype(np.uint16), 'whole numbers (uint16)'),
@@ -203,15 +201,12 @@ def test_infer_names_the_file_and_the_unit(tmp_path, capsys, monkeypatch, millim
     else:
         make, message = ROOMS[name]
         Image.fromarray(make(millimetres)).save(path)
-    spec = spec_from_file_location('infer', ROOT / 'tools/infer.py')
-    tool = module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    infer = tool_in_process('infer.py')
     options = ['--depth', path, '--cam2img', *CAMERA, '--out', tmp_path / 'out', '--device', 'cpu']
-    monkeypatch.setattr(sys, 'argv', ['infer.py', *map(str, [*LIGHT, *options])])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
-        status = tool.main()
-    text = capsys.readouterr().err + ' '.join(str(one.message) for one in caught)
+        status, text = infer(*LIGHT, *options)
+    text += ' '.join(str(one.message) for one in caught)
     assert f'{path}: ' in text and message in text
     assert status == 2 or caught
 
