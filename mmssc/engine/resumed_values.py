@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 
-__all__ = ['checked', 'does_not_fit', 'is_list_of_integers', 'is_number', 'kind_of']
+__all__ = ['checked_value', 'does_not_fit', 'is_list_of_integers', 'is_number', 'kind_of']
 
 _MAX_NUMBER = 1e15
 _MAX_REPEATS = 1000  # Of one milestone.
@@ -23,7 +23,7 @@ def does_not_fit(file: str, field: str, expected: Any, found: Any) -> DataError:
     return DataError(file, field, expected, found, hint)
 
 
-def checked(saved: Any, own: Any, file: str, field: str) -> Any:
+def checked_value(saved: Any, own: Any, file: str, field: str) -> Any:
     """Return the saved value if it has the type and length of the value in the config.
 
     A schedule computes with these values: a tensor, text, or a number of many digits instead of a
@@ -47,10 +47,10 @@ def checked(saved: Any, own: Any, file: str, field: str) -> Any:
             return saved
     elif isinstance(own, (list, tuple)):
         if same_type and len(saved) == len(own):
-            return type(own)(checked(*pair, file, field) for pair in zip(saved, own))
+            return type(own)(checked_value(*pair, file, field) for pair in zip(saved, own))
     elif isinstance(own, dict):
         if isinstance(saved, dict) and saved.keys() == own.keys():
-            return {name: checked(saved[name], own[name], file, field) for name in own}
+            return {name: checked_value(saved[name], own[name], file, field) for name in own}
     elif isinstance(own, Tensor):
         if isinstance(saved, Tensor) and saved.shape == own.shape:
             return saved

@@ -36,7 +36,7 @@ from mmssc.file_kinds import HEAD_BYTES, describe_file
 from .regular_files import open_regular_file, read_bytes
 
 __all__ = [
-    'IMAGE_SUFFIXES', 'check_upright', 'other_images', 'read_image_shape', 'read_png_uint8',
+    'IMAGE_SUFFIXES', 'check_upright', 'other_image_suffix', 'read_image_shape', 'read_png_uint8',
     'read_png_uint16', 'read_rgb',
 ]  # fmt: skip
 
@@ -217,7 +217,7 @@ def _naming_neighbour(path: str | PathLike[str], use: _Use) -> Iterator[None]:
         raise DataError(path, error.field, error.expected, error.found, hint) from None
 
 
-def other_images(folder: Path, suffix: str) -> str | None:
+def other_image_suffix(folder: Path, suffix: str) -> str | None:
     """Ending of the images of a folder that has none with ``suffix``; None: has some, or no image.
 
     Args:

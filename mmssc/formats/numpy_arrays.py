@@ -16,7 +16,7 @@ from mmssc.errors import DataError
 from mmssc.file_kinds import HEAD_BYTES, describe_file
 from mmssc.fileio import atomic_write
 
-from .regular_files import check_file_size, opened
+from .regular_files import check_file_size, open_data_file
 from .zip_archives import ZipArchive
 
 __all__ = [
@@ -106,7 +106,7 @@ def read_npy(path: str | PathLike[str], kinds: str = 'fiu') -> np.ndarray:
         DataError: As :func:`~mmssc.formats.regular_files.read_bytes`, or the header, type or size
             is wrong.
     """
-    with opened(path) as file:
+    with open_data_file(path) as file:
         return _read_array(file, check_file_size(file, path), path, kinds)
 
 
@@ -116,7 +116,7 @@ def read_npy_shape(path: str | PathLike[str], kinds: str = 'fiu') -> tuple[int, 
     Raises:
         DataError: As :func:`read_npy`.
     """
-    with opened(path) as file:
+    with open_data_file(path) as file:
         return _read_header(file, check_file_size(file, path), path, kinds)[0]
 
 

@@ -22,7 +22,7 @@ from mmssc.errors import DataError
 
 __all__ = [
     'ARCHIVE_ERRORS', 'MAX_BYTES', 'MAX_TEXT_BYTES', 'BoundedReader', 'check_file_size',
-    'open_regular_file', 'opened', 'read_bytes', 'read_csv_rows', 'read_ends', 'read_text',
+    'open_regular_file', 'open_data_file', 'read_bytes', 'read_csv_rows', 'read_ends', 'read_text',
 ]  # fmt: skip
 
 #: Largest file that is read as a whole. The largest real one is a fine volume of 480 x 288 x 480
@@ -106,11 +106,11 @@ class BoundedReader:
 
 
 @contextmanager
-def opened(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
-    """As :func:`open_regular_file`; errors while reading are a DataError, too.
+def open_data_file(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
+    """As :func:`open_regular_file`; an error while the file is read is a DataError, too.
 
     Raises:
-        DataError: The file is missing, cannot be read, or is not a regular file.
+        DataError: The file is missing, cannot be opened or read, or is not a regular file.
     """
     try:
         with _open_regular(path, 'file') as file:
@@ -151,7 +151,7 @@ def read_bytes(path: str | PathLike[str], limit: int = MAX_BYTES) -> bytes:
         DataError: The file is missing, unreadable, not a regular file (a pipe, a device, a folder),
             empty, too large, or changes its size meanwhile.
     """
-    with opened(path) as file:
+    with open_data_file(path) as file:
         size = check_file_size(file, path, limit)
         content = file.read(size + 1)
     if len(content) != size:
@@ -166,7 +166,7 @@ def read_ends(path: str | PathLike[str], count: int = 4096) -> tuple[bytes, byte
     Raises:
         DataError: As :func:`read_bytes`, but the file can have any size.
     """
-    with opened(path) as file:
+    with open_data_file(path) as file:
         head = file.read(count)
         size = file.seek(0, 2)
         file.seek(max(size - count, 0))

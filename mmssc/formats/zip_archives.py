@@ -16,7 +16,7 @@ from typing import IO, Any
 from mmssc.errors import DataError
 from mmssc.file_kinds import HEAD_BYTES, FileKind, describe_file
 
-from .regular_files import ARCHIVE_ERRORS, MAX_BYTES, BoundedReader, check_file_size, opened
+from .regular_files import ARCHIVE_ERRORS, MAX_BYTES, BoundedReader, check_file_size, open_data_file
 
 __all__ = ['ZipArchive']
 
@@ -44,7 +44,7 @@ class ZipArchive:
     def __init__(self, path: str | PathLike[str], expected: str) -> None:
         self.path = path
         with ExitStack() as stack:
-            file = stack.enter_context(opened(path))
+            file = stack.enter_context(open_data_file(path))
             size = check_file_size(file, path, _MAX_ARCHIVE)
             reader: Any = BoundedReader(file, _MAX_DIRECTORY)
             with self._errors('archive', expected, file):

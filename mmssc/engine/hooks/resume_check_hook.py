@@ -21,7 +21,7 @@ from mmssc.engine.resumed_settings import (
     settings_of_config,
 )
 from mmssc.engine.resumed_values import (
-    checked,
+    checked_value,
     does_not_fit,
     is_list_of_integers,
     is_number,
@@ -265,7 +265,7 @@ def _check_settings(group: dict[str, Any], own: dict[str, Any], file: str, field
         if name in _IMPLEMENTATION or name not in group:
             group[name] = value
         elif name != 'params':
-            group[name] = checked(group[name], value, file, f'{field}, {name}')
+            group[name] = checked_value(group[name], value, file, f'{field}, {name}')
     if isinstance(own['params'], Tensor):  # mmengine's base settings stand for no parameter.
         group['params'] = own['params']
 
@@ -340,7 +340,7 @@ def _check_schedule(schedule: Any, saved: dict[str, Any], file: str) -> None:
         if name not in own or name == 'optimizer' or callable(own[name]):
             del saved[name]
         else:
-            saved[name] = checked(saved[name], own[name], file, f'param_schedulers, {name}')
+            saved[name] = checked_value(saved[name], own[name], file, f'param_schedulers, {name}')
 
 
 def _names(entries: Iterable[Any]) -> str:

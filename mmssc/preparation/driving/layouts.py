@@ -15,7 +15,7 @@ from mmssc.datasets.semantic_kitti import SemanticKITTIDataset
 from mmssc.datasets.sscbench_kitti360 import SSCBenchKITTI360Dataset, kitti360_calibration
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import DepthView
-from mmssc.formats.images import other_images
+from mmssc.formats.images import other_image_suffix
 from mmssc.formats.kitti import read_calib, read_indexed_poses, read_poses
 from mmssc.formats.matrices import to_homogeneous
 from mmssc.structures import VoxelGrid
@@ -92,7 +92,7 @@ class DrivingLayout(ABC):
             DataError: A folder has other images, and no ``.png``.
         """
         for image in (self.left_image(sequence, '*'), self.right_image(sequence, '*')):
-            other = other_images(image.parent, image.suffix)
+            other = other_image_suffix(image.parent, image.suffix)
             if other is not None:
                 hint = f'Convert them, e.g. with ImageMagick: mogrify -format png *{other}'
                 raise DataError(image.parent, 'images', '.png files', f'{other} files', hint)

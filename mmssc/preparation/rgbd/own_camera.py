@@ -30,7 +30,7 @@ from mmssc.formats.depth_units import (
     scale_units,
     unit_hint,
 )
-from mmssc.formats.images import other_images, read_image_shape
+from mmssc.formats.images import other_image_suffix, read_image_shape
 from mmssc.formats.matrices import camera_matrix, read_matrix
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.rgbd_prepared import has_prepared
@@ -245,7 +245,7 @@ def _check_pattern(pattern: Path, frames: Iterable[str]) -> None:
 
 def _no_images(pattern: Path, what: str) -> DataError:
     """The error for a pattern that matches nothing; it names the images that are there."""
-    other = other_images(pattern.parent, pattern.suffix)
+    other = other_image_suffix(pattern.parent, pattern.suffix)
     hint = None if other is None else f'The folder has {other} files: change the pattern'
     return DataError(pattern, what, 'at least one', 'none', hint)
 
