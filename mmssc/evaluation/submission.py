@@ -207,7 +207,7 @@ def _check_content(member: _Member, num_bytes: int | None, known: np.ndarray) ->
     try:
         ids = np.frombuffer(member.read(), dtype='<u2')
     except DataError as error:
-        return f'damaged: {error.found}'
+        return f'damaged: expected {error.expected}, found {error.found}'
     wrong = ~known[ids]
     if wrong.any():
         examples = ', '.join(map(str, np.unique(ids[wrong])[:5]))

@@ -84,3 +84,50 @@ def test_a_deep_or_self_naming_config_ends(tmp_path):
         path.write_text(text)
         with pytest.raises(DataError):
             read_config_file(path)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'a0: &a0 [x, x, x, x, x, x, x, x, x]\n'
+        + ''.join(f'a{n}: &a{n} [{", ".join([f"*a{n - 1}"] * 9)}]\n' for n in range(1, 9)),
+        'a: &a {k: v}\nb: &b {<<: [' + '*a, ' * 300 + '*a]}\nc: [' + '*b, ' * 1000 + '*b]\n',
+        'a: &a {b: *a}\n',
+    ],
+    ids=['lists', 'merged', 'itself'],
+)
+def test_aliases_that_stand_for_very_many_values_are_refused(tmp_path, text):
+    path = tmp_path / 'a.yaml'
+    path.write_text(text)
+    with pytest.raises(DataError, match='a.yaml: values: expected at most 100000 values'):
+        read_config_file(path)
+
+
+@pytest.mark.parametrize('kind', ['pipe', 'device', 'large'])
+@pytest.mark.parametrize('suffix', ['py', 'yaml', 'json'])
+@pytest.mark.parametrize('is_base', [False, True])
+def test_configs_are_small_regular_files(tmp_path, kind, suffix, is_base):
+    path = bad = tmp_path / f'bad.{suffix}'
+    if kind == 'pipe':
+        os.mkfifo(bad)
+    elif kind == 'device':
+        bad.symlink_to('/dev/zero')
+    else:
+        bad.write_text('a = 1\n' if suffix == 'py' else '{"a": 1}')
+        os.truncate(bad, 2**40)
+    if is_base:
+        path = tmp_path / 'a.py'
+        path.write_text(f"_base_ = './bad.{suffix}'\n")
+    with pytest.raises(DataError, match=f'{path}: .*expected a.*found .*') as caught:
+        read_config_file(path)
+    message = str(caught.value)
+    assert kind[:4] in message or 'at most 1 MiB' in message
+    assert bad.name in message and 'RuntimeError' not in message
+
+
+def test_an_empty_config_and_one_with_bases_of_each_kind_are_read(tmp_path):
+    (tmp_path / 'a.py').touch()
+    (tmp_path / 'b.json').write_text('{"b": 1}')
+    (tmp_path / 'c.yaml').write_text('c: 2\n')
+    (tmp_path / 'd.py').write_text("_base_ = ['./a.py', './b.json', './c.yaml']\n")
+    assert read_config_file(tmp_path / 'd.py') == dict(b=1, c=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import runpy
 import sys
 import zipfile
@@ -153,3 +155,53 @@ def test_tool_exits_with_1_and_names_the_faults(tmp_path, monkeypatch, capsys):
     assert f'{SECOND}: size: expected 4194304 bytes, found 2' in out
     assert 'sequences/13: missing' in out and FIRST not in out
     assert out.splitlines()[-1].endswith('2 predictions, 10 problems')
+
+
+def packed(path, size, name=FIRST):
+    """A submission with one prediction of zeros, which take no space."""
+    with (
+        zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as package,
+        package.open(name, 'w', force_zip64=True) as file,
+    ):
+        for start in range(0, size, 2**20):
+            file.write(bytes(min(2**20, size - start)))
+    return path
+
+
+def test_a_bomb_is_not_unpacked(tmp_path):
+    size = 1100 * 2**20
+    archive = packed(tmp_path / 'bomb.zip', size)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    expected = f'{FIRST}: size: expected {len(good())} bytes, found {size}'
+    assert check_submission(archive, RULES) == (1, [expected])
+    (problem,) = check_submission(archive, RULES, any_size=True)[1]
+    assert problem == f'{FIRST}: damaged: expected at most 1024 MiB, found {size} bytes'
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+
+
+def test_odd_members_are_problems(tmp_path):
+    archive = packed(tmp_path / 'odd.zip', 5)
+    assert check_submission(archive, RULES, any_size=True)[1] == [
+        f'{FIRST}: size: expected a multiple of 2 bytes, found 5'
+    ]
+    content = bytearray(packed(archive, len(good())).read_bytes())
+    content[content.rfind(b'PK\x01\x02') + 8] |= 1
+    archive.write_bytes(content)
+    assert check_submission(archive, RULES)[1] == [
+        f'{FIRST}: damaged: expected a member without a password, found one with it'
+    ]
+
+
+def test_pipes_and_devices(tmp_path):
+    os.mkfifo(tmp_path / 'a.zip')
+    with pytest.raises(DataError, match='a.zip: file: expected a regular file, found a named pipe'):
+        check_submission(tmp_path / 'a.zip', RULES)
+    folder = tmp_path / 'made'
+    for name, target in ((FIRST, '/dev/zero'), (SECOND, 'nothing')):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(target)
+    problems = check_submission(folder, RULES, any_size=True)[1]
+    assert problems == [
+        f'{FIRST}: damaged: expected a regular file, found a device',
+        f'{SECOND}: damaged: expected an existing file, found none',
+    ]

@@ -9,7 +9,15 @@ import pytest
 from mmssc.errors import DataError
 from mmssc.formats.images import read_image_shape, read_rgb
 from mmssc.formats.numpy_arrays import NpzArchive, read_npy, read_npz
-from mmssc.formats.regular_files import open_regular_file, read_bytes, read_ends, read_text
+from mmssc.formats.regular_files import (
+    MAX_BYTES,
+    MAX_TEXT_BYTES,
+    open_regular_file,
+    read_bytes,
+    read_csv_rows,
+    read_ends,
+    read_text,
+)  # fmt: skip
 
 
 def opened(path):
@@ -55,3 +63,43 @@ def test_contents(tmp_path):
     assert read_bytes(tmp_path / 'a.txt') == opened(tmp_path / 'a.txt') == b'0123456789'
     assert read_text(tmp_path / 'a.txt') == '0123456789'
     assert read_ends(tmp_path / 'a.txt', 3) == (b'012', b'789', 10)
+
+
+@pytest.mark.parametrize(('read', 'limit'), [(read_bytes, MAX_BYTES), (read_text, MAX_TEXT_BYTES)])
+def test_a_file_beyond_the_limit_is_not_read(tmp_path, read, limit):
+    path = tmp_path / 'a.txt'
+    path.touch()
+    os.truncate(path, limit + 1)
+    with pytest.raises(DataError, match=f'a.txt: size: expected at most .* MiB, found {limit + 1}'):
+        read(path)
+    path.write_bytes(b'0123456789')
+    assert len(read(path, 10)) == 10
+    with pytest.raises(DataError, match='a.txt: size: expected at most 9 bytes, found 10 bytes'):
+        read(path, 9)
+
+
+def test_a_file_that_grows_meanwhile_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / 'a.txt'
+    path.write_bytes(b'0123456789')
+
+    def fstat(descriptor):
+        status = os.stat(descriptor)
+        with path.open('ab') as file:
+            file.write(b'more')
+        return status
+
+    monkeypatch.setattr('mmssc.formats.regular_files.os.fstat', fstat)
+    with pytest.raises(DataError, match='another size while it was read. Wait'):
+        read_bytes(path)
+
+
+@pytest.mark.parametrize('end', ['\n', '\r\n', '\r'])
+def test_rows_end_as_on_any_system(tmp_path, end):
+    (tmp_path / 'a.csv').write_bytes(f'a,b{end}1,"2,3"{end}'.encode())
+    assert read_csv_rows(tmp_path / 'a.csv') == [['a', 'b'], ['1', '2,3']]
+
+
+def test_a_very_long_value_of_a_row_is_refused(tmp_path):
+    (tmp_path / 'a.csv').write_text('a,"' + 'b' * 200_000)
+    with pytest.raises(DataError, match='a.csv: content: expected rows of a .csv'):
+        read_csv_rows(tmp_path / 'a.csv')

@@ -72,11 +72,57 @@ def test_replace_and_pickle_keep_the_other_attributes():
         (dict(voxel_size=float('nan')), 'voxel_size'),
         (dict(origin=(0, 0, float('inf'))), 'origin'),
         (dict(axes=('x', 'y', 'y')), 'axes'),
+        (dict(axes=5), 'axes'),
+        (dict(axes=(1, 'x', 'y')), 'axes'),
+        (dict(shape=2.9), 'shape'),
+        (dict(shape=(2.9, 2, 2)), 'shape'),
+        (dict(shape=(float('nan'), 2, 2)), 'shape'),
+        (dict(shape=(True, 2, 2)), 'shape'),
+        (dict(shape='222'), 'shape'),
+        (dict(shape=('2', 2, 2)), 'shape'),
+        (dict(shape=(2**40, 2, 2)), 'shape: expected at most 2147483647 voxels'),
+        (dict(shape=(10**400, 2, 2)), 'shape'),
+        (dict(shape=(10**5000, 2, 2)), 'shape: .*a number of more than 4300 digits'),
+        (dict(shape=torch.tensor(4)), 'shape: expected 3 entries'),
+        (dict(voxel_size='0.2'), 'voxel_size'),
+        (dict(voxel_size=True), 'voxel_size'),
+        (dict(voxel_size=None), 'voxel_size'),
+        (dict(voxel_size=10**400), 'voxel_size'),
+        (dict(voxel_size=1e308), 'voxel_size: expected a finite upper corner'),
+        (dict(origin=('a', 0, 0)), 'origin'),
+        (dict(origin=(False, 0, 0)), 'origin'),
+        (dict(origin=5), 'origin'),
+        (dict(origin='123'), 'origin'),
+        (dict(origin=(10**400, 0, 0)), 'origin'),
+        (dict(frame=5), 'frame'),
+        (dict(size=5), 'settings: expected origin, voxel_size, shape, axes, frame, found .*size'),
     ],
 )
 def test_wrong_description_is_named(change, field):
-    with pytest.raises(DataError, match=field):
-        VoxelGrid(**{**KITTI, **change})
+    with pytest.raises(DataError, match=f'voxel grid: {field}'):
+        VoxelGrid.build({**KITTI, **change})
+
+
+def test_what_describes_no_grid_is_refused():
+    for value in ([1], None, dict(shape=(2, 2, 2))):
+        with pytest.raises(DataError, match='voxel grid: '):
+            VoxelGrid.build(value)
+
+
+def test_numbers_of_numpy_and_torch_are_numbers():
+    shape = (np.int64(256), torch.tensor(256), 32.0)
+    sizes = (np.full(3, 0.2), torch.full((3,), 0.2, dtype=torch.float64), np.float64(0.2))
+    for size in (*sizes, np.array(0.2)):
+        grid = VoxelGrid(torch.tensor([0, -25.6, -2], dtype=torch.float64), size, shape)
+        assert grid == VoxelGrid(**KITTI)
+        assert [type(value) for value in grid.shape] == [int] * 3
+
+
+@pytest.mark.parametrize('factor', [0, -1, 1.5, '2', True, None, float('nan')])
+def test_factors_are_whole(factor):
+    for method in (VoxelGrid(**KITTI).coarsen, VoxelGrid(**KITTI).refine):
+        with pytest.raises(DataError, match='voxel grid: factor'):
+            method(factor)
 
 
 def test_coarsen_refuses_a_remainder():
