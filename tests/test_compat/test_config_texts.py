@@ -130,4 +130,4 @@ def test_an_empty_config_and_one_with_bases_of_each_kind_are_read(tmp_path):
     (tmp_path / 'b.json').write_text('{"b": 1}')
     (tmp_path / 'c.yaml').write_text('c: 2\n')
     (tmp_path / 'd.py').write_text("_base_ = ['./a.py', './b.json', './c.yaml']\n")
-    assert read_config_file(tmp_path / 'd.py') == dict(b=1, c=2)
+    assert read_config_file(tmp_path / 'd.py').to_dict() == dict(b=1, c=2)

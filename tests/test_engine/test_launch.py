@@ -1,4 +1,5 @@
 import argparse
+import os
 import weakref
 from types import SimpleNamespace
 
@@ -67,6 +68,21 @@ def test_newest_checkpoint_is_found(tmp_path):
     # A run that was killed while it wrote that file.
     (tmp_path / 'last_checkpoint').write_text('')
     assert find_resume_checkpoint(tmp_path) == str(tmp_path / 'epoch_10.pth')
+
+
+@pytest.mark.parametrize('content', [bytes(range(256)), b'x' * 5000, b'a\0b', b'\r', b'..', None])
+def test_a_damaged_last_checkpoint_counts_as_none(tmp_path, content):
+    (tmp_path / 'epoch_9.pth').touch()
+    pointer = tmp_path / 'last_checkpoint'
+    if content is None:
+        pointer.touch()
+        os.truncate(pointer, 2**40)
+    else:
+        pointer.write_bytes(content)
+    assert find_resume_checkpoint(tmp_path) == str(tmp_path / 'epoch_9.pth')
+    pointer.unlink()
+    os.mkfifo(pointer)
+    assert find_resume_checkpoint(tmp_path) == str(tmp_path / 'epoch_9.pth')
 
 
 def test_a_copied_folder_has_its_own_checkpoints(tmp_path):
