@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -103,6 +104,38 @@ def test_errors_are_one_line(infer, tree, capsys):
     for options in ((), ('--cam2img', 1), (*calib, '--earlier-image', earlier)):
         with pytest.raises(SystemExit, match='2'):
             infer(*options)
+
+
+@pytest.mark.parametrize('kind', ['pipe', 'device', 'sparse'])
+@pytest.mark.parametrize(
+    'option', ['--image', '--depth', '--points', '--calib', '--poses', '--earlier-image']
+)
+def test_pipes_devices_and_huge_files_are_named(infer, tree, tmp_path, capsys, option, kind):
+    raw = tree / 'dataset/sequences/08'
+    bad = tmp_path / ('bad.npy' if option == '--depth' else 'bad.png')
+    if kind == 'pipe':
+        os.mkfifo(bad)
+    elif kind == 'device':
+        bad.symlink_to('/dev/zero')
+    else:
+        bad.touch()
+        os.truncate(bad, 2**42)
+    options = {
+        '--depth': tree / 'dataset/depth/08/000002.npy', '--calib': raw / 'calib.txt',
+        '--poses': raw / 'poses.txt', '--earlier-image': raw / 'image_2/000001.png',
+        '--earlier-depth': tree / 'dataset/depth/08/000001.npy', '--frames': '2 1',
+    }  # fmt: skip
+    if option == '--points':
+        options = {'--calib': options['--calib']}
+    options[option] = bad
+    words = ' '.join(f'{key} {value}' for key, value in options.items()).split()
+    signal.alarm(60)  # Ends the process of a test that waits.
+    try:
+        assert infer(*words) in (1, 2)
+    finally:
+        signal.alarm(0)
+    errors = capsys.readouterr().err
+    assert f'error: {bad}: ' in errors and 'Traceback' not in errors
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import os
 import pickle
 import subprocess
 import sys
+from contextlib import suppress
 from types import ModuleType
 from urllib.error import URLError
 
@@ -10,6 +11,8 @@ import pytest
 import torch
 from mmengine.fileio import LocalBackend
 from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.model import BaseModule
+from mmengine.runner import Runner
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from mmssc.compat import load_checkpoint_file, read_checkpoint
@@ -212,6 +215,51 @@ def test_mmengine_loaders_refuse_code(tmp_path, monkeypatch):
             'https://example.org/bad.pth', 'cpu', logger='silent'
         )
     assert not target.exists()
+
+
+def test_nothing_calls_the_loaders_of_torch(tmp_path, monkeypatch):
+    """Every way in which mmengine reads a checkpoint for a model, an inferencer or a training."""
+    path = str(tmp_path / 'a.pth')
+    content = dict(state_dict=torch.nn.Linear(2, 2).state_dict(), meta={}, message_hub={})
+    mmengine_checkpoint.save_checkpoint(content, path)
+    nested = str(tmp_path / 'nested.pth')
+    mmengine_checkpoint.save_checkpoint(
+        {f'a.{key}': value for key, value in content['state_dict'].items()}, nested
+    )
+
+    def fail(*args, **kwargs):
+        raise AssertionError('a loader of torch')
+
+    for owner, name in (
+        (torch, 'load'), (torch.jit, 'load'), (torch.hub, 'load_state_dict_from_url'),
+        (torch.serialization, 'load'), (pickle, 'load'), (pickle, 'loads'),
+    ):  # fmt: skip
+        monkeypatch.setattr(owner, name, fail)
+    expected = content['state_dict']['weight']
+
+    model = torch.nn.Linear(2, 2)
+    mmengine_checkpoint.load_checkpoint(model, path)
+    assert torch.equal(model.weight, expected)
+    part = mmengine_checkpoint._load_checkpoint_with_prefix('a', nested)
+    assert torch.equal(part['weight'], expected)
+
+    class Pretrained(BaseModule):
+        def __init__(self):
+            super().__init__(init_cfg=dict(type='Pretrained', checkpoint=path))
+            self.weight = torch.nn.Parameter(torch.zeros(2, 2))
+            self.bias = torch.nn.Parameter(torch.zeros(2))
+
+    model = Pretrained()
+    model.init_weights()
+    assert torch.equal(model.weight, expected)
+
+    runner = Runner(model, str(tmp_path), experiment_name='loaders', resume=True)
+    for load in (lambda: runner.load_checkpoint(path), lambda: runner.resume(path, False)):
+        with torch.no_grad():
+            model.weight.zero_()
+        with suppress(KeyError, RuntimeError):  # There is no training here that it could resume.
+            load()
+        assert torch.equal(model.weight, expected)
 
 
 def test_failed_write_leaves_the_old_checkpoint(tmp_path):

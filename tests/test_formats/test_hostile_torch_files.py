@@ -5,6 +5,7 @@ A failure here can end the whole test process, as it would end the user's.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pickle
@@ -452,6 +453,39 @@ def test_files_that_wait_or_never_end_are_refused(tmp_path):
             load_checkpoint_file(path)
     with pytest.raises(DataError, match='no such file'):
         load_checkpoint_file(tmp_path / 'missing.pth')
+
+
+@pytest.mark.parametrize('legacy', [True, False])
+def test_a_sparse_file_of_terabytes_is_refused(tmp_path, legacy):
+    path = tmp_path / 'sparse.pth'
+    torch.save(an_ordinary_checkpoint(), path, _use_new_zipfile_serialization=not legacy)
+    os.truncate(path, 2**42)
+    with pytest.raises(DataError, match='sparse.pth: size: expected at most 16 GiB, found 4398'):
+        load_checkpoint_file(path)
+
+
+@pytest.mark.parametrize('legacy', [True, False])
+def test_a_storage_that_no_memory_holds_is_one_line(tmp_path, monkeypatch, legacy):
+    def allocate(size, **_):
+        raise RuntimeError(f"DefaultCPUAllocator: can't allocate memory: {size} bytes")
+
+    path = tmp_path / 'large.pth'
+    torch.save(an_ordinary_checkpoint(), path, _use_new_zipfile_serialization=not legacy)
+    monkeypatch.setattr(torch, 'empty', lambda size, **_: allocate(size) if size else None)
+    with pytest.raises(DataError, match='large.pth: .*not enough memory'):
+        load_checkpoint_file(path)
+
+
+@pytest.mark.parametrize('legacy', [True, False])
+def test_every_legacy_and_zip_file_cut_or_with_one_wrong_byte(tmp_path, legacy):
+    """Each byte of a small file: IndexError and struct.error came from damaged legacy files."""
+    content = io.BytesIO()
+    torch.save({'a': torch.arange(3.0)}, content, _use_new_zipfile_serialization=not legacy)
+    whole = content.getvalue()
+    for place in range(len(whole)):
+        for wrong in (whole[:place], whole[:place] + b'\xff' + whole[place + 1 :]):
+            with contextlib.suppress(DataError):
+                read_torch_file(io.BytesIO(wrong))
 
 
 @pytest.mark.parametrize(

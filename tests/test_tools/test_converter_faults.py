@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +80,34 @@ def test_bad_input_is_named_and_fails(
     assert run_here(tree) == status
     assert name in capsys.readouterr().err
     assert list(tree.rglob('.*.tmp')) == []
+
+
+@pytest.mark.parametrize('kind', ['pipe', 'device', 'sparse'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'calib.txt', 'poses.txt', 'image_2/000002.png', 'image_3/000001.png',
+        'voxels/000002.label', 'voxels/000002.invalid',
+    ],
+)  # fmt: skip
+def test_pipes_devices_and_huge_files_are_named(
+    tree: Path, name: str, kind: str, capsys: pytest.CaptureFixture
+) -> None:
+    path = tree / 'dataset/sequences/08' / name
+    path.unlink()
+    if kind == 'pipe':
+        os.mkfifo(path)
+    elif kind == 'device':
+        path.symlink_to('/dev/zero')
+    else:
+        path.touch()
+        os.truncate(path, 2**42)
+    signal.alarm(60)  # Ends the process of a test that waits.
+    try:
+        assert run_here(tree) in (1, 2)
+    finally:
+        signal.alarm(0)
+    assert path.name in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('name', ['image_2/thumb.png', 'voxels/000002 (copy).bin'])

@@ -1,0 +1,47 @@
+"""Files from outside have one entrance: mmssc/formats checks their kind and size first."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mmssc import formats
+
+ROOT = Path(formats.__file__).parents[2]
+#: What opens a file in another way.
+OPENS = re.compile(
+    r'(?<![\w.])open\(|\.open\(|\.read_text\(|\.read_bytes\(|np\.(load|fromfile|loadtxt|genfromtxt|'
+    r'memmap)\(|ZipFile\(|is_zipfile\(|tarfile\.|gzip\.|torch\.load\(|jit\.load\(|pickle\.loads?\(|'
+    r'Image\.open\(|imread\(|yaml\.(safe_|full_|unsafe_)?load\(|json\.load\(|load_from_file\('
+)
+#: File -> number of such lines, and why none of them reads a file from outside unchecked.
+ALLOWED = {
+    'mmssc/command_line.py': (2, 'writes'),
+    'mmssc/config_file.py': (1, 'the first bytes of a regular file'),
+    'mmssc/evaluation/submission.py': (1, 'writes'),
+    'mmssc/fileio.py': (2, 'writes'),
+    'mmssc/formats/images.py': (3, 'content that was read, or an open regular file'),
+    'mmssc/formats/numpy_arrays.py': (2, 'a member of a checked archive'),
+    'mmssc/formats/regular_files.py': (1, 'the entrance'),
+    'mmssc/formats/rgbd_cache.py': (1, 'writes'),
+    'mmssc/formats/torch_file.py': (2, 'an open regular file, and its members'),
+    'mmssc/formats/zip_archives.py': (4, 'an open regular file, and its members'),
+    'mmssc/visualization/html_viewer.py': (1, 'our own template'),
+    'tools/analysis_tools/benchmark.py': (2, 'files of the kernel'),
+    'tools/misc/check_env.py': (1, 'our own requirements'),
+    'tools/misc/check_metafiles.py': (1, 'text that was read'),
+    'tools/misc/torchrun.py': (1, 'a file of its own child process'),
+}
+
+
+def test_every_other_way_to_open_a_file_has_a_reason():
+    found = {}
+    for folder in ('mmssc', 'tools', 'projects'):
+        for path in (ROOT / folder).rglob('*.py'):
+            name = path.relative_to(ROOT).as_posix()
+            lines = [line.partition('#')[0] for line in path.read_text('utf-8').splitlines()]
+            count = sum(OPENS.search(line) is not None for line in lines if '``' not in line)
+            if count and '/tests/' not in name:
+                found[name] = count
+    expected = {name: count for name, (count, _) in ALLOWED.items()}
+    assert found == expected
