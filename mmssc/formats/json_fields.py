@@ -18,7 +18,7 @@ __all__ = [
     'MAX_JSON_BYTES', 'number_array', 'parse_json', 'read_json', 'require_array', 'require_field',
 ]  # fmt: skip
 
-#: Largest JSON file. The lists of all drives of SemanticKITTI take less than 10 MiB.
+#: Largest JSON file. A list of all drives of SemanticKITTI takes 5 MiB.
 MAX_JSON_BYTES = 64 * 2**20
 # Levels of containers in each other. Our own files have six.
 _MAX_DEPTH = 100

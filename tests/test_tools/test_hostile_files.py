@@ -62,6 +62,7 @@ def run(monkeypatch, capsys, tmp_path):
     """Run a tool on ``{bad}`` -> exit status and what it prints on stderr."""
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '-1')
     monkeypatch.syspath_prepend(os.path.dirname(TOY_CONFIG))
+    monkeypatch.chdir(tmp_path)
     good = tmp_path / 'good'
     good.mkdir()
     (good / 'derived.py').write_text(f"_base_ = '{tmp_path}/bad/base.yaml'\n")
