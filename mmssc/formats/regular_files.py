@@ -123,9 +123,7 @@ def open_data_file(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
         raise DataError(path, 'file', 'a readable file', error) from error
 
 
-def check_file_size(
-    file: IO[bytes], path: str | PathLike[str], limit: int = MAX_BYTES, field: str = 'size'
-) -> int:
+def check_file_size(file: IO[bytes], path: str | PathLike[str], limit: int = MAX_BYTES) -> int:
     """Size of an open file in bytes.
 
     Raises:
@@ -133,10 +131,10 @@ def check_file_size(
     """
     size = os.fstat(file.fileno()).st_size
     if not size:
-        raise DataError(path, field, 'more than 0 bytes', '0 bytes')
+        raise DataError(path, 'size', 'more than 0 bytes', '0 bytes')
     if size > limit:
         most = f'{limit // 2**20} MiB' if limit >= 2**20 else f'{limit} bytes'
-        raise DataError(path, field, f'at most {most}', f'{size} bytes')
+        raise DataError(path, 'size', f'at most {most}', f'{size} bytes')
     return size
 
 

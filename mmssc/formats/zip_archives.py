@@ -23,7 +23,7 @@ __all__ = ['ZipArchive']
 # Reading a directory takes about ten times its size in memory. This is enough for 800,000 members,
 # the cache of 100,000 RGB-D frames.
 _MAX_DIRECTORY = 64 * 2**20
-# Room for the members of 100,000 frames. A sparse file can claim terabytes.
+# Room for 100,000 frames. A sparse file can claim terabytes.
 _MAX_ARCHIVE = 2**40
 _ENCRYPTED = 1  # A bit of the flags of a member.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

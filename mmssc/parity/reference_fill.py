@@ -15,6 +15,7 @@ import contextlib
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from math import prod
 from os import PathLike
 
 import numpy as np
@@ -26,6 +27,9 @@ __all__ = [
     'fill_state_dict', 'fill_tensor', 'integers', 'moved', 'normal', 'parse_manifest_rows', 'probe',
     'read_manifest', 'uniform',
 ]  # fmt: skip
+
+# A line can claim a tensor that no memory holds. The largest model here has 0.1 billion numbers.
+_MAX_NUMBERS = 2**31
 
 
 # Relative size and seed of a movement of all weights and normal inputs, see moved().
@@ -63,15 +67,20 @@ def parse_manifest_rows(rows: list[list[str]], source: str) -> dict[str, tuple[i
     """Turn ``[key, '64x3x3']`` rows into ``{key: (64, 3, 3)}``, in order.
 
     Raises:
-        DataError: A row is not a key and a shape, or a key occurs twice.
+        DataError: A row is not a key and a shape, a key occurs twice, or the tensors together have
+            more than two billion numbers.
     """
     manifest: dict[str, tuple[int, ...]] = {}
+    left = _MAX_NUMBERS
     for number, row in enumerate(rows, 1):
         if len(row) != 2 or re.fullmatch(r'([0-9]{1,9}(x[0-9]{1,9})*)?', row[1]) is None:
             raise DataError(source, f'line {number}', "'key,AxBxC'", ','.join(row))
         if row[0] in manifest:
             raise DataError(source, f'line {number}', 'every key once', row[0])
         manifest[row[0]] = tuple(int(side) for side in row[1].split('x') if side)
+        left -= prod(manifest[row[0]])
+        if left < 0:
+            raise DataError(source, f'line {number}', f'at most {_MAX_NUMBERS} numbers', 'more')
     return manifest
 
 
@@ -87,7 +96,12 @@ def read_manifest(path: str | PathLike[str]) -> dict[str, tuple[int, ...]]:
     Raises:
         DataError: There is no such file, a row is not a key and a shape, or a key occurs twice.
     """
-    return parse_manifest_rows(read_csv_rows(path), str(path))
+    try:
+        rows = read_csv_rows(path)
+    except DataError as error:
+        expected = 'a manifest (.csv)'
+        raise DataError(path, error.field, expected, error.found, error.hint) from error
+    return parse_manifest_rows(rows, str(path))
 
 
 def fill_tensor(key: str, shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -110,6 +110,10 @@ def test_a_bad_file_is_found(full_tree, name, damage):
         'dataset/labels/08/000003_1_1.npy',
         'dataset/pseudo_lidar/08/000009.bin',
         'dataset/depth/08/000002.png',
+        # Neither a billion frames nor an error of int().
+        'dataset/sequences/08/image_2/9999999999.png',
+        'dataset/sequences/08/image_2/²00002.png',
+        'dataset/sequences/08/image_2/١٢٣٤٥٦.png',
     ],
 )
 def test_an_extra_file_is_found(full_tree, name):

@@ -19,6 +19,15 @@ def make_case(path: Path, **arrays: object) -> ParityCase:
     return ParityCase(path / 'case.npz')
 
 
+@pytest.mark.parametrize('value', [[1, 2], 'text', float('nan'), float('inf'), b'1'])
+def test_a_scalar_is_a_finite_number(tmp_path: Path, value: object) -> None:
+    case = make_case(tmp_path, a=value, b=3, c=[2.5])
+    for read in (case.integer, case.number):
+        with pytest.raises(DataError, match='case.npz: a: expected a finite number'):
+            read('a')
+    assert case.integer('b') == 3 and case.number('c') == 2.5
+
+
 def test_nothing_compared_is_not_a_pass() -> None:
     assert not ParityReport().ok
 

@@ -73,7 +73,9 @@ def test_manifest(name: str, rows: int) -> None:
     assert counters and set(counters) == {()}
 
 
-@pytest.mark.parametrize('line', ['a,3x', 'a,3xb', 'a', 'a,3,4'])
+@pytest.mark.parametrize(
+    'line', ['a,3x', 'a,3xb', 'a', 'a,3,4', 'a,١', f'a,{"9" * 5000}', 'a,999999999x9', 'ok,3']
+)
 def test_bad_manifest_row(tmp_path: Path, line: str) -> None:
     path = tmp_path / 'manifest.csv'
     path.write_text('ok,3x3\n' + line + '\n')

@@ -137,6 +137,10 @@ def test_damaged_figures_are_named(tmp_path, capsys):
     figures.write_text('{')
     assert geometric_baselines.main(['c.py', '--figures', str(figures)]) == 2
     assert 'figures.json' in capsys.readouterr().err
+    for value in ('NaN', '1e400', '"1"', 'null', 'true', '[' * 50 + ']' * 50):
+        figures.write_text(f'{{"ssc/SC_IoU": 5, "ssc/SSC_mIoU": {value}}}')
+        assert geometric_baselines.main(['c.py', '--figures', str(figures)]) == 2
+        assert 'figures.json: SSC_mIoU: expected a finite number' in capsys.readouterr().err
 
 
 @pytest.mark.slow
