@@ -29,7 +29,7 @@ _MORE_SETTINGS = (
     'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'stop_at_nan',
     'sync_bn',
 )  # fmt: skip
-# Dicts whose entries no class takes: mmengine would ignore others.
+# Dicts that no class takes as arguments: mmengine ignores entries of other names.
 _ENTRIES = dict(
     auto_scale_lr=('base_batch_size', 'enable'),
     env_cfg=('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'),

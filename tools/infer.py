@@ -233,11 +233,12 @@ def predict_all(names: list[str], size: int, predict: Callable[[list[int]], None
         try:
             predict(scenes)
         except DataError as error:
+            if len(scenes) == 1:
+                failures[names[start]] = error
+                continue
             # One by one, to find the wrong scene of several.
             for number in scenes:
                 try:
-                    if len(scenes) == 1:
-                        raise error
                     predict([number])
                 except DataError as fault:
                     failures[names[number]] = fault

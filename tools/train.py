@@ -38,9 +38,9 @@ def parse_args() -> argparse.Namespace:
         '--resume-settings',
         choices=('checkpoint', 'config'),
         default='checkpoint',
-        help='where --resume takes learning rates, other settings of the optimiser and schedules '
-        'from (default: checkpoint); config: as if the training had used the config, with its '
-        'changes on the command line, from the start',
+        help='with --resume: take the learning rate, other settings of the optimiser, and the '
+        'schedules from the checkpoint (default), or from the config and --cfg-options, as if '
+        'the training had used them from the start',
     )
     parser.add_argument(
         '--amp',

@@ -73,7 +73,7 @@ def _check_yaml(text: str) -> None:
 
 
 def _nodes_of(root: Any) -> Iterator[Any]:
-    """All nodes, one that an alias names again each time: mmengine copies it."""
+    """All nodes. A node that aliases name comes once for each alias, because mmengine copies it."""
     waiting, count = [] if root is None else [root], 0
     while waiting:
         node = waiting.pop()

@@ -16,7 +16,7 @@ def _is_no_config(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def config_not_on_screen() -> Iterator[None]:
-    """A Runner that is built inside logs its config (hundreds of lines) to the file only."""
+    """Let a Runner that is built inside log its config (hundreds of lines) to its file only."""
     from mmengine.runner import Runner
 
     build_logger = Runner.build_logger

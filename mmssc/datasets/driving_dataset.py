@@ -41,8 +41,8 @@ class DrivingDataset(BaseDataset):
     - ``prepare_hint``: the command that makes the files, or None
 
     Samples are sorted by sequence and frame. If the sequence has no frame at an offset, the current
-    frame replaces it: same image and points, no motion. Beyond the start of the drive, a warning
-    says how many samples this changes.
+    frame replaces it: same image and points, no motion. At the start of a drive this is normal; a
+    warning names the other samples.
 
     Args:
         ann_file: Info file, see :mod:`mmssc.datasets.driving_list`.
@@ -183,7 +183,7 @@ class DrivingDataset(BaseDataset):
     def _warn_of_repeated_frames(
         self, samples: Sequence[Mapping[str, Any]], rows: Mapping[str, Mapping[int, int]]
     ) -> None:
-        """Say where the sample's own frame replaces another one; before a drive this is normal."""
+        """Say where the sample's own frame replaces another one, except at the start of a drive."""
         repeated: dict[tuple[str, str], list[str]] = {}
         for sample in samples:
             name, frame = sample['sequence'], int(sample['frame_id'])

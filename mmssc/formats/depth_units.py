@@ -32,18 +32,18 @@ __all__ = [
 FilePath = Union[str, PathLike]
 #: Depth that the TSDF of a room uses, metres.
 ROOM_LIMITS = (0.5, 8.0)
-# Less of a map within the limits than this is of no use for a model of rooms.
+# A map with a smaller share of its depth within the limits is of no use for a model of rooms.
 _FEWEST_IN_ROOM = 0.25
 # Median depth of an image of a room, metres.
 _USUAL_ROOM = (0.8, 5.0)
-# Median depth of an image of a road: above is no camera's and no lidar's range.
+# Largest median depth of an image of a road: no camera and no lidar measures farther.
 _FARTHEST_ROAD = 300.0
 # Values per metre of common depth images: KITTI; then most cameras, L515, TUM, SUNCG, D405.
 _PNG_SCALE = 256
 _SCALES = (_PNG_SCALE, 1000, 4000, 5000, 8000, 10000)
 _ROAD_REMEDY = 'Save metres as float32 .npy, or metres times 256 as 16-bit .png'
 _DISPARITY_REMEDY = 'Convert disparity: depth = focal length * baseline / disparity'
-# Below the floor of the grid by more than this share of its height: not a road or a floor.
+# Ground is at most this share of the height of the grid below the grid.
 _SLACK = 0.15
 # Mean deviation of the ground's height below the camera, as a share of it.
 _FLAT = 0.35

@@ -117,6 +117,5 @@ def test_a_bug_of_one_process_has_one_traceback(run_tool):
 
 def test_a_killed_process_is_named(run_tool):
     done = run_tool('dist_train.sh', TOY_CONFIG, 2, '--cfg-options',
-                    'custom_hooks=[dict(type=KillHook, iteration=1)]',
-                    'custom_imports.imports=[toy, kill_hook]', status=137)  # fmt: skip
+                    'custom_hooks=[dict(type=KillHook, iteration=1)]', status=137)  # fmt: skip
     assert lines_of(done.stderr)[-1].endswith('was stopped by SIGKILL. Was there enough memory?')
