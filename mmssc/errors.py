@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
-# Longer texts in a message are cut: a file may choose them.
-_LONGEST = 2000
-
 __all__ = [
     'DataError', 'MMSSCError', 'MissingDependencyError', 'NotFiniteError', 'UnsafeCheckpointError',
 ]  # fmt: skip
+
+# Longer texts in a message are cut: a file may choose them.
+_LONGEST = 2000
 
 
 class MMSSCError(Exception):

@@ -27,6 +27,7 @@ __all__ = [
     'temporary_path',
 ]
 
+_BINARY = getattr(os, 'O_BINARY', 0)
 _LOCK_NAME = '.mmssc.lock'
 # Worker processes of a killed run hold its lock until they notice, after about five seconds.
 _LOCK_TIMEOUT = 10.0
@@ -82,16 +83,13 @@ def atomic_write(path: str | PathLike[str], mode: str = 'wb') -> Iterator[IO]:
         raise
 
 
-_BINARY = getattr(os, 'O_BINARY', 0)
-
-
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Name ``path`` in errors that have no file name or that of a temporary file."""
     try:
         yield
     except OSError as error:
-        if error.errno is None or not (error.filename is None or is_temporary(error.filename)):
+        if error.errno is None or not (error.filename is None or _is_temporary(error.filename)):
             raise
         raise type(error)(error.errno, error.strerror, str(path)) from error
 
@@ -123,7 +121,7 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f'.mmssc-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp')
 
 
-def is_temporary(path: str | PathLike[str]) -> bool:
+def _is_temporary(path: str | PathLike[str]) -> bool:
     """Whether a path has a name from :func:`temporary_path`."""
     return _TEMPORARY.fullmatch(os.path.basename(path)) is not None
 

@@ -18,13 +18,12 @@ from typing import Any
 from ..errors import DataError
 from .import_hooks import after_import
 
+__all__ = ['check_config_text', 'secure_config_texts']
+
 # The largest config, dumped with its bases, has 24 kB.
 _MAX_BYTES = 2**20
 # A line of aliases can stand for billions of values.
 _MAX_VALUES = 100_000
-
-__all__ = ['check_config_text', 'secure_config_texts']
-
 _YAML = 'tag:yaml.org,2002:'
 _MERGE = f'{_YAML}merge'
 _PLAIN = frozenset(

@@ -11,10 +11,10 @@ from mmssc.compat import read_checkpoint
 from mmssc.errors import DataError, UnsafeCheckpointError
 from mmssc.formats.regular_files import read_text
 
+__all__ = ['checkpoint_folder', 'find_resume_checkpoint', 'require_whole_checkpoint']
+
 # ``last_checkpoint`` holds one path.
 _MAX_POINTER = 2**14
-
-__all__ = ['checkpoint_folder', 'find_resume_checkpoint', 'require_whole_checkpoint']
 
 
 def checkpoint_folder(

@@ -60,6 +60,7 @@ def test_a_missing_or_damaged_mmcv_is_named_with_the_command(tmp_path, distribut
     assert line.endswith("pip install 'mmcv-lite>=2.1.0,<2.2.0'")
 
 
-def test_this_environment_is_fine(recwarn):
+def test_this_environment_is_fine(recwarn, monkeypatch):
+    monkeypatch.delitem(sys.modules, 'mmcv', raising=False)
     check_mmcv_installation()
     assert not recwarn.list

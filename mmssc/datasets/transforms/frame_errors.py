@@ -14,7 +14,6 @@ from mmssc.formats.volumes import unlabelled_remark
 
 __all__ = ['naming_frame', 'unlabelled_error', 'warn_unlabelled']
 
-
 # What readers say of a file that does not exist.
 _MISSING = ('none', 'no such file')
 
