@@ -8,6 +8,7 @@ import re
 import secrets
 import socket
 import stat
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -255,6 +256,13 @@ def check_writable(folder: str | PathLike[str], hint: str | None = None) -> None
     if not os.access(existing, os.W_OK | os.X_OK):
         found = f'no permission to write to {existing}'
         raise DataError(folder, expected='a folder for the results', found=found, hint=hint)
+    try:
+        # The system may allow what the disk refuses, e.g. on a network or for root.
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        found = f'{error.strerror} (writing to {existing})'
+        raise DataError(folder, None, 'a folder for the results', found, hint) from error
 
 
 def check_output_folder(folder: str | PathLike[str], overwrite: bool = False) -> None:

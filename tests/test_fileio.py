@@ -223,6 +223,15 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch, folde
         check_writable(tmp_path / folder, 'Hint')
 
 
+def test_a_disk_that_refuses_files_is_named(tmp_path, monkeypatch):
+    def full(**_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('mmssc.fileio.tempfile.TemporaryFile', full)
+    with pytest.raises(DataError, match=f'new: .*found No space left on .* {tmp_path}.. Hint'):
+        check_writable(tmp_path / 'new', 'Hint')
+
+
 def test_a_file_is_no_folder_for_results(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(DataError, match='file/below: expected a folder for the results'):
