@@ -219,9 +219,10 @@ def check_outputs(
             written to.
     """
     sources = [os.stat(path) for path in inputs if os.path.exists(path)]
+    folders = set()
     for path in map(Path, outputs):
         if not path.exists():
-            check_writable(path.parent, 'Choose another folder for the output')
+            folders.add(path.parent)
             continue
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -236,6 +237,8 @@ def check_outputs(
                 path, expected='a new file', found='one that exists',
                 hint='Choose another name or folder, or replace it with --overwrite',
             )  # fmt: skip
+    for folder in sorted(folders):
+        check_writable(folder, 'Choose another folder for the output')
 
 
 def check_writable(folder: str | PathLike[str], hint: str | None = None) -> None:
