@@ -24,6 +24,7 @@ from mmssc.fileio import (
     remove_stale_files,
     temporary_path,
 )
+from mmssc.formats.numpy_arrays import write_npy
 
 
 def test_file_appears_whole_with_ordinary_permissions(tmp_path):
@@ -253,3 +254,9 @@ def test_values_are_in_words(value, text):
     error = DataError('a.npz', 'sources', value, value)
     assert str(error) == f'a.npz: sources: expected {text}, found {text}'
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs /dev/full')
+def test_a_full_disk_is_named_when_an_array_is_written():
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        write_npy('/dev/full', np.zeros(10**5, np.float32))

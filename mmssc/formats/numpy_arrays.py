@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from math import prod
 from os import PathLike
+from types import SimpleNamespace
 from typing import IO, Literal
 
 import numpy as np
@@ -123,7 +124,9 @@ def read_npy_shape(path: str | PathLike[str], kinds: str = 'fiu') -> tuple[int, 
 def write_npy(path: str | PathLike[str], array: np.ndarray) -> None:
     """Write one array as ``.npy``, atomically."""
     with atomic_write(path) as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+        # numpy gives a real file to array.tofile(), whose errors do not say why it failed.
+        target = SimpleNamespace(write=file.write)
+        np.lib.format.write_array(target, np.ascontiguousarray(array), allow_pickle=False)
 
 
 def read_npz(
