@@ -183,6 +183,11 @@ def choose_checkpoint(cfg: Config, resume: str | None) -> None:
     Raises:
         DataError: There is no such file, or a checkpoint to resume from is damaged.
     """
+    if not isinstance(cfg.get('resume'), (bool, type(None))):
+        hint = 'Give a checkpoint with --resume CHECKPOINT'
+        raise DataError('config', 'resume', 'True or False', repr(cfg.resume), hint)
+    if cfg.get('load_from') is not None:
+        cfg.load_from = str(cfg.load_from)  # 3 is a file name, too.
     if resume is None and cfg.get('resume'):
         resume = cfg.get('load_from') or 'auto'
     checkpoint = resume

@@ -158,3 +158,14 @@ def test_nothing_holds_the_process_group_after_closing_it(tmp_path):
     close_process_group()
     assert alive() is None and not torch.distributed.is_initialized()
     close_process_group()  # a run of one process has no group
+
+
+def test_a_checkpoint_in_resume_and_a_number_as_file(tmp_path, monkeypatch):
+    cfg = Config(dict(work_dir=str(tmp_path), resume='epoch_3.pth', load_from=None))
+    with pytest.raises(DataError, match="resume: .* found 'epoch_3.pth'. Give .*--resume CHECK"):
+        choose_checkpoint(cfg, None)
+    monkeypatch.chdir(tmp_path)
+    torch.save(dict(state_dict={}), tmp_path / '3')
+    cfg = Config(dict(work_dir=str(tmp_path), resume=False, load_from=3))
+    choose_checkpoint(cfg, None)
+    assert cfg.load_from == '3'
