@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook
+from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
@@ -91,3 +92,12 @@ def test_going_on_is_said_once(runner):
 def test_the_setting_is_a_switch():
     with pytest.raises(DataError, match="stop_at_nan: expected True or False, found 'no'"):
         FiniteCheckHook(stop='no')
+
+
+def test_averaged_weights_are_finite_before_they_are_saved(runner):
+    average = ExponentialMovingAverage(runner.model)
+    runner.hooks = [SimpleNamespace(ema_model=average)]
+    FiniteCheckHook().after_train_epoch(runner)
+    average.module[0].bias.data[0] = float('nan')
+    with pytest.raises(NotFiniteError, match='of the moving average, the weight 0.bias is NaN'):
+        FiniteCheckHook().after_train_epoch(runner)

@@ -113,7 +113,11 @@ class FiniteCheckHook(Hook):
     def _compare(self, runner: Runner) -> None:
         """Find the first problem of any process. All processes call this in the same iteration."""
         if self._problem is None:
-            text = _bad_weight(runner.model) or _dead_loss_scale(runner.optim_wrapper)
+            text = (
+                _bad_weight(runner.model)
+                or _bad_average(runner)
+                or _dead_loss_scale(runner.optim_wrapper)
+            )
             self._note(text, True)
         problems = [one for one in all_gather_object(self._problem) if one is not None]
         if not problems or self._has_warned:
@@ -139,14 +143,21 @@ def _bad_loss(outputs: Mapping[str, Any]) -> str | None:
     return f'{terms[0]} is {losses[terms[0]]}' if terms else None
 
 
-def _bad_weight(model: nn.Module) -> str | None:
+def _bad_weight(model: nn.Module, is_average: bool = False) -> str | None:
     statistics = (pair for pair in model.named_buffers() if pair[0].endswith(_RUNNING))
-    learning = (pair for pair in model.named_parameters() if pair[1].requires_grad)
+    learning = (pair for pair in model.named_parameters() if pair[1].requires_grad or is_average)
     named: Iterator[tuple[str, Tensor]] = chain(learning, statistics)
     for name, tensor in named:
         if not tensor.isfinite().all():
             return f'the weight {name.removeprefix("module.")} is NaN or infinite'
     return None
+
+
+def _bad_average(runner: Runner) -> str | None:
+    """What is not finite in the averaged weights, which are saved in place of the model's."""
+    averages = (getattr(hook, 'ema_model', None) for hook in runner.hooks)
+    texts = (_bad_weight(model.module, True) for model in averages if model is not None)
+    return next((f'of the moving average, {text}' for text in texts if text), None)
 
 
 def _dead_loss_scale(wrapper: Any) -> str | None:
