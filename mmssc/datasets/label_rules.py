@@ -17,6 +17,8 @@ __all__ = ['learning_table', 'raw_label_remarks', 'raw_to_train_labels']
 _TABLE_SIZE = 359
 # Share of the occupied voxels that may have a raw id without an entry in the map.
 _MAX_UNKNOWN = 0.01
+# Share of the occupied voxels that may have the raw id 255.
+_MAX_IGNORED, _FEW_VOXELS = 0.2, 1000
 
 
 def learning_table(learning_map: Mapping[int, int], ignore_index: int = 255) -> np.ndarray:
@@ -93,6 +95,19 @@ def _check_raw_ids(
     )  # fmt: skip
 
 
+def _check_ignored(
+    raw: np.ndarray, learning_map: Mapping[int, int], source: str | PathLike[str]
+) -> None:
+    """Refuse observed voxels with 255 for "unknown", which is a rare class of SemanticKITTI."""
+    occupied, ignored = np.count_nonzero(raw), np.count_nonzero(raw == 255)
+    if learning_map.get(255) and ignored > max(_FEW_VOXELS, _MAX_IGNORED * occupied):
+        raise DataError(
+            source, 'ids', 'raw ids of the learning map',
+            f'255 in {ignored / occupied:.1%} of the occupied voxels, where it is a class',
+            'If it stands for unknown voxels, store 0 there and mark them in .invalid',
+        )  # fmt: skip
+
+
 def raw_to_train_labels(
     raw: np.ndarray,
     invalid: np.ndarray,
@@ -117,11 +132,13 @@ def raw_to_train_labels(
 
     Raises:
         DataError: The shapes differ, a raw id is above 358, more than 1 % of the occupied voxels
-            have an id that is not in the map, or the ids look like train ids.
+            have an id that is not in the map, the ids look like train ids, or 255 stands for
+            unknown voxels.
     """
     if raw.shape != invalid.shape:
         raise DataError('invalid mask', 'shape', raw.shape, invalid.shape)
     _check_raw_ids(raw, learning_map, source)
+    _check_ignored(raw[~invalid.astype(bool)], learning_map, source)
     labels = learning_table(learning_map, ignore_index)[raw]
     hidden = invalid if invalid_hides_labels else invalid & (raw == 0)
     labels[hidden] = ignore_index

@@ -64,8 +64,8 @@ def check_axes(path: str | Path, occupied: np.ndarray, scan: np.ndarray) -> None
         raise DataError(path, 'axes', expected, found, 'Are the axes in another order?')
 
 
-def _scan_of(path: Path | None, shape: Sequence[int]) -> np.ndarray | None:
-    """The ``.bin`` of a frame; None if it is missing or damaged (which other checks report)."""
+def _bits_of(path: Path | None, shape: Sequence[int]) -> np.ndarray | None:
+    """A mask of a frame; None if it is missing or damaged (which other checks report)."""
     try:
         return None if path is None else read_voxel_bits(path, shape)
     except DataError:
@@ -88,13 +88,15 @@ def check_raw_label_file(
             occupied voxel, or its axes have another order than those of the scan.
     """
     raw = read_raw_labels(path, shape)
-    dataset.train_labels(raw, np.zeros(raw.shape, bool), path)
+    mask_file = path.with_suffix('.invalid')
+    invalid = _bits_of(mask_file if mask_file.is_file() else None, shape)
+    dataset.train_labels(raw, np.zeros(raw.shape, bool) if invalid is None else invalid, path)
     remarks = raw_label_remarks(raw, dataset.METAINFO['learning_map'])
     if remarks:
         found = ', '.join(f'{text} ({count} voxels)' for text, count in remarks.items())
         raise DataError(path, 'ids', 'raw ids of the data set', found)
     check_occupied(path, raw)
-    scan = _scan_of(scan_file, shape)
+    scan = _bits_of(scan_file, shape)
     if scan is not None:
         check_axes(path, raw > 0, scan)
 
@@ -107,6 +109,6 @@ def check_train_label_file(
     ignore = dataset.METAINFO['ignore_index']
     check_class_ids(labels, len(dataset.METAINFO['classes']), path, 'train ids', ignore)
     check_occupied(path, labels, ignore)
-    scan = _scan_of(scan_file, shape)
+    scan = _bits_of(scan_file, shape)
     if scan is not None:
         check_axes(path, (labels > 0) & (labels != ignore), scan)

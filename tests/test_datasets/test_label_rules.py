@@ -4,6 +4,8 @@ import pytest
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
 from mmssc.datasets.label_rules import learning_table, raw_label_remarks
 from mmssc.errors import DataError
+from mmssc.formats.kitti import write_raw_labels, write_voxel_bits
+from mmssc.inspection.label_checks import check_raw_label_file
 
 
 def one_voxel(dataset, raw, invalid):
@@ -106,3 +108,27 @@ def test_low_ids_that_are_all_in_the_map_are_remarked():
         raw_volume((1, 11, 15), (0.2, 0.5, 0.3)), SemanticKITTIDataset.METAINFO['learning_map']
     )
     assert remarks == {'no raw id above 19: are these train ids?': 1000}
+
+
+def test_255_for_unknown_voxels_is_no_class():
+    raw = np.full((20, 20, 8), 40, np.uint16)
+    raw[:10] = 255
+    none = np.zeros(raw.shape, bool)
+    with pytest.raises(DataError, match='255 in 50.0% .* store 0 there and mark them in .invalid'):
+        SemanticKITTIDataset.train_labels(raw, none)
+    assert (SemanticKITTIDataset.train_labels(raw, raw == 255)[:10] == 255).all()
+    assert (SSCBenchKITTI360Dataset.train_labels(raw, none)[:10] == 255).all()
+    raw[:10] = 40
+    raw[0, 0] = 255  # a real one
+    assert (SemanticKITTIDataset.train_labels(raw, none)[0, 0] == 8).all()
+
+
+def test_the_check_of_a_file_knows_its_mask(tmp_path):
+    raw = np.full((20, 20, 8), 40, np.uint16)
+    raw[:10] = 255
+    path = tmp_path / '000000.label'
+    write_raw_labels(path, raw)
+    with pytest.raises(DataError, match='000000.label: ids: .*255 in 50.0%'):
+        check_raw_label_file(path, raw.shape, SemanticKITTIDataset)
+    write_voxel_bits(tmp_path / '000000.invalid', raw == 255)
+    check_raw_label_file(path, raw.shape, SemanticKITTIDataset)
