@@ -35,7 +35,7 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
 
     Raises:
         DataError: A tensor is missing, not in the model, has another shape, or holds NaN or
-            infinity; or a value is not a tensor.
+            infinity, or whole numbers where the model has others; or a value is not a tensor.
     """
     state, expected = dict(state), model.state_dict()
     rename_weights(state, getattr(model, 'renamed_weights', {}))
@@ -55,6 +55,11 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
             raise DataError(
                 checkpoint, f'shape of {key}', tuple(expected[key].shape), tuple(value.shape),
                 'Use the config that the checkpoint was trained with (number of classes, widths)',
+            )  # fmt: skip
+        if key in expected and expected[key].is_floating_point() > value.is_floating_point():
+            raise DataError(
+                checkpoint, key, 'floating-point numbers', f'whole numbers ({value.dtype})',
+                'Give the weights before they were quantised',
             )  # fmt: skip
         # Infinity is right where the model itself has it, e.g. in a buffer with a mask.
         if key in expected and not value.isfinite().all() and expected[key].isfinite().all():
