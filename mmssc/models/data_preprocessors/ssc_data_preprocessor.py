@@ -58,8 +58,12 @@ class SSCDataPreprocessor(BaseDataPreprocessor):
             training: Not used; this class does not augment.
 
         Raises:
-            DataError: Images or volumes of a batch differ in shape, or camera metainfo is missing.
+            DataError: The batch has no inputs, its images or volumes differ in shape, or camera
+                metainfo is missing.
         """
+        if 'inputs' not in data:
+            expected, found = 'PackSSCInputs as the last transform', 'samples without inputs'
+            raise DataError('config', 'pipeline of the data set', expected, found)
         data = self.cast_data(data)
         inputs, samples = dict(data['inputs']), data.get('data_samples')
         for name, key in keys_of_role(inputs, 'input'):

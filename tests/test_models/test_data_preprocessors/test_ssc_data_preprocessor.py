@@ -64,3 +64,8 @@ def test_missing_camera_names_the_sample():
         SSCDataPreprocessor()(data)
     with pytest.raises(DataError, match='cam2img'):
         SSCDataPreprocessor()(dict(inputs=dict(img=[torch.zeros(1, 3, 4, 5)])))
+
+
+def test_a_pipeline_that_packs_nothing_is_named():
+    with pytest.raises(DataError, match='pipeline of the data set: expected PackSSCInputs'):
+        SSCDataPreprocessor()(dict(frame_id=['000000']))
