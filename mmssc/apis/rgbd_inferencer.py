@@ -290,7 +290,7 @@ def _readings(
     if name == _ARRAY:
         return metre_units(), 'The array must hold metres'
     if name.lower().endswith('.npy'):
-        return scale_units(scale or 1), ''
+        return {**scale_units(scale or 1), '--depth-scale 100': (scale or 1) / 100}, ''
     if kind == 'mm':
         rotated = {} if scale else rotated_units(depth, '--depth-kind nyu')
         return {**rotated, **scale_units(scale or 1000)}, ''

@@ -175,7 +175,7 @@ def read_ends(path: str | PathLike[str], count: int = 4096) -> tuple[bytes, byte
 
 
 def read_text(path: str | PathLike[str], limit: int = MAX_TEXT_BYTES) -> str:
-    """Read an ASCII or UTF-8 text file.
+    """Read an ASCII or UTF-8 text file; the mark that Windows writes at its start is skipped.
 
     Args:
         path: The file.
@@ -185,7 +185,7 @@ def read_text(path: str | PathLike[str], limit: int = MAX_TEXT_BYTES) -> str:
         DataError: As :func:`read_bytes`, or the file is not text.
     """
     try:
-        return read_bytes(path, limit).decode('utf-8')
+        return read_bytes(path, limit).decode('utf-8-sig')
     except UnicodeDecodeError as error:
         raise DataError(path, 'encoding', 'UTF-8 text', error) from error
 

@@ -18,6 +18,8 @@ __all__ = ['as_intrinsics', 'as_pose', 'principal_point_remarks']
 
 # Pose files have 6 significant digits, so rotations are orthonormal to about 1e-5.
 _RIGID_TOLERANCE = 1e-3
+# Rotations with two digits are worse than that, but nothing else looks like them.
+_FEW_DIGITS = 0.03
 _ROUNDING = 1e-6
 # The principal point of a whole image is near its centre (KITTI-360: 64 % of the height). That of
 # an image of twice the size is at the border.
@@ -69,12 +71,12 @@ def _finite_numbers(matrix: ArrayLike, source: str | PathLike[str], field: str) 
     return numbers
 
 
-def _are_rigid(poses: np.ndarray) -> np.ndarray:
+def _are_rigid(poses: np.ndarray, tolerance: float = _RIGID_TOLERANCE) -> np.ndarray:
     """(N,) bool of (N, 4, 4)."""
     # Entries of a rotation are at most 1: clipping keeps products of wrong values finite.
     rotation = np.clip(poses[:, :3, :3], -2, 2)
     error = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max((1, 2))
-    is_rotation = (error <= _RIGID_TOLERANCE) & (np.linalg.det(rotation) > 0)
+    is_rotation = (error <= tolerance) & (np.linalg.det(rotation) > 0)
     return is_rotation & (np.abs(poses[:, 3] - (0, 0, 0, 1)).max(1) <= _ROUNDING)
 
 
@@ -88,14 +90,17 @@ def _pose_error(pose: np.ndarray, source: str | PathLike[str], field: str) -> Da
     with np.errstate(over='ignore', invalid='ignore'):
         scale = float(np.sqrt((rotation**2).sum() / 3))
         scaled = 0 < scale < np.inf and _are_rigid(_rigid_part(pose / scale)[None])[0]
+    few_digits = _are_rigid(_rigid_part(pose)[None], _FEW_DIGITS)[0]
     if transposed:
         hint = 'The matrix looks transposed (columns first, as in OpenGL or MATLAB): transpose it'
     elif by_columns:
         hint = 'The 12 numbers look like columns one after the other: write them row by row'
     elif mirrored:
         hint = 'It mirrors space: one axis is flipped (left-handed axes, as in Unity or Unreal)'
-    elif scaled:
+    elif scaled and abs(scale - 1) > _RIGID_TOLERANCE:
         hint = f'The rotation is scaled by {scale:.4g}: divide its nine numbers by that'
+    elif few_digits and not is_rotation:
+        hint = 'It is nearly a rotation: write its numbers with six digits or more'
     else:
         hint = None
     if is_rotation or transposed:

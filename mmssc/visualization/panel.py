@@ -109,13 +109,14 @@ def draw_depth(depth: np.ndarray, max_depth: float | None = None) -> np.ndarray:
     """Colour a depth map (near red, far blue, none black).
 
     Args:
-        depth: (H, W) metres, 0 = none.
+        depth: (H, W) metres; 0, negative or not finite = none.
         max_depth: Depth of the last colour in metres; None: the 99th percentile.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    known = depth > 0
+    known = np.isfinite(depth) & (depth > 0)
+    depth = np.where(known, depth, 0)
     if max_depth is None:
         max_depth = float(np.percentile(depth[known], 99)) if known.any() else 1.0
     share = np.clip(255 * (1 - depth / max_depth), 0, 255).astype(np.uint8)

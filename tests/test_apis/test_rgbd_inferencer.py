@@ -133,6 +133,12 @@ def test_a_scale_of_the_depth(tmp_path, room):
             read_depth_image(tmp_path / 'tum.png', kind, scale)
 
 
+def test_an_array_file_in_centimetres_names_its_unit(tmp_path, inferencer, room):
+    np.save(tmp_path / 'cm.npy', room['depth'] * 100)
+    with pytest.raises(DataError, match=r'cm.npy: depth: .* m with --depth-scale 100$'):
+        inferencer(tmp_path / 'cm.npy', CAMERA, room['cam2world'])
+
+
 def test_only_surfaces_and_hidden_space_are_kept(inferencer, room):
     plain = inferencer(room['depth'], CAMERA, room['cam2world'], hide_unknown=False).pred_voxels
     kept = inferencer(room['depth'], CAMERA, room['cam2world']).pred_voxels

@@ -62,6 +62,8 @@ def test_contents(tmp_path):
     (tmp_path / 'a.txt').write_bytes(b'0123456789')
     assert read_bytes(tmp_path / 'a.txt') == opened(tmp_path / 'a.txt') == b'0123456789'
     assert read_text(tmp_path / 'a.txt') == '0123456789'
+    (tmp_path / 'windows.txt').write_bytes('\ufeff1 2'.encode())
+    assert read_text(tmp_path / 'windows.txt') == '1 2'
     assert read_ends(tmp_path / 'a.txt', 3) == (b'012', b'789', 10)
 
 

@@ -38,6 +38,7 @@ WRONG_POSES = dict(
     columns=(POSE[:3].T.reshape(3, 4), 'a rotation and a shift, .*look like columns'),
     mirrored=(POSE @ np.diag([1.0, 1, -1, 1]), 'mirrors space'),
     scaled=(POSE @ np.diag([1000.0, 1000, 1000, 1]), 'scaled by 1000'),
+    few_digits=(changed(POSE, (0, 1), POSE[0, 1] + 0.005), 'write its numbers with six digits'),
     stretched=(POSE @ np.diag([1.0, 2, 1, 1]), 'a rotation and a shift'),
     zeros=(np.zeros((4, 4)), 'a rotation and a shift'),
     last_row=(changed(POSE, (3, 3), 2), 'a last row 0 0 0 1'),
