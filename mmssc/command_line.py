@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -56,7 +57,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
     def run(*args: Any, **kwargs: Any) -> int:
         try:
             try:
-                with _closed_pipes_in_logs(), _interrupts_for_parents():
+                with _closed_pipes_in_logs(), _interrupts_for_parents(), _short_warnings():
                     return main(*args, **kwargs) or 0
             finally:
                 # Flush here, so that a closed pipe raises inside this block and not at exit.
@@ -149,6 +150,26 @@ def _closed_pipes_in_logs() -> Iterator[None]:
         yield
     finally:
         logging.Handler.handleError = handle_error  # type: ignore[method-assign]
+
+
+@contextmanager
+def _short_warnings() -> Iterator[None]:
+    """A warning for the user is one line, without the place in the code."""
+    format_warning = warnings.formatwarning
+
+    def format_for_user(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int,
+        line: str | None = None,
+    ) -> str:  # fmt: skip
+        if category is UserWarning:
+            return f'warning: {message}\n'
+        return format_warning(message, category, filename, lineno, line)
+
+    warnings.formatwarning = format_for_user
+    try:
+        yield
+    finally:
+        warnings.formatwarning = format_warning
 
 
 _commands_running = 0

@@ -57,6 +57,17 @@ def test_an_interrupt_is_one_line(capsys):
     assert capsys.readouterr().err == '\nstopped.\n'
 
 
+def test_warnings_for_users_are_one_line():
+    code = (
+        'import warnings\nfrom mmssc.command_line import command\n'
+        '@command\ndef main():\n    warnings.warn("a.png: wrong unit?")\n'
+        '    warnings.warn("old name", FutureWarning)\nmain()'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    lines = done.stderr.splitlines()
+    assert lines[0] == 'warning: a.png: wrong unit?' and 'FutureWarning: old name' in lines[1]
+
+
 def test_a_converter_says_how_to_go_on(capsys, tmp_path):
     def work():
         raise KeyboardInterrupt

@@ -10,8 +10,12 @@ from typing import Any
 __all__ = ['config_not_on_screen']
 
 
-def _is_no_config(record: logging.LogRecord) -> bool:
-    return not str(record.msg).startswith('Config:\n')
+# The config, and a line for each weight with settings of its own.
+_FILE_ONLY = ('Config:\n', 'paramwise_options -- ')
+
+
+def _is_for_screen(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(_FILE_ONLY)
 
 
 @contextmanager
@@ -26,7 +30,7 @@ def config_not_on_screen() -> Iterator[None]:
         for handler in logger.handlers:
             # A FileHandler is a StreamHandler, too.
             if not isinstance(handler, logging.FileHandler):
-                handler.addFilter(_is_no_config)
+                handler.addFilter(_is_for_screen)
         return logger
 
     Runner.build_logger = build_quiet_logger

@@ -16,6 +16,7 @@ from mmssc.datasets.label_rules import raw_to_train_labels
 from mmssc.errors import DataError
 from mmssc.registry import DATASETS
 
+from .converter_hint import converter_hint
 from .driving_cameras import check_drive, pose_rows
 from .driving_list import read_driving_list
 from .frame_ranges import describe_frames
@@ -97,7 +98,7 @@ class DrivingDataset(BaseDataset):
         self.depth_suffix = depth_suffix
         self.prepare_hint = 'Write the info file: mmssc.datasets.driving_list.write_driving_list'
         if self.CONVERTER:
-            self.prepare_hint = f'Run: python {self.CONVERTER} {data_root}'.rstrip()
+            self.prepare_hint = converter_hint(self.CONVERTER, data_root)
         super().__init__(
             ann_file=ann_file,
             data_root=data_root,

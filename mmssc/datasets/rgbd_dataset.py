@@ -16,6 +16,7 @@ from mmssc.formats.matrices import camera_matrix
 from mmssc.registry import DATASETS
 from mmssc.structures.sample_keys import STORED_TARGETS
 
+from .converter_hint import converter_hint
 from .rgbd_list import SHARED, Frame, FrameFile, RGBDList, read_rgbd_list
 
 __all__ = ['RGBDDataset']
@@ -79,8 +80,8 @@ class RGBDDataset(BaseDataset):
 
     @staticmethod
     def _prepare_hint(converter: str, data_root: str) -> str:
-        camera = ' --camera FX,FY,CX,CY' if converter == RGBDDataset.CONVERTER else ''
-        return f'Run: python {converter} {data_root or "ROOT"}{camera}'
+        camera = '--camera FX,FY,CX,CY' if converter == RGBDDataset.CONVERTER else ''
+        return converter_hint(converter, data_root, camera)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the info list and make an item of every frame, in its order."""

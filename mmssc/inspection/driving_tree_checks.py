@@ -47,7 +47,8 @@ def find_driving_layout(root: str | Path) -> DrivingLayout:
         if (Path(root) / layout.dataset.DATA_PREFIX['sequences']).is_dir():
             return layout(root)
     expected = 'dataset/sequences (SemanticKITTI) or data_2d_raw (SSCBench-KITTI-360)'
-    raise DataError(root, 'data set', expected, 'neither folder')
+    hint = 'Other data sets, such as NYU, are checked by their config: give the config'
+    raise DataError(root, 'data set', expected, 'neither folder', hint)
 
 
 def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:

@@ -107,7 +107,8 @@ def run_converter(
         KeyboardInterrupt: The work was stopped; the message says how to continue.
     """
     if not root.is_dir():
-        raise DataError(root, 'root', 'a folder', 'none')
+        hint = 'Give the folder of the raw data; make_synthetic.py beside this command makes scenes'
+        raise DataError(root, 'root', 'a folder', 'none', hint)
     for folder in (*folders, out or root):
         check_writable(folder, hint)
     before = signal.signal(signal.SIGTERM, _interrupt)

@@ -17,6 +17,10 @@ fail() {
     exit 1
 }
 
+case $extras in
+    -*) fail "bash tools/misc/setup_venv.sh [EXTRAS], e.g. tests or tests,sparse" ;;
+esac
+
 in_range() {
     "$1" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] < (3, 14))' 2>/dev/null
 }
