@@ -10,6 +10,7 @@ import sys
 
 from mmengine.config import Config
 
+from mmssc.apis.model_loading import dataset_config_of
 from mmssc.compat import loader_worker_errors
 from mmssc.config_file import config_errors
 from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
@@ -62,7 +63,9 @@ def run_test(args: argparse.Namespace) -> None:
     cfg.load_from = None if untrained else require_checkpoint(args.checkpoint)
     cfg.resume = False
     if args.out:
-        check_outputs([args.out], [args.config, args.checkpoint], args.overwrite)
+        data = dataset_config_of(cfg)
+        listed = Path(data.get('data_root') or '', str(data.get('ann_file') or ''))
+        check_outputs([args.out], [args.config, args.checkpoint, listed], args.overwrite)
     for folder in filter(None, (args.show_dir, args.output_dir)):
         check_output_folder(folder, args.overwrite)
     if args.format_only:

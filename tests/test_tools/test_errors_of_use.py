@@ -1,10 +1,11 @@
 """Every tool fails alike: one line, the exit status of docs/en/user_guides/exit_statuses.md."""
 
 import runpy
+import subprocess
 import sys
 
 import pytest
-from tool_runs import ROOT, TOY_CONFIG
+from tool_runs import ROOT, TOY_CONFIG, tool_environment
 
 TOOLS = ROOT / 'tools'
 # Asked by shell scripts, before anything is installed.
@@ -177,3 +178,25 @@ def test_a_slip_in_an_option_is_one_line(run, tool, options, message):
     status, errors = run(tool, *arguments, '--cfg-options', *options)
     assert status == 2 and errors.count('\n') == 1
     assert errors.startswith(f'error: --cfg-options: {message}')
+
+
+def test_no_file_of_the_data_is_overwritten(tmp_path):
+    image = tmp_path / 'dataset/sequences/08/image_2/000000.png'
+    listed = tmp_path / 'semantickitti_infos_val.json'
+    image.parent.mkdir(parents=True)
+    image.write_text('precious')
+    listed.write_text('precious')
+    frame = ['--sequence', '08', '--frame', '000000', '--out', image, '--overwrite']
+    config = ROOT / 'configs/quickstart/sgn_synthetic.py'
+    root = f'test_dataloader.dataset.data_root={tmp_path}'
+    test = [config, 'untrained', '--work-dir', tmp_path / 'work', '--out', listed, '--overwrite']
+    for tool, arguments in (
+        ('analysis_tools/check_depth.py', [tmp_path, *frame]),
+        ('test.py', [*test, '--cfg-options', root]),
+    ):
+        done = subprocess.run(
+            [sys.executable, ROOT / 'tools' / tool, *arguments], capture_output=True, text=True,
+            env=tool_environment(), check=False,
+        )  # fmt: skip
+        assert done.returncode == 2 and 'found an input of this command' in done.stderr
+    assert image.read_text() == listed.read_text() == 'precious'

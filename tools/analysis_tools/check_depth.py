@@ -71,9 +71,11 @@ def check_depth(arguments: argparse.Namespace) -> None:
     Raises:
         DataError: A file is missing or wrong, or the depth map and the image differ in size.
     """
-    check_outputs(filter(None, [arguments.out]), overwrite=arguments.overwrite)
     layout = SemanticKITTILayout(arguments.root)
     sequence, frame = arguments.sequence, arguments.frame
+    inputs = [*layout.left_image(sequence, frame).parents[1].rglob('*')]
+    inputs += layout.depth_folder(sequence).glob(f'{frame}.*')
+    check_outputs(filter(None, [arguments.out]), inputs, arguments.overwrite)
     calibration = layout.calibration(sequence)
     image = read_rgb(layout.left_image(sequence, frame))
     depth = _read_or_match(layout, calibration, arguments)
