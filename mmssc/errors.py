@@ -15,6 +15,15 @@ __all__ = [
 _LONGEST = 2000
 
 
+def join_sentences(*texts: str) -> str:
+    """Join texts with a full stop where none of them ends a sentence; empty ones are left out."""
+    joined = ''
+    for text in filter(None, texts):
+        end = ' ' if joined.endswith(('.', '?', '!')) else '. '
+        joined += f'{end}{text}' if joined else text
+    return joined
+
+
 class MMSSCError(Exception):
     """Base of every error that mmssc raises on purpose."""
 
@@ -47,7 +56,7 @@ class DataError(MMSSCError, ValueError):
             words = _cut(_in_words(found))
             message += f', found {words}' if expected is not None else f': found {words}'
         if hint:
-            message += f'. {hint}'
+            message = join_sentences(message, hint)
         # Text from a file must not send control codes to the terminal.
         message = ''.join(one if one.isprintable() or one in '\n\t' else '?' for one in message)
         super().__init__(message)

@@ -7,6 +7,7 @@ from mmssc.command_line import add_overwrite_option, command
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from mmengine.config import Config
 

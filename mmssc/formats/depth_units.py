@@ -19,7 +19,7 @@ from typing import Union
 
 import numpy as np
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, join_sentences
 from mmssc.structures import VoxelGrid
 
 from .numpy_arrays import read_npy
@@ -187,7 +187,7 @@ def unit_hint(depth: np.ndarray, units: Mapping[str, float], remedy: str = '') -
         text = f'The median would be {text}'
     else:
         text = 'No usual unit fits: 8-bit or relative depth?'
-    return _sentences(text, remedy)
+    return join_sentences(text, remedy)
 
 
 def check_room_depth(
@@ -224,10 +224,6 @@ def check_room_depth(
         raise DataError(path, 'depth', expected, found, hint)
     if not 1.6 * low < median < 0.75 * high:
         warnings.warn(f'{path}: depth: expected {expected}, found {found}. {hint}', stacklevel=3)
-
-
-def _sentences(*texts: str) -> str:
-    return '. '.join(text for text in texts if text)
 
 
 def _metres(value: float) -> str:
@@ -275,7 +271,7 @@ def check_road_depth(
         found = f'a median of {_metres(median)} (wrong unit?)'
         expected = f'at most {_FARTHEST_ROAD:g} m'
         best = None if view is None else _best_units(depth, view, units)
-        hint = _sentences(best and f'It fits with {best}' or '', remedy)
+        hint = join_sentences(best and f'It fits with {best}' or '', remedy)
         raise DataError(path, 'depth', expected, found, hint)
     if view is not None:
         check_ground(path, depth, view, units, remedy)
@@ -359,8 +355,8 @@ def check_ground(
     found = f'{np.median(heights) + camera:.1f} m (wrong unit, pose, intrinsics or grid?)'
     best = _best_units(depth, view, units)
     if best is not None and below > 0.8:
-        hint = _sentences(f'It fits with {best}', remedy)
+        hint = join_sentences(f'It fits with {best}', remedy)
         raise DataError(path, 'depth', expected, found, hint)
     fit = f'It fits with {best}' if best else ''
-    text = _sentences(f'{path}: depth: expected {expected}, found {found}', fit, remedy)
+    text = join_sentences(f'{path}: depth: expected {expected}, found {found}', fit, remedy)
     warnings.warn(text, stacklevel=3)

@@ -33,6 +33,22 @@ _ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+def _stored_as(order: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
+    """Reads a volume again whose file has its axes in another order."""
+
+    def change(volume: np.ndarray) -> np.ndarray:
+        stored = np.ascontiguousarray(volume).reshape([volume.shape[axis] for axis in order])
+        return stored.transpose(np.argsort(order))
+
+    return change
+
+
+_ORDERS |= {
+    'axes stored as ' + ', '.join('xyz'[axis] for axis in order): _stored_as(order)
+    for order in ((0, 2, 1), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+}
+
+
 def check_occupied(path: str | Path, labels: np.ndarray, ignore: int = 255) -> None:
     """Refuse labels (X, Y, Z) without any occupied voxel."""
     remark = unlabelled_remark(labels, ignore)
