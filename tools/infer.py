@@ -92,8 +92,11 @@ def build_parser() -> argparse.ArgumentParser:
         'horizon')  # fmt: skip
     text = 'with --height: clockwise turn of the camera'
     add('--roll', type=float, default=0.0, metavar='DEGREES', help=text)
-    text = 'depth camera: turn the images clockwise by so many degrees, so that they are upright'
-    add('--rotate', type=int, choices=(0, 90, 180, 270), default=0, help=text)
+    text = (
+        'depth camera: turn the images clockwise by so many degrees, so that they are upright '
+        '(default: 0, but refuse images that look turned)'
+    )
+    add('--rotate', type=int, choices=(0, 90, 180, 270), help=text)
     add('--segmentation', nargs='+', metavar='FILE', help='depth camera: 8-bit id images')
     add('--show-all', action='store_true',
         help='depth camera: also draw voxels behind the farthest measured surface')  # fmt: skip
@@ -187,7 +190,7 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
     if args.cam2world is not None:
         pose = as_pose(read_matrix(args.cam2world, (4, 4)), args.cam2world, 'pose')
         # The inferencer repeats this check, without the name of the file.
-        _, turn = turn_camera(torch.eye(3), (1, 1), args.rotate)
+        _, turn = turn_camera(torch.eye(3), (1, 1), args.rotate or 0)
         upright = pose @ turn.numpy().T
         check_stand(upright, args.cam2world, 'pose', has_floor=args.grid_origin is None)
     count = len(args.depth)
@@ -211,7 +214,7 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
             )  # fmt: skip
             picture = draw_depth(read_depth_image(depth, args.depth_kind, args.depth_scale))
             picture = picture if image is None else read_rgb(image)
-            picture = np.ascontiguousarray(np.rot90(picture, -args.rotate // 90))
+            picture = np.ascontiguousarray(np.rot90(picture, -(args.rotate or 0) // 90))
             write(args, depth, stems[number], sample, inferencer.dataset_meta, picture)
             print(f'  {describe_pose(sample)}')
 

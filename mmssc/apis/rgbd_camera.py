@@ -20,8 +20,10 @@ from .base_inferencer import warn_about
 __all__ = ['UprightView', 'turn_image', 'upright_view']
 
 _FLOOR_REMEDY = (
-    'Is the image upright (--rotate)? Or give --height and --tilt, or the pose with --cam2world'
+    'Say how the image must be turned to be upright (--rotate 90, 180 or 270; --rotate 0 if it '
+    'is), or give --height and --tilt, or the pose with --cam2world'
 )
+_UPRIGHT_REMEDY = 'Check --rotate; or give --height and --tilt, or the pose with --cam2world'
 
 
 class UprightView(NamedTuple):
@@ -61,7 +63,7 @@ def upright_view(
     cam2img: Any,
     cam2world: Any,
     angles: tuple[float | None, float, float],
-    rotate: int,
+    rotate: int | None,
     has_floor: bool,
     units: Mapping[str, float],
 ) -> UprightView:
@@ -73,7 +75,8 @@ def upright_view(
         cam2img: (3, 3) in pixels, or ``fx, fy, cx, cy``, of the image as given.
         cam2world: (4, 4) of the image as given; None: from the angles.
         angles: Height above the floor (None: search the floor), tilt and roll of the upright image.
-        rotate: Degrees by which the image must be turned clockwise to be upright.
+        rotate: Degrees by which the image must be turned clockwise to be upright; None: nobody
+            said it, and a floor is refused that another turn shows as clearly.
         has_floor: Whether the floor of the world is at z = 0.
         units: Other readings of the depth, see :mod:`mmssc.formats.depth_units`.
 
@@ -82,10 +85,10 @@ def upright_view(
             floor is not found.
     """
     intrinsics = _intrinsics(name, cam2img, (depth.shape[0], depth.shape[1]))
-    camera, turn = turn_camera(intrinsics, depth.shape, rotate)
-    depth = turn_image(depth, rotate)
+    camera, turn = turn_camera(intrinsics, depth.shape, rotate or 0)
+    depth = turn_image(depth, rotate or 0)
     if cam2world is None:
-        pose, confidence = _floor_pose(name, depth, camera, angles, units)
+        pose, confidence = _floor_pose(name, depth, camera, angles, units, rotate is not None)
         return UprightView(depth, camera.numpy(), pose, confidence)
     if angles[0] is not None or angles[1] or angles[2]:
         raise DataError(name, 'pose', 'cam2world, or height, tilt and roll', 'both')
@@ -117,12 +120,16 @@ def _floor_pose(
     camera: torch.Tensor,
     angles: tuple[float | None, float, float],
     units: Mapping[str, float],
+    upright: bool,
 ) -> tuple[torch.Tensor, float | None]:
-    """Pose (4, 4) float32 and confidence, see :func:`~mmssc.geometry.pose_above_floor`."""
+    """Pose (4, 4) float32 and confidence, see :func:`~mmssc.geometry.pose_above_floor`.
+
+    ``upright``: the user said that the image is upright, or turned it.
+    """
     try:
-        return pose_above_floor(torch.from_numpy(depth), camera.float(), *angles)
+        return pose_above_floor(torch.from_numpy(depth), camera.float(), *angles, upright=upright)
     except DataError as error:
         if error.field != 'floor':
             raise
-        hint = unit_hint(depth, units, _FLOOR_REMEDY)
+        hint = unit_hint(depth, units, _UPRIGHT_REMEDY if upright else _FLOOR_REMEDY)
         raise DataError(name, error.field, error.expected, error.found, hint) from error

@@ -152,7 +152,7 @@ class RGBDInferencer(BaseInferencer):
         tilt: float = 0.0,
         roll: float = 0.0,
         depth_scale: float | None = None,
-        rotate: int = 0,
+        rotate: int | None = None,
     ) -> SSCDataSample:
         """Predict one scene.
 
@@ -175,7 +175,8 @@ class RGBDInferencer(BaseInferencer):
             depth_scale: See :func:`read_depth_image`.
             rotate: 0, 90, 180 or 270: turn all images clockwise by so many degrees, so that they
                 are upright. ``cam2img`` and ``cam2world`` are those of the images as given; tilt
-                and roll are those of the upright image.
+                and roll are those of the upright image. None: 0, but refuse images that look
+                turned when the floor is searched.
 
         Returns:
             A data sample on the CPU with ``pred_voxels`` and the metainfo: the grid, the camera of
@@ -199,7 +200,7 @@ class RGBDInferencer(BaseInferencer):
         units, remedy = _readings(name, depth, depth_kind, depth_scale)
         check_room_depth(name, depth, units, remedy=remedy)
         images = self._images(name, depth.shape, img, segmentation)
-        images = {key: _turned_images(value, rotate) for key, value in images.items()}
+        images = {key: _turned_images(value, rotate or 0) for key, value in images.items()}
         angles, has_floor = (height, tilt, roll), origin is None
         view = upright_view(name, depth, cam2img, cam2world, angles, rotate, has_floor, units)
         grid = self._grid(view.cam2world, origin)

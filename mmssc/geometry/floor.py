@@ -13,28 +13,32 @@ from mmssc.errors import DataError
 
 from .camera_pose import tilted_camera
 from .depth_mapping import check_depth_camera
+from .floor_evidence import FloorPlane, JudgedFloor, judge_floor, slanted_ratio
 from .gravity import SurfacePatches, find_up, surface_patches
 
 __all__ = ['FloorFit', 'find_floor', 'level_camera', 'pose_above_floor', 'tilted_camera']
 
-# The tolerance is constant up to this depth (metres), and grows up to four times.
+# The tolerance is constant up to this depth (metres), and doubles with it.
 _NEAR = 2.0
 _FEWEST_PATCHES = 200
 _LEVEL_ANGLE = math.radians(10)
-_BIN = 0.02
-# Smallest area of the floor (square metres). A surface closer than 0.9 m below the camera is more
-# often a bed or a table: it needs more.
-_AREA, _LOW_AREA, _LOW = 0.1, 3.0, 0.9
-# A level surface with a larger share of the patches below it is a table or a bed.
-_BELOW = 0.004
-_CLEARANCE = 0.05
-# Distance of tables, seats and beds from the height of the camera (metres), and the share of the
-# patches that counts.
-_FURNITURE, _FURNITURE_SHARE = (0.1, 1.0), 0.005
-# A floor of this many times the least area, and this evidence for "up", have full confidence.
-_SURE, _SURE_EVIDENCE = 5, 0.3
+# Candidates: bins of the height (metres), bins between two of them, and the smallest surface
+# (square metres, patches).
+_BIN, _APART = 0.02, 4
+_AREA, _PATCHES = 0.05, 5
+# Log-odds that an answer needs: the caller knows that the image is upright, or does not. Portrait
+# images are more often turned.
+_TRUSTED, _LANDSCAPE, _PORTRAIT = -1.0, 0.0, 1.5
+# How much clearer the floor must be than that of the image turned by 180 degrees, because a bare
+# room looks much the same upside down; and by 90 or 270 degrees: landscape, portrait.
+_UPSIDE_DOWN, _SIDEWAYS, _SIDEWAYS_PORTRAIT = 0.6, -1.5, 0.0
+# Largest share of the image that faces down little above the camera: tops of furniture look so
+# upside down.
+_UNDERSIDES = 0.009
 # How well walls and levels tell the direction (radians), and points the plane (metres).
-_UP_ERROR, _PLANE_ERROR = math.radians(2), 0.01
+_UP_ERROR, _PLANE_ERROR = math.radians(1.5), 0.01
+# From the camera of an image to that of the image turned clockwise by 90 degrees.
+_QUARTER = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]], dtype=torch.float64)
 
 
 class FloorFit(NamedTuple):
@@ -44,7 +48,7 @@ class FloorFit(NamedTuple):
         cam2world: (4, 4) float32, as :func:`tilted_camera`: world z up, floor at z = 0, camera at
             x = y = 0 and looking along +y.
         area: Visible floor, square metres.
-        confidence: 0 to 1, see :func:`find_floor`.
+        confidence: 0 to 1, how likely this is the floor, see :func:`find_floor`.
     """
 
     cam2world: Tensor
@@ -59,6 +63,7 @@ def level_camera(
     heights: tuple[float, float] = (0.4, 2.5),
     tolerance: float = 0.03,
     max_depth: float = 8.0,
+    upright: bool = False,
 ) -> Tensor:
     """Pose of a camera from the visible floor: ``find_floor(...).cam2world``.
 
@@ -67,7 +72,8 @@ def level_camera(
     Returns:
         (4, 4) float32, camera to world, see :class:`FloorFit`.
     """
-    return find_floor(depth, cam2img, max_angle, heights, tolerance, max_depth).cam2world
+    fit = find_floor(depth, cam2img, max_angle, heights, tolerance, max_depth, upright)
+    return fit.cam2world
 
 
 def pose_above_floor(
@@ -76,6 +82,7 @@ def pose_above_floor(
     height: float | None = None,
     tilt: float = 0.0,
     roll: float = 0.0,
+    upright: bool = False,
 ) -> tuple[Tensor, float | None]:
     """Pose from height, tilt and roll, or from the floor.
 
@@ -85,6 +92,7 @@ def pose_above_floor(
         height: Metres above the floor; None searches the floor.
         tilt: See :func:`tilted_camera`; only with ``height``.
         roll: See :func:`tilted_camera`; only with ``height``.
+        upright: See :func:`find_floor`.
 
     Returns:
         (4, 4) float32 camera to world, and the confidence of :class:`FloorFit`, None if the
@@ -103,7 +111,7 @@ def pose_above_floor(
     if tilt or roll:
         found = 'a tilt or roll without a height'
         raise DataError('camera', 'tilt, roll', 'also a height', found, 'Give --height')
-    fit = find_floor(depth, cam2img)
+    fit = find_floor(depth, cam2img, upright=upright)
     return fit.cam2world, fit.confidence
 
 
@@ -114,12 +122,16 @@ def find_floor(
     heights: tuple[float, float] = (0.4, 2.5),
     tolerance: float = 0.03,
     max_depth: float = 8.0,
+    upright: bool = False,
 ) -> FloorFit:
     """Find the floor in a depth map.
 
-    The direction for which most surfaces are level or vertical is up. The floor is the lowest
-    level surface; almost nothing may lie below it. Nothing is random: a depth map always gives
-    the same pose.
+    The direction for which most surfaces are level or vertical is up. Each level surface below the
+    camera may be the floor; :mod:`mmssc.geometry.floor_evidence` judges them. The three turned
+    images are judged in the same way, so a wall of a turned image is not taken for the floor.
+    Nothing is random: a depth map always gives the same pose.
+
+    The confidence is the logistic function of the log-odds.
 
     Args:
         depth: (H, W) float32, metres along the optical axis, 0 = none.
@@ -129,6 +141,8 @@ def find_floor(
         tolerance: Points closer to a plane than this count as on it, up to a depth of 2 m; then
             it grows with the square of the depth, like a depth camera's noise (metres).
         max_depth: Points farther away are ignored (metres).
+        upright: The image is known to be upright. Otherwise the floor needs more evidence, and a
+            turned image must not have more.
 
     Raises:
         DataError: See :func:`check_depth_camera`, or the depth map does not show clearly which
@@ -140,18 +154,58 @@ def find_floor(
     patches = surface_patches(depth, cam2img, max_depth)
     if middle > max_depth or len(patches.areas) < _FEWEST_PATCHES:
         raise _no_floor(f'few flat surfaces within {max_depth:g} m (median depth: {middle:.3g} m)')
-    up, evidence = find_up(patches, max_angle)
-    if evidence < 0:
-        raise _no_floor('surfaces that do not tell which way is up')
-    slack = tolerance * (patches.points[:, 2] / _NEAR).square().clamp(1, 4)
-    height = _lowest_level(patches, up, heights, slack)
-    floor = patches.normals @ up > math.cos(_LEVEL_ANGLE)
-    up, height, members = _fit_plane(patches, up, height, slack, floor)
-    area = float(patches.areas[members].sum())
-    least = _AREA if height >= _LOW else _LOW_AREA
-    _check(patches, up, height, area, max_angle, heights, slack)
-    confidence = min(1.0, area / (_SURE * least), evidence / _SURE_EVIDENCE)
-    return FloorFit(_pose_over(up, height), area, confidence)
+    best = [
+        max(found, key=lambda floor: floor.score, default=None)
+        for found in candidate_floors(patches, max_angle, heights, tolerance)
+    ]
+    floor = best[0]
+    if floor is None:
+        raise _no_floor('no level surface below the camera')
+    if floor.score < _TRUSTED:
+        raise _no_floor(floor.reason)
+    if not upright:
+        _check_turn(floor, best[1:], depth.shape[0] > depth.shape[1])
+    pose = _pose_over(floor.plane.up, floor.plane.height)
+    return FloorFit(pose, floor.plane.area, 1 / (1 + math.exp(-floor.score)))
+
+
+def candidate_floors(
+    patches: SurfacePatches,
+    max_angle: float = math.radians(40),
+    heights: tuple[float, float] = (0.4, 2.5),
+    tolerance: float = 0.03,
+) -> list[list[JudgedFloor]]:
+    """Planes that may be the floor, for the image as it is and after 1, 2, 3 quarter turns.
+
+    Args:
+        patches: In the frame of the camera.
+        max_angle: See :func:`find_floor`.
+        heights: See :func:`find_floor`.
+        tolerance: See :func:`find_floor`.
+
+    Returns:
+        A list for each turn (clockwise), in the frame of the camera of the turned image.
+    """
+    slack = tolerance * (patches.points[:, 2] / _NEAR).square().clamp(1, 2)
+    axes = (
+        find_up(patches, max_angle),
+        _QUARTER.T @ find_up(_turned(patches, _QUARTER), max_angle),
+    )
+    found = []
+    for turn in range(4):
+        rotation = torch.linalg.matrix_power(_QUARTER, turn)
+        view = _turned(patches, rotation)
+        # Upside down, the same surfaces are level and vertical.
+        up = rotation @ axes[turn % 2] * (1 if turn < 2 else -1)
+        slanted = slanted_ratio(view, up, rotation @ axes[1 - turn % 2])
+        planes = _level_planes(view, up, slack, max_angle, heights)
+        found.append([judge_floor(view, plane, slanted) for plane in planes])
+    return found
+
+
+def _turned(patches: SurfacePatches, rotation: Tensor) -> SurfacePatches:
+    normals, points = (value @ rotation.T for value in (patches.normals, patches.points))
+    return SurfacePatches(normals, points, patches.areas)
 
 
 def _no_floor(found: str) -> DataError:
@@ -159,72 +213,61 @@ def _no_floor(found: str) -> DataError:
                      'Check the unit of the depth, or give the pose of the camera')  # fmt: skip
 
 
-def _check(
+def _check_turn(floor: JudgedFloor, turned: list[JudgedFloor | None], portrait: bool) -> None:
+    """Refuse a floor that may be a wall or a ceiling of a turned image."""
+    sideways = _SIDEWAYS_PORTRAIT if portrait else _SIDEWAYS
+    margins = (sideways, _UPSIDE_DOWN, sideways)
+    scores = [-math.inf if one is None else one.score + margin
+              for one, margin in zip(turned, margins)]  # fmt: skip
+    if max(scores) > floor.score:
+        degrees = 90 * (1 + scores.index(max(scores)))
+        raise _no_floor(f'a floor at least as clear if the image is turned by {degrees} degrees')
+    if floor.undersides > _UNDERSIDES:
+        raise _no_floor('furniture above the camera: an upside-down image?')
+    if floor.score < (_PORTRAIT if portrait else _LANDSCAPE):
+        raise _no_floor(f'{floor.reason}; the image may also be turned')
+
+
+def _level_planes(
     patches: SurfacePatches,
     up: Tensor,
-    height: float,
-    area: float,
+    slack: Tensor,
     max_angle: float,
     heights: tuple[float, float],
-    slack: Tensor,
-) -> None:
-    """Refuse a fitted plane that is not a floor."""
-    angle = math.acos(max(-1.0, min(1.0, -float(up[1]))))
-    if angle > max_angle:
-        raise _no_floor(f'a camera turned by more than {math.degrees(max_angle):.0f} degrees')
-    if not heights[0] <= height <= heights[1]:
-        low, high = heights
-        raise _no_floor(f'a camera at {height:.2f} m, not between {low:g} and {high:g} m')
-    below = -(patches.points @ up) - height > 3 * slack + _CLEARANCE
-    share = float(below.double().mean())
-    if share > _BELOW:
-        raise _no_floor(f'{share:.1%} of the image below the lowest level surface')
-    if _upside_down(patches, up):
-        raise _no_floor('furniture above the camera: an upside-down image?')
-    if height < _LOW and area < _LOW_AREA:
-        raise _no_floor(
-            f'{area:.1f} m2 of level surface only {height:.2f} m below the camera, '
-            'as of a table or a bed'
-        )
-
-
-def _upside_down(patches: SurfacePatches, up: Tensor) -> bool:
-    """Whether level surfaces near the camera face down: tops of furniture, seen upside down.
-
-    A ceiling is farther from the camera, and it faces down in an upright image, too.
-    """
-    shares = []
-    for direction in (up, -up):
-        below = -(patches.points @ direction)
-        level = patches.normals @ direction > math.cos(_LEVEL_ANGLE)
-        furniture = level & (below > _FURNITURE[0]) & (below < _FURNITURE[1])
-        shares.append(float(furniture.double().mean()))
-    return shares[1] > max(shares[0], _FURNITURE_SHARE)
-
-
-def _lowest_level(
-    patches: SurfacePatches, up: Tensor, heights: tuple[float, float], slack: Tensor
-) -> float:
-    """Height of the camera above the lowest level surface."""
+) -> list[FloorPlane]:
+    """Level planes below the camera, fitted, from low to high."""
     below = -(patches.points @ up)
-    level = (patches.normals @ up > math.cos(_LEVEL_ANGLE)) & (below >= heights[0])
+    level = patches.normals @ up > math.cos(_LEVEL_ANGLE)
+    seen = level & (below >= heights[0])
     bins = torch.arange(heights[0], heights[1], _BIN, dtype=torch.float64)
-    near = (below[level] - bins[:, None]).abs() <= slack[level]
-    area = near.double() @ patches.areas[level]
-    peak = (area >= F.max_pool1d(area[None], 9, 1, 4)[0]) & (area >= _AREA)
-    if not bool(peak.any()):
-        raise _no_floor('no level surface below the camera')
-    return float(bins[torch.nonzero(peak)[-1, 0]])
+    near = ((below[seen] - bins[:, None]).abs() <= slack[seen]).double()
+    area, count = near @ patches.areas[seen], near.sum(1)
+    peak = area >= F.max_pool1d(area[None], 2 * _APART + 1, 1, _APART)[0]
+    peak &= (area >= _AREA) & (count >= _PATCHES)
+    planes: list[FloorPlane] = []
+    last = len(bins) + _APART
+    for index in reversed(torch.nonzero(peak)[:, 0].tolist()):
+        if last - index <= _APART:
+            continue
+        last = index
+        plane = _fit_plane(patches, up, float(bins[index]), slack, level)
+        angle = math.acos(max(-1.0, min(1.0, -float(plane.up[1]))))
+        if angle <= max_angle and heights[0] <= plane.height <= heights[1]:
+            planes.append(plane)
+    return planes
 
 
 def _fit_plane(
     patches: SurfacePatches, up: Tensor, height: float, slack: Tensor, level: Tensor
-) -> tuple[Tensor, float, Tensor]:
-    """Normal and distance of the floor, from its points and the direction of the walls."""
+) -> FloorPlane:
+    """A plane from its points and the direction of the walls."""
     start, spread = up, (torch.eye(3, dtype=torch.float64) - torch.outer(up, up)) / _UP_ERROR**2
     points = patches.points
     for _ in range(3):
-        members = level & ((points @ up + height).abs() <= 1.5 * slack)
+        near = level & ((points @ up + height).abs() <= 1.5 * slack)
+        if not bool(near.any()):
+            break
+        members = near
         weight = slack[members, None].square().reciprocal()
         weight = weight / weight.sum()
         centre = (points[members] * weight).sum(0)
@@ -233,7 +276,7 @@ def _fit_plane(
         found = torch.linalg.eigh(matrix)[1][:, 0]
         up = found if float(found @ start) > 0 else -found
         height = -float(centre @ up)
-    return up, height, members
+    return FloorPlane(up, height, float(patches.areas[members].sum()), slack)
 
 
 def _pose_over(normal: Tensor, height: float) -> Tensor:

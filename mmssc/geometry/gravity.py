@@ -82,7 +82,7 @@ def surface_patches(depth: Tensor, cam2img: Tensor, max_depth: float = 8.0) -> S
     return SurfacePatches(normals, ray / inverse[:, None], areas)
 
 
-def find_up(patches: SurfacePatches, max_angle: float) -> tuple[Tensor, float]:
+def find_up(patches: SurfacePatches, max_angle: float) -> Tensor:
     """The direction for which most surfaces are level or vertical.
 
     Every direction of a cone about the camera's up is tried, and the best is fitted again to the
@@ -94,9 +94,7 @@ def find_up(patches: SurfacePatches, max_angle: float) -> tuple[Tensor, float]:
         max_angle: Largest angle between the result and the camera's -y before the fit, radians.
 
     Returns:
-        (3,) float64 unit vector in the frame of the camera, and its evidence: the mean
-        log-likelihood ratio of the normals against normals that point anywhere. Below 0 the room
-        has no clear walls and levels.
+        (3,) float64 unit vector in the frame of the camera.
     """
     normals = patches.normals
     votes = normals[:: max(1, len(normals) // _VOTES)].float()
@@ -106,8 +104,7 @@ def find_up(patches: SurfacePatches, max_angle: float) -> tuple[Tensor, float]:
     vertical = torch.exp(cosine.square() / (-2 * _SPREAD**2))
     vertical *= _VERTICAL * math.sqrt(2 / math.pi) / _SPREAD
     score = torch.log(level + vertical + (1 - _LEVEL - _VERTICAL)).mean(1)
-    best = int(score.argmax())
-    up = directions[best]
+    up = directions[int(score.argmax())]
     for degrees in _REFINEMENT:
         angle = math.radians(degrees)
         cosine = normals @ up
@@ -115,7 +112,7 @@ def find_up(patches: SurfacePatches, max_angle: float) -> tuple[Tensor, float]:
         vertical = normals[cosine.abs() < math.sin(angle)]
         found = torch.linalg.eigh(vertical.T @ vertical - level.T @ level)[1][:, 0]
         up = found if float(found @ up) > 0 else -found
-    return up, float(score[best])
+    return up
 
 
 def _directions(max_angle: float) -> Tensor:

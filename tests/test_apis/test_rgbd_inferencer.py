@@ -292,6 +292,7 @@ def test_the_command(infer, room, tmp_path, capsys):
     command = (
         tmp_path / 'config.py', tmp_path / 'small.pth', '--depth', tmp_path / 'shelf.png',
         '--out', tmp_path / 'out', '--formats', 'npy', 'ply', 'png', '--device', 'cpu',
+        '--overwrite',
     )  # fmt: skip
     assert infer(*command, '--cam2img', *CAMERA, '--cam2world', tmp_path / 'pose.txt') == 0
     assert {p.name for p in (tmp_path / 'out').iterdir()} == {

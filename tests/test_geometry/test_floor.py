@@ -45,7 +45,7 @@ def test_room(height, tilt, roll):
     depth = depth_of_planes(pose, ROOM)
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(IMAGE, generator=generator) * 0.002 * depth**2
-    found = level_camera(torch.where(depth > 0, depth + noise, 0.0), CAMERA)
+    found = level_camera(torch.where(depth > 0, depth + noise, 0.0), CAMERA, upright=True)
     assert float(found[2, :3] @ pose[2, :3]) > math.cos(math.radians(0.5))
     assert float(found[2, 3]) == pytest.approx(height, abs=0.03)
     # the world turns with the camera: x = 0 along the optical axis
@@ -110,10 +110,10 @@ def test_a_table_alone_is_no_floor():
 
 
 def test_a_table_with_something_below_it_is_no_floor():
-    pose = tilted_camera(0.9, math.radians(20))
+    pose = tilted_camera(1.1, math.radians(20))
     room = depth_of_planes(pose, [((0.0, 1, 0), 3.5), ((1.0, 0, 0), -1.6)])
     table = depth_of_planes(pose, [((0.0, 0, 1), 0.0)])
-    depth = torch.where((table > 0) & (table < 2.4), table, room)
+    depth = torch.where((table > 0) & (table < 2.8), table, room)
     refused(depth, 'below the lowest level surface')
 
 
@@ -183,12 +183,32 @@ def test_height_tilt_and_roll_replace_the_search():
         turn_camera(CAMERA, IMAGE, 45)
 
 
-def test_confidence_grows_with_the_floor():
-    pose = tilted_camera(1.4, math.radians(15))
-    depth = depth_of_planes(pose, ROOM)
-    little = depth.clone()
-    little[70:, 20:] = 0
-    little[100:] = 0
-    found = [find_floor(one, CAMERA) for one in (little, depth)]
-    assert 0 < found[0].confidence < found[1].confidence == 1
-    assert found[0].area < found[1].area
+def test_confidence_is_how_likely_the_floor_is():
+    """Tops of furniture speak for it."""
+    pose = tilted_camera(1.3, math.radians(5), math.radians(4))
+    bare, furnished = (
+        find_floor(depth, CAMERA) for depth in (depth_of_planes(pose, ROOM), furnished_depth(pose))
+    )
+    assert 0.5 < bare.confidence < furnished.confidence < 1
+
+
+@pytest.mark.parametrize('degrees', [90, 270])
+def test_a_wall_of_an_image_on_its_side_is_no_floor(degrees):
+    """Without a word on the turn, a furnished room on its side is refused, with the turn."""
+    depth = furnished_depth(tilted_camera(1.3, math.radians(5), math.radians(4)))
+    stored = torch.rot90(depth, degrees // 90)
+    camera, _ = turn_camera(CAMERA, IMAGE, 360 - degrees)
+    with pytest.raises(DataError, match=f'if the image is turned by {degrees} degrees'):
+        find_floor(stored, camera)
+
+
+def test_a_portrait_image_needs_more_evidence_unless_it_is_known_to_be_upright():
+    """A bare corner looks the same on its side."""
+    pose = tilted_camera(1.2, math.radians(20))
+    depth = depth_of_planes(pose, ROOM)[:, 40:120]
+    camera = CAMERA.clone()
+    camera[0, 2] -= 40
+    with pytest.raises(DataError, match='turned'):
+        find_floor(depth, camera)
+    found = find_floor(depth, camera, upright=True).cam2world
+    assert float(found[2, 3]) == pytest.approx(1.2, abs=0.03)

@@ -108,11 +108,39 @@ def test_unit_of_the_depth_is_checked(root, scale, capsys):
 def test_the_floor_gives_the_pose(root, capsys):
     assert prepare(root) == 0
     assert re.search(
-        r'a: camera 1.2\d m above the floor, 15.\d degrees down', capsys.readouterr().out
+        r'a: camera 1.2\d m above the floor, 15.\d degrees down, .* \(floor: confidence 0.\d\d\)',
+        capsys.readouterr().out,
     )
     for frame, height in zip(frames_of(root), HEIGHTS.values()):
         found = np.linalg.inv(frame['lidar2cam'][0])
         assert np.allclose(found, tilted_camera(height, math.radians(15)), atol=0.03)
+
+
+def test_an_image_that_may_be_on_its_side_is_refused_or_said(root, capsys):
+    """A bare corner on its side shows a floor too; the user's word on the turn decides."""
+    for path in (root / 'depth').glob('*.png'):
+        upright = np.array(Image.open(path)).astype(np.uint16)
+        Image.fromarray(np.ascontiguousarray(np.rot90(upright))).save(path)
+    options = [
+        str(root),
+        *OPTIONS[2:],
+        '--depth',
+        'depth/frame-*.png',
+        '--camera',
+        '65,65,29.5,39.5',
+    ]
+    assert prepare_own('test', options) == 1
+    error = capsys.readouterr().err
+    assert 'frame-a.png: floor: expected' in error and '--rotate 0 if it is' in error
+    assert prepare_own('test', [*options, '--rotate', '90']) == 0
+
+
+def test_frames_of_low_confidence_are_named(root, capsys, monkeypatch):
+    monkeypatch.setattr('mmssc.preparation.rgbd.own_camera._UNSURE', 1.0)
+    assert prepare(root) == 0
+    assert 'check the camera of 2 frames, the confidence' in capsys.readouterr().out
+    assert prepare(root, '--height', 1.3, '--overwrite') == 0
+    assert 'floor: confidence' not in capsys.readouterr().out
 
 
 def test_pose_by_hand_and_grid_by_hand(root):
@@ -205,7 +233,7 @@ WRONG = [
     (
         lambda root: write_plain_depth_mm(root / 'depth/frame-a.png', np.full((60, 80), 2.0)),
         [],
-        'frame-a.png: floor: .*Check --depth-scale, .*; or give --poses, or --height',
+        'frame-a.png: floor: .*Check --depth-scale. .*--rotate 0 if it is.*--poses, or --height',
     ),
     (
         lambda root: write_plain_depth_mm(root / 'depth/frame-a.png', np.zeros((60, 80))),

@@ -68,6 +68,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('infos', type=Path, help='info list of NYU, in the data root')
     text = 'turn the images clockwise by so many degrees first: every pose found is then wrong'
     parser.add_argument('--rotate', type=int, choices=(0, 90, 180, 270), default=0, help=text)
+    text = 'tell the search that the images are upright, as --rotate 0 of tools/infer.py does'
+    parser.add_argument('--upright', action='store_true', help=text)
     parser.add_argument('--every', type=positive_integer, default=1, help='use each n-th frame')
     return parser.parse_args(arguments)
 
@@ -133,7 +135,7 @@ def add_noise(depth: Tensor, seed: int) -> Tensor:
     return torch.where(depth > 0, 1 / (steps * QUANTUM), 0.0)
 
 
-def pose_errors(frame: Frame, degrees: int) -> tuple[float, float]:
+def pose_errors(frame: Frame, degrees: int, upright: bool = False) -> tuple[float, float]:
     """Degrees between the two directions "up", and metres between the two heights.
 
     Raises:
@@ -141,7 +143,7 @@ def pose_errors(frame: Frame, degrees: int) -> tuple[float, float]:
     """
     camera, turn = turn_camera(frame.cam2img, (120, 160), degrees)
     depth = torch.rot90(frame.depth, -degrees // 90)
-    found = find_floor(depth, camera).cam2world.double()
+    found = find_floor(depth, camera, upright=upright).cam2world.double()
     expected = frame.cam2world.double() @ turn.T
     cosine = float((found[2, :3] @ expected[2, :3]).clamp(-1, 1))
     return math.degrees(math.acos(cosine)), abs(float(found[2, 3] - expected[2, 3]) + FLOOR)
@@ -172,7 +174,7 @@ def main(arguments: list[str] | None = None) -> None:
         frame = frame._replace(depth=add_noise(frame.depth, index))
         result = 'refused'
         with contextlib.suppress(DataError):
-            angle, height = pose_errors(frame, args.rotate)
+            angle, height = pose_errors(frame, args.rotate, args.upright)
             right = angle < RIGHT[0] and height < RIGHT[1]
             wrong = angle > WRONG[0] or height > WRONG[1]
             result = 'right' if right else 'wrong' if wrong else 'inexact'

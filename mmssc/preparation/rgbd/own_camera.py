@@ -51,9 +51,11 @@ __all__ = ['OWN_SOURCE', 'PoseRule', 'prepare_own']
 #: Source name of the frames in the info list.
 OWN_SOURCE = 'own'
 _EXTRAS = ('cam2world', 'origin')
+_CONFIDENCE = 'floor_confidence'
 _FRAMES_DESCRIBED = 5
 # Increase it when the search of the floor changes, so that poses of two searches do not mix.
-_FLOOR_SEARCH = 2
+_FLOOR_SEARCH = 3
+_UNSURE = 0.7
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class PoseRule:
         origin: World x, y, z of the grid's lower corner; None places it in front of the camera.
         roll: With ``height``: clockwise turn of the camera, radians.
         rotate: How far the images must be turned clockwise to be upright, degrees. Tilt and roll
-            are those of the upright image.
+            are those of the upright image. None: 0, but refuse images that look turned.
     """
 
     poses: str | None = None
@@ -77,7 +79,7 @@ class PoseRule:
     tilt: float = 0.0
     origin: tuple[float, float, float] | None = None
     roll: float = 0.0
-    rotate: int = 0
+    rotate: int | None = None
 
     def pose(
         self,
@@ -86,8 +88,8 @@ class PoseRule:
         depth: np.ndarray,
         settings: FrameSettings,
         units: Mapping[str, float],
-    ) -> np.ndarray:
-        """(4, 4) float32 of a frame.
+    ) -> tuple[np.ndarray, float | None]:
+        """(4, 4) float32 of a frame, and the confidence of the floor if it was searched.
 
         Args:
             frame_id: The frame.
@@ -100,22 +102,25 @@ class PoseRule:
             file = Path(self.poses.replace('*', frame_id))
             pose = as_pose(read_matrix(file, (4, 4)), file, 'pose')
             check_stand(pose, file, 'pose', has_floor=self.origin is None)
-            return pose.astype(np.float32)
+            return pose.astype(np.float32), None
         camera = torch.from_numpy(camera_matrix(settings.camera)).float()
-        upright, turn = turn_camera(camera, settings.spec.image_size, self.rotate)
-        turned = torch.rot90(torch.from_numpy(depth), -self.rotate // 90)
+        rotate = self.rotate or 0
+        camera, turn = turn_camera(camera, settings.spec.image_size, rotate)
+        turned = torch.rot90(torch.from_numpy(depth), -rotate // 90)
         try:
-            found, _ = pose_above_floor(turned, upright, self.height, self.tilt, self.roll)
+            found, confidence = pose_above_floor(
+                turned, camera, self.height, self.tilt, self.roll, self.rotate is not None
+            )
         except DataError as error:
             hint = error.hint
             if error.field == 'floor':
                 hint = unit_hint(
                     depth, units,
-                    'Check --depth-scale, and --rotate if the image is not upright; or give '
-                    '--poses, or --height and --tilt',
+                    'Check --depth-scale. Say how the image must be turned to be upright (--rotate '
+                    '90, 180 or 270; --rotate 0 if it is); or give --poses, or --height and --tilt',
                 )  # fmt: skip
             raise DataError(path, error.field, error.expected, error.found, hint) from error
-        return (found.double() @ turn).float().numpy()
+        return (found.double() @ turn).float().numpy(), confidence
 
     def corner(self, cam2world: np.ndarray, settings: FrameSettings) -> np.ndarray:
         """World x, y, z of the grid's lower corner, float32."""
@@ -153,7 +158,7 @@ class OwnFrameTask:
         depth = depth * np.float32(self.depth_scale)
         units = scale_units(1000 / self.depth_scale)
         check_room_depth(self.depth, depth, units, settings.depth_limits)
-        cam2world = self.rule.pose(self.frame_id, self.depth, depth, settings, units)
+        cam2world, confidence = self.rule.pose(self.frame_id, self.depth, depth, settings, units)
         origin = self.rule.corner(cam2world, settings)
         view = DepthView(
             camera_matrix(settings.camera), cam2world, settings.spec.placed_grid(origin)
@@ -164,6 +169,8 @@ class OwnFrameTask:
             raise DataError(self.depth, 'depth', 'a pixel in the voxel grid', 'none',
                             'Check the pose, --depth-scale and --camera')  # fmt: skip
         extras = dict(zip(_EXTRAS, (cam2world, origin)))
+        if confidence is not None:
+            extras[_CONFIDENCE] = np.array([confidence], np.float32)
         write_volumes(arrays, settings.spec, self.output, self.fine_output, extras)
 
 
@@ -210,8 +217,11 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     add('--tilt', type=float, default=0.0, help='angle below the horizon, degrees; with --height')
     text = 'clockwise turn of the camera, degrees; with --height'
     add('--roll', type=float, default=0.0, help=text)
-    text = 'degrees by which the depth images must be turned clockwise to be upright'
-    add('--rotate', type=int, choices=(0, 90, 180, 270), default=0, help=text)
+    text = (
+        'degrees by which the depth images must be turned clockwise to be upright; without it, '
+        'images that look turned are refused'
+    )
+    add('--rotate', type=int, choices=(0, 90, 180, 270), help=text)
     text = 'lower corner of the grid of every frame in the world; default: in front of the camera'
     add('--origin', nargs=3, type=float, metavar=('X', 'Y', 'Z'), help=text)
     add_volume_options(parser, image_size=None)
@@ -294,7 +304,7 @@ def _listed(
     cameras = {OWN_SOURCE: settings.camera}
     return RGBDList(
         OWN_SOURCE, OWN_SOURCE, spec.grid, spec.image_size, cameras, files, frames,
-        spec.fine_factor, arguments.rotate,
+        spec.fine_factor, arguments.rotate or 0,
     )  # fmt: skip
 
 
@@ -322,7 +332,8 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         'height': rule.height, 'tilt': rule.tilt, 'origin': origin,
     }  # fmt: skip
     recipe.update({key: value for key in ('roll', 'rotate') if (value := getattr(rule, key))})
-    if poses is None and rule.height is None:
+    is_searched = poses is None and rule.height is None
+    if is_searched:
         # Folders of earlier releases hold poses of another search.
         recipe['floor_search'] = _FLOOR_SEARCH
     coarse, fine = (out / prepared_path(OWN_SOURCE, is_fine) for is_fine in (False, True))
@@ -351,10 +362,18 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         changed = replace_if_changed(path, partial(write_rgbd_list, frames=listed))
         infos.made, infos.kept = int(changed), int(not changed)
         infos.notes.append(f'{path}: {len(done)} of {len(tasks)} frames')
+        sure = _confidences(done) if is_searched else {}
         infos.notes += [
-            f'{frame.frame_id}: {describe_camera(torch.from_numpy(listed.upright_pose(frame)))}'
+            _describe(frame.frame_id, listed.upright_pose(frame), sure.get(frame.frame_id))
             for frame in listed.frames[:_FRAMES_DESCRIBED]
         ]
+        unsure = sorted((value, frame_id) for frame_id, value in sure.items() if value < _UNSURE)
+        if unsure:
+            names = ', '.join(f'{name} ({value:.2f})' for value, name in unsure[:_FRAMES_DESCRIBED])
+            infos.notes.append(
+                f'check the camera of {len(unsure)} frames, the confidence of their floor is '
+                f'below {_UNSURE}: {names}{", ..." if len(unsure) > _FRAMES_DESCRIBED else ""}'
+            )
         infos.notes += _pose_remarks(listed, path, has_floor=rule.origin is None)
     return [report, infos]
 
@@ -388,6 +407,19 @@ def _pose_remarks(listed: RGBDList, path: Path, has_floor: bool) -> list[str]:
         remarks += [f'{frame.frame_id}: {remark}' for remark in found]
     more = len(remarks) - _FRAMES_DESCRIBED
     return remarks[:_FRAMES_DESCRIBED] + ([f'{more} more remarks'] if more > 0 else [])
+
+
+def _confidences(tasks: Sequence[OwnFrameTask]) -> dict[str, float]:
+    """Frame -> confidence of the floor that was found."""
+    return {
+        task.frame_id: float(read_npz(task.output, (_CONFIDENCE,))[_CONFIDENCE][0])
+        for task in tasks
+    }
+
+
+def _describe(frame_id: str, pose: np.ndarray, confidence: float | None) -> str:
+    sure = '' if confidence is None else f' (floor: confidence {confidence:.2f})'
+    return f'{frame_id}: {describe_camera(torch.from_numpy(pose))}{sure}'
 
 
 @command
