@@ -32,7 +32,7 @@ _MUCH_ABOVE = 0.5
 # within the other angle.
 _SLANT, _UPRIGHT = math.radians(15), math.radians(8)
 
-# Log-odds per measure: logistic regression on all level surfaces of the training frames of NYU,
+# Log-odds per measure, rounded: logistic regression on all level surfaces of NYU training frames,
 # each frame in its four turns.
 _START = 0.9
 _WEIGHTS = dict(

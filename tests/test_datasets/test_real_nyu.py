@@ -229,8 +229,10 @@ def test_no_pose_of_a_real_test_frame_is_wrong(real_nyu):
         assert error is None or (error[0] < WRONG_ANGLE and error[1] < WRONG_HEIGHT), path
 
 
-def test_a_real_frame_upside_down_is_refused(real_nyu):
-    """Its ceiling would make a floor."""
-    path = real_nyu / 'train/depth/NYU0012_depth_mm.png'
-    assert floor_errors(real_nyu, path) is not None
-    assert floor_errors(real_nyu, path, 180) is None
+@pytest.mark.parametrize('degrees', [90, 180, 270])
+def test_turned_real_frames_are_refused(real_nyu, degrees):
+    """Walls and ceilings would make floors."""
+    paths = sorted(real_nyu.glob('t*/depth/*.png'))
+    assert len(paths) == 18
+    for path in paths:
+        assert floor_errors(real_nyu, path, degrees) is None, path
