@@ -126,6 +126,8 @@ def _stopped(interrupt: BaseException) -> int:
 def _stop_before_main(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
+    if multiprocessing.parent_process() and issubclass(kind, (ConnectionError, EOFError)):
+        return  # A loader worker whose parent has stopped.
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return

@@ -110,12 +110,16 @@ def test_case_of_another_variant_is_refused(run_tool: RunTool) -> None:
     assert status == 2 and 'expected a case of sgn-L, found tiny' in text
 
 
-@pytest.mark.parametrize('content', [b'', b'not an archive'])
-def test_damaged_case_is_refused(content: bytes, run_tool: RunTool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ('content', 'expected'), [(b'', 'more than 0 bytes'), (b'not an archive', 'a case file')]
+)
+def test_damaged_case_is_refused(
+    content: bytes, expected: str, run_tool: RunTool, tmp_path: Path
+) -> None:
     path = tmp_path / 'case.npz'
     path.write_bytes(content)
     status, text = run_tool(*arguments_for('tiny', path))
-    assert status == 2 and 'a case file' in text
+    assert status == 2 and 'case.npz: ' in text and f'expected {expected}' in text
 
 
 def test_something_must_be_checked(run_tool: RunTool) -> None:

@@ -219,7 +219,11 @@ def write_pose(text: str):
 
 
 WRONG = [
-    (write_pose('1 2 3'), ['--poses', '*.txt'], 'a.txt: content: expected 16 numbers, found 3 words'),
+    (
+        write_pose('1 2 3'),
+        ['--poses', '*.txt'],
+        'a.txt: content: expected 16 numbers, found 3 words',
+    ),
     (write_pose('x'), ['--poses', '*.txt'], 'a.txt: content: expected 16 numbers'),
     (write_pose('2 0 0 0 0 2 0 0 0 0 2 0 0 0 0 1'), ['--poses', '*.txt'], 'a.txt: pose'),
     (lambda root: None, ['--poses', 'none-*.txt'], 'none-a.txt: file: expected an existing file'),
