@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import torch
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import unit_hint
 from mmssc.formats.matrices import camera_matrix
-from mmssc.geometry import pose_above_floor, turn_camera
+from mmssc.geometry import describe_camera, find_floor, pose_above_floor, turn_camera
 from mmssc.structures.camera_checks import as_intrinsics, as_pose, principal_point_remarks
 from mmssc.structures.camera_placement import check_stand
 
@@ -23,6 +24,8 @@ _FLOOR_REMEDY = (
     'Say how the image must be turned to be upright (--rotate 90, 180 or 270; --rotate 0 if it '
     'is), or give --height and --tilt, or the pose with --cam2world'
 )
+# A clear floor that differs by more than this from a given pose contradicts it (degrees, metres).
+_CLEAR, _SAME_ANGLE, _SAME_HEIGHT = 0.8, 15, 0.4
 _UPRIGHT_REMEDY = 'Check --rotate; or give --height and --tilt, or the pose with --cam2world'
 
 
@@ -89,11 +92,13 @@ def upright_view(
     depth = turn_image(depth, rotate or 0)
     if cam2world is None:
         pose, confidence = _floor_pose(name, depth, camera, angles, units, rotate is not None)
-        return UprightView(depth, camera.numpy(), pose, confidence)
-    if angles[0] is not None or angles[1] or angles[2]:
+    elif angles[0] is not None or angles[1] or angles[2]:
         raise DataError(name, 'pose', 'cam2world, or height, tilt and roll', 'both')
-    pose = _given_pose(name, cam2world, turn, has_floor)
-    return UprightView(depth, camera.numpy(), pose, None)
+    else:
+        pose, confidence = _given_pose(name, cam2world, turn, has_floor), None
+    if confidence is None:
+        warn_about(name, _contradictions(depth, camera, pose, has_floor))
+    return UprightView(depth, camera.numpy(), pose, confidence)
 
 
 def _intrinsics(name: str, cam2img: Any, size: tuple[int, int]) -> torch.Tensor:
@@ -112,6 +117,25 @@ def _given_pose(name: str, cam2world: Any, turn: torch.Tensor, has_floor: bool) 
     pose = torch.from_numpy(as_pose(cam2world, name, 'cam2world')) @ turn.T
     warn_about(name, check_stand(pose.numpy(), name, 'cam2world', has_floor))
     return pose.float()
+
+
+def _contradictions(
+    depth: np.ndarray, camera: torch.Tensor, pose: torch.Tensor, has_floor: bool
+) -> list[str]:
+    """What the floor in the depth image says against a given pose, if the floor is clear."""
+    try:
+        floor = find_floor(torch.from_numpy(depth), camera.float(), upright=True)
+    except DataError:
+        return []
+    seen = floor.cam2world
+    angle = math.degrees(math.acos(min(1.0, float(seen[2, :3] @ pose[2, :3]))))
+    is_near = not has_floor or abs(float(seen[2, 3] - pose[2, 3])) < _SAME_HEIGHT
+    if floor.confidence < _CLEAR or (angle < _SAME_ANGLE and is_near):
+        return []
+    return [
+        f'the floor in the image does not fit the given pose: it looks like a '
+        f'{describe_camera(seen)}'
+    ]
 
 
 def _floor_pose(

@@ -103,8 +103,8 @@ def pose_above_floor(
             without it.
     """
     if height is not None:
-        if not (0 < height < math.inf and abs(tilt) < math.pi / 2 and abs(roll) <= math.pi):
-            expected = 'a positive height, a tilt below 90 and a roll up to 180 degrees'
+        if not (0 < height <= 20 and abs(tilt) < math.pi / 2 and abs(roll) <= math.pi):
+            expected = 'a height of up to 20 m, a tilt below 90 and a roll up to 180 degrees'
             angles = ', '.join(f'{math.degrees(angle):g}' for angle in (tilt, roll))
             raise DataError('camera', 'height, tilt, roll', expected, f'{height:g} m, {angles}')
         return tilted_camera(height, tilt, roll), None

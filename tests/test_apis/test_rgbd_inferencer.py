@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -97,6 +98,20 @@ def test_the_prediction_holds_the_pose(inferencer, room):
     assert torch.equal(inferencer(room['depth'], CAMERA, pose).pred_voxels, given.pred_voxels)
     with pytest.raises(DataError, match='cam2world, or height, tilt and roll, found both'):
         inferencer(room['depth'], CAMERA, pose, height=1.4)
+
+
+def test_a_given_pose_that_the_floor_contradicts_is_said(inferencer, room):
+    found = inferencer(room['depth'], CAMERA, rotate=0)
+    assert found.floor_confidence > 0.8, 'the floor of this room is clear'
+    height, tilt, roll = found.camera_height, found.camera_tilt, found.camera_roll
+    with warnings.catch_warnings():
+        warnings.filterwarnings('error', '.*does not fit the given pose')
+        inferencer(room['depth'], CAMERA, height=height, tilt=tilt, roll=roll)
+        inferencer(room['depth'], CAMERA, room['cam2world'])
+    wrong = (dict(height=height, tilt=tilt + 0.5), dict(height=height + 0.6, tilt=tilt))
+    for pose in wrong:
+        with pytest.warns(UserWarning, match='floor in the image does not fit the given pose'):
+            inferencer(room['depth'], CAMERA, **pose, roll=roll)
 
 
 @pytest.mark.parametrize('degrees', [90, 180, 270])

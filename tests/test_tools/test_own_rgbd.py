@@ -229,7 +229,11 @@ WRONG = [
     (lambda root: None, ['--poses', 'none-*.txt'], 'none-a.txt: file: expected an existing file'),
     (lambda root: None, ['--tilt', '5'], '--tilt, --roll: expected --height'),
     (lambda root: None, ['--poses', '*.txt', '--height', '1'], '--poses: expected poses of'),
-    (lambda root: None, ['--height', '-1'], 'frame-a.png: height, tilt, roll: expected a positive'),
+    (
+        lambda root: None,
+        ['--height', '-1'],
+        'frame-a.png: height, tilt, roll: expected a height of up to 20 m',
+    ),
     (lambda root: None, ['--depth', 'depth/*-*.png'], '--depth: expected one'),
     (lambda root: None, ['--depth', 'none/*.png'], 'depth images: expected at least one'),
     (lambda root: None, ['--image-size', '60', '81'], r'image size: .*\(60, 81\)'),
