@@ -91,7 +91,7 @@ def test_a_closed_output_ends_a_run_silently(tmp_path):
     assert not list(tmp_path.rglob('*.pth'))
 
 
-@pytest.mark.parametrize('workers', [0, 1])
+@pytest.mark.parametrize('workers', [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_an_error_of_one_process_is_one_line(run_tool, workers):
     done = run_tool('dist_train.sh', TOY_CONFIG, 2, '--cfg-options',
                     'train_dataloader.dataset.failure=data',
@@ -109,6 +109,7 @@ def test_an_error_of_all_processes_is_one_line(run_tool):
     assert len(lines_of(done.stderr)) == 1
 
 
+@pytest.mark.slow
 def test_a_bug_of_one_process_has_one_traceback(run_tool):
     done = run_tool('dist_train.sh', TOY_CONFIG, 2, '--cfg-options',
                     'train_dataloader.dataset.failure=bug', status=1)  # fmt: skip

@@ -102,8 +102,8 @@ BY_ITERATION = [
     'options, after, name',
     [
         (SETTINGS, 4, 'epoch 4'),
-        (SETTINGS, 2, 'epoch 2'),
-        (BY_ITERATION, 4, 'iteration 4'),
+        pytest.param(SETTINGS, 2, 'epoch 2', marks=pytest.mark.slow),
+        pytest.param(BY_ITERATION, 4, 'iteration 4', marks=pytest.mark.slow),
     ],
 )
 def test_a_validation_that_was_cut_off_is_repeated(run_tool, tmp_path, options, after, name):
