@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,155 +22,27 @@ from mmssc.datasets.rgbd_list import (
     write_rgbd_list,
 )
 from mmssc.errors import DataError
-from mmssc.formats.depth_units import (
-    DepthView,
-    check_ground,
-    check_room_depth,
-    scale_units,
-    unit_hint,
-)
 from mmssc.formats.images import other_image_suffix, read_image_shape
 from mmssc.formats.matrices import camera_matrix, read_matrix
 from mmssc.formats.numpy_arrays import read_npz
-from mmssc.formats.rgbd_prepared import has_prepared
-from mmssc.formats.sscnet import DEPTH_READERS
-from mmssc.geometry import describe_camera, place_grid, pose_above_floor, turn_camera
+from mmssc.geometry import describe_camera
 from mmssc.preparation.command_line import add_work_options, positive_number, run_converter
 from mmssc.preparation.folder_settings import replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
-from mmssc.structures.camera_checks import as_intrinsics, as_pose
+from mmssc.structures.camera_checks import as_intrinsics
 from mmssc.structures.camera_placement import check_stand, share_remarks
 
 from .layouts import prepared_path
 from .options import add_volume_options, check_camera, claim_results, spec_of
-from .tasks import FrameSettings, volumes_of_depth, write_volumes
+from .own_frame import CONFIDENCE, EXTRAS, OWN_SOURCE, OwnFrameTask, PoseRule
+from .tasks import FrameSettings
 
-__all__ = ['OWN_SOURCE', 'PoseRule', 'prepare_own']
+__all__ = ['prepare_own']
 
-#: Source name of the frames in the info list.
-OWN_SOURCE = 'own'
-_EXTRAS = ('cam2world', 'origin')
-_CONFIDENCE = 'floor_confidence'
 _FRAMES_DESCRIBED = 5
 # Increase it when the search of the floor changes, so that poses of two searches do not mix.
 _FLOOR_SEARCH = 3
 _UNSURE = 0.7
-
-
-@dataclass(frozen=True)
-class PoseRule:
-    """Pose of the camera and the grid of each frame.
-
-    Args:
-        poses: Template of text files with the 4 x 4 camera-to-world matrix of each frame; the
-            world's z axis points up and its floor is z = 0.
-        height: Without poses: height of the camera above the floor, metres.
-        tilt: With ``height``: angle of the optical axis below the horizon, radians. Without poses
-            and height, the floor is searched in the depth image.
-        origin: World x, y, z of the grid's lower corner; None places it in front of the camera.
-        roll: With ``height``: clockwise turn of the camera, radians.
-        rotate: How far the images must be turned clockwise to be upright, degrees. Tilt and roll
-            are those of the upright image. None: 0, but refuse images that look turned.
-    """
-
-    poses: str | None = None
-    height: float | None = None
-    tilt: float = 0.0
-    origin: tuple[float, float, float] | None = None
-    roll: float = 0.0
-    rotate: int | None = None
-
-    def pose(
-        self,
-        frame_id: str,
-        path: Path,
-        depth: np.ndarray,
-        settings: FrameSettings,
-        units: Mapping[str, float],
-    ) -> tuple[np.ndarray, float | None]:
-        """(4, 4) float32 of a frame, and the confidence of the floor if it was searched.
-
-        Args:
-            frame_id: The frame.
-            path: The depth image, for messages.
-            depth: (H, W) float32 metres, 0 = none.
-            settings: With the camera.
-            units: Other readings of the depth, see :mod:`mmssc.formats.depth_units`.
-        """
-        if self.poses is not None:
-            file = Path(self.poses.replace('*', frame_id))
-            pose = as_pose(read_matrix(file, (4, 4)), file, 'pose')
-            check_stand(pose, file, 'pose', has_floor=self.origin is None)
-            return pose.astype(np.float32), None
-        camera = torch.from_numpy(camera_matrix(settings.camera)).float()
-        rotate = self.rotate or 0
-        camera, turn = turn_camera(camera, settings.spec.image_size, rotate)
-        turned = torch.rot90(torch.from_numpy(depth), -rotate // 90)
-        try:
-            found, confidence = pose_above_floor(
-                turned, camera, self.height, self.tilt, self.roll, self.rotate is not None
-            )
-        except DataError as error:
-            hint = error.hint
-            if error.field == 'floor':
-                hint = unit_hint(
-                    depth, units,
-                    'Check --depth-scale. Say how the image must be turned to be upright (--rotate '
-                    '90, 180 or 270; --rotate 0 if it is); or give --poses, or --height and --tilt',
-                )  # fmt: skip
-            raise DataError(path, error.field, error.expected, error.found, hint) from error
-        return (found.double() @ turn).float().numpy(), confidence
-
-    def corner(self, cam2world: np.ndarray, settings: FrameSettings) -> np.ndarray:
-        """World x, y, z of the grid's lower corner, float32."""
-        if self.origin is not None:
-            return np.array(self.origin, np.float32)
-        grid = settings.spec.grid
-        placed = place_grid(torch.from_numpy(cam2world), grid.voxel_size[0], grid.shape, grid.axes)
-        return np.array([placed.origin[grid.axes.index(axis)] for axis in 'xyz'], np.float32)
-
-
-@dataclass(frozen=True)
-class OwnFrameTask:
-    """One frame of the user's camera: TSDF, mapping and pose."""
-
-    frame_id: str
-    depth: Path
-    settings: FrameSettings
-    rule: PoseRule
-    depth_scale: float
-    output: Path
-    fine_output: Path | None
-    sequence: str = OWN_SOURCE
-
-    def is_finished(self) -> bool:
-        """Whether the files exist with all their arrays."""
-        fine = self.fine_output
-        return has_prepared(self.output, ('tsdf', 'voxel_to_pixel'), _EXTRAS) and (
-            fine is None or has_prepared(fine, ('tsdf_fine',))
-        )
-
-    def make(self) -> None:
-        """Write the files."""
-        settings = self.settings
-        depth = DEPTH_READERS[settings.depth_kind](self.depth, settings.spec.image_size)
-        depth = depth * np.float32(self.depth_scale)
-        units = scale_units(1000 / self.depth_scale)
-        check_room_depth(self.depth, depth, units, settings.depth_limits)
-        cam2world, confidence = self.rule.pose(self.frame_id, self.depth, depth, settings, units)
-        origin = self.rule.corner(cam2world, settings)
-        view = DepthView(
-            camera_matrix(settings.camera), cam2world, settings.spec.placed_grid(origin)
-        )
-        check_ground(self.depth, depth, view, units)
-        arrays = volumes_of_depth(self.depth, depth, cam2world, origin, settings)
-        if not (arrays['voxel_to_pixel'] >= 0).any():
-            raise DataError(self.depth, 'depth', 'a pixel in the voxel grid', 'none',
-                            'Check the pose, --depth-scale and --camera')  # fmt: skip
-        extras = dict(zip(_EXTRAS, (cam2world, origin)))
-        if confidence is not None:
-            extras[_CONFIDENCE] = np.array([confidence], np.float32)
-        write_volumes(arrays, settings.spec, self.output, self.fine_output, extras)
 
 
 def _camera(text: str) -> tuple[float, float, float, float]:
@@ -292,7 +163,7 @@ def _listed(
         files[SHARED] = shared
     frames = []
     for task in tasks:
-        stored = read_npz(task.output, _EXTRAS)
+        stored = read_npz(task.output, EXTRAS)
         missing = frozenset(
             f'{SHARED}/{key}'
             for key, file in shared.items()
@@ -412,8 +283,7 @@ def _pose_remarks(listed: RGBDList, path: Path, has_floor: bool) -> list[str]:
 def _confidences(tasks: Sequence[OwnFrameTask]) -> dict[str, float]:
     """Frame -> confidence of the floor that was found."""
     return {
-        task.frame_id: float(read_npz(task.output, (_CONFIDENCE,))[_CONFIDENCE][0])
-        for task in tasks
+        task.frame_id: float(read_npz(task.output, (CONFIDENCE,))[CONFIDENCE][0]) for task in tasks
     }
 
 
