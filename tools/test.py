@@ -7,11 +7,10 @@ from mmssc.command_line import add_overwrite_option, command
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from mmengine.config import Config
 
-from mmssc.apis.model_loading import dataset_config_of
+from mmssc.apis.model_loading import info_files_of
 from mmssc.compat import loader_worker_errors
 from mmssc.config_file import config_errors
 from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
@@ -64,9 +63,8 @@ def run_test(args: argparse.Namespace) -> None:
     cfg.load_from = None if untrained else require_checkpoint(args.checkpoint)
     cfg.resume = False
     if args.out:
-        data = dataset_config_of(cfg)
-        listed = Path(data.get('data_root') or '', str(data.get('ann_file') or ''))
-        check_outputs([args.out], [args.config, args.checkpoint, listed], args.overwrite)
+        inputs = [args.config, args.checkpoint, *info_files_of(cfg)]
+        check_outputs([args.out], inputs, args.overwrite)
     for folder in filter(None, (args.show_dir, args.output_dir)):
         check_output_folder(folder, args.overwrite)
     if args.format_only:

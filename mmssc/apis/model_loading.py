@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +20,9 @@ from mmssc.models.completors import BaseCompletor
 from mmssc.registry import DATASETS, MODELS
 from mmssc.structures import VoxelGrid
 
-__all__ = ['dataset_meta_of', 'init_model', 'read_config', 'dataset_config_of']
+__all__ = [
+    'dataset_config_of', 'dataset_meta_of', 'info_files_of', 'init_model', 'read_config',
+]  # fmt: skip
 
 
 def read_config(
@@ -39,16 +42,31 @@ def read_config(
     return cfg
 
 
+_LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
+
+
+def _innermost(dataset: dict[str, Any] | None) -> dict[str, Any] | None:
+    while dataset is not None and 'dataset' in dataset:
+        dataset = dataset['dataset']
+    return dataset
+
+
+def info_files_of(cfg: Config) -> list[Path]:
+    """The info files that the data sets of a config read."""
+    datasets = (_innermost((cfg.get(loader) or {}).get('dataset')) or {} for loader in _LOADERS)
+    return [
+        Path(one.get('data_root') or '', one['ann_file']) for one in datasets if one.get('ann_file')
+    ]
+
+
 def dataset_config_of(cfg: Config) -> dict[str, Any]:
     """The config of the test data set, without wrappers.
 
     Raises:
         DataError: The config has no data set.
     """
-    for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
-        dataset = (cfg.get(loader) or {}).get('dataset')
-        while dataset is not None and 'dataset' in dataset:
-            dataset = dataset['dataset']
+    for loader in _LOADERS:
+        dataset = _innermost((cfg.get(loader) or {}).get('dataset'))
         if dataset is not None:
             return dataset
     raise DataError(

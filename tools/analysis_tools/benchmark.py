@@ -29,7 +29,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 
 from mmssc.apis import is_rgbd_config, read_config
-from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of
+from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of, info_files_of
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.datasets.transforms import CropDrivingImages
 from mmssc.engine.launch import enable_amp
@@ -279,6 +279,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         DataError: The config, an option or a file is wrong.
     """
     cfg = read_config(args.config, args.cfg_options)
+    if args.out:
+        check_outputs([args.out], [args.config, *info_files_of(cfg)], args.overwrite)
     device = torch.device(args.device)
     model, optim_wrapper, metric, loaders = build(args, cfg, device)
     stages = Stages(device)
@@ -306,7 +308,6 @@ def main() -> None:
     """Measure what the command line asks for."""
     warnings.simplefilter('ignore')
     args = parse_args()
-    check_outputs(filter(None, [args.out]), [args.config], args.overwrite)
     with config_errors(args.config):
         result = measure(args)
     print_result(result)

@@ -26,6 +26,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from mmssc.apis.model_loading import info_files_of
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.engine.launch import load_config
 from mmssc.errors import DataError
@@ -198,12 +199,17 @@ def score(args: argparse.Namespace) -> int:
     Raises:
         DataError: The config or a file is wrong.
     """
-    inputs = filter(None, [args.figures, args.untrained])
-    check_outputs(filter(None, [args.out]), [args.config, *inputs], args.overwrite)
     network, untrained = (
         None if path is None else read_figures(path) for path in (args.figures, args.untrained)
     )
     config = load_config(args)
+    if args.out:
+        inputs = [
+            args.config,
+            *filter(None, (args.figures, args.untrained)),
+            *info_files_of(config),
+        ]
+        check_outputs([args.out], inputs, args.overwrite)
     init_default_scope(config.get('default_scope', 'mmssc'))
     train, val = (
         DATASETS.build(config[f'{split}_dataloader'].dataset) for split in ('train', 'val')
