@@ -10,9 +10,7 @@ command -> factor on the depth as it was read, e.g. ``{'--depth-scale 5000': 0.2
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Union
@@ -20,8 +18,9 @@ from typing import Union
 import numpy as np
 
 from mmssc.errors import DataError, join_sentences
-from mmssc.structures import VoxelGrid
 
+from .file_warnings import warn_of_file
+from .ground_checks import DepthView, best_units, check_ground, check_road_scale, is_flat_ground
 from .numpy_arrays import read_npy
 
 __all__ = [
@@ -42,58 +41,10 @@ _FARTHEST_ROAD = 300.0
 _PNG_SCALE = 256
 _SCALES = (_PNG_SCALE, 1000, 4000, 5000, 8000, 10000)
 _ROAD_REMEDY = 'Save metres as float32 .npy, or metres times 256 as 16-bit .png'
+_DISPARITY_FORMAT = (
+    'Disparities are pixels of this image as .npy, or pixels times 256 as 16-bit .png'
+)
 _DISPARITY_REMEDY = 'Convert disparity: depth = focal length * baseline / disparity'
-# Ground is at most this share of the height of the grid below the grid.
-_SLACK = 0.15
-# Mean deviation of the ground's height below the camera, as a share of it.
-_FLAT = 0.35
-_ROWS, _COLUMNS = 32, 64
-_FEWEST_PIXELS = 50
-
-
-@dataclass(frozen=True)
-class DepthView:
-    """Where a camera looks, to judge the depth of the ground in front of it.
-
-    Args:
-        cam2img: (3, 3) or (3, 4) intrinsics, pixels.
-        cam2ref: (4, 4), camera to the frame of ``grid``, metres.
-        grid: The voxels. The ground is near the bottom of the grid.
-    """
-
-    cam2img: np.ndarray
-    cam2ref: np.ndarray
-    grid: VoxelGrid
-
-    @property
-    def floor(self) -> float:
-        """Height of the bottom of the grid, metres."""
-        return float(self.grid.origin[self.grid.axes.index('z')])
-
-    @property
-    def lowest(self) -> float:
-        """Height below which no ground can be, metres."""
-        top = float(self.grid.upper[self.grid.axes.index('z')])
-        return self.floor - _SLACK * (top - self.floor)
-
-    def heights(self, depth: np.ndarray) -> tuple[np.ndarray, float]:
-        """Points of the lower third of the image, where the ground is.
-
-        Args:
-            depth: (H, W) metres, 0 = none.
-
-        Returns:
-            Heights (M,) of the points above the camera, metres, and the height of the camera.
-        """
-        height, width = depth.shape
-        rows = np.arange(height - height // 3, height, max(1, height // 3 // _ROWS))
-        columns = np.arange(0, width, max(1, width // _COLUMNS))
-        z = depth[np.ix_(rows, columns)].astype(np.float64)
-        (fx, _, cx), (_, fy, cy) = np.asarray(self.cam2img, np.float64)[:2, :3]
-        right, down, ahead = self.cam2ref[2, :3]
-        rise = right * (columns - cx) / fx + (down * (rows - cy) / fy)[:, None] + ahead
-        measured = np.isfinite(z) & (z > 0)
-        return (rise * z)[measured], float(self.cam2ref[2, 3])
 
 
 def check_measured(path: FilePath, depth: np.ndarray) -> np.ndarray:
@@ -223,7 +174,8 @@ def check_room_depth(
     if within < _FEWEST_IN_ROOM:
         raise DataError(path, 'depth', expected, found, hint)
     if not 1.6 * low < median < 0.75 * high:
-        warnings.warn(f'{path}: depth: expected {expected}, found {found}. {hint}', stacklevel=3)
+        text = join_sentences(f'depth: expected {expected}, found {found}', hint)
+        warn_of_file(path, 'unit', text, stacklevel=3)
 
 
 def _metres(value: float) -> str:
@@ -251,14 +203,14 @@ def check_road_depth(
 
     Raises:
         DataError: No pixel has a depth, all are 0..1 as in normalised depth, the median is beyond
-            300 m, or the road is far below the grid and another unit puts it to the bottom.
+            300 m, or the road is too near or too far below the camera.
     """
     measured = check_measured(path, depth)
     is_png = Path(path).suffix.lower() == '.png'
     scale = _PNG_SCALE if is_png else 1
     units, remedy = _road_units(scale), _ROAD_REMEDY
     if from_disparity:
-        units, remedy = {}, 'Disparities are pixels as .npy, or pixels times 256 as 16-bit .png'
+        units, remedy = {}, _DISPARITY_FORMAT
     median, largest = float(np.median(measured)), float(measured.max())
     if is_png and float(measured.min()) == 65535 / scale:
         raise DataError(path, 'depth', 'at least one pixel with depth', 'none: all are 65535')
@@ -267,20 +219,28 @@ def check_road_depth(
         raise DataError(path, 'depth', 'metres, up to tens of metres', found, remedy)
     if view is not None and (found := _exchanged(depth, view)):
         raise DataError(path, 'depth', 'the near road lowest in the image', found, disparity_hint)
+    # A scale that the road shows is judged before the sizes of all scenes.
+    has_road = view is not None and check_road_scale(path, depth, view, units, remedy)
     if median > _FARTHEST_ROAD:
         found = f'a median of {_metres(median)} (wrong unit?)'
         expected = f'at most {_FARTHEST_ROAD:g} m'
-        best = None if view is None else _best_units(depth, view, units)
+        best = None if view is None else best_units(depth, view, units)
         hint = join_sentences(best and f'It fits with {best}' or '', remedy)
         raise DataError(path, 'depth', expected, found, hint)
-    if view is not None:
-        check_ground(path, depth, view, units, remedy)
+    if view is not None and not has_road:
+        # Without a clear road, a surface that is too near says little.
+        smaller = {name: factor for name, factor in units.items() if factor < 1}
+        check_ground(path, depth, view, smaller, remedy)
 
 
 def _road_units(scale: float) -> dict[str, float]:
-    units = {'centimetres': 100, 'millimetres': 1000}
-    units.update({f'1/{n} m': n for n in _SCALES if n not in (scale, 1000)})
-    return {f'values in {name}': scale / n for name, n in units.items()}
+    names = {'decimetres': 10, 'centimetres': 100, 'millimetres': 1000}
+    names.update({f'1/{n} m': n for n in _SCALES if n not in (scale, 1000)})
+    units = {f'values in {name}': scale / n for name, n in names.items()}
+    if scale == 1:  # an image with one scale that was saved as an array with another
+        pairs = [(n, other) for other in (_PNG_SCALE, 1000) for n in _SCALES if n != other]
+        units.update({f'values in 1/{n} m, divided by {other}': other / n for n, other in pairs})
+    return units
 
 
 def _exchanged(depth: np.ndarray, view: DepthView) -> str:
@@ -292,71 +252,6 @@ def _exchanged(depth: np.ndarray, view: DepthView) -> str:
     with np.errstate(divide='ignore'):
         heights = view.heights(np.where(depth > 0, 1 / depth, 0))[0]
     # Flat ground is flat again after the exchange, up to a factor.
-    if len(heights) < _FEWEST_PIXELS or not _is_flat(heights):
+    if not is_flat_ground(heights):
         return ''
     return f'median {_metres(lower)} there, {_metres(middle)} above it (disparity, not depth?)'
-
-
-# --- the ground -----------------------------------------------------------------------------
-
-
-def _is_flat(heights: np.ndarray) -> bool:
-    """Whether heights relative to the camera are those of flat ground, in any unit."""
-    middle = float(np.median(heights)) if len(heights) else 0
-    return bool(np.abs(heights - middle).mean() < _FLAT * abs(middle))
-
-
-def _best_units(depth: np.ndarray, view: DepthView, units: Mapping[str, float]) -> str | None:
-    """The readings, at most two, that put flat ground nearest to the floor of the grid."""
-    heights, camera = view.heights(depth)
-    if not _is_flat(heights):
-        return None  # no ground, or no surface at all
-    middle = float(np.median(heights))
-    too_far = middle + camera < view.lowest
-    distances = {
-        name: abs(middle * factor + camera - view.floor)
-        for name, factor in units.items()
-        if (factor < 1) == too_far and middle * factor + camera > view.lowest
-    }
-    # A factor far too small would put the ground to the height of the camera.
-    reach = (0.5 if too_far else 0.2) * abs(camera - view.floor)
-    fitting = sorted((one, name) for name, one in distances.items() if one < reach)[:2]
-    return ' or '.join(name for _, name in fitting) or None
-
-
-def check_ground(
-    path: FilePath,
-    depth: np.ndarray,
-    view: DepthView,
-    units: Mapping[str, float],
-    remedy: str = '',
-) -> None:
-    """Check the height of the ground: far below the grid, or far above its bottom, is suspicious.
-
-    Args:
-        path: The file, for messages.
-        depth: (H, W) metres, 0 = none.
-        view: The camera.
-        units: Other readings, see the module.
-        remedy: A further sentence for the message.
-
-    Raises:
-        DataError: Nearly all of it is far below the grid, and another unit puts it to the bottom.
-    """
-    heights, camera = view.heights(depth)
-    if len(heights) < _FEWEST_PIXELS:
-        return
-    below = float((heights + camera < view.lowest).mean())
-    # Ground is above the bottom of the grid where the depth is too small. So is a table.
-    above = float(np.median(heights)) + camera - view.floor > 0.5 * abs(camera - view.floor)
-    if below < 0.5 and not (above and _best_units(depth, view, units)):
-        return
-    expected = f'ground near the bottom of the grid, at {view.floor:.1f} m'
-    found = f'{np.median(heights) + camera:.1f} m (wrong unit, pose, intrinsics or grid?)'
-    best = _best_units(depth, view, units)
-    if best is not None and below > 0.8:
-        hint = join_sentences(f'It fits with {best}', remedy)
-        raise DataError(path, 'depth', expected, found, hint)
-    fit = f'It fits with {best}' if best else ''
-    text = join_sentences(f'{path}: depth: expected {expected}, found {found}', fit, remedy)
-    warnings.warn(text, stacklevel=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -71,7 +72,7 @@ ROADS = [
     ('a.png', road() * 1000 / 256, 'ground .*It fits with values in millimetres. Save metres'),
     ('a.png', road() * 5000 / 256, 'It fits with .*values in 1/5000 m'),
     ('a.png', road() * 8000 / 256, 'It fits with .*values in 1/8000 m'),
-    ('a.npy', road() * 1000, 'at most 300 m, found a median of .*values in millimetres'),
+    ('a.npy', road() * 1000, '10.. times too large .*values in millimetres'),
     ('a.npy', road() * 100, 'It fits with values in centimetres'),
     ('a.npy', road() * 256, 'It fits with values in 1/256 m'),
     ('a.npy', 100 / road(), 'disparity, not depth'),
@@ -96,9 +97,56 @@ def test_ground_below_the_grid_without_a_unit_that_fits_is_a_warning():
         check_road_depth('a.npy', noise, ROAD_VIEW)
 
 
-def test_ground_far_above_the_floor_of_the_grid_is_a_warning():
-    with pytest.warns(UserWarning, match='It fits with values in centimetres'):
-        check_road_depth('a.png', road() * 100 / 256, ROAD_VIEW)
+@pytest.mark.parametrize('name', ['a.png', 'a.npy', 'scene 0'])
+@pytest.mark.parametrize('factor', [0.1, 0.2, 0.256, 0.5, 1 / 1.8, 1.8, 2, 3, 5, 10])
+def test_a_wrong_scale_of_a_road_is_refused(name, factor):
+    with pytest.raises(DataError, match=f'^{name}: depth: expected ground about 1.6 m ') as caught:
+        check_road_depth(name, road() * np.float32(factor), ROAD_VIEW)
+    times, size = re.search('about ([0-9.]+) times too (small|large)', str(caught.value)).groups()
+    assert size == ('large' if factor > 1 else 'small')
+    assert float(times) == pytest.approx(max(factor, 1 / factor), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ('name', 'factor', 'unit'),
+    [
+        ('a.png', 100 / 256, 'centimetres'),
+        ('a.npy', 10, 'decimetres'),
+        ('a.npy', 0.256, '1/256 m, divided by 1000'),
+        ('a.npy', 5, '1/5000 m, divided by 1000'),
+        ('a.npy', 1000 / 256, '1/1000 m, divided by 256'),
+    ],
+)
+def test_the_unit_that_fits_is_named(name, factor, unit):
+    with pytest.raises(DataError, match=f'It fits with .*values in {unit}'):
+        check_road_depth(name, road() * np.float32(factor), ROAD_VIEW)
+
+
+def test_an_unusual_scale_is_a_warning():
+    with pytest.warns(UserWarning, match='a.npy: .* 1.5 times too small .wrong unit, pose'):
+        check_road_depth('a.npy', road() / np.float32(1.5), ROAD_VIEW)
+    # Cars and walls hide most of the road.
+    hidden = np.where(np.arange(SIZE[1]) < 125, np.minimum(road(), 4), road()) / 2
+    with pytest.warns(UserWarning, match='a.npy: .* 2.0 times too small'):
+        check_road_depth('a.npy', hidden.astype(np.float32), ROAD_VIEW)
+
+
+def test_the_scale_of_a_sloping_road_and_of_another_box():
+    tilt = np.deg2rad(4)
+    turn = np.array([[np.cos(tilt), 0, np.sin(tilt)], [0, 1, 0], [-np.sin(tilt), 0, np.cos(tilt)]])
+    pose = CAM2LIDAR.copy()
+    pose[:3, :3] = turn @ pose[:3, :3]
+    check_road_depth('a.npy', road(), DepthView(CAM2IMG, pose, GRID))
+    with pytest.raises(DataError, match='too small'):
+        check_road_depth('a.npy', road() / 2, DepthView(CAM2IMG, pose, GRID))
+    for origin in (-1.8, -2.5, -3.0, -4.0):
+        check_road_depth(
+            'a.npy', road(), DepthView(CAM2IMG, CAM2LIDAR, GRID.placed_at((0, 0, origin)))
+        )
+    # A frame on the road, below the camera.
+    pose = CAM2LIDAR.copy()
+    pose[2, 3] = HEIGHT
+    check_road_depth('a.npy', road(), DepthView(CAM2IMG, pose, GRID.placed_at((0, 0, -0.2))))
 
 
 def test_remedies_of_disparities():

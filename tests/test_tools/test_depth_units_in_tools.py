@@ -64,6 +64,11 @@ WRONG = {
     'mm png': ((road() * 1000).astype(np.uint16), 'depth', 'fits with values in millimetres'),
     'mm': (road() * 1000, 'depth', 'fits with values in millimetres. Save metres'),
     'disparity': (BASELINE_FOCAL / road(), 'depth', 'Give --depth-kind disparity'),
+    'half': (road() / 2, 'depth', '2.0 times too small (wrong unit'),
+    'fifth png': ((road() * 256 / 5).astype(np.uint16), 'depth', '5.0 times too small'),
+    '1/256 m as mm': (road() * 0.256, 'depth', 'values in 1/256 m, divided by 1000'),
+    'ten times': (road() * 10, 'depth', 'It fits with values in decimetres'),
+    'half disparity': (BASELINE_FOCAL / road() / 2, 'disparity', 'Disparities are pixels'),
     'no disparity': (road(), 'disparity', 'Leave out --depth-kind disparity'),
     'normalised': (road() / road().max(), 'depth', 'normalised, relative or 8-bit depth'),
     'all 65535': (np.full((HEIGHT, WIDTH), 65535, np.uint16), 'depth', 'none: all are 65535'),
@@ -93,7 +98,10 @@ def test_wrong_depth_of_a_folder_is_refused(tree, tmp_path, capsys, name):
     assert not list((tree / 'dataset/depth/08').glob('0*'))
 
 
-@pytest.mark.parametrize('name', ['mm png', 'mm', 'normalised', 'all 65535'])
+IN_TREES = ['mm png', 'mm', 'normalised', 'all 65535', 'half', 'fifth png', 'ten times']
+
+
+@pytest.mark.parametrize('name', IN_TREES)
 def test_the_dataset_check_and_pseudo_lidar_find_it_in_a_tree(tree, capsys, name):
     assert run_here(tree, '--steps', 'labels', 'depth', 'infos', '--depth-from', 'stereo') == 0
     for path in (tree / 'dataset/depth/08').iterdir():

@@ -14,7 +14,7 @@ from mmssc.datasets.driving_dataset import DrivingDataset
 from mmssc.datasets.semantic_kitti import SemanticKITTIDataset
 from mmssc.datasets.sscbench_kitti360 import SSCBenchKITTI360Dataset, kitti360_calibration
 from mmssc.errors import DataError
-from mmssc.formats.depth_units import DepthView
+from mmssc.formats.ground_checks import DepthView
 from mmssc.formats.images import other_image_suffix
 from mmssc.formats.kitti import read_calib, read_indexed_poses, read_poses
 from mmssc.formats.matrices import to_homogeneous

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmssc.datasets.driving_list import FORMAT_VERSION, write_driving_list
 from mmssc.errors import DataError
-from mmssc.formats.depth_units import DepthView
+from mmssc.formats.ground_checks import DepthView
 from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.preparation.folder_settings import (
     claim_folder,
@@ -158,7 +158,7 @@ def _depth_task(
         right = layout.right_image(sequence, frame)
         assert baseline_focal is not None
         return StereoDepthTask(
-            sequence, frame, image, right, output, baseline_focal, options.max_disparity
+            sequence, frame, image, right, output, baseline_focal, options.max_disparity, view
         )
     source = Path(options.depth_from) / sequence
     return FolderDepthTask(sequence, frame, image, source, output, baseline_focal, view)

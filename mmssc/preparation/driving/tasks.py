@@ -13,7 +13,8 @@ import torch
 from mmssc.datasets.driving_dataset import DrivingDataset
 from mmssc.datasets.label_rules import raw_label_remarks
 from mmssc.errors import DataError
-from mmssc.formats.depth_units import DepthView, check_road_depth
+from mmssc.formats.depth_units import check_road_depth
+from mmssc.formats.ground_checks import DepthView, check_road_scale
 from mmssc.formats.images import check_upright, read_image_shape, read_rgb
 from mmssc.formats.kitti import (
     read_depth,
@@ -37,6 +38,7 @@ __all__ = [
 # Largest depth of a 16-bit depth image, metres.
 _MAX_PNG_DEPTH = 65535 / 256
 _DEPTH_SUFFIXES = ('.npy', '.png')
+_STEREO_REMEDY = 'Check --baseline, and P2 and P3 of the calibration'
 
 
 def _has_array(path: Path, shape: tuple[int, ...]) -> bool:
@@ -151,6 +153,7 @@ class StereoDepthTask:
     output: Path
     baseline_focal: float
     max_disparity: int
+    view: DepthView
 
     def is_finished(self) -> bool:
         """Whether the depth map is there, of the image's size."""
@@ -164,7 +167,9 @@ class StereoDepthTask:
         if left.shape != right.shape:
             raise DataError(self.right_image, 'size', left.shape[:2], right.shape[:2])
         disparity = stereo_disparity(left, right, self.max_disparity)
-        _store_depth(self.output, _depth_from_disparity(disparity, self.baseline_focal), self.image)
+        depth = _depth_from_disparity(disparity, self.baseline_focal)
+        check_road_scale(self.image, depth, self.view, {}, _STEREO_REMEDY)
+        _store_depth(self.output, depth, self.image)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,72 @@
+"""The scale of real and synthetic streets is right, and a wrong one is refused."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmssc.errors import DataError
+from mmssc.formats.depth_units import check_road_depth
+from mmssc.formats.ground_checks import DepthView, check_road_scale
+from mmssc.formats.images import read_rgb
+from mmssc.formats.kitti import read_velodyne
+from mmssc.geometry.ground_plane import find_ground_plane
+from mmssc.geometry.stereo import stereo_disparity
+from mmssc.preparation import SemanticKITTILayout
+from mmssc.preparation.driving.depth_check import project_lidar
+from mmssc.structures import VoxelGrid
+from mmssc.synthetic.streets.drive import DriveSettings, SyntheticDrive
+
+Map = tuple[str, np.ndarray, DepthView]
+
+
+def check_scales(maps: Iterator[Map], margin: float) -> None:
+    """Right depth passes, with a margin; a factor of 1.8 or more is refused."""
+    for name, depth, view in maps:
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            check_road_depth(name, depth, view)
+        plane = find_ground_plane(depth, view.cam2img, view.cam2ref)
+        low, high = view.ground_below
+        assert low / margin < plane.distance < high * margin and plane.share > 0.5, name
+        for factor in (1 / 5, 0.256, 1 / 2, 1 / 1.8, 1.8, 2, 5, 10):
+            with pytest.raises(DataError, match=f'{name}: depth: expected ground .* times too'):
+                check_road_scale(name, depth * np.float32(factor), view, {})
+
+
+def test_synthetic_streets():
+    def maps() -> Iterator[Map]:
+        for sequence in ('00', '08'):
+            drive = SyntheticDrive(sequence, DriveSettings(frames=4, frame_step=15))
+            view = DepthView(drive.calib['P2'], np.linalg.inv(drive.lidar2cam), drive.settings.grid)
+            for frame in range(4):
+                yield f'{sequence}/{frame}', drive.render(frame).depth, view
+
+    check_scales(maps(), 1.05)
+
+
+def test_real_streets(real_frames: Path):
+    grid = VoxelGrid((0, -25.6, -2), 0.2, (256, 256, 32))
+    layout = SemanticKITTILayout(real_frames)
+
+    def maps() -> Iterator[Map]:
+        for sequence, frame in (('00', '000000'), ('08', '000005')):
+            calibration, view = layout.calibration(sequence), layout.depth_view(sequence, grid)
+            left = read_rgb(layout.left_image(sequence, frame))
+            disparity = stereo_disparity(left, read_rgb(layout.right_image(sequence, frame)))
+            near = calibration.baseline_focal / np.maximum(disparity, 1e-3)
+            yield f'stereo {sequence}', np.where(disparity > 0, near, 0), view
+            scan = layout.left_image(sequence, frame).parents[1] / f'velodyne/{frame}.bin'
+            pixels, depth = project_lidar(
+                read_velodyne(scan), calibration.lidar2cam, calibration.projection,
+                left.shape[:2], 80,
+            )  # fmt: skip
+            sparse = np.zeros(left.shape[:2], np.float32)
+            sparse[pixels[:, 1], pixels[:, 0]] = depth
+            yield f'lidar {sequence}', sparse, view
+
+    check_scales(maps(), 1.15)
