@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mmssc.datasets.driving_dataset import DrivingDataset
+from mmssc.datasets.label_axes import check_axes
 from mmssc.datasets.label_rules import raw_label_remarks
 from mmssc.errors import DataError
 from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
 from mmssc.formats.volumes import check_class_ids, unlabelled_remark
 
 __all__ = [
-    'LABEL_SAMPLES', 'check_axes', 'check_occupied', 'check_raw_label_file',
-    'check_train_label_file',
+    'LABEL_SAMPLES', 'check_occupied', 'check_raw_label_file', 'check_train_label_file',
 ]  # fmt: skip
 
 #: Samples of a sequence or a data set whose labels the quick check reads in full, too.
 LABEL_SAMPLES = 3
-
-# Another order of the axes must hold this share of the scan, and this many times more of it than
-# the order as stored. On real frames the right order holds 90 % and more.
-_FITS = 0.5
-_CLEARLY_BETTER = 1.5
-_ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    'x and y swapped': lambda volume: volume.transpose(1, 0, 2),
-    'x reversed': lambda volume: volume[::-1],
-    'y reversed': lambda volume: volume[:, ::-1],
-    'z reversed': lambda volume: volume[:, :, ::-1],
-}
-
-
-def _stored_as(order: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
-    """Reads a volume again whose file has its axes in another order."""
-
-    def change(volume: np.ndarray) -> np.ndarray:
-        stored = np.ascontiguousarray(volume).reshape([volume.shape[axis] for axis in order])
-        return stored.transpose(np.argsort(order))
-
-    return change
-
-
-_ORDERS |= {
-    'axes stored as ' + ', '.join('xyz'[axis] for axis in order): _stored_as(order)
-    for order in ((0, 2, 1), (1, 2, 0), (2, 0, 1), (2, 1, 0))
-}
 
 
 def check_occupied(path: str | Path, labels: np.ndarray, ignore: int = 255) -> None:
@@ -54,30 +27,6 @@ def check_occupied(path: str | Path, labels: np.ndarray, ignore: int = 255) -> N
     remark = unlabelled_remark(labels, ignore)
     if remark is not None:
         raise DataError(path, 'labels', 'a voxel with a class', remark)
-
-
-def check_axes(path: str | Path, occupied: np.ndarray, scan: np.ndarray) -> None:
-    """Refuse a volume whose axes have another order than those of the scan.
-
-    Args:
-        path: The labels, for the error.
-        occupied: (X, Y, Z) bool, voxels with a class.
-        scan: (X, Y, Z) bool, voxels that the lidar hits (``.bin``).
-
-    Raises:
-        DataError: More of the scan is occupied if axes are swapped or reversed.
-    """
-    stored, fits = int(np.count_nonzero(occupied & scan)), {'': 0}
-    for name, change in _ORDERS.items():
-        changed = change(occupied)
-        if changed.shape == scan.shape:
-            fits[name] = int(np.count_nonzero(changed & scan))
-    best = max(fits, key=lambda name: fits[name])
-    total = max(int(np.count_nonzero(scan)), 1)
-    if fits[best] > max(_CLEARLY_BETTER * stored, _FITS * total):
-        found = f'{stored / total:.0%}; with {best} {fits[best] / total:.0%}'
-        expected = 'occupied voxels where the scan (.bin) has points'
-        raise DataError(path, 'axes', expected, found, 'Are the axes in another order?')
 
 
 def _bits_of(path: Path | None, shape: Sequence[int]) -> np.ndarray | None:

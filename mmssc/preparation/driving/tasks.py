@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from mmssc.datasets.driving_dataset import DrivingDataset
+from mmssc.datasets.label_axes import check_axes
 from mmssc.datasets.label_rules import raw_label_remarks
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import check_road_depth
@@ -47,6 +48,10 @@ def _has_array(path: Path, shape: tuple[int, ...]) -> bool:
         return read_npy_shape(path) == shape
     except DataError:
         return False
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,9 @@ class LabelTask:
                 hint = 'Does --grid-shape fit the files?'
             raise DataError(error.file, error.field, error.expected, error.found, hint) from error
         labels = self.dataset.train_labels(raw, invalid, self.raw_file)
+        scan_file = self.raw_file.with_suffix('.bin')
+        if _has_size(scan_file, (raw.size + 7) // 8):
+            check_axes(self.raw_file, raw > 0, read_voxel_bits(scan_file, self.shape))
         return labels, raw_label_remarks(raw, self.dataset.METAINFO['learning_map'])
 
 

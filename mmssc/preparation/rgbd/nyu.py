@@ -26,6 +26,7 @@ from .options import (
 )
 from .published_figures import check_tasks, read_figures
 from .tasks import LOW_IDS, FrameSettings, PreparedTask, TorchSSCTask
+from .volume_checks import check_raw_ids
 
 __all__ = ['prepare_nyu']
 
@@ -126,9 +127,13 @@ def _convert(
 ) -> list[StepReport]:
     reports = []
     for source in arguments.sources or RAW_SOURCES:
-        frames = [frame for split in SPLITS for frame in tree.raw_frames(source, split)]
+        splits = [tree.raw_frames(source, split) for split in SPLITS]
+        frames = [frame for split in splits for frame in split]
         if frames:
             _check_names(frames)
+            spec = settings[source].spec
+            for group in (*splits, frames):
+                check_raw_ids(group, spec.fine_grid.shape, spec.num_classes)
             tasks = _tasks(frames, settings[source], tree.out, arguments)
             report = runner.run(source, tasks)
             if report.remarked_frames[LOW_IDS] < len(tasks):

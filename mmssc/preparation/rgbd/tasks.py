@@ -37,6 +37,7 @@ from mmssc.geometry import depth_volumes, label_sketch, label_weight, pool_label
 from mmssc.structures.sample_keys import STORED_TARGETS
 
 from .layouts import RawFrame
+from .volume_checks import check_volume_axes
 
 __all__ = [
     'LOW_IDS', 'FrameSettings', 'PreparedTask', 'TorchSSCTask', 'prepare_frame',
@@ -106,7 +107,8 @@ def prepare_frame(raw: RawFrame, settings: FrameSettings) -> dict[str, np.ndarra
         ``voxel_to_pixel``, ``gt_voxels``, ``label_weight``, ``gt_sketch``.
 
     Raises:
-        DataError: A file is missing, damaged, or differs in size from the settings.
+        DataError: A file is missing, damaged, or differs in size from the settings; the depth has
+            another unit, or the volume another order of axes.
     """
     return _prepare_with_remarks(raw, settings)[0]
 
@@ -123,6 +125,7 @@ def _prepare_with_remarks(
         camera_matrix(settings.camera), volume.cam2world, spec.placed_grid(volume.origin)
     )
     check_ground(raw.depth, depth, view, units, remedy)
+    check_volume_axes(raw.volume, volume, depth, settings.camera, view.grid.refine(factor))
     arrays = volumes_of_depth(raw.depth, depth, volume.cam2world, volume.origin, settings)
     classes = torch.from_numpy(raw_to_class(volume.raw_ids))
     labels = pool_labels(classes, factor, spec.num_classes, tie=settings.tie)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mmssc.datasets.label_axes import check_axes
 from mmssc.errors import DataError
-from mmssc.inspection.label_checks import check_axes
 
 
 @pytest.fixture
@@ -29,5 +29,20 @@ def scan():
 def test_an_order_of_the_file_is_named(scan, order, name):
     check_axes('a.label', scan, scan)
     stored = scan.transpose(order).reshape(scan.shape)
-    with pytest.raises(DataError, match=f'a.label: axes: .*axes stored as {name} 100%'):
+    with pytest.raises(DataError, match=f'a.label: axes: .*with .*{name} 100%'):
         check_axes('a.label', stored, scan)
+
+
+@pytest.mark.parametrize('axis', range(3))
+def test_reversed_axes_are_named_as_in_the_grid(scan, axis):
+    name = 'xzy'[axis]
+    scan[: 24 // 2 - 4] = False
+    scan[:, :5] = False
+    with pytest.raises(DataError, match=f'{name} reversed 100%'):
+        check_axes('a.bin', np.flip(scan, axis), scan, axes='xzy')
+
+
+def test_swapped_x_and_y_of_a_grid_that_is_not_square(scan):
+    scan[:, :, 1] = False
+    with pytest.raises(DataError, match='with x and y swapped 100%'):
+        check_axes('a.label', scan.transpose(1, 0, 2).reshape(scan.shape), scan)
