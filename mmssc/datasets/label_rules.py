@@ -77,6 +77,11 @@ def _check_raw_ids(
 ) -> None:
     """Refuse raw labels with many ids that the map does not have."""
     if raw.size and raw.max() >= _TABLE_SIZE:
+        if raw.byteswap().max() < _TABLE_SIZE:
+            hint = f'Write it again: np.fromfile({str(source)!r}, ">u2").astype("<u2").tofile(...)'
+            raise DataError(
+                source, 'ids', 'little-endian uint16', 'big-endian (swapped bytes)', hint
+            )
         too_large = describe_ids(raw[raw >= _TABLE_SIZE])
         raise DataError(source, 'ids', f'at most {_TABLE_SIZE - 1}', too_large)
     unknown = _without_entry(raw, learning_map)
@@ -131,9 +136,9 @@ def raw_to_train_labels(
         (X, Y, Z) uint8 train ids.
 
     Raises:
-        DataError: The shapes differ, a raw id is above 358, more than 1 % of the occupied voxels
-            have an id that is not in the map, the ids look like train ids, or 255 stands for
-            unknown voxels.
+        DataError: The shapes differ, a raw id is above 358, the bytes are swapped, more than 1 %
+            of the occupied voxels have an id that is not in the map, the ids look like train ids,
+            or 255 stands for unknown voxels.
     """
     if raw.shape != invalid.shape:
         raise DataError('invalid mask', 'shape', raw.shape, invalid.shape)

@@ -224,17 +224,28 @@ def read_velodyne(path: str | PathLike[str]) -> np.ndarray:
         (N, 4) float32, N > 0.
 
     Raises:
-        DataError: The file is missing, empty, not a multiple of 16 bytes, or a number is not
-            finite.
+        DataError: The file is missing, empty, not a multiple of 16 bytes, a number is not finite,
+            or the bytes of each number are swapped.
     """
     content = read_bytes(path)
     if len(content) % 16:
         found = f'{len(content)} bytes'
         raise DataError(path, 'size', 'a multiple of 16 bytes (4 float32 per point)', found)
     points = np.frombuffer(content, '<f4').astype(np.float32).reshape(-1, 4)
+    if not _are_metres(points) and _are_metres(points.byteswap()):
+        hint = f'Write it again: np.fromfile({str(path)!r}, ">f4").astype("<f4").tofile(...)'
+        raise DataError(path, 'points', 'little-endian float32', 'big-endian (swapped bytes)', hint)
     if not np.isfinite(points).all():
         raise DataError(path, 'points', 'finite numbers', 'NaN or infinity')
     return points
+
+
+def _are_metres(points: np.ndarray) -> bool:
+    """Whether some numbers of a point file can be metres and reflectances."""
+    sample = np.abs(points[:: max(1, len(points) // 1000)])
+    with np.errstate(invalid='ignore'):
+        possible = (sample == 0) | ((sample > 1e-5) & (sample < 1e5))
+    return float(possible.mean()) > 0.9
 
 
 def write_velodyne(path: str | PathLike[str], points: np.ndarray) -> None:

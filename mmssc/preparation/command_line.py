@@ -14,13 +14,11 @@ from typing import Any
 from mmssc.command_line import FINDINGS
 from mmssc.errors import DataError
 from mmssc.fileio import check_writable, lock_folder
-from mmssc.preparation.frame_jobs import StepReport
+from mmssc.preparation.frame_jobs import FAILURES_SHOWN, StepReport
 
 __all__ = ['add_work_options', 'positive_integer', 'positive_number', 'run_converter']
 
 _MAX_DEFAULT_WORKERS = 8
-# Number of failures listed at the end; each was already printed when it happened.
-_FAILURES_SHOWN = 20
 
 
 def _available_cores() -> int:
@@ -71,11 +69,9 @@ def _summarise(reports: Sequence[StepReport]) -> None:
         for note in (*report.notes, *report.describe_remarks()):
             print(f'{report.step}: {note}')
     for report in reports:
-        failures = list(report.failures.items())
-        for (sequence, frame), message in failures[:_FAILURES_SHOWN]:
-            print(f'error: {report.step}: {sequence}/{frame}: {message}', file=sys.stderr)
-        if len(failures) > _FAILURES_SHOWN:
-            print(f'error: {report.step}: {len(failures) - _FAILURES_SHOWN} more', file=sys.stderr)
+        more = len(report.failures) - FAILURES_SHOWN
+        if more > 0:
+            print(f'error: {report.step}: {more} more frames failed', file=sys.stderr)
 
 
 def _interrupt(*_: Any) -> None:

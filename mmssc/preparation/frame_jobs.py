@@ -5,14 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Protocol, Union
@@ -23,10 +25,12 @@ import torch
 from mmssc.errors import DataError, MMSSCError
 from mmssc.progress import Progress
 
-__all__ = ['FrameRunner', 'FrameTask', 'StepReport']
+__all__ = ['FAILURES_SHOWN', 'FrameRunner', 'FrameTask', 'StepReport']
 
 # Tasks per worker in the pool: enough to keep it busy, few to wait for on Ctrl-C.
 _TASKS_AHEAD = 4
+#: Failures of a step that are printed; the summary counts the others.
+FAILURES_SHOWN = 20
 
 
 class FrameTask(Protocol):
@@ -65,9 +69,20 @@ class StepReport:
     remarks: Counter[str] = field(default_factory=Counter)
     remarked_frames: Counter[str] = field(default_factory=Counter)
 
-    def add_failure(self, task: FrameTask, error: DataError) -> None:
-        """Record why a frame failed."""
+    def add_failure(
+        self, task: FrameTask, error: DataError, write: Callable[[str], None] | None = None
+    ) -> None:
+        """Record why a frame failed, and print the first failures at once.
+
+        Args:
+            task: The work for the frame.
+            error: What is wrong.
+            write: Prints a line, by default to the standard error.
+        """
         self.failures[task.sequence, task.frame_id] = str(error)
+        if len(self.failures) <= FAILURES_SHOWN:
+            line = f'error: {self.step}: {task.sequence}/{task.frame_id}: {error}'
+            (write or partial(print, file=sys.stderr, flush=True))(line)
 
     def add_remarks(self, remarks: Mapping[str, int]) -> None:
         """Add the remarks of one frame."""
@@ -195,8 +210,7 @@ class FrameRunner:
             for task, result in results:
                 progress.update()
                 if isinstance(result, DataError):
-                    report.add_failure(task, result)
-                    progress.write(f'error: {task.sequence}/{task.frame_id}: {result}')
+                    report.add_failure(task, result, progress.write)
                 else:
                     report.made += 1
                     report.add_remarks(result)

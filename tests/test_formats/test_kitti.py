@@ -104,6 +104,15 @@ def test_raw_labels_round_trip(tmp_path):
     np.testing.assert_array_equal(read, labels)
 
 
+@pytest.mark.parametrize('count', [1, 5000])
+def test_points_with_swapped_bytes_are_refused(tmp_path, count):
+    points = np.random.default_rng(0).normal(0, 20, (count, 4)).astype('>f4')
+    points[:, 3] = 1
+    (tmp_path / 'a.bin').write_bytes(points.tobytes())
+    with pytest.raises(DataError, match='a.bin: points: expected little-endian .*swapped bytes'):
+        kf.read_velodyne(tmp_path / 'a.bin')
+
+
 def test_velodyne_round_trip(tmp_path):
     points = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
     kf.write_velodyne(tmp_path / 'a.bin', points)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mmssc.errors import DataError, MMSSCError
+from mmssc.preparation.command_line import run_converter
 from mmssc.preparation.folder_settings import RECIPE_NAME, claim_folder, read_recipe
-from mmssc.preparation.frame_jobs import FrameRunner, _interrupts_later
+from mmssc.preparation.frame_jobs import FrameRunner, StepReport, _interrupts_later
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,20 @@ def test_bad_frames_are_reported_and_the_others_made(tmp_path: Path) -> None:
     assert set(report.failures) == {('08', '000002'), ('08', '000003')}
     assert report.failures['08', '000002'] == '000002: size: expected 2, found 1'
     assert (tmp_path / '0').read_text() == 'here'
+
+
+def test_every_failure_is_printed_once_and_many_are_counted(tmp_path: Path, capsys) -> None:
+    for count, more in ((5, 0), (25, 5)):
+        behaviours = dict.fromkeys(range(count), 'bad') | {1: 'unreadable'}
+
+        def work(behaviours: dict = behaviours, count: int = count) -> list[StepReport]:
+            return [FrameRunner().run('toy', toy_tasks(tmp_path, behaviours, count))]
+
+        assert run_converter(work, tmp_path) == 1
+        lines = [one for one in capsys.readouterr().err.splitlines() if 'error: ' in one]
+        assert len({*lines}) == len(lines) == count - more + bool(more)
+        assert 'error: toy: 08/000001: 000001: image: expected an image' in lines[0]
+        assert not more or lines[-1] == 'error: toy: 5 more frames failed'
 
 
 def test_a_full_disk_stops_the_run(tmp_path: Path) -> None:

@@ -9,16 +9,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from converter_trees import GRID, kitti360_tree, raw_tree, run_here
-from nyu_trees import FINE, convert, nyu_tree
+from nyu_trees import CAMERA, FINE, convert, nyu_tree
 from tool_runs import run_tool_in
 
 from mmssc.datasets import SemanticKITTIDataset
+from mmssc.errors import DataError
 from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, write_raw_labels
-from mmssc.formats.sscnet import read_sscnet_bin, write_sscnet_bin
+from mmssc.formats.matrices import camera_matrix
+from mmssc.formats.sscnet import (
+    NYU_CAMERAS,
+    SSCNET_AXES,
+    read_nyu_depth,
+    read_sscnet_bin,
+    write_sscnet_bin,
+)
+from mmssc.geometry import depth_to_voxels
 from mmssc.inspection import check_driving_tree
 from mmssc.preparation import SSCBenchKITTI360Layout
 from mmssc.preparation.rgbd.tasks import LOW_IDS
+from mmssc.preparation.rgbd.volume_checks import check_volume_axes
+from mmssc.structures import VoxelGrid
 
 LABEL = 'dataset/sequences/08/voxels/000002.label'
 TRAINING_LABEL = 'dataset/labels/08/000002_1_1.npy'
@@ -40,6 +52,11 @@ def to_bytes(root: Path) -> None:
     (root / LABEL).write_bytes(raw.astype(np.uint8).tobytes())
 
 
+def to_big_endian(root: Path) -> None:
+    raw = read_raw_labels(root / LABEL, GRID)
+    (root / LABEL).write_bytes(raw.astype('>u2').tobytes())
+
+
 def to_another_grid(root: Path) -> None:
     (root / LABEL).write_bytes(bytes(64))
 
@@ -50,6 +67,7 @@ def to_another_grid(root: Path) -> None:
         (to_train_ids, '% of the occupied voxels: '),
         (to_train_ids, 'These look like train ids: store them as uint8 .npy'),
         (to_bytes, 'One byte per voxel: are these train ids?'),
+        (to_big_endian, 'expected little-endian uint16, found big-endian (swapped bytes). Write'),
         (to_another_grid, 'found 64 bytes. Does --grid-shape fit the files?'),
     ],
 )
@@ -57,7 +75,7 @@ def test_raw_labels_of_another_kind_are_refused(tree: Path, spoil, text: str, ca
     spoil(tree)
     assert run_here(tree, '--steps', 'labels') == 1
     errors = capsys.readouterr().err
-    assert f'{LABEL}: ' in errors and text in errors
+    assert errors.count(f'{LABEL}: ') == 1 and text in errors
     # The other samples are converted.
     assert len(list(tree.glob('dataset/labels/*/*_1_1.npy'))) == 4
 
@@ -103,6 +121,15 @@ def swap_axes(root: Path) -> Path:
     return path
 
 
+def test_the_converter_compares_the_axes(tree: Path, capsys) -> None:
+    path = swap_axes(tree)
+    assert run_here(tree, '--steps', 'labels') == 1
+    assert f'{path}: axes: expected occupied voxels where the scan' in capsys.readouterr().err
+    # Without the scan, nothing shows the order.
+    path.with_suffix('.bin').write_bytes(b'damaged')
+    assert run_here(tree, '--steps', 'labels') == 0
+
+
 def empty_labels(root: Path) -> Path:
     write_raw_labels(root / LABEL, np.zeros(GRID, np.uint16))
     return root / LABEL
@@ -110,6 +137,11 @@ def empty_labels(root: Path) -> Path:
 
 def train_ids(root: Path) -> Path:
     to_train_ids(root)
+    return root / LABEL
+
+
+def big_endian(root: Path) -> Path:
+    to_big_endian(root)
     return root / LABEL
 
 
@@ -132,6 +164,7 @@ def transposed_training_labels(root: Path) -> Path:
     ('spoil', 'text'),
     [
         (train_ids, 'These look like train ids'),
+        (big_endian, 'ids: expected little-endian uint16, found big-endian (swapped bytes)'),
         (swap_axes, 'with x and y swapped 100%. Are the axes in another order?'),
         (empty_labels, 'labels: expected a voxel with a class, found every voxel is empty'),
         (raw_training_labels, 'train ids: expected 0..19 or 255 (20 classes), found 40'),
@@ -158,14 +191,64 @@ def test_real_labels_are_right(real_frames: Path, tmp_path: Path) -> None:
     assert not [problem for problem in problems if 'label' in problem.path]
 
 
-@pytest.mark.parametrize('every', [True, False])
-def test_train_ids_in_the_volumes_of_nyu_are_remarked(tmp_path: Path, every: bool, capsys) -> None:
-    root = nyu_tree(tmp_path / 'nyu', ('NYU',))
-    paths = list(root.rglob('*.bin'))
-    for path in paths if every else paths[:1]:
+def spoil_volumes(root: Path, change, count: int) -> list[Path]:
+    paths = sorted(root.rglob('*.bin'))[:count]
+    for path in paths:
         volume = read_sscnet_bin(path, FINE)
-        ids = np.where(volume.raw_ids == 36, 11, volume.raw_ids).astype(np.uint8)
-        write_sscnet_bin(path, replace(volume, raw_ids=ids))
-    assert convert(root) == 0
+        write_sscnet_bin(path, replace(volume, raw_ids=change(volume.raw_ids)))
+    return paths
+
+
+def nyu_train_ids(raw_ids: np.ndarray) -> np.ndarray:
+    return np.where(raw_ids == 36, 11, raw_ids).astype(np.uint8)
+
+
+def test_train_ids_in_the_volumes_of_nyu_are_refused(tmp_path: Path, capsys) -> None:
+    root = nyu_tree(tmp_path / 'nyu', ('NYU',))
+    spoil_volumes(root, nyu_train_ids, 3)
+    assert convert(root) == 2
+    error = capsys.readouterr().err
+    assert 'ids in .bin: expected raw ids 0..36, some of them above 11, found none above' in error
+    assert 'in 3 volumes: ' in error and 'These look like train ids' in error
+    assert not (root / 'prepared').exists()
+
+
+def test_train_ids_of_few_rooms_of_nyu_are_remarked(tmp_path: Path, capsys) -> None:
+    root = nyu_tree(tmp_path / 'nyu', ('NYU',))
+    spoil_volumes(root, nyu_train_ids, 1)
     # A single room without furniture is no reason for doubt.
-    assert (LOW_IDS in capsys.readouterr().out) == every
+    assert convert(root) == 0
+    assert LOW_IDS not in capsys.readouterr().out
+    for path in sorted(root.rglob('*.bin'))[1:]:
+        path.unlink()
+    assert convert(root, '--overwrite') == 0
+    assert LOW_IDS in capsys.readouterr().out
+
+
+def test_another_order_of_axes_in_a_volume_of_nyu_is_refused(tmp_path: Path, capsys) -> None:
+    root = nyu_tree(tmp_path / 'nyu', ('NYU',))
+    (path,) = spoil_volumes(root, lambda ids: 0 * ids, 1)
+    frame_id = path.stem[3:7]
+    volume = read_sscnet_bin(path, FINE)
+    depth = read_nyu_depth(path.with_suffix('.png'))
+    grid = VoxelGrid((0, 0, 0), 0.1, FINE, SSCNET_AXES, 'world').placed_at(volume.origin)
+    surface = depth_to_voxels(*map(torch.from_numpy, (
+        depth, camera_matrix(CAMERA), volume.cam2world)), grid)  # fmt: skip
+    ids = np.zeros(grid.num_voxels, np.uint8)
+    ids[surface[surface >= 0].numpy()] = 36
+    right = ids.reshape(FINE)
+    for ids, status in ((right, 0), (right.transpose(2, 1, 0), 1), (right[:, ::-1], 1)):
+        write_sscnet_bin(path, replace(volume, raw_ids=np.ascontiguousarray(ids)))
+        assert convert(root, '--overwrite') == status
+        error = capsys.readouterr().err
+        assert status == 0 or f'NYU{frame_id}_0000.bin: axes: expected occupied voxels' in error
+    assert 'with z reversed 100%' in error
+
+
+def test_the_real_volume_of_nyu_is_right(raw_nyu: Path) -> None:
+    path = raw_nyu / 'NYU/testset/depth/NYU0001_0000.bin'
+    volume, depth = read_sscnet_bin(path), read_nyu_depth(path.with_suffix('.png'))
+    check_volume_axes(path, volume, depth, NYU_CAMERAS['nyu'], volume.grid)
+    swapped = replace(volume, raw_ids=np.ascontiguousarray(volume.raw_ids.transpose(2, 1, 0)))
+    with pytest.raises(DataError, match='axes stored as y, z, x'):
+        check_volume_axes(path, swapped, depth, NYU_CAMERAS['nyu'], volume.grid)
