@@ -17,7 +17,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from mmssc.config_options import ConfigOptions, add_cfg_options, merge_options, nearest_name
+from mmssc.config_options import (
+    MAX_LEVELS,
+    ConfigOptions,
+    add_cfg_options,
+    merge_options,
+    nearest_name,
+)
 from mmssc.errors import DataError, MMSSCError
 from mmssc.file_kinds import HEAD_BYTES, describe_file
 
@@ -60,17 +66,43 @@ def read_config_file(
         base = error.file if error.file not in ('config', str(path)) else None
         place = ', '.join(filter(None, (_place_of(error, path) or base, error.field)))
         raise DataError(path, place or None, error.expected, error.found, error.hint) from error
-    except Exception as error:  # noqa: BLE001 A config is a program: it can raise anything.
-        found = f'{type(error).__name__}: {error}'
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 A config is a program: it can raise anything.
+        found = _in_words(error)
         raise DataError(path, _place_of(error, path), 'a readable config', found) from error
+    _check_levels(path, cfg._cfg_dict)
     merge_options(cfg, cfg_options)  # They can change the custom imports, too.
+    _check_levels(path, cfg._cfg_dict)
     try:
         import_modules_from_strings(**(cfg.get('custom_imports') or dict(imports=[])))
+    except SystemExit as error:
+        raise DataError(path, 'custom_imports', 'modules', _in_words(error)) from error
     except (ImportError, TypeError) as error:
         hint = 'The folder of the module has to be in PYTHONPATH'
         cause = error.__context__ or error
         raise DataError(path, 'custom_imports', 'installed modules', cause, hint) from error
     return cfg
+
+
+def _in_words(error: BaseException) -> str:
+    """What went wrong in a config or module, for users."""
+    if isinstance(error, SystemExit):
+        return 'a program that ends itself (sys.exit)'
+    if isinstance(error, RecursionError):
+        return 'values nested too deeply, or in themselves'
+    return f'{type(error).__name__}: {error}'
+
+
+def _check_levels(path: str | PathLike[str], settings: Any) -> None:
+    """Refuse values that are nested so deeply that mmengine fails when it copies or prints them."""
+    level = [settings]
+    for _ in range(MAX_LEVELS):
+        groups = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for group in groups for one in group if isinstance(one, (dict, list, tuple))]
+        if not level:
+            return
+    raise DataError(path, 'values', f'at most {MAX_LEVELS} levels', 'more')
 
 
 def _check_kind(path: Path) -> None:

@@ -23,6 +23,8 @@ _OPTION = '--cfg-options'
 _BRACKETS = {'(': ')', '[': ']', '{': '}'}
 _PLAIN_WORD = re.compile(r'\w[\w-]*')
 _NOTHING = object()
+#: Values of a config may be nested so deeply. mmengine copies and prints them by recursion.
+MAX_LEVELS = 40
 # Top-level settings that mmengine and mmssc read, besides the arguments of the Runner.
 _MORE_SETTINGS = (
     'activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval',
@@ -57,13 +59,13 @@ class ConfigOptions(DictAction):
             key = key.strip()
             if not equals or not all(key.split('.')):
                 hint = f'Put a value with blanks in quotes: {_OPTION} "KEY=[1, 2]"'
-                found = typed if equals else f'{typed} without "=VALUE"'
+                found = _short(typed) if equals else f'{_short(typed)} without "=VALUE"'
                 raise DataError(_OPTION, None, 'KEY=VALUE', found, hint)
             try:
                 options[key] = parse_value(text)
             except ValueError as error:
-                hint = f'Put a value with blanks in quotes: {_OPTION} "{key}=[1, 2]"'
-                raise DataError(_OPTION, typed, 'a value', error, hint) from error
+                hint = f'Put a value with blanks in quotes: {_OPTION} "{_short(key)}=[1, 2]"'
+                raise DataError(_OPTION, _short(typed), 'a value', error, hint) from error
         setattr(namespace, self.dest, options)
 
 
@@ -77,6 +79,11 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         help='override settings of the config, e.g. train_cfg.max_epochs=2 '
         'model.backbone.init_cfg=None "custom_hooks=[dict(type=\'EMAHook\')]"',
     )
+
+
+def _short(text: Any) -> str:
+    words = str(text)
+    return words if len(words) <= 100 else f'{words[:100]}...'
 
 
 class _CommaList(list):
@@ -147,6 +154,8 @@ def _walk(text: str) -> Iterator[tuple[int, str, int]]:
             expected.append(_BRACKETS[character])
         elif character in _BRACKETS.values() and (not expected or expected.pop() != character):
             raise ValueError(f'"{character}" without its opening bracket')
+        if len(expected) > MAX_LEVELS:
+            raise ValueError(f'more than {MAX_LEVELS} brackets in brackets')
         starts_item = character in ',=:' or character in _BRACKETS or (
             starts_item and character.isspace()
         )  # fmt: skip
@@ -246,6 +255,8 @@ def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
     options = sorted((cfg_options or {}).items(), key=lambda pair: not pair[0].endswith('_delete_'))
     settings = {*inspect.signature(Runner).parameters, *_MORE_SETTINGS} - {'cfg'}
     for key, value in options:
+        if key.count('.') >= MAX_LEVELS:
+            raise DataError(_OPTION, _short(key), f'at most {MAX_LEVELS} names', key.count('.') + 1)
         _check_first(key, cfg, settings)
         owner, current = _find(cfg, key)
         if isinstance(value, _CommaList):
@@ -255,7 +266,7 @@ def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
             raise DataError(_OPTION, f'{key}={value}', 'a dict', repr(value), hint)
         try:
             cfg.merge_from_dict(_for_mmengine(key, value, owner, current))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             expected = 'a setting that fits the config'
             raise DataError(_OPTION, f'{key}={value}', expected, error) from error
 

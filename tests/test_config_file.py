@@ -13,6 +13,13 @@ TEXTS = [
     ('a = 1\nb = c\n', r"wrong.py: line 2: expected .* NameError: name 'c' is not defined"),
     ("_base_ = './other.py'\n", r'wrong.py: .*other.py, line 1: expected .* ZeroDivisionError'),
     ("_base_ = './broken.py'\n", r'wrong.py: .*broken.py: expected .* SyntaxError'),
+    ('import sys; sys.exit(3)\n', r'wrong.py: line 1: expected .* a program that ends itself'),
+    ('raise BaseException(1)\n', r'wrong.py: line 1: expected .* BaseException: 1'),
+    ("_base_ = './wrong.py'\n", r'wrong.py, _base_: expected other configs, found this config'),
+    ("_base_ = './loop.py'\n", r'wrong.py: .*loop.py, _base_: expected other configs'),
+    ('a = []\na.append(a)\n', 'found values nested too deeply, or in themselves'),
+    ('a = []\nfor _ in range(60):\n    a = [a]\n', 'values: expected at most 40 levels, found mor'),
+    ("custom_imports = dict(imports=['ends_itself'])\n", 'custom_imports: expected modules, found'),
     (
         "custom_imports = dict(imports=['no_such_module'])\n",
         r"custom_imports: expected installed modules, found No module named 'no_such_module'",
@@ -49,7 +56,10 @@ def test_text_about_web_pages_is_a_config(tmp_path):
 
 
 @pytest.mark.parametrize(('text', 'message'), TEXTS)
-def test_a_config_that_cannot_be_read_is_named(tmp_path, text, message):
+def test_a_config_that_cannot_be_read_is_named(tmp_path, monkeypatch, text, message):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / 'ends_itself.py').write_text('import sys; sys.exit(0)\n')
+    (tmp_path / 'loop.py').write_text("_base_ = './wrong.py'\n")
     (tmp_path / 'other.py').write_text('a = 1 / 0\n')
     (tmp_path / 'broken.py').write_text('a = )\n')
     path = tmp_path / 'wrong.py'

@@ -2,8 +2,8 @@
 
 mmengine reads YAML with a loader that runs what a tag names (``!!python/object/apply:os.system``),
 and of a key that is given twice it silently takes the last value. Here such a config is refused
-before mmengine reads it, and so are pipes, devices and files that are too large to be a config. A
-config in Python stays a program.
+before mmengine reads it, and so are pipes, devices, files that are too large to be a config, and
+configs that are their own base. A config in Python stays a program.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,8 @@ from .import_hooks import after_import
 
 __all__ = ['check_config_text', 'secure_config_texts']
 
+# Configs that are being read, each the base of the one before.
+_being_read: ContextVar[tuple[str, ...]] = ContextVar('being_read', default=())
 # The largest config, dumped with its bases, has 24 kB.
 _MAX_BYTES = 2**20
 # A line of aliases can stand for billions of values.
@@ -109,15 +112,17 @@ def _check_config_file(path: str) -> None:
 
 def _check_before_reading(config_module: ModuleType) -> None:
     config = config_module.Config
+    if hasattr(config._file2dict, '__wrapped__'):
+        return
     # mmengine calls these for each config and each of its bases. The last one reads a copy.
     checks = dict(
         _is_lazy_import=_check_config_file, _file2dict=_check_config_file,
         _parse_lazy_import=_check_config_file, _get_base_files=check_config_text,
     )  # fmt: skip
     for name, check in checks.items():
-        function = getattr(config, name)
-        if not hasattr(function, '__wrapped__'):
-            setattr(config, name, staticmethod(_after(check, function)))
+        setattr(config, name, staticmethod(_after(check, getattr(config, name))))
+    for name in ('_file2dict', '_parse_lazy_import'):
+        setattr(config, name, staticmethod(_without_loops(getattr(config, name))))
 
 
 def _after(check: Callable[[str], None], function: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,6 +132,23 @@ def _after(check: Callable[[str], None], function: Callable[..., Any]) -> Callab
         return function(filename, *args, **kwargs)
 
     return checked
+
+
+def _without_loops(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a config that is a base of itself; mmengine reads it until Python stops it."""
+
+    @functools.wraps(function)
+    def read(filename: str, *args: Any, **kwargs: Any) -> Any:
+        path = os.path.realpath(os.path.expanduser(filename))
+        if path in _being_read.get():
+            raise DataError(filename, '_base_', 'other configs', 'this config or one that needs it')
+        outer = _being_read.set((*_being_read.get(), path))
+        try:
+            return function(filename, *args, **kwargs)
+        finally:
+            _being_read.reset(outer)
+
+    return read
 
 
 def secure_config_texts() -> None:

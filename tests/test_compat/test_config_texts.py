@@ -131,3 +131,25 @@ def test_an_empty_config_and_one_with_bases_of_each_kind_are_read(tmp_path):
     (tmp_path / 'c.yaml').write_text('c: 2\n')
     (tmp_path / 'd.py').write_text("_base_ = ['./a.py', './b.json', './c.yaml']\n")
     assert read_config_file(tmp_path / 'd.py').to_dict() == dict(b=1, c=2)
+
+
+@pytest.mark.parametrize('suffix', ['py', 'yaml', 'json'])
+def test_a_config_that_is_its_own_base_is_refused(tmp_path, suffix):
+    (tmp_path / f'a.{suffix}').write_text(
+        {'py': "_base_ = './b.py'\n", 'yaml': '_base_: ./b.py\n', 'json': '{"_base_": "./b.py"}'}[
+            suffix
+        ]
+    )
+    (tmp_path / 'b.py').write_text(f"_base_ = './a.{suffix}'\n")
+    with pytest.raises(DataError, match=f'a.{suffix}: _base_: expected other configs'):
+        Config.fromfile(tmp_path / f'a.{suffix}')
+    # The error leaves nothing behind: the config can be read when it is repaired.
+    (tmp_path / 'b.py').write_text('c = 1\n')
+    assert Config.fromfile(tmp_path / f'a.{suffix}').c == 1
+
+
+def test_a_base_may_be_used_twice(tmp_path):
+    (tmp_path / 'root.py').write_text('a = 1\n')
+    (tmp_path / 'b.py').write_text("_base_ = './root.py'\n")
+    (tmp_path / 'leaf.py').write_text("_base_ = './b.py'\nb = {{_base_.a}}\n")
+    assert read_config_file(tmp_path / 'leaf.py').to_dict() == dict(a=1, b=1)
