@@ -182,7 +182,7 @@ def test_keys_of_the_config_and_of_the_runner_are_known(cfg):
         ('model.part=x', "model.part=x: expected a dict, found 'x'"),
         ('model.part=x,y', "model.part=['x', 'y']: expected a dict"),
         ('custom_hooks.0=5', 'custom_hooks.0=5: expected a dict'),
-        ('model' + '.a' * 500 + '=1', f'model{".a" * 47}....: expected at most 40 names, found 501'),
+        ('model' + '.a' * 500 + '=1', f'model{".a" * 47}....: expected at most 40 names, found 50'),
     ],
 )  # fmt: skip
 def test_options_that_do_not_fit_are_refused(cfg, option, message):

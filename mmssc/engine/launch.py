@@ -133,6 +133,7 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
     say(f'The log with the whole config is in {runner.log_dir}')
     for hook in (
         dict(type='ClassCountHook'),
+        dict(type='ScoreNameCheckHook'),
         dict(type='ResumeCheckHook', settings=resume_settings),
         dict(type='FiniteCheckHook', stop=cfg.get('stop_at_nan', True)),
         dict(type='BroadcastBuffersHook'),

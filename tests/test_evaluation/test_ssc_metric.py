@@ -113,6 +113,14 @@ def test_ranges_equal_scores_of_the_cut_volumes():
     assert len({figures[f'toy/SC_IoU{suffix}'] for suffix in ('', '_2m', '_4m')}) == 3
 
 
+def test_the_names_of_the_figures_are_known_before():
+    sample = make_sample(6, eval_masks=dict.fromkeys(('nyu_sc', 'nyu_ssc'), torch.ones(GRID.shape)))
+    sample.set_metainfo(calibration(0.1))
+    metric = make_metric(protocols=('full', 'nyu'), ranges=(2.0, 4.5), field_of_view=True)
+    assert sorted(metric.figure_names()) == sorted(run(metric, [sample]))
+    assert make_metric(format_only=True, output_dir='x').figure_names() == []
+
+
 def test_ranges_follow_the_axis_names_of_the_grid():
     grid = VoxelGrid((-1.0, 0.0, -4.0), 1.0, (2, 8, 8), axes=('z', 'x', 'y'))
     sample = make_sample(3, grid)

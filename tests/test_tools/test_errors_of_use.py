@@ -143,7 +143,19 @@ def test_the_check_of_the_environment_uses_the_launcher():
             'CheckpointHook: expected values that fit, found '
             "TypeError: '>' not supported between instances of 'str' and 'int'\n",
         ),
-        ('default_hooks.checkpoint.save_best=ssc/a', 'CheckpointHook: expected values that fit'),
+        (
+            'default_hooks.checkpoint.save_best=ssc/SSC_IoU',
+            'default_hooks.checkpoint.save_best: expected a score of val_evaluator, such as '
+            'ssc/SC_IoU, ssc/SSC_mIoU, found ssc/SSC_IoU. Did you mean ssc/SC_IoU?\n',
+        ),
+        (
+            "custom_hooks=[dict(type=EarlyStoppingHook,monitor=foo,rule='greater')]",
+            'EarlyStoppingHook.monitor: expected a score of val_evaluator, such as',
+        ),
+        (
+            'param_scheduler=dict(type=ReduceOnPlateauLR,monitor=foo,rule=greater)',
+            'ReduceOnPlateauLR.monitor: expected a score of val_evaluator, such as',
+        ),
         ('train_cfg.val_interval=abc', 'EpochBasedTrainLoop: expected values that fit, found Type'),
         (
             'log_processor.window_size=abc',

@@ -6,12 +6,13 @@ from .class_count_hook import ClassCountHook
 from .epoch_seed_hook import EpochSeedHook, epoch_seed
 from .finite_check_hook import FiniteCheckHook
 from .resume_check_hook import ResumeCheckHook
+from .score_name_check_hook import ScoreNameCheckHook
 from .shared_memory_check_hook import SharedMemoryCheckHook
 from .ssc_visualization_hook import SSCVisualizationHook
 from .validation_record_hook import ValidationRecordHook
 
 __all__ = [
     'BroadcastBuffersHook', 'CheckpointMatchHook', 'ClassCountHook', 'EpochSeedHook',
-    'FiniteCheckHook', 'ResumeCheckHook', 'SSCVisualizationHook', 'SharedMemoryCheckHook',
-    'ValidationRecordHook', 'epoch_seed',
+    'FiniteCheckHook', 'ResumeCheckHook', 'SSCVisualizationHook', 'ScoreNameCheckHook',
+    'SharedMemoryCheckHook', 'ValidationRecordHook', 'epoch_seed',
 ]  # fmt: skip

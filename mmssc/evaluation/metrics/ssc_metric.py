@@ -118,6 +118,24 @@ class SSCMetric(BaseMetric):
             )  # fmt: skip
         return tuple(self.dataset_meta['classes'])
 
+    def figure_names(self) -> list[str]:
+        """Keys of all figures, with the prefix; none with ``format_only``.
+
+        Raises:
+            DataError: The classes are not known yet.
+        """
+        if self.format_only:
+            return []
+        views = [*self.protocols, *(_range_name(extent) for extent in self.ranges)]
+        views += [FIELD_OF_VIEW] if self.field_of_view else []
+        nothing = torch.zeros(0, dtype=torch.uint8)
+        scores = scores_from_counts(count_voxels(nothing, nothing, len(self.classes)))
+        return [
+            f'{self.prefix}/{name}'
+            for view in views
+            for name in _name_figures(scores, self.classes, _suffix(view))
+        ]
+
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Count every sample of a batch (or write its prediction).
 
@@ -161,7 +179,7 @@ class SSCMetric(BaseMetric):
             if not counts[view].confusion.any():
                 text = f'{title}: no voxel of {view!r} has a label; its figures mean nothing'
                 print_log(text, 'current', logging.WARNING)
-            figures.update(_name_figures(score, classes, '' if view == FULL else f'_{view}'))
+            figures.update(_name_figures(score, classes, _suffix(view)))
         return figures
 
     @staticmethod
@@ -251,7 +269,7 @@ class SSCMetric(BaseMetric):
             record[protocol] = count_voxels(prediction, target, num_classes, mask)
         for extent in self.ranges:
             part = range_slices(_require(sample, 'voxel_grid', name), extent)
-            record[f'{extent:g}m'] = count_voxels(prediction[part], target[part], num_classes)
+            record[_range_name(extent)] = count_voxels(prediction[part], target[part], num_classes)
         if self.field_of_view:
             mask = self._visible(sample, name)
             record[FIELD_OF_VIEW] = count_voxels(prediction, target, num_classes, mask)
@@ -272,6 +290,14 @@ class SSCMetric(BaseMetric):
                 self._seen.popitem(last=False)
         self._seen.move_to_end(key)
         return self._seen[key]
+
+
+def _range_name(extent: float) -> str:
+    return f'{extent:g}m'
+
+
+def _suffix(view: str) -> str:
+    return '' if view == FULL else f'_{view}'
 
 
 def _require(sample: Mapping[str, Any], field: str, name: str) -> Any:
