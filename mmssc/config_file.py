@@ -24,6 +24,7 @@ from mmssc.config_options import (
     merge_options,
     nearest_name,
 )
+from mmssc.config_values import check_values
 from mmssc.errors import DataError, MMSSCError
 from mmssc.file_kinds import HEAD_BYTES, describe_file
 
@@ -48,7 +49,7 @@ _SHORT.maxstring = _SHORT.maxother = 60
 def read_config_file(
     path: str | PathLike[str], cfg_options: Mapping[str, Any] | None = None
 ) -> Config:
-    """Read a config, apply overrides and import its ``custom_imports``.
+    """Read a config, apply overrides, import its ``custom_imports`` and check its values.
 
     Args:
         path: Config file.
@@ -57,7 +58,7 @@ def read_config_file(
     Raises:
         DataError: There is no such file; it or one of its bases cannot be read; a YAML or JSON
             config has a key twice or a tag that runs code; a module of ``custom_imports`` cannot
-            be imported; or an override does not fit.
+            be imported; an override does not fit; or a value is wrong (:func:`check_values`).
     """
     _check_kind(Path(path))
     try:
@@ -82,6 +83,7 @@ def read_config_file(
         hint = 'The folder of the module has to be in PYTHONPATH'
         cause = error.__context__ or error
         raise DataError(path, 'custom_imports', 'installed modules', cause, hint) from error
+    check_values(cfg, cfg_options, path)
     return cfg
 
 
@@ -125,7 +127,7 @@ def _check_kind(path: Path) -> None:
         raise DataError(path, None, kinds, found, hint)
 
 
-def _place_of(error: Exception, config: str | PathLike[str]) -> str | None:
+def _place_of(error: BaseException, config: str | PathLike[str]) -> str | None:
     """The line or the base of a config that caused an exception."""
     file, line = str(config), ''
     for frame, number in traceback.walk_tb(error.__traceback__):

@@ -16,10 +16,14 @@ from mmengine.runner import Runner
 from mmssc.errors import DataError
 
 __all__ = [
-    'ConfigOptions', 'add_cfg_options', 'merge_options', 'nearest_name', 'parse_value',
+    'MAX_LEVELS', 'OPTION', 'SWITCHES', 'ConfigOptions', 'add_cfg_options',
+    'merge_options', 'nearest_name', 'parse_value',
 ]  # fmt: skip
 
-_OPTION = '--cfg-options'
+#: What errors about an override name.
+OPTION = '--cfg-options'
+#: Text that stands for True or False, in lower case.
+SWITCHES = dict(yes=True, on=True, true=True, no=False, off=False, false=False)
 _BRACKETS = {'(': ')', '[': ']', '{': '}'}
 _PLAIN_WORD = re.compile(r'\w[\w-]*')
 _NOTHING = object()
@@ -31,11 +35,6 @@ _MORE_SETTINGS = (
     'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'stop_at_nan',
     'sync_bn',
 )  # fmt: skip
-# Dicts that no class takes as arguments: mmengine ignores entries of other names.
-_ENTRIES = dict(
-    auto_scale_lr=('base_batch_size', 'enable'),
-    env_cfg=('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'),
-)
 
 
 class ConfigOptions(DictAction):
@@ -58,21 +57,21 @@ class ConfigOptions(DictAction):
             key, equals, text = typed.partition('=')
             key = key.strip()
             if not equals or not all(key.split('.')):
-                hint = f'Put a value with blanks in quotes: {_OPTION} "KEY=[1, 2]"'
+                hint = f'Put a value with blanks in quotes: {OPTION} "KEY=[1, 2]"'
                 found = _short(typed) if equals else f'{_short(typed)} without "=VALUE"'
-                raise DataError(_OPTION, None, 'KEY=VALUE', found, hint)
+                raise DataError(OPTION, None, 'KEY=VALUE', found, hint)
             try:
                 options[key] = parse_value(text)
             except ValueError as error:
-                hint = f'Put a value with blanks in quotes: {_OPTION} "{_short(key)}=[1, 2]"'
-                raise DataError(_OPTION, _short(typed), 'a value', error, hint) from error
+                hint = f'Put a value with blanks in quotes: {OPTION} "{_short(key)}=[1, 2]"'
+                raise DataError(OPTION, _short(typed), 'a value', error, hint) from error
         setattr(namespace, self.dest, options)
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options KEY=VALUE ...``, a dict for :func:`merge_options` or None."""
     parser.add_argument(
-        _OPTION,
+        OPTION,
         nargs='+',
         action=ConfigOptions,
         metavar='KEY=VALUE',
@@ -256,19 +255,21 @@ def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
     settings = {*inspect.signature(Runner).parameters, *_MORE_SETTINGS} - {'cfg'}
     for key, value in options:
         if key.count('.') >= MAX_LEVELS:
-            raise DataError(_OPTION, _short(key), f'at most {MAX_LEVELS} names', key.count('.') + 1)
+            raise DataError(OPTION, _short(key), f'at most {MAX_LEVELS} names', key.count('.') + 1)
         _check_first(key, cfg, settings)
         owner, current = _find(cfg, key)
         if isinstance(value, _CommaList):
             value = value.typed if isinstance(current, str) else list(value)
+        if isinstance(current, bool):
+            value = _as_switch(key, value)
         if isinstance(current, Mapping) and not _can_replace_dict(value):
             hint = f'Set an entry: {key}.NAME=VALUE, or the whole: "{key}=dict(...)"'
-            raise DataError(_OPTION, f'{key}={value}', 'a dict', repr(value), hint)
+            raise DataError(OPTION, f'{key}={value}', 'a dict', repr(value), hint)
         try:
             cfg.merge_from_dict(_for_mmengine(key, value, owner, current))
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             expected = 'a setting that fits the config'
-            raise DataError(_OPTION, f'{key}={value}', expected, error) from error
+            raise DataError(OPTION, f'{key}={value}', expected, error) from error
 
 
 def _for_mmengine(key: str, value: Any, owner: Any, current: Any) -> dict[str, Any]:
@@ -283,6 +284,17 @@ def _for_mmengine(key: str, value: Any, owner: Any, current: Any) -> dict[str, A
     return {key: value}
 
 
+def _as_switch(key: str, value: Any) -> Any:
+    """The value for a setting that is True or False in the config; any text would count as true."""
+    if isinstance(value, str) and value.lower() in SWITCHES:
+        return SWITCHES[value.lower()]
+    if isinstance(value, (int, float)) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, (str, int, float)):
+        raise DataError(OPTION, f'{key}={value}', 'True or False', repr(value))
+    return value
+
+
 def _can_replace_dict(value: Any) -> bool:
     if isinstance(value, list):  # E.g. several evaluators.
         return all(isinstance(entry, Mapping) for entry in value)
@@ -290,18 +302,14 @@ def _can_replace_dict(value: Any) -> bool:
 
 
 def _check_first(key: str, cfg: Config, settings: Collection[str]) -> None:
-    name, *entries = key.split('.')
-    known = {*_ENTRIES.get(name, ()), *(cfg.get(name) or {})} if name in _ENTRIES else set()
-    if known and entries and entries[0] not in {*known, '_delete_'}:
-        hint = nearest_name(entries[0], known)
-        raise DataError(_OPTION, key, f'an entry of {name}', entries[0], hint)
+    name = key.partition('.')[0]
     if name in settings:
         return
     if name not in cfg:
         hint = nearest_name(name, {*settings, *cfg}) or 'Define a setting of your own in the config'
-        raise DataError(_OPTION, key, 'a setting that exists', name, hint)
+        raise DataError(OPTION, key, 'a setting that exists', name, hint)
     warnings.warn(
-        f'{_OPTION}: {key}: {name} is a variable of the config; settings computed from it keep '
+        f'{OPTION}: {key}: {name} is a variable of the config; settings computed from it keep '
         'their values',
         stacklevel=4,
     )
@@ -324,11 +332,11 @@ def _find(cfg: Config, key: str) -> tuple[Any, Any]:
             if not part.isdecimal() or len(part) > 9 or int(part) >= len(owner):
                 expected = f'a number below {len(owner)}' if owner else 'another setting'
                 found = f'{part} ({place} has {len(owner)} entries, counted from 0)'
-                raise DataError(_OPTION, key, expected, found)
+                raise DataError(OPTION, key, expected, found)
             value = owner[int(part)]
         else:
             hint = f'Replace it as a whole: "{place}=..."'
-            raise DataError(_OPTION, key, f'a dict or a list at {place}', repr(owner), hint)
+            raise DataError(OPTION, key, f'a dict or a list at {place}', repr(owner), hint)
         if value is _NOTHING:
             break
         place = f'{place}.{part}'.lstrip('.')

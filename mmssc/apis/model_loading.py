@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from mmssc.checkpoints import check_classes, check_num_classes, check_weights, weights_of
 from mmssc.compat import read_checkpoint
 from mmssc.config_file import config_errors, merge_options, read_config_file
+from mmssc.config_values import check_values
 from mmssc.errors import DataError
 from mmssc.models.completors import BaseCompletor
 from mmssc.registry import DATASETS, MODELS
@@ -36,6 +37,7 @@ def read_config(
     if isinstance(config, Config):
         cfg = copy.deepcopy(config)
         merge_options(cfg, cfg_options)
+        check_values(cfg, cfg_options, cfg.filename or 'config')
     else:
         cfg = read_config_file(config, cfg_options)
     init_default_scope(cfg.get('default_scope') or 'mmssc')

@@ -146,7 +146,7 @@ def test_the_check_of_the_environment_uses_the_launcher():
         (
             'default_hooks.checkpoint.save_best=ssc/SSC_IoU',
             'default_hooks.checkpoint.save_best: expected a score of val_evaluator, such as '
-            'ssc/SC_IoU, ssc/SSC_mIoU, found ssc/SSC_IoU. Did you mean ssc/SC_IoU?\n',
+            'ssc/SC_IoU, ssc/SSC_mIoU, found ssc/SSC_IoU. Did you mean ssc/SSC_mIoU?\n',
         ),
         (
             "custom_hooks=[dict(type=EarlyStoppingHook,monitor=foo,rule='greater')]",

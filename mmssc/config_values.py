@@ -1,0 +1,193 @@
+"""Values of a config that mmengine would take without a word, or refuse late.
+
+The values of a class are its own to check. Here are those that it cannot check: text where it wants
+a number or a switch (``shuffle='no'`` counts as true), and entries of dicts that no class takes as
+arguments (a misspelt one is ignored).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Collection, Iterator, Mapping
+from os import PathLike
+from typing import Any
+
+from mmengine import registry as registries
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from mmssc.config_options import OPTION, SWITCHES, nearest_name
+from mmssc.errors import DataError
+
+__all__ = ['check_values']
+
+_PARAMWISE = (
+    'bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate', 'custom_keys', 'dcn_offset_lr_mult',
+    'dwconv_decay_mult', 'flat_decay_mult', 'norm_decay_mult',
+)  # fmt: skip
+# Pattern of a setting -> its entries.
+_ENTRIES = {
+    r'auto_scale_lr': ('base_batch_size', 'enable'),
+    r'env_cfg': ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'),
+    r'env_cfg\.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
+    r'optim_wrapper(\.\w+)?\.paramwise_cfg': _PARAMWISE,
+    r'optim_wrapper(\.\w+)?\.paramwise_cfg\.custom_keys\..+': ('decay_mult', 'lr_mult'),
+}
+_CONSTRUCTORS = (None, 'DefaultOptimWrapperConstructor', 'AdversarialOptimWrapperConstructor')
+# Pattern of a setting -> its smallest value. Other values would be ignored or fail after an epoch.
+_SMALLEST = {
+    r'train_cfg\.(max_epochs|max_iters|val_interval)': 1,
+    r'(train|val|test)_dataloader\.batch_size': 1,
+    r'(train|val|test)_dataloader\.num_workers': 0,
+    r'log_processor\.window_size': 1,
+}
+# Pattern of a dict without a type -> who takes its entries as arguments.
+_TAKERS: dict[str, Any] = {
+    '': Runner,
+    r'(train|val|test)_dataloader': DataLoader,
+    'randomness': Runner.set_randomness,
+}
+# Settings that are read with cfg.get().
+_KINDS = {
+    'auto_scale_lr.base_batch_size': {'int'},
+    'auto_scale_lr.enable': {'bool'},
+    'env_cfg.cudnn_benchmark': {'bool'},
+    'find_unused_parameters': {'bool'},
+    'stop_at_nan': {'bool'},
+}
+# Name in the path of a setting -> registry of its type; the last name counts.
+_REGISTRIES = {
+    'batch_sampler': registries.DATA_SAMPLERS, 'custom_hooks': registries.HOOKS,
+    'data_preprocessor': registries.MODELS, 'dataset': registries.DATASETS,
+    'default_hooks': registries.HOOKS, 'log_processor': registries.LOG_PROCESSORS,
+    'model': registries.MODELS, 'optim_wrapper': registries.OPTIM_WRAPPERS,
+    'optimizer': registries.OPTIMIZERS, 'param_scheduler': registries.PARAM_SCHEDULERS,
+    'pipeline': registries.TRANSFORMS, 'sampler': registries.DATA_SAMPLERS,
+    'test_cfg': registries.LOOPS, 'test_evaluator': registries.METRICS,
+    'train_cfg': registries.LOOPS, 'val_cfg': registries.LOOPS,
+    'val_evaluator': registries.METRICS, 'vis_backends': registries.VISBACKENDS,
+    'visualizer': registries.VISUALIZERS,
+}  # fmt: skip
+# Words of annotations of which no text can be a value.
+_NO_TEXT = {'None', 'NoneType', 'Optional', 'Tensor', 'Union', 'torch', 'typing'}
+_NUMBERS = {'bool', 'float', 'int'}
+
+
+def check_values(
+    cfg: Config,
+    cfg_options: Mapping[str, Any] | None = None,
+    file: str | PathLike[str] = 'config',
+) -> None:
+    """Check a config whose overrides are applied and whose ``custom_imports`` are imported.
+
+    Text such as ``yes`` or ``off`` becomes True or False where a class takes a switch.
+
+    Args:
+        cfg: The config.
+        cfg_options: The overrides, to name ``--cfg-options`` in errors about them.
+        file: What errors name otherwise.
+
+    Raises:
+        DataError: A dict has an unknown entry, a number is too small, or text is given where a
+            number or True or False is needed.
+    """
+    given = {place for key, value in (cfg_options or {}).items()
+             for place, *_ in _places(key, {}, key, value)}  # fmt: skip
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
+        for place, owner, name, value in _places('', {}, '', cfg._cfg_dict):
+            source = OPTION if place in given else file
+            if isinstance(value, Mapping):
+                _check_entries(cfg, place, value, given, file)
+            elif isinstance(value, str):
+                if place in given or value.lower() in SWITCHES:
+                    _check_text(place, owner, name, source)
+            elif isinstance(value, (int, float)):
+                _check_number(place, value, source)
+
+
+def _places(place: str, owner: Any, name: Any, value: Any) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Path, dict or list, name in it, and value: of a value and of everything in it."""
+    yield place, owner, name, value
+    inside: Any = ()
+    if isinstance(value, Mapping):
+        inside = list(value.items())
+    elif isinstance(value, list):
+        inside = list(enumerate(value))
+    for key, one in inside:
+        yield from _places(f'{place}.{key}'.lstrip('.'), value, key, one)
+
+
+def _first_match(table: Mapping[str, Any], place: str) -> Any:
+    return next((value for key, value in table.items() if re.fullmatch(key, place)), None)
+
+
+def _check_entries(
+    cfg: Config, place: str, value: Mapping[str, Any], given: Collection[str], file: Any
+) -> None:
+    known = _first_match(_ENTRIES, place)
+    if known is None:
+        return
+    constructor = cfg.get('optim_wrapper', {}).get('constructor')
+    if 'paramwise_cfg' in place and constructor not in _CONSTRUCTORS:
+        return
+    for name in sorted({*value} - {*known}):
+        source = OPTION if f'{place}.{name}' in given else file
+        expected = f'an entry of {place} ({", ".join(known)})'
+        raise DataError(source, f'{place}.{name}', expected, name, nearest_name(name, known))
+
+
+def _check_number(place: str, value: float, source: Any) -> None:
+    if re.fullmatch(r'optim_wrapper\..*clip_grad\.max_norm', place) and not value > 0:
+        raise DataError(source, place, 'a number above 0', value)
+    smallest = _first_match(_SMALLEST, place)
+    if smallest is not None and (isinstance(value, bool) or value < smallest or value % 1):
+        raise DataError(source, place, f'a whole number of {smallest} or more', value)
+
+
+def _check_text(place: str, owner: Any, name: str, source: Any) -> None:
+    """Refuse text for a number, and read text for a switch."""
+    text, above = owner[name], place.rpartition('.')[0]
+    kinds = _KINDS.get(place) or _kinds_of(_taker(above, owner), name)
+    if 'bool' in kinds and text.lower() in SWITCHES:
+        owner[name] = SWITCHES[text.lower()]
+    elif kinds and kinds <= _NUMBERS:
+        expected = 'True or False' if kinds == {'bool'} else 'a number'
+        raise DataError(source, place, expected, repr(text))
+
+
+def _taker(place: str, owner: Any) -> Any:
+    """The class or function that takes a dict of the config as arguments; None if unknown."""
+    if not isinstance(owner, Mapping):
+        return None
+    kind = owner.get('type')
+    if not isinstance(kind, str):
+        return kind or _first_match(_TAKERS, place)
+    for name in reversed(place.split('.')):
+        if name in _REGISTRIES:
+            try:
+                with _REGISTRIES[name].switch_scope_and_registry(None) as registry:
+                    return registry.get(kind)
+            except (ImportError, KeyError):
+                return None  # The error comes when it is built.
+    return None
+
+
+def _kinds_of(taker: Any, name: str) -> set[str]:
+    """Words of the annotation of an argument without None; of an unannotated switch ``bool?``."""
+    functions = [taker]
+    if isinstance(taker, type):
+        # A class that takes **kwargs passes them to its base.
+        functions = [vars(base)['__init__'] for base in taker.__mro__ if '__init__' in vars(base)]
+    for function in filter(callable, functions):
+        argument = inspect.signature(function).parameters.get(name)
+        if argument is None:
+            continue
+        if argument.annotation is argument.empty:
+            return {'bool', 'unsure'} if isinstance(argument.default, bool) else set()
+        annotation = argument.annotation
+        text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+        return {*re.findall(r'\w+', text)} - _NO_TEXT
+    return set()

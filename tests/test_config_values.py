@@ -1,0 +1,118 @@
+import pytest
+from mmengine.config import Config
+
+from mmssc.apis import read_config
+from mmssc.config_file import read_config_file
+from mmssc.config_values import check_values
+from mmssc.errors import DataError
+
+SETTINGS = dict(
+    train_dataloader=dict(batch_size=2, sampler=dict(type='DefaultSampler', shuffle=True)),
+    val_dataloader=[dict(batch_size=1, sampler=dict(type='DefaultSampler'))],
+    val_evaluator=dict(type='SSCMetric'),
+    default_hooks=dict(checkpoint=dict(type='CheckpointHook')),
+    optim_wrapper=dict(
+        type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.1), clip_grad=dict(max_norm=3),
+        paramwise_cfg=dict(custom_keys={'backbone.': dict(lr_mult=0.1)}),
+    ),
+    param_scheduler=[dict(type='CosineAnnealingLR', T_max=3)],
+    train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=3),
+    env_cfg=dict(cudnn_benchmark=False), stop_at_nan=True, own='no',
+)  # fmt: skip
+
+
+def read(**options):
+    return read_config(Config(SETTINGS), options)
+
+
+def value_of(key, text):
+    value = read(**{key: text})
+    for name in key.split('.'):
+        value = value[int(name)] if isinstance(value, list) else value[name]
+    return value
+
+
+@pytest.mark.parametrize(
+    'key',
+    [
+        'train_dataloader.sampler.shuffle', 'train_dataloader.sampler.round_up',
+        'val_dataloader.0.sampler.shuffle', 'train_dataloader.drop_last', 'stop_at_nan',
+        'val_evaluator.field_of_view', 'default_hooks.checkpoint.by_epoch',
+        'randomness.deterministic', 'env_cfg.cudnn_benchmark', 'find_unused_parameters',
+        'auto_scale_lr.enable', 'resume', 'param_scheduler.0.by_epoch',
+    ],
+)  # fmt: skip
+def test_words_are_read_where_a_class_takes_a_switch(key):
+    for word in ('no', 'Off', 'false', 'False', False):
+        assert value_of(key, word) is False
+    for word in ('yes', 'ON', 'True', True):
+        assert value_of(key, word) is True
+    for word in ('none', 'abc', 'nope'):
+        with pytest.raises(DataError, match=f'--cfg-options: {key}.*: expected True or False, fo'):
+            read(**{key: word})
+
+
+def test_words_are_text_where_a_class_takes_text():
+    cfg = read(**{'val_evaluator.prefix': 'no', 'work_dir': 'on', 'model.name': 'off'})
+    assert (cfg.val_evaluator.prefix, cfg.work_dir, cfg.model.name) == ('no', 'on', 'off')
+    assert cfg.own == 'no'
+    # A switch that is a dict when it is on.
+    assert read(compile=dict(backend='x')).compile == dict(backend='x')
+
+
+def test_words_in_a_config_file_and_in_a_dict_are_read(tmp_path):
+    (tmp_path / 'a.py').write_text(
+        "train_dataloader = dict(sampler=dict(type='DefaultSampler', shuffle='no'))\n"
+    )
+    assert read_config_file(tmp_path / 'a.py').train_dataloader.sampler.shuffle is False
+    cfg = read(custom_hooks=[dict(type='CheckpointHook', by_epoch='no')])
+    assert cfg.custom_hooks[0].by_epoch is False
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('optim_wrapper.optimizer.lr', 'abc', "a number, found 'abc'"),
+        ('optim_wrapper.accumulative_counts', 'abc', 'a number'),
+        ('default_hooks.checkpoint.max_keep_ckpts', 'abc', 'a number'),
+        ('param_scheduler.0.T_max', 'abc', 'a number'),
+        ('train_dataloader.num_workers', 'abc', 'a number'),
+        ('train_cfg.max_epochs', 'abc', 'a number'),
+        ('train_cfg.max_epochs', -1, 'a whole number of 1 or more, found -1'),
+        ('train_cfg.max_epochs', 1.5, 'a whole number of 1 or more, found 1.5'),
+        ('train_cfg.max_iters', 0, 'a whole number of 1 or more'),
+        ('train_cfg.val_interval', 0, 'a whole number of 1 or more'),
+        ('train_dataloader.batch_size', 0, 'a whole number of 1 or more'),
+        ('train_dataloader.batch_size', True, 'a whole number of 1 or more'),
+        ('test_dataloader.num_workers', -1, 'a whole number of 0 or more'),
+        ('optim_wrapper.clip_grad.max_norm', -1, 'a number above 0, found -1'),
+        ('optim_wrapper.clip_grad.max_norm', float('nan'), 'a number above 0, found nan'),
+        ('env_cfg.mp_cfg.mp_start_metho', 'x', 'an entry of env_cfg.mp_cfg .*mp_start_method?'),
+        ('env_cfg.cudnn_benchmrk', True, 'an entry of env_cfg .*Did you mean cudnn_benchmark?'),
+        ('auto_scale_lr.base_batch', 4, 'an entry of auto_scale_lr .*Did you mean base_batch_size'),
+        ('optim_wrapper.paramwise_cfg.norm_decay', 0, 'an entry of .*Did you mean norm_decay_mult'),
+        ('optim_wrapper.paramwise_cfg.custom_keys.x', dict(lr_mul=2), 'an entry .* mean lr_mult?'),
+        ('optim_wrapper.generator.paramwise_cfg.a', 1, 'an entry of .*, found a'),
+    ],
+)  # fmt: skip
+def test_wrong_values_are_named(tmp_path, key, value, message):
+    with pytest.raises(DataError, match=f'^--cfg-options: {key}.*: expected {message}'):
+        read(**{key: value})
+    cfg = Config(SETTINGS)
+    cfg.merge_from_dict({key: value})
+    if isinstance(value, str) and 'number' in message:
+        return  # The text of a config file is checked when it is used.
+    with pytest.raises(DataError, match=rf'^my.py: {key}.*: expected {message}'):
+        check_values(cfg, file='my.py')
+
+
+def test_an_own_constructor_has_own_entries():
+    cfg = read(**{'optim_wrapper.constructor': 'Mine', 'optim_wrapper.paramwise_cfg.mine': 1})
+    assert cfg.optim_wrapper.paramwise_cfg.mine == 1
+
+
+def test_what_is_not_known_passes():
+    more = {'model.type': 'NoSuchModel', 'model.flag': 'yes',
+            'custom_hooks': [dict(type='No', a='b')],
+            'train_dataloader.collate_fn.type': 'pseudo_collate'}  # fmt: skip
+    assert read(**more).model.flag == 'yes'
