@@ -24,6 +24,7 @@ from mmssc.config_options import (
     merge_options,
     nearest_name,
 )
+from mmssc.config_places import failed_layer, place_of_builders, place_of_type
 from mmssc.config_values import check_values
 from mmssc.errors import DataError, MMSSCError
 from mmssc.file_kinds import HEAD_BYTES, describe_file
@@ -36,6 +37,7 @@ __all__ = [
 # What mmengine reads.
 _SUFFIXES = ('.py', '.yml', '.yaml', '.json')
 _MISSING = (KeyError, AttributeError)
+_SEE_TRACEBACK = 'MMSSC_TRACEBACK=1 shows where it failed'
 # What errors about values name as their file.
 _VALUES_OF_CONFIGS = ('config', 'voxel grid')
 # Packages whose own code refuses a value of a config.
@@ -44,6 +46,7 @@ _FRAMEWORKS = ('logging', 'mmcv', 'mmdet', 'mmengine', 'mmseg', 'numpy', 'random
 _SETTINGS = (str, int, float, list, tuple, dict, type(None))
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxlevel = 2
 
 
 def read_config_file(
@@ -145,8 +148,9 @@ def config_errors(config: str | PathLike[str] | None) -> Iterator[None]:
 
     Such errors are missing settings, everything that fails while mmengine builds something from the
     config (unregistered types, unknown or missing arguments, values that a constructor or torch
-    refuses), and values that mmengine or torch cannot use later. Other exceptions do not change.
-    ``MMSSC_TRACEBACK=1`` shows the traceback of a command (:func:`mmssc.command_line.command`).
+    refuses), values that mmengine or torch cannot use later, and sizes that torch refuses in a part
+    of the model. Other exceptions do not change. ``MMSSC_TRACEBACK=1`` shows the traceback of a
+    command (:func:`mmssc.command_line.command`).
 
     Args:
         config: The config file; None if the config has no file.
@@ -166,11 +170,8 @@ def config_errors(config: str | PathLike[str] | None) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 A constructor can raise anything.
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-        problem = _problem_of(error, frames)
-        if problem is None and _builders(frames):
-            problem = _failed_building(error, _builders(frames)[-1].f_locals)
-        if problem is None:
-            problem = _refused_later(error, frames)
+        problem = _problem_of(error, frames) or _failed_building(error, frames)
+        problem = problem or _refused_later(error, frames) or _failed_in_model(error, frames)
         if problem is None:
             raise
         raise DataError(name, *problem) from error
@@ -198,26 +199,55 @@ def _problem_of(error: Exception, frames: list[FrameType]) -> tuple[str | None, 
     builders = _builders(frames)
     if not builders:
         return None
-    names = builders[-1].f_locals
+    if str(error) == 'None is not a callable object':
+        # mmengine reads the signature of the optimiser's class before it builds the optimiser.
+        return 'optim_wrapper.optimizer.type', 'a registered optimizer', 'none of this name'
+    problem = _refused_building(error, last, builders[-1])
+    place = place_of_builders(frames, builders)
+    if problem is None or place is None:
+        return problem
+    field, *rest = problem
+    return (f'{place}.{field}' if field == 'type' else f'{place}: {field}', *rest)
+
+
+def _refused_building(
+    error: Exception, last: FrameType, builder: FrameType
+) -> tuple[str | None, ...] | None:
+    """As :func:`_problem_of`, without the place: what a builder or the class refuses."""
+    names = builder.f_locals
     kind = names.get('obj_cls')
     if kind is None and _module_of(last) == 'mmengine.registry.build_functions':
         return _unknown_type(names)
     if isinstance(error, TypeError):
-        if last is builders[-1] and kind is None:
+        if last is builder and kind is None:
             return (str(error),)
-        if str(error) == 'None is not a callable object':
-            # mmengine reads the signature of the optimiser's class before it builds the optimiser.
-            return 'optim_wrapper.optimizer.type', 'a registered optimizer', 'none of this name'
-        return _wrong_arguments(str(error), kind, names.get('args', ()), last is builders[-1])
+        return _wrong_arguments(str(error), kind, names.get('args', ()), last is builder)
     if isinstance(error, (AssertionError, ValueError)) and str(error):
         return (str(error) if kind is None else f'{_call(names)}: {error}',)
     return None
 
 
-def _failed_building(error: Exception, names: Mapping[str, Any]) -> tuple[str | None, ...]:
+def _failed_building(error: Exception, frames: list[FrameType]) -> tuple[str | None, ...] | None:
     """Anything else that fails while something is built: the class, and what the config gave it."""
+    builders = _builders(frames)
+    if not builders:
+        return None
     found = textwrap.shorten(f'{type(error).__name__}: {error}', 300)
-    return _call(names), 'values that fit', found, 'MMSSC_TRACEBACK=1 shows where it failed'
+    place, call = place_of_builders(frames, builders), _call(builders[-1].f_locals)
+    field = ': '.join(filter(None, (place, None if place and call == 'settings' else call)))
+    return field, 'values that fit', found, _SEE_TRACEBACK
+
+
+def _failed_in_model(error: Exception, frames: list[FrameType]) -> tuple[str, ...] | None:
+    """Sizes that torch refuses when a part of the model computes, or too little memory."""
+    layer = failed_layer(frames) if isinstance(error, RuntimeError) else None
+    if layer is None:
+        return None
+    place, name = layer
+    found = f'{textwrap.shorten(f"{type(error).__name__}: {error}", 300)} in {name}'
+    if re.search('out of memory|allocate memory', str(error)):
+        return place, 'enough memory', found, 'Try a smaller batch_size, or --amp in training'
+    return place, 'sizes that fit each other', found, _SEE_TRACEBACK
 
 
 def _call(names: Mapping[str, Any]) -> str:
@@ -248,6 +278,8 @@ def _refused_later(error: Exception, frames: list[FrameType]) -> tuple[str, ...]
         return None
     kind = _last_user(called)
     name = 'settings' if kind is None else kind.__name__
+    place = place_of_type(frames, name)
+    name = name if place is None else f'{place}: {name}'
     return name, 'values that fit', f'{type(error).__name__}: {error}'
 
 

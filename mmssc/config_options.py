@@ -17,7 +17,7 @@ from mmssc.errors import DataError
 
 __all__ = [
     'MAX_LEVELS', 'OPTION', 'SWITCHES', 'ConfigOptions', 'add_cfg_options',
-    'merge_options', 'nearest_name', 'parse_value',
+    'merge_options', 'nearest_name', 'parse_value', 'runner_settings',
 ]  # fmt: skip
 
 #: What errors about an override name.
@@ -236,6 +236,11 @@ def _word(text: str) -> Any:
         return text
 
 
+def runner_settings() -> set[str]:
+    """The top-level settings that mmengine and mmssc read; others are variables of a config."""
+    return {*inspect.signature(Runner).parameters, *_MORE_SETTINGS} - {'cfg'}
+
+
 def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
     """Apply overrides to a config, one after the other.
 
@@ -252,7 +257,7 @@ def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
     """
     # "_delete_" empties a dict: first, so that it does not delete other options.
     options = sorted((cfg_options or {}).items(), key=lambda pair: not pair[0].endswith('_delete_'))
-    settings = {*inspect.signature(Runner).parameters, *_MORE_SETTINGS} - {'cfg'}
+    settings = runner_settings()
     for key, value in options:
         if key.count('.') >= MAX_LEVELS:
             raise DataError(OPTION, _short(key), f'at most {MAX_LEVELS} names', key.count('.') + 1)

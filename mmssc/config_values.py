@@ -50,13 +50,12 @@ _TAKERS: dict[str, Any] = {
     r'(train|val|test)_dataloader': DataLoader,
     'randomness': Runner.set_randomness,
 }
-# Settings that are read with cfg.get().
+# Pattern of a setting that nobody takes as an argument -> its kinds.
 _KINDS = {
-    'auto_scale_lr.base_batch_size': {'int'},
-    'auto_scale_lr.enable': {'bool'},
-    'env_cfg.cudnn_benchmark': {'bool'},
-    'find_unused_parameters': {'bool'},
-    'stop_at_nan': {'bool'},
+    r'auto_scale_lr\.enable|env_cfg\.cudnn_benchmark|find_unused_parameters': {'bool'},
+    r'model\.test_cfg\.keep_logits|stop_at_nan': {'bool'},
+    r'auto_scale_lr\.base_batch_size|log_processor\.window_size': {'int'},
+    r'optim_wrapper\..*clip_grad\.max_norm': {'float'},
 }
 # Name in the path of a setting -> registry of its type; the last name counts.
 _REGISTRIES = {
@@ -150,7 +149,7 @@ def _check_number(place: str, value: float, source: Any) -> None:
 def _check_text(place: str, owner: Any, name: str, source: Any) -> None:
     """Refuse text for a number, and read text for a switch."""
     text, above = owner[name], place.rpartition('.')[0]
-    kinds = _KINDS.get(place) or _kinds_of(_taker(above, owner), name)
+    kinds = _first_match(_KINDS, place) or _kinds_of(_taker(above, owner), name)
     if 'bool' in kinds and text.lower() in SWITCHES:
         owner[name] = SWITCHES[text.lower()]
     elif kinds and kinds <= _NUMBERS:

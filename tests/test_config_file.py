@@ -1,4 +1,5 @@
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import init_default_scope
@@ -163,3 +164,43 @@ def test_a_missing_setting_is_named():
         expected = 'my.py: val_evaluator: expected a setting, found none'
         with pytest.raises(DataError, match=expected), config_errors('my.py'):
             read(Config())
+
+
+@pytest.mark.usefixtures('classes')
+def test_the_place_in_the_config_is_named():
+    init_default_scope('mmssc')
+    wrong = dict(type='Base', size=3)
+    cfg = Config(dict(variable=wrong, model=dict(type='Outer', part=wrong)))
+    with pytest.raises(DataError, match=r'^my.py: model.part: Base\(size=3\): expected values'):
+        build_with(cfg)
+    # A constructor may add to the settings of its parts.
+    expected = r'^my.py: model.part: Base\(size=3, unit=.*KeyError: 3'
+    with pytest.raises(DataError, match=expected), config_errors('my.py'):
+        MODELS.build(dict(cfg.model.part, unit='cm'))
+    cfg.model.part.type = 'Bass'
+    with pytest.raises(DataError, match='^my.py: model.part.type: expected a registered model'):
+        build_with(cfg)
+
+
+def build_with(cfg):
+    with config_errors('my.py'):
+        MODELS.build(cfg.model)
+
+
+class Part(torch.nn.Linear):
+    def forward(self, inputs):
+        if inputs is None:
+            raise ValueError('a bug')
+        return super().forward(inputs)
+
+
+def test_a_size_that_does_not_fit_names_the_part_of_the_model():
+    cfg = Config(dict(model=dict(head=dict(type='Head'))))  # noqa: F841 Found in this frame.
+    model = torch.nn.Module()
+    model.head = torch.nn.Sequential(Part(2, 3))
+    model.forward = lambda inputs: model.head(inputs)
+    expected = r'my.py: model.head: expected sizes that .* in layer head.0 \(Part\). MMSSC'
+    with pytest.raises(DataError, match=expected), config_errors('my.py'):
+        torch.nn.Module.__call__(model, torch.zeros(1, 5))
+    with pytest.raises(ValueError, match='^a bug$'), config_errors('my.py'):
+        torch.nn.Module.__call__(model, None)

@@ -12,7 +12,13 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmssc.checkpoints import check_classes, check_num_classes, check_weights, weights_of
+from mmssc.checkpoints import (
+    check_classes,
+    check_no_empty_weights,
+    check_num_classes,
+    check_weights,
+    weights_of,
+)
 from mmssc.compat import read_checkpoint
 from mmssc.config_file import config_errors, merge_options, read_config_file
 from mmssc.config_values import check_values
@@ -130,6 +136,7 @@ def init_model(
         model.cfg = cfg
         model.dataset_meta = dataset_meta_of(cfg)
         check_num_classes(model, model.dataset_meta)
+        check_no_empty_weights(model)
     if checkpoint is not None:
         content = read_checkpoint(checkpoint)
         state = weights_of(content, checkpoint)

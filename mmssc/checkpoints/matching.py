@@ -9,6 +9,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from mmssc.errors import DataError
 
@@ -146,6 +147,21 @@ def check_classes(
 
 def _class_names(names: Sequence[Any]) -> str:
     return f'{len(names)} classes: {", ".join(map(str, names))}'
+
+
+def check_no_empty_weights(model: nn.Module) -> None:
+    """Refuse a model with weights without elements: a size in its config is 0.
+
+    Args:
+        model: The model, not wrapped.
+
+    Raises:
+        DataError: A weight has no element; torch would leave such a layer out without a word.
+    """
+    for name, weight in model.named_parameters():
+        if not isinstance(weight, UninitializedTensorMixin) and not weight.numel():
+            found = f'shape {tuple(weight.shape)}'
+            raise DataError('config', f'model.{name}', 'weights', found, 'A size of this part is 0')
 
 
 def check_num_classes(

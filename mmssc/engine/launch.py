@@ -17,9 +17,11 @@ from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmssc.checkpoints import check_no_empty_weights
 from mmssc.command_line import command
 from mmssc.compat import config_not_on_screen, init_cpu_process_group
 from mmssc.config_file import add_cfg_options, read_config_file
+from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
 from mmssc.engine.resuming import find_resume_checkpoint, require_whole_checkpoint
 from mmssc.errors import DataError
 from mmssc.fileio import lock_folder, remove_stale_files
@@ -61,7 +63,9 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     if args.work_dir:
         cfg.work_dir = args.work_dir
-    elif not cfg.get('work_dir'):
+    elif cfg.get('work_dir'):
+        cfg.work_dir = str(cfg.work_dir)  # 3 is a folder name, too.
+    else:
         cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
     return cfg
 
@@ -114,6 +118,9 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
     Args:
         cfg: The config.
         resume_settings: ``settings`` of :class:`mmssc.engine.hooks.ResumeCheckHook`.
+
+    Raises:
+        DataError: A size in the model is 0.
     """
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         init_cpu_process_group(cfg.launcher)
@@ -130,6 +137,7 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     with config_not_on_screen():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    check_no_empty_weights(unwrap_model(runner))
     say(f'The log with the whole config is in {runner.log_dir}')
     for hook in (
         dict(type='ClassCountHook'),

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmssc.checkpoints.matching import rename_weights
 from mmssc.checkpoints.pretrained import PRETRAINED_ERRORS, explain_pretrained_error
+from mmssc.config_options import nearest_name
 from mmssc.errors import DataError
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -43,7 +44,11 @@ class BaseCompletor(BaseModel):
         test_cfg: ``keep_logits=True`` adds ``voxel_logits`` to the predictions.
         init_cfg: Initialisation config of mmengine.
 
+    Raises:
+        DataError: ``test_cfg`` has an entry that is not in ``test_settings``.
+
     Attributes:
+        test_settings: Entries of ``test_cfg``.
         origin_matters: Whether the grid of a sample must have the origin of the model's grid. False
             for methods that never use the origin and whose data sets place the grid in each frame.
         spare_weights: Prefixes of weights that a checkpoint may hold and the model may lack.
@@ -52,6 +57,7 @@ class BaseCompletor(BaseModel):
             there are none.
     """
 
+    test_settings: tuple[str, ...] = ('keep_logits',)
     origin_matters = True
     spare_weights: tuple[str, ...] = ()
     renamed_weights: Mapping[str, str] = MappingProxyType({})
@@ -67,6 +73,10 @@ class BaseCompletor(BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         self.voxel_grid = VoxelGrid.build(voxel_grid)
         self.test_cfg = dict(test_cfg or {})
+        for name in self.test_cfg.keys() - {*self.test_settings}:
+            expected = f'known entries ({", ".join(self.test_settings)})'
+            hint = nearest_name(name, self.test_settings)
+            raise DataError('config', f'{type(self).__name__}.test_cfg', expected, name, hint)
 
     def init_weights(self) -> None:
         """Initialise every part; ``Pretrained`` weights are read.

@@ -44,6 +44,7 @@ class LightCompletor(BaseCompletor):
         init_cfg: Initialisation config of mmengine.
     """
 
+    test_settings = (*BaseCompletor.test_settings, 'flip_axes')
     origin_matters = False
 
     def __init__(

@@ -139,6 +139,12 @@ def test_predictions_average_the_mirror_image_on_request():
     assert not torch.allclose(plain, mirror)
 
 
+def test_an_unknown_entry_of_test_cfg_is_refused():
+    with pytest.raises(DataError, match='LightCompletor.test_cfg: expected known entries .* found '
+                       'flip_axis. Did you mean flip_axes?'):  # fmt: skip
+        small_model(test_cfg=dict(flip_axis=(0,)))
+
+
 def test_prediction_reads_no_label():
     model = small_model().eval()
     inputs = batch_of(model, [6, 7])['inputs']
