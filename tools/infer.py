@@ -46,9 +46,9 @@ from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import read_matrix, to_homogeneous
 from mmssc.geometry import describe_camera, turn_camera
-from mmssc.preparation.command_line import positive_integer, positive_number
+from mmssc.preparation.command_line import add_cropped_option, positive_integer, positive_number
 from mmssc.structures.camera_checks import as_pose
-from mmssc.structures.camera_placement import check_stand
+from mmssc.structures.camera_placement import check_room_camera
 from mmssc.visualization import draw_depth
 from mmssc.visualization.scene import FORMATS
 
@@ -73,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     add('--calib', help='calib.txt of KITTI: P2 and Tr')
     add('--cam2img', nargs='+', type=float, metavar='N',
         help='9 numbers, or 12 (P2), row by row; for a depth camera also fx fy cx cy')  # fmt: skip
+    add_cropped_option(parser)
     add('--lidar2cam', nargs=12, type=float, metavar='N', help='voxel frame to camera, 3x4')
     add('--earlier-image', nargs='+', default=[], metavar='FILE', help='earlier frames of a scene')
     add('--earlier-depth', nargs='+', metavar='FILE', help='one per earlier image')
@@ -192,7 +193,7 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
         # The inferencer repeats this check, without the name of the file.
         _, turn = turn_camera(torch.eye(3), (1, 1), args.rotate or 0)
         upright = pose @ turn.numpy().T
-        check_stand(upright, args.cam2world, 'pose', has_floor=args.grid_origin is None)
+        check_room_camera(upright, args.cam2world, 'pose', has_floor=args.grid_origin is None)
     count = len(args.depth)
     columns = []
     for name in ('image', 'segmentation'):
@@ -211,6 +212,7 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
                 depth_kind=args.depth_kind, origin=args.grid_origin, height=args.height,
                 tilt=math.radians(args.tilt), roll=math.radians(args.roll),
                 depth_scale=args.depth_scale, rotate=args.rotate,
+                cropped_images=args.cropped_images,
             )  # fmt: skip
             picture = draw_depth(read_depth_image(depth, args.depth_kind, args.depth_scale))
             picture = picture if image is None else read_rgb(image)
@@ -331,6 +333,7 @@ def infer_driving(cfg: Config, args: argparse.Namespace) -> int:
         results = inferencer(
             images, cam2img, lidar2cam, depth=depth, points=points,
             earlier_frames=[earlier] if earlier else (), batch_size=args.batch_size,
+            cropped_images=args.cropped_images,
         )  # fmt: skip
         for number, sample in zip(scenes, results):
             name = args.image[number]

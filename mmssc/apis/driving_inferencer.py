@@ -19,10 +19,10 @@ from mmssc.formats.images import check_upright
 from mmssc.formats.kitti import read_depth, read_velodyne
 from mmssc.registry import INFERENCERS
 from mmssc.structures import SSCDataSample, VoxelGrid
-from mmssc.structures.camera_checks import as_intrinsics, as_pose, principal_point_remarks
-from mmssc.structures.camera_placement import check_view, drive_remarks
+from mmssc.structures.camera_checks import as_intrinsics, as_pose, check_image_size
+from mmssc.structures.camera_placement import check_road_camera, drive_remarks
 
-from .base_inferencer import BaseInferencer, read_image, warn_about
+from .base_inferencer import CROP_OPTION, BaseInferencer, read_image, warn_about
 from .model_loading import dataset_config_of
 
 __all__ = ['DrivingInferencer']
@@ -87,6 +87,7 @@ class DrivingInferencer(BaseInferencer):
         points: Any = None,
         earlier_frames: Sequence[Any] = (),
         batch_size: int = 1,
+        cropped_images: bool = False,
     ) -> list[SSCDataSample]:
         """Predict one or several scenes.
 
@@ -107,6 +108,8 @@ class DrivingInferencer(BaseInferencer):
                 ``frame2ref`` (4, 4), from that frame's voxel frame to the current one's. The
                 current frame replaces missing ones, as at the start of a drive.
             batch_size: Largest number of scenes per forward pass; a batch has images of one size.
+            cropped_images: The images are cut out of larger ones and ``cam2img`` is that of the cut
+                image, so its principal point can be anywhere.
 
         Returns:
             Per scene a data sample on the CPU with ``pred_voxels`` and the metainfo.
@@ -118,7 +121,8 @@ class DrivingInferencer(BaseInferencer):
         several = isinstance(img, (list, tuple))
         scenes = list(_split(several, img, cam2img, lidar2cam, depth, points, earlier_frames))
         packed = [
-            self.pipeline(self._results(number, scene)) for number, scene in enumerate(scenes)
+            self.pipeline(self._results(number, scene, cropped_images))
+            for number, scene in enumerate(scenes)
         ]
         predictions: list[SSCDataSample] = []
         for group in _batches(packed, batch_size):
@@ -126,12 +130,14 @@ class DrivingInferencer(BaseInferencer):
                 predictions += self.model.test_step(pseudo_collate(group))
         return [prediction.cpu() for prediction in predictions]
 
-    def _results(self, number: int, scene: Mapping[str, Any]) -> dict[str, Any]:
+    def _results(
+        self, number: int, scene: Mapping[str, Any], cropped_images: bool = False
+    ) -> dict[str, Any]:
         """The results that the transforms that read files would return."""
         name = _source_of(scene['img']) or f'scene {number}'
         current = self._frame(scene, name)
         size = current['img'].shape[:2]
-        projection, lidar2cam = self._camera(scene, size, name)
+        projection, lidar2cam = self._camera(scene, size, name, cropped_images)
         frames, motions = [current], [np.eye(4)]
         for index, frame in enumerate(scene['earlier_frames']):
             label = f'{name}, earlier frame {index}'
@@ -165,16 +171,22 @@ class DrivingInferencer(BaseInferencer):
         )
 
     def _camera(
-        self, scene: Mapping[str, Any], size: tuple[int, int], name: str
+        self,
+        scene: Mapping[str, Any],
+        size: tuple[int, int],
+        name: str,
+        cropped_images: bool,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Projection (3, 4) and ``lidar2cam`` (4, 4), both float64 and checked."""
-        projection = as_intrinsics(scene['cam2img'], name, 'cam2img', size)
+        projection = as_intrinsics(scene['cam2img'], name, 'cam2img')
         lidar2cam = as_pose(scene['lidar2cam'], name, 'lidar2cam')
         # A model that reads only points needs no camera.
         if {'img', 'depth'} & self.inputs:
-            warn_about(name, principal_point_remarks(projection, size))
+            if not cropped_images:
+                remarks = check_image_size(projection, size, name, 'cam2img', CROP_OPTION)
+                warn_about(name, remarks)
             fields, grid = ('lidar2cam', 'cam2img'), self.model.voxel_grid
-            warn_about(name, check_view(lidar2cam, projection, grid, name, fields, size))
+            warn_about(name, check_road_camera(lidar2cam, projection, grid, name, fields, size))
         if projection.shape == (3, 3):
             projection = np.pad(projection, ((0, 0), (0, 1)))
         return projection, lidar2cam

@@ -13,10 +13,10 @@ from mmssc.errors import DataError
 from mmssc.formats.depth_units import unit_hint
 from mmssc.formats.matrices import camera_matrix
 from mmssc.geometry import describe_camera, find_floor, pose_above_floor, turn_camera
-from mmssc.structures.camera_checks import as_intrinsics, as_pose, principal_point_remarks
-from mmssc.structures.camera_placement import check_stand
+from mmssc.structures.camera_checks import as_intrinsics, as_pose, check_image_size
+from mmssc.structures.camera_placement import check_room_camera
 
-from .base_inferencer import warn_about
+from .base_inferencer import CROP_OPTION, warn_about
 
 __all__ = ['UprightView', 'turn_image', 'upright_view']
 
@@ -69,6 +69,7 @@ def upright_view(
     rotate: int | None,
     has_floor: bool,
     units: Mapping[str, float],
+    cropped_images: bool,
 ) -> UprightView:
     """Check the camera of a depth image, turn both upright, and find the pose.
 
@@ -82,13 +83,18 @@ def upright_view(
             said it, and a floor is refused that another turn shows as clearly.
         has_floor: Whether the floor of the world is at z = 0.
         units: Other readings of the depth, see :mod:`mmssc.formats.depth_units`.
+        cropped_images: Whether the principal point can be anywhere.
 
     Raises:
         DataError: The camera cannot be right, there are two poses, an angle is out of range, or the
             floor is not found.
     """
-    intrinsics = _intrinsics(name, cam2img, (depth.shape[0], depth.shape[1]))
-    camera, turn = turn_camera(intrinsics, depth.shape, rotate or 0)
+    intrinsics = _intrinsics(name, cam2img)
+    if not cropped_images:
+        size = depth.shape[0], depth.shape[1]
+        remarks = check_image_size(intrinsics, size, name, 'cam2img', CROP_OPTION)
+        warn_about(name, remarks)
+    camera, turn = turn_camera(torch.from_numpy(intrinsics), depth.shape, rotate or 0)
     depth = turn_image(depth, rotate or 0)
     if cam2world is None:
         pose, confidence = _floor_pose(name, depth, camera, angles, units, rotate is not None)
@@ -101,13 +107,11 @@ def upright_view(
     return UprightView(depth, camera.numpy(), pose, confidence)
 
 
-def _intrinsics(name: str, cam2img: Any, size: tuple[int, int]) -> torch.Tensor:
+def _intrinsics(name: str, cam2img: Any) -> np.ndarray:
     """Check intrinsics and return (3, 3) float64."""
     matrix = np.asarray(cam2img, np.float64)
     matrix = camera_matrix(matrix) if matrix.shape == (4,) else matrix
-    matrix = as_intrinsics(matrix, name, 'cam2img', size)
-    warn_about(name, principal_point_remarks(matrix, size))
-    return torch.from_numpy(matrix)
+    return as_intrinsics(matrix, name, 'cam2img')
 
 
 def _given_pose(name: str, cam2world: Any, turn: torch.Tensor, has_floor: bool) -> torch.Tensor:
@@ -115,7 +119,7 @@ def _given_pose(name: str, cam2world: Any, turn: torch.Tensor, has_floor: bool) 
     if np.shape(cam2world) != (4, 4):
         raise DataError(name, 'cam2world, shape', (4, 4), np.shape(cam2world))
     pose = torch.from_numpy(as_pose(cam2world, name, 'cam2world')) @ turn.T
-    warn_about(name, check_stand(pose.numpy(), name, 'cam2world', has_floor))
+    warn_about(name, check_room_camera(pose.numpy(), name, 'cam2world', has_floor))
     return pose.float()
 
 

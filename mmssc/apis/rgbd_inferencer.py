@@ -153,6 +153,7 @@ class RGBDInferencer(BaseInferencer):
         roll: float = 0.0,
         depth_scale: float | None = None,
         rotate: int | None = None,
+        cropped_images: bool = False,
     ) -> SSCDataSample:
         """Predict one scene.
 
@@ -177,6 +178,8 @@ class RGBDInferencer(BaseInferencer):
                 are upright. ``cam2img`` and ``cam2world`` are those of the images as given; tilt
                 and roll are those of the upright image. None: 0, but refuse images that look
                 turned when the floor is searched.
+            cropped_images: The images are cut out of larger ones and ``cam2img`` is that of the cut
+                image, so its principal point can be anywhere.
 
         Returns:
             A data sample on the CPU with ``pred_voxels`` and the metainfo: the grid, the camera of
@@ -202,7 +205,9 @@ class RGBDInferencer(BaseInferencer):
         images = self._images(name, depth.shape, img, segmentation)
         images = {key: _turned_images(value, rotate or 0) for key, value in images.items()}
         angles, has_floor = (height, tilt, roll), origin is None
-        view = upright_view(name, depth, cam2img, cam2world, angles, rotate, has_floor, units)
+        view = upright_view(
+            name, depth, cam2img, cam2world, angles, rotate, has_floor, units, cropped_images
+        )
         grid = self._grid(view.cam2world, origin)
         ground = DepthView(view.cam2img, view.cam2world.numpy(), grid)
         check_ground(name, view.depth, ground, units, remedy)

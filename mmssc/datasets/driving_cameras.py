@@ -8,10 +8,13 @@ from os import PathLike
 import numpy as np
 
 from mmssc.structures import VoxelGrid
-from mmssc.structures.camera_checks import as_intrinsics, principal_point_remarks
-from mmssc.structures.camera_placement import check_view, drive_remarks
+from mmssc.structures.camera_checks import check_image_size
+from mmssc.structures.camera_placement import check_road_camera, drive_remarks
 
-__all__ = ['check_drive', 'pose_rows']
+__all__ = ['CROP_OPTION', 'check_drive', 'pose_rows']
+
+#: How the converters learn that images are cut out of larger ones.
+CROP_OPTION = 'give --cropped-images'
 
 
 def pose_rows(sequence: Mapping[str, np.ndarray]) -> dict[int, int]:
@@ -29,6 +32,7 @@ def check_drive(
     fields: tuple[str, str] = ('lidar2cam', 'P2'),
     image_size: tuple[int, int] | None = None,
     lidar_poses: Mapping[int, np.ndarray] | None = None,
+    cropped_images: bool = False,
 ) -> list[str]:
     """Check the camera of a drive, and where the car moves.
 
@@ -40,6 +44,8 @@ def check_drive(
         fields: Names of ``lidar2cam`` and ``projection`` in the file, for errors.
         image_size: (height, width) in pixels, if it is known.
         lidar_poses: Frame number -> pose (4, 4) of the lidar in the world, in rising order.
+        cropped_images: Whether the images are cut out of larger ones, so that the principal point
+            can be anywhere.
 
     Returns:
         Remarks about what is suspicious.
@@ -49,10 +55,9 @@ def check_drive(
             :mod:`mmssc.structures.camera_placement`.
     """
     remarks = []
-    if image_size is not None:
-        as_intrinsics(projection, source, fields[1], image_size)
-        remarks += principal_point_remarks(projection, image_size)
-    remarks += check_view(lidar2cam, projection, grid, source, fields, image_size)
+    if image_size is not None and not cropped_images:
+        remarks += check_image_size(projection, image_size, source, fields[1], CROP_OPTION)
+    remarks += check_road_camera(lidar2cam, projection, grid, source, fields, image_size)
     if lidar_poses:
         poses = np.stack(list(lidar_poses.values()))
         remarks += drive_remarks(poses, np.array(list(lidar_poses)))

@@ -32,7 +32,8 @@ class DrivingDataset(BaseDataset):
 
     - ``sequence``, ``frame_id``, ``sample_idx``, ``num_classes``, ``ignore_index``,
       ``voxel_grid`` (:class:`~mmssc.structures.VoxelGrid` of the ``1_1`` labels)
-    - ``cam2img`` (3, 3), ``P2`` (3, 4), both float64, pixels
+    - ``cam2img`` (3, 3), ``P2`` (3, 4), both float64, pixels; ``cropped_images``, whether the
+      images are cut out of larger ones
     - ``lidar2cam`` (N, 4, 4) float64, lidar of the current frame -> camera of frame n
     - ``frame2ref`` (N, 4, 4) float64, lidar of frame n -> lidar of the current frame
     - ``frames``: N dicts ``frame_id, img_path, pseudo_lidar_path, depth_path``, current frame first
@@ -154,7 +155,7 @@ class DrivingDataset(BaseDataset):
                 info['sequences'][sample['sequence']],
                 lidar[sample['sequence']],
                 rows[sample['sequence']],
-                info['metainfo']['voxel_grid'],
+                info['metainfo'],
             )
             for sample in samples
         ]
@@ -206,7 +207,7 @@ class DrivingDataset(BaseDataset):
         sequence: dict[str, np.ndarray],
         lidar_poses: np.ndarray,
         rows: Mapping[int, int],
-        voxel_grid: Any,
+        metainfo: Mapping[str, Any],
     ) -> dict[str, Any]:
         name, frame_id = sample['sequence'], sample['frame_id']
         frame = int(frame_id)
@@ -229,7 +230,8 @@ class DrivingDataset(BaseDataset):
             frame_id=frame_id,
             num_classes=len(self._metainfo['classes']),
             ignore_index=self._metainfo['ignore_index'],
-            voxel_grid=voxel_grid,
+            voxel_grid=metainfo['voxel_grid'],
+            cropped_images=metainfo.get('cropped_images', False),
             cam2img=sequence['P2'][:, :3].copy(),
             P2=sequence['P2'],
             lidar2cam=np.stack(lidar2cam),

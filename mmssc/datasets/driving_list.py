@@ -3,14 +3,16 @@
 Plain JSON without paths, so a prepared tree can be moved or mounted anywhere::
 
     {"metainfo": {"dataset": "SemanticKITTI", "split": "train", "format_version": 1,
-                  "voxel_grid": {"origin": .., "voxel_size": .., "shape": .., ..}},
+                  "voxel_grid": {"origin": .., "voxel_size": .., "shape": .., ..},
+                  "cropped_images": false (optional)},
      "sequences": {"00": {"P2": 3x4, "P3": 3x4 (optional), "lidar2cam": 4x4,
                           "poses": [[12 numbers], ..], "pose_indices": [..] (optional)}},
      "data_list": [{"sequence": "00", "frame_id": "000000", "labelled": true}, ..]}
 
 ``poses`` are those of the data set's own ``poses.txt`` (SemanticKITTI: camera poses; KITTI-360:
 vehicle poses). Line n is the pose of frame n, or of frame ``pose_indices[n]`` if these are given.
-Only then can a frame have no pose.
+Only then can a frame have no pose. ``cropped_images``: the images are cut out of larger ones, so
+the principal point can be anywhere.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, join_sentences
 from mmssc.fileio import atomic_write
 from mmssc.formats.json_fields import read_json, require_array, require_field
 from mmssc.structures import VoxelGrid
@@ -79,6 +81,8 @@ def _parse_info(raw: Any, file: str) -> dict[str, Any]:
         raise DataError(file, 'metainfo.format_version', FORMAT_VERSION, version)
     for key in ('dataset', 'split'):
         require_field(metainfo, key, str, file, 'metainfo')
+    if 'cropped_images' in metainfo:
+        require_field(metainfo, 'cropped_images', bool, file, 'metainfo')
     grid = require_field(metainfo, 'voxel_grid', Mapping, file, 'metainfo')
     try:
         metainfo['voxel_grid'] = VoxelGrid.build(grid)
@@ -118,6 +122,7 @@ def read_driving_list(path: str | PathLike[str], hint: str | None = None) -> dic
     try:
         return _parse_info(read_json(path), str(path))
     except DataError as error:
+        hint = join_sentences(error.hint or '', hint or '') or None
         raise DataError(error.file, error.field, error.expected, error.found, hint) from error
 
 

@@ -92,7 +92,7 @@ class RGBDDataset(BaseDataset):
         if frames.dataset == 'own':
             self.prepare_hint = self._prepare_hint(RGBDDataset.CONVERTER, self.data_root)
         self._check_sources(frames)
-        self._warn_of_low_cameras(frames)
+        self._warn_of_cameras(frames)
         self._metainfo['voxel_grid'] = frames.voxel_grid.to_dict()
         table = self._file_table(frames)
         items = [self._make_item(frames, frame, table) for frame in frames.frames]
@@ -119,7 +119,12 @@ class RGBDDataset(BaseDataset):
                     self.prepare_hint,
                 )  # fmt: skip
 
-    def _warn_of_low_cameras(self, frames: RGBDList) -> None:
+    def _warn_of_cameras(self, frames: RGBDList) -> None:
+        remarks = frames.camera_remarks(self.ann_file, self.source)
+        # The world of another tool may have its floor elsewhere.
+        remarks += frames.pose_remarks(self.ann_file, self.source, has_floor=False)
+        for remark in remarks:
+            print_log(f'{self.ann_file}: {remark}', 'current', logging.WARNING)
         floor = frames.voxel_grid.axes.index('z')
         low = [
             frame.frame_id

@@ -15,7 +15,8 @@ so that it can be moved; files outside of it have absolute paths::
 
 ``fine_factor`` (optional): voxels of the fine TSDF along the edge of a voxel of the grid.
 ``rotate`` (optional): how far the images must be turned clockwise to be upright, degrees; cameras,
-poses and pixels are those of the stored images.
+poses and pixels are those of the stored images. ``cropped_images`` (optional): true if the images
+are cut out of larger ones, so that the principal point can be anywhere.
 ``files``: source -> key -> file, see :mod:`mmssc.formats.rgbd_frame`; files of all sources are
 under ``shared``. ``missing`` lists missing files of a frame. ``origin`` (of the voxel grid, in the
 order of its axes, metres) and ``cam2world`` are optional: the published files of NYU do not have
@@ -35,7 +36,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, join_sentences
 from mmssc.fileio import atomic_write
 from mmssc.formats.json_fields import read_json, require_array, require_field
 from mmssc.formats.matrices import camera_matrix
@@ -43,8 +44,8 @@ from mmssc.formats.rgbd_format import FINE_FACTOR
 from mmssc.formats.rgbd_frame import FORMATS
 from mmssc.geometry import turn_camera
 from mmssc.structures import VoxelGrid
-from mmssc.structures.camera_checks import as_intrinsics, as_pose
-from mmssc.structures.camera_placement import check_stand
+from mmssc.structures.camera_checks import as_intrinsics, as_pose, check_image_size
+from mmssc.structures.camera_placement import check_room_camera, share_remarks
 
 __all__ = [
     'FRAME_NAME', 'RGBD_LIST_VERSION', 'Frame', 'FrameFile', 'RGBDList', 'SHARED',
@@ -55,6 +56,7 @@ RGBD_LIST_VERSION = 1
 #: Source of files that do not depend on the depth image of a frame.
 SHARED = 'shared'
 # Names become file names: no folders, no hidden files, no control characters.
+_REMARKS = 5
 _UNSAFE = re.compile(r'[/\\{}:*?"<>|]|^[.\s]|[.\s]$')
 FRAME_NAME = 'a name without / \\ { } : * ? " < > | that does not begin or end with a dot or blank'
 
@@ -114,6 +116,7 @@ class RGBDList:
     frames: Sequence[Frame]
     fine_factor: int = FINE_FACTOR
     rotate: int = 0
+    cropped_images: bool = False
 
     def upright_pose(self, frame: Frame) -> np.ndarray:
         """(4, 4) float64 camera to world of the upright image of a frame that has a pose."""
@@ -123,6 +126,39 @@ class RGBDList:
         """The grid of the list, at the origin of the frame."""
         origin = frame.origin
         return self.voxel_grid if origin is None else replace(self.voxel_grid, origin=origin)
+
+    def pose_remarks(self, file: str | PathLike[str], source: str, has_floor: bool) -> list[str]:
+        """What is suspicious about the poses of the first frames where something is.
+
+        Args:
+            file: The list, for errors.
+            source: The source whose camera sees the frames.
+            has_floor: Whether the floor of the world is z = 0.
+
+        Raises:
+            DataError: A pose cannot be right.
+        """
+        remarks = []
+        for frame in self.frames:
+            if frame.cam2world is None:
+                continue
+            upright, name = self.upright_pose(frame), f'pose of {frame.frame_id}'
+            found = check_room_camera(upright, file, name, has_floor)
+            if source in self.cameras:
+                world2cam = np.linalg.inv(np.asarray(frame.cam2world, np.float64))
+                matrix = camera_matrix(self.cameras[source])
+                found += share_remarks(self.grid_of(frame), world2cam, matrix, self.image_size)
+            remarks += [f'{frame.frame_id}: {remark}' for remark in found]
+        more = len(remarks) - _REMARKS
+        return remarks[:_REMARKS] + ([f'{more} more remarks'] if more > 0 else [])
+
+    def camera_remarks(self, file: str | PathLike[str], source: str) -> list[str]:
+        """What is suspicious about the intrinsics of a source."""
+        if self.cropped_images or source not in self.cameras:
+            return []
+        field, matrix = f'metainfo.cameras.{source}', camera_matrix(self.cameras[source])
+        remarks = check_image_size(matrix, self.image_size, file, field)
+        return [f'{field}: {remark}' for remark in remarks]
 
 
 def _upright(cam2world: Any, rotate: int) -> np.ndarray:
@@ -154,6 +190,7 @@ def read_rgbd_list(path: str | PathLike[str], hint: str | None = None) -> RGBDLi
     try:
         return _parse(read_json(path), str(path))
     except DataError as error:
+        hint = join_sentences(error.hint or '', hint or '') or None
         raise DataError(error.file, error.field, error.expected, error.found, hint) from error
 
 
@@ -171,6 +208,7 @@ def write_rgbd_list(path: str | PathLike[str], frames: RGBDList) -> None:
         image_size=list(frames.image_size),
         fine_factor=frames.fine_factor,
         **(dict(rotate=frames.rotate) if frames.rotate else {}),
+        **(dict(cropped_images=True) if frames.cropped_images else {}),
         cameras={source: list(camera) for source, camera in frames.cameras.items()},
         files={
             source: {key: dict(path=file.path, format=file.format) for key, file in keys.items()}
@@ -215,11 +253,17 @@ def _parse(raw: Any, file: str) -> RGBDList:
     rotate = metainfo.get('rotate', 0)
     if rotate not in (0, 90, 180, 270) or type(rotate) is not int:
         raise DataError(file, 'metainfo.rotate', '0, 90, 180 or 270 degrees', repr(rotate))
+    cropped = metainfo.get('cropped_images', False)
+    if not isinstance(cropped, bool):
+        raise DataError(file, 'metainfo.cropped_images', 'true or false', repr(cropped))
     cameras = {}
     for source in require_field(metainfo, 'cameras', Mapping, file, 'metainfo'):
         name = f'metainfo.cameras.{source}'
         numbers = require_array(metainfo['cameras'], source, (4,), file, 'metainfo.cameras')
-        as_intrinsics(camera_matrix(numbers), file, name, (sides[0], sides[1]))
+        matrix = as_intrinsics(camera_matrix(numbers), file, name)
+        if not cropped:
+            option = 'write "cropped_images": true into metainfo'
+            check_image_size(matrix, (sides[0], sides[1]), file, name, option)
         cameras[source] = tuple(numbers.tolist())
     files = _parse_files(require_field(metainfo, 'files', Mapping, file, 'metainfo'), file)
     frames = [
@@ -234,7 +278,9 @@ def _parse(raw: Any, file: str) -> RGBDList:
         require_field(metainfo, key, str, file, 'metainfo') for key in ('split', 'dataset')
     )
     size = sides[0], sides[1]
-    return RGBDList(dataset, split, grid, size, cameras, files, frames, fine_factor, rotate)
+    return RGBDList(
+        dataset, split, grid, size, cameras, files, frames, fine_factor, rotate, cropped
+    )
 
 
 def _parse_files(raw: Mapping, file: str) -> dict[str, dict[str, FrameFile]]:
@@ -271,5 +317,5 @@ def _parse_frame(raw: Any, number: int, file: str, rotate: int) -> Frame:
     if raw.get('cam2world') is not None:
         cam2world = require_array(raw, 'cam2world', (4, 4), file, name)
         cam2world = as_pose(cam2world, file, f'{name}.cam2world')
-        check_stand(_upright(cam2world, rotate), file, f'{name}.cam2world', has_floor=False)
+        check_room_camera(_upright(cam2world, rotate), file, f'{name}.cam2world', has_floor=False)
     return Frame(frame_id, frozenset(missing), origin, cam2world)

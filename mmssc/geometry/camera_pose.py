@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mmssc.errors import DataError
-from mmssc.structures.camera_placement import camera_angles
+from mmssc.structures.camera_causes import camera_angles
 
 __all__ = ['camera_tilt', 'describe_camera', 'tilted_camera', 'turn_camera']
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mmssc.datasets.driving_list import read_driving_list
 from mmssc.datasets.frame_ranges import describe_frames
@@ -69,10 +70,11 @@ def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:
     """
     layout = find_driving_layout(root)
     report = TreeReport()
-    grid = _find_grid(layout, report)
+    metainfo = _find_metainfo(layout, report)
+    grid = metainfo['voxel_grid']
     for sequence in layout.sequences():
         counts = report.counts[sequence] = {}
-        frames = _check_raw_frames(layout, sequence, grid, report, counts, thorough)
+        frames = _check_raw_frames(layout, sequence, metainfo, report, counts, thorough)
         labelled = _check_voxels(layout, sequence, frames, grid, report, counts, thorough)
         _check_release(layout, sequence, grid, report)
         _check_labels(layout, sequence, labelled, grid, report, counts, thorough)
@@ -83,24 +85,24 @@ def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:
     return report
 
 
-def _find_grid(layout: DrivingLayout, report: TreeReport) -> VoxelGrid:
-    """The grid of the info files, or else the default grid of the data set."""
+def _find_metainfo(layout: DrivingLayout, report: TreeReport) -> dict[str, Any]:
+    """``metainfo`` of the info files, or else the default grid of the data set."""
     for split in layout.splits:
         path = layout.info_file(split)
         if path.is_file():
             try:
-                return read_driving_list(path)['metainfo']['voxel_grid']
+                return read_driving_list(path)['metainfo']
             except DataError:
                 # Reported with the other info files.
                 continue
     report.notes.append('no info file yet: using the official voxel grid')
-    return VoxelGrid.build(layout.dataset.METAINFO['voxel_grid'])
+    return {'voxel_grid': VoxelGrid.build(layout.dataset.METAINFO['voxel_grid'])}
 
 
 def _check_raw_frames(
     layout: DrivingLayout,
     sequence: str,
-    grid: VoxelGrid,
+    metainfo: Mapping[str, Any],
     report: TreeReport,
     counts: dict,
     thorough: bool,
@@ -111,7 +113,8 @@ def _check_raw_frames(
     except DataError as error:
         report.add_error(error)
     try:
-        report.notes += check_calibration(layout, sequence, grid)
+        cropped = metainfo.get('cropped_images', False)
+        report.notes += check_calibration(layout, sequence, metainfo['voxel_grid'], cropped)
     except DataError as error:
         report.add_error(error)
     present = layout.frame_ids(sequence)

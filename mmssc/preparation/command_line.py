@@ -16,7 +16,10 @@ from mmssc.errors import DataError
 from mmssc.fileio import check_writable, lock_folder
 from mmssc.preparation.frame_jobs import FAILURES_SHOWN, StepReport
 
-__all__ = ['add_work_options', 'positive_integer', 'positive_number', 'run_converter']
+__all__ = [
+    'add_cropped_option', 'add_work_options', 'positive_integer', 'positive_number',
+    'run_converter',
+]  # fmt: skip
 
 _MAX_DEFAULT_WORKERS = 8
 
@@ -47,6 +50,15 @@ def positive_number(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f'{text} is not a positive number')
     return value
+
+
+def add_cropped_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cropped-images``."""
+    text = (
+        'the images are cut out of larger ones, and the intrinsics are those of the cut images: '
+        'the principal point can be anywhere'
+    )
+    parser.add_argument('--cropped-images', action='store_true', help=text)
 
 
 def add_work_options(parser: argparse.ArgumentParser) -> None:

@@ -12,20 +12,27 @@ from os import PathLike
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, join_sentences
 
-__all__ = ['as_intrinsics', 'as_pose', 'principal_point_remarks']
+__all__ = ['as_intrinsics', 'as_pose', 'check_image_size']
 
-# Pose files have 6 significant digits, so rotations are orthonormal to about 1e-5.
-_RIGID_TOLERANCE = 1e-3
+# Pose files have 6 significant digits, so rotations are orthonormal to about 1e-5. With three
+# digits after the point they are orthonormal to 2e-3, which moves a point at 25 m by 5 cm at most.
+_RIGID_TOLERANCE = 2e-3
 # Rotations with two digits are worse than that, but nothing else looks like them.
 _FEW_DIGITS = 0.03
 _ROUNDING = 1e-6
+# Skew below this share of the focal length moves no pixel by more than about half a pixel.
+_SKEW = 1e-3
+# Focal lengths in pixels are larger; in image sides they are smaller.
+_NORMALISED = 50
 # The principal point of a whole image is near its centre (KITTI-360: 64 % of the height). That of
 # an image of twice the size is at the border.
 _CENTRAL, _INSIDE = (0.35, 0.65), (0.03, 0.97)
 # Focal length in image sides: fields of view from 1 to 157 degrees.
 _FOCAL_LENGTHS = (0.1, 50)
+# fx / fy of an image that was not stretched.
+_SQUARE = (0.8, 1.25)
 
 
 def as_pose(matrix: ArrayLike, source: str | PathLike[str], field: str) -> np.ndarray:
@@ -113,27 +120,20 @@ def _rigid_part(pose: np.ndarray) -> np.ndarray:
     return np.concatenate([pose[:3], [[0, 0, 0, 1]]])
 
 
-def as_intrinsics(
-    matrix: ArrayLike,
-    source: str | PathLike[str],
-    field: str,
-    image_size: tuple[int, int] | None = None,
-) -> np.ndarray:
-    """Check the intrinsics of a pinhole camera.
+def as_intrinsics(matrix: ArrayLike, source: str | PathLike[str], field: str) -> np.ndarray:
+    """Check the intrinsics of a pinhole camera; :func:`check_image_size` compares them with images.
 
     Args:
         matrix: (3, 3) in pixels, or KITTI's projection (3, 4), whose fourth column holds the shift
             of the camera.
         source: The file or option, for the error.
         field: Name of the matrix, for the error.
-        image_size: (height, width) in pixels of the whole image, if it is known.
 
     Returns:
-        The matrix as float64.
+        The matrix as float64. Skew up to 0.1 % of the focal length stays as it is.
 
     Raises:
-        DataError: The matrix is transposed, skewed, normalised or otherwise no pinhole camera, or
-            it cannot belong to an image of this size.
+        DataError: The matrix is transposed, skewed, normalised or otherwise no pinhole camera.
     """
     given = _finite_numbers(matrix, source, field)
     if given.shape not in ((3, 3), (3, 4)):
@@ -147,50 +147,77 @@ def as_intrinsics(
         hint = 'The matrix looks transposed (columns first, as in MATLAB): transpose it'
         hint = hint if cx == cy == 0 else None
         raise DataError(source, field, 'a third row 0 0 1', last, hint)
-    if max(abs(skew), abs(lower)) > _ROUNDING * fx:
+    if max(abs(skew), abs(lower)) > _SKEW * fx:
         hint = 'Undistort the images first: only fx, fy, cx and cy are used'
         raise DataError(source, field, 'no skew (0 beside fx and fy)', [skew, lower], hint)
-    if max(abs(cx), abs(cy)) <= 1:
-        hint = 'Give pixels from the top left corner: normalised intrinsics times width and height'
-        expected, found = 'cx and cy near the middle of the image', f'cx = {cx:g}, cy = {cy:g}'
-        raise DataError(source, field, expected, found, hint)
-    if image_size is not None:
-        _check_image_size(given, image_size, source, field)
+    if max(abs(cx), abs(cy)) <= 1 and max(fx, fy) <= _NORMALISED:
+        hint = 'The matrix looks normalised: multiply fx and cx by the width, fy and cy by the '
+        hint += 'height of the image'
+        found = f'fx = {fx:g}, fy = {fy:g}, cx = {cx:g}, cy = {cy:g}'
+        raise DataError(source, field, 'intrinsics in pixels', found, hint)
     return given
 
 
-def _check_image_size(
-    matrix: np.ndarray, image_size: tuple[int, int], source: str | PathLike[str], field: str
-) -> None:
-    """Refuse a principal point outside the image, and impossible fields of view."""
-    (height, width), hint = image_size, 'Are they the intrinsics of an image of another size?'
-    (fx, cx), (fy, cy) = matrix[0, [0, 2]], matrix[1, [1, 2]]
-    low, high = _INSIDE
-    if not (low * width <= cx <= high * width and low * height <= cy <= high * height):
-        across, down = 2 * cx / width, 2 * cy / height
-        if across > 1 and abs(across / down - 1) < 0.2:
-            hint += f' Divide fx, fy, cx, cy by about {across:.3g}'
-        expected = f'a principal point inside the image of {width} x {height} pixels'
-        raise DataError(source, field, expected, f'cx = {cx:g}, cy = {cy:g}', hint)
-    low, high = _FOCAL_LENGTHS
-    if not (low * width <= fx <= high * width and low * height <= fy <= high * height):
-        expected = f'fx and fy that fit an image of {width} x {height} pixels'
-        raise DataError(source, field, expected, f'fx = {fx:g}, fy = {fy:g}', hint)
+def check_image_size(
+    matrix: np.ndarray,
+    image_size: tuple[int, int],
+    source: str | PathLike[str],
+    field: str,
+    crop_option: str | None = None,
+) -> list[str]:
+    """Compare intrinsics with the size of the whole image that they belong to.
 
-
-def principal_point_remarks(matrix: np.ndarray, image_size: tuple[int, int]) -> list[str]:
-    """What is suspicious about intrinsics that :func:`as_intrinsics` accepts, as texts.
+    The principal point of a crop can be anywhere, also outside. If the user says that images are
+    crops, do not call this function.
 
     Args:
-        matrix: (3, 3 or 4) in pixels.
-        image_size: (height, width) of the whole image in pixels.
+        matrix: (3, 3 or 4) in pixels, as :func:`as_intrinsics` returns it.
+        image_size: (height, width) in pixels.
+        source: The file or option, for the error.
+        field: Name of the matrix, for the error.
+        crop_option: How the user says that images are crops, for the error.
+
+    Returns:
+        Remarks about a principal point far from the centre, and about a stretched image.
+
+    Raises:
+        DataError: The principal point is outside the image or at its border, or the field of view
+            is impossible.
     """
     height, width = image_size
-    cx, cy = float(matrix[0, 2]), float(matrix[1, 2])
-    low, high = _CENTRAL
-    if low <= cx / width <= high and low <= cy / height <= high:
-        return []
-    return [
-        f'the principal point ({cx:g}, {cy:g}) is far from the centre of the image of '
-        f'{width} x {height} pixels: are the intrinsics those of another image size?'
-    ]
+    (fx, cx), (fy, cy) = matrix[0, [0, 2]].tolist(), matrix[1, [1, 2]].tolist()
+    size, point = f'{width} x {height} pixels', f'cx = {cx:g}, cy = {cy:g}'
+    cause = _size_cause((cx, cy), (width, height))
+    if not _within(_INSIDE, cx / width, cy / height):
+        if crop_option is not None:
+            cause = join_sentences(cause, f'If it is cut out of a larger image: {crop_option}')
+        raise DataError(
+            source, field, f'a principal point inside the image of {size}', point, cause
+        )
+    if not _within(_FOCAL_LENGTHS, fx / width, fy / height):
+        expected, found = f'fx and fy that fit an image of {size}', f'fx = {fx:g}, fy = {fy:g}'
+        raise DataError(source, field, expected, found, cause)
+    remarks = []
+    if not _within(_CENTRAL, cx / width, cy / height):
+        text = f'the principal point ({point}) is far from the centre of the image of {size}'
+        remarks.append(f'{text}. {cause}')
+    if not _within(_SQUARE, fx / fy):
+        text = f'fx = {fx:g} and fy = {fy:g} fit only an image that was stretched'
+        remarks.append(f'{text}: are they those of this image?')
+    return remarks
+
+
+def _within(limits: tuple[float, float], *values: float) -> bool:
+    return all(limits[0] <= value <= limits[1] for value in values)
+
+
+def _size_cause(point: tuple[float, float], size: tuple[int, int]) -> str:
+    """Why a principal point (x, y) may be far from the centre of an image (width, height)."""
+    if _within(_CENTRAL, point[1] / size[0], point[0] / size[1]):
+        return 'Are cx and cy swapped, or is the image turned by 90 degrees?'
+    text = 'Are they the intrinsics of an image of another size?'
+    across, down = (2 * place / length for place, length in zip(point, size))
+    if min(across, down) > 0 and abs(across / down - 1) < 0.2:
+        action, factor = ('Divide', across) if across > 1 else ('Multiply', 1 / across)
+        text += f' {action} fx, fy, cx, cy by about {factor:.3g}'
+    return text

@@ -1,53 +1,49 @@
 """Checks of where a camera stands and what it sees: upright, above the floor, towards the box.
 
-What cannot be right raises a :class:`~mmssc.errors.DataError` with the likely cause: an inverse
-pose, OpenGL axes, millimetres. What is possible but suspicious is returned as texts, which the
-caller shows as warnings or notes.
+What cannot be right raises a :class:`~mmssc.errors.DataError` with the likely cause
+(:mod:`.camera_causes`): an inverse pose, OpenGL axes, millimetres. What is possible but suspicious
+is returned as texts, which the caller shows as warnings or notes.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from os import PathLike
 
 import numpy as np
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, join_sentences
 
+from .camera_causes import (
+    Cause,
+    camera_angles,
+    describe_causes,
+    likeliest,
+    likely_units,
+    unit_causes,
+    view_causes,
+    world_causes,
+    world_of_first_camera,
+)
 from .voxel_grid import VoxelGrid
 
 __all__ = [
-    'camera_angles', 'check_stand', 'check_view', 'drive_remarks', 'seen_share', 'share_remarks',
+    'check_road_camera', 'check_room_camera', 'drive_remarks', 'seen_share', 'share_remarks',
 ]  # fmt: skip
 
-# A camera that sees less than this share of the box is suspicious; real ones see a third or more.
-_SMALL_SHARE = 0.1
+# A camera that sees less than this share of a room or a road is suspicious; on cars real ones see
+# two thirds.
+_SMALL_SHARE, _SMALL_ROAD_SHARE = 0.1, 0.15
 _SHARE_VOXELS = 16  # per axis, to measure the share
-# Two sensors of a car are closer together than this, and a camera is lower (metres).
-_FARTHEST, _LOWEST, _HIGHEST = 10.0, 0.1, 20.0
-_ROLLED, _UPSIDE_DOWN, _LOOKS_UP, _STEEP = 45, 120, 45, 75  # degrees
-# Other camera axes to ours (x right, y down, z forward): OpenGL's (x right, y up, z backwards) and
-# a vehicle's (x forward, y left, z up).
-_FROM_OPENGL = np.diag([1.0, -1, -1, 1])
-_FROM_VEHICLE = np.array([[0.0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
-# A drive: at least this long (metres), judged by its start.
-_SHORTEST_DRIVE, _START_OF_DRIVE, _FASTEST = 5.0, 30.0, 50.0
-
-
-def camera_angles(cam2ref: np.ndarray) -> tuple[float, float]:
-    """How a camera is turned in a frame whose z axis points up.
-
-    Args:
-        cam2ref: (4, 4), camera (x right, y down, z forward) to the frame.
-
-    Returns:
-        Angle of the optical axis below the horizon, and clockwise roll about the optical axis
-        (-180..180; 0 if the camera looks steeply up or down, where it is not defined); degrees.
-    """
-    right, down, forward = np.clip(cam2ref[2, :3], -1, 1).tolist()
-    tilt = -math.degrees(math.asin(forward))
-    roll = 0.0 if abs(tilt) > _STEEP else math.degrees(math.atan2(-right, -down))
-    return tilt, roll
+# Metres: two sensors of a car are at most so far apart, and usually so far; a shift that is not 0
+# is longer than the third.
+_FARTHEST, _USUAL_SHIFT, _NEAREST = 10.0, 0.5, 0.005
+# Metres: heights of a camera in a room, and the usual one.
+_LOWEST, _HIGHEST, _USUAL_HEIGHT = 0.1, 20.0, 1.3
+_ROLLED, _UPSIDE_DOWN, _LOOKS_UP = 45, 120, 45  # degrees
+# A drive: at least this long (metres), judged by its start. Metres per frame.
+_SHORTEST_DRIVE, _START_OF_DRIVE, _FASTEST, _USUAL_SPEED = 5.0, 30.0, 50.0, 1.0
+_SLOWEST, _SLOW_FRAMES = 0.01, 20
 
 
 def _angle_faults(cam2ref: np.ndarray) -> list[str]:
@@ -97,7 +93,7 @@ def _share_text(share: float) -> str:
     return f'the camera sees {share:.1%} of the box of voxels'
 
 
-def check_view(
+def check_road_camera(
     lidar2cam: np.ndarray,
     projection: np.ndarray,
     grid: VoxelGrid,
@@ -105,7 +101,7 @@ def check_view(
     fields: tuple[str, str] = ('lidar2cam', 'P2'),
     image_size: tuple[int, int] | None = None,
 ) -> list[str]:
-    """Check that a camera is upright and sees the box of voxels.
+    """Check that a camera is upright, near the lidar, and sees the box of voxels.
 
     Args:
         lidar2cam: (4, 4), frame of the voxels (x forward, y left, z up) to the camera (x right,
@@ -117,7 +113,8 @@ def check_view(
         image_size: (height, width) in pixels; None: the principal point is in the middle.
 
     Returns:
-        Remarks about a camera that is rolled, looks up, or sees less than a tenth of the box.
+        Remarks about a camera that is rolled, looks up, is far from the lidar, or sees less than
+        15 % of the box.
 
     Raises:
         DataError: The camera is upside down or sees nothing of the box, ``lidar2cam`` would be
@@ -126,36 +123,61 @@ def check_view(
     """
     field, cam2img = fields[0], projection[:, :3]
     _check_fourth_column(projection, source, fields[1])
-    size = image_size or (round(2 * cam2img[1, 2]) + 1, round(2 * cam2img[0, 2]) + 1)
+    size = image_size or _likely_size(cam2img)
 
-    def faults_of(pose: np.ndarray, least: float) -> list[str]:
-        share = seen_share(grid, pose, cam2img, size)
-        small = [_share_text(share)] if share < least else []
-        return _angle_faults(np.linalg.inv(pose)) + small
+    def share_of(cam2lidar: np.ndarray) -> float:
+        return seen_share(grid, np.linalg.inv(cam2lidar), cam2img, size)
 
-    faults = faults_of(lidar2cam, _SMALL_SHARE)
+    cam2lidar = np.linalg.inv(lidar2cam)
+    share = share_of(cam2lidar)
+    faults = _angle_faults(cam2lidar) + _shift_faults(cam2lidar)
+    faults += [_share_text(share)] if share < _SMALL_ROAD_SHARE else []
     if not faults:
         return []
-    share = seen_share(grid, lidar2cam, cam2img, size)
-    inverse = np.linalg.inv(lidar2cam)
-    likely = {
-        'the inverse (camera to lidar), or a transposed rotation': inverse,
-        'OpenGL axes (y up, z backwards)': _FROM_OPENGL @ lidar2cam,
-        'the inverse, in OpenGL axes (y up, z backwards)': _FROM_OPENGL @ inverse,
-        'camera axes x forward, y left, z up': _FROM_VEHICLE @ lidar2cam,
-    }
-    if np.linalg.norm(lidar2cam[:3, 3]) > _FARTHEST:
-        likely['a shift in millimetres'] = _in_metres(lidar2cam)
-    right = {
-        text: np.linalg.inv(pose)
-        for text, pose in likely.items()
-        if not faults_of(pose, max(_SMALL_SHARE, 2 * share))
-    }
-    cause = _most_level(right)
-    if cause or share == 0 or 'the camera is upside down' in faults:
+    causes = _road_causes(lidar2cam, share_of)
+    text = describe_causes(causes)
+    certain = causes and not any(cause.may_be_right for cause in causes)
+    if certain or share == 0 or 'the camera is upside down' in faults:
         expected = 'lidar (x forward, y left, z up) to camera (x right, y down, z forward), metres'
-        raise DataError(source, field, expected, ', '.join(faults), cause)
-    return [f'{field}: {fault}: is it lidar to camera, in metres?' for fault in faults]
+        raise DataError(source, field, expected, ', '.join(faults), text)
+    asked = join_sentences('is it lidar to camera, in metres?', text)
+    return [f'{field}: {", ".join(faults)}: {asked}']
+
+
+def _road_causes(lidar2cam: np.ndarray, share_of: Callable[[np.ndarray], float]) -> list[Cause]:
+    """The likeliest causes of a wrong pose; ``share_of`` (4, 4) camera to lidar is seen_share."""
+    cam2lidar = np.linalg.inv(lidar2cam)
+    causes = view_causes(lidar2cam)
+    if _shift_faults(cam2lidar):
+        shift = float(np.linalg.norm(lidar2cam[:3, 3]))
+        causes += unit_causes(cam2lidar, shift, _USUAL_SHIFT)
+    share = share_of(cam2lidar)
+    shares = [(share_of(cause.cam2ref), cause) for cause in causes]
+    fitting = likeliest(
+        cause
+        for seen, cause in shares
+        if seen >= max(_SMALL_ROAD_SHARE, share * (0.5 if cause.may_be_right else 2))
+        and not _angle_faults(cause.cam2ref) + _shift_faults(cause.cam2ref)
+    )
+    most = max((share_of(cause.cam2ref) for cause in fitting), default=0.0)
+    return [cause for cause in fitting if share_of(cause.cam2ref) > most / 2]
+
+
+def _likely_size(cam2img: np.ndarray) -> tuple[int, int]:
+    """(height, width) of the image of a camera: the principal point is in the middle.
+
+    If it is at the corner or outside, the image is a crop: about as large as the focal length.
+    """
+    (fx, cx), (fy, cy) = cam2img[0, [0, 2]].tolist(), cam2img[1, [1, 2]].tolist()
+    height, width = (2 * c if c > f / 50 else f for f, c in ((fy, cy), (fx, cx)))
+    return round(height) + 1, round(width) + 1
+
+
+def _shift_faults(cam2lidar: np.ndarray) -> list[str]:
+    distance = float(np.linalg.norm(cam2lidar[:3, 3]))
+    if 1e-6 < distance < _NEAREST:
+        return [f'the camera is {1000 * distance:.2g} mm from the lidar']
+    return [f'the camera is {distance:.4g} m from the lidar'] if distance > _FARTHEST else []
 
 
 def _check_fourth_column(projection: np.ndarray, source: str | PathLike[str], field: str) -> None:
@@ -167,7 +189,7 @@ def _check_fourth_column(projection: np.ndarray, source: str | PathLike[str], fi
             raise DataError(source, field, expected, f'{shift:.4g} m', hint)
 
 
-def check_stand(
+def check_room_camera(
     cam2world: np.ndarray, source: str | PathLike[str], field: str, has_floor: bool = True
 ) -> list[str]:
     """Check that a camera is upright and above the floor of a level world.
@@ -186,46 +208,33 @@ def check_stand(
         DataError: The camera is upside down, below the floor, or more than 20 m above it.
     """
 
-    def stand_faults(pose: np.ndarray) -> list[str]:
-        height = float(pose[2, 3])
-        if not has_floor or _LOWEST < height <= _HIGHEST:
-            return []
-        side = 'above' if height > 0 else 'below'
-        return [f'the camera is {abs(height):.2f} m {side} the floor']
+    def faults_of(pose: np.ndarray) -> list[str]:
+        return _angle_faults(pose) + (_height_faults(pose) if has_floor else [])
 
-    faults = _angle_faults(cam2world) + stand_faults(cam2world)
-    impossible = abs(camera_angles(cam2world)[1]) > _UPSIDE_DOWN
-    impossible |= has_floor and not 0 < cam2world[2, 3] <= _HIGHEST
-    inverse = np.linalg.inv(cam2world)
-    likely = {
-        'OpenGL axes (camera y up, z backwards)': cam2world @ _FROM_OPENGL,
-        'the inverse (world to camera)': inverse,
-        'the inverse, in OpenGL axes (y up, z backwards)': inverse @ _FROM_OPENGL,
-        'a shift in millimetres': _in_metres(cam2world),
-    }
-    right = {
-        text: pose for text, pose in likely.items() if not _angle_faults(pose) + stand_faults(pose)
-    }
-    cause = _most_level(right)
-    if impossible:
+    faults = faults_of(cam2world)
+    if not faults:
+        return []
+    causes = world_causes(cam2world)
+    if has_floor:
+        causes += unit_causes(cam2world, abs(cam2world[2, 3]), _USUAL_HEIGHT)
+    causes = [cause for cause in causes if not faults_of(cause.cam2ref)]
+    first = world_of_first_camera(cam2world)
+    causes += [first] if not _angle_faults(first.cam2ref) else []
+    text = describe_causes(likeliest(causes))
+    if 'the camera is upside down' in faults or (has_floor and not 0 < cam2world[2, 3] <= _HIGHEST):
         expected = 'camera (x right, y down, z forward) to a world with z up'
         expected += ' and the floor at 0, metres' if has_floor else ''
-        hint = cause or 'Is z of the world up, and is the image upright?'
+        hint = text or 'Is z of the world up, and is the image upright?'
         raise DataError(source, field, expected, ', '.join(faults), hint)
-    return [f'{field}: {fault}: is z of the world up? {cause or ""}'.rstrip() for fault in faults]
+    asked = join_sentences('is z of the world up?', text)
+    return [f'{field}: {", ".join(faults)}: {asked}']
 
 
-def _most_level(explanations: dict[str, np.ndarray]) -> str | None:
-    """The causes whose corrected pose (camera to frame) is rolled least, within ten degrees."""
-    rolls = {cause: abs(camera_angles(pose)[1]) // 10 for cause, pose in explanations.items()}
-    causes = [cause for cause, roll in rolls.items() if roll == min(rolls.values())]
-    return f'It looks like {" or ".join(causes)}' if causes else None
-
-
-def _in_metres(pose: np.ndarray) -> np.ndarray:
-    scaled = pose.copy()
-    scaled[:3, 3] /= 1000
-    return scaled
+def _height_faults(cam2world: np.ndarray) -> list[str]:
+    height = float(cam2world[2, 3])
+    if _LOWEST < height <= _HIGHEST:
+        return []
+    return [f'the camera is {abs(height):.2f} m {"above" if height > 0 else "below"} the floor']
 
 
 def drive_remarks(lidar_poses: np.ndarray, frames: np.ndarray) -> list[str]:
@@ -238,14 +247,23 @@ def drive_remarks(lidar_poses: np.ndarray, frames: np.ndarray) -> list[str]:
         lidar_poses: (N, 4, 4), lidar (x forward, y left, z up) to the world, metres.
         frames: (N,) frame number of each pose.
     """
+    if len(lidar_poses) > 1 and np.allclose(lidar_poses, lidar_poses[0], rtol=0, atol=1e-9):
+        return ['poses: all are equal: the car never moves, so temporal models get no motion']
     motion = np.linalg.inv(lidar_poses[:-1]) @ lidar_poses[1:]
     length = np.linalg.norm(motion[:, :3, 3], axis=1)
     path = np.cumsum(length)
-    if len(path) == 0 or path[-1] < _SHORTEST_DRIVE:
+    if len(path) == 0:
         return []
     speed = float(np.median(length / np.diff(frames)))
+    end = float(np.linalg.norm(lidar_poses[-1, :3, 3] - lidar_poses[0, :3, 3]))
+    if len(path) >= _SLOW_FRAMES and 0 < speed < _SLOWEST and end > 0.5 * path[-1]:
+        # A car that stands still trembles: it gets nowhere.
+        return [f'poses: the car moves {1000 * speed:.2g} mm per frame: are they in kilometres?']
+    if path[-1] < _SHORTEST_DRIVE:
+        return []
     if speed > _FASTEST:
-        return [f'poses: the car moves {speed:.0f} m per frame: are they in metres?']
+        unit = ' or '.join(likely_units(speed, _USUAL_SPEED))
+        return [f'poses: the car moves {speed:.0f} m per frame: are they in {unit}, not metres?']
     start = path <= max(_START_OF_DRIVE, path[0])
     forward = float(motion[start, 0, 3].sum() / length[start].sum())
     if forward > 0.5:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from mmssc.errors import DataError
-from mmssc.structures.camera_checks import as_intrinsics, as_pose, principal_point_remarks
+from mmssc.structures.camera_checks import as_intrinsics, as_pose, check_image_size
 
 K = np.array([[500.0, 0, 320], [0, 510, 240], [0, 0, 1]])
 SIZE = (480, 640)
@@ -30,7 +32,8 @@ def test_right_matrices_are_returned_as_they_are():
     assert rounded[3].tolist() == [0, 0, 0, 1]
     projection = np.pad(K, ((0, 0), (0, 1)))
     for given in (K, K.tolist(), projection):
-        assert np.array_equal(as_intrinsics(given, 'file', 'K', SIZE), given)
+        assert np.array_equal(as_intrinsics(given, 'file', 'K'), given)
+        assert check_image_size(np.asarray(given), SIZE, 'file', 'K') == []
 
 
 WRONG_POSES = dict(
@@ -63,8 +66,8 @@ WRONG_INTRINSICS = dict(
     mixed=(changed(K, (1, 0), 5), 'no skew'),
     opengl=(changed(K, (1, 1), -510), 'positive focal lengths, .*y down'),
     zeros=(np.zeros((3, 3)), 'positive focal lengths'),
-    normalised=(np.diag([1 / 640, 1 / 480, 1]) @ K, 'near the middle of the image, .*normalised'),
-    centred=(changed(K, (slice(2), 2), 0), 'near the middle of the image'),
+    normalised=(np.diag([1 / 640, 1 / 480, 1]) @ K, 'intrinsics in pixels, .*normalised'),
+    centred=(changed(K, (slice(2), 2), 0), 'inside the image'),
     four_by_four=(np.pad(K, ((0, 1), (0, 1))), 'first three rows'),
     nan=(changed(K, (0, 0), np.nan), 'finite numbers'),
     twice_as_large=(np.diag([2, 2, 1.0]) @ K, 'inside the image of 640 x 480 .*by about 2'),
@@ -77,11 +80,38 @@ WRONG_INTRINSICS = dict(
 @pytest.mark.parametrize(('matrix', 'text'), WRONG_INTRINSICS.values(), ids=WRONG_INTRINSICS)
 def test_wrong_intrinsics(matrix, text):
     with pytest.raises(DataError, match=f'^file: K: expected .*{text}'):
-        as_intrinsics(matrix, 'file', 'K', SIZE)
+        check_image_size(as_intrinsics(matrix, 'file', 'K'), SIZE, 'file', 'K')
 
 
-def test_a_principal_point_far_from_the_centre_is_said():
-    assert principal_point_remarks(K, SIZE) == []
-    for matrix in (np.diag([0.5, 0.5, 1]) @ K, K[[1, 0, 2]][:, [1, 0, 2]]):
-        (remark,) = principal_point_remarks(matrix, SIZE)
-        assert 'another image size' in remark
+def remarks_of(matrix: np.ndarray) -> list[str]:
+    return check_image_size(as_intrinsics(matrix, 'file', 'K'), SIZE, 'file', 'K')
+
+
+SUSPICIOUS = dict(
+    half=(np.diag([0.5, 0.5, 1]) @ K, 'another size.* Multiply fx, fy, cx, cy by about 2'),
+    swapped=(K[[1, 0, 2]][:, [1, 0, 2]], 'Are cx and cy swapped, or is the image turned'),
+    flat=(np.diag([1, 0.6, 1]) @ K, 'principal point .* another size'),
+    stretched=(changed(K, (0, 0), 1000), 'that was stretched'),
+)
+
+
+@pytest.mark.parametrize(('matrix', 'text'), SUSPICIOUS.values(), ids=SUSPICIOUS)
+def test_suspicious_intrinsics_are_said(matrix, text):
+    assert any(re.search(text, remark) for remark in remarks_of(matrix))
+
+
+def test_the_error_says_how_crops_are_given():
+    with pytest.raises(DataError, match='cut out of a larger image: give --cropped-images$'):
+        check_image_size(2 * K, SIZE, 'file', 'K', 'give --cropped-images')
+
+
+def test_small_skew_and_rotations_of_three_digits_stay_as_they_are():
+    skewed = changed(changed(K, (0, 1), 0.4), (1, 0), -0.01)
+    assert np.array_equal(as_intrinsics(skewed, 'file', 'K'), skewed)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        rotation *= np.sign(np.linalg.det(rotation))
+        pose = np.eye(4)
+        pose[:3, :3] = np.round(rotation, 3)
+        assert np.array_equal(as_pose(pose, 'file', 'pose'), pose)

@@ -12,7 +12,7 @@ from mmcv.transforms import BaseTransform
 from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
-from mmssc.structures.camera_checks import as_intrinsics
+from mmssc.structures.camera_checks import as_intrinsics, check_image_size
 
 from .sample_changes import move_frames
 
@@ -88,7 +88,8 @@ class SetIntrinsics(BaseTransform):
         if self.cam2img.shape != (3, 3):
             raise DataError('config', 'SetIntrinsics.cam2img', '3 x 3', self.cam2img.shape)
         self.image_size = image_size[0], image_size[1]
-        as_intrinsics(self.cam2img, 'config', 'SetIntrinsics.cam2img', self.image_size)
+        field = 'SetIntrinsics.cam2img'
+        check_image_size(as_intrinsics(self.cam2img, 'config', field), image_size, 'config', field)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Replace the matrix."""

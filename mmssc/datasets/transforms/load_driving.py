@@ -18,7 +18,7 @@ from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
 from mmssc.formats.volumes import check_class_ids
 from mmssc.geometry import depth_to_points, invert_rigid, pool_labels, transform_points
 from mmssc.registry import TRANSFORMS
-from mmssc.structures.camera_checks import as_intrinsics, principal_point_remarks
+from mmssc.structures.camera_checks import as_intrinsics, check_image_size
 
 from .frame_errors import unlabelled_error, warn_unlabelled
 from .reading import ReadingTransform, SampleFile
@@ -34,11 +34,17 @@ __all__ = [
 ]
 
 
+_CROP_OPTION = (
+    'write "cropped_images": true into metainfo of the info file (converters: --cropped-images)'
+)
+
+
 @TRANSFORMS.register_module()
 class LoadDrivingImages(ReadingTransform):
     """Read the image of every frame.
 
-    Required Keys: ``sequence``, ``frames``; ``cam2img`` where present is checked against the size
+    Required Keys: ``sequence``, ``frames``; ``cam2img`` where present is checked against the size,
+    unless ``cropped_images`` is set
 
     Added Keys: ``img`` (N arrays (H, W, 3) uint8 RGB), ``img_paths``, ``ori_shape`` and
     ``img_shape`` (height, width)
@@ -78,13 +84,13 @@ def check_camera_size(results: Mapping[str, Any], image_size: tuple[int, int]) -
     """Check the intrinsics of an item against its image, once per sequence.
 
     Args:
-        results: An item of a data set; ``cam2img`` (3, 3) is optional.
+        results: An item of a data set; ``cam2img`` (3, 3) and ``cropped_images`` are optional.
         image_size: (height, width) of its whole image in pixels.
 
     Raises:
         DataError: The intrinsics cannot be those of an image of this size.
     """
-    if 'cam2img' in results:
+    if 'cam2img' in results and not results.get('cropped_images', False):
         numbers = tuple(np.ravel(results['cam2img']).tolist())
         _check_once(str(results.get('sequence')), numbers, tuple(image_size))
 
@@ -92,8 +98,8 @@ def check_camera_size(results: Mapping[str, Any], image_size: tuple[int, int]) -
 @lru_cache(maxsize=1024)
 def _check_once(sequence: str, cam2img: tuple[float, ...], image_size: tuple[int, int]) -> None:
     source, matrix = f'sequence {sequence}', np.reshape(cam2img, (3, 3))
-    as_intrinsics(matrix, source, 'cam2img', image_size)
-    for remark in principal_point_remarks(matrix, image_size):
+    as_intrinsics(matrix, source, 'cam2img')
+    for remark in check_image_size(matrix, image_size, source, 'cam2img', _CROP_OPTION):
         warnings.warn(f'{source}: {remark}', stacklevel=2)
 
 

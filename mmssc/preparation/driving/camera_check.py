@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 import numpy as np
 
-from mmssc.datasets.driving_cameras import check_drive
+from mmssc.datasets.driving_cameras import CROP_OPTION, check_drive
 from mmssc.datasets.frame_ranges import describe_frames
 from mmssc.errors import DataError
 from mmssc.formats.images import read_image_shape
 from mmssc.structures import VoxelGrid
-from mmssc.structures.camera_checks import as_intrinsics, principal_point_remarks
+from mmssc.structures.camera_causes import likely_units
+from mmssc.structures.camera_checks import check_image_size
 
 from .layouts import DrivingLayout
 
-__all__ = ['FARTHEST_OFFSET', 'check_calibration', 'pose_remarks', 'samples_without_pose']
+__all__ = [
+    'FARTHEST_OFFSET', 'check_baseline', 'check_calibration', 'pose_remarks',
+    'samples_without_pose',
+]  # fmt: skip
 
 #: The farthest earlier frame that a published model reads.
 FARTHEST_OFFSET = 12
+# Metres: the distance of two cameras of a car, and the usual one.
+_BASELINES, _USUAL_BASELINE = (0.02, 4.0), 0.5
 
 
-def check_calibration(layout: DrivingLayout, sequence: str, grid: VoxelGrid) -> list[str]:
+def check_calibration(
+    layout: DrivingLayout, sequence: str, grid: VoxelGrid, cropped_images: bool = False
+) -> list[str]:
     """Check the camera of a drive: its first image, the box of voxels, the motion of the car.
+
+    Args:
+        layout: The data set.
+        sequence: The drive.
+        grid: The box of voxels.
+        cropped_images: Whether the images are cut out of larger ones, so that the principal point
+            can be anywhere.
 
     Returns:
         Remarks about what is suspicious.
@@ -36,20 +53,35 @@ def check_calibration(layout: DrivingLayout, sequence: str, grid: VoxelGrid) -> 
     size = _image_size(layout, sequence)
     if not file.is_file():
         # KITTI-360: the calibration is in the code, so the images can be wrong, not the file.
-        remarks += _published_size_remarks(calibration.projection, size)
+        if not cropped_images:
+            remarks += _published_size_remarks(calibration.projection, size)
         size = None
-    remarks += check_drive(*camera, grid, file, ('Tr', 'P2'), size, poses)
+    remarks += check_drive(*camera, grid, file, ('Tr', 'P2'), size, poses, cropped_images)
     return [f'{sequence}: {remark}' for remark in remarks]
+
+
+def check_baseline(baseline: float, source: str | PathLike[str], field: str) -> None:
+    """Refuse a stereo baseline (metres) that no car has.
+
+    Raises:
+        DataError: It is not between 2 cm and 4 m; names the file or option, and the likely unit.
+    """
+    low, high = _BASELINES
+    if not low <= baseline <= high:
+        units = ' or '.join(likely_units(baseline, _USUAL_BASELINE))
+        hint = f'Is it in {units}?' if units else None
+        raise DataError(
+            source, field, f'a baseline of {low:g} to {high:g} m', f'{baseline:g} m', hint
+        )
 
 
 def _published_size_remarks(projection: np.ndarray, size: tuple[int, int] | None) -> list[str]:
     if size is None:
         return []
     try:
-        as_intrinsics(projection, 'published calibration', 'P2', size)
+        return check_image_size(projection, size, 'published calibration', 'P2', CROP_OPTION)
     except DataError as error:
         return [str(error)]
-    return principal_point_remarks(projection, size)
 
 
 def _image_size(layout: DrivingLayout, sequence: str) -> tuple[int, int] | None:

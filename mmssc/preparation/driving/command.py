@@ -9,7 +9,12 @@ from typing import Any
 
 from mmssc.command_line import command
 from mmssc.errors import DataError
-from mmssc.preparation.command_line import add_work_options, positive_integer, run_converter
+from mmssc.preparation.command_line import (
+    add_cropped_option,
+    add_work_options,
+    positive_integer,
+    run_converter,
+)
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures import VoxelGrid
 
@@ -37,6 +42,7 @@ def build_parser(layout: type[DrivingLayout], description: str) -> argparse.Argu
         text = f'sequences of the {split} split'
         add(option, nargs='*', metavar='SS', default=list(layout.splits[split]), help=text)
     add_work_options(parser)
+    add_cropped_option(parser)
     text = 'make depth and pseudo-lidar of every image, or only of those with a voxel volume'
     add('--frames', choices=('all', 'samples'), default='all', help=text)
     _add_grid_options(parser, layout.dataset.METAINFO['voxel_grid'])
@@ -117,6 +123,7 @@ def _read_options(arguments: argparse.Namespace, layout: DrivingLayout) -> Prepa
         max_height=arguments.max_height,
         crop_offsets=arguments.crop_offsets if arguments.crop else None,
         overwrite=arguments.overwrite,
+        cropped_images=arguments.cropped_images,
     )
 
 
@@ -131,7 +138,7 @@ def _run_steps(
     if set(steps) != {'labels'}:
         # Before hours of work with a wrong camera.
         for sequence in options.sequences:
-            remarks += check_calibration(layout, sequence, options.grid)
+            remarks += check_calibration(layout, sequence, options.grid, options.cropped_images)
     if 'labels' in steps:
         reports.append(make_labels(layout, options, runner))
     without: set[tuple[str, str]] = set()

@@ -23,7 +23,7 @@ from mmssc.preparation.folder_settings import (
 from mmssc.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
 from mmssc.structures import VoxelGrid
 
-from .camera_check import pose_remarks, samples_without_pose
+from .camera_check import check_baseline, pose_remarks, samples_without_pose
 from .layouts import DrivingLayout, StereoCalibration
 from .tasks import FolderDepthTask, LabelTask, PseudoLidarTask, StereoDepthTask
 
@@ -51,6 +51,7 @@ class PreparationOptions:
         crop_offsets: None, or the frame offsets of a model: keep only points that can be in the
             grid of a sample.
         overwrite: Make results of an earlier run again.
+        cropped_images: The images are cut out of larger ones: the principal point can be anywhere.
     """
 
     grid: VoxelGrid
@@ -66,6 +67,7 @@ class PreparationOptions:
     max_height: float = 80.0
     crop_offsets: Sequence[int] | None = None
     overwrite: bool = False
+    cropped_images: bool = False
 
 
 def make_labels(
@@ -134,13 +136,17 @@ def _baseline_focal(
     calibration = layout.calibration(sequence)
     if options.depth_from not in (None, 'stereo') and options.depth_kind == 'depth':
         return None
+    focal = float(calibration.projection[0, 0])
     if options.baseline is not None:
-        return options.baseline * float(calibration.projection[0, 0])
+        check_baseline(options.baseline, 'command line', '--baseline')
+        return options.baseline * focal
     if calibration.baseline_focal is None:
         raise DataError(
             layout.root, f'calibration of {sequence}', 'a right camera (P3)', 'none',
             'Give the baseline with --baseline METRES',
         )  # fmt: skip
+    file = layout.calibration_file(sequence)
+    check_baseline(calibration.baseline_focal / focal, file, 'P2 and P3')
     return calibration.baseline_focal
 
 
@@ -350,6 +356,7 @@ def _info(layout: DrivingLayout, options: PreparationOptions, split: str) -> dic
             'split': split,
             'format_version': FORMAT_VERSION,
             'voxel_grid': options.grid,
+            **({'cropped_images': True} if options.cropped_images else {}),
         },
         'sequences': entries,
         'data_list': data_list,

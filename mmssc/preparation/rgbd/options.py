@@ -14,7 +14,7 @@ from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.sscnet import NYU_CAMERAS, NYU_IMAGE_SIZE
 from mmssc.preparation.folder_settings import claim_folder
 from mmssc.structures import VoxelGrid
-from mmssc.structures.camera_checks import as_intrinsics, principal_point_remarks
+from mmssc.structures.camera_checks import as_intrinsics, check_image_size
 
 __all__ = [
     'Camera', 'add_volume_options', 'check_camera', 'claim_results', 'parse_camera',
@@ -45,18 +45,27 @@ def scaled_camera(camera: str | Camera, image_size: Sequence[int]) -> Camera:
     return fx * across, fy * down, cx * across, cy * down
 
 
-def check_camera(camera: Camera, image_size: Sequence[int], option: str) -> list[str]:
+def check_camera(
+    camera: Camera, image_size: Sequence[int], option: str, crop_option: str | None = None
+) -> list[str]:
     """Check fx, fy, cx, cy against the size of the images.
 
+    Args:
+        camera: fx, fy, cx, cy in pixels.
+        image_size: (height, width) in pixels.
+        option: The option of the command that gives the camera.
+        crop_option: How the user says that images are crops, for the error.
+
     Returns:
-        Remarks about a suspicious principal point.
+        Remarks about what is suspicious.
 
     Raises:
         DataError: They cannot be the intrinsics of such images; it names the option.
     """
     size = (image_size[0], image_size[1])
-    matrix = as_intrinsics(camera_matrix(camera), 'command line', option, size)
-    return [f'{option}: {remark}' for remark in principal_point_remarks(matrix, size)]
+    matrix = as_intrinsics(camera_matrix(camera), 'command line', option)
+    remarks = check_image_size(matrix, size, 'command line', option, crop_option)
+    return [f'{option}: {remark}' for remark in remarks]
 
 
 def add_volume_options(

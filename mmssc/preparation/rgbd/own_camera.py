@@ -23,14 +23,18 @@ from mmssc.datasets.rgbd_list import (
 )
 from mmssc.errors import DataError
 from mmssc.formats.images import other_image_suffix, read_image_shape
-from mmssc.formats.matrices import camera_matrix, read_matrix
+from mmssc.formats.matrices import read_matrix
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.geometry import describe_camera
-from mmssc.preparation.command_line import add_work_options, positive_number, run_converter
+from mmssc.preparation.command_line import (
+    add_cropped_option,
+    add_work_options,
+    positive_number,
+    run_converter,
+)
 from mmssc.preparation.folder_settings import replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures.camera_checks import as_intrinsics
-from mmssc.structures.camera_placement import check_stand, share_remarks
 
 from .layouts import prepared_path
 from .options import add_volume_options, check_camera, claim_results, spec_of
@@ -70,6 +74,7 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     add('root', type=Path, help='folder of the frames; results are written below it')
     text = 'intrinsics of the depth image in pixels, or a text file with the 3 x 3 matrix'
     add('--camera', type=_camera, required=True, metavar='FX,FY,CX,CY|FILE', help=text)
+    add_cropped_option(parser)
     text = 'depth images below ROOT, with one * for the name of the frame'
     add('--depth', default='depth/*.png', metavar='PATTERN', help=text)
     text = 'colour images, registered with the depth and of its size'
@@ -175,7 +180,7 @@ def _listed(
     cameras = {OWN_SOURCE: settings.camera}
     return RGBDList(
         OWN_SOURCE, OWN_SOURCE, spec.grid, spec.image_size, cameras, files, frames,
-        spec.fine_factor, arguments.rotate or 0,
+        spec.fine_factor, arguments.rotate or 0, arguments.cropped_images,
     )  # fmt: skip
 
 
@@ -187,7 +192,10 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
             _check_pattern(root / pattern, depth_files)
     if arguments.image_size is None:
         arguments.image_size = _image_size(depth_files.values())
-    remarks = check_camera(arguments.camera, arguments.image_size, '--camera')
+    remarks = []
+    if not arguments.cropped_images:
+        option = 'give --cropped-images'
+        remarks += check_camera(arguments.camera, arguments.image_size, '--camera', option)
     settings = FrameSettings(
         spec_of(arguments),
         arguments.camera,
@@ -245,7 +253,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
                 f'check the camera of {len(unsure)} frames, the confidence of their floor is '
                 f'below {_UNSURE}: {names}{", ..." if len(unsure) > _FRAMES_DESCRIBED else ""}'
             )
-        infos.notes += _pose_remarks(listed, path, has_floor=rule.origin is None)
+        infos.notes += listed.pose_remarks(path, OWN_SOURCE, has_floor=rule.origin is None)
     return [report, infos]
 
 
@@ -263,21 +271,6 @@ def _rule(
         raise DataError('command line', '--rotate', 'depth images only', found, hint)
     tilt, roll = math.radians(arguments.tilt), math.radians(arguments.roll)
     return PoseRule(poses, arguments.height, tilt, origin, roll, arguments.rotate)
-
-
-def _pose_remarks(listed: RGBDList, path: Path, has_floor: bool) -> list[str]:
-    """What is suspicious about the cameras of the first frames where something is."""
-    matrix = camera_matrix(listed.cameras[OWN_SOURCE])
-    remarks = []
-    for frame in listed.frames:
-        pose = np.asarray(frame.cam2world, np.float64)
-        upright = listed.upright_pose(frame)
-        found = check_stand(upright, path, f'pose of {frame.frame_id}', has_floor)
-        grid, world2cam = listed.grid_of(frame), np.linalg.inv(pose)
-        found += share_remarks(grid, world2cam, matrix, listed.image_size)
-        remarks += [f'{frame.frame_id}: {remark}' for remark in found]
-    more = len(remarks) - _FRAMES_DESCRIBED
-    return remarks[:_FRAMES_DESCRIBED] + ([f'{more} more remarks'] if more > 0 else [])
 
 
 def _confidences(tasks: Sequence[OwnFrameTask]) -> dict[str, float]:

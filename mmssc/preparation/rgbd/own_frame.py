@@ -22,7 +22,7 @@ from mmssc.formats.rgbd_prepared import has_prepared
 from mmssc.formats.sscnet import DEPTH_READERS
 from mmssc.geometry import place_grid, pose_above_floor, turn_camera
 from mmssc.structures.camera_checks import as_pose
-from mmssc.structures.camera_placement import check_stand
+from mmssc.structures.camera_placement import check_room_camera
 
 from .tasks import FrameSettings, volumes_of_depth, write_volumes
 
@@ -78,7 +78,7 @@ class PoseRule:
         if self.poses is not None:
             file = Path(self.poses.replace('*', frame_id))
             pose = as_pose(read_matrix(file, (4, 4)), file, 'pose')
-            check_stand(pose, file, 'pose', has_floor=self.origin is None)
+            check_room_camera(pose, file, 'pose', has_floor=self.origin is None)
             return pose.astype(np.float32), None
         camera = torch.from_numpy(camera_matrix(settings.camera)).float()
         rotate = self.rotate or 0
