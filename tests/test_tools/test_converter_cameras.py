@@ -207,6 +207,42 @@ def test_inverse_poses_are_said(tree, capsys, check):
     assert 'note     00: poses: the car starts backwards' in check(tree)[1]
 
 
+def test_equal_poses_are_said(tree, capsys, check, monkeypatch):
+    path = tree / SEQUENCE / 'poses.txt'
+    write_poses(path, np.tile(np.eye(4), (len(read_poses(path)), 1, 1)))
+    assert only_infos(tree) == 0
+    text = '00: poses: all are equal: the car never moves, so temporal models get no motion'
+    assert f'infos: {text}\n' in capsys.readouterr().out
+    status, printed = check(tree)
+    assert f'note     {text}\n' in printed
+    logged = []
+    monkeypatch.setattr(
+        'mmssc.datasets.driving_dataset.print_log', lambda text, *_: logged.append(text)
+    )
+    SemanticKITTIDataset(INFO, str(tree))
+    assert len(logged) == 1 and text in logged[0]
+
+
+BASELINES = {
+    'millimetres': (1000, (), '00/calib.txt: P2 and P3: .*Is it in millimetres'),
+    'centimetres': (100, (), '00/calib.txt: P2 and P3: .*Is it in centimetres'),
+    'swapped': (-1, (), '00/calib.txt: P3: expected a camera to the right'),
+    'option': (1, ('--baseline', '540'), 'command line: --baseline: .*Is it in millimetres'),
+    'negative': (1, ('--baseline', '-0.54'), 'command line: --baseline: expected a baseline'),
+    'zero': (1, ('--baseline', '0'), 'command line: --baseline: .*found 0 m'),
+}
+
+
+@pytest.mark.parametrize(('factor', 'options', 'text'), BASELINES.values(), ids=BASELINES)
+def test_baselines_that_cannot_be(tree, capsys, factor, options, text):
+    def stretched(matrix: np.ndarray) -> np.ndarray:
+        return matrix * (1, 1, 1, factor)
+
+    change_calib(tree, P3=stretched)
+    assert run_here(tree, '--steps', 'depth', *options) == 2
+    assert re.search(text, capsys.readouterr().err)
+
+
 def test_the_images_of_kitti360_have_one_size(tmp_path, capsys):
     root = drive_360(tmp_path, list(range(6)))
     assert only_infos(root, layout=SSCBenchKITTI360Layout) == 0
