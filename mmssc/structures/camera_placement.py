@@ -219,7 +219,9 @@ def check_room_camera(
         causes += unit_causes(cam2world, abs(cam2world[2, 3]), _USUAL_HEIGHT)
     causes = [cause for cause in causes if not faults_of(cause.cam2ref)]
     first = world_of_first_camera(cam2world)
-    causes += [first] if not _angle_faults(first.cam2ref) else []
+    # The floor of such a world is not at 0, so the height says nothing.
+    if _angle_faults(cam2world) and not _angle_faults(first.cam2ref):
+        causes.append(first)
     text = describe_causes(likeliest(causes))
     if 'the camera is upside down' in faults or (has_floor and not 0 < cam2world[2, 3] <= _HIGHEST):
         expected = 'camera (x right, y down, z forward) to a world with z up'

@@ -51,5 +51,19 @@ def test_a_camera_below_the_box_is_said(tmp_path, monkeypatch, height):
         'mmssc.datasets.rgbd_dataset.print_log', lambda text, *_: logged.append(text)
     )
     RGBDDataset('list.json', str(tmp_path), metainfo=dict(classes=('empty', 'floor')))
-    said = ['1 of 1 cameras are below the box' in text for text in logged]
-    assert said == ([True] if height < 0 else [])
+    assert bool(logged) == (height < 0)
+    assert any('1 of 1 cameras are below the box' in text for text in logged) == (height < 0)
+
+
+def test_training_says_what_is_suspicious_about_a_camera(tmp_path, monkeypatch):
+    rolled = POSE @ [[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    write_rgbd_list(tmp_path / 'list.json', listed(rolled, (65, 65, 20, 29.5)))
+    logged = []
+    monkeypatch.setattr(
+        'mmssc.datasets.rgbd_dataset.print_log', lambda text, *_: logged.append(text)
+    )
+    RGBDDataset('list.json', str(tmp_path), source='own', label_source='own',
+                metainfo=dict(classes=('empty', 'floor')))  # fmt: skip
+    said = ' '.join(logged)
+    assert 'list.json: metainfo.cameras.own: the principal point (cx = 20, cy = 29.5)' in said
+    assert 'a: pose of a: the camera is rolled by 90 degrees' in said

@@ -287,7 +287,7 @@ def test_intrinsics_of_another_image_size_are_refused_or_said(root, capsys):
     assert text in capsys.readouterr().err
     # The floor is then far below the grid, too.
     assert prepare(root, '--camera', '32,32,20,15', '--poses', '*.txt') == 1
-    assert '--camera: the principal point (20, 15) is far from' in capsys.readouterr().out
+    assert '--camera: the principal point (cx = 20, cy = 15) is far from' in capsys.readouterr().out
 
 
 WRONG_POSES = dict(
