@@ -1,5 +1,11 @@
 """Geometry: pure functions on tensors, usable without the rest of the library."""
 
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
 from .camera_fit import FittedCamera, fit_camera_pose
 from .camera_pose import camera_tilt, describe_camera, tilted_camera, turn_camera
 from .context_relations import context_relations
@@ -12,7 +18,7 @@ from .depth_mapping import (
 )
 from .depth_to_points import depth_to_points, disparity_to_depth
 from .depth_volumes import DepthVolumes, depth_volumes
-from .floor import FloorFit, find_floor, level_camera, pose_above_floor
+from .floor import FloorFit, find_floor, pose_above_floor
 from .frustum import NO_FRUSTUM, assign_frustums, count_frustum_classes, frustum_index
 from .label_pooling import pool_labels
 from .measured_reach import measured_reach
@@ -48,7 +54,6 @@ __all__ = [
     'invert_rigid',
     'label_sketch',
     'label_weight',
-    'level_camera',
     'measured_reach',
     'observed_voxels',
     'place_grid',
@@ -64,3 +69,12 @@ __all__ = [
     'voxel_pixel_mapping',
     'voxel_to_pixel',
 ]
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    if name != 'level_camera':
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    new = 'find_floor(...).cam2world'
+    message = f'level_camera is called {new} now; the old name goes away in the next release'
+    warnings.warn(message, FutureWarning, stacklevel=2)
+    return lambda *arguments, **settings: find_floor(*arguments, **settings).cam2world

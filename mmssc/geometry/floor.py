@@ -16,7 +16,7 @@ from .depth_mapping import check_depth_camera
 from .floor_evidence import FloorPlane, JudgedFloor, judge_floor, slanted_ratio
 from .gravity import SurfacePatches, find_up, surface_patches
 
-__all__ = ['FloorFit', 'find_floor', 'level_camera', 'pose_above_floor', 'tilted_camera']
+__all__ = ['FloorFit', 'find_floor', 'pose_above_floor']
 
 # The tolerance is constant up to this depth (metres), and doubles with it.
 _NEAR = 2.0
@@ -54,26 +54,6 @@ class FloorFit(NamedTuple):
     cam2world: Tensor
     area: float
     confidence: float
-
-
-def level_camera(
-    depth: Tensor,
-    cam2img: Tensor,
-    max_angle: float = math.radians(40),
-    heights: tuple[float, float] = (0.4, 2.5),
-    tolerance: float = 0.03,
-    max_depth: float = 8.0,
-    upright: bool = False,
-) -> Tensor:
-    """Pose of a camera from the visible floor: ``find_floor(...).cam2world``.
-
-    Arguments and errors are those of :func:`find_floor`.
-
-    Returns:
-        (4, 4) float32, camera to world, see :class:`FloorFit`.
-    """
-    fit = find_floor(depth, cam2img, max_angle, heights, tolerance, max_depth, upright)
-    return fit.cam2world
 
 
 def pose_above_floor(

@@ -11,7 +11,6 @@ from mmssc.errors import DataError
 from mmssc.geometry import (
     camera_tilt,
     find_floor,
-    level_camera,
     pose_above_floor,
     tilted_camera,
     turn_camera,
@@ -45,7 +44,7 @@ def test_room(height, tilt, roll):
     depth = depth_of_planes(pose, ROOM)
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(IMAGE, generator=generator) * 0.002 * depth**2
-    found = level_camera(torch.where(depth > 0, depth + noise, 0.0), CAMERA, upright=True)
+    found = find_floor(torch.where(depth > 0, depth + noise, 0.0), CAMERA, upright=True).cam2world
     assert float(found[2, :3] @ pose[2, :3]) > math.cos(math.radians(0.5))
     assert float(found[2, 3]) == pytest.approx(height, abs=0.03)
     # the world turns with the camera: x = 0 along the optical axis
@@ -59,7 +58,14 @@ def test_table_over_a_floor_is_not_the_floor():
     depth = depth_of_planes(pose, ROOM)
     table = depth_of_planes(pose, [((0.0, 0, 1), 0.7)])
     depth[20:, 60:] = table[20:, 60:]
-    assert float(level_camera(depth, CAMERA)[2, 3]) == pytest.approx(1.6, abs=0.03)
+    assert float(find_floor(depth, CAMERA).cam2world[2, 3]) == pytest.approx(1.6, abs=0.03)
+
+
+def test_the_old_name_still_works():
+    depth = depth_of_planes(tilted_camera(1.2, math.radians(20)), ROOM)
+    with pytest.warns(FutureWarning, match='level_camera is called find_floor'):
+        from mmssc.geometry import level_camera
+    assert torch.equal(level_camera(depth, CAMERA), find_floor(depth, CAMERA).cam2world)
 
 
 def test_depth_beyond_the_room_plays_no_part():
@@ -67,18 +73,18 @@ def test_depth_beyond_the_room_plays_no_part():
     pose = tilted_camera(1.2, math.radians(20))
     depth = depth_of_planes(pose, ROOM)
     depth[:10] = 0
-    expected = level_camera(depth, CAMERA)
-    assert torch.equal(level_camera(torch.where(depth > 0, depth, 65.535), CAMERA), expected)
+    found = find_floor(torch.where(depth > 0, depth, 65.535), CAMERA)
+    assert torch.equal(found.cam2world, find_floor(depth, CAMERA).cam2world)
     with pytest.raises(DataError, match='floor'):
-        level_camera(torch.full(IMAGE, 65.535), CAMERA)
+        find_floor(torch.full(IMAGE, 65.535), CAMERA)
 
 
 def test_no_floor_in_view():
     wall = depth_of_planes(tilted_camera(1.2), [((0.0, 1, 0), 2.0)])
     with pytest.raises(DataError, match='floor.*Check the unit of the depth'):
-        level_camera(wall, CAMERA)
+        find_floor(wall, CAMERA)
     with pytest.raises(DataError, match='floor'):
-        level_camera(torch.zeros(IMAGE), CAMERA)
+        find_floor(torch.zeros(IMAGE), CAMERA)
 
 
 def test_tilted_camera_looks_down_and_rolls_clockwise():
@@ -106,7 +112,7 @@ def test_a_table_alone_is_no_floor():
     refused(depth_of_planes(pose, [((0.0, 0, 1), 0.0), ((0.0, 1, 0), 1.8)]), 'a table or a bed')
     # A wide floor below a low camera is one.
     wide = depth_of_planes(pose, [((0.0, 0, 1), 0.0), ((0.0, 1, 0), 4.0)])
-    assert float(level_camera(wide, CAMERA)[2, 3]) == pytest.approx(0.7, abs=0.03)
+    assert float(find_floor(wide, CAMERA).cam2world[2, 3]) == pytest.approx(0.7, abs=0.03)
 
 
 def test_a_table_with_something_below_it_is_no_floor():
@@ -153,7 +159,7 @@ def test_a_turned_image(degrees):
     back, _ = turn_camera(CAMERA, IMAGE, (360 - degrees) % 360)
     camera, turn = turn_camera(back, stored.shape, degrees)
     torch.testing.assert_close(camera, CAMERA)
-    found = level_camera(torch.rot90(stored, -degrees // 90), camera)
+    found = find_floor(torch.rot90(stored, -degrees // 90), camera).cam2world
     assert camera_tilt(found) == pytest.approx(camera_tilt(pose), abs=0.03)
     # The pose of the stored image sees the same world.
     point = torch.tensor([0.3, -0.2, 2.0, 1.0], dtype=torch.float64)
