@@ -1,6 +1,7 @@
 """The decorator for every command of ``tools/``: error messages and exit statuses.
 
-A tool imports this module first: from then on, Ctrl-C ends in one line also during other imports.
+A tool imports this module first and calls :func:`prepare_process` before its other imports.
+Importing this module changes nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import argparse
 import functools
 import logging
 import multiprocessing
+import multiprocessing.process
+import multiprocessing.resource_tracker
 import os
 import signal
 import sys
@@ -23,7 +26,7 @@ from mmssc.errors import MMSSCError
 
 __all__ = [
     'CLOSED_PIPE', 'FINDINGS', 'FIRST_ERROR', 'INTERRUPTED', 'USE_ERROR', 'add_overwrite_option',
-    'command', 'is_first_report',
+    'command', 'is_first_report', 'prepare_process',
 ]  # fmt: skip
 
 #: Exit statuses; docs/en/user_guides/exit_statuses.md describes them. 0: all is well.
@@ -174,37 +177,42 @@ def _short_warnings() -> Iterator[None]:
         warnings.formatwarning = format_warning
 
 
-_commands_running = 0
-
-
 @contextmanager
 def _interrupts_for_parents() -> Iterator[None]:
-    """Ctrl-C reaches every process of a terminal, but the parent stops its loader workers."""
-    global _commands_running
-    _commands_running += 1
+    """Ctrl-C reaches every process of a terminal, but the parent stops its workers.
+
+    A new process, forked or spawned, inherits from its first moment that the signal is blocked. In
+    the parent, Ctrl-C takes effect when the new process has all that it needs to start.
+    """
+    if not hasattr(signal, 'pthread_sigmask'):  # Windows
+        yield
+        return
+    start = multiprocessing.process.BaseProcess.start
+
+    def start_without_interrupts(process: multiprocessing.process.BaseProcess) -> None:
+        if multiprocessing.get_start_method() != 'fork':
+            # A spawned process needs it, and its start unblocks the signal.
+            multiprocessing.resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            start(process)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    multiprocessing.process.BaseProcess.start = start_without_interrupts  # type: ignore
     try:
         yield
     finally:
-        _commands_running -= 1
+        multiprocessing.process.BaseProcess.start = start  # type: ignore[method-assign]
 
 
-def _ignore_interrupts_in_worker() -> None:
-    if _commands_running:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+def prepare_process() -> None:
+    """From now on, Ctrl-C ends this process in one line, also during imports.
 
-
-def _prepare_process() -> None:
-    """What has to be done once, before other imports."""
-    # A spawned worker imports the tool again; it has its name already, but no parent_process() yet.
-    if multiprocessing.current_process().name != 'MainProcess':
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    elif sys.excepthook is sys.__excepthook__ and not hasattr(sys, 'ps1'):
+    It changes the process: only scripts call it, and before their other imports.
+    """
+    if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _stop_before_main
-    if hasattr(os, 'register_at_fork'):
-        os.register_at_fork(after_in_child=_ignore_interrupts_in_worker)
-
-
-_prepare_process()
 
 
 def _message_of(error: Exception) -> str:

@@ -1,7 +1,15 @@
+import logging
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+import warnings
+from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
@@ -130,3 +138,77 @@ def test_an_error_of_a_worker_is_one_line_too(workers, error, line, capsys):
     loader = torch.utils.data.DataLoader(Missing(error), num_workers=workers)
     assert command(lambda: list(loader))() == USE_ERROR
     assert capsys.readouterr().err == f'error: {line}\n'
+
+
+def state_of_the_process():
+    """What an import must not change."""
+    return dict(
+        hooks=(sys.excepthook, sys.unraisablehook, threading.excepthook),
+        signals={number: signal.getsignal(number) for number in signal.valid_signals()},
+        warnings=(warnings.formatwarning, warnings.showwarning, warnings.filters[:]),
+        logging=(
+            logging.Handler.handleError, logging.getLoggerClass(), logging.root.level,
+            logging.root.handlers[:], logging.root.manager.disable,
+        ),
+        threads=(torch.get_num_threads(), torch.get_num_interop_threads(), cv2.getNumThreads()),
+        processes=(multiprocessing.process.BaseProcess.start,
+                   multiprocessing.get_start_method(allow_none=True)),
+        environment=dict(os.environ),
+    )  # fmt: skip
+
+
+def interrupt_a_child():
+    """Exit status of a forked process that gets Ctrl-C."""
+    child = os.fork()
+    if not child:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            os._exit(7)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_an_import_changes_nothing_in_the_process():
+    """A program of a user stays as it was: hooks, signals, warnings, logging, threads."""
+    code = (
+        # What these packages change themselves is not ours.
+        'import mmengine.runner, scipy.special\n'
+        'from test_command_line import *\n'
+        'before = state_of_the_process()\n'
+        'import mmssc.apis, mmssc.command_line, mmssc.engine.launch, mmssc.visualization\n'
+        'assert interrupt_a_child() == 7\n'
+        'after = state_of_the_process()\n'
+        'assert after == before, {key: (before[key], after[key]) for key in before '
+        'if before[key] != after[key]}'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, cwd=Path(__file__).parent
+    )
+    assert (done.returncode, done.stderr) == (0, '')
+
+
+@command
+def wait_for_worker(method, folder):
+    """Start a worker, press Ctrl-C on it at once, and wait for what it writes."""
+    worker = multiprocessing.get_context(method).Process(target=write_late, args=(folder,))
+    multiprocessing.set_start_method(method)
+    worker.start()
+    os.kill(worker.pid, signal.SIGINT)
+    worker.join()
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
+def write_late(folder):
+    time.sleep(0.2)
+    Path(folder, 'done').write_text('done')
+
+
+@pytest.mark.parametrize('method', ['fork', 'spawn', 'forkserver'])
+def test_ctrl_c_leaves_workers_to_their_parent_from_the_first_moment(method, tmp_path):
+    code = f'from test_command_line import *\nwait_for_worker({method!r}, {str(tmp_path)!r})'
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, cwd=Path(__file__).parent
+    )
+    assert (done.returncode, done.stderr) == (0, '')
+    assert (tmp_path / 'done').exists()

@@ -16,7 +16,9 @@ Models for depth cameras (configs/light, RGB-D) need the depth image and its int
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, add_overwrite_option, command
+from mmssc.command_line import FINDINGS, add_overwrite_option, command, prepare_process
+
+prepare_process()
 
 import argparse
 import math

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mmssc.command_line import command
+from mmssc.command_line import command, prepare_process
+
+prepare_process()
 
 import argparse
 import sys

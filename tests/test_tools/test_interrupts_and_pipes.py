@@ -61,12 +61,12 @@ def tools_with_imports():
 
 @pytest.mark.parametrize('tool', tools_with_imports())
 def test_every_tool_prepares_for_ctrl_c_before_other_imports(tool):
-    imports = [
+    first, second, *_ = (
         line
         for line in (ROOT / 'tools' / tool).read_text().splitlines()
-        if line.startswith(('import ', 'from ')) and '__future__' not in line
-    ]
-    assert 'mmssc.command_line' in imports[0]
+        if line.startswith(('import ', 'from ', 'prepare')) and '__future__' not in line
+    )
+    assert 'mmssc.command_line' in first and second == 'prepare_process()'
 
 
 def test_ctrl_c_during_imports_is_one_line(tmp_path):

@@ -9,7 +9,9 @@ wrong.
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, command
+from mmssc.command_line import FINDINGS, command, prepare_process
+
+prepare_process()
 
 import argparse
 import sys

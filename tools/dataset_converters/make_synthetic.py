@@ -10,7 +10,9 @@ Examples:
 
 from __future__ import annotations
 
-from mmssc.command_line import command
+from mmssc.command_line import command, prepare_process
+
+prepare_process()
 
 import argparse
 import json

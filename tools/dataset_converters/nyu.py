@@ -6,7 +6,9 @@ docs/en/user_guides/prepare_nyu.md. Run the same command again to continue a sto
 
 from __future__ import annotations
 
-import mmssc.command_line  # noqa: F401
+from mmssc.command_line import prepare_process
+
+prepare_process()
 
 import sys
 

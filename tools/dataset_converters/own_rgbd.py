@@ -5,7 +5,9 @@ See docs/en/user_guides/own_rgbd_camera.md.
 
 from __future__ import annotations
 
-import mmssc.command_line  # noqa: F401
+from mmssc.command_line import prepare_process
+
+prepare_process()
 
 import sys
 

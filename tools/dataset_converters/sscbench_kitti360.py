@@ -7,7 +7,9 @@ run.
 
 from __future__ import annotations
 
-import mmssc.command_line  # noqa: F401
+from mmssc.command_line import prepare_process
+
+prepare_process()
 
 import sys
 

@@ -5,7 +5,9 @@ The pictures show whether calibration, poses, points and labels fit together. Ne
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command
+from mmssc.command_line import add_overwrite_option, command, prepare_process
+
+prepare_process()
 
 import argparse
 import sys

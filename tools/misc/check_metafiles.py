@@ -7,7 +7,9 @@ when there is one.
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, command
+from mmssc.command_line import FINDINGS, command, prepare_process
+
+prepare_process()
 
 import argparse
 import sys

@@ -6,7 +6,9 @@ and extra frames. It prints one line per problem and exits with 1 if there is on
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, command
+from mmssc.command_line import FINDINGS, command, prepare_process
+
+prepare_process()
 
 import argparse
 import sys

@@ -7,7 +7,9 @@ where the second volume has no label.
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command
+from mmssc.command_line import add_overwrite_option, command, prepare_process
+
+prepare_process()
 
 import argparse
 import sys

@@ -5,7 +5,9 @@ tools/dist_train.sh and tools/dist_test.sh start it: ``torchrun.py [options of t
 
 from __future__ import annotations
 
-from mmssc.command_line import FIRST_ERROR, INTERRUPTED, command, is_first_report
+from mmssc.command_line import FIRST_ERROR, INTERRUPTED, command, is_first_report, prepare_process
+
+prepare_process()
 
 import logging
 import os
