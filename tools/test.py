@@ -13,7 +13,7 @@ import sys
 from mmengine.config import Config
 
 from mmssc.apis.model_loading import info_files_of
-from mmssc.compat import loader_worker_errors
+from mmssc.compat import known_warnings_hidden, loader_worker_errors
 from mmssc.config_file import config_errors
 from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
 from mmssc.engine.launch import (
@@ -91,7 +91,7 @@ def run_test(args: argparse.Namespace) -> None:
 def main() -> None:
     """Test, and end the process group cleanly."""
     args = parse_args()
-    with config_errors(args.config), loader_worker_errors():
+    with config_errors(args.config), loader_worker_errors(), known_warnings_hidden():
         run_test(args)
     close_process_group()
 

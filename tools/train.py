@@ -9,7 +9,7 @@ prepare_process()
 import argparse
 import sys
 
-from mmssc.compat import loader_worker_errors
+from mmssc.compat import known_warnings_hidden, loader_worker_errors
 from mmssc.config_file import config_errors
 from mmssc.engine.launch import (
     add_common_arguments,
@@ -85,7 +85,7 @@ def train(args: argparse.Namespace) -> None:
 def main() -> None:
     """Train, and end the process group."""
     args = parse_args()
-    with config_errors(args.config), loader_worker_errors():
+    with config_errors(args.config), loader_worker_errors(), known_warnings_hidden():
         train(args)
     close_process_group()
 

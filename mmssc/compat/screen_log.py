@@ -1,26 +1,68 @@
-"""What mmengine's logger prints on the screen; its file keeps everything."""
+"""What a run of mmengine prints on the screen; the log file keeps everything."""
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Iterator
+import re
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ['config_not_on_screen']
+__all__ = ['known_warnings_hidden', 'short_screen_log']
 
 
-# The config, and a line for each weight with settings of its own.
-_FILE_ONLY = ('Config:\n', 'paramwise_options -- ')
+# Beginnings of messages that are long, come again and again, or say nothing about the run.
+_FILE_ONLY = (
+    '\n------------------------------------------------------------\nSystem environment:',
+    'Config:\n',
+    'Distributed training is not used, all SyncBatchNorm',
+    'Exp name: ',
+    'Hooks will be executed in the following order:',
+    'paramwise_options -- ',  # a line for each weight with settings of its own
+    # mmengine warns of what mmengine itself uses.
+    '"FileClient" will be deprecated in future',
+    '"HardDiskBackend" is the alias of "LocalBackend"',
+)
+_SCORES = re.compile(r'(Epoch|Iter)\((val|test)\) ')
+# Every process would print these, and no user can do anything about them: mmengine passes an
+# argument that torch 2.13 renames; kernels of oneDNN choose the layout of gradients.
+_KNOWN_WARNINGS = (
+    '`broadcast_buffers` is deprecated',
+    'Grad strides do not match bucket view strides',
+)
 
 
 def _is_for_screen(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(_FILE_ONLY)
 
 
+class _ShortScores(logging.Formatter):
+    """Leaves out those figures of a validation or test that a table shows."""
+
+    def __init__(self, formatter: logging.Formatter, is_in_table: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._formatter, self._is_in_table = formatter, is_in_table
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a copy of the record: the log file gets the same record after this."""
+        message = record.getMessage()
+        if _SCORES.match(message):
+            figures = message.split('  ')
+            kept = [one for one in figures if not self._is_in_table(one.partition(':')[0])]
+            record = copy.copy(record)
+            record.msg, record.args = '  '.join(kept), ()
+        return self._formatter.format(record)
+
+
 @contextmanager
-def config_not_on_screen() -> Iterator[None]:
-    """Let a Runner that is built inside log its config (hundreds of lines) to its file only."""
+def short_screen_log(is_in_table: Callable[[str], bool]) -> Iterator[None]:
+    """Let a Runner that is built inside print little; its log file and its scalars keep everything.
+
+    Args:
+        is_in_table: Whether a figure, as ``'ssc/SC_Recall'``, is left out of the line of scores.
+    """
     from mmengine.runner import Runner
 
     build_logger = Runner.build_logger
@@ -29,8 +71,9 @@ def config_not_on_screen() -> Iterator[None]:
         logger = build_logger(*args, **kwargs)
         for handler in logger.handlers:
             # A FileHandler is a StreamHandler, too.
-            if not isinstance(handler, logging.FileHandler):
+            if not isinstance(handler, logging.FileHandler) and handler.formatter is not None:
                 handler.addFilter(_is_for_screen)
+                handler.setFormatter(_ShortScores(handler.formatter, is_in_table))
         return logger
 
     Runner.build_logger = build_quiet_logger
@@ -38,3 +81,12 @@ def config_not_on_screen() -> Iterator[None]:
         yield
     finally:
         Runner.build_logger = build_logger
+
+
+@contextmanager
+def known_warnings_hidden() -> Iterator[None]:
+    """Hide warnings of mmengine and torch that no user can act on."""
+    with warnings.catch_warnings():
+        for beginning in _KNOWN_WARNINGS:
+            warnings.filterwarnings('ignore', message=re.escape(beginning))
+        yield

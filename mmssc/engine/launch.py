@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,19 +14,22 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.device import get_device
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmssc.checkpoints import check_no_empty_weights
 from mmssc.command_line import command
-from mmssc.compat import config_not_on_screen, init_cpu_process_group
+from mmssc.compat import init_cpu_process_group, short_screen_log
 from mmssc.config_file import add_cfg_options, read_config_file
 from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
 from mmssc.engine.resuming import find_resume_checkpoint, require_whole_checkpoint
 from mmssc.errors import DataError
+from mmssc.evaluation.score_table import is_in_table
 from mmssc.fileio import lock_folder, remove_stale_files
 from mmssc.formats.regular_files import open_regular_file
+from mmssc.version import __version__
 
 __all__ = [
     'add_common_arguments', 'build_runner', 'choose_checkpoint', 'close_process_group',
@@ -122,6 +126,10 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
     Raises:
         DataError: A size in the model is 0.
     """
+    if cfg.launcher != 'none':
+        # mmengine sets the same, with a warning in every process.
+        for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
+            os.environ.setdefault(name, '1')
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         init_cpu_process_group(cfg.launcher)
         cfg.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel'))
@@ -135,10 +143,10 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
     if deterministic:
         # cuBLAS reads the variable at its first use.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
-    with config_not_on_screen():
+    with short_screen_log(is_in_table):
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     check_no_empty_weights(unwrap_model(runner))
-    say(f'The log with the whole config is in {runner.log_dir}')
+    runner.logger.info(_description(runner))
     for hook in (
         dict(type='ClassCountHook'),
         dict(type='ScoreNameCheckHook'),
@@ -154,6 +162,25 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
         # trilinear up-sampling on CUDA. Warn instead, and continue training.
         torch.use_deterministic_algorithms(True, warn_only=True)
     return runner
+
+
+def _description(runner: Runner) -> str:
+    """What runs where: the beginning of the log on the screen."""
+    versions = f'mmssc {__version__}, torch {torch.__version__}'
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_name()
+    else:
+        device = f'{get_device()} (threads: {torch.get_num_threads()})'
+    processes = f'{get_world_size()} processes on ' if get_world_size() > 1 else ''
+    handlers = runner.logger.handlers
+    files = [one.baseFilename for one in handlers if isinstance(one, logging.FileHandler)]
+    return '\n'.join(
+        (
+            f'{versions}; {processes}{device}; seed {runner.seed}',
+            f'Work folder: {runner.work_dir}',
+            f'Log with environment, hooks and config: {files[0] if files else runner.log_dir}',
+        )
+    )
 
 
 def run_main(main: Callable[[], int | None]) -> None:

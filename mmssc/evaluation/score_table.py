@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from .functional import SSCCounts, SSCScores
 
-__all__ = ['format_table', 'score_table']
+__all__ = ['format_table', 'is_in_table', 'score_table']
+
+_IN_TABLE_ONLY = re.compile(r'(.*/)?(SC_Precision|SC_Recall|combined_IoU|SSC_(?!mIoU).+_IoU)')
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str] | None]) -> str:
@@ -50,3 +53,13 @@ def score_table(
         title = f'{name} (not in mIoU)' if index == 0 else name
         rows.append([title, *figures, f'{voxels[index]:,}'])
     return format_table(['%', *views, 'voxels'], rows)
+
+
+def is_in_table(name: str) -> bool:
+    """Whether a figure of ``SSCMetric`` needs no other place than the table.
+
+    Args:
+        name: As in ``'ssc/SC_Recall_12.8m'``. The headline scores SC IoU and SSC mIoU give False,
+            like the figures of other metrics.
+    """
+    return _IN_TABLE_ONLY.match(name) is not None

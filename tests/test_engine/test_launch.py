@@ -1,4 +1,5 @@
 import argparse
+import logging
 import os
 import weakref
 from types import SimpleNamespace
@@ -122,7 +123,10 @@ def test_deterministic_runs_warn_where_torch_has_no_such_kernel(monkeypatch):
     # All that mmengine's Runner does with the setting.
     def build(cfg):
         set_random_seed(0, deterministic=True)
-        return SimpleNamespace(register_hook=lambda hook: None, log_dir='logs')
+        return SimpleNamespace(
+            register_hook=lambda hook: None, logger=logging.getLogger('toy'), log_dir='logs',
+            work_dir='work', seed=0,
+        )  # fmt: skip
 
     monkeypatch.setattr(Runner, 'from_cfg', build)
     try:

@@ -92,10 +92,11 @@ def test_every_prediction_has_a_picture(tested):
 def trained_on_two(streets, tmp_path_factory) -> Path:
     """Work folder of the same epochs on two processes, one sample each."""
     folder = tmp_path_factory.mktemp('two_processes')
-    run_tool_in(
+    done = run_tool_in(
         folder, 'dist_train.sh', STREET_CONFIG, 2, '--work-dir', 'run',
         *street_options(streets, 'train_dataloader.batch_size=1'),
     )  # fmt: skip
+    assert done.stderr == ''
     return folder / 'run'
 
 

@@ -6,15 +6,18 @@ import sys
 import time
 
 import pytest
+import tool_runs
 import torch
 from tool_runs import (
     ROOT,
     TOY_CONFIG,
     assert_equal_trees,
     left_by_killed_process,
+    read_scalars,
     tool_environment,
 )
 
+import mmssc
 from mmssc.compat import load_checkpoint_file
 from mmssc.fileio import lock_folder
 
@@ -121,14 +124,38 @@ def test_a_checkpoint_of_another_model_is_not_scored(run_tool, tmp_path, checkpo
         assert message in errors and 'Traceback' not in errors
 
 
-def test_the_config_is_in_the_log_and_not_on_the_screen(run_tool, tmp_path, checkpoint):
+def test_the_screen_is_short_and_the_log_complete(run_tool, tmp_path, checkpoint):
     for script, more in (('train.py', []), ('test.py', [checkpoint])):
         screen = run_tool(script, TOY_CONFIG, *more, '--work-dir', script).stdout
-        assert 'optim_wrapper = dict(' not in screen and 'System environment' in screen
         (log,) = (tmp_path / script).glob('*/*.log')
-        assert f'The log with the whole config is in {log.parent}' in screen
         text = log.read_text()
-        assert 'Config:' in text and 'optim_wrapper = dict(' in text
+        for detail in ('System environment', 'Hooks will be executed', 'optim_wrapper = dict(',
+                       'ssc/SSC_road_IoU: ', 'ssc/SC_Recall: '):  # fmt: skip
+            assert detail in text and detail not in screen
+        first = screen.splitlines()[:3]
+        assert f'mmssc {mmssc.__version__}, torch {torch.__version__}; cpu' in first[0]
+        assert first[0].endswith('; seed 0') and first[1] == f'Work folder: {log.parents[1]}'
+        assert first[2].endswith(f': {log}') and first[0] in text
+        scores = [line for line in screen.splitlines() if 'ssc/' in line and 'Epoch(' in line]
+        for line in scores:
+            assert 'ssc/SC_IoU: ' in line and 'ssc/SSC_mIoU: ' in line and len(line) < 150
+        assert len(scores) == (3 if script == 'train.py' else 1)
+        assert len(screen.splitlines()) - 14 * len(scores) < 40
+    figures = [line for line in read_scalars(tmp_path / 'train.py') if 'ssc/SC_IoU' in line]
+    assert len(figures) == 3 and all('ssc/SSC_road_IoU' in line for line in figures)
+
+
+def test_several_processes_print_no_warnings(run_tool, monkeypatch):
+    monkeypatch.setattr(tool_runs, 'tool_environment', without_thread_numbers)
+    done = run_tool('dist_train.sh', TOY_CONFIG, 2, '--cfg-options', 'train_cfg.max_epochs=1')
+    assert done.stderr == '' and 'WARNING' not in done.stdout
+    assert '; 2 processes on cpu (threads: 1); seed 0' in done.stdout
+    assert done.stdout.count('mmssc ') == 1
+
+
+def without_thread_numbers():
+    environment = tool_environment()
+    return {key: value for key, value in environment.items() if '_NUM_THREADS' not in key}
 
 
 def start(run_tool, file, status=0):
