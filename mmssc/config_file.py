@@ -30,7 +30,8 @@ from mmssc.errors import DataError, MMSSCError
 from mmssc.file_kinds import HEAD_BYTES, describe_file
 
 __all__ = [
-    'ConfigOptions', 'add_cfg_options', 'config_errors', 'merge_options', 'read_config_file',
+    'ConfigOptions', 'add_cfg_options', 'config_errors', 'data_roots_of', 'datasets_of',
+    'merge_options', 'read_config_file',
 ]  # fmt: skip
 
 
@@ -108,6 +109,31 @@ def _check_levels(path: str | PathLike[str], settings: Any) -> None:
         if not level:
             return
     raise DataError(path, 'values', f'at most {MAX_LEVELS} levels', 'more')
+
+
+_LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
+
+
+def datasets_of(cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The configs of all data sets of a config, without wrappers such as ``ConcatDataset``."""
+    todo = [(cfg.get(loader) or {}).get('dataset') for loader in _LOADERS]
+    found: list[dict[str, Any]] = []
+    while todo:
+        dataset = todo.pop(0)
+        if isinstance(dataset, (list, tuple)):
+            todo[:0] = dataset
+        elif isinstance(dataset, dict):
+            inner = dataset.get('dataset') or dataset.get('datasets')
+            if inner:
+                todo.insert(0, inner)
+            else:
+                found.append(dataset)
+    return found
+
+
+def data_roots_of(cfg: Mapping[str, Any]) -> list[Path]:
+    """The folders of the data sets of a config."""
+    return [Path(one['data_root']) for one in datasets_of(cfg) if one.get('data_root')]
 
 
 def _check_kind(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import secrets
@@ -24,12 +25,17 @@ __all__ = [
     'check_outputs',
     'check_writable',
     'lock_folder',
+    'note_outputs',
     'remove_stale_files',
     'temporary_path',
 ]
 
 _BINARY = getattr(os, 'O_BINARY', 0)
 _LOCK_NAME = '.mmssc.lock'
+# Which command wrote which files of a folder.
+_NOTES_NAME = '.mmssc-outputs'
+_MAX_NOTES = 1 << 26  # bytes
+_OTHER_NAME = 'Choose another name or folder for the output'
 # Worker processes of a killed run hold its lock until they notice, after about five seconds.
 _LOCK_TIMEOUT = 10.0
 _TEMPORARY = re.compile(r'\.mmssc-(?P<host>[^-]+)-(?P<process>\d+)-[0-9a-f]+\.tmp')
@@ -204,6 +210,7 @@ def check_outputs(
     outputs: Iterable[str | PathLike[str]],
     inputs: Iterable[str | PathLike[str]] = (),
     overwrite: bool = False,
+    maker: str | None = None,
 ) -> None:
     """Check before the work that no output replaces an input or an existing file.
 
@@ -211,14 +218,17 @@ def check_outputs(
 
     Args:
         outputs: Files to write.
-        inputs: Files that the command reads; never replaced.
+        inputs: Files that the command reads, and folders with data; never replaced.
         overwrite: Allow to replace other files.
+        maker: With ``overwrite``, replace only files that this command has written, see
+            :func:`note_outputs`. None: every file that the user names.
 
     Raises:
         DataError: An output is an input, a folder, an existing file, or in a folder that cannot be
             written to.
     """
-    sources = [os.stat(path) for path in inputs if os.path.exists(path)]
+    inputs = [path for path in inputs if os.path.exists(path)]
+    sources = [os.stat(path) for path in inputs]
     folders = set()
     for path in map(Path, outputs):
         if not path.exists():
@@ -229,16 +239,66 @@ def check_outputs(
             raise DataError(path, expected='the name of a file to write', found='a folder')
         if any(os.path.samestat(found, source) for source in sources):
             raise DataError(
-                path, expected='a new file', found='an input of this command',
-                hint='Choose another name or folder for the output',
-            )  # fmt: skip
-        if stat.S_ISREG(found.st_mode) and not overwrite:
-            raise DataError(
-                path, expected='a new file', found='one that exists',
-                hint='Choose another name or folder, or replace it with --overwrite',
-            )  # fmt: skip
+                path, expected='a new file', found='an input of this command', hint=_OTHER_NAME
+            )
+        if not stat.S_ISREG(found.st_mode):
+            continue
+        if data := _folder_around(path, inputs):
+            raise DataError(path, None, 'a new file', f'a file of the data in {data}', _OTHER_NAME)
+        if maker is not None and _note(maker, path.name) not in _read_notes(path.parent):
+            found_file = 'one that this command did not write'
+            raise DataError(path, None, 'a new file', found_file, _OTHER_NAME)
+        if not overwrite:
+            hint = f'{_OTHER_NAME}, or replace it with --overwrite'
+            raise DataError(path, None, 'a new file', 'one that exists', hint)
     for folder in sorted(folders):
         check_writable(folder, 'Choose another folder for the output')
+
+
+def _folder_around(path: Path, folders: Iterable[str | PathLike[str]]) -> Path | None:
+    """The first of the folders that is ``path`` or has it inside, also through links."""
+    target = Path(os.path.realpath(path))
+    for folder in map(Path, folders):
+        if folder.is_dir() and Path(os.path.realpath(folder)) in (target, *target.parents):
+            return folder
+    return None
+
+
+def _note(maker: str, name: str) -> str:
+    return json.dumps([maker, name])
+
+
+def _read_notes(folder: Path) -> set[str]:
+    path = folder / _NOTES_NAME
+    if path.is_symlink() or not path.is_file():
+        return set()
+    with path.open(encoding='ascii', errors='replace') as file:
+        return set(file.read(_MAX_NOTES).splitlines())
+
+
+def note_outputs(paths: Iterable[str | PathLike[str]], maker: str) -> None:
+    """Note that a command is about to write files, for checks with the same ``maker``.
+
+    Each folder keeps the names in a file ``.mmssc-outputs``. Several processes can note at once.
+
+    Args:
+        paths: Files, or folders as a whole.
+        maker: Name of the command.
+
+    Raises:
+        OSError: The folder cannot be written to, or its ``.mmssc-outputs`` is a link.
+        DataError: Its ``.mmssc-outputs`` is no regular file.
+    """
+    for path in map(Path, paths):
+        if path.exists():  # It passed a check: it is noted.
+            continue
+        notes = path.parent / _NOTES_NAME
+        if notes.exists() and not notes.is_file():
+            raise DataError(notes, expected='a regular file', found='something else')
+        notes.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, 'O_NOFOLLOW', 0)
+        with os.fdopen(os.open(notes, flags, 0o666), 'w', encoding='ascii') as file:
+            file.write(_note(maker, path.name) + '\n')
 
 
 def check_writable(folder: str | PathLike[str], hint: str | None = None) -> None:
@@ -268,20 +328,37 @@ def check_writable(folder: str | PathLike[str], hint: str | None = None) -> None
         raise DataError(folder, None, 'a folder for the results', found, hint) from error
 
 
-def check_output_folder(folder: str | PathLike[str], overwrite: bool = False) -> None:
-    """Check before the work that a folder for results is new or empty.
+def check_output_folder(
+    folder: str | PathLike[str],
+    overwrite: bool = False,
+    maker: str = '',
+    data: Iterable[str | PathLike[str]] = (),
+) -> None:
+    """Check before the work that a folder for results has no files that could be lost.
 
     Args:
         folder: Where a command writes files whose names it does not know yet.
-        overwrite: Allow to replace files in it.
+        overwrite: Allow files that the same command has written, see :func:`note_outputs`.
+        maker: Name of the command.
+        data: Folders of data sets; the folder must be outside of them.
 
     Raises:
-        DataError: The folder has files and ``overwrite`` is False, or it cannot be written to.
+        DataError: The folder is inside a data set, has files of others, or has files and
+            ``overwrite`` is False; or it cannot be written to.
     """
-    folder = Path(folder)
-    check_writable(folder, 'Choose another folder')
-    if not overwrite and folder.is_dir() and any(folder.iterdir()):
-        raise DataError(
-            folder, expected='a new or empty folder', found='files',
-            hint='Choose another folder, or replace files in it with --overwrite',
-        )  # fmt: skip
+    folder, hint = Path(folder), 'Choose another folder'
+    check_writable(folder, hint)
+    if around := _folder_around(folder, data):
+        found = f'a folder of the data in {around}'
+        raise DataError(folder, None, 'a folder for results', found, hint)
+    # Hidden files are those of this module, and of file managers.
+    names = [path.name for path in folder.glob('*') if not path.name.startswith('.')]
+    notes = _read_notes(folder)
+    foreign = sorted(name for name in names if _note(maker, name) not in notes)
+    if foreign:
+        found = f'{foreign[0]!r}' + (f' and {len(foreign) - 1} more' if foreign[1:] else '')
+        expected = 'a new or empty folder, or one with files of this command only'
+        raise DataError(folder, None, expected, found, hint)
+    if names and not overwrite:
+        hint += ', or replace files in it with --overwrite'
+        raise DataError(folder, None, 'a new or empty folder', 'files', hint)

@@ -21,6 +21,7 @@ from mmssc.fileio import (
     check_outputs,
     check_writable,
     lock_folder,
+    note_outputs,
     remove_stale_files,
     temporary_path,
 )
@@ -196,12 +197,67 @@ def test_places_that_cannot_be_written_to_are_known_before_the_work(tmp_path, mo
 def test_a_folder_for_results_is_new_or_empty(tmp_path):
     check_output_folder(tmp_path / 'new')
     check_output_folder(tmp_path)
+    note_outputs([tmp_path / 'a'], 'draw')
     (tmp_path / 'a').write_text('')
     with pytest.raises(DataError, match='found files. Choose another folder, or .*--overwrite'):
-        check_output_folder(tmp_path)
-    check_output_folder(tmp_path, overwrite=True)
+        check_output_folder(tmp_path, maker='draw')
+    check_output_folder(tmp_path, overwrite=True, maker='draw')
     with pytest.raises(DataError, match='found a file'):
         check_output_folder(tmp_path / 'a', overwrite=True)
+
+
+def test_files_of_others_are_not_replaced(tmp_path):
+    pictures, image = tmp_path / 'pictures', tmp_path / 'pictures/0.png'
+    note_outputs([image, pictures / 'new\nline.png'], 'draw')
+    for name in ('0.png', 'new\nline.png', '.DS_Store'):
+        (pictures / name).write_text('')
+    check_output_folder(pictures, overwrite=True, maker='draw')
+    check_outputs([image], overwrite=True, maker='draw')
+    foreign = 'new or empty folder, or one with files of this command only, found '
+    for other in ('browse', ''):
+        with pytest.raises(DataError, match=f"{foreign}'0.png' and 1 more. Choose another fol"):
+            check_output_folder(pictures, overwrite=True, maker=other)
+    with pytest.raises(DataError, match='found one that this command did not write. Choose ano'):
+        check_outputs([image], overwrite=True, maker='browse')
+    (pictures / 'sequences').mkdir()
+    with pytest.raises(DataError, match=f"{foreign}'sequences'. "):
+        check_output_folder(pictures, overwrite=True, maker='draw')
+
+
+def test_a_folder_for_results_is_outside_of_the_data(tmp_path):
+    data = tmp_path / 'data'
+    (data / 'images').mkdir(parents=True)
+    (data / 'images/0.png').write_text('')
+    (tmp_path / 'link').symlink_to(data / 'images')
+    for folder in (data, data / 'new', data / 'images', tmp_path / 'link/new', tmp_path / 'link'):
+        with pytest.raises(DataError, match='found a folder of the data in .*data. Choose anoth'):
+            check_output_folder(folder, overwrite=True, maker='draw', data=['none', data])
+    check_output_folder(tmp_path / 'data2', data=[data])
+    for file in (data / 'images/0.png', tmp_path / 'link/0.png'):
+        with pytest.raises(DataError, match='found a file of the data in .*data. Choose another'):
+            check_outputs([file], [data], overwrite=True)
+    check_outputs([data / 'new.json'], [data])
+
+
+def test_notes_of_a_stranger_do_no_harm(tmp_path):
+    notes = tmp_path / '.mmssc-outputs'
+    os.mkfifo(notes)
+    (tmp_path / 'a').touch()
+    with pytest.raises(DataError, match="found 'a'"):
+        check_output_folder(tmp_path, overwrite=True, maker='draw')
+    with pytest.raises(DataError, match='outputs: expected a regular file'):
+        note_outputs([tmp_path / 'b'], 'draw')
+    notes.unlink()
+    (tmp_path / 'precious').write_text('["draw", "a"]')
+    notes.symlink_to(tmp_path / 'precious')
+    with pytest.raises(DataError, match='found one that this command did not write'):
+        check_outputs([tmp_path / 'a'], overwrite=True, maker='draw')
+    with pytest.raises(OSError, match='outputs'):
+        note_outputs([tmp_path / 'b'], 'draw')
+    assert (tmp_path / 'precious').read_text() == '["draw", "a"]'
+    notes.unlink()
+    notes.write_bytes(b'\xff\x00' * 1000)
+    note_outputs([tmp_path / 'b'], 'draw')
 
 
 def test_data_error_says_everything_and_survives_pickle():

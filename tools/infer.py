@@ -43,7 +43,7 @@ from mmssc.apis import (
 )
 from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.errors import DataError
-from mmssc.fileio import check_outputs, check_writable
+from mmssc.fileio import check_outputs, check_writable, note_outputs
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import read_matrix, to_homogeneous
@@ -54,6 +54,8 @@ from mmssc.structures.camera_placement import check_room_camera
 from mmssc.visualization import draw_depth
 from mmssc.visualization.scene import FORMATS
 
+# The maker of the predictions.
+MAKER = 'infer.py'
 # Options of the other kind of model, which this one would ignore.
 DRIVING_OPTIONS = ('points', 'calib', 'lidar2cam', 'earlier_image', 'earlier_depth',
                    'earlier_points', 'poses', 'frames', 'crop')  # fmt: skip
@@ -292,7 +294,7 @@ def output_stems(args: argparse.Namespace, names: list[str]) -> list[str]:
     outputs = [
         path for stem in stems for path in prediction_paths(args.out / stem, args.formats).values()
     ]
-    check_outputs(outputs, inputs, args.overwrite)
+    check_outputs(outputs, inputs, args.overwrite, MAKER)
     return stems
 
 
@@ -306,6 +308,7 @@ def write(
     if reach is not None and not args.show_all and set(args.formats) & set(FORMATS):
         hidden = int(((sample.pred_voxels > 0) & ~reach).sum())
         print(f'  {hidden} voxels behind the farthest measured surface are not drawn (--show-all)')
+    note_outputs(prediction_paths(args.out / stem, args.formats).values(), MAKER)
     paths = save_prediction(sample, meta, args.out / stem, args.formats, image, args.show_all)
     for path in paths:
         print(f'  {path}')

@@ -40,6 +40,7 @@ else
         --cfg-options train_dataloader.batch_size=2
 fi
 step 'Testing on a sequence that was not trained on, and drawing every prediction'
+rm -rf "$work/pictures"
 "$python" tools/test.py "$config" "$(cat "$work/last_checkpoint")" --work-dir "$work" \
     --out "$work/figures.json" --show-dir "$work/pictures" --overwrite
 step 'Did it learn? Comparing with the untrained network and two geometric baselines'

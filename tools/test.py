@@ -9,13 +9,15 @@ prepare_process()
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from mmengine.config import Config
 
 from mmssc.apis.model_loading import info_files_of
 from mmssc.compat import known_warnings_hidden, loader_worker_errors
-from mmssc.config_file import config_errors
+from mmssc.config_file import config_errors, data_roots_of
 from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
+from mmssc.engine.hooks.ssc_visualization_hook import PICTURES
 from mmssc.engine.launch import (
     add_common_arguments,
     build_runner,
@@ -24,7 +26,16 @@ from mmssc.engine.launch import (
     require_checkpoint,
     say,
 )
-from mmssc.fileio import atomic_write, check_output_folder, check_outputs, check_writable
+from mmssc.fileio import (
+    atomic_write,
+    check_output_folder,
+    check_outputs,
+    check_writable,
+    note_outputs,
+)
+
+# The maker of the files of --format-only.
+PREDICTIONS = 'test.py --format-only'
 
 
 def parse_args() -> argparse.Namespace:
@@ -65,11 +76,14 @@ def run_test(args: argparse.Namespace) -> None:
     cfg.load_from = None if untrained else require_checkpoint(args.checkpoint)
     cfg.resume = False
     if args.out:
-        inputs = [args.config, args.checkpoint, *info_files_of(cfg)]
+        inputs = [args.config, args.checkpoint, *info_files_of(cfg), *data_roots_of(cfg)]
         check_outputs([args.out], inputs, args.overwrite)
-    for folder in filter(None, (args.show_dir, args.output_dir)):
-        check_output_folder(folder, args.overwrite)
+    for folder, maker in ((args.show_dir, PICTURES), (args.output_dir, PREDICTIONS)):
+        if folder:
+            check_output_folder(folder, args.overwrite, maker, data_roots_of(cfg))
     if args.format_only:
+        names = ('sequences', 'submission.zip')
+        note_outputs((Path(args.output_dir, name) for name in names), PREDICTIONS)
         export_only(cfg, args.output_dir)
     if args.show_dir:
         hooks = cfg.setdefault('default_hooks', {})

@@ -20,7 +20,7 @@ from mmssc.checkpoints import (
     weights_of,
 )
 from mmssc.compat import read_checkpoint
-from mmssc.config_file import config_errors, merge_options, read_config_file
+from mmssc.config_file import config_errors, datasets_of, merge_options, read_config_file
 from mmssc.config_values import check_values
 from mmssc.errors import DataError
 from mmssc.models.completors import BaseCompletor
@@ -50,20 +50,12 @@ def read_config(
     return cfg
 
 
-_LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
-
-
-def _innermost(dataset: dict[str, Any] | None) -> dict[str, Any] | None:
-    while dataset is not None and 'dataset' in dataset:
-        dataset = dataset['dataset']
-    return dataset
-
-
 def info_files_of(cfg: Config) -> list[Path]:
     """The info files that the data sets of a config read."""
-    datasets = (_innermost((cfg.get(loader) or {}).get('dataset')) or {} for loader in _LOADERS)
     return [
-        Path(one.get('data_root') or '', one['ann_file']) for one in datasets if one.get('ann_file')
+        Path(one.get('data_root') or '', one['ann_file'])
+        for one in datasets_of(cfg)
+        if one.get('ann_file')
     ]
 
 
@@ -73,10 +65,8 @@ def dataset_config_of(cfg: Config) -> dict[str, Any]:
     Raises:
         DataError: The config has no data set.
     """
-    for loader in _LOADERS:
-        dataset = _innermost((cfg.get(loader) or {}).get('dataset'))
-        if dataset is not None:
-            return dataset
+    for dataset in datasets_of(cfg):
+        return dataset
     raise DataError(
         cfg.filename or 'config', 'test_dataloader', 'a data set, for its classes', 'none'
     )

@@ -64,8 +64,9 @@ def test_temporal_scene_to_every_format(arguments, tree, small_config, checkpoin
     out = arguments[-1]
     written = {path.name for path in out.iterdir()}
     suffixes = ('.npy', '.label', '.png', '_bev.png', '.ply', '.glb', '.html')
-    assert written == {f'000002{suffix}' for suffix in suffixes}
-    assert 'voxels occupied' in printed and all(name in printed for name in written)
+    made = {f'000002{suffix}' for suffix in suffixes}
+    assert written == made | {'.mmssc-outputs'}
+    assert 'voxels occupied' in printed and all(name in printed for name in made)
 
     lidar = np.linalg.inv(LIDAR2CAM) @ scene['poses'] @ LIDAR2CAM
     earlier = [
@@ -199,16 +200,22 @@ def test_an_input_is_not_written_over(infer, arguments, tree, capsys):
     earlier.unlink()
 
 
-def test_other_files_are_replaced_on_request_only(infer, three_images, tmp_path, capsys):
+def test_own_files_are_replaced_on_request_and_others_never(infer, three_images, tmp_path, capsys):
     _, options = three_images
     mine = tmp_path / 'out' / 'a b.html'
     mine.parent.mkdir()
     mine.write_text('mine')
+    for more in ((), ('--overwrite',)):
+        assert infer(*options, *more) == 2
+        message = f'{mine}: expected a new file, found one that this command did not write. Choose'
+        assert message in capsys.readouterr().err
+        assert [path.name for path in mine.parent.iterdir()] == [mine.name]
+        assert mine.read_text() == 'mine'
+    mine.unlink()
+    assert infer(*options) == 0
+    mine.write_text('')
     assert infer(*options) == 2
-    message = f'{mine}: expected a new file, found one that exists'
-    assert message in capsys.readouterr().err
-    assert [path.name for path in mine.parent.iterdir()] == [mine.name]
-    assert mine.read_text() == 'mine'
+    assert f'{mine}: expected a new file, found one that exists' in capsys.readouterr().err
     assert infer(*options, '--overwrite') == 0
     assert '<html' in mine.read_text('utf-8')
 

@@ -3,6 +3,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmssc.apis.model_loading import info_files_of
+from mmssc.config_file import data_roots_of
 
 
 def test_info_files_of_all_loaders_also_in_wrappers():
@@ -15,3 +16,11 @@ def test_info_files_of_all_loaders_also_in_wrappers():
         )
     )
     assert info_files_of(cfg) == [Path('data/train.json')]
+
+
+def test_data_sets_that_are_joined_are_found_too():
+    one, two = (dict(type='NYUDataset', data_root=name, ann_file='a.json') for name in 'ab')
+    joined = dict(type='ConcatDataset', datasets=[dict(type='RepeatDataset', dataset=one), two])
+    cfg = Config(dict(train_dataloader=dict(dataset=joined)))
+    assert info_files_of(cfg) == [Path('a/a.json'), Path('b/a.json')]
+    assert data_roots_of(cfg) == [Path('a'), Path('b')]

@@ -27,6 +27,7 @@ class Runner(SimpleNamespace):
             val_dataloader=loader,
             test_dataloader=loader,
             iter=40,
+            cfg={},
             visualizer=SimpleNamespace(add_image=lambda *args: self.pictures.append(args)),
         )
 
@@ -57,7 +58,7 @@ def build(**options):
 
 
 def names(folder) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != '.mmssc-outputs')
 
 
 def test_draws_nothing_unless_asked(tmp_path):

@@ -211,13 +211,17 @@ def test_no_file_of_the_data_is_overwritten(tmp_path):
     config = ROOT / 'configs/quickstart/sgn_synthetic.py'
     root = f'test_dataloader.dataset.data_root={tmp_path}'
     test = [config, 'untrained', '--work-dir', tmp_path / 'work', '--out', listed, '--overwrite']
-    for tool, arguments in (
-        ('analysis_tools/check_depth.py', [tmp_path, *frame]),
-        ('test.py', [*test, '--cfg-options', root]),
+    other = [*test[:-2], image, test[-1], '--cfg-options', root]
+    pictures = ['--show-dir', image.parent, '--work-dir', tmp_path.parent / 'work', '--overwrite']
+    for tool, arguments, found in (
+        ('analysis_tools/check_depth.py', [tmp_path, *frame], 'a file of the data in'),
+        ('test.py', [*test, '--cfg-options', root], 'an input of this command'),
+        ('test.py', other, 'a file of the data in'),
+        ('test.py', [*test[:2], *pictures, '--cfg-options', root], 'a folder of the data in'),
     ):
         done = subprocess.run(
             [sys.executable, ROOT / 'tools' / tool, *arguments], capture_output=True, text=True,
             env=tool_environment(), check=False,
         )  # fmt: skip
-        assert done.returncode == 2 and 'found an input of this command' in done.stderr
+        assert done.returncode == 2 and f'found {found}' in done.stderr
     assert image.read_text() == listed.read_text() == 'precious'

@@ -106,7 +106,8 @@ def test_a_network_must_beat_both(iou, status, monkeypatch, tmp_path, capsys):
     sets = dict(train=Volumes([(truth, [[0.5, 0.5, 0.5]])]), val=TRAIN)
     config = {f'{split}_dataloader': SimpleNamespace(dataset=split) for split in sets}
     monkeypatch.setattr(geometric_baselines, 'load_config', lambda args: config)
-    monkeypatch.setattr(geometric_baselines, 'info_files_of', lambda cfg: [])
+    for name in ('info_files_of', 'data_roots_of'):
+        monkeypatch.setattr(geometric_baselines, name, lambda cfg: [])
     monkeypatch.setattr(geometric_baselines.DATASETS, 'build', sets.__getitem__)
     monkeypatch.setattr(geometric_baselines, 'score_baselines', fixed_counts)
     figures, out = tmp_path / 'figures.json', tmp_path / 'baselines.json'

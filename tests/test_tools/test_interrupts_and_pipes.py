@@ -64,7 +64,7 @@ def test_every_tool_prepares_for_ctrl_c_before_other_imports(tool):
     first, second, *_ = (
         line
         for line in (ROOT / 'tools' / tool).read_text().splitlines()
-        if line.startswith(('import ', 'from ', 'prepare')) and '__future__' not in line
+        if line.startswith(('import ', 'from ', 'prepare_process')) and '__future__' not in line
     )
     assert 'mmssc.command_line' in first and second == 'prepare_process()'
 

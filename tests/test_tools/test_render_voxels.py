@@ -93,7 +93,7 @@ def test_raw_labels_of_both_data_sets_in_every_format(tmp_path, raw, run_tool):
         )  # fmt: skip
         assert status == 0, err
         made = ['000000.glb', '000000.html', '000000.ply', '000000.png', '000000_bev.png']
-        assert sorted(file.name for file in folder.iterdir()) == made
+        assert sorted(file.name for file in folder.iterdir()) == ['.mmssc-outputs', *made]
         assert sorted(out.split()) == [str(folder / file) for file in made]
         road = dataset.METAINFO['classes'].index('road')
         palette = dataset.METAINFO['palette']

@@ -32,7 +32,7 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 
 from mmssc.apis import is_rgbd_config, read_config
 from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of, info_files_of
-from mmssc.config_file import add_cfg_options, config_errors
+from mmssc.config_file import add_cfg_options, config_errors, data_roots_of
 from mmssc.datasets.transforms import CropDrivingImages
 from mmssc.engine.launch import enable_amp
 from mmssc.errors import DataError
@@ -282,7 +282,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """
     cfg = read_config(args.config, args.cfg_options)
     if args.out:
-        check_outputs([args.out], [args.config, *info_files_of(cfg)], args.overwrite)
+        inputs = [args.config, *info_files_of(cfg), *data_roots_of(cfg)]
+        check_outputs([args.out], inputs, args.overwrite)
     device = torch.device(args.device)
     model, optim_wrapper, metric, loaders = build(args, cfg, device)
     stages = Stages(device)

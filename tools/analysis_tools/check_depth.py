@@ -75,9 +75,7 @@ def check_depth(arguments: argparse.Namespace) -> None:
     """
     layout = SemanticKITTILayout(arguments.root)
     sequence, frame = arguments.sequence, arguments.frame
-    inputs = [*layout.left_image(sequence, frame).parents[1].rglob('*')]
-    inputs += layout.depth_folder(sequence).glob(f'{frame}.*')
-    check_outputs(filter(None, [arguments.out]), inputs, arguments.overwrite)
+    check_outputs(filter(None, [arguments.out]), [arguments.root], arguments.overwrite)
     calibration = layout.calibration(sequence)
     image = read_rgb(layout.left_image(sequence, frame))
     depth = _read_or_match(layout, calibration, arguments)

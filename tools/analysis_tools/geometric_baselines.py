@@ -29,7 +29,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from mmssc.apis.model_loading import info_files_of
-from mmssc.config_file import add_cfg_options, config_errors
+from mmssc.config_file import add_cfg_options, config_errors, data_roots_of
 from mmssc.engine.launch import load_config
 from mmssc.errors import DataError
 from mmssc.evaluation.functional import (
@@ -210,6 +210,7 @@ def score(args: argparse.Namespace) -> int:
             args.config,
             *filter(None, (args.figures, args.untrained)),
             *info_files_of(config),
+            *data_roots_of(config),
         ]
         check_outputs([args.out], inputs, args.overwrite)
     init_default_scope(config.get('default_scope', 'mmssc'))

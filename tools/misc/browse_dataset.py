@@ -15,11 +15,19 @@ from pathlib import Path
 
 from mmengine.registry import DefaultScope
 
-from mmssc.config_file import add_cfg_options, config_errors, read_config_file
+from mmssc.config_file import (
+    add_cfg_options,
+    config_errors,
+    data_roots_of,
+    read_config_file,
+)
 from mmssc.errors import DataError
-from mmssc.fileio import check_outputs
+from mmssc.fileio import check_output_folder, check_outputs, note_outputs
 from mmssc.registry import DATASETS
 from mmssc.visualization.scene import FORMATS, Scene, scene_paths
+
+# The maker of the pictures.
+MAKER = 'browse_dataset.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -56,12 +64,14 @@ def choose(names: list[str], arguments: argparse.Namespace) -> list[int]:
 def browse(arguments: argparse.Namespace) -> None:
     """Draw the samples."""
     cfg = read_config_file(arguments.config, arguments.cfg_options)
+    out_dir = arguments.out_dir
+    check_output_folder(out_dir, overwrite=True, maker=MAKER, data=data_roots_of(cfg))
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
         dataset = DATASETS.build(cfg[f'{arguments.split}_dataloader'].dataset)
     items = [dataset.get_data_info(index) for index in range(len(dataset))]
     names = [f'{item["sequence"]}/{item["frame_id"]}' for item in items]
     chosen = choose(names, arguments)
-    stems = [arguments.out_dir / names[index].replace('/', '_') for index in chosen]
+    stems = [out_dir / names[index].replace('/', '_') for index in chosen]
     outputs = [path for stem in stems for path in scene_paths(stem, arguments.formats).values()]
     check_outputs(outputs, [arguments.config], arguments.overwrite)
     for index, stem in zip(chosen, stems):
@@ -73,6 +83,7 @@ def browse(arguments: argparse.Namespace) -> None:
         image = inputs['img'][0].permute(1, 2, 0).numpy() if 'img' in inputs else None
         points = inputs['points'].numpy() if 'points' in inputs else None
         scene = Scene.from_sample(sample, dataset.metainfo, image, points)
+        note_outputs(scene_paths(stem, arguments.formats).values(), MAKER)
         for path in scene.save(stem, arguments.formats):
             print(path)
 

@@ -22,7 +22,7 @@ from mmengine.dataset import BaseDataset
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
 from mmssc.datasets.label_rules import raw_label_remarks
 from mmssc.errors import DataError
-from mmssc.fileio import check_outputs
+from mmssc.fileio import check_outputs, note_outputs
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
 from mmssc.formats.volumes import check_class_ids
@@ -37,6 +37,8 @@ from mmssc.visualization.scene import (
 )
 from mmssc.visualization.voxel_faces import visible_labels
 
+# The maker of the pictures.
+MAKER = 'render_voxels.py'
 DATASETS: dict[str, type[BaseDataset]] = {
     'semantickitti': SemanticKITTIDataset,
     'sscbench-kitti360': SSCBenchKITTI360Dataset,
@@ -122,7 +124,8 @@ def check_written_files(arguments: argparse.Namespace) -> None:
                     path, 'pictures', f'one of {outputs[path]}', f'two, of {source}, too', hint
                 )
     extra = [arguments.image, arguments.invalid, *(arguments.truth or ())]
-    check_outputs(outputs, [*arguments.files, *filter(None, extra)], arguments.overwrite)
+    inputs = [*arguments.files, *filter(None, extra)]
+    check_outputs(outputs, inputs, arguments.overwrite, MAKER)
 
 
 def render(arguments: argparse.Namespace) -> None:
@@ -156,7 +159,9 @@ def render(arguments: argparse.Namespace) -> None:
         scene = Scene(path.stem, volumes, grid, classes, colors, image)
         if scene.is_empty:
             print(f'{path}: nothing to draw, every voxel is empty or hidden', file=sys.stderr)
-        for written in scene.save(output_stem(path, arguments), arguments.formats):
+        stem = output_stem(path, arguments)
+        note_outputs(scene_paths(stem, arguments.formats, [*volumes]).values(), MAKER)
+        for written in scene.save(stem, arguments.formats):
             print(written)
 
 

@@ -13,11 +13,16 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmssc.config_file import data_roots_of
 from mmssc.errors import DataError
+from mmssc.fileio import check_output_folder, note_outputs
 from mmssc.registry import HOOKS
-from mmssc.visualization.scene import Scene, check_formats
+from mmssc.visualization.scene import Scene, check_formats, scene_paths
 
-__all__ = ['SSCVisualizationHook']
+__all__ = ['PICTURES', 'SSCVisualizationHook']
+
+#: The maker of the files in ``show_dir``, see :func:`mmssc.fileio.note_outputs`.
+PICTURES = 'SSCVisualizationHook'
 
 
 @HOOKS.register_module()
@@ -25,9 +30,10 @@ class SSCVisualizationHook(Hook):
     """Draws predictions next to the labels.
 
     With ``show_dir`` every drawn sample is written to ``SHOW_DIR/SEQUENCE_FRAME.png`` (and the
-    other formats); each process writes its own samples. Without it the pictures go to the backends
-    of the Runner's visualiser (TensorBoard, Weights & Biases, local files), and only the main
-    process writes them.
+    other formats), over the pictures of earlier epochs; each process writes its own samples. The
+    folder must be outside of the data sets and hold no other files. Without it the pictures go to
+    the backends of the Runner's visualiser (TensorBoard, Weights & Biases, local files), and only
+    the main process writes them.
 
     Args:
         draw: Off by default; ``tools/test.py --show-dir DIR`` turns it on.
@@ -63,8 +69,12 @@ class SSCVisualizationHook(Hook):
         self._seen = 0
 
     def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
-        """Reset the count of samples."""
+        """Reset the count of samples, and check the folder."""
         self._seen = 0
+        if self.draw and self.show_dir is not None and mode != 'train':
+            check_output_folder(
+                self.show_dir, overwrite=True, maker=PICTURES, data=data_roots_of(runner.cfg)
+            )
 
     def _after_iter(
         self,
@@ -112,7 +122,9 @@ class SSCVisualizationHook(Hook):
             )
             name = scene.title.replace('/', '_')
             if self.show_dir is not None:
-                scene.save(self.show_dir / name, self.formats)
+                stem = self.show_dir / name
+                note_outputs(scene_paths(stem, self.formats, [*scene.volumes]).values(), PICTURES)
+                scene.save(stem, self.formats)
             elif get_rank() == 0:
                 # No slash: the local backend would treat the name as a folder and lose the picture.
                 runner.visualizer.add_image(f'{mode}_{name}', scene.draw(), step)
