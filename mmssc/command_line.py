@@ -90,9 +90,11 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
     return run
 
 
-def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
+def add_overwrite_option(
+    parser: argparse.ArgumentParser, text: str = 'replace existing output files'
+) -> None:
     """Add ``--overwrite``; without it, a tool refuses to replace files, and never its inputs."""
-    parser.add_argument('--overwrite', action='store_true', help='replace existing output files')
+    parser.add_argument('--overwrite', action='store_true', help=text)
 
 
 def is_first_report(status: int) -> bool:

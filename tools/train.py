@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmssc.command_line import command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, prepare_process
 
 prepare_process()
 
@@ -11,6 +11,7 @@ import sys
 
 from mmssc.compat import known_warnings_hidden, loader_worker_errors
 from mmssc.config_file import config_errors
+from mmssc.engine.earlier_training import check_earlier_training
 from mmssc.engine.launch import (
     add_common_arguments,
     build_runner,
@@ -54,6 +55,9 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate from auto_scale_lr.base_batch_size to the actual batch size',
     )
+    add_overwrite_option(
+        parser, 'replace the checkpoints of an earlier training in the work folder'
+    )
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -75,9 +79,11 @@ def train(args: argparse.Namespace) -> None:
     check_writable(cfg.work_dir, 'Give another folder with --work-dir')
     with lock_work_folder(cfg):
         choose_checkpoint(cfg, args.resume)
+        replaced = check_earlier_training(cfg, args.overwrite)
         runner = build_runner(cfg, args.resume_settings)
         if cfg.load_from and not cfg.resume:
             runner.register_hook(dict(type='CheckpointMatchHook', partial=True))
+        runner.register_hook(dict(type='ReplaceTrainingHook', files=replaced))
         runner.train()
 
 

@@ -21,7 +21,7 @@ from mmengine.runner import Runner
 
 from mmssc.checkpoints import check_no_empty_weights
 from mmssc.command_line import command
-from mmssc.compat import init_cpu_process_group, short_screen_log
+from mmssc.compat import init_cpu_process_group, own_configs_stay, short_screen_log
 from mmssc.config_file import add_cfg_options, read_config_file
 from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
 from mmssc.engine.resuming import find_resume_checkpoint, require_whole_checkpoint
@@ -143,7 +143,7 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
     if deterministic:
         # cuBLAS reads the variable at its first use.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
-    with short_screen_log(is_in_table):
+    with short_screen_log(is_in_table), own_configs_stay():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     check_no_empty_weights(unwrap_model(runner))
     runner.logger.info(_description(runner))

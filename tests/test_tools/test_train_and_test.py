@@ -293,12 +293,12 @@ def test_resuming_deletes_nothing_that_the_run_did_not_make(run_tool, tmp_path, 
     (victim / 'thesis.tex').write_text('years of work')
     information = run_to_resume['message_hub']['runtime_info']
     information.update(best_ckpt=str(victim), best_score=0.0, keep_ckpt_ids=[1, 7, 8, 9])
-    torch.save(run_to_resume, tmp_path / 'hostile.pth')
     (tmp_path / 'next').mkdir()
+    torch.save(run_to_resume, tmp_path / 'next/hostile.pth')
     mine = [tmp_path / f'next/epoch_{epoch}.pth' for epoch in (7, 8, 9)]
     for path in mine:
         path.touch()
-    run_tool('train.py', TOY_CONFIG, '--work-dir', 'next', '--resume', 'hostile.pth')
+    run_tool('train.py', TOY_CONFIG, '--work-dir', 'next', '--resume', 'next/hostile.pth')
     assert list((tmp_path / 'next').glob('best_*.pth')), 'no better one, nothing is proved'
     assert (victim / 'thesis.tex').exists() and all(path.exists() for path in mine)
 

@@ -5,6 +5,7 @@ from .checkpoint_match_hook import CheckpointMatchHook
 from .class_count_hook import ClassCountHook
 from .epoch_seed_hook import EpochSeedHook, epoch_seed
 from .finite_check_hook import FiniteCheckHook
+from .replace_training_hook import ReplaceTrainingHook
 from .resume_check_hook import ResumeCheckHook
 from .score_name_check_hook import ScoreNameCheckHook
 from .shared_memory_check_hook import SharedMemoryCheckHook
@@ -13,6 +14,7 @@ from .validation_record_hook import ValidationRecordHook
 
 __all__ = [
     'BroadcastBuffersHook', 'CheckpointMatchHook', 'ClassCountHook', 'EpochSeedHook',
-    'FiniteCheckHook', 'ResumeCheckHook', 'SSCVisualizationHook', 'ScoreNameCheckHook',
+    'FiniteCheckHook', 'ReplaceTrainingHook', 'ResumeCheckHook', 'SSCVisualizationHook',
+    'ScoreNameCheckHook',
     'SharedMemoryCheckHook', 'ValidationRecordHook', 'epoch_seed',
 ]  # fmt: skip

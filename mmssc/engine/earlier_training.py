@@ -1,0 +1,58 @@
+"""What an earlier training has left in a work folder: resumed, refused or replaced."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmssc.engine.resuming import checkpoint_folder, find_resume_checkpoint
+from mmssc.errors import DataError
+
+__all__ = ['check_earlier_training']
+
+# mmengine's names. A published checkpoint has a hash in its name and is not one of them.
+_CHECKPOINT = re.compile(r'(best_.+_)?(epoch|iter)_\d+\.pth')
+_NOTES = ('last_checkpoint', 'last_validation')
+
+
+def check_earlier_training(cfg: Config, overwrite: bool) -> list[str]:
+    """Refuse to train over the checkpoints of another training.
+
+    Logs are no reason to refuse: each run has a log folder of its own.
+
+    Args:
+        cfg: The config after :func:`mmssc.engine.launch.choose_checkpoint`.
+        overwrite: Allow to replace them.
+
+    Returns:
+        The files to remove when the new training starts. Without that, ``--resume`` could later
+        take a checkpoint of the earlier training for one of the new.
+
+    Raises:
+        DataError: The work folder has checkpoints that are not those of the training to resume;
+            or the training starts from one of those that it would replace.
+    """
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    folder = checkpoint_folder(cfg.work_dir, hook.get('out_dir'))
+    start = Path(cfg.load_from).resolve() if cfg.get('load_from') else None
+    if cfg.get('resume') and start and start.parent == folder.resolve():
+        return []
+    checkpoints = sorted(path for path in folder.glob('*.pth') if _CHECKPOINT.fullmatch(path.name))
+    newest = find_resume_checkpoint(cfg.work_dir, hook.get('out_dir'))
+    found = [Path(newest)] if newest else checkpoints
+    if not found:
+        return []
+    expected = 'a work folder without checkpoints of another training'
+    if not overwrite:
+        hint = 'give another folder with --work-dir, or replace its checkpoints with --overwrite'
+        hint = f'Continue that training with --resume, {hint}' if newest else hint.capitalize()
+        raise DataError(folder, None, expected, found[0].name, hint)
+    if start in (path.resolve() for path in checkpoints):
+        raise DataError(
+            folder, None, expected, f'{start.name}, from which this training starts',
+            'Give another folder with --work-dir',
+        )  # fmt: skip
+    notes = (Path(cfg.work_dir, name) for name in _NOTES)
+    return [str(path) for path in [*checkpoints, *notes] if path.is_file()]
