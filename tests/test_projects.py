@@ -6,9 +6,10 @@ import ast
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
+
+from warm_start import run_script
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = ROOT / 'projects/example_project'
@@ -22,13 +23,10 @@ SCENE_LITERALS = {51.2, 256, 307200}
 FORMAT_CONSTANT = re.compile(r'METAINFO|_[A-Z_]*PNG[A-Z_]*')
 
 
-def run(*arguments: object) -> str:
+def run(script: str | Path, *arguments: object) -> str:
     paths = [str(ROOT), str(PROJECT), os.environ.get('PYTHONPATH', '')]
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(paths), 'OMP_NUM_THREADS': '1'}
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = run_script([ROOT / script, *arguments], ROOT, environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 

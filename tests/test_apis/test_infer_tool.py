@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from small_scene import LIDAR2CAM, P2, ROOT
+from warm_start import run_script
 
 from mmssc.apis import PREDICTION_FORMATS, DrivingInferencer, save_prediction
 from mmssc.errors import DataError
@@ -55,12 +55,11 @@ def test_temporal_scene_to_every_format(arguments, tree, small_config, checkpoin
         '--earlier-depth', *(depth / f'{name}.npy' for name in names),
         '--frames', 2, 0, 1, '--formats', *PREDICTION_FORMATS,
     )  # fmt: skip
-    command = [sys.executable, ROOT / 'tools/infer.py', *arguments, *options]
+    command = [ROOT / 'tools/infer.py', *arguments, *options]
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
-    printed = subprocess.run(
-        list(map(str, command)), env=environment, stdout=subprocess.PIPE, text=True, timeout=120,
-        check=True,
-    ).stdout  # fmt: skip
+    done = run_script(command, tree, environment)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout
     out = arguments[-1]
     written = {path.name for path in out.iterdir()}
     suffixes = ('.npy', '.label', '.png', '_bev.png', '.ply', '.glb', '.html')

@@ -23,7 +23,8 @@ from converter_trees import (
     semantic_kitti_tree,
     snapshot,
 )
-from tool_runs import ROOT, left_by_killed_process, tool_environment
+from tool_runs import ROOT, left_by_killed_process, run_tool_in, tool_environment
+from warm_start import run_script
 
 from mmssc import fileio
 from mmssc.formats.kitti import read_velodyne
@@ -49,10 +50,7 @@ def command(root: Path, *options: str) -> list[str]:
 
 
 def run_command(root: Path, *options: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        command(root, *options),
-        env=tool_environment(), capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    return run_script(command(root, *options)[1:], root, tool_environment())
 
 
 def test_a_second_run_rewrites_nothing(prepared: Path) -> None:
@@ -209,17 +207,13 @@ def test_real_frames(samples: Path) -> None:
     assert all(3e5 < path.stat().st_size / 16 < 4.7e5 for path in clouds)
     infos = json.loads((samples / 'semantickitti_infos_val.json').read_text())
     assert infos['data_list'] == [{'sequence': '08', 'frame_id': '000005', 'labelled': False}]
-    tool = ROOT / 'tools' / 'analysis_tools' / 'check_depth.py'
     for sequence, frame, valid, median, within in (
         ('00', '000000', 0.85, 0.016, 0.88),
         ('08', '000005', 0.90, 0.025, 0.87),
     ):
         out = samples / 'check.png'
         options = ['--sequence', sequence, '--frame', frame, '--out', str(out)]
-        done = subprocess.run(
-            [sys.executable, str(tool), str(samples), *options],
-            env=tool_environment(), capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        done = run_tool_in(samples, 'analysis_tools/check_depth.py', samples, *options)
         figures = [
             float(line.split('%')[0].split()[-1]) / 100 for line in done.stdout.splitlines()[1:4]
         ]

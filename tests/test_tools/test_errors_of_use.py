@@ -1,11 +1,10 @@
 """Every tool fails alike: one line, the exit status of docs/en/user_guides/exit_statuses.md."""
 
 import runpy
-import subprocess
 import sys
 
 import pytest
-from tool_runs import ROOT, TOY_CONFIG, tool_environment
+from tool_runs import ROOT, TOY_CONFIG, run_tool_in
 
 TOOLS = ROOT / 'tools'
 # Asked by shell scripts, before anything is installed.
@@ -219,9 +218,6 @@ def test_no_file_of_the_data_is_overwritten(tmp_path):
         ('test.py', other, 'a file of the data in'),
         ('test.py', [*test[:2], *pictures, '--cfg-options', root], 'a folder of the data in'),
     ):
-        done = subprocess.run(
-            [sys.executable, ROOT / 'tools' / tool, *arguments], capture_output=True, text=True,
-            env=tool_environment(), check=False,
-        )  # fmt: skip
-        assert done.returncode == 2 and f'found {found}' in done.stderr
+        done = run_tool_in(tmp_path, tool, *arguments, status=2)
+        assert f'found {found}' in done.stderr
     assert image.read_text() == listed.read_text() == 'precious'

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +21,7 @@ from nyu_trees import (
     nyu_tree,
     volume_of,
 )
-from tool_runs import ROOT, left_by_killed_process, tool_environment
+from tool_runs import left_by_killed_process, run_tool_in
 
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.rgbd_list import read_rgbd_list
@@ -354,13 +352,8 @@ def test_named_cameras_are_scaled_to_the_image(tmp_path):
 @pytest.mark.slow
 def test_the_command_with_two_workers_equals_one(prepared, tmp_path):
     root = nyu_tree(tmp_path)
-    script = ROOT / 'tools/dataset_converters/nyu.py'
     options = [option if option != '1' else '2' for option in OPTIONS]
-    done = subprocess.run(
-        [sys.executable, str(script), str(root), *options, '--fine'],
-        env=tool_environment(), capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run_tool_in(tmp_path, 'dataset_converters/nyu.py', root, *options, '--fine')
     expected = {name: state[0] for name, state in file_states(prepared).items()}
     assert {name: state[0] for name, state in file_states(root).items()} == expected
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import torch
+from warm_start import run_script
 
 from mmssc.fileio import temporary_path
 
@@ -38,11 +39,7 @@ def run_tool_in(
     folder: Path, script: str, *args: object, status: int = 0
 ) -> subprocess.CompletedProcess:
     """Run ``tools/SCRIPT`` from a folder; fails the test on another exit status."""
-    runner = 'bash' if script.endswith('.sh') else sys.executable
-    done = subprocess.run(
-        [runner, str(ROOT / 'tools' / script), *map(str, args)],
-        cwd=folder, env=tool_environment(), capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    done = run_script([ROOT / 'tools' / script, *args], folder, tool_environment())
     assert done.returncode == status, f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
     return done
 

@@ -12,6 +12,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[1]
 DATA = Path(__file__).parent / 'data'
 ROOT = PROJECT.parents[1]
+sys.path.append(str(ROOT / 'tests'))  # what tests of several packages share
 
 
 @pytest.fixture(scope='session', autouse=True)

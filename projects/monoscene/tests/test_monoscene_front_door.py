@@ -6,7 +6,6 @@ import json
 import math
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from warm_start import run_script
 
 from mmssc.apis import init_model
 from mmssc.compat import load_checkpoint_file
@@ -44,11 +44,7 @@ def run(folder: Path, script: str, *arguments: object, status: int = 0) -> str:
         **os.environ, 'PYTHONPATH': os.pathsep.join(paths), 'OMP_NUM_THREADS': '1',
         'PYTHON': sys.executable, 'CUDA_VISIBLE_DEVICES': '-1',
     }  # fmt: skip
-    runner = 'bash' if script.endswith('.sh') else sys.executable
-    done = subprocess.run(
-        [runner, str(ROOT / 'tools' / script), *map(str, arguments)],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+    done = run_script([ROOT / 'tools' / script, *arguments], folder, environment)
     assert done.returncode == status, f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
     return done.stdout + done.stderr
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import load_checkpoint
 from torch import Tensor
+from warm_start import run_script
 
 from mmssc.checkpoints import (
     export_state_dict,
@@ -233,15 +232,8 @@ def test_tool_refuses_and_leaves_the_destination_alone(tmp_path: Path) -> None:
     source, target = tmp_path / 'reference.pth', tmp_path / 'ours.pth'
     torch.save({'state_dict': make_reference(num_classes=7)}, source)
     target.write_text('precious')
-    command = [sys.executable, str(TOOL), 'sgn', str(source), str(target), '--overwrite']
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [TOOL, 'sgn', source, target, '--overwrite']
+    done = run_script(command, tmp_path, {**os.environ, 'PYTHONPATH': str(ROOT)})
     assert done.returncode == 2 and 'number of classes' in done.stderr
     assert 'Traceback' not in done.stderr
     assert target.read_text() == 'precious'
