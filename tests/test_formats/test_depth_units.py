@@ -194,6 +194,16 @@ def test_no_depth_of_a_room(depth, message):
         check_room_depth('a.npy', depth, {})
 
 
+@pytest.mark.parametrize('scale', [0.5, 1, 80, 1000])
+@pytest.mark.parametrize('units', [scale_units(), {}])
+def test_inverse_depth_of_a_room_is_named(scale, units):
+    text = 'a.png: depth: .*It looks like inverse depth or disparity: near is large. Save metres: 1'
+    with pytest.raises(DataError, match=text):
+        check_room_depth('a.png', scale / (2 * room()), units)
+    with pytest.raises(DataError, match='Models need depth in metres. It looks like inverse'):
+        check_room_depth('a.png', room().min() / room(), units)
+
+
 def test_rotated_bits_are_known():
     stored = encode_nyu_depth(np.rint(room() * 1000).astype(np.uint16))
     read = stored.astype(np.float32) / 1000
