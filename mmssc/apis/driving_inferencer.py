@@ -225,10 +225,13 @@ class DrivingInferencer(BaseInferencer):
         self, frame: Mapping[str, Any], name: str, size: tuple[int, int] | None = None
     ) -> dict[str, Any]:
         """Read and check one frame's image and its depth or points."""
-        image = read_image(frame.get('img'), name)
+        img, depth, points = frame.get('img'), frame.get('depth'), frame.get('points')
+        source = _source_of(img)
+        if depth is not None and source is not None:
+            check_upright(source, 'the depth map does not turn with it')
+        image = read_image(img, name)
         if size is not None and image.shape[:2] != size:
             raise DataError(name, 'image size', f'{size} as the current frame', image.shape[:2])
-        depth, points = frame.get('depth'), frame.get('points')
         if not self.needs_points and (depth is not None or points is not None):
             raise DataError(name, 'depth or points', 'none: this model takes images only', 'some')
         if self.needs_points and (depth is None) == (points is None):
@@ -239,11 +242,9 @@ class DrivingInferencer(BaseInferencer):
                 '(--points; metres, frame of the voxels); any stereo or monocular method works',
             )  # fmt: skip
         size = (image.shape[0], image.shape[1])
-        if _source_of(frame['img']) and depth is not None:
-            check_upright(frame['img'], 'the depth map does not turn with it')
         return dict(
             frame_id=name,
-            name=_source_of(frame['img']) or name,
+            name=source or name,
             depth_name=_source_of(depth) or name,
             img=image,
             depth=None if depth is None else _depth(depth, size, name),

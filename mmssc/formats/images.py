@@ -18,7 +18,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,11 +32,12 @@ from PIL import Image, ImageOps
 from mmssc.errors import DataError
 from mmssc.file_kinds import HEAD_BYTES, describe_file
 
+from .file_warnings import warn_of_file
 from .regular_files import open_regular_file, read_bytes
 
 __all__ = [
-    'IMAGE_SUFFIXES', 'check_upright', 'other_image_suffix', 'read_image_shape', 'read_png_uint8',
-    'read_png_uint16', 'read_rgb',
+    'COPY_AGAIN', 'IMAGE_SUFFIXES', 'check_upright', 'other_image_suffix', 'read_image_shape',
+    'read_png_uint8', 'read_png_uint16', 'read_rgb',
 ]  # fmt: skip
 
 #: Endings of image files, for messages about files beside a missing one.
@@ -53,6 +53,8 @@ _MAX_PIXELS = 64_000_000
 _MOST_PIXELS = f'at most {_MAX_PIXELS // 10**6} million pixels'
 # zlib does not compress better than this.
 _MAX_COMPRESSION = 1100
+#: What to do about a damaged file.
+COPY_AGAIN = 'Copy, download or write the file again'
 _ORIENTATION = 0x0112
 _TURNS = {
     2: 'mirrored', 3: 'turned by 180 degrees', 4: 'mirrored top to bottom',
@@ -145,7 +147,8 @@ def _refusing(path: str | PathLike[str], content: IO[bytes], use: _Use) -> Itera
             raise DataError(
                 path, 'image', use.expected, found.text, found.remedy or use.hint
             ) from error
-        raise DataError(path, 'image', 'a complete image file', f'{found.text}, damaged') from error
+        kind = f'a damaged {found.image_format} image' if found.image_format else found.text
+        raise DataError(path, 'image', 'a complete file', kind, COPY_AGAIN) from error
 
 
 def _open(path: str | PathLike[str], content: IO[bytes], use: _Use) -> Image.Image:
@@ -193,13 +196,13 @@ def _report_turn(path: str | PathLike[str], turn: int, use: _Use) -> None:
     if not use.turn:
         raise DataError(
             path, 'orientation', 'pixels as they lie', f'"{_TURNS[turn]}" in the metadata',
-            'Turn the pixels and remove the orientation (EXIF) from the file',
+            'Turn the pixels and remove the orientation (mogrify -auto-orient FILE)',
         )  # fmt: skip
-    warnings.warn(
-        f'{path}: {_TURNS[turn]}, as the orientation (EXIF) in the file says; the calibration '
-        'must be that of the turned image',
-        stacklevel=4,
+    text = (
+        f'{_TURNS[turn]}, as the orientation (EXIF) in the file says; the calibration must be '
+        'that of the turned image'
     )
+    warn_of_file(path, 'turn', text, stacklevel=4)
 
 
 @contextmanager
@@ -265,7 +268,9 @@ def check_upright(path: str | PathLike[str], why: str) -> None:
         raise DataError(
             path, 'orientation', f'pixels as they lie: {why}',
             f'"{_TURNS[turn]}" in the metadata',
-            'Remove the orientation (EXIF) from the file; turn pixels only together',
+            'If the pixels lie as those of the other files, remove the orientation (exiftool '
+            '-Orientation= FILE); if the others lie as the turned image, turn it '
+            '(mogrify -auto-orient FILE)',
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmssc.errors import DataError
-from mmssc.formats.images import read_rgb
+from mmssc.formats.images import COPY_AGAIN, read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
 from mmssc.formats.numpy_arrays import NpzArchive, read_npy_shape
 from mmssc.formats.regular_files import read_ends
@@ -54,15 +54,19 @@ def _expect_size(path: Path, size: int) -> None:
         raise DataError(path, 'size', f'{size} bytes', f'{found} bytes')
 
 
+def _damaged_image(path: Path, kind: str, size: int) -> DataError:
+    return DataError(path, 'image', f'a complete {kind}', f'{size} bytes of it', COPY_AGAIN)
+
+
 def _check_ending(path: Path, shape: tuple[int, ...]) -> None:
     """Quick check by the file extension."""
     head, tail, size = read_ends(path, 12)
     if path.suffix == '.png':
         if not head.startswith(_PNG_START) or not tail.endswith(_PNG_END):
-            raise DataError(path, 'image', 'a complete PNG', f'a damaged file of {size} bytes')
+            raise _damaged_image(path, 'PNG', size)
     elif path.suffix in ('.jpg', '.jpeg'):
         if not head.startswith(_JPEG_START) or _JPEG_END not in tail:
-            raise DataError(path, 'image', 'a complete JPEG', f'a damaged file of {size} bytes')
+            raise _damaged_image(path, 'JPEG', size)
     elif path.suffix == '.npz':
         # The directory is at the end: a truncated file has none.
         NpzArchive(path).close()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from PIL import Image
 from small_scene import GRID, LIDAR2CAM, P2
 from tiny_symphonies import tiny_config
 
@@ -39,3 +41,18 @@ def test_depth_reaches_the_model_and_points_are_refused(depth_config, scene):
         inferencer(image, P2, LIDAR2CAM, points=np.ones((5, 3)))
     with pytest.raises(DataError, match='depth or points: expected one of them'):
         inferencer(image, P2, LIDAR2CAM)
+
+
+def test_an_image_that_turns_is_refused_without_a_warning(depth_config, scene, tmp_path):
+    exif, path = Image.Exif(), tmp_path / 'a.jpg'
+    exif[0x0112] = 6
+    Image.fromarray(scene['images'][0]).save(path, exif=exif)
+    inferencer = DrivingInferencer(depth_config, None, 'cpu')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        with pytest.raises(DataError, match='a.jpg: orientation: .*does not turn .*exiftool'):
+            inferencer(path, P2, LIDAR2CAM, depth=scene['depth'][0])
+    # The remedy of the message: the same pixels without the metadata.
+    with Image.open(path) as image:
+        image.save(path, exif=b'')
+    assert inferencer(path, P2, LIDAR2CAM, depth=scene['depth'][0])

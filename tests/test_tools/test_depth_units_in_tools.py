@@ -126,16 +126,20 @@ def test_jpg_images_are_named_before_any_work(tree, capsys):
     assert any('expected .png files, found .jpg files' in detail for detail in details)
 
 
-def test_an_image_that_turns_does_not_fit_its_depth(tree, tmp_path, capsys):
+@pytest.mark.parametrize('orientation', [3, 6])
+def test_an_image_that_turns_does_not_fit_its_depth(tree, tmp_path, capsys, orientation):
     save(tmp_path / 'depth', road())
     exif = Image.Exif()
-    exif[0x0112] = 3
+    exif[0x0112] = orientation
     path = tree / 'dataset/sequences/08/image_2/000002.png'
     # Bytes of a JPEG, as a tool that only renames would leave them.
     Image.open(path).save(path, 'JPEG', exif=exif)
     for options in ([], ['--depth-from', str(tmp_path / 'depth')]):
-        assert run_here(tree, '--sequences', '08', '--overwrite', *options) == 1
-        assert 'image_2/000002.png: orientation: ' in capsys.readouterr().err
+        with warnings.catch_warnings():
+            warnings.simplefilter('error', UserWarning)
+            assert run_here(tree, '--sequences', '08', '--overwrite', *options) == 1
+        error = capsys.readouterr().err
+        assert error.count('image_2/000002.png: orientation: ') == 1 and 'exiftool' in error
 
 
 # --- rooms ----------------------------------------------------------------------------------
@@ -152,6 +156,8 @@ ROOMS = {
     'TUM': (lambda mm: (mm * 5).clip(0, 65534).astype(np.uint16), '--depth-scale 5000'),
     'KITTI': (lambda mm: (mm * 0.16).astype(np.uint16), '--depth-scale 256'),
     'swapped': (lambda mm: mm.astype(np.uint16).byteswap(), 'swapped bytes'),
+    '1/m': (lambda mm: (1e6 / mm.clip(800)).astype(np.uint16), 'looks like inverse depth'),
+    'disparity': (lambda mm: (4e7 / mm.clip(800)).astype(np.uint16), 'looks like inverse depth'),
     'zero': (lambda mm: (mm * 0).astype(np.uint16), 'at least one pixel with depth'),
     'all 65535': (lambda mm: np.full(mm.shape, 65535, np.uint16), 'at least one pixel with depth'),
     '8 bit': (lambda mm: (mm / 40).astype(np.uint8), 'a 16-bit grey image (PNG, TIFF, PGM)'),

@@ -13,6 +13,7 @@ import torch
 
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import DepthView, check_road_depth
+from mmssc.formats.file_warnings import warn_of_file
 from mmssc.formats.images import check_upright, read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
 from mmssc.formats.volumes import check_class_ids
@@ -59,7 +60,9 @@ class LoadDrivingImages(ReadingTransform):
 
     def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
         """The images, which are raw files that no converter makes."""
-        return _frame_files(results, 'img_path', 'image', read_rgb, self.inputs, prepared=False)
+        depth = {frame['img_path']: frame.get('depth_path') for frame in results['frames']}
+        read = partial(_read_image, depth=depth)
+        return _frame_files(results, 'img_path', 'image', read, self.inputs, prepared=False)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the images; a repeated frame is read once."""
@@ -78,6 +81,13 @@ class LoadDrivingImages(ReadingTransform):
                 expected = f'{results["img_shape"]} as the current frame'
                 raise DataError(path, 'image size', expected, image.shape[:2])
         return results
+
+
+def _read_image(path: str, depth: Mapping[str, str | None]) -> np.ndarray:
+    """Read an image; one that would turn is refused if it has a depth map."""
+    if exists(depth[path] or ''):
+        check_upright(path, 'the depth map does not turn with it')
+    return read_rgb(path)
 
 
 def check_camera_size(results: Mapping[str, Any], image_size: tuple[int, int]) -> None:
@@ -150,10 +160,7 @@ def _frame_files(
 
 
 def _depth_files(results: Mapping[str, Any], keys: tuple[str, ...]) -> list[SampleFile]:
-    images = {frame['depth_path']: frame['img_path'] for frame in results['frames']}
-    read = partial(
-        _read_depth, images=images, size=results.get('ori_shape'), view=_depth_view(results)
-    )
+    read = partial(_read_depth, size=results.get('ori_shape'), view=_depth_view(results))
     return _frame_files(results, 'depth_path', 'depth', read, keys)
 
 
@@ -166,15 +173,11 @@ def _depth_view(results: Mapping[str, Any]) -> DepthView | None:
     return DepthView(results['P2'], cam2lidar, results['voxel_grid'])
 
 
-def _read_depth(
-    path: str, images: Mapping[str, str], size: tuple[int, int] | None, view: DepthView | None
-) -> np.ndarray:
+def _read_depth(path: str, size: tuple[int, int] | None, view: DepthView | None) -> np.ndarray:
     """Read a depth map and check its unit; its size must be that of the image (None: any)."""
     depth = read_depth(path)
-    if size is not None:
-        if depth.shape != size:
-            raise DataError(path, 'size', f'{size} as the image', depth.shape)
-        check_upright(images[path], 'the depth map does not turn with it')
+    if size is not None and depth.shape != size:
+        raise DataError(path, 'size', f'{size} as the image', depth.shape)
     check_road_depth(path, depth, view)
     return depth
 
@@ -271,10 +274,8 @@ class LoadDrivingPoints(ReadingTransform):
         if self.source == 'depth':
             return lift_depth(content, results['P2'], results['lidar2cam'][0])
         if (content[:, 3] != 1).any():
-            warnings.warn(
-                f'{path}: the fourth column is not 1 (lidar reflectance?); it is ignored',
-                stacklevel=2,
-            )
+            text = 'the fourth column is not 1 (lidar reflectance?); it is ignored'
+            warn_of_file(path, 'fourth column', text)
         return content[:, :3]
 
     def add_arrays(self, results: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -130,10 +130,10 @@ def _has_depth(path: Path, image: Path) -> bool:
 
 def _read_depth_of(path: Path, image: Path) -> np.ndarray:
     """Read a depth or disparity map; it must lie as its image does."""
+    check_upright(image, 'the depth map does not turn with it')
     depth, shape = read_depth(path), read_image_shape(image)
     if depth.shape != shape:
         raise DataError(path, 'shape', f'{shape}, the size of {image}', depth.shape)
-    check_upright(image, 'the depth map does not turn with it')
     return depth
 
 

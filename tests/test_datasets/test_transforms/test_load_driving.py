@@ -1,5 +1,6 @@
 import pickle
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,24 @@ def test_load_images(item, tree):
     for path, image in zip(results['img_paths'], results['img']):
         assert image.dtype == np.uint8
         np.testing.assert_array_equal(image, np.asarray(Image.open(path)))
+
+
+@pytest.mark.parametrize('orientation', [3, 6])
+def test_a_turned_image_with_a_depth_map_is_refused_without_a_warning(item, orientation):
+    frame, exif = item['frames'][0], Image.Exif()
+    exif[0x0112] = orientation
+    Image.open(frame['img_path']).save(frame['img_path'], 'JPEG', exif=exif)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        with pytest.raises(DataError, match='orientation: .*depth map does not turn .*exiftool'):
+            LoadDrivingImages()(dict(item))
+    # Without depth, the image turns.
+    Path(frame['depth_path']).unlink()
+    with pytest.warns(UserWarning, match='turned by .*calibration'):
+        try:
+            LoadDrivingImages()(dict(item))
+        except DataError as error:  # the other frames do not turn
+            assert 'image size' in str(error)
 
 
 def test_crop_keeps_the_top_left_corner(item):
