@@ -1,0 +1,55 @@
+"""Findings in files of a data set are said once."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmssc.formats.depth_units import check_room_depth
+from mmssc.formats.file_warnings import warn_of_file
+from mmssc.formats.rgbd_format import FrameSpec
+from mmssc.formats.rgbd_frame import read_frame_file
+from mmssc.formats.sscnet import write_plain_depth_mm
+from mmssc.structures import VoxelGrid
+
+
+def said(action) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        action()
+    return [str(one.message) for one in caught]
+
+
+def test_a_large_room_is_said_once_per_folder(tmp_path: Path):
+    spec = FrameSpec(VoxelGrid((0, 0, 0), 0.08, (60, 36, 60)), (6, 8), 12)
+    for folder in ('train', 'test'):
+        for frame in range(3):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            write_plain_depth_mm(tmp_path / f'{folder}/{frame}.png', np.full((6, 8), 7.2))
+
+    def read(folder: str) -> list[str]:
+        paths = sorted((tmp_path / folder).iterdir())
+        return said(lambda: [read_frame_file(one, 'depth_mm', ['depth'], spec) for one in paths])
+
+    (text,) = read('train')
+    assert 'train/0.png: depth: expected depth of a room' in text
+    assert text.endswith('(other files of the folder with this finding are not named)')
+    assert read('train') == []
+    assert len(read('test')) == 1
+
+
+def test_other_findings_and_arrays_are_said(tmp_path: Path):
+    (tmp_path / 'a').touch()
+
+    def warn() -> None:
+        warn_of_file(tmp_path / 'a', 'unit', 'first')
+        warn_of_file(tmp_path / 'a', 'unit', 'again')
+        warn_of_file(tmp_path / 'a', 'scale', 'second')
+
+    assert [text.partition(': ')[2].split()[0] for text in said(warn)] == ['first', 'second']
+    for _ in range(2):
+        with pytest.warns(UserWarning, match='depth image: depth: expected depth of a room'):
+            check_room_depth('depth image', np.full((6, 8), 7.2), {})
