@@ -34,7 +34,7 @@ _LIDAR_HEIGHT, _BELOW_ROAD = 1.73, 0.14
 # more), and unclear if it has the second share (walls and cars alone reach 0.31).
 _CLEAR, _UNCLEAR = 0.45, 0.33
 # Scales that are impossible and unusual. Right maps of real streets have 0.91 to 1.06.
-_IMPOSSIBLE, _UNUSUAL = 1.65, 1.4
+_IMPOSSIBLE, _UNUSUAL = 1.6, 1.4
 # A unit fits if the scale that remains is below this.
 _FITS = 1.3
 
@@ -182,7 +182,7 @@ def check_road_scale(
         Whether a clear road was found.
 
     Raises:
-        DataError: The road is clear, and its depth is 1.65 times too small or too large or more.
+        DataError: The road is clear, and its depth is 1.6 times too small or too large or more.
     """
     plane = find_ground_plane(depth, view.cam2img, view.cam2ref)
     low, high = view.ground_below
