@@ -7,6 +7,7 @@ Importing this module changes nothing.
 from __future__ import annotations
 
 import argparse
+import errno
 import functools
 import logging
 import multiprocessing
@@ -42,6 +43,10 @@ CLOSED_PIPE = 141
 FIRST_ERROR = 'MMSSC_FIRST_ERROR'
 
 
+# A disk that is full or broken, a quota, a limit of size.
+_WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 def command(main: Callable[..., int | None]) -> Callable[..., int]:
     """Decorate the main function of a tool so that it returns an exit status.
 
@@ -60,7 +65,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
     def run(*args: Any, **kwargs: Any) -> int:
         try:
             try:
-                with _closed_pipes_in_logs(), _interrupts_for_parents(), _short_warnings():
+                with _lost_output_in_logs(), _interrupts_for_parents(), _short_warnings():
                     return main(*args, **kwargs) or 0
             finally:
                 # Flush here, so that a closed pipe raises inside this block and not at exit.
@@ -69,11 +74,12 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
         except KeyboardInterrupt as interrupt:
             return _stopped(interrupt)
         except BrokenPipeError:
-            # Python flushes stdout again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             is_first_report(CLOSED_PIPE)
             return CLOSED_PIPE
         except (MMSSCError, OSError) as error:
+            if isinstance(error, OSError) and error.filename is None and _is_output_lost(error):
+                error.filename = 'standard output'
             if not is_first_report(USE_ERROR):
                 return USE_ERROR
             if os.environ.get('MMSSC_TRACEBACK', '0') != '0':
@@ -142,17 +148,39 @@ def _stop_before_main(
     os._exit(_stopped(error))
 
 
+def _drop_output() -> None:
+    """Python flushes stdout again at exit, and would print an error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_output_lost(error: OSError) -> bool:
+    """Whether stdout cannot be written, for example because its disk is full."""
+    if error.errno not in _WRITE_ERRORS:
+        return False
+    try:
+        # Python has dropped what it could not write, so flushing it again tells nothing.
+        os.write(sys.stdout.fileno(), b'\n')
+    except (AttributeError, ValueError):  # No stdout, or not a file.
+        return False
+    except OSError:
+        _drop_output()
+        return True
+    return False
+
+
 @contextmanager
-def _closed_pipes_in_logs() -> Iterator[None]:
+def _lost_output_in_logs() -> Iterator[None]:
     """``logging`` prints a traceback for every record that it cannot write, and goes on."""
     handle_error = logging.Handler.handleError
 
-    def end_at_closed_pipe(self: logging.Handler, record: logging.LogRecord) -> None:
-        if isinstance(sys.exc_info()[1], BrokenPipeError):
+    def end_at_lost_output(self: logging.Handler, record: logging.LogRecord) -> None:
+        error, stream = sys.exc_info()[1], getattr(self, 'stream', None)
+        is_screen = stream is not None and stream in (sys.stdout, sys.stderr)
+        if isinstance(error, BrokenPipeError) or (isinstance(error, OSError) and is_screen):
             raise  # logging calls this function in its handler of the exception.
         handle_error(self, record)
 
-    logging.Handler.handleError = end_at_closed_pipe  # type: ignore
+    logging.Handler.handleError = end_at_lost_output  # type: ignore
     try:
         yield
     finally:

@@ -313,11 +313,29 @@ def _check_first(key: str, cfg: Config, settings: Collection[str]) -> None:
     if name not in cfg:
         hint = nearest_name(name, {*settings, *cfg}) or 'Define a setting of your own in the config'
         raise DataError(OPTION, key, 'a setting that exists', name, hint)
+    same = _settings_with(cfg, key, settings)
+    names = f'such as {", ".join(same[:4])}, ' if same else ''
+    hint = f'. Set these instead: {OPTION} {same[0]}=VALUE ...' if same else ''
     warnings.warn(
-        f'{OPTION}: {key}: {name} is a variable of the config; settings computed from it keep '
-        'their values',
+        f'{OPTION}: {key}: {name} is a variable of the config; settings computed from it, '
+        f'{names}keep their values{hint}',
         stacklevel=4,
     )
+
+
+def _settings_with(cfg: Config, key: str, settings: Collection[str]) -> list[str]:
+    """The settings that have the value of a variable and, at the end, its name."""
+    value = _find(cfg, key)[1]
+    name, found = key.rpartition('.')[2], []
+    waiting = [(top, cfg[top]) for top in cfg if top in settings]
+    while waiting:
+        place, one = waiting.pop(0)
+        if place.rpartition('.')[2] == name and type(one) is type(value) and one == value:
+            found.append(place)
+        if isinstance(one, (Mapping, list)):
+            inside = one.items() if isinstance(one, Mapping) else enumerate(one)
+            waiting += [(f'{place}.{entry}', inner) for entry, inner in inside]
+    return found
 
 
 def _find(cfg: Config, key: str) -> tuple[Any, Any]:

@@ -212,3 +212,30 @@ def test_ctrl_c_leaves_workers_to_their_parent_from_the_first_moment(method, tmp
     )
     assert (done.returncode, done.stderr) == (0, '')
     assert (tmp_path / 'done').exists()
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no device that is always full')
+@pytest.mark.parametrize('line', ["print('x' * 100_000)", "print('x')", 'log()'])
+def test_a_full_disk_under_the_output_is_named(line):
+    program = f"""
+import logging, sys
+from mmssc.command_line import command
+
+def log():
+    logger = logging.getLogger('x')
+    logger.addHandler(logging.StreamHandler(sys.stdout))
+    logger.error('x')
+
+@command
+def main():
+    {line}
+
+sys.exit(main())
+"""
+    with open('/dev/full', 'w', encoding='ascii') as full:
+        done = subprocess.run(
+            [sys.executable, '-c', program], stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == 'error: standard output: No space left on device\n'

@@ -120,23 +120,32 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_rgbd: bool) -> None:
-    """Refuse options that the model does not take, and ask for those that it needs."""
+    """Refuse options that the model does not take, and ask for those that it needs.
+
+    Raises:
+        DataError: An option is missing or does not fit the model.
+    """
     for name in DRIVING_OPTIONS if is_rgbd else RGBD_OPTIONS:
         if getattr(args, name) != parser.get_default(name):
-            kind = 'a depth camera' if is_rgbd else 'images'
-            parser.error(f'this model is for {kind}: it takes no --{name.replace("_", "-")}')
+            own, other = ('depth cameras', 'images') if is_rgbd else ('images', 'depth cameras')
+            hint = f'Leave it out, or give the config of a model for {other}'
+            option, expected = f'--{name.replace("_", "-")}', f'an option of models for {own}'
+            raise DataError(option, None, expected, f'one of models for {other}', hint)
     if is_rgbd:
         if not (args.depth and args.cam2img):
-            parser.error('this model needs --depth and --cam2img')
+            expected = '--depth and --cam2img, which this model needs'
+            raise DataError('command line', None, expected, 'not both')
         return
     if not args.image:
-        parser.error('this model needs --image')
+        raise DataError('command line', None, '--image, which this model needs', 'none')
     if bool(args.calib) == bool(args.cam2img and args.lidar2cam):
-        parser.error('give either --calib, or --cam2img and --lidar2cam')
+        expected = 'either --calib, or --cam2img and --lidar2cam'
+        raise DataError('command line', None, expected, 'both' if args.calib else 'neither')
     if args.earlier_image and len(args.image) != 1:
-        parser.error('--earlier-image belongs to one --image')
+        raise DataError('--earlier-image', None, 'one --image', f'{len(args.image)} images')
     if bool(args.earlier_image) != bool(args.poses and args.frames):
-        parser.error('--earlier-image, --poses and --frames go together')
+        expected = '--earlier-image, --poses and --frames together'
+        raise DataError('command line', None, expected, 'only some of them')
 
 
 def read_camera(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +188,11 @@ def inferencer_of(cfg: Config, args: argparse.Namespace, **options: Any) -> Any:
     changes = dict(shape=args.grid_shape, origin=args.grid_origin, voxel_size=args.voxel_size)
     changes = {name: value for name, value in changes.items() if value is not None}
     grid = {**cfg.model.voxel_grid.to_dict(), **changes} if changes else None
-    return build_inferencer(cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options)
+    inferencer = build_inferencer(
+        cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options
+    )
+    inferencer.words = str  # Remedies name the options of this command.
+    return inferencer
 
 
 def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:

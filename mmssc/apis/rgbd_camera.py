@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from mmssc.structures.camera_placement import check_room_camera
 
 from .base_inferencer import CROP_OPTION, warn_about
 
-__all__ = ['UprightView', 'turn_image', 'upright_view']
+__all__ = ['UprightView', 'as_arguments', 'turn_image', 'upright_view']
 
 _FLOOR_REMEDY = (
     'Say how the image must be turned to be upright (--rotate 90, 180 or 270; --rotate 0 if it '
@@ -53,6 +54,18 @@ class UprightView(NamedTuple):
     def world2cam(self) -> np.ndarray:
         """(4, 4) float64, the world to the camera."""
         return np.linalg.inv(self.cam2world.double().numpy())
+
+
+def as_arguments(text: str) -> str:
+    """Text with options of a command as arguments: ``--depth-kind nyu`` is ``depth_kind='nyu'``."""
+
+    def argument(option: re.Match[str]) -> str:
+        name, value = option[1].replace('-', '_'), option[2]
+        if value is None:
+            return name
+        return f'{name}={value}' if value[0].isdigit() else f'{name}={value!r}'
+
+    return re.sub(r'--([a-z][a-z0-9-]*)(?: (\d+|nyu))?', argument, text)
 
 
 def turn_image(image: np.ndarray, degrees: int) -> np.ndarray:

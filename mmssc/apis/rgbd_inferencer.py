@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
@@ -40,7 +41,7 @@ from mmssc.structures.camera_placement import share_remarks
 
 from .base_inferencer import BaseInferencer, build_test_transforms, read_image, warn_about
 from .model_loading import read_config
-from .rgbd_camera import UprightView, turn_image, upright_view
+from .rgbd_camera import UprightView, as_arguments, turn_image, upright_view
 
 __all__ = ['DEPTH_KINDS', 'RGBDInferencer', 'is_rgbd_config', 'read_depth_image']
 
@@ -115,6 +116,8 @@ class RGBDInferencer(BaseInferencer):
         DataError: The config's model needs other inputs; see also :func:`init_model`.
     """
 
+    #: How remedies name an option such as ``--depth-scale 5000``; ``str`` leaves it as it is.
+    words: Callable[[str], str] = staticmethod(as_arguments)
     data_kind = 'rgbd'
     provided = ('img', 'segmentation', 'depth', *_COMPUTED)
 
@@ -195,25 +198,37 @@ class RGBDInferencer(BaseInferencer):
                 camera cannot be right (not a pinhole camera, of another image size, upside down,
                 below the floor), the floor is not found, or no pixel lies in the box.
         """
-        name = str(depth) if isinstance(depth, (str, PathLike)) else _ARRAY
-        item = self._item(0, depth)
-        if isinstance(depth, (str, PathLike)):
-            depth = read_depth_image(depth, depth_kind, depth_scale)
-        depth = np.ascontiguousarray(depth, np.float32)
-        units, remedy = _readings(name, depth, depth_kind, depth_scale)
-        check_room_depth(name, depth, units, remedy=remedy)
-        images = self._images(name, depth.shape, img, segmentation)
-        images = {key: _turned_images(value, rotate or 0) for key, value in images.items()}
-        angles, has_floor = (height, tilt, roll), origin is None
-        view = upright_view(
-            name, depth, cam2img, cam2world, angles, rotate, has_floor, units, cropped_images
-        )
-        grid = self._grid(view.cam2world, origin)
-        ground = DepthView(view.cam2img, view.cam2world.numpy(), grid)
-        check_ground(name, view.depth, ground, units, remedy)
-        warn_about(name, share_remarks(grid, view.world2cam, view.cam2img, view.size))
-        item.update(voxel_grid=grid, img_paths=[name])
-        return self._predict(item, view, images, units, hide_unknown)
+        with self._naming_arguments():
+            name = str(depth) if isinstance(depth, (str, PathLike)) else _ARRAY
+            item = self._item(0, depth)
+            if isinstance(depth, (str, PathLike)):
+                depth = read_depth_image(depth, depth_kind, depth_scale)
+            depth = np.ascontiguousarray(depth, np.float32)
+            readings, remedy = _readings(name, depth, depth_kind, depth_scale)
+            units = {self.words(key): value for key, value in readings.items()}
+            remedy = self.words(remedy)
+            check_room_depth(name, depth, units, remedy=remedy)
+            images = self._images(name, depth.shape, img, segmentation)
+            images = {key: _turned_images(value, rotate or 0) for key, value in images.items()}
+            angles, has_floor = (height, tilt, roll), origin is None
+            view = upright_view(
+                name, depth, cam2img, cam2world, angles, rotate, has_floor, units, cropped_images
+            )
+            grid = self._grid(view.cam2world, origin)
+            ground = DepthView(view.cam2img, view.cam2world.numpy(), grid)
+            check_ground(name, view.depth, ground, units, remedy)
+            warn_about(name, share_remarks(grid, view.world2cam, view.cam2img, view.size))
+            item.update(voxel_grid=grid, img_paths=[name])
+            return self._predict(item, view, images, units, hide_unknown)
+
+    @contextmanager
+    def _naming_arguments(self) -> Iterator[None]:
+        """Let the remedies of errors name what the caller has: arguments, or options."""
+        try:
+            yield
+        except DataError as error:
+            hint = error.hint and self.words(error.hint)
+            raise DataError(error.file, error.field, error.expected, error.found, hint) from error
 
     def _predict(
         self,

@@ -50,10 +50,12 @@ def camera_tilt(cam2world: Tensor) -> tuple[float, float, float]:
 
 def describe_camera(cam2world: Tensor) -> str:
     """Height, tilt and roll of a pose in words, with the arguments of :func:`camera_tilt`."""
-    height, tilt, roll = camera_tilt(cam2world)
+    height, *angles = camera_tilt(cam2world)
+    # Adding 0 turns -0.0 into 0.0.
+    tilt, roll = (round(math.degrees(angle), 1) + 0 for angle in angles)
     return (
-        f'camera {height:.2f} m above the floor, {math.degrees(tilt):.1f} degrees down, '
-        f'rolled by {math.degrees(roll):.1f} degrees'
+        f'camera {height:.2f} m above the floor, {tilt:.1f} degrees down, '
+        f'rolled by {roll:.1f} degrees'
     )
 
 

@@ -86,13 +86,22 @@ def pose_above_floor(
         if not (0 < height <= 20 and abs(tilt) < math.pi / 2 and abs(roll) <= math.pi):
             expected = 'a height of up to 20 m, a tilt below 90 and a roll up to 180 degrees'
             angles = ', '.join(f'{math.degrees(angle):g}' for angle in (tilt, roll))
-            raise DataError('camera', 'height, tilt, roll', expected, f'{height:g} m, {angles}')
+            found = f'{height:g} m, {angles} degrees'
+            raise DataError('camera', 'height, tilt, roll', expected, found, _metres_hint(height))
         return tilted_camera(height, tilt, roll), None
     if tilt or roll:
         found = 'a tilt or roll without a height'
         raise DataError('camera', 'tilt, roll', 'also a height', found, 'Give --height')
     fit = find_floor(depth, cam2img, upright=upright)
     return fit.cam2world, fit.confidence
+
+
+def _metres_hint(height: float) -> str | None:
+    """What a height that is too large for metres would be in smaller units."""
+    for factor, unit in ((100, 'cm'), (1000, 'mm')):
+        if height > 20 and 0.3 <= height / factor <= 3:
+            return f'Did you mean {height / factor:g} m ({height:g} {unit})?'
+    return None
 
 
 def find_floor(

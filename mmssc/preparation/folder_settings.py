@@ -15,6 +15,12 @@ from mmssc.formats.json_fields import read_json
 __all__ = ['RECIPE_NAME', 'claim_folder', 'find_results', 'read_recipe', 'replace_if_changed']
 
 RECIPE_NAME = 'recipe.json'
+# Setting of a recipe -> its name in messages; others are called as they are.
+_IN_WORDS = dict(
+    baseline_focal='baseline times focal length', depth_scale='--depth-scale',
+    floor_search='version of the floor search', height='--height', poses='--poses',
+    roll='roll (radians)', rotate='--rotate', tilt='tilt (radians)',
+)  # fmt: skip
 
 
 def read_recipe(folder: Path) -> dict[str, Any] | None:
@@ -33,7 +39,9 @@ def read_recipe(folder: Path) -> dict[str, Any] | None:
 
 
 def _difference(settings: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if other.get(key) != value}
+    """The settings that differ from others, under the names that users know."""
+    changed = [key for key in {**settings, **other} if settings.get(key) != other.get(key)]
+    return {_IN_WORDS.get(key, key.replace('_', ' ')): settings.get(key) for key in changed}
 
 
 def find_results(folder: Path, suffixes: Sequence[str]) -> list[Path]:

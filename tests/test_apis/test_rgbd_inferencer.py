@@ -15,6 +15,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmssc.apis import RGBDInferencer, build_inferencer, is_rgbd_config, read_depth_image
+from mmssc.apis.rgbd_camera import as_arguments
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
@@ -150,8 +151,16 @@ def test_a_scale_of_the_depth(tmp_path, room):
 
 def test_an_array_file_in_centimetres_names_its_unit(tmp_path, inferencer, room):
     np.save(tmp_path / 'cm.npy', room['depth'] * 100)
-    with pytest.raises(DataError, match=r'cm.npy: depth: .* m with --depth-scale 100$'):
+    with pytest.raises(DataError, match=r'cm.npy: depth: .* m with depth_scale=100$'):
         inferencer(tmp_path / 'cm.npy', CAMERA, room['cam2world'])
+
+
+def test_remedies_of_the_inferencer_name_its_arguments(inferencer, room):
+    with pytest.raises(DataError, match='Give height$'):
+        inferencer(room['depth'], CAMERA, tilt=0.1)
+    assert as_arguments('m with --depth-scale 5000, --depth-kind nyu, --rotate 90; --height') == (
+        "m with depth_scale=5000, depth_kind='nyu', rotate=90; height"
+    )
 
 
 def test_only_surfaces_and_hidden_space_are_kept(inferencer, room):
@@ -330,7 +339,7 @@ def test_the_command(infer, room, tmp_path, capsys):
     assert 'Give --height' in capsys.readouterr().err
     wide = ('--rotate', 90, '--height', 1.4)
     assert infer(*command, '--cam2img', *CAMERA, *wide) == 0
-    assert 'rolled by 0.0' in capsys.readouterr().out.replace('-0.0', '0.0')
+    assert 'rolled by 0.0' in capsys.readouterr().out
     box = ('--grid-shape', 40, 24, 40, '--voxel-size', 0.12)
     assert infer(*command, '--cam2img', *CAMERA, '--formats', 'npy', *box) == 0
     assert np.load(tmp_path / 'out/shelf.npy').shape == (40, 24, 40)
@@ -339,14 +348,17 @@ def test_the_command(infer, room, tmp_path, capsys):
     np.savetxt(tmp_path / 'pose.txt', 2 * np.eye(4))
     assert infer(*command, '--cam2img', *CAMERA, '--cam2world', tmp_path / 'pose.txt') == 2
     assert 'pose.txt: pose: expected a rotation' in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        infer(*command, '--cam2img', *CAMERA, '--calib', 'calib.txt')
-    assert 'it takes no --calib' in capsys.readouterr().err
+    assert infer(*command, '--cam2img', *CAMERA, '--calib', 'calib.txt') == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: --calib: expected an option of models for depth cameras')
+    assert error.count('\n') == 1
+    assert infer(*command, '--cam2img', *CAMERA, '--height', 138) == 2
+    assert 'Did you mean 1.38 m (138 cm)?' in capsys.readouterr().err
     assert infer(*command, '--cam2img', 1, 2, 3) == 2
     assert '4 or 9 numbers' in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        infer(*command)
-    assert 'needs --depth and --cam2img' in capsys.readouterr().err
+    assert infer(*command) == 2
+    expected = 'error: command line: expected --depth and --cam2img, which this model needs'
+    assert capsys.readouterr().err.startswith(expected)
 
 
 def test_the_command_draws_everything_on_request(infer, room, tmp_path, capsys):
@@ -370,9 +382,9 @@ def test_the_command_draws_everything_on_request(infer, room, tmp_path, capsys):
     pages = [(folder / 'shelf.html').read_text() for folder in folders]
     empty = [int(re.search(r'"counts":\[(\d+)', page)[1]) for page in pages]
     assert meshes[0] < meshes[1] and empty[0] > empty[1] == int((arrays[1] == 0).sum())
-    with pytest.raises(SystemExit):
-        infer(ROOT / 'configs/sgn/sgn-S.py', 'x.pth', '--out', tmp_path, '--show-all')
-    assert 'it takes no --show-all' in capsys.readouterr().err
+    assert infer(ROOT / 'configs/sgn/sgn-S.py', 'x.pth', '--out', tmp_path, '--show-all') == 2
+    expected = 'error: --show-all: expected an option of models for images, found one of models for'
+    assert capsys.readouterr().err.startswith(expected)
 
 
 def test_the_command_with_weights_of_a_diverged_training(infer, room, tmp_path, capsys):

@@ -36,6 +36,11 @@ __all__ = ['ResumeCheckHook']
 # Settings that choose the compiled code of an optimiser. Only the config may choose them.
 _IMPLEMENTATION = ('fused', 'foreach', 'capturable', 'differentiable')
 # mmengine compares every name in the log with all others; a training has a few dozen names.
+# Part of a checkpoint -> its name in messages.
+_PARTS = dict(
+    meta='progress (epoch and iteration)', message_hub='log of the training',
+    optimizer='optimiser',
+)  # fmt: skip
 _MAX_LOG_ENTRIES = 10_000
 _MAX_STATE_ENTRIES = 20
 # State entries with one number.
@@ -97,7 +102,7 @@ class ResumeCheckHook(Hook):
         for part in ('meta', 'message_hub', *({'optimizer'} & checkpoint.keys())):
             if not isinstance(checkpoint.get(part), dict):
                 found = kind_of(checkpoint.get(part))
-                raise does_not_fit(file, part, 'the state of a training', found)
+                raise does_not_fit(file, _PARTS[part], 'the state of a training', found)
         _check_progress(runner, checkpoint['meta'], file)
         _check_model(runner, checkpoint, file)
         _check_message_hub(runner, checkpoint, file)
@@ -161,16 +166,16 @@ def _check_progress(runner: Runner, meta: dict[str, Any], file: str) -> None:
 
 def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) -> None:
     """Refuse a log that is not made of dicts, or that lists files of another run to delete."""
-    hub = checkpoint['message_hub']
+    hub, log = checkpoint['message_hub'], _PARTS['message_hub']
     for name in ('log_scalars', 'runtime_info', 'resumed_keys'):
         part = hub.get(name)
         if not isinstance(part, dict):
-            raise does_not_fit(file, f'message_hub, {name}', 'a dict', kind_of(part))
+            raise does_not_fit(file, f'{log}, {name}', 'a dict', kind_of(part))
         if not all(isinstance(key, str) for key in part):
-            raise does_not_fit(file, f'message_hub, {name}', 'text as keys', 'other keys')
+            raise does_not_fit(file, f'{log}, {name}', 'text as keys', 'other keys')
         if len(part) > _MAX_LOG_ENTRIES:
             raise does_not_fit(
-                file, f'message_hub, {name}', f'at most {_MAX_LOG_ENTRIES} entries', len(part)
+                file, f'{log}, {name}', f'at most {_MAX_LOG_ENTRIES} entries', len(part)
             )
     information = hub['runtime_info']
     folder = _checkpoint_folder(runner)

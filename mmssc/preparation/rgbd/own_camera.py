@@ -119,7 +119,7 @@ def _frames(root: Path, pattern: str) -> dict[str, Path]:
     for frame_id, path in frames.items():
         if not is_frame_name(frame_id):
             expected = f'{FRAME_NAME} (for the * of --depth)'
-            raise DataError(path, 'file name', expected, frame_id, 'Rename the file')
+            raise DataError(path, 'file name', expected, repr(frame_id), 'Rename the file')
     return frames
 
 
@@ -133,7 +133,11 @@ def _no_images(pattern: Path, what: str) -> DataError:
     """The error for a pattern that matches nothing; it names the images that are there."""
     other = other_image_suffix(pattern.parent, pattern.suffix)
     hint = None if other is None else f'The folder has {other} files: change the pattern'
-    return DataError(pattern, what, 'at least one', 'none', hint)
+    if not pattern.suffix:
+        hint = 'The pattern needs the ending of the files, such as *.png'
+    folder = pattern.parent
+    found = 'none' if folder.is_dir() else f'no folder {folder}'
+    return DataError(pattern, what, 'at least one', found, hint)
 
 
 def _image_size(paths: Iterable[Path]) -> tuple[int, int]:
