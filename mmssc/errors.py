@@ -24,6 +24,11 @@ def join_sentences(*texts: str) -> str:
     return joined
 
 
+def counted(count: int, noun: str) -> str:
+    """``'1 sample'``, ``'3 samples'``."""
+    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
+
+
 class MMSSCError(Exception):
     """Base of every error that mmssc raises on purpose."""
 

@@ -34,6 +34,7 @@ from mmengine.config import Config
 from mmssc.apis import (
     DEPTH_KINDS,
     PREDICTION_FORMATS,
+    RGBDInferencer,
     build_inferencer,
     is_rgbd_config,
     prediction_paths,
@@ -191,7 +192,8 @@ def inferencer_of(cfg: Config, args: argparse.Namespace, **options: Any) -> Any:
     inferencer = build_inferencer(
         cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options
     )
-    inferencer.words = str  # Remedies name the options of this command.
+    if isinstance(inferencer, RGBDInferencer):
+        inferencer.words = str  # Remedies name the options of this command.
     return inferencer
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from mmssc.errors import DataError
 
@@ -159,7 +159,7 @@ def check_no_empty_weights(model: nn.Module) -> None:
         DataError: A weight has no element; torch would leave such a layer out without a word.
     """
     for name, weight in model.named_parameters():
-        if not isinstance(weight, UninitializedTensorMixin) and not weight.numel():
+        if not is_lazy(weight) and not weight.numel():
             found = f'shape {tuple(weight.shape)}'
             raise DataError('config', f'model.{name}', 'weights', found, 'A size of this part is 0')
 

@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 
 from mmssc.datasets.transforms import ReadingTransform, SampleFile, reading_transforms
 from mmssc.datasets.transforms.load_driving import check_camera_size
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.formats.images import read_image_shape
 from mmssc.registry import DATASETS
 
@@ -78,7 +78,7 @@ class _ConfigCheck:
             item = dataset.get_data_info(index)
             sample = str(item.get('sequence', name)), str(item.get('frame_id', index))
             self._add_item(item, sample, readings, index < LABEL_SAMPLES)
-        self.report.notes.append(f'{loader}: {len(dataset)} samples')
+        self.report.notes.append(f'{loader}: {counted(len(dataset), "sample")}')
 
     def _add_item(
         self,

@@ -35,7 +35,7 @@ from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of, info_fi
 from mmssc.config_file import add_cfg_options, config_errors, data_roots_of
 from mmssc.datasets.transforms import CropDrivingImages
 from mmssc.engine.launch import enable_amp
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.fileio import atomic_write, check_outputs
 from mmssc.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from mmssc.structures import VoxelGrid
@@ -322,7 +322,7 @@ def main() -> None:
 def print_result(result: dict[str, Any]) -> None:
     """Print the figures as tables."""
     print(', '.join(f'{key} {value}' for key, value in result['machine'].items()))
-    print(f'batch size {result["batch_size"]}, {result["iterations"]} iterations')
+    print(f'batch size {result["batch_size"]}, {counted(result["iterations"], "iteration")}')
     print(f'\n{"stage":20} {"mean ms":>10} {"spread ms":>10} {"peak MiB":>10}')
     for row in result['stages']:
         peak = '-' if row['peak_mib'] is None else f'{row["peak_mib"]:.0f}'

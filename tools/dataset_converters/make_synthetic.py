@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.fileio import atomic_write, check_writable, lock_folder
 from mmssc.formats.json_fields import parse_json
 from mmssc.formats.regular_files import read_text
@@ -225,7 +225,7 @@ def write_rooms(
         if overwrite or not all(path.is_file() for path in frame_files(out, split, frame).values())
     ]
     if len(todo) < len(asked):
-        print(f'complete already: {len(asked) - len(todo)} frames')
+        print(f'complete already: {counted(len(asked) - len(todo), "frame")}')
     if todo:
         tasks = ((key, partial(write_room_files, out, *key, settings)) for key in todo)
         with Progress(len(todo), 'rooms') as bar:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.rgbd_list import frames_in_several
+from mmssc.errors import counted
 from mmssc.fileio import check_outputs, check_writable, lock_folder
 from mmssc.preparation.rgbd.cache import CACHE_NAME, cache_frames
 
@@ -57,7 +58,7 @@ def main() -> None:
     size = (args.out / CACHE_NAME).stat().st_size
     print(f'{args.out / CACHE_NAME}: {size / 1e6:.1f} MB')
     for name, frames in written.items():
-        print(f'{args.out / name}.json: {len(frames.frames)} frames')
+        print(f'{args.out / name}.json: {counted(len(frames.frames), "frame")}')
     shared = frames_in_several(written.values())
     if shared:
         print(f'{len(shared)} frames are in more than one split, e.g. {shared[0]}')

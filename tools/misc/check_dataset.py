@@ -20,6 +20,7 @@ from pathlib import Path
 from mmengine.registry import DefaultScope
 
 from mmssc.config_file import add_cfg_options, config_errors, read_config_file
+from mmssc.errors import counted
 from mmssc.inspection import TreeReport, check_config, check_driving_tree, summarise_problems
 
 
@@ -63,7 +64,7 @@ def print_report(report: TreeReport, every_file: bool = False) -> None:
         by_kind[problem.kind] = by_kind.get(problem.kind, 0) + 1
     found = ', '.join(f'{count} {kind}' for kind, count in sorted(by_kind.items()))
     count = len(report.problems)
-    problems = '1 problem' if count == 1 else f'{count} problems'
+    problems = counted(count, 'problem')
     print(f'{problems}: {found}' if found else 'no problem found')
 
 

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from mmssc.datasets.driving_list import read_driving_list
+from mmssc.errors import counted
 from mmssc.evaluation.submission import SubmissionRules, check_submission
 from mmssc.preparation import SemanticKITTILayout
 
@@ -47,7 +48,7 @@ def check(arguments: argparse.Namespace) -> int:
         print(problem)
     if len(problems) > SHOWN and not arguments.all_problems:
         print(f'... and {len(problems) - SHOWN} more (--all-problems prints them)')
-    verdict = f'{len(problems)} problems' if problems else 'ok'
+    verdict = counted(len(problems), 'problem') if problems else 'ok'
     print(f'{arguments.submission}: {count} predictions, {verdict}')
     return FINDINGS if problems else 0
 

@@ -16,7 +16,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.geometry.projection import field_of_view_mask
 from mmssc.geometry.ranges import range_slices
 from mmssc.registry import METRICS
@@ -172,7 +172,7 @@ class SSCMetric(BaseMetric):
             view: scores_from_counts(total, ignored_as_empty=self.ignored_as_empty)
             for view, total in counts.items()
         }
-        title = f'{self.prefix}: {len(results)} samples'
+        title = f'{self.prefix}: {counted(len(results), "sample")}'
         print_log(f'{title}\n{score_table(scores, counts, classes)}', 'current')
         figures: dict[str, float] = {}
         for view, score in scores.items():
@@ -239,9 +239,10 @@ class SSCMetric(BaseMetric):
             archive, rules, frames_of(names), any_size=self.allow_unofficial_grid
         )
         if problems:
-            found = f'{len(problems)} problems, {problems[0]}'
+            found = f'{counted(len(problems), "problem")}, {problems[0]}'
             raise DataError(archive, None, 'names, sizes and label values that pass', found)
-        text = f'Submission of {count} frames written to {archive}: names, sizes and labels pass'
+        text = f'Submission of {counted(count, "frame")} written to {archive}'
+        text += ': names, sizes and labels pass'
         print_log(text, 'current')
 
     def _count(self, sample: Mapping[str, Any], name: str) -> dict[str, SSCCounts]:

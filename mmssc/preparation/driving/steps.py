@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmssc.datasets.driving_list import FORMAT_VERSION, write_driving_list
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.formats.ground_checks import DepthView
 from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.preparation.folder_settings import (
@@ -86,7 +86,8 @@ def make_labels(
         ]
         if not sources:
             kind = 'is a test sequence' if sequence in options.splits['test'] else 'CHECK'
-            notes.append(f'{sequence}: {len(samples)} samples, no voxels/*.label ({kind})')
+            found = counted(len(samples), 'sample')
+            notes.append(f'{sequence}: {found}, no voxels/*.label ({kind})')
             continue
         folder = layout.label_file(sequence, '*', 1).parent
         ours = claim_folder(folder, {'step': 'labels'}, ('.npy',))
@@ -320,7 +321,7 @@ def make_pseudo_lidar(
             error = DataError(task.output, 'file', 'a complete point file', 'none')
             report.add_failure(task, error)
     if without:
-        notes.append(f'{len(without)} frames left out: their depth failed')
+        notes.append(f'{counted(len(without), "frame")} left out: their depth failed')
     report.notes += notes
     return report
 
@@ -379,7 +380,8 @@ def make_infos(layout: DrivingLayout, options: PreparationOptions) -> StepReport
         report.made += changed
         report.kept += not changed
         labelled = sum(sample['labelled'] for sample in info['data_list'])
-        report.notes.append(f'{split}: {len(info["data_list"])} samples, {labelled} labelled')
+        listed = counted(len(info['data_list']), 'sample')
+        report.notes.append(f'{split}: {listed}, {labelled} labelled')
         for sequence in info['sequences']:
             without = samples_without_pose(layout, sequence)
             report.notes += [without] if without else []
