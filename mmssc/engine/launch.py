@@ -19,11 +19,9 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmssc.checkpoints import check_no_empty_weights
 from mmssc.command_line import command
 from mmssc.compat import init_cpu_process_group, own_configs_stay, short_screen_log
 from mmssc.config_file import add_cfg_options, read_config_file
-from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
 from mmssc.engine.resuming import find_resume_checkpoint, require_whole_checkpoint
 from mmssc.errors import DataError
 from mmssc.evaluation.score_table import is_in_table
@@ -122,9 +120,6 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
     Args:
         cfg: The config.
         resume_settings: ``settings`` of :class:`mmssc.engine.hooks.ResumeCheckHook`.
-
-    Raises:
-        DataError: A size in the model is 0.
     """
     if cfg.launcher != 'none':
         # mmengine sets the same, with a warning in every process.
@@ -145,7 +140,6 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     with short_screen_log(is_in_table), own_configs_stay():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    check_no_empty_weights(unwrap_model(runner))
     runner.logger.info(_description(runner))
     for hook in (
         dict(type='ClassCountHook'),

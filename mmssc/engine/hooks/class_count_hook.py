@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmssc.checkpoints import check_num_classes
+from mmssc.checkpoints import check_no_empty_weights, check_num_classes
 from mmssc.registry import HOOKS
 
 from .checkpoint_match_hook import unwrap_model
@@ -25,9 +25,10 @@ class ClassCountHook(Hook):
         """Compare the numbers.
 
         Raises:
-            DataError: They differ.
+            DataError: They differ, or a weight of the model has no element.
         """
         model = unwrap_model(runner)
+        check_no_empty_weights(model)
         for name in ('train', 'val', 'test'):
             # A loop that is not used in this run is still its config.
             loader = getattr(getattr(runner, f'_{name}_loop'), 'dataloader', None)
