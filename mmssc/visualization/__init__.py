@@ -3,7 +3,7 @@
 from .bird_eye_view import bird_eye_view
 from .html_viewer import write_html
 from .mesh_files import write_glb, write_ply
-from .panel import compose_panel, draw_depth, draw_legend, draw_points, write_png
+from .panel import add_depth_bar, compose_panel, draw_depth, draw_legend, draw_points, write_png
 from .scene import Scene, class_colors
 from .ssc_visualizer import SSCVisualizer
 from .voxel_faces import VoxelFaces, visible_faces, visible_labels
@@ -17,7 +17,8 @@ from .voxel_renderer import (
 
 __all__ = [
     'SSCVisualizer', 'Scene', 'ViewCamera', 'VoxelFaces', 'bird_eye_view', 'class_colors',
-    'compose_panel', 'draw_depth', 'draw_legend', 'draw_points', 'oblique_camera', 'render_faces',
+    'add_depth_bar', 'compose_panel', 'draw_depth', 'draw_legend', 'draw_points', 'oblique_camera',
+    'render_faces',
     'render_voxels', 'sensor_camera', 'visible_faces', 'visible_labels', 'write_glb', 'write_html',
     'write_ply', 'write_png',
 ]  # fmt: skip

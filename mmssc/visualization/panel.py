@@ -14,7 +14,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mmssc.fileio import atomic_write
 
-__all__ = ['compose_panel', 'draw_depth', 'draw_legend', 'draw_points', 'write_png']
+__all__ = [
+    'add_depth_bar',
+    'compose_panel',
+    'draw_depth',
+    'draw_legend',
+    'draw_points',
+    'write_png',
+]
 
 TEXT, FAINT_TEXT, BACKGROUND = (33, 37, 41), (160, 166, 173), (255, 255, 255)
 TITLE_HEIGHT, TITLE_SIZE, LEGEND_SIZE, GAP = 34, 19, 17, 12
@@ -117,10 +124,37 @@ def draw_depth(depth: np.ndarray, max_depth: float | None = None) -> np.ndarray:
     """
     known = np.isfinite(depth) & (depth > 0)
     depth = np.where(known, depth, 0)
-    if max_depth is None:
-        max_depth = float(np.percentile(depth[known], 99)) if known.any() else 1.0
+    max_depth = max_depth or _last_depth(depth)
     share = np.clip(255 * (1 - depth / max_depth), 0, 255).astype(np.uint8)
     return cv2.applyColorMap(share, cv2.COLORMAP_TURBO)[..., ::-1] * known[..., None]
+
+
+def _last_depth(depth: np.ndarray) -> float:
+    known = depth[np.isfinite(depth) & (depth > 0)]
+    return float(np.percentile(known, 99)) if known.size else 1.0
+
+
+def add_depth_bar(depth: np.ndarray) -> np.ndarray:
+    """Colour a depth map as :func:`draw_depth` does, with a bar of the colours in metres.
+
+    Args:
+        depth: (H, W) metres; 0, negative or not finite = none.
+
+    Returns:
+        (H, W + bar, 3) uint8 RGB.
+    """
+    height, width = depth.shape
+    last, size = _last_depth(depth), max(10, height // 22)
+    # From far (top) to near; 0 would be black.
+    ramp = np.linspace(last, last / height, height)[:, None]
+    picture = Image.new('RGB', (width + 6 * size, height), BACKGROUND)
+    picture.paste(Image.fromarray(draw_depth(depth, last)))
+    picture.paste(Image.fromarray(draw_depth(np.tile(ramp, size), last)), (width + size // 2, 0))
+    draw = ImageDraw.Draw(picture)
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        place = (width + 2 * size, size // 2 + (1 - share) * (height - size))
+        draw.text(place, f'{share * last:.1f} m', fill=TEXT, font=_font(size), anchor='lm')
+    return np.asarray(picture)
 
 
 def _titled(title: str, picture: np.ndarray, width: int) -> np.ndarray:

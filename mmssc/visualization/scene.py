@@ -17,9 +17,9 @@ from mmssc.structures import Camera, VoxelGrid
 from .bird_eye_view import bird_eye_view
 from .html_viewer import write_html
 from .mesh_files import write_glb, write_ply
-from .panel import compose_panel, draw_legend, draw_points, write_png
-from .voxel_faces import EMPTY, VoxelFaces, visible_faces, visible_labels
-from .voxel_renderer import oblique_camera, render_faces, sensor_camera
+from .panel import add_depth_bar, compose_panel, draw_legend, draw_points, write_png
+from .voxel_faces import EMPTY, visible_faces, visible_labels
+from .voxel_renderer import oblique_camera, occupied_boxes, render_faces, sensor_camera
 
 __all__ = [
     'FORMATS',
@@ -128,6 +128,7 @@ class Scene:
         camera: The camera of ``image``: adds a view of the first volume from this camera.
         points: (M, 3) metres in the grid's frame: adds a view of them on the image.
         roof: Classes that views from above leave out, because they cover the rest.
+        depth: (H, W) metres along the optical axis, 0 = none: adds a picture of it.
     """
 
     title: str
@@ -139,6 +140,7 @@ class Scene:
     camera: Camera | None = None
     points: np.ndarray | None = None
     roof: tuple[int, ...] = ()
+    depth: np.ndarray | None = None
 
     @classmethod
     def from_sample(
@@ -151,6 +153,7 @@ class Scene:
         draw_prediction: bool = True,
         hide_unevaluated: bool = True,
         hidden: Collection[int] = (),
+        depth: np.ndarray | None = None,
     ) -> Scene:
         """Collect what to draw of an :class:`~mmssc.structures.SSCDataSample`.
 
@@ -166,6 +169,7 @@ class Scene:
                 all ``eval_masks``) or that are outside ``within_reach``. Networks are not trained
                 there, so they predict noise.
             hidden: Classes to hide.
+            depth: (H, W) metres along the optical axis, 0 = none.
 
         Raises:
             DataError: There is no volume to draw, or a colour or the grid is missing.
@@ -186,12 +190,15 @@ class Scene:
         classes, colors = class_colors(meta)
         roof = tuple(classes.index(name) for name in meta.get('roof_classes', ()))
         camera = _camera_of(sample, image)
-        return cls(title, volumes, grid, classes, colors, image, camera, points, roof)
+        return cls(title, volumes, grid, classes, colors, image, camera, points, roof, depth)
 
     def draw(self, width: int = PANEL_WIDTH) -> np.ndarray:
-        """Image, camera view, volumes side by side, legend: (H, ``width``, 3) uint8 RGB."""
-        faces = {name: self._faces_below_roof(volume) for name, volume in self.volumes.items()}
+        """Image, depth, camera view, volumes side by side, legend: (H, ``width``, 3) uint8 RGB."""
+        below = {n: visible_labels(v, hidden=self.roof) for n, v in self.volumes.items()}
+        faces = {name: visible_faces(volume, self.grid) for name, volume in below.items()}
         top = [] if self.image is None else [(f'{self.title}  image'.strip(), self.image)]
+        if self.depth is not None:
+            top.append(('depth', add_depth_bar(self.depth)))
         if self.camera is not None:
             camera = self.camera
             if self.image is not None and self.points is not None:
@@ -206,7 +213,8 @@ class Scene:
             top.append((f'{name} from the camera', picture))
         tile = width // max(2, len(faces))
         size = (tile, round(tile * 0.68)) if len(faces) > 1 else (width, round(width * 0.6))
-        view = oblique_camera(self.grid, size)
+        boxes = [occupied_boxes(volume, self.grid) for volume in below.values()]
+        view = oblique_camera(self.grid, size, content=np.concatenate(boxes))
         bottom = [
             (name, render_faces(face, self.colors, view, size, self.grid))
             for name, face in faces.items()
@@ -245,9 +253,6 @@ class Scene:
             else:
                 self._save_volume(path, kind, self.volumes[name])
         return list(paths.values())
-
-    def _faces_below_roof(self, volume: np.ndarray) -> VoxelFaces:
-        return visible_faces(visible_labels(volume, hidden=self.roof), self.grid)
 
     def _save_volume(self, path: Path, kind: str, volume: np.ndarray) -> None:
         if kind == 'bev':

@@ -16,6 +16,7 @@ import numpy as np
 from mmssc.structures import VoxelGrid
 
 from .voxel_faces import (
+    EMPTY,
     FACE_NORMALS,
     VoxelFaces,
     face_corners,
@@ -24,7 +25,10 @@ from .voxel_faces import (
     visible_faces,
 )
 
-__all__ = ['ViewCamera', 'oblique_camera', 'render_faces', 'render_voxels', 'sensor_camera']
+__all__ = [
+    'ViewCamera', 'occupied_boxes', 'oblique_camera', 'render_faces', 'render_voxels',
+    'sensor_camera',
+]  # fmt: skip
 
 # Light per face direction (-x, +x, -y, +y, -z, +z): tops have exactly the palette colour.
 FACE_LIGHT = np.array([0.80, 0.72, 0.66, 0.88, 0.50, 1.00])
@@ -35,6 +39,7 @@ NEAR_PLANE = 0.05
 EDGE_FULL_SIZE, EDGE_MIN_SIZE = 16.0, 5.0  # Supersampled pixels along a face.
 EDGE_DARKENING = 0.3
 FLOOR_COLOR, FRAME_COLOR, SENSOR_COLOR = (238, 240, 243), (176, 182, 190), (60, 66, 76)
+_UNIT_BOX = np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, 8).T
 # Arrow on the floor that ends at the sensor and points along x (metres).
 SENSOR_ARROW = np.array([(-0.4, 0.0), (-2.6, 1.0), (-2.1, 0.0), (-2.6, -1.0)])
 
@@ -70,6 +75,17 @@ def _box(grid: VoxelGrid) -> tuple[np.ndarray, np.ndarray]:
     return origin, voxel_size * view.shape
 
 
+def occupied_boxes(labels: np.ndarray, grid: VoxelGrid) -> np.ndarray:
+    """Corners (M, 3) of the boxes around the occupied voxels of each level, metres."""
+    volume, origin, voxel_size = frame_view(np.asarray(labels) != EMPTY, grid)
+    boxes = [np.empty((0, 3))]
+    for level in np.flatnonzero(volume.any((0, 1))):
+        voxels = np.argwhere(volume[:, :, level])
+        low, high = np.append(voxels.min(0), level), np.append(voxels.max(0), level) + 1
+        boxes.append(origin + voxel_size * (low + (high - low) * _UNIT_BOX))
+    return np.concatenate(boxes)
+
+
 def _subpixels(pixels: np.ndarray) -> np.ndarray:
     # In OpenCV, whole numbers are pixel centres; in a projection, they are pixel corners.
     return np.round((pixels - 0.5) * 2**SUBPIXEL_BITS).astype(np.int32)
@@ -95,8 +111,9 @@ def oblique_camera(
     elevation: float = 38.0,
     focal: float = 1.5,
     margin: float = 0.02,
+    content: np.ndarray | None = None,
 ) -> ViewCamera:
-    """A camera behind and above the sensor that shows the whole grid.
+    """A camera behind and above the sensor that shows the whole grid, or what is in it.
 
     Args:
         grid: The grid to show.
@@ -106,9 +123,13 @@ def oblique_camera(
         elevation: Degrees below the horizon.
         focal: Focal length in image heights.
         margin: Empty border, as a share of width and height.
+        content: (M, 3) points to show besides the footprint of the grid, metres, see
+            :func:`occupied_boxes`; None: the whole grid.
     """
     origin, extent = _box(grid)
-    corners = origin + extent * np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, 8).T
+    corners = origin + extent * _UNIT_BOX
+    if content is not None:
+        corners = np.concatenate([corners[_UNIT_BOX[:, 2] == 0], content])
     azimuth += forward_azimuth(grid)
     rotation = _look_along(np.deg2rad(azimuth), np.deg2rad(elevation))
     middle = origin + extent / 2

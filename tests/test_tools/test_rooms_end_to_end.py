@@ -226,3 +226,14 @@ def test_benchmark_on_the_data_set_itself(rooms, tmp_path):
     # The NYU protocol scores masks that the training pipeline does not load.
     assert {'loading', 'metric', 'optimiser'} <= {row['stage'] for row in result['stages']}
     assert result['input'] == 'data set'
+
+
+def test_browsing_rooms_shows_colour_and_depth_beside_the_labels(rooms, tmp_path):
+    tool = ('misc/browse_dataset.py', ROOM_CONFIG, '--num', 1)
+    run_tool_in(tmp_path, *tool, '--out-dir', 'all', *room_options(rooms))
+    with Image.open(next((tmp_path / 'all').glob('*.png'))) as image:
+        picture = np.asarray(image.convert('RGB')).astype(int)
+    # Colour, depth, camera: the colours of depth are bright, with a bar at the right.
+    depth = picture[40:300, 545:950]
+    assert (np.ptp(depth, axis=2) > 150).mean() > 0.3
+    assert (np.ptp(picture[40:300, 20:520], axis=2) > 150).mean() < 0.2

@@ -8,6 +8,7 @@ import pytest
 from mmssc.structures import VoxelGrid
 from mmssc.visualization import (
     bird_eye_view,
+    occupied_boxes,
     oblique_camera,
     render_faces,
     render_voxels,
@@ -143,3 +144,21 @@ def test_a_full_volume_takes_less_than_two_seconds():
     start = time.process_time()
     render_voxels(volume, grid, COLORS)
     assert time.process_time() - start < 2
+
+
+def test_a_camera_frames_what_is_occupied():
+    grid = VoxelGrid((0, 0, 0), 0.08, (60, 36, 60), ('x', 'z', 'y'), 'world')
+    labels = np.zeros(grid.shape, np.uint8)
+    labels[10:50, :4, 20:40] = 1
+    content = occupied_boxes(labels, grid)
+    assert content.shape == (32, 3)
+    assert np.allclose([content.min(0), content.max(0)], [(0.8, 1.6, 0), (4.0, 3.2, 0.32)])
+    size = (640, 400)
+    spans = []
+    for points in (None, content, occupied_boxes(np.zeros_like(labels), grid)):
+        camera = oblique_camera(grid, size, content=points)
+        floor = np.array([(0, 0, 0), (4.8, 0, 0), (0, 4.8, 0), (4.8, 4.8, 0)])
+        pixels, _ = camera.project(np.concatenate([floor, content]), size)
+        assert (pixels >= 0).all() and (pixels <= size).all()
+        spans.append(np.ptp(pixels[:, 1]) / size[1])
+    assert spans[0] < 0.7 and spans[1] > 0.9 and spans[2] > 0.9

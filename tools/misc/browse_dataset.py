@@ -1,4 +1,4 @@
-"""Draw what the data pipeline of a config gives the model: image, points on it, labels.
+"""Draw what the data pipeline of a config gives the model: image, depth, points, labels.
 
 The pictures show whether calibration, poses, points and labels fit together. Needs no display.
 """
@@ -12,7 +12,9 @@ prepare_process()
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from mmengine.registry import DefaultScope
 
 from mmssc.config_file import (
@@ -21,6 +23,7 @@ from mmssc.config_file import (
     data_roots_of,
     read_config_file,
 )
+from mmssc.datasets.transforms import LoadRGBDFrame
 from mmssc.errors import DataError
 from mmssc.fileio import check_output_folder, check_outputs, note_outputs
 from mmssc.registry import DATASETS
@@ -61,6 +64,19 @@ def choose(names: list[str], arguments: argparse.Namespace) -> list[int]:
     return [names.index(name) for name in arguments.frame]
 
 
+def camera_images(item: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Colour image (H, W, 3) and depth (H, W) in metres of an RGB-D frame, if it has files of them.
+
+    Many pipelines do not read them: the network gets the volumes that were computed from them.
+    """
+    files = set(item.get('files', ())) - set(item.get('missing', ()))
+    keys = [key for key in ('img', 'depth') if key in files]
+    if not keys:
+        return {}
+    results = LoadRGBDFrame(keys)(dict(item))
+    return {key: np.asarray(results[key][0]) for key in keys}
+
+
 def browse(arguments: argparse.Namespace) -> None:
     """Draw the samples."""
     cfg = read_config_file(arguments.config, arguments.cfg_options)
@@ -82,7 +98,9 @@ def browse(arguments: argparse.Namespace) -> None:
             continue
         image = inputs['img'][0].permute(1, 2, 0).numpy() if 'img' in inputs else None
         points = inputs['points'].numpy() if 'points' in inputs else None
-        scene = Scene.from_sample(sample, dataset.metainfo, image, points)
+        read = camera_images(items[index])
+        image = read.get('img') if image is None else image
+        scene = Scene.from_sample(sample, dataset.metainfo, image, points, depth=read.get('depth'))
         note_outputs(scene_paths(stem, arguments.formats).values(), MAKER)
         for path in scene.save(stem, arguments.formats):
             print(path)
