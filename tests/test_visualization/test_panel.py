@@ -21,5 +21,5 @@ def test_the_bar_of_a_depth_map_has_its_colours():
     assert picture.shape[0] == 100 and picture.shape[1] > 60
     bar = picture[:, 60:]
     for row in (10, 50, 99):
-        assert (bar == picture[row, 0]).all(-1).any()
+        assert (np.abs(bar.astype(int) - picture[row, 0]).max(-1) < 12).any()
     assert add_depth_bar(np.zeros((8, 8))).shape[0] == 8

@@ -8,7 +8,6 @@ import pytest
 from mmssc.structures import VoxelGrid
 from mmssc.visualization import (
     bird_eye_view,
-    occupied_boxes,
     oblique_camera,
     render_faces,
     render_voxels,
@@ -16,7 +15,7 @@ from mmssc.visualization import (
     visible_faces,
     visible_labels,
 )
-from mmssc.visualization.voxel_renderer import FACE_LIGHT
+from mmssc.visualization.voxel_renderer import FACE_LIGHT, occupied_boxes
 
 COLORS = np.array([(0, 0, 0), (200, 40, 40), (40, 200, 40)], dtype=np.uint8)
 CUBE = VoxelGrid((0.0, -1.0, 0.0), 1.0, (2, 2, 2))
