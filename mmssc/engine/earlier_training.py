@@ -49,7 +49,7 @@ def check_earlier_training(cfg: Config, overwrite: bool) -> list[str]:
         hint = 'give another folder with --work-dir, or replace its checkpoints with --overwrite'
         hint = f'Continue that training with --resume, {hint}' if newest else hint.capitalize()
         raise DataError(folder, None, expected, found[0].name, hint)
-    if start in (path.resolve() for path in checkpoints):
+    if start and start in [path.resolve() for path in checkpoints]:
         raise DataError(
             folder, None, expected, f'{start.name}, from which this training starts',
             'Give another folder with --work-dir',
