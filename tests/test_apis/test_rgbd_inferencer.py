@@ -320,7 +320,7 @@ def test_the_command(infer, room, tmp_path, capsys):
     )  # fmt: skip
     assert infer(*command, '--cam2img', *CAMERA, '--cam2world', tmp_path / 'pose.txt') == 0
     assert {p.name for p in (tmp_path / 'out').iterdir()} == {
-        'shelf.npy', 'shelf.ply', 'shelf.png'
+        '.mmssc-outputs', 'shelf.npy', 'shelf.ply', 'shelf.png'
     }  # fmt: skip
     assert Image.open(tmp_path / 'out/shelf.png').size[0] == 1600
     assert 'voxels occupied' in capsys.readouterr().out
