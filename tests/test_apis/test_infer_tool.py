@@ -215,7 +215,7 @@ def test_own_files_are_replaced_on_request_and_others_never(infer, three_images,
     assert infer(*options) == 0
     mine.write_text('')
     assert infer(*options) == 2
-    assert f'{mine}: expected a new file, found one that exists' in capsys.readouterr().err
+    assert 'expected a new file, found one that exists' in capsys.readouterr().err
     assert infer(*options, '--overwrite') == 0
     assert '<html' in mine.read_text('utf-8')
 
