@@ -274,5 +274,7 @@ def _camera_of(sample: Any, image: np.ndarray | None) -> Camera | None:
     if any(field is None for field in fields):
         return None
     cam2img, lidar2cam, shape = (_to_array(field) for field in fields)
+    if cam2img[0][0] < 0:  # A flipped sample of a training pipeline: no camera sees it.
+        return None
     size = shape[:2] if image is None else image.shape[:2]
     return Camera(cam2img, lidar2cam[0], (int(size[0]), int(size[1])))

@@ -229,7 +229,7 @@ def test_benchmark_on_the_data_set_itself(rooms, tmp_path):
 
 
 def test_browsing_rooms_shows_colour_and_depth_beside_the_labels(rooms, tmp_path):
-    tool = ('misc/browse_dataset.py', ROOM_CONFIG, '--num', 1)
+    tool = ('misc/browse_dataset.py', ROOM_CONFIG, '--split', 'val', '--num', 1)
     run_tool_in(tmp_path, *tool, '--out-dir', 'all', *room_options(rooms))
     with Image.open(next((tmp_path / 'all').glob('*.png'))) as image:
         picture = np.asarray(image.convert('RGB')).astype(int)

@@ -173,3 +173,9 @@ def test_points_of_a_room_are_coloured_over_the_room(room):
     colors = drawn.reshape(-1, 3).astype(int)
     blue = (colors[:, 2] > 100) & (colors[:, 0] < 80)
     assert blue.any(), 'the farther point is not as red as the nearer one'
+
+
+def test_a_flipped_sample_has_no_view_from_the_camera(room):
+    sample, meta = room
+    sample.set_metainfo(dict(cam2img=np.diag([-1.0, 1, 1]) @ sample.cam2img))
+    assert Scene.from_sample(sample, meta).camera is None
