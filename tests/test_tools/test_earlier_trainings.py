@@ -35,7 +35,11 @@ def trained(tmp_path_factory) -> Path:
     ('tool', 'options'),
     [
         (('train.py', TOY_CONFIG), []),
-        (('dist_train.sh', TOY_CONFIG, 2), ['load_from=run/epoch_1.pth']),
+        pytest.param(
+            ('dist_train.sh', TOY_CONFIG, 2),
+            ['load_from=run/epoch_1.pth'],
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=['one process', 'two processes'],
 )

@@ -132,6 +132,7 @@ def test_two_processes_end_with_the_same_weights(trained, trained_on_two):
     assert 'find_unused_parameters=False' in cfg and 'find_unused_parameters=True' not in cfg
 
 
+@pytest.mark.slow
 def test_two_processes_score_as_one(streets, trained, tested, tmp_path):
     done = run_tool_in(
         tmp_path, 'dist_test.sh', STREET_CONFIG, trained / 'epoch_2.pth', 2, '--out', 'two.json',

@@ -27,8 +27,8 @@ AVERAGED_BUFFERS = [
     'settings, last',
     [
         (['model.type=InstantCompletor'], 'epoch_3.pth'),
-        (AVERAGED_BUFFERS, 'epoch_3.pth'),
-        (BY_ITERATION, 'iter_5.pth'),
+        pytest.param(AVERAGED_BUFFERS, 'epoch_3.pth', marks=pytest.mark.slow),
+        pytest.param(BY_ITERATION, 'iter_5.pth', marks=pytest.mark.slow),
     ],
     ids=['batch norm', 'averaged', 'by iteration'],
 )
