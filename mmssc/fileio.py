@@ -163,7 +163,7 @@ def remove_stale_files(folder: Path) -> int:
             if match and _is_stale(path, match['host'], int(match['process'])):
                 path.unlink()
                 count += 1
-        except FileNotFoundError:  # its writer has just finished
+        except OSError:  # its writer has just finished, or it is another user's
             continue
     return count
 
@@ -214,7 +214,8 @@ def check_outputs(
 ) -> None:
     """Check before the work that no output replaces an input or an existing file.
 
-    Devices and pipes are no files that can be lost.
+    Devices and pipes are no files that can be lost. Removes what killed commands have left
+    unfinished beside the outputs.
 
     Args:
         outputs: Files to write.
@@ -231,6 +232,7 @@ def check_outputs(
     sources = [os.stat(path) for path in inputs]
     folders = set()
     for path in map(Path, outputs):
+        remove_stale_files(path.parent)
         if not path.exists():
             folders.add(path.parent)
             continue
@@ -336,6 +338,8 @@ def check_output_folder(
 ) -> None:
     """Check before the work that a folder for results has no files that could be lost.
 
+    Removes what killed commands have left unfinished in it.
+
     Args:
         folder: Where a command writes files whose names it does not know yet.
         overwrite: Allow files that the same command has written, see :func:`note_outputs`.
@@ -348,6 +352,7 @@ def check_output_folder(
     """
     folder, hint = Path(folder), 'Choose another folder'
     check_writable(folder, hint)
+    remove_stale_files(folder)
     if around := _folder_around(folder, data):
         found = f'a folder of the data in {around}'
         raise DataError(folder, None, 'a folder for results', found, hint)

@@ -141,6 +141,32 @@ def test_only_files_of_dead_writers_are_stale(tmp_path):
     assert remove_stale_files(tmp_path / 'missing') == 0
 
 
+def test_a_command_removes_what_a_killed_one_has_left_beside_its_outputs(tmp_path, monkeypatch):
+    def leave():
+        name = temporary_path(tmp_path / 'a').name
+        path = tmp_path / name.replace(f'-{os.getpid()}-', f'-{_dead_process()}-')
+        path.write_text('half')
+        return path
+
+    left = leave()
+    check_output_folder(tmp_path)
+    assert not left.exists()
+    mine = tmp_path / 'mine.tmp'
+    mine.write_text('')
+    left = leave()
+    check_outputs([tmp_path / 'a.json'])
+    assert sorted(tmp_path.iterdir()) == [mine]
+
+    def refuse(path, missing_ok=False):
+        raise PermissionError(path)
+
+    # A file of another user in /tmp.
+    left = leave()
+    monkeypatch.setattr(Path, 'unlink', refuse)
+    check_outputs([tmp_path / 'a.json'])
+    assert left.exists()
+
+
 def test_one_writer_per_folder_and_a_killed_one_frees_it(tmp_path):
     code = (
         'import sys, time\nfrom mmssc.fileio import lock_folder\n'

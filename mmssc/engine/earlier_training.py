@@ -10,11 +10,21 @@ from mmengine.config import Config
 from mmssc.engine.resuming import checkpoint_folder, find_resume_checkpoint
 from mmssc.errors import DataError
 
-__all__ = ['check_earlier_training']
+__all__ = ['check_earlier_training', 'checkpoint_folder_of']
 
 # mmengine's names. A published checkpoint has a hash in its name and is not one of them.
 _CHECKPOINT = re.compile(r'(best_.+_)?(epoch|iter)_\d+\.pth')
 _NOTES = ('last_checkpoint', 'last_validation')
+
+
+def checkpoint_folder_of(cfg: Config) -> Path:
+    """The folder that a training with this config saves its checkpoints in."""
+    return checkpoint_folder(cfg.work_dir, _out_dir(cfg))
+
+
+def _out_dir(cfg: Config) -> str | None:
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    return hook.get('out_dir')
 
 
 def check_earlier_training(cfg: Config, overwrite: bool) -> list[str]:
@@ -34,13 +44,12 @@ def check_earlier_training(cfg: Config, overwrite: bool) -> list[str]:
         DataError: The work folder has checkpoints that are not those of the training to resume;
             or the training starts from one of those that it would replace.
     """
-    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    folder = checkpoint_folder(cfg.work_dir, hook.get('out_dir'))
+    folder = checkpoint_folder_of(cfg)
     start = Path(cfg.load_from).resolve() if cfg.get('load_from') else None
     if cfg.get('resume') and start and start.parent == folder.resolve():
         return []
     checkpoints = sorted(path for path in folder.glob('*.pth') if _CHECKPOINT.fullmatch(path.name))
-    newest = find_resume_checkpoint(cfg.work_dir, hook.get('out_dir'))
+    newest = find_resume_checkpoint(cfg.work_dir, _out_dir(cfg))
     found = [Path(newest)] if newest else checkpoints
     if not found:
         return []

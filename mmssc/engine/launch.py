@@ -22,6 +22,7 @@ from mmengine.runner import Runner
 from mmssc.command_line import command
 from mmssc.compat import init_cpu_process_group, own_configs_stay, short_screen_log
 from mmssc.config_file import add_cfg_options, read_config_file
+from mmssc.engine.earlier_training import checkpoint_folder_of
 from mmssc.engine.resuming import find_resume_checkpoint, require_whole_checkpoint
 from mmssc.errors import DataError
 from mmssc.evaluation.score_table import is_in_table
@@ -248,7 +249,8 @@ def lock_work_folder(cfg: Config) -> Iterator[None]:
         yield
         return
     with lock_folder(cfg.work_dir):
-        remove_stale_files(Path(cfg.work_dir))
+        for folder in (Path(cfg.work_dir), checkpoint_folder_of(cfg)):
+            remove_stale_files(folder)
         yield
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -261,12 +262,15 @@ def test_a_second_run_writes_what_is_missing_and_other_settings_are_refused(tmp_
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*.png')}
     gone = tmp_path / 'seg13/0002.png'
     gone.unlink()
+    left = tmp_path / 'seg13/.mmssc-elsewhere-1-0a.tmp'  # by a run that was killed a year ago
+    left.touch()
+    os.utime(left, (0, 0))
     capsys.readouterr()
     make_synthetic.main([*arguments, '--frames', '2', '1'])
     assert 'complete already: 1 frames' in capsys.readouterr().out
     assert (tmp_path / 'train.txt').read_text() == '0001\n0003\n'
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*.png')}
-    assert len(after) == 3 * 4 and gone in after
+    assert len(after) == 3 * 4 and gone in after and not left.exists()
     same = {path for path in before if before[path] == after[path]}
     assert {path.stem[-9:] for path in same} >= {'0001_0000'} and gone not in same
     assert make_synthetic.main([*arguments, '--seed', '3']) == 2

@@ -202,10 +202,12 @@ def test_one_training_per_work_folder(run_tool, tmp_path):
     with lock_folder(tmp_path / 'run'):
         errors = run_tool(*command, status=2).stderr
     assert 'error: run: expected no other command that writes to this folder' in errors
-    left = left_by_killed_process(tmp_path / 'run')
-    run_tool(*command, '--cfg-options', 'train_cfg.max_epochs=1')
-    assert (tmp_path / 'run/epoch_1.pth').is_file()
-    assert not left.exists() and not list((tmp_path / 'run').glob('.mmssc*'))
+    (tmp_path / 'disk/run').mkdir(parents=True)
+    left = [left_by_killed_process(tmp_path / name) for name in ('run', 'disk/run')]
+    options = ['train_cfg.max_epochs=1', 'default_hooks.checkpoint.out_dir=disk']
+    run_tool(*command, '--cfg-options', *options)
+    assert (tmp_path / 'disk/run/epoch_1.pth').is_file()
+    assert not any(path.exists() for path in left) and not list((tmp_path / 'run').glob('.mmssc*'))
 
 
 def test_two_processes_on_the_cpu(run_tool, tmp_path):

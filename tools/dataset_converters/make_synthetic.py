@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from mmssc.errors import DataError, counted
-from mmssc.fileio import atomic_write, check_writable, lock_folder
+from mmssc.fileio import atomic_write, check_writable, lock_folder, remove_stale_files
 from mmssc.formats.json_fields import parse_json
 from mmssc.formats.regular_files import read_text
 from mmssc.progress import Progress
@@ -283,6 +283,8 @@ def main(arguments: list[str] | None = None) -> None:
     check_writable(args.out, 'Give another folder for --out')
     make = dict(semantickitti=make_drives, nyu=make_rooms)[args.layout]
     with lock_folder(args.out):
+        for folder in {path.parent for path in args.out.rglob('.mmssc-*.tmp')}:
+            remove_stale_files(folder)
         run(args, make)
 
 
