@@ -88,10 +88,12 @@ def correct_iteration(runner: Runner, checkpoint: dict[str, Any]) -> str | None:
     saves_within_epochs = any(
         isinstance(hook, CheckpointHook) and not hook.by_epoch for hook in runner.hooks
     )
-    if not isinstance(runner.train_loop, EpochBasedTrainLoop) or saves_within_epochs:
+    if not isinstance(runner.train_loop, EpochBasedTrainLoop):
         return None
-    expected, found = meta['epoch'] * len(runner.train_dataloader), meta['iter']
-    if found == expected:
+    length = len(runner.train_dataloader)
+    expected, found = meta['epoch'] * length, meta['iter']
+    # Within an epoch, or at its end before the next one is counted.
+    if found == expected or (saves_within_epochs and expected < found <= expected + length):
         return None
     meta['iter'] = expected
     return (

@@ -80,6 +80,19 @@ def test_the_config_counts_on_request(run_tool, half_way, batch_size):
     assert printed.count(changed) == (batch_size == 1)
 
 
+@pytest.mark.parametrize(('batch_size', 'start'), [(2, 4), (1, 6)])
+def test_a_training_saved_within_epochs_counts_anew(run_tool, tmp_path, batch_size, start):
+    options = [*SETTINGS, 'default_hooks.checkpoint.by_epoch=False',
+               'default_hooks.checkpoint.interval=2']  # fmt: skip
+    kill = "custom_hooks=[dict(type='KillHook', iteration=4)]"
+    run_tool('train.py', TOY_CONFIG, '--work-dir', 'run', *options, kill, status=-signal.SIGKILL)
+    printed = resume(run_tool, *options, f'train_dataloader.batch_size={batch_size}')
+    changed = '1 epochs had 4 iterations in the checkpoint and have 6 now'
+    assert printed.count(changed) == (batch_size == 1)
+    assert f'resumed epoch: 1, iter: {start}' in printed
+    assert (tmp_path / 'run/last_validation').read_text() == '4\n'
+
+
 def test_a_finished_training_says_so(run_tool, finished, tmp_path):
     shutil.copytree(finished, tmp_path / 'run')
     before = sorted((tmp_path / 'run').glob('*.pth'))
