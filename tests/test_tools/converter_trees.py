@@ -64,11 +64,12 @@ def semantic_kitti_tree(
     size: tuple[int, int] = (HEIGHT, WIDTH),
 ) -> Path:
     """``frames``: sequence -> number of images; every second one has a voxel volume."""
+    scale = np.diag([size[1] / WIDTH, size[0] / HEIGHT, 1])
     for number, (sequence, count) in enumerate(frames.items()):
         folder = root / 'dataset' / 'sequences' / sequence
         calib = {
-            'P2': projection(5.0, 1.0),
-            'P3': projection(5.0 - BASELINE_FOCAL),
+            'P2': scale @ projection(5.0, 1.0),
+            'P3': scale @ projection(5.0 - BASELINE_FOCAL),
             'Tr': LIDAR_TO_CAMERA[:3],
         }
         write_calib(folder / 'calib.txt', calib)
