@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -13,28 +14,27 @@ from mmssc.errors import DataError
 
 from .camera_pose import tilted_camera
 from .depth_mapping import check_depth_camera
-from .floor_evidence import FloorPlane, JudgedFloor, judge_floor, slanted_ratio
+from .floor_evidence import FloorPlane, JudgedFloor, floor_probability, judge_floor, measure_view
 from .gravity import SurfacePatches, find_up, surface_patches
 
 __all__ = ['FloorFit', 'find_floor', 'pose_above_floor']
 
 # The tolerance is constant up to this depth (metres), and doubles with it.
 _NEAR = 2.0
-_FEWEST_PATCHES = 200
+#: With fewer surfaces, an image is refused.
+FEWEST_PATCHES = 200
 _LEVEL_ANGLE = math.radians(10)
 # Candidates: bins of the height (metres), bins between two of them, and the smallest surface
 # (square metres, patches).
 _BIN, _APART = 0.02, 4
 _AREA, _PATCHES = 0.05, 5
-# Log-odds that an answer needs: the caller knows that the image is upright, or does not. Portrait
+# How likely an answer must be: the caller knows that the image is upright, or does not. Portrait
 # images are more often turned.
-_TRUSTED, _LANDSCAPE, _PORTRAIT = -1.0, 0.0, 1.5
-# How much clearer the floor must be than that of the image turned by 180 degrees, because a bare
-# room looks much the same upside down; and by 90 or 270 degrees: landscape, portrait.
-_UPSIDE_DOWN, _SIDEWAYS, _SIDEWAYS_PORTRAIT = 0.6, -1.5, 0.0
-# Largest share of the image that faces down little above the camera: tops of furniture look so
-# upside down.
-_UNDERSIDES = 0.009
+TRUSTED, LANDSCAPE, PORTRAIT = 0.3, 0.75, 0.9
+# Log-odds that an image is turned by 90, 180 or 270 degrees, against upright.
+TURNED = -1.0
+# A surface this much less likely (a factor) is about as clear.
+_RIVAL = 0.2
 # How well walls and levels tell the direction (radians), and points the plane (metres).
 _UP_ERROR, _PLANE_ERROR = math.radians(1.5), 0.01
 # From the camera of an image to that of the image turned clockwise by 90 degrees.
@@ -120,7 +120,8 @@ def find_floor(
     images are judged in the same way, so a wall of a turned image is not taken for the floor.
     Nothing is random: a depth map always gives the same pose.
 
-    The confidence is the logistic function of the log-odds.
+    The confidence is the probability that this surface is the floor, rather than another one, one
+    of a turned image, or none.
 
     Args:
         depth: (H, W) float32, metres along the optical axis, 0 = none.
@@ -130,8 +131,8 @@ def find_floor(
         tolerance: Points closer to a plane than this count as on it, up to a depth of 2 m; then
             it grows with the square of the depth, like a depth camera's noise (metres).
         max_depth: Points farther away are ignored (metres).
-        upright: The image is known to be upright. Otherwise the floor needs more evidence, and a
-            turned image must not have more.
+        upright: The image is known to be upright. Otherwise the floor must be more likely, and the
+            surfaces of the turned images are its rivals.
 
     Raises:
         DataError: See :func:`check_depth_camera`, or the depth map does not show clearly which
@@ -141,21 +142,14 @@ def find_floor(
     seen = depth[torch.isfinite(depth) & (depth > 0)]
     middle = float(seen.median()) if len(seen) else 0.0
     patches = surface_patches(depth, cam2img, max_depth)
-    if middle > max_depth or len(patches.areas) < _FEWEST_PATCHES:
+    if middle > max_depth or len(patches.areas) < FEWEST_PATCHES:
         raise _no_floor(f'few flat surfaces within {max_depth:g} m (median depth: {middle:.3g} m)')
-    best = [
-        max(found, key=lambda floor: floor.score, default=None)
-        for found in candidate_floors(patches, max_angle, heights, tolerance)
-    ]
-    floor = best[0]
-    if floor is None:
+    found = candidate_floors(patches, max_angle, heights, tolerance)
+    if not found[0]:
         raise _no_floor('no level surface below the camera')
-    if floor.score < _TRUSTED:
-        raise _no_floor(floor.reason)
-    if not upright:
-        _check_turn(floor, best[1:], depth.shape[0] > depth.shape[1])
-    pose = _pose_over(floor.plane.up, floor.plane.height)
-    return FloorFit(pose, floor.plane.area, 1 / (1 + math.exp(-floor.score)))
+    floor = max(found[0], key=lambda floor: floor.score)
+    confidence = _confidence(floor, found, upright, depth.shape[0] > depth.shape[1])
+    return FloorFit(_pose_over(floor.plane.up, floor.plane.height), floor.plane.area, confidence)
 
 
 def candidate_floors(
@@ -186,9 +180,9 @@ def candidate_floors(
         view = _turned(patches, rotation)
         # Upside down, the same surfaces are level and vertical.
         up = rotation @ axes[turn % 2] * (1 if turn < 2 else -1)
-        slanted = slanted_ratio(view, up, rotation @ axes[1 - turn % 2])
+        evidence = measure_view(view, up, rotation @ axes[1 - turn % 2])
         planes = _level_planes(view, up, slack, max_angle, heights)
-        found.append([judge_floor(view, plane, slanted) for plane in planes])
+        found.append([judge_floor(view, plane, evidence) for plane in planes])
     return found
 
 
@@ -202,19 +196,25 @@ def _no_floor(found: str) -> DataError:
                      'Check the unit of the depth, or give the pose of the camera')  # fmt: skip
 
 
-def _check_turn(floor: JudgedFloor, turned: list[JudgedFloor | None], portrait: bool) -> None:
-    """Refuse a floor that may be a wall or a ceiling of a turned image."""
-    sideways = _SIDEWAYS_PORTRAIT if portrait else _SIDEWAYS
-    margins = (sideways, _UPSIDE_DOWN, sideways)
-    scores = [-math.inf if one is None else one.score + margin
-              for one, margin in zip(turned, margins)]  # fmt: skip
-    if max(scores) > floor.score:
-        degrees = 90 * (1 + scores.index(max(scores)))
-        raise _no_floor(f'a floor at least as clear if the image is turned by {degrees} degrees')
-    if floor.undersides > _UNDERSIDES:
-        raise _no_floor('furniture above the camera: an upside-down image?')
-    if floor.score < (_PORTRAIT if portrait else _LANDSCAPE):
+def _confidence(
+    floor: JudgedFloor, found: list[list[JudgedFloor]], upright: bool, portrait: bool
+) -> float:
+    """How likely the best surface is the floor; an error if that is not enough."""
+    others = [other.score for other in found[0] if other is not floor]
+    likely = floor_probability(floor.score, others)
+    if likely < TRUSTED:
+        raise _no_floor(floor.reason)
+    if upright:
+        return likely
+    turned = [[other.score + TURNED for other in view] for view in found[1:]]
+    likely = floor_probability(floor.score, [*others, *itertools.chain(*turned)])
+    if likely < (PORTRAIT if portrait else LANDSCAPE):
+        best = [max(scores, default=-math.inf) for scores in turned]
+        if max(best) > floor.score + math.log(_RIVAL):
+            degrees = 90 * (1 + best.index(max(best)))
+            raise _no_floor(f'a floor about as clear if the image is turned by {degrees} degrees')
         raise _no_floor(f'{floor.reason}; the image may also be turned')
+    return likely
 
 
 def _level_planes(

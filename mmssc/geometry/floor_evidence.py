@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,10 @@ from torch import Tensor
 
 from .gravity import SurfacePatches
 
-__all__ = ['FloorPlane', 'JudgedFloor', 'judge_floor', 'measure_floor', 'slanted_ratio']
+__all__ = [
+    'START', 'WEIGHTS', 'FloorPlane', 'JudgedFloor', 'floor_probability', 'judge_floor',
+    'measure_view',
+]  # fmt: skip
 
 _LEVEL_ANGLE = math.radians(10)
 _CLEARANCE = 0.05
@@ -18,26 +22,26 @@ _CLEARANCE = 0.05
 _TOPS, _TOPS_BELOW = (0.3, 1.0), 0.1
 # Level surfaces that face down so little above the camera are no ceiling (metres).
 _UNDERSIDE = (0.1, 0.8)
-# Shares of the image that hardly count.
-_FEW, _FEW_UNDERSIDES = 0.002, 0.005
-# A camera in a hand or on a tripod: heights (metres), tilt and roll (degrees). What speaks against
-# others grows over these ranges.
-_HEIGHTS, _TILTS, _ROLL = (1.1, 1.7), (0, 30), 5
-_HEIGHT_RANGE, _TILT_RANGE, _ROLL_RANGE = 0.25, 15, 8
+# Shares of the image that hardly count, and of floor that is enough.
+_FEW, _FEW_UNDERSIDES, _ENOUGH = 0.002, 0.005, 0.1
+# A camera in a hand or on a tripod: heights (metres) and tilts (degrees). What speaks against
+# others, and against roll, grows over these ranges.
+_HEIGHTS, _TILTS = (1.1, 1.7), (5, 20)
+_HEIGHT_RANGE, _TILT_RANGE, _ROLL_RANGE = 0.25, 15, 10
 # A floor of this area (square metres) may have any height, as below a robot.
 _WIDE = 3.0
-# More of the image than this above the camera speaks against a camera that sees the floor.
-_MUCH_ABOVE = 0.5
 # A surface counts as slanted to two directions at this angle to the nearest one, and as vertical
 # within the other angle.
 _SLANT, _UPRIGHT = math.radians(15), math.radians(8)
+# The top of an image is farther away than its bottom: logarithms of depth that count.
+_RECEDES = (-0.5, 0.25)
 
-# Log-odds per measure, rounded: logistic regression on all level surfaces of NYU training frames,
-# each frame in its four turns.
-_START = 0.9
-_WEIGHTS = dict(
-    below=-0.73, above=-1.0, undersides=-1.8, tilt=-3.7, roll=-3.0, height=-3.85, tops=0.53,
-    slanted=1.4,
+#: Log-odds of a level surface as the floor, and what each measure adds. On training frames of NYU,
+#: `tools/analysis_tools/check_floor.py data/nyu/nyu_infos_train.json --fit` gives them.
+START = 4.58
+WEIGHTS = dict(
+    below=-0.88, undersides=-0.7, tilt=-3.36, roll=-2.22, height=-4.8, tops=0.36, seen=0.61,
+    slanted=0.94, recedes=2.94,
 )  # fmt: skip
 
 
@@ -64,54 +68,85 @@ class JudgedFloor(NamedTuple):
         plane: The plane.
         score: Log-odds.
         reason: What speaks most against it.
-        undersides: Share of the image that faces down little above the camera.
+        measures: The evidence, in the order of ``WEIGHTS``.
     """
 
     plane: FloorPlane
     score: float
     reason: str
-    undersides: float
+    measures: dict[str, float]
 
 
-def measure_floor(patches: SurfacePatches, plane: FloorPlane, slanted: float) -> dict[str, float]:
-    """The evidence, each 0 where nothing speaks for or against the floor.
+def floor_probability(score: float, rivals: Sequence[float]) -> float:
+    """How likely a surface is the floor: it, one of its rivals, or none of them is.
 
     Args:
-        patches: In the frame of the upright camera.
-        plane: In the same frame.
-        slanted: See :func:`slanted_ratio`.
+        score: Log-odds of the surface.
+        rivals: Log-odds of all other surfaces.
     """
+    total = torch.tensor([0.0, score, *rivals], dtype=torch.float64).logsumexp(0)
+    return math.exp(score - float(total))
+
+
+def measure_view(patches: SurfacePatches, up: Tensor, side: Tensor) -> dict[str, float]:
+    """The evidence on the image: is it upright?
+
+    Args:
+        patches: In the frame of the camera, at least three.
+        up: (3,) float64 unit vector.
+        side: (3,) float64 unit vector, nearly perpendicular to ``up``: "up" of the image on its
+            side.
+    """
+    points = patches.points[(patches.points[:, 1] / patches.points[:, 2]).argsort()]
+    depth, third = points[:, 2].log(), len(points) // 3
+    recedes = float(depth[:third].mean() - depth[-third:].mean())
+    return dict(
+        slanted=_slanted_ratio(patches, up, side),
+        recedes=max(_RECEDES[0], min(_RECEDES[1], recedes)),
+    )
+
+
+def _measure_floor(patches: SurfacePatches, plane: FloorPlane) -> dict[str, float]:
+    """The evidence on a surface; arguments as :func:`judge_floor`."""
     lower = -(patches.points @ plane.up)
     over = plane.height - lower
     cosine = patches.normals @ plane.up
     facing_up, facing_down = (sign * cosine > math.cos(_LEVEL_ANGLE) for sign in (1, -1))
     tops = facing_up & (over > _TOPS[0]) & (over < _TOPS[1]) & (lower > _TOPS_BELOW)
     undersides = facing_down & (lower < -_UNDERSIDE[0]) & (lower > -_UNDERSIDE[1])
+    floor = facing_up & (over.abs() < 1.5 * plane.slack)
     height = max(_HEIGHTS[0] - plane.height, plane.height - _HEIGHTS[1])
     tilt, roll = tilt_and_roll(plane.up)
     return dict(
         below=math.log1p(_share(over < -3 * plane.slack - _CLEARANCE) / _FEW),
-        above=_excess(_share(lower < 0) - _MUCH_ABOVE, 0.2),
         undersides=math.log1p(_share(undersides) / _FEW_UNDERSIDES),
         tilt=_excess(max(_TILTS[0] - tilt, tilt - _TILTS[1]), _TILT_RANGE),
-        roll=_excess(abs(roll) - _ROLL, _ROLL_RANGE),
+        roll=_excess(abs(roll), _ROLL_RANGE),
         height=_excess(height, _HEIGHT_RANGE) if plane.area < _WIDE else 0.0,
         tops=math.log1p(_share(tops) / _FEW),
-        slanted=slanted,
+        seen=math.log(min(_ENOUGH, _share(floor)) + _FEW),
     )
 
 
-def judge_floor(patches: SurfacePatches, plane: FloorPlane, slanted: float) -> JudgedFloor:
-    """How likely a plane is the floor; arguments as :func:`measure_floor`."""
-    measures = measure_floor(patches, plane, slanted)
-    evidence = {name: _WEIGHTS[name] * value for name, value in measures.items()}
+def judge_floor(
+    patches: SurfacePatches, plane: FloorPlane, view: Mapping[str, float]
+) -> JudgedFloor:
+    """How likely a plane is the floor.
+
+    Args:
+        patches: In the frame of the upright camera.
+        plane: In the same frame.
+        view: See :func:`measure_view`.
+    """
+    found = {**_measure_floor(patches, plane), **view}
+    measures = {name: found[name] for name in WEIGHTS}
+    evidence = {name: WEIGHTS[name] * value for name, value in measures.items()}
     worst = min(evidence, key=lambda name: evidence[name])
-    score = _START + sum(evidence.values())
-    undersides = math.expm1(measures['undersides']) * _FEW_UNDERSIDES
-    return JudgedFloor(plane, score, _reason(worst, patches, plane), undersides)
+    score = START + sum(evidence.values())
+    return JudgedFloor(plane, score, _reason(worst, patches, plane), measures)
 
 
-def slanted_ratio(patches: SurfacePatches, up: Tensor, side: Tensor) -> float:
+def _slanted_ratio(patches: SurfacePatches, up: Tensor, side: Tensor) -> float:
     """How much clearer ``up`` is the vertical than ``side``, from -1 to 1.
 
     Both are normals of walls or levels, so most surfaces fit both. Of the others, doors and
@@ -155,7 +190,6 @@ def _reason(name: str, patches: SurfacePatches, plane: FloorPlane) -> str:
     table = ', as of a table or a bed' if plane.height < _HEIGHTS[0] else ''
     return {
         'below': f'{below:.1%} of the image below the lowest level surface',
-        'above': f'{_share(lower < 0):.0%} of the image above the camera',
         'undersides': 'furniture above the camera: an upside-down image?',
         'tilt': f'a camera that looks {tilt:.0f} degrees down',
         'roll': f'a camera that is rolled by {roll:.0f} degrees',
