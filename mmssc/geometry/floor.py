@@ -30,7 +30,7 @@ _BIN, _APART = 0.02, 4
 _AREA, _PATCHES = 0.05, 5
 # How likely an answer must be: the caller knows that the image is upright, or does not. Portrait
 # images are more often turned.
-TRUSTED, LANDSCAPE, PORTRAIT = 0.3, 0.75, 0.9
+TRUSTED, LANDSCAPE, PORTRAIT = 0.3, 0.65, 0.9
 # Log-odds that an image is turned by 90, 180 or 270 degrees, against upright.
 TURNED = -1.0
 # A surface this much less likely (a factor) is about as clear.
