@@ -36,8 +36,8 @@ _SLANT, _UPRIGHT = math.radians(15), math.radians(8)
 # The top of an image is farther away than its bottom: logarithms of depth that count.
 _RECEDES = (-0.5, 0.25)
 
-#: Log-odds of a level surface as the floor, and what each measure adds. On training frames of NYU,
-#: `tools/analysis_tools/check_floor.py data/nyu/nyu_infos_train.json --fit` gives them.
+#: Log-odds of a level surface as the floor, and what each measure adds: fitted to training frames
+#: of NYU. `tools/analysis_tools/check_floor.py data/nyu/nyu_infos_train.json --fit` fits them anew.
 START = 4.58
 WEIGHTS = dict(
     below=-0.88, undersides=-0.7, tilt=-3.36, roll=-2.22, height=-4.8, tops=0.36, seen=0.61,
