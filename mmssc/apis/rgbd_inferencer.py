@@ -256,7 +256,8 @@ class RGBDInferencer(BaseInferencer):
         sample = self.model.test_step(pseudo_collate([self.pipeline(results)]))[0].cpu()
         if hide_unknown:
             sample.pred_voxels[~plausible] = 0
-        reach = measured_reach(depth, grid, torch.linalg.inv(view.cam2world.double()))
+        world2cam = torch.linalg.inv(view.cam2world.double())
+        reach = measured_reach(depth, grid, world2cam, camera.double())
         sample.within_reach = visible | reach
         height, tilt, roll = camera_tilt(view.cam2world)
         sample.set_metainfo(

@@ -19,7 +19,7 @@ from mmssc.apis.rgbd_camera import as_arguments
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.formats.sscnet import write_nyu_depth, write_plain_depth_mm
-from mmssc.geometry import tilted_camera, turn_camera
+from mmssc.geometry import depth_to_points, project_voxels, tilted_camera, turn_camera
 from mmssc.registry import MODELS
 from mmssc.visualization import Scene
 
@@ -180,6 +180,20 @@ def test_what_is_behind_the_farthest_surface_is_kept_but_not_drawn(inferencer, r
     assert (sample.pred_voxels[~reach] > 0).any()
     shown = Scene.from_sample(sample, inferencer.dataset_meta).volumes['prediction']
     assert not shown[~reach].any() and (shown == sample.pred_voxels.numpy())[reach].all()
+
+
+def test_beside_the_view_nothing_behind_the_wall_at_its_edge_is_drawn(inferencer, room):
+    sample = inferencer(room['depth'], CAMERA, room['cam2world'])
+    world2cam, cam2img = torch.from_numpy(sample.lidar2cam[0]), torch.from_numpy(sample.cam2img)
+    cam2world, edge = torch.linalg.inv(world2cam), torch.from_numpy(room['depth'])[:, :21]
+    wall = depth_to_points(edge, torch.nn.functional.pad(cam2img, (0, 1)), cam2world, -9, 9)
+    centers = sample.voxel_grid.centers(torch.float64)
+    wall, centers = ((at - cam2world[:3, 3])[:, :2].norm(dim=1) for at in (wall, centers))
+    left = project_voxels(sample.voxel_grid, world2cam, cam2img)[0][:, 0] < 0
+    behind = (left & (centers > wall.max() + 0.33)).reshape(sample.pred_voxels.shape)
+    assert behind.any() and not sample.within_reach[behind].any()
+    shown = Scene.from_sample(sample, inferencer.dataset_meta).volumes['prediction']
+    assert (sample.pred_voxels[behind] > 0).any() and not shown[behind].any()
 
 
 def test_a_box_of_ones_own(inferencer, room):

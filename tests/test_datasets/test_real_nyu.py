@@ -121,6 +121,7 @@ def test_every_frame_of_the_authors(lists, split):
 def test_the_labels_end_within_the_measured_reach(lists):
     """What pictures of predictions leave out has no label: at most 1 % of all frames together."""
     frames = frames_of(lists, 'train', ('tsdf', 'voxel_to_pixel', 'gt_voxels'))
+    cam2img = torch.from_numpy(camera_matrix(NYU_CAMERAS['nyu']))
     labelled = beyond = 0
     for number in range(0, len(frames), 20):
         frame = frames[number]
@@ -130,9 +131,10 @@ def test_the_labels_end_within_the_measured_reach(lists):
         grid, world2cam = replace(grid, origin=origin), torch.from_numpy(np.linalg.inv(pose))
         visible = torch.from_numpy(mapping >= 0)
         # These files have no depth image: the voxels that a pixel hits stand for it.
-        _, depth = project_voxels(grid, world2cam, torch.eye(3))
-        depth = depth.reshape(grid.shape)
-        reach = visible | measured_reach(depth[visible], grid, world2cam)
+        _, centers = project_voxels(grid, world2cam, cam2img)
+        depth = torch.zeros(size[0] * size[1], dtype=centers.dtype)
+        depth[torch.from_numpy(mapping)[visible].long()] = centers.reshape(grid.shape)[visible]
+        reach = visible | measured_reach(depth.reshape(size), grid, world2cam, cam2img)
         shown = visible | (torch.from_numpy(frame['tsdf']) < 0)
         occupied = (labels > 0) & (labels != 255) & shown
         labelled += int(occupied.sum())
