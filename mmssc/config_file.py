@@ -124,7 +124,7 @@ def datasets_of(cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
             todo[:0] = dataset
         elif isinstance(dataset, dict):
             inner = dataset.get('dataset') or dataset.get('datasets')
-            if inner:
+            if inner and isinstance(inner, (list, tuple, dict)):
                 todo.insert(0, inner)
             else:
                 found.append(dataset)

@@ -314,11 +314,11 @@ def _check_first(key: str, cfg: Config, settings: Collection[str]) -> None:
         hint = nearest_name(name, {*settings, *cfg}) or 'Define a setting of your own in the config'
         raise DataError(OPTION, key, 'a setting that exists', name, hint)
     same = _settings_with(cfg, key, settings)
-    names = f'such as {", ".join(same[:4])}, ' if same else ''
+    names = f', such as {", ".join(same[:4])},' if same else ''
     hint = f'. Set these instead: {OPTION} {same[0]}=VALUE ...' if same else ''
     warnings.warn(
-        f'{OPTION}: {key}: {name} is a variable of the config; settings computed from it, '
-        f'{names}keep their values{hint}',
+        f'{OPTION}: {key}: {name} is a variable of the config; settings computed from it'
+        f'{names} keep their values{hint}',
         stacklevel=4,
     )
 

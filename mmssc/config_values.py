@@ -129,7 +129,7 @@ def _check_entries(
     known = _first_match(_ENTRIES, place)
     if known is None:
         return
-    constructor = cfg.get('optim_wrapper', {}).get('constructor')
+    constructor = (cfg.get('optim_wrapper') or {}).get('constructor')
     if 'paramwise_cfg' in place and constructor not in _CONSTRUCTORS:
         return
     for name in sorted({*value} - {*known}):
@@ -150,7 +150,7 @@ def _check_text(place: str, owner: Any, name: str, source: Any) -> None:
     """Refuse text for a number, and read text for a switch."""
     text, above = owner[name], place.rpartition('.')[0]
     kinds = _first_match(_KINDS, place) or _kinds_of(_taker(above, owner), name)
-    if 'bool' in kinds and text.lower() in SWITCHES:
+    if 'bool' in kinds and 'str' not in kinds and text.lower() in SWITCHES:
         owner[name] = SWITCHES[text.lower()]
     elif kinds and kinds <= _NUMBERS:
         expected = 'True or False' if kinds == {'bool'} else 'a number'

@@ -1,5 +1,8 @@
+from typing import Union
+
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import Hook
 
 from mmssc.apis import read_config
 from mmssc.config_file import read_config_file
@@ -116,3 +119,18 @@ def test_what_is_not_known_passes():
             'custom_hooks': [dict(type='No', a='b')],
             'train_dataloader.collate_fn.type': 'pseudo_collate'}  # fmt: skip
     assert read(**more).model.flag == 'yes'
+
+
+class OwnHook(Hook):
+    def __init__(self, mode: Union[str, bool] = True) -> None:
+        self.mode = mode
+
+
+def test_text_stays_where_a_class_takes_text_or_a_switch():
+    cfg = Config(dict(custom_hooks=[dict(type=OwnHook, mode='on')]))
+    check_values(cfg)
+    assert cfg.custom_hooks[0].mode == 'on'
+
+
+def test_a_config_without_an_optimizer_passes():
+    check_values(Config(dict(optim_wrapper=None, env_cfg=dict(cudnn_benchmark=False))))

@@ -55,8 +55,9 @@ __all__ = [
 RGBD_LIST_VERSION = 1
 #: Source of files that do not depend on the depth image of a frame.
 SHARED = 'shared'
-# Names become file names: no folders, no hidden files, no control characters.
+# Remarks about poses that are shown; the others are counted.
 _REMARKS = 5
+# Names become file names: no folders, no hidden files, no control characters.
 _UNSAFE = re.compile(r'[/\\{}:*?"<>|]|^[.\s]|[.\s]$')
 FRAME_NAME = 'a name without / \\ { } : * ? " < > | that does not begin or end with a dot or blank'
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmssc.engine.resuming import checkpoint_folder, find_resume_checkpoint
 from mmssc.errors import DataError
 
-__all__ = ['check_earlier_training', 'checkpoint_folder_of']
+__all__ = ['check_earlier_training', 'checkpoint_folder_of', 'newest_checkpoint']
 
 # mmengine's names. A published checkpoint has a hash in its name and is not one of them.
 _CHECKPOINT = re.compile(r'(best_.+_)?(epoch|iter)_\d+\.pth')
@@ -20,6 +20,11 @@ _NOTES = ('last_checkpoint', 'last_validation')
 def checkpoint_folder_of(cfg: Config) -> Path:
     """The folder that a training with this config saves its checkpoints in."""
     return checkpoint_folder(cfg.work_dir, _out_dir(cfg))
+
+
+def newest_checkpoint(cfg: Config) -> str | None:
+    """The checkpoint that a training with this config would resume from; None: there is none."""
+    return find_resume_checkpoint(cfg.work_dir, _out_dir(cfg))
 
 
 def _out_dir(cfg: Config) -> str | None:
@@ -49,7 +54,7 @@ def check_earlier_training(cfg: Config, overwrite: bool) -> list[str]:
     if cfg.get('resume') and start and start.parent == folder.resolve():
         return []
     checkpoints = sorted(path for path in folder.glob('*.pth') if _CHECKPOINT.fullmatch(path.name))
-    newest = find_resume_checkpoint(cfg.work_dir, _out_dir(cfg))
+    newest = newest_checkpoint(cfg)
     found = [Path(newest)] if newest else checkpoints
     if not found:
         return []

@@ -22,7 +22,7 @@ from mmengine.runner import Runner
 from mmssc.command_line import command
 from mmssc.compat import init_cpu_process_group, own_configs_stay, short_screen_log
 from mmssc.config_file import add_cfg_options, read_config_file
-from mmssc.engine.earlier_training import checkpoint_folder_of
+from mmssc.engine.earlier_training import checkpoint_folder_of, newest_checkpoint
 from mmssc.engine.resuming import find_resume_checkpoint, require_whole_checkpoint
 from mmssc.errors import DataError
 from mmssc.evaluation.score_table import is_in_table
@@ -223,8 +223,7 @@ def choose_checkpoint(cfg: Config, resume: str | None) -> None:
         resume = cfg.get('load_from') or 'auto'
     checkpoint = resume
     if resume == 'auto':
-        hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-        checkpoint = find_resume_checkpoint(cfg.work_dir, hook.get('out_dir'))
+        checkpoint = newest_checkpoint(cfg)
         if checkpoint is None:
             say(f'--resume: no checkpoint in {cfg.work_dir} yet, starting from the beginning')
     cfg.resume = checkpoint is not None

@@ -16,9 +16,8 @@ from .voxel_renderer import (
 )
 
 __all__ = [
-    'SSCVisualizer', 'Scene', 'ViewCamera', 'VoxelFaces', 'bird_eye_view', 'class_colors',
-    'add_depth_bar', 'compose_panel', 'draw_depth', 'draw_legend', 'draw_points', 'oblique_camera',
-    'render_faces',
-    'render_voxels', 'sensor_camera', 'visible_faces', 'visible_labels', 'write_glb', 'write_html',
-    'write_ply', 'write_png',
+    'SSCVisualizer', 'Scene', 'ViewCamera', 'VoxelFaces', 'add_depth_bar', 'bird_eye_view',
+    'class_colors', 'compose_panel', 'draw_depth', 'draw_legend', 'draw_points', 'oblique_camera',
+    'render_faces', 'render_voxels', 'sensor_camera', 'visible_faces', 'visible_labels',
+    'write_glb', 'write_html', 'write_ply', 'write_png',
 ]  # fmt: skip

@@ -24,3 +24,8 @@ def test_data_sets_that_are_joined_are_found_too():
     cfg = Config(dict(train_dataloader=dict(dataset=joined)))
     assert info_files_of(cfg) == [Path('a/a.json'), Path('b/a.json')]
     assert data_roots_of(cfg) == [Path('a'), Path('b')]
+
+
+def test_an_argument_called_dataset_may_be_a_name():
+    own = dict(type='Own', dataset='nyu', data_root='a', ann_file='a.json')
+    assert info_files_of(Config(dict(test_dataloader=dict(dataset=own)))) == [Path('a/a.json')]

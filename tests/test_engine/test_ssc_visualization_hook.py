@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from mmssc.engine.hooks import ssc_visualization_hook
+from mmssc.errors import DataError
 from mmssc.registry import HOOKS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -46,6 +47,7 @@ def make_batch(frames) -> tuple[dict, list[SSCDataSample]]:
 
 def run_test_loop(hook, batches, runner=None) -> Runner:
     runner = runner or Runner()
+    hook.before_run(runner)
     hook.before_test_epoch(runner)
     for number, frames in enumerate(batches):
         batch, outputs = make_batch(frames)
@@ -90,6 +92,12 @@ def test_processes_share_the_work(tmp_path, monkeypatch):
         hook = build(draw=True, show_dir=tmp_path, interval=3, max_samples=2, formats=('bev',))
         run_test_loop(hook, batches)
     assert names(tmp_path) == ['08_000000_bev.png', '08_000015_bev.png']
+
+
+def test_a_folder_with_other_files_is_refused_before_the_training(tmp_path):
+    (tmp_path / 'mine.png').write_text('precious')
+    with pytest.raises(DataError, match="found 'mine.png'"):
+        build(draw=True, show_dir=tmp_path).before_run(Runner())
 
 
 def test_validation_feeds_the_visualizer(tmp_path):

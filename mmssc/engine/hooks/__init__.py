@@ -15,6 +15,5 @@ from .validation_record_hook import ValidationRecordHook
 __all__ = [
     'BroadcastBuffersHook', 'CheckpointMatchHook', 'ClassCountHook', 'EpochSeedHook',
     'FiniteCheckHook', 'ReplaceTrainingHook', 'ResumeCheckHook', 'SSCVisualizationHook',
-    'ScoreNameCheckHook',
-    'SharedMemoryCheckHook', 'ValidationRecordHook', 'epoch_seed',
+    'ScoreNameCheckHook', 'SharedMemoryCheckHook', 'ValidationRecordHook', 'epoch_seed',
 ]  # fmt: skip

@@ -35,12 +35,12 @@ __all__ = ['ResumeCheckHook']
 
 # Settings that choose the compiled code of an optimiser. Only the config may choose them.
 _IMPLEMENTATION = ('fused', 'foreach', 'capturable', 'differentiable')
-# mmengine compares every name in the log with all others; a training has a few dozen names.
 # Part of a checkpoint -> its name in messages.
 _PARTS = dict(
     meta='progress (epoch and iteration)', message_hub='log of the training',
     optimizer='optimiser',
 )  # fmt: skip
+# mmengine compares every name in the log with all others; a training has a few dozen names.
 _MAX_LOG_ENTRIES = 10_000
 _MAX_STATE_ENTRIES = 20
 # State entries with one number.

@@ -33,7 +33,8 @@ class ScoreNameCheckHook(Hook):
         Raises:
             DataError: The evaluator does not give a score of this name.
         """
-        metrics = runner.val_loop.evaluator.metrics if runner.val_loop is not None else []
+        # A loop of the user may score in another way.
+        metrics = getattr(getattr(runner.val_loop, 'evaluator', None), 'metrics', ())
         if not all(hasattr(metric, 'figure_names') for metric in metrics):
             return
         known = [name for metric in metrics for name in metric.figure_names()]

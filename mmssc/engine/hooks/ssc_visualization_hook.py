@@ -68,13 +68,20 @@ class SSCVisualizationHook(Hook):
         self.hide_unevaluated = hide_unevaluated
         self._seen = 0
 
-    def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
-        """Reset the count of samples, and check the folder."""
-        self._seen = 0
-        if self.draw and self.show_dir is not None and mode != 'train':
+    def before_run(self, runner: Runner) -> None:
+        """Check the folder before the work.
+
+        Raises:
+            DataError: It is in a data set, has other files, or cannot be written to.
+        """
+        if self.draw and self.show_dir is not None:
             check_output_folder(
                 self.show_dir, overwrite=True, maker=PICTURES, data=data_roots_of(runner.cfg)
             )
+
+    def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
+        """Reset the count of samples."""
+        self._seen = 0
 
     def _after_iter(
         self,

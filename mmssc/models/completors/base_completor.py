@@ -75,7 +75,9 @@ class BaseCompletor(BaseModel):
         self.test_cfg = dict(test_cfg or {})
         for name in self.test_cfg.keys() - {*self.test_settings}:
             expected = f'known entries ({", ".join(self.test_settings)})'
-            hint = nearest_name(name, self.test_settings)
+            hint = nearest_name(name, self.test_settings) or (
+                'A class that reads more entries names them in its attribute test_settings'
+            )
             raise DataError('config', f'{type(self).__name__}.test_cfg', expected, name, hint)
 
     def init_weights(self) -> None:

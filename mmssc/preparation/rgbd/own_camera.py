@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from mmssc.datasets.rgbd_list import (
     is_frame_name,
     write_rgbd_list,
 )
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.formats.images import other_image_suffix, read_image_shape
 from mmssc.formats.matrices import read_matrix
 from mmssc.formats.numpy_arrays import read_npz
@@ -246,17 +246,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         infos.made, infos.kept = int(changed), int(not changed)
         infos.notes.append(f'{path}: {len(done)} of {len(tasks)} frames')
         sure = _confidences(done) if is_searched else {}
-        infos.notes += [
-            _describe(frame.frame_id, listed.upright_pose(frame), sure.get(frame.frame_id))
-            for frame in listed.frames[:_FRAMES_DESCRIBED]
-        ]
-        unsure = sorted((value, frame_id) for frame_id, value in sure.items() if value < _UNSURE)
-        if unsure:
-            names = ', '.join(f'{name} ({value:.2f})' for value, name in unsure[:_FRAMES_DESCRIBED])
-            infos.notes.append(
-                f'check the camera of {len(unsure)} frames, the confidence of their floor is '
-                f'below {_UNSURE}: {names}{", ..." if len(unsure) > _FRAMES_DESCRIBED else ""}'
-            )
+        infos.notes += _camera_notes(listed, sure)
         infos.notes += listed.pose_remarks(path, OWN_SOURCE, has_floor=rule.origin is None)
     return [report, infos]
 
@@ -275,6 +265,27 @@ def _rule(
         raise DataError('command line', '--rotate', 'depth images only', found, hint)
     tilt, roll = math.radians(arguments.tilt), math.radians(arguments.roll)
     return PoseRule(poses, arguments.height, tilt, origin, roll, arguments.rotate)
+
+
+def _camera_notes(listed: RGBDList, sure: Mapping[str, float]) -> list[str]:
+    """The first cameras in words, and the frames whose floor is uncertain.
+
+    Args:
+        listed: All frames.
+        sure: Frame -> confidence of the floor that was found, if it was searched.
+    """
+    notes = [
+        _describe(frame.frame_id, listed.upright_pose(frame), sure.get(frame.frame_id))
+        for frame in listed.frames[:_FRAMES_DESCRIBED]
+    ]
+    unsure = sorted((value, frame_id) for frame_id, value in sure.items() if value < _UNSURE)
+    if unsure:
+        names = ', '.join(f'{name} ({value:.2f})' for value, name in unsure[:_FRAMES_DESCRIBED])
+        notes.append(
+            f'check the camera of {counted(len(unsure), "frame")} with a floor of confidence '
+            f'below {_UNSURE}: {names}{", ..." if len(unsure) > _FRAMES_DESCRIBED else ""}'
+        )
+    return notes
 
 
 def _confidences(tasks: Sequence[OwnFrameTask]) -> dict[str, float]:

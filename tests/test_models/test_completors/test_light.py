@@ -143,6 +143,8 @@ def test_an_unknown_entry_of_test_cfg_is_refused():
     with pytest.raises(DataError, match='LightCompletor.test_cfg: expected known entries .* found '
                        'flip_axis. Did you mean flip_axes?'):  # fmt: skip
         small_model(test_cfg=dict(flip_axis=(0,)))
+    with pytest.raises(DataError, match='found mine. A class that reads more entries names them'):
+        small_model(test_cfg=dict(mine=1))
 
 
 def test_prediction_reads_no_label():
