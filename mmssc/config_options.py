@@ -296,7 +296,9 @@ def _as_switch(key: str, value: Any) -> Any:
     if isinstance(value, (int, float)) and value in (0, 1):
         return bool(value)
     if isinstance(value, (str, int, float)):
-        raise DataError(OPTION, f'{key}={value}', 'True or False', repr(value))
+        # E.g. sync_bn, or add_extra_convs of mmdet's FPN.
+        hint = 'If it takes other values, too, set it in a config file'
+        raise DataError(OPTION, f'{key}={value}', 'True or False', repr(value), hint)
     return value
 
 

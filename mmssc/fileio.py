@@ -229,31 +229,34 @@ def check_outputs(
             written to.
     """
     inputs = [path for path in inputs if os.path.exists(path)]
-    sources = [os.stat(path) for path in inputs]
-    folders = set()
-    for path in map(Path, outputs):
-        remove_stale_files(path.parent)
+    data_folders = [path for path in inputs if os.path.isdir(path)]
+    sources = {(found.st_dev, found.st_ino) for found in map(os.stat, inputs)}
+    paths = [Path(path) for path in outputs]
+    # Per folder, not per file: a command can have thousands of files.
+    notes = {folder: _read_notes(folder) for folder in {path.parent for path in paths}}
+    for folder in notes:
+        remove_stale_files(folder)
+    for path in paths:
         if not path.exists():
-            folders.add(path.parent)
             continue
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
             raise DataError(path, expected='the name of a file to write', found='a folder')
-        if any(os.path.samestat(found, source) for source in sources):
+        if (found.st_dev, found.st_ino) in sources:
             raise DataError(
                 path, expected='a new file', found='an input of this command', hint=_OTHER_NAME
             )
         if not stat.S_ISREG(found.st_mode):
             continue
-        if data := _folder_around(path, inputs):
+        if data := _folder_around(path, data_folders):
             raise DataError(path, None, 'a new file', f'a file of the data in {data}', _OTHER_NAME)
-        if maker is not None and _note(maker, path.name) not in _read_notes(path.parent):
+        if maker is not None and _note(maker, path.name) not in notes[path.parent]:
             found_file = 'one that this command did not write'
             raise DataError(path, None, 'a new file', found_file, _OTHER_NAME)
         if not overwrite:
             hint = f'{_OTHER_NAME}, or replace it with --overwrite'
             raise DataError(path, None, 'a new file', 'one that exists', hint)
-    for folder in sorted(folders):
+    for folder in sorted({path.parent for path in paths if not path.exists()}):
         check_writable(folder, 'Choose another folder for the output')
 
 

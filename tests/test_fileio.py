@@ -208,6 +208,13 @@ def test_outputs_never_replace_inputs_nor_other_files_unasked(tmp_path):
         check_outputs([tmp_path], overwrite=True)
 
 
+def test_a_folder_is_listed_once_for_all_outputs(tmp_path, monkeypatch):
+    listed = []
+    monkeypatch.setattr('mmssc.fileio.remove_stale_files', listed.append)
+    check_outputs([tmp_path / f'{number}.json' for number in range(9)])
+    assert listed == [tmp_path]
+
+
 def test_places_that_cannot_be_written_to_are_known_before_the_work(tmp_path, monkeypatch):
     (tmp_path / 'file').write_text('')
     check_outputs([tmp_path / 'new' / 'folder' / 'a.json', 'a.json'])

@@ -26,6 +26,7 @@ from mmssc.engine.launch import (
     require_checkpoint,
     say,
 )
+from mmssc.errors import DataError
 from mmssc.fileio import (
     atomic_write,
     check_output_folder,
@@ -75,6 +76,9 @@ def run_test(args: argparse.Namespace) -> None:
     untrained = args.checkpoint == 'untrained'
     cfg.load_from = None if untrained else require_checkpoint(args.checkpoint)
     cfg.resume = False
+    if args.show_dir and Path(args.show_dir).resolve() == Path(cfg.work_dir).resolve():
+        hint = f'Give --show-dir {Path(args.show_dir, "pictures")}'
+        raise DataError('--show-dir', None, 'a folder of pictures only', 'the work folder', hint)
     if args.out:
         inputs = [args.config, args.checkpoint, *info_files_of(cfg), *data_roots_of(cfg)]
         check_outputs([args.out], inputs, args.overwrite)

@@ -17,7 +17,7 @@ from mmssc.geometry import describe_camera, find_floor, pose_above_floor, turn_c
 from mmssc.structures.camera_checks import as_intrinsics, as_pose, check_image_size
 from mmssc.structures.camera_placement import check_room_camera
 
-from .base_inferencer import CROP_OPTION, warn_about
+from .base_inferencer import warn_about
 
 __all__ = ['UprightView', 'as_arguments', 'turn_image', 'upright_view']
 
@@ -62,7 +62,7 @@ def as_arguments(text: str) -> str:
     def argument(option: re.Match[str]) -> str:
         name, value = option[1].replace('-', '_'), option[2]
         if value is None:
-            return name
+            return f'{name}=True' if name == 'cropped_images' else name
         return f'{name}={value}' if value[0].isdigit() else f'{name}={value!r}'
 
     return re.sub(r'--([a-z][a-z0-9-]*)(?: (\d+|nyu))?', argument, text)
@@ -105,7 +105,8 @@ def upright_view(
     intrinsics = _intrinsics(name, cam2img)
     if not cropped_images:
         size = depth.shape[0], depth.shape[1]
-        remarks = check_image_size(intrinsics, size, name, 'cam2img', CROP_OPTION)
+        # The caller of the inferencer says this in its own words, see as_arguments.
+        remarks = check_image_size(intrinsics, size, name, 'cam2img', 'give --cropped-images')
         warn_about(name, remarks)
     camera, turn = turn_camera(torch.from_numpy(intrinsics), depth.shape, rotate or 0)
     depth = turn_image(depth, rotate or 0)

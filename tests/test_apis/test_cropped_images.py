@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -47,7 +45,7 @@ def test_a_crop_of_a_depth_image_sees_what_the_whole_image_saw(room):
     cfg.model.head.update(channels=(8, 12, 12), hidden_channels=8)
     inferencer = RGBDInferencer(cfg, device='cpu')
     depth, pose = room['depth_mm'].astype(np.float32) / 1000, room['cam2world']
-    with pytest.raises(DataError, match=f'cam2img: .*found cx = -40, cy = 120.*{OPTION}'):
+    with pytest.raises(DataError, match='found cx = -40, cy = 120.*give cropped_images=True$'):
         inferencer(depth[:, 200:], cut(CAMERA, 200, 0), pose)
     part = inferencer(depth[:, 200:], cut(CAMERA, 200, 0), pose, cropped_images=True)
     whole = inferencer(depth, CAMERA, pose)
@@ -67,7 +65,7 @@ def test_the_command(tool_in_process, room, tmp_path):
     infer = tool_in_process('infer.py')
     camera = ('--cam2img', CAMERA[0, 0], CAMERA[1, 1], -40, 120)
     status, text = infer(*command, *camera)
-    assert status == 2 and re.search(OPTION, text.strip())
+    assert status == 2 and text.strip().endswith('larger image: give --cropped-images')
     # Intrinsics of a 4K image.
     status, text = infer(*command, '--cam2img', 2500, 2500, 1920, 1080)
     assert status == 2 and 'intrinsics of an image of another size' in text

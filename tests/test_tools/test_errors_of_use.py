@@ -217,6 +217,7 @@ def test_no_file_of_the_data_is_overwritten(tmp_path):
         ('test.py', [*test, '--cfg-options', root], 'an input of this command'),
         ('test.py', other, 'a file of the data in'),
         ('test.py', [*test[:2], *pictures, '--cfg-options', root], 'a folder of the data in'),
+        ('test.py', [*test[:4], '--show-dir', tmp_path / 'work'], 'the work folder. Give --show-d'),
     ):
         done = run_tool_in(tmp_path, tool, *arguments, status=2)
         assert f'found {found}' in done.stderr

@@ -138,7 +138,7 @@ def test_an_image_that_may_be_on_its_side_is_refused_or_said(root, capsys):
 def test_frames_of_low_confidence_are_named(root, capsys, monkeypatch):
     monkeypatch.setattr('mmssc.preparation.rgbd.own_camera._UNSURE', 1.0)
     assert prepare(root) == 0
-    assert 'check the camera of 2 frames, the confidence' in capsys.readouterr().out
+    assert 'check the camera of 2 frames with a floor of confidence' in capsys.readouterr().out
     assert prepare(root, '--height', 1.3, '--overwrite') == 0
     assert 'floor: confidence' not in capsys.readouterr().out
 
@@ -197,7 +197,7 @@ def test_a_second_run_rewrites_nothing_and_settings_do_not_mix(root, capsys):
     assert prepare(root) == 0
     assert file_states(root) == before
     assert prepare(root, '--height', 1.3) == 2
-    assert 'settings: expected height 1.3, found height none' in capsys.readouterr().err
+    assert 'settings: expected --height 1.3, ' in capsys.readouterr().err
 
 
 def test_results_elsewhere(root, tmp_path_factory):
