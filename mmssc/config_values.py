@@ -181,7 +181,10 @@ def _kinds_of(taker: Any, name: str) -> set[str]:
         # A class that takes **kwargs passes them to its base.
         functions = [vars(base)['__init__'] for base in taker.__mro__ if '__init__' in vars(base)]
     for function in filter(callable, functions):
-        argument = inspect.signature(function).parameters.get(name)
+        try:
+            argument = inspect.signature(function).parameters.get(name)
+        except ValueError:  # Functions in C, such as torch.stack, do not say their arguments.
+            continue
         if argument is None:
             continue
         if argument.annotation is argument.empty:

@@ -1,6 +1,7 @@
 from typing import Union
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
@@ -130,6 +131,10 @@ def test_text_stays_where_a_class_takes_text_or_a_switch():
     cfg = Config(dict(custom_hooks=[dict(type=OwnHook, mode='on')]))
     check_values(cfg)
     assert cfg.custom_hooks[0].mode == 'on'
+
+
+def test_a_function_without_a_signature_passes():
+    check_values(Config(dict(train_dataloader=dict(collate_fn=dict(type=torch.stack, dim='no')))))
 
 
 def test_a_config_without_an_optimizer_passes():
