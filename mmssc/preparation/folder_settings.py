@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import filecmp
 import json
+import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmssc.errors import DataError
+from mmssc.file_kinds import HEAD_BYTES, describe_file
 from mmssc.fileio import atomic_write, remove_stale_files, temporary_path
 from mmssc.formats.json_fields import read_json
+from mmssc.formats.regular_files import open_regular_file
 
-__all__ = ['RECIPE_NAME', 'claim_folder', 'find_results', 'read_recipe', 'replace_if_changed']
+__all__ = [
+    'RECIPE_NAME', 'claim_folder', 'find_results', 'info_list_to_write', 'read_recipe',
+    'replace_if_changed',
+]  # fmt: skip
 
 RECIPE_NAME = 'recipe.json'
+_INFO_LIST = re.compile(rb'\s*\{\s*"metainfo"')
 # Setting of a recipe -> its name in messages; others are called as they are.
 _IN_WORDS = dict(
     baseline_focal='baseline times focal length', depth_scale='--depth-scale',
@@ -89,8 +97,28 @@ def claim_folder(
     return True
 
 
+def info_list_to_write(path: Path) -> Path:
+    """The file that ``path`` names, also through links.
+
+    Raises:
+        DataError: There is a file of the user, a folder, a pipe or a device.
+    """
+    target = Path(os.path.realpath(path))
+    if not os.path.lexists(target):
+        return target
+    expected, hint = 'an info list of this command, or no file', 'Move it to another place'
+    try:
+        with open_regular_file(target, expected) as file:
+            head = file.read(HEAD_BYTES)
+    except DataError as error:
+        raise DataError(path, None, expected, error.found, hint) from error
+    if head and not _INFO_LIST.match(head):
+        raise DataError(path, None, expected, describe_file(head).text, hint)
+    return target
+
+
 def replace_if_changed(path: Path, write: Callable[[Path], None]) -> bool:
-    """Write a file, unless it already has this content.
+    """Write an info list, unless the file already has this content. A link stays.
 
     Args:
         path: The file.
@@ -98,9 +126,13 @@ def replace_if_changed(path: Path, write: Callable[[Path], None]) -> bool:
 
     Returns:
         Whether the file changed.
+
+    Raises:
+        DataError: As :func:`info_list_to_write`.
     """
-    remove_stale_files(path.parent)
-    draft = temporary_path(path)
+    target = info_list_to_write(path)
+    remove_stale_files(target.parent)
+    draft = temporary_path(target)
     try:
         try:
             write(draft)
@@ -108,9 +140,9 @@ def replace_if_changed(path: Path, write: Callable[[Path], None]) -> bool:
             if error.file != str(draft):
                 raise
             raise DataError(path, error.field, error.expected, error.found, error.hint) from error
-        if path.is_file() and filecmp.cmp(draft, path, shallow=False):
+        if target.is_file() and filecmp.cmp(draft, target, shallow=False):
             return False
-        draft.replace(path)
+        draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
     return True

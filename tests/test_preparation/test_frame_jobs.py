@@ -9,7 +9,12 @@ import pytest
 
 from mmssc.errors import DataError, MMSSCError
 from mmssc.preparation.command_line import run_converter
-from mmssc.preparation.folder_settings import RECIPE_NAME, claim_folder, read_recipe
+from mmssc.preparation.folder_settings import (
+    RECIPE_NAME,
+    claim_folder,
+    read_recipe,
+    replace_if_changed,
+)
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport, _interrupts_later
 
 
@@ -126,3 +131,27 @@ def test_a_damaged_recipe_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / RECIPE_NAME).write_text(content)
     with pytest.raises(DataError, match=RECIPE_NAME):
         read_recipe(tmp_path)
+
+
+def test_an_info_list_of_the_user_is_not_replaced(tmp_path: Path) -> None:
+    path, other = tmp_path / 'own_infos.json', tmp_path / 'other.json'
+    written = '{"metainfo": {}}'
+    for made in (
+        lambda: path.write_text('mine'),
+        lambda: path.write_text('{"frames": []}'),
+        path.mkdir,
+        lambda: os.mkfifo(path),
+        lambda: path.symlink_to('/dev/null'),
+        lambda: path.symlink_to(path.name),
+    ):
+        made()
+        before = path.lstat()
+        with pytest.raises(DataError, match='own_infos.json: .* Move it'):
+            replace_if_changed(path, lambda draft: draft.write_text(written))
+        assert path.lstat() == before
+        assert list(tmp_path.iterdir()) == [path]
+        path.rmdir() if path.is_dir() else path.unlink()
+    path.symlink_to(other)
+    for changed in (True, False):
+        assert replace_if_changed(path, lambda draft: draft.write_text(written)) is changed
+    assert path.is_symlink() and other.read_text() == written

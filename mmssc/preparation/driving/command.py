@@ -15,6 +15,7 @@ from mmssc.preparation.command_line import (
     positive_integer,
     run_converter,
 )
+from mmssc.preparation.folder_settings import info_list_to_write
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures import VoxelGrid
 
@@ -135,6 +136,9 @@ def _run_steps(
 ) -> list[StepReport]:
     reports: list[StepReport] = []
     remarks: list[str] = []
+    if 'infos' in steps:
+        for split in options.splits:
+            info_list_to_write(layout.info_file(split))
     if set(steps) != {'labels'}:
         # Before hours of work with a wrong camera.
         for sequence in options.sequences:

@@ -12,7 +12,7 @@ from mmssc.datasets.rgbd_list import RGBDList, frames_in_several, write_rgbd_lis
 from mmssc.errors import DataError
 from mmssc.formats.sscnet import DEPTH_READERS, NYU_CAMERAS
 from mmssc.preparation.command_line import add_work_options, run_converter
-from mmssc.preparation.folder_settings import replace_if_changed
+from mmssc.preparation.folder_settings import info_list_to_write, replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
 
 from .layouts import RAW_SOURCES, SPLITS, FrameTree, RawFrame, prepared_path
@@ -182,6 +182,8 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         for source, setting in settings.items()
         for remark in check_camera(setting.camera, setting.spec.image_size, options[source])
     ]
+    for split in SPLITS:
+        info_list_to_write((arguments.out or arguments.root) / f'nyu_infos_{split}.json')
     reports: list[StepReport] = []
     with FrameRunner(arguments.workers) as runner:
         if not arguments.list_only:

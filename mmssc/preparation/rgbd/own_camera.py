@@ -32,7 +32,7 @@ from mmssc.preparation.command_line import (
     positive_number,
     run_converter,
 )
-from mmssc.preparation.folder_settings import replace_if_changed
+from mmssc.preparation.folder_settings import info_list_to_write, replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures.camera_checks import as_intrinsics
 
@@ -190,6 +190,7 @@ def _listed(
 
 def _work(arguments: argparse.Namespace) -> list[StepReport]:
     root, out = arguments.root, arguments.out or arguments.root
+    info_list_to_write(out / f'{OWN_SOURCE}_infos.json')
     depth_files = _frames(root, arguments.depth)
     for pattern in (arguments.color, arguments.segmentation):
         if pattern is not None:
