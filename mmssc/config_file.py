@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import reprlib
+import tempfile
 import textwrap
 import traceback
 from collections.abc import Collection, Iterator, Mapping
@@ -69,6 +71,7 @@ def read_config_file(
         cfg = Config.fromfile(path, import_custom_modules=False)
     except DataError as error:
         base = error.file if error.file not in ('config', str(path)) else None
+        base = None if base and _is_copy(base) else base
         place = ', '.join(filter(None, (_place_of(error, path) or base, error.field)))
         raise DataError(path, place or None, error.expected, error.found, error.hint) from error
     except KeyboardInterrupt:
@@ -156,6 +159,13 @@ def _check_kind(path: Path) -> None:
         raise DataError(path, None, kinds, found, hint)
 
 
+def _is_copy(file: str) -> bool:
+    """Whether mmengine made this file, a copy of a config: its name tells users nothing."""
+    folder, name = os.path.split(file)
+    is_temporary = os.path.dirname(folder) == tempfile.gettempdir()
+    return is_temporary and os.path.basename(folder)[:3] == name[:3] == 'tmp'
+
+
 def _place_of(error: BaseException, config: str | PathLike[str]) -> str | None:
     """The line or the base of a config that caused an exception."""
     file, line = str(config), ''
@@ -164,7 +174,8 @@ def _place_of(error: BaseException, config: str | PathLike[str]) -> str | None:
             file = frame.f_locals.get('filename', file)
         elif frame.f_code.co_name == '<module>':
             file, line = frame.f_code.co_filename, f'line {number}'
-    parts = [] if Path(file).resolve() == Path(config).resolve() else [file]
+    is_config = _is_copy(file) or os.path.realpath(file) == os.path.realpath(config)
+    parts = [] if is_config else [file]
     return ', '.join([*parts, line] if line else parts) or None
 
 

@@ -204,3 +204,18 @@ def test_a_size_that_does_not_fit_names_the_part_of_the_model():
         torch.nn.Module.__call__(model, torch.zeros(1, 5))
     with pytest.raises(ValueError, match='^a bug$'), config_errors('my.py'):
         torch.nn.Module.__call__(model, None)
+
+
+def test_messages_name_no_temporary_copy_and_loops_of_links_are_one_line(tmp_path):
+    for name, content in (
+        ('a.yaml', '- 1\n'), ('b.yaml', ''), ('c.json', ''), ('d.yaml', 'a: 9999-99-99\n'),
+    ):  # fmt: skip
+        (tmp_path / name).write_text(content)
+        with pytest.raises(DataError) as refused:
+            read_config_file(tmp_path / name)
+        assert str(refused.value).startswith(f'{tmp_path / name}: ')
+        assert '/tmp' not in str(refused.value).replace(str(tmp_path), '')
+    (tmp_path / 'loop.py').symlink_to('loop.py')
+    (tmp_path / 'e.py').write_text("_base_ = 'loop.py'")
+    with pytest.raises(DataError, match='e.py: .*loop.py'):
+        read_config_file(tmp_path / 'e.py')
