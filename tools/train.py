@@ -8,10 +8,11 @@ prepare_process()
 
 import argparse
 import sys
+from pathlib import Path
 
 from mmssc.compat import known_warnings_hidden, loader_worker_errors
 from mmssc.config_file import config_errors
-from mmssc.engine.earlier_training import check_earlier_training
+from mmssc.engine.earlier_training import check_earlier_training, checkpoint_folder_of
 from mmssc.engine.launch import (
     add_common_arguments,
     build_runner,
@@ -77,6 +78,8 @@ def train(args: argparse.Namespace) -> None:
             raise DataError(args.config, 'auto_scale_lr.base_batch_size', 'a number', 'none', hint)
         cfg.auto_scale_lr.enable = True
     check_writable(cfg.work_dir, 'Give another folder with --work-dir')
+    if (folder := checkpoint_folder_of(cfg)) != Path(cfg.work_dir):
+        check_writable(folder, 'Give another one: --cfg-options default_hooks.checkpoint.out_dir=FOLDER')
     with lock_work_folder(cfg):
         choose_checkpoint(cfg, args.resume)
         replaced = check_earlier_training(cfg, args.overwrite)

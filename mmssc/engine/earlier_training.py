@@ -50,6 +50,11 @@ def check_earlier_training(cfg: Config, overwrite: bool) -> list[str]:
             or the training starts from one of those that it would replace.
     """
     folder = checkpoint_folder_of(cfg)
+    for note in (Path(cfg.work_dir, name) for name in _NOTES):
+        # mmengine would write through a link, and wait for a reader of a pipe.
+        if note.is_symlink() or (note.exists() and not note.is_file()):
+            hint = 'Remove it, or give another folder with --work-dir'
+            raise DataError(note, None, 'a file of a training', 'something else', hint)
     start = Path(cfg.load_from).resolve() if cfg.get('load_from') else None
     if cfg.get('resume') and start and start.parent == folder.resolve():
         return []

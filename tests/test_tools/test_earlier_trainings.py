@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,28 @@ def test_every_name_of_a_checkpoint_counts(tmp_path, name):
     # --resume does not continue from a best checkpoint.
     assert ('--resume' in str(refused.value)) == (not name.startswith('best'))
     assert check_earlier_training(config(tmp_path), True) == [str(tmp_path / name)]
+
+
+@pytest.mark.parametrize('name', ['last_checkpoint', 'last_validation'])
+def test_notes_that_are_no_files_are_refused(tmp_path, name):
+    """mmengine would write through a link, and wait for ever for a reader of a pipe."""
+    note = tmp_path / name
+    for make in (note.mkdir, lambda: os.mkfifo(note), lambda: note.symlink_to('precious.txt')):
+        make()
+        with pytest.raises(DataError, match=f'{name}: .*found something else. Remove it, or'):
+            check_earlier_training(config(tmp_path), True)
+        note.rmdir() if note.is_dir() else note.unlink()
+
+
+def test_a_folder_for_checkpoints_that_cannot_be_written_to_is_refused(
+    tmp_path, tool_in_process, monkeypatch
+):
+    monkeypatch.syspath_prepend(HERE)
+    (tmp_path / 'file').write_text('')
+    option = f'default_hooks.checkpoint.out_dir={tmp_path}/file'
+    train = tool_in_process('train.py')
+    status, text = train(TOY_CONFIG, '--work-dir', tmp_path / 'run', '--cfg-options', option)
+    assert status == 2 and 'found a file. Give another one: --cfg-options' in text
 
 
 def test_the_folder_of_the_checkpoint_hook_counts(tmp_path):
