@@ -136,7 +136,7 @@ def _is_temporary(path: str | PathLike[str]) -> bool:
 def _runs(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # it belongs to another user
         pass
@@ -231,13 +231,20 @@ def check_outputs(
     inputs = [path for path in inputs if os.path.exists(path)]
     data_folders = [path for path in inputs if os.path.isdir(path)]
     sources = {(found.st_dev, found.st_ino) for found in map(os.stat, inputs)}
-    paths = [Path(path) for path in outputs]
+    paths = [Path(path) for path in outputs if not _OPEN_FILE.fullmatch(str(path))]
     # Per folder, not per file: a command can have thousands of files.
     notes = {folder: _read_notes(folder) for folder in {path.parent for path in paths}}
     for folder in notes:
         remove_stale_files(folder)
+        if maker is not None:
+            _check_notes(folder / _NOTES_NAME)
+    new_in = set()
     for path in paths:
         if not path.exists():
+            target = Path(os.path.realpath(path))
+            if target.is_symlink():
+                raise DataError(path, None, 'a new file', 'a link that leads to itself', _OTHER_NAME)
+            new_in.add(target.parent if path.is_symlink() else path.parent)
             continue
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -256,7 +263,7 @@ def check_outputs(
         if not overwrite:
             hint = f'{_OTHER_NAME}, or replace it with --overwrite'
             raise DataError(path, None, 'a new file', 'one that exists', hint)
-    for folder in sorted({path.parent for path in paths if not path.exists()}):
+    for folder in sorted(new_in):
         check_writable(folder, 'Choose another folder for the output')
 
 
@@ -281,6 +288,12 @@ def _read_notes(folder: Path) -> set[str]:
         return set(file.read(_MAX_NOTES).splitlines())
 
 
+def _check_notes(notes: Path) -> None:
+    if os.path.lexists(notes) and (notes.is_symlink() or not notes.is_file()):
+        hint = 'Remove it, or choose another folder'
+        raise DataError(notes, None, 'a regular file of this command', 'something else', hint)
+
+
 def note_outputs(paths: Iterable[str | PathLike[str]], maker: str) -> None:
     """Note that a command is about to write files, for checks with the same ``maker``.
 
@@ -291,15 +304,14 @@ def note_outputs(paths: Iterable[str | PathLike[str]], maker: str) -> None:
         maker: Name of the command.
 
     Raises:
-        OSError: The folder cannot be written to, or its ``.mmssc-outputs`` is a link.
-        DataError: Its ``.mmssc-outputs`` is no regular file.
+        OSError: The folder cannot be written to.
+        DataError: Its ``.mmssc-outputs`` is a link or no regular file.
     """
     for path in map(Path, paths):
         if path.exists():  # It passed a check: it is noted.
             continue
         notes = path.parent / _NOTES_NAME
-        if notes.exists() and not notes.is_file():
-            raise DataError(notes, expected='a regular file', found='something else')
+        _check_notes(notes)
         notes.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, 'O_NOFOLLOW', 0)
         with os.fdopen(os.open(notes, flags, 0o666), 'w', encoding='ascii') as file:
@@ -317,10 +329,14 @@ def check_writable(folder: str | PathLike[str], hint: str | None = None) -> None
         DataError: It, or the nearest folder above it, is a file or not writable.
     """
     existing = Path(folder).absolute()
-    while not existing.exists():
-        existing = existing.parent
+    try:
+        while not existing.exists() and not existing.is_symlink():
+            existing = existing.parent
+    except OSError as error:
+        raise DataError(folder, None, 'a folder for the results', error.strerror, hint) from error
     if not existing.is_dir():
-        raise DataError(folder, expected='a folder for the results', found='a file', hint=hint)
+        found = 'a link to nothing' if not existing.exists() else 'a file'
+        raise DataError(folder, expected='a folder for the results', found=found, hint=hint)
     if not os.access(existing, os.W_OK | os.X_OK):
         found = f'no permission to write to {existing}'
         raise DataError(folder, expected='a folder for the results', found=found, hint=hint)

@@ -131,9 +131,11 @@ def test_only_files_of_dead_writers_are_stale(tmp_path):
     dead = mine.with_name(mine.name.replace(f'-{os.getpid()}-', f'-{_dead_process()}-'))
     other_host = tmp_path / f'.mmssc-elsewhere-{_dead_process()}-0123abcd.tmp'
     foreign = [tmp_path / name for name in ('.a.npy.x1.tmp', '.tmp', 'b.tmp', '.mmssc-x.tmp')]
-    for path in (mine, dead, other_host, *foreign):
+    # A number that no process can have.
+    odd = mine.with_name(mine.name.replace(f'-{os.getpid()}-', f'-{10**20}-'))
+    for path in (mine, dead, odd, other_host, *foreign):
         path.write_text('')
-    assert remove_stale_files(tmp_path) == 1
+    assert remove_stale_files(tmp_path) == 2
     assert not dead.exists()
     os.utime(other_host, (0, 0))
     assert remove_stale_files(tmp_path) == 1
@@ -227,6 +229,25 @@ def test_places_that_cannot_be_written_to_are_known_before_the_work(tmp_path, mo
             check(tmp_path / 'new')
 
 
+def test_odd_links_and_notes_are_known_before_the_work(tmp_path):
+    loop, dangling, notes = tmp_path / 'loop', tmp_path / 'dangling', tmp_path / '.mmssc-outputs'
+    loop.symlink_to('loop')
+    dangling.symlink_to('nothing')
+    check_outputs([dangling, '/dev/stdout', '/dev/fd/1'])
+    with pytest.raises(DataError, match='loop: .*found a link that leads to itself'):
+        check_outputs([loop])
+    for folder in (loop, dangling, dangling / 'below'):
+        with pytest.raises(DataError, match='expected a folder .*found a link to nothing. Advice'):
+            check_writable(folder, 'Advice')
+    with pytest.raises(DataError, match='expected a folder .*found File name too long. Advice'):
+        check_writable(tmp_path / ('x' * 300), 'Advice')
+    for make in (notes.mkdir, lambda: os.mkfifo(notes), lambda: notes.symlink_to('nothing')):
+        make()
+        with pytest.raises(DataError, match='.mmssc-outputs: .*Remove it'):
+            check_outputs([tmp_path / 'a'], maker='draw')
+        notes.rmdir() if notes.is_dir() else notes.unlink()
+
+
 def test_a_folder_for_results_is_new_or_empty(tmp_path):
     check_output_folder(tmp_path / 'new')
     check_output_folder(tmp_path)
@@ -283,9 +304,9 @@ def test_notes_of_a_stranger_do_no_harm(tmp_path):
     notes.unlink()
     (tmp_path / 'precious').write_text('["draw", "a"]')
     notes.symlink_to(tmp_path / 'precious')
-    with pytest.raises(DataError, match='found one that this command did not write'):
+    with pytest.raises(DataError, match='outputs: expected a regular file'):
         check_outputs([tmp_path / 'a'], overwrite=True, maker='draw')
-    with pytest.raises(OSError, match='outputs'):
+    with pytest.raises(DataError, match='outputs: expected a regular file'):
         note_outputs([tmp_path / 'b'], 'draw')
     assert (tmp_path / 'precious').read_text() == '["draw", "a"]'
     notes.unlink()
