@@ -243,7 +243,7 @@ def check_outputs(
         if not path.exists():
             target = Path(os.path.realpath(path))
             if target.is_symlink():
-                raise DataError(path, None, 'a new file', 'a link that leads to itself', _OTHER_NAME)
+                raise DataError(path, None, 'a new file', 'a link to itself', _OTHER_NAME)
             new_in.add(target.parent if path.is_symlink() else path.parent)
             continue
         found = path.stat()

@@ -234,7 +234,7 @@ def test_odd_links_and_notes_are_known_before_the_work(tmp_path):
     loop.symlink_to('loop')
     dangling.symlink_to('nothing')
     check_outputs([dangling, '/dev/stdout', '/dev/fd/1'])
-    with pytest.raises(DataError, match='loop: .*found a link that leads to itself'):
+    with pytest.raises(DataError, match='loop: .*found a link to itself'):
         check_outputs([loop])
     for folder in (loop, dangling, dangling / 'below'):
         with pytest.raises(DataError, match='expected a folder .*found a link to nothing. Advice'):

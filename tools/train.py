@@ -79,7 +79,8 @@ def train(args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
     check_writable(cfg.work_dir, 'Give another folder with --work-dir')
     if (folder := checkpoint_folder_of(cfg)) != Path(cfg.work_dir):
-        check_writable(folder, 'Give another one: --cfg-options default_hooks.checkpoint.out_dir=FOLDER')
+        hint = 'Give another one: --cfg-options default_hooks.checkpoint.out_dir=FOLDER'
+        check_writable(folder, hint)
     with lock_work_folder(cfg):
         choose_checkpoint(cfg, args.resume)
         replaced = check_earlier_training(cfg, args.overwrite)
