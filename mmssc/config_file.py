@@ -11,6 +11,7 @@ import textwrap
 import traceback
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from types import FrameType
@@ -103,12 +104,19 @@ def _in_words(error: BaseException) -> str:
     return f'{type(error).__name__}: {error}'
 
 
+# Python refuses to print longer ones.
+_MAX_BITS = 13_000
+
+
 def _check_levels(path: str | PathLike[str], settings: Any) -> None:
-    """Refuse values that are nested so deeply that mmengine fails when it copies or prints them."""
+    """Refuse what mmengine cannot copy or print: values nested too deeply, endless numbers."""
     level = [settings]
     for _ in range(MAX_LEVELS):
-        groups = (one.values() if isinstance(one, dict) else one for one in level)
-        level = [one for group in groups for one in group if isinstance(one, (dict, list, tuple))]
+        groups = [one.values() if isinstance(one, dict) else one for one in level]
+        values = list(chain.from_iterable(groups))
+        if any(isinstance(one, int) and one.bit_length() > _MAX_BITS for one in values):
+            raise DataError(path, 'values', 'numbers of at most 4000 digits', 'a longer one')
+        level = [one for one in values if isinstance(one, (dict, list, tuple))]
         if not level:
             return
     raise DataError(path, 'values', f'at most {MAX_LEVELS} levels', 'more')

@@ -20,6 +20,7 @@ TEXTS = [
     ("_base_ = './loop.py'\n", r'wrong.py: .*loop.py, _base_: expected other configs'),
     ('a = []\na.append(a)\n', 'found values nested too deeply, or in themselves'),
     ('a = []\nfor _ in range(60):\n    a = [a]\n', 'values: expected at most 40 levels, found mor'),
+    ('a = [10**5000]\n', 'values: expected numbers of at most 4000 digits, found a longer one'),
     ("custom_imports = dict(imports=['ends_itself'])\n", 'custom_imports: expected modules, found'),
     (
         "custom_imports = dict(imports=['no_such_module'])\n",

@@ -58,9 +58,11 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
                 'Use the config that the checkpoint was trained with (number of classes, widths)',
             )  # fmt: skip
         if key in expected and expected[key].is_floating_point() > value.is_floating_point():
+            kind, hint = 'whole', 'Give the weights before they were quantised'
+            if value.is_complex():
+                kind, hint = 'complex', 'Give the checkpoint of a model of this config'
             raise DataError(
-                checkpoint, key, 'floating-point numbers', f'whole numbers ({value.dtype})',
-                'Give the weights before they were quantised',
+                checkpoint, key, 'floating-point numbers', f'{kind} numbers ({value.dtype})', hint,
             )  # fmt: skip
         # Infinity is right where the model itself has it, e.g. in a buffer with a mask.
         if key in expected and not value.isfinite().all() and expected[key].isfinite().all():

@@ -22,6 +22,11 @@ __all__ = [
 MAX_JSON_BYTES = 64 * 2**20
 # Levels of containers in each other. Our own files have six.
 _MAX_DEPTH = 100
+# Words for types in messages. JSON calls a dict an object.
+_KINDS = {
+    Mapping: 'an object', dict: 'an object', list: 'a list', str: 'text', int: 'a whole number',
+    float: 'a number', bool: 'true or false', type(None): 'null',
+}  # fmt: skip
 _TOO_DEEP = f'values nested in more than {_MAX_DEPTH} levels'
 
 
@@ -79,6 +84,10 @@ def read_json(path: str | PathLike[str]) -> Any:
         raise DataError(path, 'JSON', 'a valid file', error) from error
 
 
+def _in_words(kind: type) -> str:
+    return _KINDS.get(kind) or f'a {kind.__name__}'
+
+
 def require_field(container: Any, key: str, kind: type, file: str, field: str) -> Any:
     """Return an entry of an object of a JSON file.
 
@@ -93,11 +102,11 @@ def require_field(container: Any, key: str, kind: type, file: str, field: str) -
         DataError: ``container`` is not an object, or the entry is missing or has another type.
     """
     if not isinstance(container, Mapping):
-        raise DataError(file, field, 'an object', type(container).__name__)
+        raise DataError(file, field or None, 'an object', _in_words(type(container)))
     value = container.get(key)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         found = 'nothing' if key not in container else repr(value)[:60]
-        raise DataError(file, f'{field}.{key}'.lstrip('.'), f'a {kind.__name__}', found)
+        raise DataError(file, f'{field}.{key}'.lstrip('.'), _in_words(kind), found)
     return value
 
 
@@ -119,8 +128,8 @@ def number_array(value: Any, shape: Sequence[int | None], file: str, field: str)
         raise DataError(file, field, f'{wanted} numbers', f'shape {array.shape}')
     others = {type(one) for one in array.flat} - {int, float}
     if others:
-        found = ', '.join(sorted(kind.__name__ for kind in others))
-        raise DataError(file, field, f'{wanted} numbers', f'values of type {found}')
+        found = ', '.join(sorted(map(_in_words, others)))
+        raise DataError(file, field, f'{wanted} numbers', f'entries such as {found}')
     try:
         array = array.astype(np.float64)
     except OverflowError:

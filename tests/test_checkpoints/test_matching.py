@@ -13,3 +13,6 @@ def test_quantised_weights_are_refused():
     state = {key: value.to(torch.int8) for key, value in state.items()}
     with pytest.raises(DataError, match='int8.pth: 0.weight: .* whole numbers .* quantised'):
         check_weights(state, model, 'int8.pth')
+    state = {key: value.to(torch.complex64) for key, value in state.items()}
+    with pytest.raises(DataError, match='odd.pth: 0.weight: .* complex numbers .* of this config'):
+        check_weights(state, model, 'odd.pth')

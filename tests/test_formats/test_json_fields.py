@@ -88,11 +88,11 @@ def test_the_last_of_very_many_keys_twice():
     ('value', 'message'),
     [
         # As an array of texts, this would take 40 GB.
-        ([['x' * 1_000_000, *['y'] * 9999]], 'values of type str'),
-        ([[1, True]], 'values of type bool'),
-        ([[1, '2']], 'values of type str'),
-        ([[1, None]], 'values of type NoneType'),
-        ([[1, [2]]], 'values of type list'),
+        ([['x' * 1_000_000, *['y'] * 9999]], 'entries such as text'),
+        ([[1, True]], 'entries such as true or false'),
+        ([[1, '2']], 'entries such as text'),
+        ([[1, None]], 'entries such as null'),
+        ([[1, [2]]], 'entries such as a list'),
         ([[1], [2, 3]], 'shape'),
         ([[1, 10**400]], 'NaN or infinity'),
         ([[1, float('inf')]], 'NaN or infinity'),
