@@ -49,7 +49,7 @@ setup(
     # finder. Python asks a finder last: beside a clone called mmssc, it takes that folder first.
     package_dir={'': '.'},
     packages=find_packages(include=['mmssc', 'mmssc.*']),
-    package_data={'mmssc': ['py.typed', '**/*.html']},
+    package_data={'mmssc': ['py.typed', '**/viewer/*']},
     python_requires='>=3.9,<3.14',
     install_requires=requirements('runtime') + requirements('mminstall'),
     extras_require={name: requirements(name) for name in EXTRAS},

@@ -52,7 +52,6 @@ from mmssc.geometry import describe_camera, turn_camera
 from mmssc.preparation.command_line import add_cropped_option, positive_integer, positive_number
 from mmssc.structures.camera_checks import as_pose
 from mmssc.structures.camera_placement import check_room_camera
-from mmssc.visualization import draw_depth
 from mmssc.visualization.scene import FORMATS
 
 # The maker of the predictions.
@@ -223,6 +222,8 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
     stems = output_stems(args, args.depth)
     inferencer = inferencer_of(cfg, args)
 
+    turns = -(args.rotate or 0) // 90
+
     def predict(scenes: list[int]) -> None:
         for number in scenes:
             depth, image, segmentation = (files[number] for files in (args.depth, *columns))
@@ -233,10 +234,13 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
                 depth_scale=args.depth_scale, rotate=args.rotate,
                 cropped_images=args.cropped_images,
             )  # fmt: skip
-            picture = draw_depth(read_depth_image(depth, args.depth_kind, args.depth_scale))
-            picture = picture if image is None else read_rgb(image)
-            picture = np.ascontiguousarray(np.rot90(picture, -(args.rotate or 0) // 90))
-            write(args, depth, stems[number], sample, inferencer.dataset_meta, picture)
+            measured = read_depth_image(depth, args.depth_kind, args.depth_scale)
+            pictures = [None if image is None else read_rgb(image), measured]
+            turned = [
+                None if one is None else np.ascontiguousarray(np.rot90(one, turns))
+                for one in pictures
+            ]
+            write(args, depth, stems[number], sample, inferencer.dataset_meta, *turned)
             print(f'  {describe_pose(sample)}')
 
     return predict_all(args.depth, 1, predict)
@@ -314,7 +318,13 @@ def output_stems(args: argparse.Namespace, names: list[str]) -> list[str]:
 
 
 def write(
-    args: argparse.Namespace, name: str, stem: str, sample: Any, meta: Any, image: np.ndarray
+    args: argparse.Namespace,
+    name: str,
+    stem: str,
+    sample: Any,
+    meta: Any,
+    image: np.ndarray | None,
+    depth: np.ndarray | None = None,
 ) -> None:
     """Write a prediction and print its path."""
     occupied = float((sample.pred_voxels > 0).float().mean())
@@ -324,7 +334,9 @@ def write(
         hidden = int(((sample.pred_voxels > 0) & ~reach).sum())
         print(f'  {hidden} voxels behind the farthest measured surface are not drawn (--show-all)')
     note_outputs(prediction_paths(args.out / stem, args.formats).values(), MAKER)
-    paths = save_prediction(sample, meta, args.out / stem, args.formats, image, args.show_all)
+    paths = save_prediction(
+        sample, meta, args.out / stem, args.formats, image, args.show_all, depth
+    )
     for path in paths:
         print(f'  {path}')
 

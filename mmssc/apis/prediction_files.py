@@ -46,6 +46,7 @@ def save_prediction(
     formats: Sequence[str] = ('npy', 'png'),
     image: np.ndarray | None = None,
     show_all: bool = False,
+    depth: np.ndarray | None = None,
 ) -> list[Path]:
     """Write ``pred_voxels`` of a sample, each file atomically.
 
@@ -58,6 +59,7 @@ def save_prediction(
         image: (H, W, 3) uint8 RGB, shown with the pictures.
         show_all: Draw every voxel. By default pictures, meshes and pages hide the voxels outside
             ``within_reach``, if the sample has it; ``npy`` and ``label`` always hold all voxels.
+        depth: (H, W) metres, 0 = none, shown with the pictures.
 
     Returns:
         The files.
@@ -82,6 +84,8 @@ def save_prediction(
     pictures = [name for name in FORMATS if name in formats]
     written = [paths[kind] for kind in ('npy', 'label') if kind in formats]
     if pictures:
-        scene = Scene.from_sample(sample, dataset_meta, image, hide_unevaluated=not show_all)
+        scene = Scene.from_sample(
+            sample, dataset_meta, image, hide_unevaluated=not show_all, depth=depth
+        )
         written += scene.save(stem, pictures)
     return written

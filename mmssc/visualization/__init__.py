@@ -1,10 +1,10 @@
 """Visualisation of voxel grids without a display: PNG, PLY, GLB, HTML."""
 
-from .bird_eye_view import bird_eye_view
-from .html_viewer import write_html
+from .bird_eye_view import bird_eye_view, draw_bird_eye_view
+from .html_viewer import PageFrame, write_html, write_page
 from .mesh_files import write_glb, write_ply
 from .panel import add_depth_bar, compose_panel, draw_depth, draw_legend, draw_points, write_png
-from .scene import Scene, class_colors
+from .scene import Scene, class_colors, write_scenes
 from .ssc_visualizer import SSCVisualizer
 from .voxel_faces import VoxelFaces, visible_faces, visible_labels
 from .voxel_renderer import (
@@ -16,8 +16,9 @@ from .voxel_renderer import (
 )
 
 __all__ = [
-    'SSCVisualizer', 'Scene', 'ViewCamera', 'VoxelFaces', 'add_depth_bar', 'bird_eye_view',
-    'class_colors', 'compose_panel', 'draw_depth', 'draw_legend', 'draw_points', 'oblique_camera',
-    'render_faces', 'render_voxels', 'sensor_camera', 'visible_faces', 'visible_labels',
-    'write_glb', 'write_html', 'write_ply', 'write_png',
+    'PageFrame', 'SSCVisualizer', 'Scene', 'ViewCamera', 'VoxelFaces', 'add_depth_bar',
+    'bird_eye_view', 'class_colors', 'compose_panel', 'draw_bird_eye_view', 'draw_depth',
+    'draw_legend', 'draw_points', 'oblique_camera', 'render_faces', 'render_voxels',
+    'sensor_camera', 'visible_faces', 'visible_labels', 'write_glb', 'write_html', 'write_page',
+    'write_ply', 'write_png', 'write_scenes',
 ]  # fmt: skip

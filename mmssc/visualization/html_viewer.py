@@ -1,40 +1,73 @@
-"""A viewer in one HTML file: open it in any browser, without a server or network."""
+"""A viewer in one HTML file: open it in any browser, without a server or network.
+
+The sources are in ``viewer/``: a page, a style and JavaScript modules, which :func:`write_page`
+joins into one script. They use plain WebGL 2: the parts of three.js 0.187 that this page needs are
+560 kB, ten times as much as the whole viewer, and would replace about 200 lines of it.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
+import re
 import zlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
-from mmssc.structures import VoxelGrid
+from mmssc.structures import Camera, VoxelGrid
 
-from .voxel_faces import forward_azimuth, frame_view, visible_faces
-from .voxel_renderer import DARKEST_CORNER, FACE_LIGHT
+from .voxel_faces import forward_azimuth, frame_view
+from .voxel_renderer import DARKEST_CORNER, FACE_LIGHT, sensor_camera
 
-__all__ = ['write_html']
+__all__ = ['TRUTH', 'PageFrame', 'write_html', 'write_page']
 
-TEMPLATE = Path(__file__).with_name('voxel_viewer.html')
+VIEWER = Path(__file__).with_name('viewer')
+# Each module imports only from those before it; all share one scope, so names are unique.
+MODULES = (
+    'geometry', 'volumes', 'mesh', 'layout', 'theme', 'renderer', 'overlay', 'viewer', 'controls',
+    'input', 'main',
+)  # fmt: skip
 IMAGE_WIDTH = 960
+TRUTH = 'ground truth'
+"""Name of the volume that the page compares the first volume with."""
 
 
-def _pack_faces(labels: np.ndarray, grid: VoxelGrid) -> str:
-    """Faces as base64 of deflated little-endian uint16: all x, all y, all z, all words.
+@dataclass(frozen=True)
+class PageFrame:
+    """One frame of a page.
 
-    A word is ``direction | openness * 8 << 3 | class << 7``.
+    Args:
+        title: Name of the frame.
+        volumes: Label volumes over ``grid`` by name; 0 = empty, 255 = no label: neither drawn nor
+            compared. If the second or a later one is called :data:`TRUTH`, the page also shows the
+            difference between the first one and this one.
+        grid: The grid.
+        image: (H, W, 3) uint8 RGB.
+        camera: The camera of ``image``, for the view through it.
     """
-    faces = visible_faces(labels, grid, between_classes=True)
-    openness = np.round(faces.openness * 8).astype(np.int64)
-    words = faces.directions | openness << 3 | faces.labels.astype(np.int64) << 7
-    columns = np.concatenate([faces.voxels.T, words[None]]).astype('<u2')
-    return base64.b64encode(zlib.compress(columns.tobytes(), 9)).decode('ascii')
+
+    title: str
+    volumes: Mapping[str, np.ndarray]
+    grid: VoxelGrid
+    image: np.ndarray | None = None
+    camera: Camera | None = None
+
+
+def _pack_labels(labels: np.ndarray, grid: VoxelGrid) -> str:
+    """A volume as base64 of deflated bytes in C order, axes x, y, z of the frame."""
+    volume, _, _ = frame_view(np.asarray(labels, dtype=np.uint8), grid)
+    return base64.b64encode(zlib.compress(volume.tobytes(), 9)).decode('ascii')
 
 
 def _embed_image(image: np.ndarray) -> str:
@@ -43,6 +76,103 @@ def _embed_image(image: np.ndarray) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, format='JPEG', quality=85)
     return 'data:image/jpeg;base64,' + base64.b64encode(buffer.getvalue()).decode('ascii')
+
+
+def _sensor(frame: PageFrame) -> dict[str, Any] | None:
+    """What distances are measured from: the camera, else the origin of a lidar frame."""
+    if frame.camera is not None:
+        camera = frame.camera
+        view = sensor_camera(camera.cam2img, camera.ref2cam, camera.image_size)
+        return dict(name='camera', position=view.eye.tolist())
+    return dict(name='lidar', position=[0, 0, 0]) if frame.grid.frame == 'lidar' else None
+
+
+def _frame_values(frame: PageFrame) -> dict[str, Any]:
+    """A frame as the page reads it."""
+    grid, camera = frame.grid, frame.camera
+    view, origin, voxel_size = frame_view(np.empty(grid.shape, dtype=bool), grid)
+    values = None
+    if camera is not None:
+        cam2img, ref2cam = np.asarray(camera.cam2img), np.asarray(camera.ref2cam)
+        size = [int(length) for length in camera.image_size]
+        values = dict(cam2img=cam2img[:3, :3].tolist(), ref2cam=ref2cam.tolist(), size=size)
+    return dict(
+        title=frame.title,
+        grid=dict(
+            origin=origin.tolist(), voxel_size=voxel_size.tolist(), shape=list(view.shape)
+        ),
+        forward=forward_azimuth(grid),
+        camera=values,
+        sensor=_sensor(frame),
+        image=None if frame.image is None else _embed_image(frame.image),
+        volumes=[
+            dict(name=name, labels=_pack_labels(labels, grid))
+            for name, labels in frame.volumes.items()
+        ],
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _script() -> str:
+    """The modules as one script: without their imports and exports."""
+    texts = [(VIEWER / f'{name}.js').read_text(encoding='utf-8') for name in MODULES]
+    joined = re.sub(r"^import [^;]+ from '\./\w+\.js';\n", '', '\n'.join(texts), flags=re.M)
+    return '\n' + re.sub(r'^export (?=const|class|function|async)', '', joined, flags=re.M)
+
+
+def _policy(script: str) -> str:
+    """What a browser may do with the page: run this script, and fetch nothing."""
+    digest = base64.b64encode(hashlib.sha256(script.encode('utf-8')).digest()).decode('ascii')
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def write_page(
+    path: str | PathLike[str],
+    frames: Sequence[PageFrame],
+    classes: Sequence[str],
+    colors: np.ndarray,
+    hidden: Collection[int] = (),
+) -> None:
+    """Write a self-contained viewer of one or several frames; several ones get a slider.
+
+    Args:
+        path: Name of the file.
+        frames: The frames, in the order of the slider.
+        classes: K names.
+        colors: (K, 3) RGB of each class, 0 to 255.
+        hidden: Classes that are off at the start.
+
+    Raises:
+        DataError: There is no frame, or frames have different volumes.
+    """
+    names = [tuple(frame.volumes) for frame in frames]
+    if not names or len(set(names)) > 1:
+        found = 'none' if not names else ' and '.join(map(str, sorted(set(names))))
+        raise DataError(path, 'frames', 'frames with the same volumes', found)
+    scene = dict(
+        classes=list(classes),
+        colors=np.asarray(colors).astype(int).tolist(),
+        hidden=sorted(hidden),
+        truth=TRUTH,
+        light=FACE_LIGHT.tolist(),
+        darkest_corner=float(DARKEST_CORNER),
+        frames=[_frame_values(frame) for frame in frames],
+    )
+    script = _script()
+    parts = {
+        'POLICY': _policy(script),
+        'STYLE': (VIEWER / 'style.css').read_text(encoding='utf-8'),
+        'SCRIPT': script,
+        # Escape '<', so that no text can end the script element.
+        'SCENE': json.dumps(scene, separators=(',', ':')).replace('<', '\\u003c'),
+    }
+    page = (VIEWER / 'page.html').read_text(encoding='utf-8')
+    with atomic_write(path, 'w') as file:
+        # In one pass: a name of the user's that looks like a place in the page stays as it is.
+        file.write(re.sub('__([A-Z]+)__', lambda place: parts[place[1]], page))
 
 
 def write_html(
@@ -54,49 +184,20 @@ def write_html(
     title: str = 'mmssc',
     image: np.ndarray | None = None,
     hidden: Collection[int] = (),
+    camera: Camera | None = None,
 ) -> None:
-    """Write a self-contained viewer: turn, zoom, switch classes and volumes.
+    """Write a page of one frame; see :class:`PageFrame` and :func:`write_page`.
 
     Args:
         path: Name of the file.
         volumes: Label volumes over ``grid`` by name, e.g. ``prediction`` and ``ground truth``;
-            0 = empty, see ``visible_labels``.
+            0 = empty, 255 = no label.
         grid: The grid.
         classes: K names.
         colors: (K, 3) RGB of each class, 0 to 255.
         title: Heading.
-        image: (H, W, 3) uint8 RGB shown in a corner.
+        image: (H, W, 3) uint8 RGB, shown beside the scene.
         hidden: Classes that are off at the start.
+        camera: The camera of ``image``, for the view through it.
     """
-    _, origin, voxel_size = frame_view(np.empty(grid.shape, dtype=bool), grid)
-    scene = {
-        'title': title,
-        'frame': grid.frame,
-        'forward': forward_azimuth(grid),
-        'hidden': sorted(hidden),
-        'origin': origin.tolist(),
-        'voxel_size': voxel_size.tolist(),
-        'shape': [grid.shape[grid.axes.index(name)] for name in 'xyz'],
-        'classes': list(classes),
-        'colors': np.asarray(colors).astype(int).tolist(),
-        'light': FACE_LIGHT.tolist(),
-        'image': None if image is None else _embed_image(image),
-        'volumes': [
-            {
-                'name': name,
-                'counts': np.bincount(labels.reshape(-1), minlength=len(classes)).tolist(),
-                'faces': _pack_faces(labels, grid),
-            }
-            for name, labels in volumes.items()
-        ],
-    }
-    # Escape '<', so that no text can end the script element.
-    text = json.dumps(scene, separators=(',', ':')).replace('<', '\\u003c')
-    page = (
-        TEMPLATE.read_text(encoding='utf-8')
-        .replace('__NUM_CLASSES__', str(len(classes)))
-        .replace('__DARKEST_CORNER__', str(float(DARKEST_CORNER)))
-        .replace('__SCENE__', text)
-    )
-    with atomic_write(path, 'w') as file:
-        file.write(page)
+    write_page(path, [PageFrame(title, volumes, grid, image, camera)], classes, colors, hidden)

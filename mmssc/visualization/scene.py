@@ -14,11 +14,18 @@ import torch
 from mmssc.errors import DataError
 from mmssc.structures import Camera, VoxelGrid
 
-from .bird_eye_view import bird_eye_view
-from .html_viewer import write_html
+from .bird_eye_view import draw_bird_eye_view
+from .html_viewer import TRUTH, PageFrame, write_page
 from .mesh_files import write_glb, write_ply
-from .panel import add_depth_bar, compose_panel, draw_legend, draw_points, write_png
-from .voxel_faces import EMPTY, visible_faces, visible_labels
+from .panel import (
+    add_depth_bar,
+    compose_panel,
+    draw_depth,
+    draw_legend,
+    draw_points,
+    write_png,
+)
+from .voxel_faces import EMPTY, IGNORE_INDEX, visible_faces, visible_labels
 from .voxel_renderer import oblique_camera, occupied_boxes, render_faces, sensor_camera
 
 __all__ = [
@@ -29,10 +36,11 @@ __all__ = [
     'check_formats',
     'class_colors',
     'scene_paths',
+    'write_scenes',
 ]
 
 FORMATS = ('png', 'bev', 'ply', 'glb', 'html')
-PREDICTION, TRUTH = 'prediction', 'ground truth'
+PREDICTION = 'prediction'
 PANEL_WIDTH = 1600
 # Depth of the last colour of points, metres; smaller in a small grid.
 FARTHEST = 50.0
@@ -129,6 +137,8 @@ class Scene:
         points: (M, 3) metres in the grid's frame: adds a view of them on the image.
         roof: Classes that views from above leave out, because they cover the rest.
         depth: (H, W) metres along the optical axis, 0 = none: adds a picture of it.
+        unlabelled: bool over ``grid``: voxels that have no label, so that the page cannot compare a
+            prediction there.
     """
 
     title: str
@@ -141,6 +151,7 @@ class Scene:
     points: np.ndarray | None = None
     roof: tuple[int, ...] = ()
     depth: np.ndarray | None = None
+    unlabelled: np.ndarray | None = None
 
     @classmethod
     def from_sample(
@@ -189,14 +200,18 @@ class Scene:
             raise DataError(f'sample {title}', 'pred_voxels', 'a volume to draw', 'none')
         classes, colors = class_colors(meta)
         roof = tuple(classes.index(name) for name in meta.get('roof_classes', ()))
-        camera = _camera_of(sample, image)
-        return cls(title, volumes, grid, classes, colors, image, camera, points, roof, depth)
+        camera = _camera_of(sample, depth if image is None else image)
+        truth = sample.get('gt_voxels')
+        unlabelled = None if truth is None else _to_array(truth) == IGNORE_INDEX
+        return cls(
+            title, volumes, grid, classes, colors, image, camera, points, roof, depth, unlabelled
+        )
 
     def draw(self, width: int = PANEL_WIDTH) -> np.ndarray:
         """Image, depth, camera view, volumes side by side, legend: (H, ``width``, 3) uint8 RGB."""
         below = {n: visible_labels(v, hidden=self.roof) for n, v in self.volumes.items()}
         faces = {name: visible_faces(volume, self.grid) for name, volume in below.items()}
-        top = [] if self.image is None else [(f'{self.title}  image'.strip(), self.image)]
+        top = [] if self.image is None else [('image', self.image)]
         if self.depth is not None:
             top.append(('depth', add_depth_bar(self.depth)))
         if self.camera is not None:
@@ -221,7 +236,10 @@ class Scene:
         ]
         present = np.unique(np.concatenate([*map(np.unique, self.volumes.values())])).tolist()
         legend = draw_legend(self.classes, self.colors, width, present)
-        return compose_panel([top, bottom], legend, width)
+        rows = [row for row in (top, bottom) if row]
+        first, picture = rows[0][0]
+        rows[0][0] = (f'{self.title}  {first}'.strip(), picture)
+        return compose_panel(rows, legend, width)
 
     def save(self, stem: str | PathLike[str], formats: Sequence[str] = ('png',)) -> list[Path]:
         """Write files, each atomically.
@@ -240,33 +258,58 @@ class Scene:
             if kind == 'png':
                 write_png(path, self.draw())
             elif kind == 'html':
-                write_html(
-                    path,
-                    self.volumes,
-                    self.grid,
-                    self.classes,
-                    self.colors,
-                    self.title,
-                    self.image,
-                    self.roof,
-                )
+                write_scenes(path, [self])
             else:
-                self._save_volume(path, kind, self.volumes[name])
+                self._save_volume(path, kind, name)
         return list(paths.values())
 
-    def _save_volume(self, path: Path, kind: str, volume: np.ndarray) -> None:
+    def _save_volume(self, path: Path, kind: str, name: str) -> None:
+        volume = self.volumes[name]
         if kind == 'bev':
             below = visible_labels(volume, hidden=self.roof)
-            write_png(path, bird_eye_view(below, self.grid, self.colors))
+            title = self.title if len(self.volumes) < 2 else f'{self.title}  {name}'
+            picture = draw_bird_eye_view(
+                below, self.grid, self.classes, self.colors, self.camera, title
+            )
+            write_png(path, picture)
         elif kind == 'ply':
             write_ply(path, visible_faces(volume, self.grid), self.colors, self.grid.frame)
         else:
             write_glb(path, visible_faces(volume, self.grid), self.colors, self.classes)
 
+    def page_frame(self) -> PageFrame:
+        """This scene as a frame of a page, see :func:`write_scenes`."""
+        volumes = dict(self.volumes)
+        if self.unlabelled is not None and TRUTH in volumes:
+            volumes[TRUTH] = np.where(self.unlabelled, IGNORE_INDEX, volumes[TRUTH])
+        image = self.image
+        if image is None and self.depth is not None:
+            image = draw_depth(self.depth)
+        return PageFrame(self.title, volumes, self.grid, image, self.camera)
+
     @property
     def is_empty(self) -> bool:
         """Whether there is no voxel to draw."""
         return all(not (volume != EMPTY).any() for volume in self.volumes.values())
+
+
+def write_scenes(path: str | PathLike[str], scenes: Sequence[Scene]) -> None:
+    """Write one HTML page with a slider over several scenes of one data set.
+
+    Args:
+        path: Name of the file.
+        scenes: The scenes, in the order of the slider; with the same classes and volumes.
+
+    Raises:
+        DataError: There is no scene, or scenes have different classes or volumes.
+    """
+    classes = {scene.classes for scene in scenes}
+    if len(classes) != 1:
+        found = f'{len(classes)} sets of classes'
+        raise DataError(path, 'scenes', 'scenes with the same classes', found)
+    first = scenes[0]
+    frames = [scene.page_frame() for scene in scenes]
+    write_page(path, frames, first.classes, first.colors, first.roof)
 
 
 def _camera_of(sample: Any, image: np.ndarray | None) -> Camera | None:

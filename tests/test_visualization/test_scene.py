@@ -9,7 +9,7 @@ from PIL import Image
 
 from mmssc.errors import DataError
 from mmssc.registry import VISUALIZERS
-from mmssc.visualization import Scene, draw_legend, draw_points
+from mmssc.visualization import Scene, bird_eye_view, draw_legend, draw_points
 from mmssc.visualization.panel import compose_panel
 
 IMAGE = np.full((37, 122, 3), (90, 120, 30), dtype=np.uint8)
@@ -144,15 +144,19 @@ def test_a_room_is_seen_from_behind_the_camera_and_without_its_ceiling(room, tmp
     ceiling, bed = (tuple(meta['palette'][index]) for index in (1, 3))
     scene = Scene.from_sample(sample, meta)
     scene.save(tmp_path / 'room', ('bev', 'html'))
-    with Image.open(tmp_path / 'room_bev.png') as picture:
-        above = np.asarray(picture)
+    below = scene.volumes['ground truth'].copy()
+    below[below == 1] = 0
+    above = bird_eye_view(below, scene.grid, scene.colors)
     # Forward (+y, 10 voxels) is up, right (+x, 8 voxels) is right: the bed is far and to the left.
     assert above.shape == (30, 24, 3)
     rows, columns = np.nonzero((above == bed).all(2))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (3, 11, 3, 8)
-    assert not (above == ceiling).all(2).any()
+    with Image.open(tmp_path / 'room_bev.png') as picture:
+        written = np.asarray(picture)
+    assert (written == bed).all(2).sum() > 60 * 60 * 6
+    assert (written == ceiling).all(2).sum() < 400  # Only in the legend.
     page = (tmp_path / 'room.html').read_text(encoding='utf-8')
-    assert '"forward":90.0,"hidden":[1]' in page
+    assert '"hidden":[1]' in page and '"forward":90.0' in page
     # From above no red; the camera below the ceiling sees it, and the legend names it.
     panel = scene.draw(800)
     views = panel[-530:-60]
