@@ -2,7 +2,7 @@
 
 It reads ``.label`` (raw ids, uint16; not of NYU) and ``.npy`` (train ids), and hides voxels without
 a label. With ``--truth`` it draws a second volume next to each first one, and hides predictions
-where the second volume has no label.
+where the second volume has no label. ``--page`` writes one HTML page with a slider over all files.
 """
 
 from __future__ import annotations
@@ -24,9 +24,15 @@ from mmssc.datasets.label_rules import raw_label_remarks
 from mmssc.errors import DataError
 from mmssc.fileio import check_outputs, note_outputs
 from mmssc.formats.images import read_rgb
-from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
+from mmssc.formats.kitti import (
+    read_calib,
+    read_raw_labels,
+    read_voxel_bits,
+    read_voxel_labels,
+)
+from mmssc.formats.matrices import to_homogeneous
 from mmssc.formats.volumes import check_class_ids
-from mmssc.structures import VoxelGrid
+from mmssc.structures import Camera, VoxelGrid
 from mmssc.visualization.scene import (
     FORMATS,
     PREDICTION,
@@ -34,6 +40,7 @@ from mmssc.visualization.scene import (
     Scene,
     class_colors,
     scene_paths,
+    write_scenes,
 )
 from mmssc.visualization.voxel_faces import visible_labels
 
@@ -57,7 +64,11 @@ def parse_args() -> argparse.Namespace:
     add('--formats', nargs='+', choices=FORMATS, default=['png'], help='default: png')
     add('--out-dir', type=Path, help='folder for the pictures (default: beside each file)')
     add('--truth', nargs='+', type=Path, metavar='FILE', help='labels to draw beside each FILE')
-    add('--image', type=Path, help='image to show with the volumes')
+    text = 'image to show with the volumes: one, or one per FILE'
+    add('--image', nargs='+', type=Path, metavar='FILE', help=text)
+    text = 'calib.txt of KITTI (P2 and Tr) of the camera of --image: adds the view from it'
+    add('--calib', type=Path, metavar='FILE', help=text)
+    add('--page', type=Path, metavar='FILE.html', help='one page with a slider over all FILEs')
     add('--invalid', type=Path, help='packed bits of voxels to hide (.invalid of SemanticKITTI)')
     add('--hide', nargs='+', default=[], metavar='CLASS', help='names of classes to hide')
     add('--grid-shape', nargs=3, type=int, metavar=('X', 'Y', 'Z'), help='voxels per axis')
@@ -67,6 +78,12 @@ def parse_args() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.truth is not None and len(arguments.truth) != len(arguments.files):
         parser.error(f'--truth needs one file per FILE, {len(arguments.files)} in all')
+    if arguments.image is not None and len(arguments.image) not in (1, len(arguments.files)):
+        parser.error(f'--image needs one file, or one per FILE, {len(arguments.files)} in all')
+    if arguments.calib is not None and arguments.image is None:
+        parser.error('--calib is for the camera of --image')
+    if arguments.page is not None and arguments.page.suffix != '.html':
+        parser.error('--page needs a name that ends in .html')
     return arguments
 
 
@@ -102,6 +119,13 @@ def read_labels(path: Path, dataset: type[BaseDataset], grid: VoxelGrid) -> np.n
     raise DataError(path, 'suffix', '.label (raw ids) or .npy (train ids)', path.suffix, hint)
 
 
+def read_camera(path: Path, image: np.ndarray) -> Camera:
+    """The colour camera of a ``calib.txt``, for an image (H, W, 3)."""
+    calib = read_calib(path)
+    height, width = image.shape[:2]
+    return Camera(calib['P2'][:, :3], to_homogeneous(calib['Tr']), (height, width))
+
+
 def output_stem(path: Path, arguments: argparse.Namespace) -> Path:
     """Path of the pictures of a file, without suffix."""
     return (arguments.out_dir or path.parent) / path.stem
@@ -123,7 +147,14 @@ def check_written_files(arguments: argparse.Namespace) -> None:
                 raise DataError(
                     path, 'pictures', f'one of {outputs[path]}', f'two, of {source}, too', hint
                 )
-    extra = [arguments.image, arguments.invalid, *(arguments.truth or ())]
+    if arguments.page is not None:
+        page = arguments.page.absolute()
+        source = next((outputs[path] for path in outputs if path.absolute() == page), None)
+        if source is not None:
+            hint = 'Give another name for --page'
+            raise DataError(arguments.page, 'page', 'a page of its own', f'one of {source}', hint)
+        outputs[arguments.page] = arguments.files[0]
+    extra = [arguments.calib, arguments.invalid, *(arguments.image or ()), *(arguments.truth or ())]
     inputs = [*arguments.files, *filter(None, extra)]
     check_outputs(outputs, inputs, arguments.overwrite, MAKER)
 
@@ -146,7 +177,8 @@ def render(arguments: argparse.Namespace) -> None:
     shown = None
     if arguments.invalid is not None:
         shown = ~read_voxel_bits(arguments.invalid, grid.shape)
-    image = None if arguments.image is None else read_rgb(arguments.image)
+    images = [read_rgb(image) for image in arguments.image or ()]
+    scenes = []
     for number, path in enumerate(arguments.files):
         labels, mask = read_labels(path, dataset, grid), shown
         volumes = {}
@@ -156,13 +188,22 @@ def render(arguments: argparse.Namespace) -> None:
             volumes[TRUTH] = visible_labels(truth, mask, hidden)
         name = 'labels' if arguments.truth is None else PREDICTION
         volumes = {name: visible_labels(labels, mask, hidden), **volumes}
-        scene = Scene(path.stem, volumes, grid, classes, colors, image)
+        image = None if not images else images[number % len(images)]
+        camera = None
+        if image is not None and arguments.calib is not None:
+            camera = read_camera(arguments.calib, image)
+        scene = Scene(path.stem, volumes, grid, classes, colors, image, camera)
+        scenes.append(scene)
         if scene.is_empty:
             print(f'{path}: nothing to draw, every voxel is empty or hidden', file=sys.stderr)
         stem = output_stem(path, arguments)
         note_outputs(scene_paths(stem, arguments.formats, [*volumes]).values(), MAKER)
         for written in scene.save(stem, arguments.formats):
             print(written)
+    if arguments.page is not None:
+        note_outputs([arguments.page], MAKER)
+        write_scenes(arguments.page, scenes)
+        print(arguments.page)
 
 
 @command
