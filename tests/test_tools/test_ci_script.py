@@ -31,10 +31,16 @@ def checkout(tmp_path):
     for name in ('python', 'lint-imports'):
         (checkout / 'bin' / name).write_text(PROGRAM)
         (checkout / 'bin' / name).chmod(0o755)
+    # The script installs no browser where there is one.
+    (checkout / 'programs').mkdir()
+    (checkout / 'programs/chromium').write_text(PROGRAM)
+    (checkout / 'programs/chromium').chmod(0o755)
     (checkout / 'tools/misc/setup_venv.sh').write_text(
         'mkdir -p "$MMSSC_VENV" && cp -r bin "$MMSSC_VENV"\n'
     )
-    (checkout / 'tools/run_tests.sh').write_text('env | grep ^MMSSC_\nexit "$TEST_STATUS"\n')
+    (checkout / 'tools/run_tests.sh').write_text(
+        'env | grep ^MMSSC_\necho "arguments=$*"\nexit "$TEST_STATUS"\n'
+    )
     for name in DATA:
         (tmp_path / 'shared' / name).mkdir(parents=True)
         (tmp_path / 'shared' / name / 'frame.png').touch()
@@ -49,6 +55,7 @@ def run(checkout, failing_check='none', status=0):
         name: value for name, value in os.environ.items() if not name.startswith('MMSSC_')
     }
     environment.update(TMPDIR=str(scratch), FAILING_CHECK=failing_check, TEST_STATUS=str(status))
+    environment['PATH'] = f'{checkout / "programs"}:{environment["PATH"]}'
     done = subprocess.run(
         ['bash', checkout / '.ci/run'],
         env=environment, capture_output=True, text=True, timeout=60, check=False,
@@ -69,6 +76,7 @@ def test_the_script_leaves_the_data_beside_the_checkout_and_nothing_of_its_own(c
         ('MMSSC_SAMPLES', 'samples/semantickitti'), ('MMSSC_SEVEN_SCENES', 'samples/seven_scenes'),
     ):  # fmt: skip
         assert Path(used[variable]).resolve() == (shared / name).resolve()
+    assert ('arguments=-m browser tests/test_visualization' in done.stdout) == (status == 0)
     allowed = Path(used['MMSSC_ALLOWED_SKIPS'])
     assert allowed == checkout / '.ci' / allowed.name and (ROOT / '.ci' / allowed.name).is_file()
 
