@@ -25,6 +25,7 @@ from PIL import Image
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
+from mmssc.formats.volumes import check_class_ids
 from mmssc.structures import Camera, VoxelGrid
 
 from .voxel_faces import forward_azimuth, frame_view
@@ -146,12 +147,16 @@ def write_page(
         hidden: Classes that are off at the start.
 
     Raises:
-        DataError: There is no frame, or frames have different volumes.
+        DataError: There is no frame, frames have different volumes, or a volume has a class that
+            ``classes`` does not have.
     """
     names = [tuple(frame.volumes) for frame in frames]
     if not names or len(set(names)) > 1:
         found = 'none' if not names else ' and '.join(map(str, sorted(set(names))))
         raise DataError(path, 'frames', 'frames with the same volumes', found)
+    for frame in frames:
+        for name, labels in frame.volumes.items():
+            check_class_ids(labels, len(classes), path, name)
     scene = dict(
         classes=list(classes),
         colors=np.asarray(colors).astype(int).tolist(),

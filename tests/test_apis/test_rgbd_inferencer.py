@@ -404,6 +404,31 @@ def test_the_command_draws_everything_on_request(infer, room, tmp_path, capsys):
     assert capsys.readouterr().err.startswith(expected)
 
 
+@pytest.mark.parametrize('turned', [0, 90])
+def test_the_panel_shows_depth_beside_colour(infer, room, tmp_path, monkeypatch, turned):
+    cfg = small_config('light_depth_nyu')
+    torch.save({'state_dict': MODELS.build(cfg.model).state_dict()}, tmp_path / 'model.pth')
+    cfg.dump(tmp_path / 'config.py')
+    write_plain_depth_mm(tmp_path / 'shelf.png', np.rot90(room['depth'], turned // 90))
+    rows, columns = room['depth'].shape
+    size = (columns, rows) if not turned else (rows, columns)
+    Image.new('RGB', size, (9, 200, 9)).save(tmp_path / 'color.png')
+    scenes = []
+    draw = Scene.draw
+    monkeypatch.setattr(Scene, 'draw', lambda self: scenes.append(self) or draw(self))
+    for name in ([], ['--image', tmp_path / 'color.png']):
+        options = ('--height', '1.2', '--rotate', turned, '--formats', 'png', '--overwrite')
+        assert infer(
+            tmp_path / 'config.py', tmp_path / 'model.pth', '--depth', tmp_path / 'shelf.png',
+            '--cam2img', *CAMERA, '--device', 'cpu', '--out', tmp_path / 'out', *options, *name,
+        ) == 0  # fmt: skip
+    alone, both = scenes
+    assert alone.image is None and both.image.shape[:2] == (rows, columns)
+    for scene in scenes:
+        assert scene.title == 'shelf'
+        np.testing.assert_allclose(scene.depth, room['depth'], atol=0.001)
+
+
 def test_the_command_with_weights_of_a_diverged_training(infer, room, tmp_path, capsys):
     cfg = small_config('light_depth_nyu')
     cfg.dump(tmp_path / 'config.py')

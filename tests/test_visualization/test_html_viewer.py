@@ -107,6 +107,9 @@ def test_frames_of_a_page_have_the_same_volumes_and_classes(tmp_path, sample, me
     for scenes in ([scene, alone], [scene, other], []):
         with pytest.raises(DataError, match='page.html: (frames|scenes)'):
             write_scenes(tmp_path / 'page.html', scenes)
+    wrong = Scene.from_sample(sample, {'classes': ('empty', 'a'), 'palette': [(0, 0, 0)] * 2})
+    with pytest.raises(DataError, match=r'page.html: prediction: expected 0..1'):
+        write_scenes(tmp_path / 'page.html', [wrong])
     assert not (tmp_path / 'page.html').exists()
 
 

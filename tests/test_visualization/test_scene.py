@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -71,6 +73,22 @@ def test_panel_grows_with_its_parts_and_shows_their_colours(sample, meta):
     for color in ((90, 120, 30), (100, 150, 245), (255, 0, 255), (255, 240, 150)):
         assert color in colors
     assert (90, 120, 30) not in {tuple(c) for c in plain.draw(900).reshape(-1, 3).tolist()}
+
+
+def test_depth_stands_beside_the_image_and_the_name_of_the_file_above(sample, meta):
+    depth = np.tile(np.linspace(0.5, 3.0, 122), (37, 1))
+    scene = Scene.from_sample(sample, meta, IMAGE, depth=depth)
+    plain = Scene.from_sample(sample, meta, IMAGE)
+    panel = scene.draw(900)
+    blue = (panel[:150, 300:600, 2].astype(int) - panel[:150, 300:600, 0] > 100).any()
+    assert blue and (panel[40:60, 100] == IMAGE[0, 0]).all()
+    assert scene.page_frame().image is IMAGE
+    alone = Scene.from_sample(sample, meta, depth=depth)
+    assert alone.page_frame().image.shape == (37, 122, 3)
+    # The name is there with an image, with depth alone and with volumes alone.
+    for one in (plain, alone, Scene.from_sample(sample, meta)):
+        named, unnamed = (replace(one, title=title).draw(900)[:30] for title in ('08', ''))
+        assert (named != unnamed).any()
 
 
 def test_files_of_every_format(tmp_path, sample, meta):

@@ -85,8 +85,11 @@ export class Controls {
     element('slice-on').onchange = () => this.setSlice(element('slice-on').checked);
     element('slice').oninput = () => this.setSlice(true);
     this.ends = [...'xyz'].map((axis, n) => {
-      const [low, high] = ['from', 'to'].map((end) =>
-        make('input', { type: 'range', min: 0, ariaLabel: `${axis} ${end}`, id: `${axis}-${end}` }));
+      const [low, high] = ['from', 'to'].map((end) => {
+        const input = make('input', { type: 'range', min: 0, id: `${axis}-${end}` });
+        input.setAttribute('aria-label', `${axis} ${end}`);
+        return input;
+      });
       low.oninput = () => this.setEnd('low', n, low, Math.min);
       high.oninput = () => this.setEnd('high', n, high, Math.max);
       const text = make('output');

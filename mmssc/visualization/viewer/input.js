@@ -151,7 +151,8 @@ export function bindKeys(surface, controls) {
     const isOnScene = event.target === surface;
     // Space belongs to the button or box that has the focus.
     if (event.key === ' ' && !isOnScene && event.target !== document.body) return;
-    const action = (isOnScene && onScene[event.key]) || anywhere[event.key];
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const action = (isOnScene && onScene[key]) || anywhere[key];
     if (!action) return;
     event.preventDefault();
     action(event);
