@@ -26,7 +26,8 @@ function makeChoices(parent, choices, choose) {
 
 /** A line with a check box, a colour, a name and a count. */
 function makeSwitch(name, color, count, isOn, change) {
-  const box = make('input', { type: 'checkbox', checked: isOn, onchange: () => change(box.checked) });
+  const box = make('input', { type: 'checkbox', checked: isOn });
+  box.onchange = () => change(box.checked);
   const swatch = make('span', { className: 'swatch' });
   swatch.style.background = `rgb(${color})`;
   const counter = make('span', { className: 'count', textContent: count });

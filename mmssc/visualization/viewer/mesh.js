@@ -50,7 +50,7 @@ class Rectangles {
     }
   }
 
-  /** Stack runs of equal ends: six numbers each: plane, start, end, place, end of the stack, look. */
+  /** Stack runs of equal ends; six numbers each: plane, start, end, place, its end, look. */
   stacked() {
     const { items } = this, out = [];
     const last = new Int32Array(this.shape[this.axis] * this.shape[this.run]).fill(-6);

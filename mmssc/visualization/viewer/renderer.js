@@ -108,7 +108,8 @@ export class Renderer {
   /** Start a picture of `width` x `height` pixels. */
   clear(width, height) {
     const { gl, canvas } = this;
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    const isOther = canvas.width !== width || canvas.height !== height;
+    if (isOther) Object.assign(canvas, { width, height });
     gl.scissor(0, 0, width, height);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);

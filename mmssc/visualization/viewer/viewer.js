@@ -215,8 +215,9 @@ export class Viewer {
   /** Move by pixels of CSS. */
   move(right, down) {
     this.leaveView();
-    const pose = this.poseOf(this.layOut()[0]), step = this.orbit.distance / this.stage.clientHeight;
-    this.orbit.target = add(add(this.orbit.target, pose.right, -right * step), pose.up, down * step);
+    const pose = this.poseOf(this.layOut()[0]), { orbit } = this;
+    const step = orbit.distance / this.stage.clientHeight;
+    orbit.target = add(add(orbit.target, pose.right, -right * step), pose.up, down * step);
     this.draw(true);
   }
 
