@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any
 
 from mmssc.errors import MMSSCError
+from mmssc.tool_commands import as_typed
 
 __all__ = [
     'CLOSED_PIPE', 'FINDINGS', 'FIRST_ERROR', 'INTERRUPTED', 'USE_ERROR', 'add_overwrite_option',
@@ -197,7 +198,7 @@ def _short_warnings() -> Iterator[None]:
         line: str | None = None,
     ) -> str:  # fmt: skip
         if category is UserWarning:
-            return f'warning: {message}\n'
+            return as_typed(f'warning: {message}\n')
         return format_warning(message, category, filename, lineno, line)
 
     warnings.formatwarning = format_for_user
@@ -252,4 +253,4 @@ def _message_of(error: Exception) -> str:
         text = text.rpartition(f'{type(error).__qualname__}: ')[2]
     elif isinstance(error, OSError) and error.filename is not None:
         text = f'{error.filename}: {error.strerror}'
-    return ' '.join(text.split())
+    return as_typed(' '.join(text.split()))

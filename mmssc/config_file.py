@@ -20,23 +20,20 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from mmssc.config_options import (
-    MAX_LEVELS,
-    ConfigOptions,
-    add_cfg_options,
-    merge_options,
-    nearest_name,
-)
+from mmssc.config_options import MAX_LEVELS, ConfigOptions, add_cfg_options, merge_options
 from mmssc.config_places import failed_layer, place_of_builders, place_of_type
 from mmssc.config_values import check_values
-from mmssc.errors import DataError, MMSSCError
+from mmssc.errors import DataError, MMSSCError, nearest_name
 from mmssc.file_kinds import HEAD_BYTES, describe_file
+from mmssc.resources import find_config
 
 __all__ = [
-    'ConfigOptions', 'add_cfg_options', 'config_errors', 'data_roots_of', 'datasets_of',
-    'merge_options', 'read_config_file',
+    'CONFIG_HELP', 'ConfigOptions', 'add_cfg_options', 'config_errors', 'data_roots_of',
+    'datasets_of', 'merge_options', 'read_config_file',
 ]  # fmt: skip
 
+#: Help of the argument of a tool that :func:`read_config_file` takes.
+CONFIG_HELP = 'config file, or name of a config (mmssc info --list)'
 
 # What mmengine reads.
 _SUFFIXES = ('.py', '.yml', '.yaml', '.json')
@@ -59,7 +56,7 @@ def read_config_file(
     """Read a config, apply overrides, import its ``custom_imports`` and check its values.
 
     Args:
-        path: Config file.
+        path: Config file, or the name of one, see :func:`mmssc.resources.find_config`.
         cfg_options: Overrides, ``{'model.backbone.depth': 18}``.
 
     Raises:
@@ -67,7 +64,8 @@ def read_config_file(
             config has a key twice or a tag that runs code; a module of ``custom_imports`` cannot
             be imported; an override does not fit; or a value is wrong (:func:`check_values`).
     """
-    _check_kind(Path(path))
+    path = find_config(path)
+    _check_kind(path)
     try:
         cfg = Config.fromfile(path, import_custom_modules=False)
     except DataError as error:
@@ -150,12 +148,7 @@ def data_roots_of(cfg: Mapping[str, Any]) -> list[Path]:
 def _check_kind(path: Path) -> None:
     """Refuse what cannot be a config, such as a checkpoint, and say what it is."""
     if not path.is_file():
-        found, hint = 'no such file', 'See configs/'
-        if path.is_dir():
-            found, hint = 'a folder', 'Give a file in it'
-        elif path.exists():
-            found = 'a pipe or a device'
-        raise DataError(path, None, 'a config file', found, hint)
+        raise DataError(path, None, 'a config file', 'a pipe or a device', 'Give a file')
     with path.open('rb') as file:
         head = file.read(HEAD_BYTES)
     found, remedy, _ = describe_file(head)

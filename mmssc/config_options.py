@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import inspect
 import re
 import warnings
@@ -13,7 +12,7 @@ from typing import Any
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, nearest_name
 
 __all__ = [
     'MAX_LEVELS', 'OPTION', 'SWITCHES', 'ConfigOptions', 'add_cfg_options',
@@ -366,9 +365,3 @@ def _find(cfg: Config, key: str) -> tuple[Any, Any]:
             break
         place = f'{place}.{part}'.lstrip('.')
     return owner, value
-
-
-def nearest_name(name: str, known: Collection[str]) -> str | None:
-    """A hint with the known name that is spelt most like another one; None if none is near."""
-    near = difflib.get_close_matches(name, sorted(known), n=1)
-    return f'Did you mean {near[0]}?' if near else None

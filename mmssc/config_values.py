@@ -19,8 +19,8 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmssc.config_options import OPTION, SWITCHES, nearest_name
-from mmssc.errors import DataError
+from mmssc.config_options import OPTION, SWITCHES
+from mmssc.errors import DataError, nearest_name
 
 __all__ = ['check_values']
 

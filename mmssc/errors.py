@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from typing import Any
 
 __all__ = [
     'DataError', 'MMSSCError', 'MissingDependencyError', 'NotFiniteError', 'UnsafeCheckpointError',
+    'nearest_name',
 ]  # fmt: skip
 
 # Longer texts in a message are cut: a file may choose them.
@@ -27,6 +29,16 @@ def join_sentences(*texts: str) -> str:
 def counted(count: int, noun: str) -> str:
     """``'1 sample'``, ``'3 samples'``."""
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
+
+
+def nearest_name(name: str, known: Collection[str]) -> str | None:
+    """A hint with the known name that is spelt most like another one; None if none is near.
+
+    Upper and lower case count as the same letter.
+    """
+    spellings = {one.casefold(): one for one in sorted(known)}
+    near = difflib.get_close_matches(name.casefold(), spellings, n=1)
+    return f'Did you mean {spellings[near[0]]}?' if near else None
 
 
 class MMSSCError(Exception):

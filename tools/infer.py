@@ -10,8 +10,7 @@ scene with ``--earlier-image`` and their poses.
 Models for depth cameras (configs/light, RGB-D) need the depth image and its intrinsics. Without
 ``--cam2world`` or ``--height``, the tool searches the floor in the depth image:
 
-    python tools/infer.py configs/light/light_depth_nyu.py checkpoints/light_depth_nyu.pth \
-        --depth depth.png --cam2img FX FY CX CY --out predictions
+    python tools/infer.py light_depth_nyu --depth depth.png --cam2img FX FY CX CY --out predictions
 """
 
 from __future__ import annotations
@@ -42,7 +41,8 @@ from mmssc.apis import (
     read_depth_image,
     save_prediction,
 )
-from mmssc.config_file import add_cfg_options, config_errors
+from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors
+from mmssc.engine.launch import require_checkpoint
 from mmssc.errors import DataError
 from mmssc.fileio import check_outputs, check_writable, note_outputs
 from mmssc.formats.images import read_rgb
@@ -50,6 +50,7 @@ from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import read_matrix, to_homogeneous
 from mmssc.geometry import describe_camera, turn_camera
 from mmssc.preparation.command_line import add_cropped_option, positive_integer, positive_number
+from mmssc.resources import find_config
 from mmssc.structures.camera_checks import as_pose
 from mmssc.structures.camera_placement import check_room_camera
 from mmssc.visualization.scene import FORMATS
@@ -69,8 +70,9 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add('config', help='config file')
-    add('checkpoint', help='checkpoint file')
+    add('config', help=CONFIG_HELP)
+    text = 'checkpoint file, or name of a model (default: the weights of a config given by name)'
+    add('checkpoint', nargs='?', help=text)
     add('--image', nargs='+', metavar='FILE', help='images, one per scene')
     add('--depth', nargs='+', metavar='FILE', help='.npy or .png, one per scene')
     add('--points', nargs='+', metavar='FILE', help='.bin (float32 x y z w), one per image')
@@ -308,7 +310,7 @@ def output_stems(args: argparse.Namespace, names: list[str]) -> list[str]:
     options = ('image', 'depth', 'points', 'segmentation', 'earlier_image', 'earlier_depth',
                'earlier_points')  # fmt: skip
     inputs = [name for option in options for name in getattr(args, option) or ()]
-    inputs += [args.config, args.checkpoint]
+    inputs += [find_config(args.config), args.checkpoint]
     inputs += filter(None, (args.calib, args.poses, args.cam2world))
     outputs = [
         path for stem in stems for path in prediction_paths(args.out / stem, args.formats).values()
@@ -378,11 +380,12 @@ def infer_driving(cfg: Config, args: argparse.Namespace) -> int:
 def main() -> int:
     """Predict as the command line says."""
     parser = build_parser()
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()  # CONFIG --out DIR CHECKPOINT works, too.
     with config_errors(args.config):
         cfg = read_config(args.config, args.cfg_options)
         is_rgbd = is_rgbd_config(cfg)
         check_options(parser, args, is_rgbd)
+        args.checkpoint = require_checkpoint(args.checkpoint, args.config)
         check_writable(args.out, 'Give another folder for --out')
         return (infer_rgbd if is_rgbd else infer_driving)(cfg, args)
 

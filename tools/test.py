@@ -15,7 +15,7 @@ from mmengine.config import Config
 
 from mmssc.apis.model_loading import info_files_of
 from mmssc.compat import known_warnings_hidden, loader_worker_errors
-from mmssc.config_file import config_errors, data_roots_of
+from mmssc.config_file import CONFIG_HELP, config_errors, data_roots_of
 from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
 from mmssc.engine.hooks.ssc_visualization_hook import PICTURES
 from mmssc.engine.launch import (
@@ -34,6 +34,7 @@ from mmssc.fileio import (
     check_writable,
     note_outputs,
 )
+from mmssc.model_index import UNTRAINED
 
 # The maker of the files of --format-only.
 PREDICTIONS = 'test.py --format-only'
@@ -42,9 +43,12 @@ PREDICTIONS = 'test.py --format-only'
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Test a model, draw or export its predictions.')
-    parser.add_argument('config', help='config file')
-    text = "checkpoint file or URL, or 'untrained': the initial weights of the config"
-    parser.add_argument('checkpoint', help=text)
+    parser.add_argument('config', help=CONFIG_HELP)
+    text = (
+        "checkpoint file or URL, name of a model, or 'untrained': the initial weights of the "
+        'config (default: the weights of a config that is given by name)'
+    )
+    parser.add_argument('checkpoint', nargs='?', help=text)
     parser.add_argument('--out', metavar='FILE.json', help='also write the figures to this file')
     parser.add_argument('--show-dir', help='write a picture of every prediction to this folder')
     parser.add_argument(
@@ -55,7 +59,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--output-dir', help='folder for the predictions of --format-only')
     add_overwrite_option(parser)
     add_common_arguments(parser)
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()  # CONFIG --out FILE CHECKPOINT works, too.
     if args.format_only != bool(args.output_dir):
         parser.error('--format-only and --output-dir go together')
     return args
@@ -73,14 +77,15 @@ def run_test(args: argparse.Namespace) -> None:
     """Test as the command line says."""
     cfg = load_config(args)
     check_writable(cfg.work_dir, 'Give another folder with --work-dir')
-    untrained = args.checkpoint == 'untrained'
-    cfg.load_from = None if untrained else require_checkpoint(args.checkpoint)
+    untrained = args.checkpoint == UNTRAINED
+    cfg.load_from = None if untrained else require_checkpoint(args.checkpoint, args.config)
     cfg.resume = False
     if args.show_dir and Path(args.show_dir).resolve() == Path(cfg.work_dir).resolve():
         hint = f'Give --show-dir {Path(args.show_dir, "pictures")}'
         raise DataError('--show-dir', None, 'a folder of pictures only', 'the work folder', hint)
     if args.out:
-        inputs = [args.config, args.checkpoint, *info_files_of(cfg), *data_roots_of(cfg)]
+        inputs = [cfg.filename, *filter(None, [cfg.load_from]), *info_files_of(cfg)]
+        inputs += data_roots_of(cfg)
         check_outputs([args.out], inputs, args.overwrite)
     for folder, maker in ((args.show_dir, PICTURES), (args.output_dir, PREDICTIONS)):
         if folder:

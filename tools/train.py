@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from mmssc.compat import known_warnings_hidden, loader_worker_errors
-from mmssc.config_file import config_errors
+from mmssc.config_file import CONFIG_HELP, config_errors
 from mmssc.engine.earlier_training import check_earlier_training, checkpoint_folder_of
 from mmssc.engine.launch import (
     add_common_arguments,
@@ -29,7 +29,7 @@ from mmssc.fileio import check_writable
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Train a model.')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help=CONFIG_HELP)
     parser.add_argument(
         '--resume',
         nargs='?',

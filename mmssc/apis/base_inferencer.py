@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmssc.datasets.transforms import ReadingTransform, reading_transforms
 from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb
+from mmssc.model_index import find_checkpoint
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 
@@ -91,8 +92,8 @@ class BaseInferencer:
     ``inputs``.
 
     Args:
-        config: File or loaded config.
-        checkpoint: File with weights; None keeps random weights.
+        config: File, name of a config, or loaded config.
+        checkpoint: File with weights, or name of a model; None: see :func:`init_model`.
         device: Default: the GPU if there is one.
         voxel_grid: Predict this box instead of the config's, see :func:`init_model`.
         cfg_options: Overrides of the config.
@@ -117,6 +118,7 @@ class BaseInferencer:
         cfg_options: Mapping[str, Any] | None,
         left_out: tuple[type, ...] = (),
     ) -> None:
+        checkpoint = find_checkpoint(checkpoint, config)
         cfg = read_config(config, cfg_options)
         transforms = build_test_transforms(cfg)
         readings = [one for step in transforms for one in reading_transforms(step)]

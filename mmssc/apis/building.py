@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from mmssc.model_index import find_checkpoint
+
 from .driving_inferencer import DrivingInferencer
 from .model_loading import read_config
 from .rgbd_inferencer import RGBDInferencer, is_rgbd_config
@@ -27,8 +29,8 @@ def build_inferencer(
     """Build the inferencer that provides the inputs of a config's test pipeline.
 
     Args:
-        config: File or loaded config.
-        checkpoint: File with weights; None keeps random weights.
+        config: File, name of a config, or loaded config.
+        checkpoint: File with weights, or name of a model; None: see :func:`init_model`.
         device: Default: the GPU if there is one.
         cfg_options: Overrides of the config.
         options: Further arguments of the class: ``voxel_grid``; ``crop`` of
@@ -38,6 +40,7 @@ def build_inferencer(
         DataError: The pipeline reads inputs that no inferencer provides; see also
             :func:`init_model`.
     """
+    checkpoint = find_checkpoint(checkpoint, config)
     cfg = read_config(config, cfg_options)
     kind = RGBDInferencer if is_rgbd_config(cfg) else DrivingInferencer
     return kind(cfg, checkpoint, device, **options)

@@ -44,8 +44,8 @@ class DrivingInferencer(BaseInferencer):
         sample.pred_voxels  # (X, Y, Z) uint8 class ids, 0 = empty
 
     Args:
-        config: File or loaded config.
-        checkpoint: File with weights; None keeps random weights.
+        config: File, name of a config, or loaded config.
+        checkpoint: File with weights, or name of a model; None: see :func:`init_model`.
         device: Default: the GPU if there is one.
         voxel_grid: Predict this box instead of the config's, see :func:`init_model`.
         crop: Crop images as the config crops those of its data set (keep the top left corner), as

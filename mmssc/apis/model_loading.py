@@ -23,6 +23,7 @@ from mmssc.compat import read_checkpoint
 from mmssc.config_file import config_errors, datasets_of, merge_options, read_config_file
 from mmssc.config_values import check_values
 from mmssc.errors import DataError
+from mmssc.model_index import find_checkpoint
 from mmssc.models.completors import BaseCompletor
 from mmssc.registry import DATASETS, MODELS
 from mmssc.structures import VoxelGrid
@@ -100,9 +101,10 @@ def init_model(
     Does not download the pretrained weights that the config names for training.
 
     Args:
-        config: File or loaded config.
-        checkpoint: File with weights; only weights and plain values are read from it. None keeps
-            random weights.
+        config: File, name of a config (``'sgn-T'``), or loaded config.
+        checkpoint: File with weights, or the name of a model; only weights and plain values are
+            read from it. None takes the weights of a config that is given by name; for other
+            configs it keeps random weights, as ``'untrained'`` always does.
         device: Where the model goes.
         voxel_grid: Predict this box instead of the one the config names. Networks are
             convolutional, so they can predict another box with voxels of the same size; some
@@ -116,6 +118,7 @@ def init_model(
         DataError: The config is wrong; or the checkpoint is of another model, or was trained on
             other classes or, unless ``voxel_grid`` is given, on another grid.
     """
+    checkpoint = find_checkpoint(checkpoint, config)
     cfg = read_config(config, cfg_options)
     _check_device(device)
     with config_errors(cfg.filename):

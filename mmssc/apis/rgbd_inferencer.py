@@ -100,13 +100,13 @@ class RGBDInferencer(BaseInferencer):
 
     Example::
 
-        inferencer = RGBDInferencer('configs/light/light_depth_nyu.py', 'light_depth_nyu.pth')
+        inferencer = RGBDInferencer('light_depth_nyu')  # by name: with its weights
         sample = inferencer('depth.png', (fx, fy, cx, cy))
         sample.pred_voxels  # (60, 36, 60) uint8 class ids over sample.voxel_grid, 0 = empty
 
     Args:
-        config: File or loaded config.
-        checkpoint: File with weights; None keeps random weights.
+        config: File, name of a config, or loaded config.
+        checkpoint: File with weights, or name of a model; None: see :func:`init_model`.
         device: Default: the GPU if there is one.
         cfg_options: Overrides of the config.
         voxel_grid: Predict this box instead of the config's, see :func:`init_model`; its origin

@@ -32,7 +32,10 @@ def init_cpu_process_group(launcher: str = 'pytorch') -> None:
     names = ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')
     missing = [name for name in names if name not in os.environ]
     if missing:
-        hint = 'Start with tools/dist_train.sh (torchrun) or, on a cluster, tools/slurm_train.sh'
+        hint = (
+            'Start with torchrun (tools/dist_train.sh does) or, on a cluster, with srun '
+            '(tools/slurm_train.sh does)'
+        )
         raise DataError('environment', ', '.join(missing), 'values', 'none', hint)
     dist.init_process_group(backend='gloo')
 

@@ -28,6 +28,7 @@ from mmssc.errors import DataError
 from mmssc.evaluation.score_table import is_in_table
 from mmssc.fileio import lock_folder, remove_stale_files
 from mmssc.formats.regular_files import open_regular_file
+from mmssc.model_index import find_checkpoint
 from mmssc.version import __version__
 
 __all__ = [
@@ -69,21 +70,30 @@ def load_config(args: argparse.Namespace) -> Config:
     elif cfg.get('work_dir'):
         cfg.work_dir = str(cfg.work_dir)  # 3 is a folder name, too.
     else:
-        cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
+        cfg.work_dir = str(Path('work_dirs', Path(cfg.filename).stem))
     return cfg
 
 
-def require_checkpoint(checkpoint: str) -> str:
-    """Return the name of a checkpoint that is a URL or an existing file.
+def require_checkpoint(checkpoint: str | None, config: str | None = None) -> str:
+    """Return the path or the URL of a checkpoint.
+
+    Args:
+        checkpoint: URL, file, or name of a model.
+        config: The config as the user gave it. If it is a name, its weights can stand for a
+            checkpoint that is None.
 
     Raises:
         DataError: There is no such file, or it is a folder, a pipe or a device.
     """
+    found = find_checkpoint(checkpoint, config)
+    if found is None:
+        hint = 'Only a config that is given by name has weights of its own (mmssc info --list)'
+        raise DataError('command line', 'checkpoint', 'a checkpoint file', 'none', hint)
     # URLs and names in mmengine's model zoos have a scheme.
-    if '://' not in checkpoint:
-        with open_regular_file(checkpoint, 'a checkpoint'):
+    if '://' not in str(found):
+        with open_regular_file(found, 'a checkpoint'):
             pass
-    return checkpoint
+    return str(found)
 
 
 def enable_amp(cfg: Config) -> None:
@@ -229,7 +239,7 @@ def choose_checkpoint(cfg: Config, resume: str | None) -> None:
     cfg.resume = checkpoint is not None
     cfg.load_from = checkpoint or cfg.get('load_from')
     if cfg.load_from:
-        require_checkpoint(cfg.load_from)
+        cfg.load_from = require_checkpoint(cfg.load_from)
     if cfg.resume:
         require_whole_checkpoint(cfg.load_from)
 

@@ -9,7 +9,10 @@ from tool_runs import ROOT, TOY_CONFIG, run_tool_in
 TOOLS = ROOT / 'tools'
 # Asked by shell scripts, before anything is installed.
 WITHOUT_LAUNCHER = {'misc/cores.py', 'misc/reachable.py'}
-NO_CONFIG = 'error: {config}: expected a config file, found no such file. See configs/'
+NO_CONFIG = (
+    'error: {config}: expected a config file, found no such file. Give a file, or a name that '
+    'mmssc info --list prints'
+)
 
 #: Tool -> (arguments, start of the line).
 WRONG = {
@@ -39,6 +42,7 @@ WRONG = {
     'misc/check_env.py': (['--nothing'], None),
     'misc/check_metafiles.py': (['none'], 'error: none/configs'),
     'misc/check_submission.py': (['none.zip'], 'error: none.zip'),
+    'misc/model_info.py': (['sgn-t'], 'error: command line: name: expected the name of a config'),
     'misc/print_config.py': (['{config}'], NO_CONFIG),
     'misc/render_voxels.py': (['none.npy'], 'error: none.npy'),
     'misc/torchrun.py': (['--nothing'], None),

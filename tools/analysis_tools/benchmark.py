@@ -32,7 +32,7 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 
 from mmssc.apis import is_rgbd_config, read_config
 from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of, info_files_of
-from mmssc.config_file import add_cfg_options, config_errors, data_roots_of
+from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, data_roots_of
 from mmssc.datasets.transforms import CropDrivingImages
 from mmssc.engine.launch import enable_amp
 from mmssc.errors import DataError, counted
@@ -222,7 +222,7 @@ def run_iteration(
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Time, memory and parameters of a config.')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help=CONFIG_HELP)
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument('--iters', type=int, default=5, help='measured iterations')
     parser.add_argument(
@@ -282,7 +282,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """
     cfg = read_config(args.config, args.cfg_options)
     if args.out:
-        inputs = [args.config, *info_files_of(cfg), *data_roots_of(cfg)]
+        inputs = [cfg.filename, *info_files_of(cfg), *data_roots_of(cfg)]
         check_outputs([args.out], inputs, args.overwrite)
     device = torch.device(args.device)
     model, optim_wrapper, metric, loaders = build(args, cfg, device)

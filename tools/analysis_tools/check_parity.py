@@ -21,7 +21,7 @@ from functools import partial
 import torch
 
 from mmssc.apis.model_loading import read_config
-from mmssc.config_file import config_errors
+from mmssc.config_file import CONFIG_HELP, config_errors
 from mmssc.parity.methods import RECIPES, get_recipe
 from mmssc.parity.recipe import ParityOptions, ParityRecipe, ParityRun
 from mmssc.parity.report import ParityCase, ParityReport
@@ -40,7 +40,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--data', metavar='DIR', help='raw files that the unit cases were made from (sketch: NYU)'
     )
-    parser.add_argument('--config', help='check the model of this config instead of the default')
+    text = f'check its model instead of the default one: {CONFIG_HELP}'
+    parser.add_argument('--config', help=text)
     parser.add_argument('--device', default='cpu', help='device of the model (default: cpu)')
     parser.add_argument(
         '--forward-only',

@@ -29,7 +29,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from mmssc.apis.model_loading import info_files_of
-from mmssc.config_file import add_cfg_options, config_errors, data_roots_of
+from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, data_roots_of
 from mmssc.engine.launch import load_config
 from mmssc.errors import DataError
 from mmssc.evaluation.functional import (
@@ -53,7 +53,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     summary = __doc__.splitlines()[0]
     parser = argparse.ArgumentParser(description=summary)
-    parser.add_argument('config', help='config file; its train and val data sets are read')
+    parser.add_argument('config', help=f'{CONFIG_HELP}; its train and val data sets are read')
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='also write the figures here')
     add_overwrite_option(parser)
     text = 'figures of a network (tools/test.py --out): fail unless they beat both baselines'
@@ -207,7 +207,7 @@ def score(args: argparse.Namespace) -> int:
     config = load_config(args)
     if args.out:
         inputs = [
-            args.config,
+            config.filename,
             *filter(None, (args.figures, args.untrained)),
             *info_files_of(config),
             *data_roots_of(config),

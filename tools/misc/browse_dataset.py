@@ -18,6 +18,7 @@ import numpy as np
 from mmengine.registry import DefaultScope
 
 from mmssc.config_file import (
+    CONFIG_HELP,
     add_cfg_options,
     config_errors,
     data_roots_of,
@@ -39,7 +40,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add('config', type=Path)
+    add('config', help=CONFIG_HELP)
     add('--split', choices=('train', 'val', 'test'), default='train', help='default: train')
     add('--out-dir', type=Path, default=Path('work_dirs/browse'), help='default: %(default)s')
     add('--num', type=int, default=8, help='samples, evenly spaced (default: %(default)s)')
@@ -89,7 +90,7 @@ def browse(arguments: argparse.Namespace) -> None:
     chosen = choose(names, arguments)
     stems = [out_dir / names[index].replace('/', '_') for index in chosen]
     outputs = [path for stem in stems for path in scene_paths(stem, arguments.formats).values()]
-    check_outputs(outputs, [arguments.config], arguments.overwrite)
+    check_outputs(outputs, [cfg.filename], arguments.overwrite)
     for index, stem in zip(chosen, stems):
         packed = dataset[index]
         inputs, sample = packed['inputs'], packed['data_samples']

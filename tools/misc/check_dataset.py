@@ -19,9 +19,10 @@ from pathlib import Path
 
 from mmengine.registry import DefaultScope
 
-from mmssc.config_file import add_cfg_options, config_errors, read_config_file
+from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, read_config_file
 from mmssc.errors import counted
 from mmssc.inspection import TreeReport, check_config, check_driving_tree, summarise_problems
+from mmssc.resources import config_names
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('target', type=Path, help='a data folder, or a config (.py)')
+    parser.add_argument('target', type=Path, help=f'a data folder, or a {CONFIG_HELP}')
     text = 'read and decode every file (hours on a whole data set) instead of sizes and headers'
     parser.add_argument('--thorough', action='store_true', help=text)
     parser.add_argument('--list', action='store_true', help='print every file, not a summary')
@@ -39,9 +40,10 @@ def parse_args() -> argparse.Namespace:
 
 def inspect(arguments: argparse.Namespace) -> TreeReport:
     """Check the folder or the config."""
-    if arguments.target.suffix != '.py':
-        return check_driving_tree(arguments.target, arguments.thorough)
-    cfg = read_config_file(arguments.target, arguments.cfg_options)
+    target = arguments.target
+    if target.is_dir() or not (target.suffix == '.py' or str(target) in config_names()):
+        return check_driving_tree(target, arguments.thorough)
+    cfg = read_config_file(target, arguments.cfg_options)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
         return check_config(cfg, arguments.thorough)
 

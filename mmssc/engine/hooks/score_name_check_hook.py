@@ -8,8 +8,7 @@ from typing import Any
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.runner import Runner
 
-from mmssc.config_options import nearest_name
-from mmssc.errors import DataError
+from mmssc.errors import DataError, nearest_name
 from mmssc.registry import HOOKS
 
 __all__ = ['ScoreNameCheckHook']

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from mmssc.checkpoints.matching import rename_weights
 from mmssc.checkpoints.pretrained import PRETRAINED_ERRORS, explain_pretrained_error
-from mmssc.config_options import nearest_name
-from mmssc.errors import DataError
+from mmssc.errors import DataError, nearest_name
 from mmssc.structures import SSCDataSample, VoxelGrid
 
 from .finite_logits import check_logits
