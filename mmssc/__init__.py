@@ -3,6 +3,7 @@
 from .compat import (
     check_mmcv_installation,
     install_mmcv_stand_in,
+    register_package_configs,
     report_full_shared_memory,
     secure_checkpoint_io,
     secure_config_texts,
@@ -15,5 +16,6 @@ install_mmcv_stand_in()
 secure_checkpoint_io()
 secure_config_texts()
 report_full_shared_memory()
+register_package_configs()
 
 __all__ = ['__version__']

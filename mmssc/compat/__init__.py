@@ -19,6 +19,7 @@ from .loader_workers import (
 )
 from .mmcv_installation import check_mmcv_installation
 from .mmcv_stand_in import MMCV_OPS_HINT, has_compiled_mmcv_ops, install_mmcv_stand_in
+from .package_configs import register_package_configs
 from .screen_log import known_warnings_hidden, short_screen_log
 
 __all__ = [
@@ -26,6 +27,6 @@ __all__ = [
     'full_shared_memory', 'has_compiled_mmcv_ops', 'init_cpu_process_group',
     'install_mmcv_stand_in', 'known_warnings_hidden', 'load_checkpoint_file',
     'loader_worker_errors', 'own_configs_stay', 'read_checkpoint', 'readable_size',
-    'report_full_shared_memory', 'secure_checkpoint_io', 'secure_config_texts', 'shared_bytes',
-    'short_screen_log',
+    'register_package_configs', 'report_full_shared_memory', 'secure_checkpoint_io',
+    'secure_config_texts', 'shared_bytes', 'short_screen_log',
 ]  # fmt: skip
