@@ -28,7 +28,8 @@ def test_a_wrong_version_is_reported_with_its_fix(run_tool, tmp_path, monkeypatc
     lines = run_tool('misc/check_env.py', status=1).stdout.splitlines()
     (line,) = (number for number, line in enumerate(lines) if 'mmsegmentation' in line.split())
     assert 'WRONG' in lines[line] and '0.30.0' in lines[line]
-    assert "pip install -c requirements/constraints.txt 'mmsegmentation" in lines[line + 1]
+    constraints = ROOT / 'requirements/constraints.txt'  # Not in the current folder.
+    assert f"pip install -c {constraints} 'mmsegmentation" in lines[line + 1]
     assert lines[-1].startswith('1 problem')
 
 

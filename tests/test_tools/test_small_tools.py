@@ -46,6 +46,12 @@ def test_a_checkpoint_is_published(run_tool, tmp_path):
     assert 'no.pth: expected a checkpoint, found no such file' in errors
 
 
+def test_the_index_of_torch_can_be_chosen(run_tool, monkeypatch):
+    monkeypatch.setenv('TORCH_INDEX_URL', 'https://a.b/whl/cu126')
+    out = run_tool('misc/torch_index.sh', sys.executable).stdout
+    assert out == '--extra-index-url https://a.b/whl/cu126\n'
+
+
 def test_cores_are_counted(run_tool):
     count = int(run_tool('misc/cores.py').stdout)
     assert 1 <= count <= (os.cpu_count() or 1)

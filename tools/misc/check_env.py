@@ -31,8 +31,9 @@ except ImportError:  # Not installed, which the report says.
 
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / 'requirements'
-# The commands give a path of the constraints that works from the repository's root.
-INSTALL = 'pip install -c requirements/constraints.txt'
+# The commands give a path of the constraints that works in the current folder.
+_BESIDE = Path('requirements', 'constraints.txt')
+INSTALL = f'pip install -c {_BESIDE if _BESIDE.is_file() else REQUIREMENTS / _BESIDE.name}'
 
 
 @dataclass

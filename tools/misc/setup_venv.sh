@@ -44,11 +44,7 @@ find_python() {
 
 install_packages() {
     local python=$venv/bin/python constraints=$root/requirements/constraints.txt index=()
-    # The CPU builds of torch are 0.2 GB; the default ones of PyPI bring 3 GB of CUDA.
-    local url=${TORCH_INDEX_URL:-https://download.pytorch.org/whl/cpu}
-    if [ -n "${TORCH_INDEX_URL:-}" ] || "$python" "$root/tools/misc/reachable.py" "$url/torch/"; then
-        index=(--extra-index-url "$url")
-    fi
+    read -ra index <<<"$(bash "$root/tools/misc/torch_index.sh" "$python")"
     "$python" -m pip install -q --upgrade pip 'setuptools<81' wheel \
         || fail 'pip cannot download packages: is there a network connection (or a proxy to set)?'
     # mmcv-lite and the full mmcv are one folder: an environment with the full one keeps it.
