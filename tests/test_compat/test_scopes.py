@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+GUIDES = Path(__file__).parents[2] / 'docs/en/user_guides'
+
 # mmdet works on its own with the full mmcv only, so its compiled extension is pretended first.
 CODE = """
 import sys, types
@@ -55,8 +57,8 @@ def test_the_config_of_another_project_imports_mmssc(tmp_path, first):
     (tmp_path / 'tool.py').write_text(first + FOREIGN_SCRIPT)
     command = ['tool.py']
     if first:
-        # The line of docs/en/get_started.md: this tool needs mmssc before it reads the config.
-        page = (Path(__file__).parents[2] / 'docs/en/get_started.md').read_text('utf-8')
+        # The line of the page: this tool needs mmssc before it reads the config.
+        page = (GUIDES / 'other_mm_projects.md').read_text('utf-8')
         (line,) = re.findall(r'^python -c "(.*)" CONFIG CHECKPOINT$', page, re.MULTILINE)
         command = ['-c', line.replace('tools/test.py', 'tool.py')]
     done = subprocess.run(
