@@ -16,22 +16,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.label_rules import raw_label_remarks
+from mmssc.datasets.label_files import read_label_file
 from mmssc.errors import DataError
 from mmssc.fileio import check_outputs, note_outputs
 from mmssc.formats.images import read_rgb
-from mmssc.formats.kitti import (
-    read_calib,
-    read_raw_labels,
-    read_voxel_bits,
-    read_voxel_labels,
-)
+from mmssc.formats.kitti import read_calib, read_voxel_bits
 from mmssc.formats.matrices import to_homogeneous
-from mmssc.formats.volumes import check_class_ids
 from mmssc.structures import Camera, VoxelGrid
 from mmssc.visualization.scene import (
     FORMATS,
@@ -46,6 +39,7 @@ from mmssc.visualization.voxel_faces import visible_labels
 
 # The maker of the pictures.
 MAKER = 'render_voxels.py'
+WRONG_CLASSES = 'Is --dataset the right one?'
 DATASETS: dict[str, type[BaseDataset]] = {
     'semantickitti': SemanticKITTIDataset,
     'sscbench-kitti360': SSCBenchKITTI360Dataset,
@@ -98,25 +92,6 @@ def make_grid(arguments: argparse.Namespace, meta: dict[str, Any]) -> VoxelGrid:
         if value is not None:
             grid[name] = value
     return VoxelGrid.build(grid)
-
-
-def read_labels(path: Path, dataset: type[BaseDataset], grid: VoxelGrid) -> np.ndarray:
-    """Read train ids (X, Y, Z) uint8 from a file of either kind."""
-    if path.suffix == '.label' and hasattr(dataset, 'train_labels'):
-        raw = read_raw_labels(path, grid.shape)
-        for remark, count in raw_label_remarks(raw, dataset.METAINFO['learning_map']).items():
-            print(f'{path}: {remark} ({count} voxels)', file=sys.stderr)
-        return dataset.train_labels(raw, np.zeros(grid.shape, dtype=bool), path)
-    if path.suffix == '.npy':
-        labels = read_voxel_labels(path, grid.shape)
-        try:
-            check_class_ids(labels, len(dataset.METAINFO['classes']), path, 'class ids')
-        except DataError as error:
-            text = 'Is --dataset the right one?'
-            raise DataError(path, error.field, error.expected, error.found, text) from error
-        return labels
-    hint = None if hasattr(dataset, 'train_labels') else 'This data set has no raw ids: .npy'
-    raise DataError(path, 'suffix', '.label (raw ids) or .npy (train ids)', path.suffix, hint)
 
 
 def read_camera(path: Path, image: np.ndarray) -> Camera:
@@ -180,10 +155,10 @@ def render(arguments: argparse.Namespace) -> None:
     images = [read_rgb(image) for image in arguments.image or ()]
     scenes = []
     for number, path in enumerate(arguments.files):
-        labels, mask = read_labels(path, dataset, grid), shown
+        labels, mask = read_label_file(path, dataset, grid.shape, WRONG_CLASSES), shown
         volumes = {}
         if arguments.truth is not None:
-            truth = read_labels(arguments.truth[number], dataset, grid)
+            truth = read_label_file(arguments.truth[number], dataset, grid.shape, WRONG_CLASSES)
             mask = truth != 255 if mask is None else mask & (truth != 255)
             volumes[TRUTH] = visible_labels(truth, mask, hidden)
         name = 'labels' if arguments.truth is None else PREDICTION
