@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from .functional import SSCCounts, SSCScores
 
-__all__ = ['format_table', 'is_in_table', 'score_table']
+__all__ = ['format_table', 'is_in_table', 'name_figures', 'score_table']
 
 _IN_TABLE_ONLY = re.compile(r'(.*/)?(SC_Precision|SC_Recall|combined_IoU|SSC_(?!mIoU).+_IoU)')
 
@@ -63,3 +63,23 @@ def is_in_table(name: str) -> bool:
             like the figures of other metrics.
     """
     return _IN_TABLE_ONLY.match(name) is not None
+
+
+def name_figures(scores: SSCScores, classes: Sequence[str], suffix: str = '') -> dict[str, float]:
+    """The figures of ``SSCMetric`` by name, without its prefix; percent, two decimals.
+
+    Args:
+        scores: Of a view.
+        classes: K names.
+        suffix: End of every name, for views other than ``full``.
+    """
+    figures = {
+        'SC_Precision': scores.precision,
+        'SC_Recall': scores.recall,
+        'SC_IoU': scores.iou,
+        'SSC_mIoU': scores.miou,
+        **{f'SSC_{name}_IoU': value for name, value in zip(classes, scores.class_iou)},
+    }
+    rounded = {key: round(value, 2) for key, value in figures.items()}
+    rounded['combined_IoU'] = round(rounded['SC_IoU'] + rounded['SSC_mIoU'], 2)
+    return {f'{key}{suffix}': value for key, value in rounded.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ from mmssc.geometry.ranges import range_slices
 from mmssc.registry import METRICS
 from mmssc.structures import VoxelGrid
 
-from ..functional import SSCCounts, SSCScores, count_voxels, scores_from_counts, sum_counts
-from ..score_table import score_table
+from ..functional import SSCCounts, count_voxels, scores_from_counts, sum_counts
+from ..protocols import FULL, count_protocol, protocol_masks
+from ..score_table import name_figures, score_table
 from ..submission import (
     SubmissionRules,
     check_submission,
@@ -35,11 +35,7 @@ from ..submission import (
 
 __all__ = ['SSCMetric']
 
-FULL = 'full'
 FIELD_OF_VIEW = 'fov'
-NYU = 'nyu'
-# Masks of the protocol: semantics on visible surface and occluded space, completion on occluded.
-NYU_MASKS = ('nyu_ssc', 'nyu_sc')
 MAX_CACHED_MASKS = 4
 
 
@@ -133,7 +129,7 @@ class SSCMetric(BaseMetric):
         return [
             f'{self.prefix}/{name}'
             for view in views
-            for name in _name_figures(scores, self.classes, _suffix(view))
+            for name in name_figures(scores, self.classes, _suffix(view))
         ]
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
@@ -179,7 +175,7 @@ class SSCMetric(BaseMetric):
             if not counts[view].confusion.any():
                 text = f'{title}: no voxel of {view!r} has a label; its figures mean nothing'
                 print_log(text, 'current', logging.WARNING)
-            figures.update(_name_figures(score, classes, _suffix(view)))
+            figures.update(name_figures(score, classes, _suffix(view)))
         return figures
 
     @staticmethod
@@ -216,7 +212,7 @@ class SSCMetric(BaseMetric):
             for n in range(len(targets))
         )
         total = sum_counts(counts, len(classes))
-        return _name_figures(scores_from_counts(total, ignored_as_empty=ignored_as_empty), classes)
+        return name_figures(scores_from_counts(total, ignored_as_empty=ignored_as_empty), classes)
 
     def _export(self, sample: Mapping[str, Any]) -> str:
         rules = SubmissionRules.official(self.dataset_meta or {})
@@ -259,15 +255,8 @@ class SSCMetric(BaseMetric):
         num_classes = len(self.classes)
         record = {}
         for protocol in self.protocols:
-            if protocol == NYU:
-                semantic, completion = (
-                    count_voxels(prediction, target, num_classes, _mask_of(sample, part, name))
-                    for part in NYU_MASKS
-                )
-                record[NYU] = replace(semantic, own_completion=completion.completion)
-                continue
-            mask = None if protocol == FULL else _mask_of(sample, protocol, name)
-            record[protocol] = count_voxels(prediction, target, num_classes, mask)
+            masks = protocol_masks(sample, protocol, name)
+            record[protocol] = count_protocol(prediction, target, num_classes, masks)
         for extent in self.ranges:
             part = range_slices(_require(sample, 'voxel_grid', name), extent)
             record[_range_name(extent)] = count_voxels(prediction[part], target[part], num_classes)
@@ -305,27 +294,3 @@ def _require(sample: Mapping[str, Any], field: str, name: str) -> Any:
     if sample.get(field) is None:
         raise DataError(name, field, 'a value (the metric needs it for ranges or view)', 'none')
     return sample[field]
-
-
-def _mask_of(sample: Mapping[str, Any], protocol: str, name: str) -> Tensor:
-    masks = sample.get('eval_masks') or {}
-    if protocol not in masks:
-        hint = 'LoadRGBDFrame(keys=[..., "eval_masks"]) indoors, LoadDrivingMasks on a drive'
-        raise DataError(
-            name, 'eval_masks', f'a mask {protocol!r}', sorted(masks),
-            hint if protocol in NYU_MASKS else None,
-        )  # fmt: skip
-    return torch.as_tensor(masks[protocol], dtype=torch.bool)
-
-
-def _name_figures(scores: SSCScores, classes: Sequence[str], suffix: str = '') -> dict[str, float]:
-    figures = {
-        'SC_Precision': scores.precision,
-        'SC_Recall': scores.recall,
-        'SC_IoU': scores.iou,
-        'SSC_mIoU': scores.miou,
-        **{f'SSC_{name}_IoU': value for name, value in zip(classes, scores.class_iou)},
-    }
-    rounded = {key: round(value, 2) for key, value in figures.items()}
-    rounded['combined_IoU'] = round(rounded['SC_IoU'] + rounded['SSC_mIoU'], 2)
-    return {f'{key}{suffix}': value for key, value in rounded.items()}

@@ -1,0 +1,70 @@
+"""Which voxels of a sample a protocol counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmssc.errors import DataError
+
+from .functional import SSCCounts, count_voxels
+
+__all__ = ['FULL', 'NYU', 'count_protocol', 'protocol_masks']
+
+FULL = 'full'
+NYU = 'nyu'
+# Masks of the protocol: semantics on visible surface and occluded space, completion on occluded.
+_NYU_MASKS = ('nyu_ssc', 'nyu_sc')
+
+
+def protocol_masks(
+    sample: Mapping[str, Any], protocol: str, name: str
+) -> tuple[Tensor | None, Tensor | None]:
+    """The voxels that count for semantics and for completion, (X, Y, Z) bool; None: all.
+
+    Args:
+        sample: A data sample with ``eval_masks``.
+        protocol: ``'full'``, ``'nyu'`` or the name of a mask, see
+            :class:`~mmssc.evaluation.SSCMetric`.
+        name: Name of the sample, for errors.
+
+    Raises:
+        DataError: The sample does not have the mask.
+    """
+    if protocol == FULL:
+        return None, None
+    if protocol == NYU:
+        semantic, completion = (_mask_of(sample, part, name) for part in _NYU_MASKS)
+        return semantic, completion
+    mask = _mask_of(sample, protocol, name)
+    return mask, mask
+
+
+def count_protocol(
+    prediction: Tensor,
+    target: Tensor,
+    num_classes: int,
+    masks: tuple[Tensor | None, Tensor | None],
+) -> SSCCounts:
+    """Count a volume on the masks of :func:`protocol_masks`; other arguments: `count_voxels`."""
+    semantic, completion = masks
+    counts = count_voxels(prediction, target, num_classes, semantic)
+    if completion is semantic:
+        return counts
+    occluded = count_voxels(prediction, target, num_classes, completion)
+    return replace(counts, own_completion=occluded.completion)
+
+
+def _mask_of(sample: Mapping[str, Any], mask: str, name: str) -> Tensor:
+    masks = sample.get('eval_masks') or {}
+    if mask not in masks:
+        hint = 'LoadRGBDFrame(keys=[..., "eval_masks"]) indoors, LoadDrivingMasks on a drive'
+        raise DataError(
+            name, 'eval_masks', f'a mask {mask!r}', sorted(masks),
+            hint if mask in _NYU_MASKS else None,
+        )  # fmt: skip
+    return torch.as_tensor(masks[mask], dtype=torch.bool)
