@@ -17,6 +17,7 @@ from mmssc.apis.model_loading import info_files_of
 from mmssc.compat import known_warnings_hidden, loader_worker_errors
 from mmssc.config_file import CONFIG_HELP, config_errors, data_roots_of
 from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
+from mmssc.engine.hooks.prediction_files_hook import PREDICTION_FILES
 from mmssc.engine.hooks.ssc_visualization_hook import PICTURES
 from mmssc.engine.launch import (
     add_common_arguments,
@@ -51,6 +52,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', nargs='?', help=text)
     parser.add_argument('--out', metavar='FILE.json', help='also write the figures to this file')
     parser.add_argument('--show-dir', help='write a picture of every prediction to this folder')
+    text = 'also write every prediction to this folder, for tools/analysis_tools (.npy, train ids)'
+    parser.add_argument('--save-predictions', metavar='DIR', help=text)
     parser.add_argument(
         '--format-only',
         action='store_true',
@@ -87,7 +90,11 @@ def run_test(args: argparse.Namespace) -> None:
         inputs = [cfg.filename, *filter(None, [cfg.load_from]), *info_files_of(cfg)]
         inputs += data_roots_of(cfg)
         check_outputs([args.out], inputs, args.overwrite)
-    for folder, maker in ((args.show_dir, PICTURES), (args.output_dir, PREDICTIONS)):
+    for folder, maker in (
+        (args.show_dir, PICTURES),
+        (args.output_dir, PREDICTIONS),
+        (args.save_predictions, PREDICTION_FILES),
+    ):
         if folder:
             check_output_folder(folder, args.overwrite, maker, data_roots_of(cfg))
     if args.format_only:
@@ -103,6 +110,8 @@ def run_test(args: argparse.Namespace) -> None:
         unwrap_model(runner).init_weights()
     else:
         runner.register_hook(dict(type='CheckpointMatchHook'))
+    if args.save_predictions:
+        runner.register_hook(dict(type='PredictionFilesHook', folder=args.save_predictions))
     figures = runner.test()
     if args.out and runner.rank == 0:
         with atomic_write(args.out, 'w') as file:

@@ -5,6 +5,7 @@ from .checkpoint_match_hook import CheckpointMatchHook
 from .class_count_hook import ClassCountHook
 from .epoch_seed_hook import EpochSeedHook, epoch_seed
 from .finite_check_hook import FiniteCheckHook
+from .prediction_files_hook import PredictionFilesHook
 from .replace_training_hook import ReplaceTrainingHook
 from .resume_check_hook import ResumeCheckHook
 from .score_name_check_hook import ScoreNameCheckHook
@@ -14,6 +15,7 @@ from .validation_record_hook import ValidationRecordHook
 
 __all__ = [
     'BroadcastBuffersHook', 'CheckpointMatchHook', 'ClassCountHook', 'EpochSeedHook',
-    'FiniteCheckHook', 'ReplaceTrainingHook', 'ResumeCheckHook', 'SSCVisualizationHook',
-    'ScoreNameCheckHook', 'SharedMemoryCheckHook', 'ValidationRecordHook', 'epoch_seed',
+    'FiniteCheckHook', 'PredictionFilesHook', 'ReplaceTrainingHook', 'ResumeCheckHook',
+    'SSCVisualizationHook', 'ScoreNameCheckHook', 'SharedMemoryCheckHook',
+    'ValidationRecordHook', 'epoch_seed',
 ]  # fmt: skip
