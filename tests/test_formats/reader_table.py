@@ -19,6 +19,7 @@ from mmssc.config_file import read_config_file
 from mmssc.datasets.driving_list import read_driving_list, write_driving_list
 from mmssc.datasets.rgbd_list import read_rgbd_list, write_rgbd_list
 from mmssc.engine.resuming import find_resume_checkpoint
+from mmssc.evaluation.result_comparison import read_figures_file
 from mmssc.evaluation.submission import SubmissionRules, check_submission
 from mmssc.formats import (
     depth_units,
@@ -312,6 +313,7 @@ READERS = {
         'a.yaml', save_text('model: &m {shape: [4, 4], scale: 1e-3}\nother: *m\n'), read_config_file
     ),
     'read_config_file.json': Reader('a.json', save_text('{"a": {"b": [1]}}'), read_config_file),
+    'read_figures_file': Reader('a.json', save_text('{"ssc/SC_IoU": 1.5}'), read_figures_file),
     'read_figures': Reader('a.csv', save_text('frame,split,a\n3,test,1.5\n'), read_figures),
     'read_manifest': Reader('a.csv', save_text('a.weight,3x4\nb,\n'), read_manifest),
     'ParityCase': Reader('a_1.npz', save_npz(seed=np.int64(3), a=TSDF), ParityCase),

@@ -41,7 +41,7 @@ def tested(rooms, room_training, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('room_test')
     run_tool_in(
         folder, 'test.py', ROOM_CONFIG, room_training / 'epoch_2.pth', '--out', 'scores.json',
-        '--show-dir', 'pictures', *room_options(rooms),
+        '--show-dir', 'pictures', '--save-predictions', 'predictions', *room_options(rooms),
     )  # fmt: skip
     return folder
 
@@ -66,6 +66,19 @@ def test_rooms_are_trained_on_scored_and_drawn(rooms, room_training, tested):
         colors = {tuple(color) for color in np.asarray(image).reshape(-1, 3).tolist()}
     # Tops of voxels and the legend show the palette itself.
     assert NYUDataset.METAINFO['palette'][CLASSES.index('floor')] in colors
+
+
+def test_saved_predictions_have_the_scores_of_the_test(rooms, tested):
+    options = room_options(rooms)
+    run_tool_in(
+        tested, 'analysis_tools/compare_results.py', 'predictions', tested / 'predictions',
+        '--config', ROOM_CONFIG, '--names', 'a', 'b', '--out-dir', 'analysis', '--num-frames', 1,
+        *options,
+    )  # fmt: skip
+    scores = json.loads((tested / 'scores.json').read_text())
+    lines = (tested / 'analysis/scores.csv').read_text().splitlines()[1:]
+    for name, first, second, change in (line.split(',') for line in lines):
+        assert first == second == f'{scores[f"ssc/{name}_nyu"]:.2f}' and change == '+0.00'
 
 
 def test_logits_that_are_not_finite_get_no_score(rooms, room_training, tmp_path):

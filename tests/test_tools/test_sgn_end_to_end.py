@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import signal
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def tested(streets, trained, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('test')
     done = run_tool_in(
         folder, 'test.py', STREET_CONFIG, trained / 'epoch_2.pth', '--out', 'scores.json',
-        '--show-dir', 'pictures', *street_options(streets),
+        '--show-dir', 'pictures', '--save-predictions', 'predictions', *street_options(streets),
     )  # fmt: skip
     (folder / 'table.txt').write_text(done.stdout + done.stderr)
     return folder
@@ -86,6 +87,20 @@ def test_every_prediction_has_a_picture(tested):
         with Image.open(path) as image:
             assert min(image.size) > 100
             assert len(image.convert('RGB').resize((64, 64)).getcolors(64 * 64)) > 10
+
+
+def test_saved_predictions_have_the_scores_of_the_test(streets, tested):
+    options = street_options(streets)
+    done = run_tool_in(
+        tested, 'analysis_tools/analyze_results.py', STREET_CONFIG, 'predictions', '--out-dir',
+        'analysis', '--num-worst', 1, *options,
+    )  # fmt: skip
+    scores = json.loads((tested / 'scores.json').read_text())
+    found = dict(re.findall(r'^(SC IoU|SSC mIoU) +\| +([\d.]+)', done.stdout, re.M))
+    assert found == {
+        'SC IoU': f'{scores["ssc/SC_IoU"]:.2f}', 'SSC mIoU': f'{scores["ssc/SSC_mIoU"]:.2f}'
+    }  # fmt: skip
+    assert (tested / 'analysis/worst_1.png').is_file()
 
 
 @pytest.fixture(scope='session')
