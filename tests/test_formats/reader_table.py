@@ -30,6 +30,7 @@ from mmssc.formats import (
     numpy_arrays,
     regular_files,
     rgbd_frame,
+    scalar_logs,
     sscnet,
     torch_file,
     torchssc,
@@ -162,6 +163,11 @@ READERS = {
     'read_matrix': Reader(
         'a.txt', save_text('1 2\n3 4.5\n'), lambda p: matrices.read_matrix(p, (2, 2)),
         is_array((2, 2), np.float64),
+    ),
+    'read_scalar_log': Reader(
+        'scalars.json', save_text('{"loss": 1.5, "iter": 1}\n{"loss": NaN, "iter": 2}\n'),
+        scalar_logs.read_scalar_log,
+        lambda found: all(type(one) is float for record in found for one in record.values()),
     ),
     # numpy_arrays
     'read_npy': Reader('a.npy', save_npy(TSDF), numpy_arrays.read_npy, lambda a: a.size >= 0),

@@ -22,6 +22,7 @@ WRONG = {
         ['{config}', 'x.pth', '--image', 'x.png', '--calib', 'none.txt', '--out', 'x'],
         NO_CONFIG,
     ),
+    'analysis_tools/analyze_logs.py': (['none'], 'error: none: expected a work folder'),
     'analysis_tools/analyze_results.py': (['{config}', 'none', '--out-dir', 'x'], NO_CONFIG),
     'analysis_tools/benchmark.py': (['{config}'], NO_CONFIG),
     'analysis_tools/check_depth.py': (['none', '--sequence', '00', '--frame', '0'], 'error: none'),

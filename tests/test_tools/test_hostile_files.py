@@ -33,6 +33,7 @@ ARGUMENTS = {
     'import.pth': ('model_converters/import_checkpoint.py', ['sgn', '{bad}', '{good}/out.pth']),
     'figures.json': ('analysis_tools/geometric_baselines.py', ['{toy}', '--figures', '{bad}']),
     'other.json': ('analysis_tools/compare_results.py', ['{bad}', '{bad}', '--names', 'a', 'b']),
+    'scalars.json': ('analysis_tools/analyze_logs.py', ['{bad}']),
     'case.npz': ('analysis_tools/check_parity.py', ['sgn-tiny', '--units', '{bad}']),
     'zipped.zip': ('misc/check_submission.py', ['{bad}']),
     'list.json': ('misc/check_submission.py', ['{good}', '--ann-file', '{bad}']),
