@@ -273,7 +273,21 @@ def submanifold_conv3d(features: Tensor, weight: Tensor, index: SparseIndex) -> 
         features, weight = features.to(dtype), weight.to(dtype)
     out_channels, kernel_size = weight.shape[:2]
     kernels = weight.reshape(out_channels, kernel_size**3, -1).permute(1, 2, 0)
-    return _GatherMatmulScatter.apply(features, kernels, index.pairs(kernel_size))
+    pairs = index.pairs(kernel_size)
+    if not torch.is_grad_enabled():
+        # Tools that count or export operations cannot look into an autograd function.
+        return _gather_matmul_scatter(features, kernels, pairs)
+    return _GatherMatmulScatter.apply(features, kernels, pairs)
+
+
+def _gather_matmul_scatter(
+    features: Tensor, kernels: Tensor, pairs: list[tuple[Tensor, Tensor]]
+) -> Tensor:
+    wide = torch.promote_types(features.dtype, torch.float32)
+    output = features.new_zeros(len(features), kernels.shape[2], dtype=wide)
+    for kernel, (inputs, outputs) in zip(kernels, pairs):
+        output.index_add_(0, outputs, (features[inputs] @ kernel).to(wide))
+    return output.to(features.dtype)
 
 
 class _Context(FunctionCtx):
@@ -296,11 +310,7 @@ class _GatherMatmulScatter(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(features, kernels)
         ctx.pairs = pairs
-        wide = torch.promote_types(features.dtype, torch.float32)
-        output = features.new_zeros(len(features), kernels.shape[2], dtype=wide)
-        for kernel, (inputs, outputs) in zip(kernels, pairs):
-            output.index_add_(0, outputs, (features[inputs] @ kernel).to(wide))
-        return output.to(features.dtype)
+        return _gather_matmul_scatter(features, kernels, pairs)
 
     @staticmethod
     @once_differentiable

@@ -30,6 +30,7 @@ WRONG = {
     'analysis_tools/check_parity.py': (['sgn-tiny', '--units', 'none.npz'], 'error: none.npz'),
     'analysis_tools/compare_results.py': (['.', '..', '--config', '{config}'], NO_CONFIG),
     'analysis_tools/geometric_baselines.py': (['{config}'], NO_CONFIG),
+    'analysis_tools/get_flops.py': (['{config}'], NO_CONFIG),
     'dataset_converters/make_synthetic.py': (
         ['--out', 'x', '--frames', '1', '2'], 'error: command line: --frames',
     ),

@@ -30,17 +30,14 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 
-from mmssc.apis import is_rgbd_config, read_config
-from mmssc.apis.model_loading import dataset_config_of, dataset_meta_of, info_files_of
+from mmssc.apis import read_config
+from mmssc.apis.model_loading import dataset_meta_of, info_files_of
+from mmssc.apis.random_samples import random_samples
 from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, data_roots_of
-from mmssc.datasets.transforms import CropDrivingImages
 from mmssc.engine.launch import enable_amp
-from mmssc.errors import DataError, counted
+from mmssc.errors import counted
 from mmssc.fileio import atomic_write, check_outputs
-from mmssc.registry import DATASETS, METRICS, MODELS, TRANSFORMS
-from mmssc.structures import VoxelGrid
-from mmssc.testing.random_driving_sample import random_driving_sample
-from mmssc.testing.random_rgbd_sample import random_rgbd_sample
+from mmssc.registry import DATASETS, METRICS, MODELS
 from mmssc.version import __version__
 
 MIB = 2**20
@@ -103,45 +100,6 @@ class Stages:
             return None
         lines = [line for line in status.read_text().splitlines() if line.startswith('VmHWM:')]
         return int(lines[0].split()[1]) / 1024
-
-
-def find_values(node: Any, key: str) -> Iterator[Any]:
-    """All values of ``key`` anywhere in a config."""
-    if isinstance(node, dict):
-        if key in node:
-            yield node[key]
-        for value in node.values():
-            yield from find_values(value, key)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            yield from find_values(value, key)
-
-
-def synthetic_loader(cfg: Config, args: argparse.Namespace) -> Callable[[int], dict]:
-    """Random samples with the keys and sizes of the config."""
-    dataset = dataset_config_of(cfg)
-    meta = dataset_meta_of(cfg)
-    grid = VoxelGrid.build(next(find_values(cfg.model, 'voxel_grid')))
-    is_rgbd = is_rgbd_config(cfg)
-    image_size = args.shape or meta.get('image_size')
-    if args.shape is None:
-        crops = [TRANSFORMS.build(step) for step in dataset.get('pipeline') or ()]
-        sizes = [step.size for step in crops if isinstance(step, CropDrivingImages)]
-        image_size = sizes[0] if sizes else image_size
-    if image_size is None:
-        expected = '--shape HEIGHT WIDTH, because the config has no image size'
-        raise DataError('--synthetic-input', expected=expected, found='none')
-    num_frames = 1 + len(dataset.get('frame_offsets') or ())
-    num_classes = len(meta['classes'])
-
-    def load(index: int) -> dict:
-        if is_rgbd:
-            return random_rgbd_sample(grid, num_classes, tuple(image_size), seed=index)
-        return random_driving_sample(
-            grid, num_classes, tuple(image_size), num_frames, args.points, seed=index
-        )
-
-    return load
 
 
 def count_parameters(model: torch.nn.Module) -> dict[str, int]:
@@ -261,7 +219,7 @@ def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
     evaluator = cfg.val_evaluator
     metric = METRICS.build(evaluator[0] if isinstance(evaluator, (list, tuple)) else evaluator)
     if args.synthetic_input:
-        load = synthetic_loader(cfg, args)
+        load = random_samples(cfg, args.shape, args.points)
         metric.dataset_meta = dataset_meta_of(cfg)
         return model, optim_wrapper, metric, (load, load)
     datasets = [
