@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.dataset import BaseDataset
 
 from mmssc.datasets.label_rules import raw_label_remarks
 from mmssc.errors import DataError
@@ -39,7 +40,7 @@ def read_label_file(path: Path, dataset: Any, shape: Shape, hint: str | None = N
         return dataset.train_labels(raw, np.zeros(raw.shape, dtype=bool), path)
     if path.suffix == '.npy':
         labels = read_voxel_labels(path, shape)
-        meta = dataset.METAINFO if isinstance(dataset, type) else dataset.metainfo
+        meta = dataset.metainfo if isinstance(dataset, BaseDataset) else dataset.METAINFO
         try:
             check_class_ids(labels, len(meta['classes']), path, 'class ids')
         except DataError as error:

@@ -57,8 +57,8 @@ class TrainingLog:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         path = Path(path)
-        files = [path]
-        if not path.is_file():
+        files = [path] if path.exists() else []
+        if path.is_dir():
             files = next(filter(None, (sorted(path.glob(pattern)) for pattern in _LOGS)), [])
         if not files:
             found = 'none' if path.is_dir() else 'no such file or folder'
