@@ -50,7 +50,17 @@ def count_protocol(
     num_classes: int,
     masks: tuple[Tensor | None, Tensor | None],
 ) -> SSCCounts:
-    """Count a volume on the masks of :func:`protocol_masks`; other arguments: `count_voxels`."""
+    """Count a volume on the masks of a protocol.
+
+    Args:
+        prediction: (X, Y, Z) class ids.
+        target: (X, Y, Z) labels, 255 = no label.
+        num_classes: K, with the empty class.
+        masks: See :func:`protocol_masks`.
+
+    Raises:
+        DataError: See :func:`count_voxels`.
+    """
     semantic, completion = masks
     counts = count_voxels(prediction, target, num_classes, semantic)
     if completion is semantic:
@@ -62,9 +72,8 @@ def count_protocol(
 def _mask_of(sample: Mapping[str, Any], mask: str, name: str) -> Tensor:
     masks = sample.get('eval_masks') or {}
     if mask not in masks:
-        hint = 'LoadRGBDFrame(keys=[..., "eval_masks"]) indoors, LoadDrivingMasks on a drive'
-        raise DataError(
-            name, 'eval_masks', f'a mask {mask!r}', sorted(masks),
-            hint if mask in _NYU_MASKS else None,
-        )  # fmt: skip
+        hint = "The protocol 'full' needs no mask"
+        if mask in _NYU_MASKS:
+            hint = 'LoadRGBDFrame(keys=[..., "eval_masks"]) indoors, LoadDrivingMasks on a drive'
+        raise DataError(name, 'eval_masks', f'a mask {mask!r}', sorted(masks), hint)
     return torch.as_tensor(masks[mask], dtype=torch.bool)

@@ -13,7 +13,7 @@ from mmssc.structures import SSCDataSample, VoxelGrid
 __all__ = ['default_steps', 'distance_steps', 'height_steps', 'sensor_position']
 
 # About so many steps over the grid.
-_DISTANCES, _HEIGHTS = 10, 16
+_DISTANCES, _HEIGHTS = 12, 16
 
 
 def default_steps(grid: VoxelGrid) -> tuple[float, float]:

@@ -97,9 +97,9 @@ def draw_steps(
     upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     for name, values in scores.items():
         upper.stairs(values, edges, label=name, linewidth=2, baseline=None)
-    upper.set_ylim(0, 100)
+    upper.set_ylim(-2, 102)
     upper.set_ylabel('percent')
-    upper.legend()
+    upper.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=len(scores), frameon=False)
     upper.grid(alpha=_FAINT)
     lower.stairs(voxels, edges, fill=True, color='0.6')
     lower.set_ylabel('labelled voxels')

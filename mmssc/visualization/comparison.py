@@ -13,6 +13,7 @@ from mmssc.evaluation.protocols import protocol_masks
 from mmssc.evaluation.saved_predictions import SavedPredictions
 from mmssc.structures import VoxelGrid
 
+from .bird_eye_view import bird_eye_view
 from .panel import compose_panel, draw_depth, draw_legend
 from .scene import TRUTH, class_colors
 from .voxel_faces import EMPTY, IGNORE_INDEX, visible_faces, visible_labels
@@ -67,6 +68,14 @@ def _circle(count: int) -> np.ndarray:
     return np.round(255 * matplotlib.colormaps['hsv'](shares)[:, :3]).astype(np.uint8)
 
 
+def _fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Add white at the sides of a picture that is too tall for a tile (width, height)."""
+    height, width = picture.shape[:2]
+    missing = max(0, round(height * size[0] / size[1]) - width)
+    sides = (missing // 2, missing - missing // 2)
+    return np.pad(picture, ((0, 0), sides, (0, 0)), constant_values=255)
+
+
 def draw_comparison(
     target: np.ndarray,
     predictions: Mapping[str, np.ndarray],
@@ -85,7 +94,7 @@ def draw_comparison(
         meta: Metainfo of the data set: ``classes``; ``palette`` (default: the colours of a circle);
             ``roof_classes``, which are not drawn.
         title: Name of the sample.
-        image: (H, W, 3) uint8 RGB of the sample.
+        image: (H, W, 3) uint8 RGB of the sample; None: the labels from above are drawn instead.
         mask: (X, Y, Z) bool, the voxels that count. ``None``: all.
 
     Returns:
@@ -109,11 +118,13 @@ def draw_comparison(
         hidden = np.isin(np.where(target == EMPTY, prediction, target), roof)
         return error_map(prediction, target, counted & ~hidden)
 
-    blank = np.full((size[1], size[0], 3), 255, np.uint8)
+    overview = ('labels from above', bird_eye_view(shown[TRUTH], grid, colors))
+    if image is not None:
+        overview = ('image', image)
     rows = [
         [(f'{title}  {name}'.strip() if name == TRUTH else name, draw(volume, colors))
          for name, volume in shown.items()],
-        [('' if image is None else 'image', blank if image is None else image)]
+        [(overview[0], _fit(overview[1], size))]
         + [(f'{name}: errors', draw(errors(volume), _COLORS))
            for name, volume in predictions.items()],
     ]  # fmt: skip

@@ -106,7 +106,7 @@ def test_the_worst_frame_is_first_and_one_without_score_last():
 @pytest.mark.parametrize(
     ('shape', 'size', 'steps'),
     [
-        ((256, 256, 32), 0.2, (10, 0.4)),
+        ((256, 256, 32), 0.2, (5, 0.4)),
         ((60, 60, 36), 0.08, (0.5, 0.24)),
         ((100, 50, 10), 0.1, (1, 0.1)),
     ],

@@ -160,3 +160,10 @@ def test_figures_are_compared_without_a_config(tmp_path, monkeypatch, tool_in_pr
     ):
         status, output = compare(*arguments)
         assert status == 2 and message in output and output.count('\n') == 1
+
+
+def test_an_unknown_protocol_is_named(folder, tool_in_process):
+    analyse = tool_in_process('analysis_tools/analyze_results.py')
+    with pytest.warns(UserWarning, match='3 of 4'):
+        status, output = analyse('config.py', 'bad', '--out-dir', 'out', '--protocol', 'near')
+    assert status == 2 and "a mask 'near', found none. The protocol 'full' needs no mask" in output

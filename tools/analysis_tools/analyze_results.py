@@ -42,8 +42,7 @@ def parse_args() -> argparse.Namespace:
     add('--out-dir', type=Path, required=True, help='folder for tables and pictures')
     text = "voxels that count: full, nyu or the name of a mask (default: the config's first)"
     add('--protocol', metavar='NAME', help=text)
-    text = 'default: a round number, about a tenth of the grid'
-    add('--distance-step', type=float, metavar='METRES', help=text)
+    add('--distance-step', type=float, metavar='METRES', help='default: a round number')
     add('--height-step', type=float, metavar='METRES', help='default: a few voxels')
     add('--num-worst', type=int, default=5, metavar='N', help='worst frames to draw (default: 5)')
     add_overwrite_option(parser)
