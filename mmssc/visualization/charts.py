@@ -27,6 +27,7 @@ _COLUMNS = 3
 # More classes than this: the cells are too small for numbers.
 _MAX_NUMBERED = 40
 _FAINT = 0.25
+_LARGEST = 1e100
 
 #: Name of a line -> its x and y.
 Lines = Mapping[str, tuple[Sequence[float], Sequence[float]]]
@@ -42,6 +43,11 @@ def check_chart_suffix(path: str | PathLike[str], option: str) -> None:
     if suffix not in CHART_SUFFIXES:
         kinds = f'a file name that ends in {", ".join(CHART_SUFFIXES)}'
         raise DataError(option, None, kinds, str(path))
+
+
+def _plain(text: str) -> str:
+    """Text that matplotlib shows as it is: no formulas, no hidden entries of a legend."""
+    return f'{" " if text.startswith("_") else ""}{text}'.replace('$', r'\$')
 
 
 def save_chart(path: str | PathLike[str], figure: Figure) -> None:
@@ -65,8 +71,9 @@ def draw_confusion(confusion: np.ndarray, classes: Sequence[str]) -> Figure:
     axes = figure.add_subplot()
     # The root shows rare confusions, too.
     axes.imshow(np.sqrt(share), cmap='Blues', vmin=0, vmax=10)
-    axes.set_xticks(range(len(classes)), classes, rotation=90)
-    names = [name if count else f'{name} (no label)' for name, count in zip(classes, total[:, 0])]
+    names = [_plain(name) for name in classes]
+    axes.set_xticks(range(len(classes)), names, rotation=90)
+    names = [name if count else f'{name} (no label)' for name, count in zip(names, total[:, 0])]
     axes.set_yticks(range(len(classes)), names)
     axes.set_xlabel('prediction')
     axes.set_ylabel('label')
@@ -121,12 +128,13 @@ def draw_curves(panels: Mapping[str, tuple[str, Lines, Lines]]) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, (title, (label, lines, raw)) in zip(grid.flat, panels.items()):
         _draw_panel(axes, names, lines, raw)
-        axes.set_title(title, fontsize=10)
+        axes.set_title(_plain(title), fontsize=10)
         axes.set_xlabel(label)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     handles = [
-        grid.flat[0].plot([], [], label=name, **_style(n))[0] for n, name in enumerate(names)
+        grid.flat[0].plot([], [], label=_plain(name), **_style(n))[0]
+        for n, name in enumerate(names)
     ]
     figure.legend(handles=handles, loc='outside upper left', ncols=max(1, min(len(names), 4)))
     return figure
@@ -136,13 +144,19 @@ def _style(number: int) -> dict[str, Any]:
     return dict(color=f'C{number % 10}', linestyle=('-', '--', ':', '-.')[number // 10 % 4])
 
 
+def _drawable(values: Sequence[float]) -> np.ndarray:
+    """Without what matplotlib cannot place on an axis."""
+    array = np.asarray(values, dtype=np.float64)
+    return np.where(np.abs(array) < _LARGEST, array, np.nan)
+
+
 def _draw_panel(axes: Axes, names: Sequence[str], lines: Lines, raw: Lines) -> None:
     for name, (x, y) in lines.items():
         style = _style(names.index(name))
         if name in raw:
-            axes.plot(*raw[name], **style, alpha=_FAINT)
+            axes.plot(*map(_drawable, raw[name]), **style, alpha=_FAINT)
         # A line of one point is not visible.
         marker = '.' if sum(map(math.isfinite, y)) <= 30 else ''
-        axes.plot(x, y, **style, marker=marker)
+        axes.plot(_drawable(x), _drawable(y), **style, marker=marker)
     axes.grid(alpha=_FAINT)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

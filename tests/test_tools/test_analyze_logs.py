@@ -39,3 +39,16 @@ def test_logs_are_drawn(tmp_path, monkeypatch, tool_in_process):
     ):
         status, output = analyse(*arguments)
         assert status == 2 and message in output and output.count('\n') == 1
+
+
+def test_values_and_names_that_no_axis_can_show(tmp_path, monkeypatch, tool_in_process):
+    monkeypatch.chdir(tmp_path)
+    lines = ['{"loss": 1e308, "$lo": 3, "iter": 1, "step": 1}', '{"loss": -1e308, "iter": 2}',
+             '{"loss": NaN, "iter": 3}', '{"loss": Infinity, "iter": 1e300}']  # fmt: skip
+    for run in ('$\\frac{$', '_hidden'):
+        (tmp_path / run).mkdir()
+        (tmp_path / run / 'scalars.json').write_text('\n'.join(lines))
+    analyse = tool_in_process('analysis_tools/analyze_logs.py')
+    status, output = analyse('$\\frac{$', '_hidden', '--keys', '*', '--out', 'curves.svg')
+    assert status == 0 and 'inf (iteration 1e+300)' in output
+    assert (tmp_path / 'curves.svg').read_text().startswith('<?xml')
