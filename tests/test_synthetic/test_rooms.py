@@ -267,7 +267,7 @@ def test_a_second_run_writes_what_is_missing_and_other_settings_are_refused(tmp_
     os.utime(left, (0, 0))
     capsys.readouterr()
     make_synthetic.main([*arguments, '--frames', '2', '1'])
-    assert 'complete already: 1 frames' in capsys.readouterr().out
+    assert 'complete already: 1 frame\n' in capsys.readouterr().out
     assert (tmp_path / 'train.txt').read_text() == '0001\n0003\n'
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*.png')}
     assert len(after) == 3 * 4 and gone in after and not left.exists()

@@ -1,11 +1,12 @@
 import importlib
 import subprocess
+import sys
 from importlib import metadata
 from types import SimpleNamespace
 
 import pytest
 import torch
-from tool_runs import ROOT
+from tool_runs import ROOT, tool_environment
 
 
 @pytest.fixture
@@ -33,11 +34,17 @@ def test_a_wrong_version_is_reported_with_its_fix(run_tool, tmp_path, monkeypatc
     assert lines[-1].startswith('1 problem')
 
 
-def test_a_torch_that_does_not_load_is_reported(run_tool, tmp_path, monkeypatch):
+def test_a_torch_that_does_not_load_is_reported(tmp_path, monkeypatch):
     (tmp_path / 'torch').mkdir()
     (tmp_path / 'torch/__init__.py').write_text("raise OSError('libcudart.so: no such file')")
     monkeypatch.setenv('PYTHONPATH', str(tmp_path))
-    lines = run_tool('misc/check_env.py', status=1).stdout.splitlines()
+    # A process of its own: those of run_tool have imported the true torch.
+    done = subprocess.run(
+        [sys.executable, ROOT / 'tools/misc/check_env.py'], env=tool_environment(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
     (line,) = (number for number, line in enumerate(lines) if 'import torch.nn' in line)
     assert 'WRONG' in lines[line] and 'OSError: libcudart.so: no such file' in lines[line]
     assert '--force-reinstall --no-deps torch' in lines[line + 1]

@@ -128,7 +128,7 @@ def test_a_bad_frame_does_not_stop_the_others(tree: Path, capsys: pytest.Capture
     out = capsys.readouterr().out
     made = sorted(path.stem for path in (tree / 'dataset/pseudo_lidar').rglob('*.bin'))
     assert made == ['000000', '000000', '000001', '000002', '000002', '000003', '000004']
-    assert '1 frames left out' in out and 'infos: not written' in out
+    assert '1 frame left out' in out and 'infos: not written' in out
     assert not list(tree.glob('*.json'))
 
 

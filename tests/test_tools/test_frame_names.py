@@ -36,7 +36,7 @@ def test_training_and_test_with_ordinary_names(renamed_rooms: Path, tmp_path: Pa
     run_tool_in(
         tmp_path, 'test.py', ROOM_CONFIG, 'run/epoch_1.pth', '--show-dir', 'pictures', *options
     )
-    names = [path.name for path in (tmp_path / 'pictures').iterdir()]
+    names = [path.name for path in (tmp_path / 'pictures').glob('*.png')]
     assert names and all(name.startswith('test_büro 13.05 ') for name in names)
     check = run_tool_in(tmp_path, 'misc/check_dataset.py', ROOM_CONFIG, *options)
     assert 'no problem found' in check.stdout

@@ -59,7 +59,7 @@ def test_rooms_are_trained_on_scored_and_drawn(rooms, room_training, tested):
     losses = finite_losses(room_training)
     assert len(losses) == 6 and losses[-1] < losses[0]
     assert list(room_training.glob('best_ssc_SSC_mIoU_nyu_epoch_2.pth'))
-    pictures = sorted((tested / 'pictures').iterdir())
+    pictures = sorted((tested / 'pictures').glob('*.png'))
     assert [path.name for path in pictures] == [f'test_{frame}.png' for frame in (
         '0002', '0004', '0006')]  # fmt: skip
     with Image.open(pictures[0]) as image:

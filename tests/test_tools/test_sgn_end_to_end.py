@@ -81,7 +81,7 @@ def test_untrained_network_has_other_figures(streets, tested, tmp_path):
 
 
 def test_every_prediction_has_a_picture(tested):
-    pictures = sorted((tested / 'pictures').iterdir())
+    pictures = sorted((tested / 'pictures').glob('*.png'))
     assert [path.name for path in pictures] == [f'08_{frame}.png' for frame in STREET_FRAMES]
     for path in pictures:
         with Image.open(path) as image:

@@ -62,7 +62,7 @@ def test_test_gives_the_figures_of_the_validation_and_pictures(streets, symphoni
     scores = json.loads((tmp_path / 'scores.json').read_text())
     validated = read_scalars(symphonies_run)[-1]
     assert scores == {key: validated[key] for key in scores}
-    pictures = sorted(path.name for path in (tmp_path / 'pictures').iterdir())
+    pictures = sorted(path.name for path in (tmp_path / 'pictures').glob('*.png'))
     assert pictures == [f'08_{frame}.png' for frame in STREET_FRAMES]
 
 

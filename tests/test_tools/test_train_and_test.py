@@ -308,5 +308,5 @@ def test_resuming_deletes_nothing_that_the_run_did_not_make(run_tool, tmp_path, 
 def test_published_weights_are_no_state_to_resume_from(run_tool, tmp_path, run_to_resume):
     run_tool('model_converters/publish_checkpoint.py', 'run/epoch_1.pth', 'published.pth')
     errors = run_tool('train.py', TOY_CONFIG, '--resume', 'published.pth', status=2).stderr
-    assert 'error: published.pth: message_hub: expected the state of a training' in errors
+    assert 'error: published.pth: log of the training: expected the state of a training' in errors
     assert 'load_from=published.pth' in errors and 'Traceback' not in errors
