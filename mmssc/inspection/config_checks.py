@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.registry import DefaultScope
 
 from mmssc.datasets.transforms import ReadingTransform, SampleFile, reading_transforms
-from mmssc.datasets.transforms.load_driving import check_camera_size
+from mmssc.datasets.transforms.load_driving import check_camera_size, check_images_upright
 from mmssc.errors import DataError, counted
 from mmssc.formats.images import read_image_shape
 from mmssc.registry import DATASETS
@@ -65,6 +65,7 @@ class _ConfigCheck:
         self.report = TreeReport()
         self.samples: set[tuple[str, str]] = set()
         self.files: set[tuple[str, str]] = set()
+        self.upright: set[str] = set()
 
     def add_dataset(self, loader: str, dataset: Any) -> None:
         """Check the files that the pipeline of a data set reads."""
@@ -91,12 +92,14 @@ class _ConfigCheck:
         counts = self.report.counts.setdefault(sample[0], {'samples': 0})
         counts['samples'] += sample not in self.samples
         self.samples.add(sample)
+        found: list[SampleFile] = []
         for reading in readings:
             try:
                 files = reading.files(item)
             except DataError as error:
                 self.report.add_error(error)
                 continue
+            found += files
             for file in files:
                 new = {(file.path, key) for key in file.keys or (file.kind,)} - self.files
                 self.files |= new
@@ -107,6 +110,8 @@ class _ConfigCheck:
                     counts[key] = counts.get(key, 0) + exists
                 if file.kind == 'image':
                     self._check_camera(item, file.path)
+        if any(file.kind == 'depth' for file in found):
+            self._check_upright({file.path for file in found if file.kind == 'image'})
 
     def _check_file(self, file: SampleFile, in_full: bool) -> bool:
         """Check a file; return whether it exists."""
@@ -114,6 +119,17 @@ class _ConfigCheck:
         read = partial(_read_labels, file) if has_labels else file.read
         in_full = self.thorough or (in_full and has_labels)
         return self.report.check(file.kind, file.path, file.shape, in_full, read)
+
+    def _check_upright(self, images: set[str]) -> None:
+        """Check that images with depth maps do not turn when they are read, each once."""
+        for image in sorted(images - self.upright):
+            self.upright.add(image)
+            try:
+                check_images_upright([image])
+            except DataError as error:
+                # The check of the file reports an image that cannot be read.
+                if error.field == 'orientation':
+                    self.report.add_error(error)
 
     def _check_camera(self, item: Mapping[str, Any], image: str) -> None:
         """Check the intrinsics of an item against the size of its image."""

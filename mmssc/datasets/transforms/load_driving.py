@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from os.path import exists
 from typing import Any
@@ -30,6 +30,7 @@ __all__ = [
     'LoadDrivingImages',
     'LoadDrivingLabels',
     'check_camera_size',
+    'check_images_upright',
     'lift_depth',
     'merge_clouds',
 ]
@@ -60,12 +61,12 @@ class LoadDrivingImages(ReadingTransform):
 
     def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
         """The images, which are raw files that no converter makes."""
-        depth = {frame['img_path']: frame.get('depth_path') for frame in results['frames']}
-        read = partial(_read_image, depth=depth)
-        return _frame_files(results, 'img_path', 'image', read, self.inputs, prepared=False)
+        return _frame_files(results, 'img_path', 'image', read_rgb, self.inputs, prepared=False)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the images; a repeated frame is read once."""
+        if results.get('depth_is_read', False):
+            check_images_upright(frame['img_path'] for frame in results['frames'])
         read = self.read_files(results)
         results['img_paths'] = [file.path for file, _ in read]
         self.add_arrays(results, dict(img=[image for _, image in read]))
@@ -83,11 +84,14 @@ class LoadDrivingImages(ReadingTransform):
         return results
 
 
-def _read_image(path: str, depth: Mapping[str, str | None]) -> np.ndarray:
-    """Read an image; one that would turn is refused if it has a depth map."""
-    if exists(depth[path] or ''):
+def check_images_upright(paths: Iterable[str]) -> None:
+    """Refuse images that turn when they are read, for samples whose depth maps are read, too.
+
+    Raises:
+        DataError: An image has an orientation in its metadata.
+    """
+    for path in dict.fromkeys(paths):
         check_upright(path, 'the depth map does not turn with it')
-    return read_rgb(path)
 
 
 def check_camera_size(results: Mapping[str, Any], image_size: tuple[int, int]) -> None:
@@ -120,12 +124,14 @@ class LoadDrivingDepth(ReadingTransform):
     The folder is ``data_prefix['depth']`` of the data set, and the kind of file its
     ``depth_suffix``; nothing else depends on the source of the depth.
 
-    Required Keys: ``sequence``, ``frames``; ``ori_shape`` if images were loaded
+    Required Keys: ``sequence``, ``frames``; ``ori_shape`` and ``img_paths`` if images were loaded
 
-    Added Keys: ``depth`` (N arrays (H, W) float32, metres along the optical axis, 0 = none)
+    Added Keys: ``depth`` (N arrays (H, W) float32, metres along the optical axis, 0 = none),
+    ``depth_is_read``
 
     Raises:
-        DataError: A depth map is missing or damaged, or does not have the size of the image.
+        DataError: A depth map is missing or damaged, does not have the size of the image, or
+            belongs to an image that turns when it is read.
     """
 
     data_kind = 'driving'
@@ -137,6 +143,7 @@ class LoadDrivingDepth(ReadingTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the maps; a repeated frame is read once."""
+        _note_depth(results)
         depth = [depth for _, depth in self.read_files(results)]
         return self.add_arrays(results, dict(depth=depth))
 
@@ -157,6 +164,12 @@ def _frame_files(
         )
         for frame in results['frames']
     ]  # fmt: skip
+
+
+def _note_depth(results: dict[str, Any]) -> None:
+    """Check images that were read before, and let images that are read later be checked."""
+    check_images_upright(results.get('img_paths', ()))
+    results['depth_is_read'] = True
 
 
 def _depth_files(results: Mapping[str, Any], keys: tuple[str, ...]) -> list[SampleFile]:
@@ -229,9 +242,10 @@ class LoadDrivingPoints(ReadingTransform):
     models.
 
     Required Keys: ``sequence``, ``frames``, ``frame2ref``, ``voxel_grid``; for ``'depth'`` also
-    ``P2``, ``lidar2cam``; ``ori_shape`` if images were loaded
+    ``P2``, ``lidar2cam``; ``ori_shape`` and ``img_paths`` if images were loaded
 
-    Added Keys: ``points`` ((M, 3) float32, metres, current lidar frame)
+    Added Keys: ``points`` ((M, 3) float32, metres, current lidar frame); for ``'depth'`` also
+    ``depth_is_read``
 
     Args:
         source: ``'pseudo_lidar'`` reads the prepared point files; ``'depth'`` computes the same
@@ -240,7 +254,8 @@ class LoadDrivingPoints(ReadingTransform):
             the same box uses.
 
     Raises:
-        DataError: A file is missing or damaged, or a depth map does not have the size of the image.
+        DataError: A file is missing or damaged, or a depth map does not have the size of the image
+            or belongs to an image that turns when it is read.
     """
 
     data_kind = 'driving'
@@ -261,6 +276,8 @@ class LoadDrivingPoints(ReadingTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load, move and merge the clouds."""
+        if self.source == 'depth':
+            _note_depth(results)
         read = self.read_files(results)
         clouds: dict[str, np.ndarray] = {}
         for file, content in read:

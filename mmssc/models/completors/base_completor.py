@@ -44,10 +44,12 @@ class BaseCompletor(BaseModel):
         init_cfg: Initialisation config of mmengine.
 
     Raises:
-        DataError: ``test_cfg`` has an entry that is not in ``test_settings``.
+        DataError: ``test_cfg`` has an entry that is not in ``test_settings``, and the class is one
+            of mmssc or declares ``test_settings``.
 
     Attributes:
-        test_settings: Entries of ``test_cfg``.
+        test_settings: Entries of ``test_cfg``. A class outside of mmssc that does not declare them,
+            itself or in a base outside of mmssc, takes any entries.
         origin_matters: Whether the grid of a sample must have the origin of the model's grid. False
             for methods that never use the origin and whose data sets place the grid in each frame.
         spare_weights: Prefixes of weights that a checkpoint may hold and the model may lack.
@@ -72,6 +74,17 @@ class BaseCompletor(BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         self.voxel_grid = VoxelGrid.build(voxel_grid)
         self.test_cfg = dict(test_cfg or {})
+        if self._says_test_settings():
+            self._check_test_cfg()
+
+    @classmethod
+    def _says_test_settings(cls) -> bool:
+        """Whether ``test_settings`` are all: classes outside of mmssc need not declare theirs."""
+        own = [base for base in cls.__mro__ if not base.__module__.startswith('mmssc.')]
+        is_ours = cls.__module__.startswith('mmssc.')
+        return is_ours or any('test_settings' in vars(base) for base in own)
+
+    def _check_test_cfg(self) -> None:
         for name in self.test_cfg.keys() - {*self.test_settings}:
             expected = f'known entries ({", ".join(self.test_settings)})'
             hint = nearest_name(name, self.test_settings) or (

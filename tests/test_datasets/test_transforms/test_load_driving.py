@@ -1,6 +1,5 @@
 import pickle
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +30,7 @@ from mmssc.formats.kitti import (
 )
 from mmssc.formats.numpy_arrays import read_npy, write_npy
 from mmssc.geometry import pool_labels, quantize_points
+from mmssc.inspection import check_config
 from mmssc.parity.reference_fill import integers
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -74,22 +74,51 @@ def test_load_images(item, tree):
         np.testing.assert_array_equal(image, np.asarray(Image.open(path)))
 
 
-@pytest.mark.parametrize('orientation', [3, 6])
-def test_a_turned_image_with_a_depth_map_is_refused_without_a_warning(item, orientation):
+def turn_first_image(item, orientation=3):
     frame, exif = item['frames'][0], Image.Exif()
     exif[0x0112] = orientation
     Image.open(frame['img_path']).save(frame['img_path'], 'JPEG', exif=exif)
-    with warnings.catch_warnings():
-        warnings.simplefilter('error')
-        with pytest.raises(DataError, match='orientation: .*depth map does not turn .*exiftool'):
-            LoadDrivingImages()(dict(item))
-    # Without depth, the image turns.
-    Path(frame['depth_path']).unlink()
+
+
+READ_DEPTH = dict(depth=LoadDrivingDepth(), points=LoadDrivingPoints(source='depth'))
+
+
+@pytest.mark.parametrize('depth_first', [False, True])
+@pytest.mark.parametrize('reading', READ_DEPTH)
+@pytest.mark.filterwarnings('ignore:.*turned by')
+def test_a_turned_image_is_refused_if_its_depth_is_read(item, reading, depth_first):
+    turn_first_image(item)
+    steps = [LoadDrivingImages(), READ_DEPTH[reading]]
+    with pytest.raises(DataError, match='orientation: .*depth map does not turn .*exiftool'):
+        Compose(steps[::-1] if depth_first else steps)(item)
+
+
+def test_a_turned_image_or_its_depth_alone_is_read(item):
+    turn_first_image(item)
+    assert Path(item['frames'][0]['depth_path']).is_file()
     with pytest.warns(UserWarning, match='turned by .*calibration'):
-        try:
-            LoadDrivingImages()(dict(item))
-        except DataError as error:  # the other frames do not turn
-            assert 'image size' in str(error)
+        results = Compose([LoadDrivingImages(), LoadDrivingPoints()])(dict(item))
+    assert len(results['img']) == 3
+    assert len(LoadDrivingDepth()(dict(item))['depth']) == 3
+
+
+@pytest.mark.parametrize('orientation', [3, 6])
+@pytest.mark.parametrize('thorough', [False, True])
+@pytest.mark.filterwarnings('ignore:.*turned by')
+def test_the_dataset_check_refuses_turned_images_with_depth(tree, item, orientation, thorough):
+    turn_first_image(item, orientation)
+
+    def problems(*steps: str) -> list[str]:
+        pipeline = [dict(type=step) for step in steps]
+        dataset = dict(
+            type='SemanticKITTIDataset', data_root=str(tree), ann_file=INFO, pipeline=pipeline
+        )
+        report = check_config(dict(test_dataloader=dict(dataset=dataset)), thorough)
+        return [one.detail for one in report.problems if 'orientation' in one.detail]
+
+    assert problems('LoadDrivingImages') == []
+    (detail,) = problems('LoadDrivingImages', 'LoadDrivingDepth')
+    assert 'depth map does not turn' in detail
 
 
 def test_crop_keeps_the_top_left_corner(item):
