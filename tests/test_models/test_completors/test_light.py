@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmssc.errors import DataError
+from mmssc.models.completors import LightCompletor
 from mmssc.models.layers import VolumeChange
 from mmssc.models.losses.volume_losses import loss_names
 from mmssc.registry import MODELS
@@ -145,6 +146,24 @@ def test_an_unknown_entry_of_test_cfg_is_refused():
         small_model(test_cfg=dict(flip_axis=(0,)))
     with pytest.raises(DataError, match='found mine. A class that reads more entries names them'):
         small_model(test_cfg=dict(mine=1))
+
+
+def test_classes_outside_of_mmssc_take_any_entry_of_test_cfg_unless_they_declare_them():
+    class Plain(LightCompletor):
+        pass
+
+    class Declaring(LightCompletor):
+        test_settings = ('mine',)
+
+    class Derived(Declaring):
+        pass
+
+    for kind in (Plain, Declaring, Derived):
+        assert small_model(type=kind, test_cfg=dict(mine=1)).test_cfg == dict(mine=1)
+    assert small_model(type=Plain, test_cfg=dict(flip_axis=1)).test_cfg == dict(flip_axis=1)
+    for kind in (Declaring, Derived):
+        with pytest.raises(DataError, match=f'{kind.__name__}.test_cfg: expected known entries'):
+            small_model(type=kind, test_cfg=dict(mein=1))
 
 
 def test_prediction_reads_no_label():
