@@ -79,7 +79,7 @@ def read_config_file(
         found = _in_words(error)
         raise DataError(path, _place_of(error, path), 'a readable config', found) from error
     _check_levels(path, cfg._cfg_dict)
-    merge_options(cfg, cfg_options)  # They can change the custom imports, too.
+    switches = merge_options(cfg, cfg_options)  # They can change the custom imports, too.
     _check_levels(path, cfg._cfg_dict)
     try:
         import_modules_from_strings(**(cfg.get('custom_imports') or dict(imports=[])))
@@ -89,7 +89,7 @@ def read_config_file(
         hint = 'The folder of the module has to be in PYTHONPATH'
         cause = error.__context__ or error
         raise DataError(path, 'custom_imports', 'installed modules', cause, hint) from error
-    check_values(cfg, cfg_options, path)
+    check_values(cfg, cfg_options, path, switches)
     return cfg
 
 

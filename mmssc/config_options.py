@@ -240,7 +240,7 @@ def runner_settings() -> set[str]:
     return {*inspect.signature(Runner).parameters, *_MORE_SETTINGS} - {'cfg'}
 
 
-def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
+def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> set[str]:
     """Apply overrides to a config, one after the other.
 
     A key that starts with a variable of the config (neither mmengine nor mmssc reads it) is applied
@@ -250,13 +250,17 @@ def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
         cfg: The config, changed in place.
         cfg_options: Overrides, ``{'model.backbone.depth': 18}``; a number is an entry of a list.
 
+    Returns:
+        Settings that were True or False and now have another value. Any text would count as true;
+        :func:`mmssc.config_values.check_values` knows which classes take it.
+
     Raises:
         DataError: A key starts with a setting that does not exist, names no entry of a list, goes
             through a value that is neither a dict nor a list, or replaces a dict by a plain value.
     """
     # "_delete_" empties a dict: first, so that it does not delete other options.
     options = sorted((cfg_options or {}).items(), key=lambda pair: not pair[0].endswith('_delete_'))
-    settings = runner_settings()
+    settings, switches = runner_settings(), set()
     for key, value in options:
         if key.count('.') >= MAX_LEVELS:
             raise DataError(OPTION, _short(key), f'at most {MAX_LEVELS} names', key.count('.') + 1)
@@ -265,7 +269,8 @@ def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
         if isinstance(value, _CommaList):
             value = value.typed if isinstance(current, str) else list(value)
         if isinstance(current, bool):
-            value = _as_switch(key, value)
+            value = _as_switch(value)
+            switches |= set() if isinstance(value, bool) else {key}
         if isinstance(current, Mapping) and not _can_replace_dict(value):
             hint = f'Set an entry: {key}.NAME=VALUE, or the whole: "{key}=dict(...)"'
             raise DataError(OPTION, f'{key}={value}', 'a dict', repr(value), hint)
@@ -274,6 +279,7 @@ def merge_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             expected = 'a setting that fits the config'
             raise DataError(OPTION, f'{key}={value}', expected, error) from error
+    return switches
 
 
 def _for_mmengine(key: str, value: Any, owner: Any, current: Any) -> dict[str, Any]:
@@ -288,16 +294,12 @@ def _for_mmengine(key: str, value: Any, owner: Any, current: Any) -> dict[str, A
     return {key: value}
 
 
-def _as_switch(key: str, value: Any) -> Any:
-    """The value for a setting that is True or False in the config; any text would count as true."""
+def _as_switch(value: Any) -> Any:
+    """True or False for a word or number that means it; other values stay."""
     if isinstance(value, str) and value.lower() in SWITCHES:
         return SWITCHES[value.lower()]
     if isinstance(value, (int, float)) and value in (0, 1):
         return bool(value)
-    if isinstance(value, (str, int, float)):
-        # E.g. sync_bn, or add_extra_convs of mmdet's FPN.
-        hint = 'If it takes other values, too, set it in a config file'
-        raise DataError(OPTION, f'{key}={value}', 'True or False', repr(value), hint)
     return value
 
 

@@ -54,6 +54,7 @@ _TAKERS: dict[str, Any] = {
 _KINDS = {
     r'auto_scale_lr\.enable|env_cfg\.cudnn_benchmark|find_unused_parameters': {'bool'},
     r'model\.test_cfg\.keep_logits|stop_at_nan': {'bool'},
+    r'sync_bn': {'bool', 'str'},
     r'auto_scale_lr\.base_batch_size|log_processor\.window_size': {'int'},
     r'optim_wrapper\..*clip_grad\.max_norm': {'float'},
 }
@@ -79,6 +80,7 @@ def check_values(
     cfg: Config,
     cfg_options: Mapping[str, Any] | None = None,
     file: str | PathLike[str] = 'config',
+    switches: Collection[str] = (),
 ) -> None:
     """Check a config whose overrides are applied and whose ``custom_imports`` are imported.
 
@@ -88,6 +90,8 @@ def check_values(
         cfg: The config.
         cfg_options: The overrides, to name ``--cfg-options`` in errors about them.
         file: What errors name otherwise.
+        switches: Overrides of True or False, as :func:`~mmssc.config_options.merge_options` returns
+            them: their class must say that it takes such a value.
 
     Raises:
         DataError: A dict has an unknown entry, a number is too small, or text is given where a
@@ -105,6 +109,8 @@ def check_values(
                     _check_text(place, owner, name, source)
             elif isinstance(value, (int, float)):
                 _check_number(place, value, source)
+            if place in switches and isinstance(value, (str, int, float)):
+                _check_switch(place, owner, name)
 
 
 def _places(place: str, owner: Any, name: Any, value: Any) -> Iterator[tuple[str, Any, Any, Any]]:
@@ -148,13 +154,27 @@ def _check_number(place: str, value: float, source: Any) -> None:
 
 def _check_text(place: str, owner: Any, name: str, source: Any) -> None:
     """Refuse text for a number, and read text for a switch."""
-    text, above = owner[name], place.rpartition('.')[0]
-    kinds = _first_match(_KINDS, place) or _kinds_of(_taker(above, owner), name)
+    text, kinds = owner[name], _kinds_at(place, owner, name)
     if 'bool' in kinds and 'str' not in kinds and text.lower() in SWITCHES:
         owner[name] = SWITCHES[text.lower()]
     elif kinds and kinds <= _NUMBERS:
         expected = 'True or False' if kinds == {'bool'} else 'a number'
         raise DataError(source, place, expected, repr(text))
+
+
+def _check_switch(place: str, owner: Any, name: str) -> None:
+    """Refuse a value in place of True or False unless its class says that it takes such values."""
+    value = owner[name]
+    unfit = _NUMBERS if isinstance(value, str) else {'bool', 'str'}
+    kinds = _kinds_at(place, owner, name) - unfit - {'unsure'}
+    if not (kinds or isinstance(value, bool)):
+        hint = 'If it takes other values, too, set it in a config file'
+        raise DataError(OPTION, f'{place}={value}', 'True or False', repr(value), hint)
+
+
+def _kinds_at(place: str, owner: Any, name: str) -> set[str]:
+    above = place.rpartition('.')[0]
+    return _first_match(_KINDS, place) or _kinds_of(_taker(above, owner), name)
 
 
 def _taker(place: str, owner: Any) -> Any:

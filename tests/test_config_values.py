@@ -133,6 +133,34 @@ def test_text_stays_where_a_class_takes_text_or_a_switch():
     assert cfg.custom_hooks[0].mode == 'on'
 
 
+def test_text_replaces_a_switch_where_a_class_takes_both():
+    neck = dict(type='mmdet.FPN', in_channels=[8], out_channels=8, num_outs=1)
+    cfg = Config(dict(
+        model=dict(type='SGN', neck=dict(neck, add_extra_convs=False, start_level=0)),
+        custom_hooks=[dict(type=OwnHook, mode=False)], sync_bn=False, own=False,
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=True)),
+    ))  # fmt: skip
+    for key, text in (
+        ('model.neck.add_extra_convs', 'on_input'), ('sync_bn', 'torch'),
+        ('custom_hooks.0.mode', 'auto'),
+    ):  # fmt: skip
+        value = read_config(cfg, {key: text})
+        for name in key.split('.'):
+            value = value[int(name)] if isinstance(value, list) else value[name]
+        assert value == text
+    off = read_config(cfg, {'model.neck.add_extra_convs': 'off'})
+    assert off.model.neck.add_extra_convs is False
+    for key, value in (
+        ('default_hooks.checkpoint.by_epoch', 'maybe'), ('default_hooks.checkpoint.by_epoch', 2),
+        ('sync_bn', 2), ('custom_hooks.0.mode', 2),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=f'^--cfg-options: {key}.*: expected True or False, fo'):
+            read_config(cfg, {key: value})
+    refused = pytest.raises(DataError, match="own=x: expected True or False, found 'x'")
+    with pytest.warns(UserWarning, match='own is a variable'), refused:
+        read_config(cfg, {'own': 'x'})
+
+
 def test_a_function_without_a_signature_passes():
     check_values(Config(dict(train_dataloader=dict(collate_fn=dict(type=torch.stack, dim='no')))))
 

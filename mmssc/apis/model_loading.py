@@ -43,8 +43,8 @@ def read_config(
     """
     if isinstance(config, Config):
         cfg = copy.deepcopy(config)
-        merge_options(cfg, cfg_options)
-        check_values(cfg, cfg_options, cfg.filename or 'config')
+        switches = merge_options(cfg, cfg_options)
+        check_values(cfg, cfg_options, cfg.filename or 'config', switches)
     else:
         cfg = read_config_file(config, cfg_options)
     init_default_scope(cfg.get('default_scope') or 'mmssc')
