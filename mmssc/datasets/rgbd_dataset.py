@@ -21,6 +21,9 @@ from .rgbd_list import SHARED, Frame, FrameFile, RGBDList, read_rgbd_list
 
 __all__ = ['RGBDDataset']
 
+# Frames of a list whose poses are compared with their grid.
+_POSES_CHECKED = 100
+
 
 @DATASETS.register_module()
 class RGBDDataset(BaseDataset):
@@ -121,8 +124,11 @@ class RGBDDataset(BaseDataset):
 
     def _warn_of_cameras(self, frames: RGBDList) -> None:
         remarks = frames.camera_remarks(self.ann_file, self.source)
-        # The world of another tool may have its floor elsewhere.
-        remarks += frames.pose_remarks(self.ann_file, self.source, has_floor=False)
+        # The world of another tool may have its floor elsewhere. A sample of the frames: every
+        # process of a training does this, and the converter has looked at all.
+        remarks += frames.pose_remarks(
+            self.ann_file, self.source, has_floor=False, at_most=_POSES_CHECKED
+        )
         for remark in remarks:
             print_log(f'{self.ann_file}: {remark}', 'current', logging.WARNING)
         floor = frames.voxel_grid.axes.index('z')

@@ -128,21 +128,30 @@ class RGBDList:
         origin = frame.origin
         return self.voxel_grid if origin is None else replace(self.voxel_grid, origin=origin)
 
-    def pose_remarks(self, file: str | PathLike[str], source: str, has_floor: bool) -> list[str]:
-        """What is suspicious about the poses of the first frames where something is.
+    def pose_remarks(
+        self,
+        file: str | PathLike[str],
+        source: str,
+        has_floor: bool,
+        at_most: int | None = None,
+    ) -> list[str]:
+        """What is suspicious about the poses: the first remarks, and how many more there are.
 
         Args:
             file: The list, for errors.
             source: The source whose camera sees the frames.
             has_floor: Whether the floor of the world is z = 0.
+            at_most: Look at so many frames, evenly spaced over the list (a frame takes about a
+                millisecond); None: at all.
 
         Raises:
             DataError: A pose cannot be right.
         """
         remarks = []
-        for frame in self.frames:
-            if frame.cam2world is None:
-                continue
+        posed = [frame for frame in self.frames if frame.cam2world is not None]
+        if at_most is not None and at_most < len(posed):
+            posed = [posed[n * len(posed) // at_most] for n in range(at_most)]
+        for frame in posed:
             upright, name = self.upright_pose(frame), f'pose of {frame.frame_id}'
             found = check_room_camera(upright, file, name, has_floor)
             if source in self.cameras:

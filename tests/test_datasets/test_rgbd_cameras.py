@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,3 +68,20 @@ def test_training_says_what_is_suspicious_about_a_camera(tmp_path, monkeypatch):
     said = ' '.join(logged)
     assert 'list.json: metainfo.cameras.own: the principal point (cx = 20, cy = 29.5)' in said
     assert 'a: pose of a: the camera is rolled by 90 degrees' in said
+
+
+def test_training_looks_at_poses_all_over_a_long_list(tmp_path, monkeypatch):
+    frames = [replace(listed().frames[0], frame_id=f'{number:03d}') for number in range(350)]
+    write_rgbd_list(tmp_path / 'list.json', replace(listed(), frames=frames))
+    seen = []
+    monkeypatch.setattr('mmssc.datasets.rgbd_list.share_remarks', lambda *_: seen.append(1) or [_])
+    logged = []
+    monkeypatch.setattr(
+        'mmssc.datasets.rgbd_dataset.print_log', lambda text, *_: logged.append(text)
+    )
+    RGBDDataset('list.json', str(tmp_path), metainfo=dict(classes=('empty', 'floor')))
+    assert len(seen) == 100 and '95 more remarks' in logged[-1]
+    monkeypatch.setattr('mmssc.datasets.rgbd_list.share_remarks', lambda *_: ['small'])
+    remarks = replace(listed(), frames=frames).pose_remarks('x', 'own', False, at_most=4)
+    assert remarks == [f'{number:03d}: small' for number in (0, 87, 175, 262)]
+    assert '345 more' in replace(listed(), frames=frames).pose_remarks('x', 'own', False)[-1]
