@@ -45,6 +45,7 @@ from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors
 from mmssc.engine.launch import require_checkpoint
 from mmssc.errors import DataError
 from mmssc.fileio import check_outputs, check_writable, note_outputs
+from mmssc.formats.file_warnings import warning_anew
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import read_matrix, to_homogeneous
@@ -377,6 +378,7 @@ def infer_driving(cfg: Config, args: argparse.Namespace) -> int:
 
 
 @command
+@warning_anew()  # Once per folder for all scenes, not per call of the inferencer.
 def main() -> int:
     """Predict as the command line says."""
     parser = build_parser()

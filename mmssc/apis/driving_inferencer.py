@@ -15,6 +15,7 @@ from mmssc.datasets.transforms import CropDrivingImages
 from mmssc.datasets.transforms.load_driving import lift_depth, merge_clouds
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import DepthView, check_road_depth
+from mmssc.formats.file_warnings import warning_anew
 from mmssc.formats.images import check_upright
 from mmssc.formats.kitti import read_depth, read_velodyne
 from mmssc.registry import INFERENCERS
@@ -78,6 +79,7 @@ class DrivingInferencer(BaseInferencer):
         self.num_frames = len(self.frame_numbers)
         self.needs_points = bool({'depth', 'points'} & self.inputs)
 
+    @warning_anew()
     def __call__(
         self,
         img: Image | Sequence[Image],

@@ -25,6 +25,7 @@ from mmssc.formats.depth_units import (
     scale_units,
     unit_hint,
 )
+from mmssc.formats.file_warnings import warning_anew
 from mmssc.formats.images import check_upright, read_png_uint8
 from mmssc.formats.sscnet import DEPTH_READERS
 from mmssc.geometry import (
@@ -141,6 +142,7 @@ class RGBDInferencer(BaseInferencer):
             )  # fmt: skip
 
     @torch.no_grad()
+    @warning_anew()
     def __call__(
         self,
         depth: str | PathLike[str] | np.ndarray,

@@ -56,3 +56,17 @@ def test_an_image_that_turns_is_refused_without_a_warning(depth_config, scene, t
     with Image.open(path) as image:
         image.save(path, exif=b'')
     assert inferencer(path, P2, LIDAR2CAM, depth=scene['depth'][0])
+
+
+def test_every_call_warns_of_its_files(depth_config, scene, tmp_path):
+    inferencer = DrivingInferencer(depth_config, None, 'cpu')
+    image, depth = scene['images'][0], scene['depth'][0]
+    files = [tmp_path / f'{name}.npy' for name in 'ab']
+    for file in files:
+        np.save(file, depth)
+    for file in files:  # The ground of this scene is far below the grid.
+        with pytest.warns(UserWarning, match=f'{file.name}: depth: expected ground'):
+            inferencer(image, P2, LIDAR2CAM, depth=file)
+    with pytest.warns(UserWarning) as caught:
+        inferencer([image, image], P2, LIDAR2CAM, depth=files)
+    assert sum('expected ground' in str(one.message) for one in caught) == 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmssc.formats.depth_units import check_room_depth
-from mmssc.formats.file_warnings import warn_of_file
+from mmssc.formats.file_warnings import warn_of_file, warning_anew
 from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.rgbd_frame import read_frame_file
 from mmssc.formats.sscnet import write_plain_depth_mm
@@ -53,3 +53,23 @@ def test_other_findings_and_arrays_are_said(tmp_path: Path):
     for _ in range(2):
         with pytest.warns(UserWarning, match='depth image: depth: expected depth of a room'):
             check_room_depth('depth image', np.full((6, 8), 7.2), {})
+
+
+def test_each_call_warns_anew_and_calls_inside_share_their_warnings(tmp_path: Path):
+    for name in 'abc':
+        (tmp_path / name).touch()
+
+    @warning_anew()
+    def call(name: str) -> None:
+        for _ in range(2):
+            warn_of_file(tmp_path / name, 'unit', name)
+
+    @warning_anew()
+    def command() -> None:
+        call('a')
+        call('b')
+
+    assert len(said(lambda: (call('a'), call('b'), call('a')))) == 3
+    assert len(said(command)) == 1
+    # The process has said nothing yet.
+    assert len(said(lambda: (warn_of_file(tmp_path / 'c', 'unit', 'c'),))) == 1
