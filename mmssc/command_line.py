@@ -46,6 +46,7 @@ FIRST_ERROR = 'MMSSC_FIRST_ERROR'
 
 # A disk that is full or broken, a quota, a limit of size.
 _WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_OUTPUT = 'standard output'
 
 
 def command(main: Callable[..., int | None]) -> Callable[..., int]:
@@ -65,13 +66,14 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
     @functools.wraps(main)
     def run(*args: Any, **kwargs: Any) -> int:
         try:
-            try:
-                with _lost_output_in_logs(), _interrupts_for_parents(), _short_warnings():
-                    return main(*args, **kwargs) or 0
-            finally:
-                # Flush here, so that a closed pipe raises inside this block and not at exit.
-                if sys.stdout is not None:
-                    sys.stdout.flush()
+            with _named_output():
+                try:
+                    with _lost_output_in_logs(), _interrupts_for_parents(), _short_warnings():
+                        return main(*args, **kwargs) or 0
+                finally:
+                    # Flush here, so that a closed pipe raises inside this block and not at exit.
+                    if sys.stdout is not None:
+                        sys.stdout.flush()
         except KeyboardInterrupt as interrupt:
             return _stopped(interrupt)
         except BrokenPipeError:
@@ -79,8 +81,8 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
             is_first_report(CLOSED_PIPE)
             return CLOSED_PIPE
         except (MMSSCError, OSError) as error:
-            if isinstance(error, OSError) and error.filename is None and _is_output_lost(error):
-                error.filename = 'standard output'
+            if isinstance(error, OSError) and error.filename == _OUTPUT:
+                _drop_output()
             if not is_first_report(USE_ERROR):
                 return USE_ERROR
             if os.environ.get('MMSSC_TRACEBACK', '0') != '0':
@@ -154,19 +156,33 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _is_output_lost(error: OSError) -> bool:
-    """Whether stdout cannot be written, for example because its disk is full."""
-    if error.errno not in _WRITE_ERRORS:
-        return False
+def _naming_output(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except OSError as error:
+            if error.errno in _WRITE_ERRORS:
+                error.filename = _OUTPUT
+            raise
+
+    return call
+
+
+@contextmanager
+def _named_output() -> Iterator[None]:
+    """Let the error of an output that cannot be written, for example on a full disk, name it."""
+    stream = sys.stdout
+    # A stream of C without attributes of its own stays as it is, and so does one of an outer call.
+    if not hasattr(stream, '__dict__') or 'write' in vars(stream):
+        yield
+        return
+    for name in ('write', 'flush'):
+        setattr(stream, name, _naming_output(getattr(stream, name)))
     try:
-        # Python has dropped what it could not write, so flushing it again tells nothing.
-        os.write(sys.stdout.fileno(), b'\n')
-    except (AttributeError, ValueError):  # No stdout, or not a file.
-        return False
-    except OSError:
-        _drop_output()
-        return True
-    return False
+        yield
+    finally:
+        del stream.write, stream.flush  # type: ignore[method-assign]
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+import errno
 import logging
 import multiprocessing
 import os
@@ -212,6 +213,18 @@ def test_ctrl_c_leaves_workers_to_their_parent_from_the_first_moment(method, tmp
     )
     assert (done.returncode, done.stderr) == (0, '')
     assert (tmp_path / 'done').exists()
+
+
+def test_a_full_disk_elsewhere_writes_nothing_to_the_output(capfd):
+    @command
+    def main() -> None:
+        print('figures')
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    assert main() == 2
+    output = capfd.readouterr()
+    assert output.out == 'figures\n' and output.err == 'error: [Errno 28] No space left on device\n'
+    assert not {'write', 'flush'} & {*vars(sys.stdout)}
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no device that is always full')
