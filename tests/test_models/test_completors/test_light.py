@@ -29,10 +29,10 @@ def scope():
         yield
 
 
-def small_model(num_segments: int = 14, **changes):
+def small_model(num_segments: int = 14, kind='LightCompletor', **changes):
     return MODELS.build(
         dict(
-            type='LightCompletor',
+            type=kind,
             voxel_grid=GRID.to_dict(),
             stem=dict(type='VoxelStem', out_channels=8, num_segments=num_segments, embed_dims=3),
             head=dict(
@@ -159,11 +159,11 @@ def test_classes_outside_of_mmssc_take_any_entry_of_test_cfg_unless_they_declare
         pass
 
     for kind in (Plain, Declaring, Derived):
-        assert small_model(type=kind, test_cfg=dict(mine=1)).test_cfg == dict(mine=1)
-    assert small_model(type=Plain, test_cfg=dict(flip_axis=1)).test_cfg == dict(flip_axis=1)
+        assert small_model(kind=kind, test_cfg=dict(mine=1)).test_cfg == dict(mine=1)
+    assert small_model(kind=Plain, test_cfg=dict(flip_axis=1)).test_cfg == dict(flip_axis=1)
     for kind in (Declaring, Derived):
         with pytest.raises(DataError, match=f'{kind.__name__}.test_cfg: expected known entries'):
-            small_model(type=kind, test_cfg=dict(mein=1))
+            small_model(kind=kind, test_cfg=dict(mein=1))
 
 
 def test_prediction_reads_no_label():
