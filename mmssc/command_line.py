@@ -182,7 +182,7 @@ def _named_output() -> Iterator[None]:
     try:
         yield
     finally:
-        del stream.write, stream.flush  # type: ignore[method-assign]
+        del stream.write, stream.flush
 
 
 @contextmanager
