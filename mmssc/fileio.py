@@ -219,17 +219,19 @@ def check_outputs(
 
     Args:
         outputs: Files to write.
-        inputs: Files that the command reads, and folders with data; never replaced.
+        inputs: Files that the command reads, never replaced; and folders with data, in which
+            nothing is replaced, and nothing new is written unless the current folder is inside.
         overwrite: Allow to replace other files.
         maker: With ``overwrite``, replace only files that this command has written, see
             :func:`note_outputs`. None: every file that the user names.
 
     Raises:
-        DataError: An output is an input, a folder, an existing file, or in a folder that cannot be
-            written to.
+        DataError: An output is an input, a folder, an existing file, or in a folder with data or
+            one that cannot be written to.
     """
     inputs = [path for path in inputs if os.path.exists(path)]
     data_folders = [path for path in inputs if os.path.isdir(path)]
+    closed = _closed(data_folders)
     sources = {(found.st_dev, found.st_ino) for found in map(os.stat, inputs)}
     paths = [Path(path) for path in outputs if not _OPEN_FILE.fullmatch(str(path))]
     # Per folder, not per file: a command can have thousands of files.
@@ -245,6 +247,9 @@ def check_outputs(
             if target.is_symlink():
                 raise DataError(path, None, 'a new file', 'a link to itself', _OTHER_NAME)
             new_in.add(target.parent if path.is_symlink() else path.parent)
+            if data := _folder_around(path, closed):
+                expected = f'a file outside of the data in {data}'
+                raise DataError(path, None, expected, 'one inside', _OTHER_NAME)
             continue
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -265,6 +270,14 @@ def check_outputs(
             raise DataError(path, None, 'a new file', 'one that exists', hint)
     for folder in sorted(new_in):
         check_writable(folder, 'Choose another folder for the output')
+
+
+def _closed(folders: Iterable[str | PathLike[str]]) -> list[str | PathLike[str]]:
+    """The folders with data in which nothing new is written: not those around the current folder.
+
+    With ``data_root='.'``, every usual place for results lies inside the data.
+    """
+    return [folder for folder in folders if not _folder_around(Path(), [folder])]
 
 
 def _folder_around(path: Path, folders: Iterable[str | PathLike[str]]) -> Path | None:
@@ -363,7 +376,8 @@ def check_output_folder(
         folder: Where a command writes files whose names it does not know yet.
         overwrite: Allow files that the same command has written, see :func:`note_outputs`.
         maker: Name of the command.
-        data: Folders of data sets; the folder must be outside of them.
+        data: Folders of data sets; the folder must be outside of them, except of those that the
+            current folder is in.
 
     Raises:
         DataError: The folder is inside a data set, has files of others, or has files and
@@ -372,7 +386,7 @@ def check_output_folder(
     folder, hint = Path(folder), 'Choose another folder'
     check_writable(folder, hint)
     remove_stale_files(folder)
-    if around := _folder_around(folder, data):
+    if around := _folder_around(folder, _closed(data)):
         found = f'a folder of the data in {around}'
         raise DataError(folder, None, 'a folder for results', found, hint)
     # Hidden files are those of this module, and of file managers.

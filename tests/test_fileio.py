@@ -290,7 +290,25 @@ def test_a_folder_for_results_is_outside_of_the_data(tmp_path):
     for file in (data / 'images/0.png', tmp_path / 'link/0.png'):
         with pytest.raises(DataError, match='found a file of the data in .*data. Choose another'):
             check_outputs([file], [data], overwrite=True)
-    check_outputs([data / 'new.json'], [data])
+    for file in (data / 'new.json', data / 'new/new.json', tmp_path / 'link/new.json'):
+        with pytest.raises(DataError, match='expected a file outside of the data in .*data, found'):
+            check_outputs([file], [data], overwrite=True)
+    check_outputs([tmp_path / 'data2.json', '/dev/null'], [data])
+
+
+@pytest.mark.parametrize('root', ['.', '..', '{}'])
+def test_new_results_can_lie_in_data_that_are_around_the_current_folder(
+    tmp_path, monkeypatch, root
+):
+    here = tmp_path / 'here'
+    here.mkdir()
+    (here / 'old.npy').touch()
+    monkeypatch.chdir(here)
+    data = root.format(here)
+    check_outputs(['new.json', 'results/new.json'], [data])
+    check_output_folder('pictures', data=[data])
+    with pytest.raises(DataError, match='found a file of the data in'):
+        check_outputs(['old.npy'], [data], overwrite=True)
 
 
 def test_notes_of_a_stranger_do_no_harm(tmp_path):
