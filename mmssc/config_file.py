@@ -241,11 +241,17 @@ def _problem_of(error: Exception, frames: list[FrameType]) -> tuple[str | None, 
         # mmengine reads the signature of the optimiser's class before it builds the optimiser.
         return 'optim_wrapper.optimizer.type', 'a registered optimizer', 'none of this name'
     problem = _refused_building(error, last, builders[-1])
-    place = place_of_builders(frames, builders)
-    if problem is None or place is None:
+    found = place_of_builders(frames, builders)
+    if problem is None or found is None:
         return problem
-    field, *rest = problem
-    return (f'{place}.{field}' if field == 'type' else f'{place}: {field}', *rest)
+    (place, settings), (field, *rest) = found, problem
+    if field != 'type':
+        return (f'{place}: {field}', *rest)
+    # An optimizer wrapper names its constructor in a setting of its own.
+    unknown = builders[-1].f_locals.get('obj_type')
+    if unknown is not None and unknown == settings.get('constructor'):
+        field = 'constructor'
+    return (f'{place}.{field}', *rest)
 
 
 def _refused_building(
@@ -271,7 +277,9 @@ def _failed_building(error: Exception, frames: list[FrameType]) -> tuple[str | N
     if not builders:
         return None
     found = textwrap.shorten(f'{type(error).__name__}: {error}', 300)
-    place, call = place_of_builders(frames, builders), _call(builders[-1].f_locals)
+    found_place = place_of_builders(frames, builders)
+    place = None if found_place is None else found_place[0]
+    call = _call(builders[-1].f_locals)
     field = ': '.join(filter(None, (place, None if place and call == 'settings' else call)))
     return field, 'values that fit', found, _SEE_TRACEBACK
 

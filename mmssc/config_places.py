@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 from torch import nn
 
 from mmssc.config_options import runner_settings
 
-__all__ = ['failed_layer', 'place_of_builders', 'place_of_type']
+__all__ = ['failed_layer', 'place_of_builders', 'place_of_type', 'place_of_value']
 
 
 def _config_of(frames: Sequence[FrameType]) -> dict[str, Any]:
-    """The settings of the config that the outermost function holds; variables are left out."""
-    known = runner_settings()
+    """The settings of the config that the outermost function holds."""
     for frame in frames:
         for value in list(frame.f_locals.values()):
             if isinstance(value, Config):
-                return {key: one for key, one in value._cfg_dict.items() if key in known}
+                return _settings_of(value)
     return {}
+
+
+def _settings_of(cfg: Config) -> dict[str, Any]:
+    """The settings of a config without its variables."""
+    known = runner_settings()
+    return {key: one for key, one in cfg._cfg_dict.items() if key in known}
 
 
 def _dicts(place: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -32,40 +38,106 @@ def _dicts(place: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield from _dicts(f'{place}.{key}'.lstrip('.'), one)
 
 
-def place_of_builders(frames: Sequence[FrameType], builders: Sequence[FrameType]) -> str | None:
-    """The place of the settings that mmengine was building something from.
+def place_of_builders(
+    frames: Sequence[FrameType], builders: Sequence[FrameType]
+) -> tuple[str, Mapping[str, Any]] | None:
+    """The settings that mmengine was building something from.
+
+    The place is followed from the outer to the inner builders: equal settings can be in several
+    places, and an outer part may have added values to the settings of an inner one.
 
     Args:
         frames: Of the traceback.
-        builders: Those of them that build something. Outer parts may have added values to the
-            settings of inner ones.
+        builders: Those of them that build something, the outermost first.
 
     Returns:
-        For example ``'model.backbone'``; None if the config does not hold the settings.
+        Their place, for example ``'model.backbone'``, and their value in the config; None if the
+        config does not hold them.
     """
     cfg = _config_of(frames)
-    for frame in reversed(builders):
+    runner = next((one for one in (frame.f_locals.get('self') for frame in frames)
+                   if isinstance(one, Runner)), None)  # fmt: skip
+    found: tuple[str, Mapping[str, Any]] | None = None
+    outer: Mapping[str, Any] = {}
+    for frame in builders:
         names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
-        given = [frame.f_locals.get(name) for name in names]
-        for settings in given:
-            if isinstance(settings, Mapping) and settings and not isinstance(settings, Config):
-                for place, value in _dicts('', cfg):
-                    if place and _is_from(value, settings):
-                        return place
-    return None
+        for settings in (frame.f_locals.get(name) for name in names):
+            if not isinstance(settings, Mapping) or not settings or isinstance(settings, Config):
+                continue
+            inner = _place_inside(found, outer, settings) or _place_on_top(cfg, runner, settings)
+            if inner is None and found is None:
+                inner = _first_place(_dicts('', cfg), settings)
+            if inner is not None:
+                found, outer = inner, settings
+    return found
 
 
-def _is_from(value: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    """Whether settings are those of the config, or these and more."""
-    return value == settings or (
-        'type' in value and all(key in settings and settings[key] == value[key] for key in value)
-    )
+def _place_inside(
+    found: tuple[str, Mapping[str, Any]] | None, outer: Mapping[str, Any], settings: Any
+) -> tuple[str, Mapping[str, Any]] | None:
+    """The settings inside of those of an outer builder, which are ``found`` in the config."""
+    if found is None:
+        return None
+    place, value = found
+    pairs = [one for one in _dicts(place, value) if one[1]]
+    # mmengine hands the same objects on; where it copies, values have to do.
+    paths = [path for path, one in _dicts(place, outer) if one is settings]
+    same = [pair for pair in pairs if pair[0] in paths]
+    return same[0] if same else _first_place(pairs, settings)
+
+
+def _place_on_top(
+    cfg: Mapping[str, Any], runner: Any, settings: Mapping[str, Any]
+) -> tuple[str, Mapping[str, Any]] | None:
+    """The top-level setting that is given: the one of the Runner, or an equal one."""
+    for name, value in vars(runner).items() if runner is not None else ():
+        place = name.removeprefix('_').replace('_loop', '_cfg')
+        if value is settings and isinstance(cfg.get(place), Mapping):
+            return place, cfg[place]
+    return next(((place, value) for place, value in cfg.items() if value == settings), None)
+
+
+def _first_place(
+    pairs: Iterable[tuple[str, Mapping[str, Any]]], settings: Mapping[str, Any]
+) -> tuple[str, Mapping[str, Any]] | None:
+    """The first place of equal settings, or else of those that outer parts have added values to."""
+    pairs = [pair for pair in pairs if pair[0]]
+    equal = [pair for pair in pairs if pair[1] == settings]
+    # A type alone says too little.
+    less = [(place, value) for place, value in pairs if 'type' in value and len(value) > 1
+            and all(key in settings and settings[key] == value[key] for key in value)]  # fmt: skip
+    return next(iter(equal + less), None)
 
 
 def place_of_type(frames: Sequence[FrameType], kind: str) -> str | None:
     """The place of the first settings of a class, for example ``'default_hooks.logger'``."""
     for place, value in _dicts('', _config_of(frames)):
-        if str(value.get('type')).rpartition('.')[2] == kind:
+        if _name_of_type(value) == kind:
+            return place
+    return None
+
+
+def _name_of_type(settings: Mapping[str, Any]) -> str:
+    kind = settings.get('type')
+    return kind.__name__ if isinstance(kind, type) else str(kind).rpartition('.')[2]
+
+
+def place_of_value(cfg: Config, kind: str, key: str, value: Any) -> str | None:
+    """The place of the settings of a class that give an argument a value.
+
+    Args:
+        cfg: The config.
+        kind: Name of the class.
+        key: The argument.
+        value: Its value, or an entry of it if it is a list.
+
+    Returns:
+        For example ``'custom_hooks.0'``; None if the config does not give this value.
+    """
+    for place, settings in _dicts('', _settings_of(cfg)):
+        given = settings.get(key)
+        values = given if isinstance(given, (list, tuple)) else [given]
+        if _name_of_type(settings) == kind and value in values:
             return place
     return None
 

@@ -183,6 +183,32 @@ def test_the_place_in_the_config_is_named():
         build_with(cfg)
 
 
+@pytest.mark.usefixtures('classes')
+def test_equal_settings_in_other_places_are_not_named():
+    init_default_scope('mmssc')
+
+    class Second:
+        def __init__(self, first, second):
+            self.part = MODELS.build(second)
+
+    part, hooks = dict(type='Base'), dict(one=dict(type='Base'))
+    cfg = Config(dict(default_hooks=hooks, model=dict(type='Outer', part=part)))
+    with pytest.raises(DataError, match='^my.py: model.part: Base: expected a value of'):
+        build_with(cfg)
+    cfg = Config(dict(default_hooks=hooks, model=dict(type=Second, first=part, second=dict(part))))
+    with pytest.raises(DataError, match='^my.py: model.second: Base: expected a value of'):
+        build_with(cfg)
+    # A class can build parts that no config has.
+    hidden = Config(dict(default_hooks=hooks, model=dict(type='Outer', part=dict(type=Hidden))))
+    with pytest.raises(DataError, match='^my.py: model.part: Base: expected a value of'):
+        build_with(hidden)
+
+
+class Hidden:
+    def __init__(self):
+        MODELS.build(dict(type='Base'))
+
+
 def build_with(cfg):
     with config_errors('my.py'):
         MODELS.build(cfg.model)

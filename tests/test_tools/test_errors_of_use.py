@@ -152,7 +152,7 @@ def test_the_check_of_the_environment_uses_the_launcher():
             'default_hooks.logger.interval=abc',
             "default_hooks.logger.interval: expected a number, found 'abc'\n",
         ),
-        ('stop_at_nan=abc', "stop_at_nan=abc: expected True or False, found 'abc'"),
+        ('stop_at_nan=abc', "stop_at_nan: expected True or False, found 'abc'"),
         # What the training finds out on its way.
         (
             'default_hooks.checkpoint.interval=abc',
@@ -161,15 +161,23 @@ def test_the_check_of_the_environment_uses_the_launcher():
         (
             'default_hooks.checkpoint.save_best=ssc/SSC_IoU',
             'default_hooks.checkpoint.save_best: expected a score of val_evaluator, such as '
-            'ssc/SC_IoU, ssc/SSC_mIoU, found ssc/SSC_IoU. Did you mean ssc/SSC_mIoU?\n',
+            'ssc/SSC_mIoU, ssc/SC_IoU, found ssc/SSC_IoU. Did you mean ssc/SSC_mIoU?\n',
         ),
         (
             "custom_hooks=[dict(type=EarlyStoppingHook,monitor=foo,rule='greater')]",
-            'EarlyStoppingHook.monitor: expected a score of val_evaluator, such as',
+            'custom_hooks.0.monitor: expected a score of val_evaluator, such as',
         ),
         (
             'param_scheduler=dict(type=ReduceOnPlateauLR,monitor=foo,rule=greater)',
-            'ReduceOnPlateauLR.monitor: expected a score of val_evaluator, such as',
+            'param_scheduler.monitor: expected a score of val_evaluator, such as',
+        ),
+        (
+            "custom_hooks=[dict(type='CheckpointHook',save_best=foo,rule=greater)]",
+            'custom_hooks.0.save_best: expected a score of val_evaluator, such as',
+        ),
+        (
+            'optim_wrapper.constructor=Foo',
+            'optim_wrapper.constructor: expected a registered optimizer wrapper constructor',
         ),
         ('train_cfg.val_interval=abc', 'train_cfg.val_interval: expected a number, found'),
         (
@@ -186,6 +194,14 @@ def test_a_wrong_setting_is_one_line_with_the_config(run, option, message):
     line = errors.splitlines(keepends=True)[-1]
     sources = f'error: {TOY_CONFIG}: ', 'error: --cfg-options: '
     assert line.startswith(tuple(f'{source}{message}' for source in sources))
+
+
+def test_the_loader_of_the_test_is_named_though_that_of_the_validation_is_equal(run):
+    wrong = [f'{name}_dataloader.dataset.lenght=3' for name in ('val', 'test')]
+    status, errors = run('test.py', TOY_CONFIG, 'untrained', '--cfg-options', *wrong)
+    assert status == 2
+    place = f'error: {TOY_CONFIG}: test_dataloader.dataset: InstantDataset: '
+    assert errors.splitlines()[-1].startswith(place)
 
 
 @pytest.mark.parametrize('tool', READ_A_CONFIG)
@@ -209,24 +225,27 @@ def test_a_slip_in_an_option_is_one_line(run, tool, options, message):
 
 
 def test_no_file_of_the_data_is_overwritten(tmp_path):
-    image = tmp_path / 'dataset/sequences/08/image_2/000000.png'
-    listed = tmp_path / 'semantickitti_infos_val.json'
+    data = tmp_path / 'data'
+    image, new = data / 'dataset/sequences/08/image_2/000000.png', data / 'new.json'
+    listed = data / 'semantickitti_infos_val.json'
     image.parent.mkdir(parents=True)
     image.write_text('precious')
     listed.write_text('precious')
     frame = ['--sequence', '08', '--frame', '000000', '--out', image, '--overwrite']
     config = ROOT / 'configs/quickstart/sgn_synthetic.py'
-    root = f'test_dataloader.dataset.data_root={tmp_path}'
+    root = f'test_dataloader.dataset.data_root={data}'
     test = [config, 'untrained', '--work-dir', tmp_path / 'work', '--out', listed, '--overwrite']
     other = [*test[:-2], image, test[-1], '--cfg-options', root]
-    pictures = ['--show-dir', image.parent, '--work-dir', tmp_path.parent / 'work', '--overwrite']
+    pictures = ['--show-dir', image.parent, '--work-dir', tmp_path / 'work', '--overwrite']
     for tool, arguments, found in (
-        ('analysis_tools/check_depth.py', [tmp_path, *frame], 'a file of the data in'),
+        ('analysis_tools/check_depth.py', [data, *frame], 'a file of the data in'),
+        ('analysis_tools/check_depth.py', [data, *frame[:-2], new], 'one inside'),
         ('test.py', [*test, '--cfg-options', root], 'an input of this command'),
         ('test.py', other, 'a file of the data in'),
+        ('test.py', [*test[:-2], new, '--cfg-options', root], 'one inside. Choose another name'),
         ('test.py', [*test[:2], *pictures, '--cfg-options', root], 'a folder of the data in'),
         ('test.py', [*test[:4], '--show-dir', tmp_path / 'work'], 'the work folder. Give --show-d'),
     ):
         done = run_tool_in(tmp_path, tool, *arguments, status=2)
         assert f'found {found}' in done.stderr
-    assert image.read_text() == listed.read_text() == 'precious'
+    assert image.read_text() == listed.read_text() == 'precious' and not new.exists()

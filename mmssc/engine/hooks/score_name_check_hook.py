@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.runner import Runner
 
+from mmssc.config_places import place_of_value
 from mmssc.errors import DataError, nearest_name
 from mmssc.registry import HOOKS
 
@@ -37,24 +38,26 @@ class ScoreNameCheckHook(Hook):
         if not all(hasattr(metric, 'figure_names') for metric in metrics):
             return
         known = [name for metric in metrics for name in metric.figure_names()]
-        for setting, name in _names_in_use(runner):
+        for kind, key, name in _names_in_use(runner):
             if known and name not in known:
+                place = place_of_value(runner.cfg, kind, key, name) or kind
+                setting = f'{place}.{key}'
                 shown = [one for one in known if '/SC_IoU' in one or '/SSC_mIoU' in one]
                 expected = f'a score of val_evaluator, such as {", ".join(shown or known)}'
                 raise DataError('config', setting, expected, name, nearest_name(name, known))
 
 
-def _names_in_use(runner: Runner) -> Iterator[tuple[str, str]]:
-    """Setting and name of the scores that the training needs."""
+def _names_in_use(runner: Runner) -> Iterator[tuple[str, str, str]]:
+    """The scores that the training needs: class that names one, its argument, and the name."""
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook):
             names = [name for name in hook.save_best or () if name != 'auto']
-            yield from (('default_hooks.checkpoint.save_best', name) for name in names)
+            yield from ((type(hook).__name__, 'save_best', name) for name in names)
         elif isinstance(hook, EarlyStoppingHook):
-            yield f'{type(hook).__name__}.monitor', hook.monitor
+            yield type(hook).__name__, 'monitor', hook.monitor
     for schedule in _schedules(runner.param_schedulers):
         if getattr(schedule, 'need_val_args', False) and hasattr(schedule, 'monitor'):
-            yield f'{type(schedule).__name__}.monitor', schedule.monitor
+            yield type(schedule).__name__, 'monitor', schedule.monitor
 
 
 def _schedules(value: Any) -> Iterator[Any]:
