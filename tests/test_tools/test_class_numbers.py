@@ -6,8 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from tool_runs import ROOM_CONFIG, STREET_CONFIG, room_options, run_tool_in, street_options
+from tool_runs import (
+    ROOM_CONFIG,
+    STREET_CONFIG,
+    TOY_CONFIG,
+    room_options,
+    run_tool_in,
+    street_options,
+)
 from torch import nn
+from toy import InstantCompletor
 
 from mmssc.checkpoints import check_num_classes
 from mmssc.errors import DataError
@@ -71,3 +79,22 @@ def test_a_loss_names_labels_beyond_the_logits():
 @pytest.mark.parametrize('meta', [{}, dict(classes=()), dict(classes=('empty', 'a'))])
 def test_a_model_that_does_not_say_its_classes_is_not_checked(meta):
     check_num_classes(nn.Conv3d(1, 3, 1), meta)
+
+
+@pytest.mark.parametrize(
+    ('script', 'args', 'loader'),
+    [
+        ('train.py', [], 'train_dataloader'), ('train.py', [], 'val_dataloader'),
+        ('test.py', ['x.pth'], 'test_dataloader'),
+    ],
+)  # fmt: skip
+def test_a_loader_without_a_batch_is_no_training_and_no_test(tmp_path, script, args, loader):
+    # mmengine would save the untrained weights, or print no score, with status 0.
+    options = f'{loader}.batch_size=9', f'{loader}.drop_last=True'
+    model = InstantCompletor(data_preprocessor=dict(type='BaseDataPreprocessor'))
+    torch.save(model.state_dict(), tmp_path / 'x.pth')
+    line = last_line(tmp_path, script, TOY_CONFIG, *args, '--cfg-options', *options)
+    samples = 6 if loader == 'train_dataloader' else 3
+    text = f'{loader}: expected at least one batch, found none: {samples} samples, batch_size=9'
+    assert text in line
+    assert not list(tmp_path.glob('work_dirs/*/epoch_*'))
