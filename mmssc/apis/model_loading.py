@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -139,6 +140,8 @@ def init_model(
         check_classes(meta, model.dataset_meta, str(checkpoint))
         if voxel_grid is None:
             _check_grid(meta, trained_grid, str(checkpoint))
+        else:
+            _warn_of_voxel_size(meta.get('voxel_grid') or trained_grid, model.voxel_grid)
         model.load_state_dict(state, strict=False)
     return model.to(device).eval()
 
@@ -149,6 +152,17 @@ def _check_device(device: str | torch.device) -> None:
     except (AssertionError, RuntimeError) as error:
         reason = str(error).partition('\n')[0]
         raise DataError('device', None, 'a device of this torch', f'{device}: {reason}') from error
+
+
+def _warn_of_voxel_size(trained: Any, grid: VoxelGrid) -> None:
+    sizes = [one.voxel_size for one in (VoxelGrid.build(trained), grid)]
+    if sizes[0] != sizes[1]:
+        before, now = (' x '.join(f'{one:g}' for one in dict.fromkeys(size)) for size in sizes)
+        warnings.warn(
+            f'voxel_grid (--voxel-size): voxels of {now} m, but the model was trained with voxels of {before} m: '
+            'it takes things for larger or smaller than they are',
+            stacklevel=3,
+        )
 
 
 def _check_grid(trained: Mapping[str, Any], expected: VoxelGrid, checkpoint: str) -> None:

@@ -120,6 +120,17 @@ def test_another_box_on_purpose_is_fine(small_config, changed):
     assert model.voxel_grid == VoxelGrid.build(GRID)
 
 
+def test_voxels_of_another_size_are_said(small_config, checkpoint, recwarn):
+    init_model(small_config, checkpoint, voxel_grid={**GRID, 'origin': [0, 0, 0]})
+    assert not recwarn
+    size = 2 * VoxelGrid.build(GRID).voxel_size[0]
+    init_model(small_config, checkpoint, voxel_grid={**GRID, 'voxel_size': size})
+    (warning,) = recwarn
+    assert f'voxels of {size:g} m, but the model was trained with voxels of {size / 2:g} m' in str(
+        warning.message
+    )
+
+
 def test_imported_weights_carry_no_metadata_and_no_counters(small_config, changed):
     def change(content):
         content['meta'] = dict(method='sgn')
