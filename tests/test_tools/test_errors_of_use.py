@@ -26,7 +26,7 @@ WRONG = {
     'analysis_tools/analyze_results.py': (['{config}', 'none', '--out-dir', 'x'], NO_CONFIG),
     'analysis_tools/benchmark.py': (['{config}'], NO_CONFIG),
     'analysis_tools/check_depth.py': (['none', '--sequence', '00', '--frame', '0'], 'error: none'),
-    'analysis_tools/check_floor.py': (['none.json'], 'error: ./none.json'),
+    'analysis_tools/check_floor.py': (['none.json'], 'error: none.json'),
     'analysis_tools/check_parity.py': (['sgn-tiny', '--units', 'none.npz'], 'error: none.npz'),
     'analysis_tools/compare_results.py': (['.', '..', '--config', '{config}'], NO_CONFIG),
     'analysis_tools/geometric_baselines.py': (['{config}'], NO_CONFIG),
