@@ -9,6 +9,7 @@ import reprlib
 import tempfile
 import textwrap
 import traceback
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -20,7 +21,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from mmssc.config_options import MAX_LEVELS, ConfigOptions, add_cfg_options, merge_options
+from mmssc.config_options import (
+    MAX_LEVELS,
+    ConfigOptions,
+    add_cfg_options,
+    merge_options,
+    runner_settings,
+)
 from mmssc.config_places import failed_layer, place_of_builders, place_of_type
 from mmssc.config_values import check_values
 from mmssc.errors import DataError, MMSSCError, nearest_name
@@ -90,7 +97,18 @@ def read_config_file(
         cause = error.__context__ or error
         raise DataError(path, 'custom_imports', 'installed modules', cause, hint) from error
     check_values(cfg, cfg_options, path, switches)
+    _warn_of_misspelt(cfg, path)
     return cfg
+
+
+def _warn_of_misspelt(cfg: Config, path: str | PathLike[str]) -> None:
+    """Warn about a section whose name is almost that of a setting: nothing reads it."""
+    settings = runner_settings()
+    for name in {*cfg} - settings:
+        hint = nearest_name(name, settings, 0.9)
+        # train_cfg_2 may be a variable of the config.
+        if hint and isinstance(cfg[name], (dict, list)) and not re.search(r'\d$', name):
+            warnings.warn(f'{path}: {name}: no setting has this name. {hint}', stacklevel=3)
 
 
 def _in_words(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from mmengine import registry as registries
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
@@ -28,11 +29,17 @@ _PARAMWISE = (
     'bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate', 'custom_keys', 'dcn_offset_lr_mult',
     'dwconv_decay_mult', 'flat_decay_mult', 'norm_decay_mult',
 )  # fmt: skip
+_CHECKPOINT = (
+    'type', 'priority', '_scope_',
+    *sorted({*inspect.signature(CheckpointHook).parameters} - {'kwargs'}), 'meta',
+)  # fmt: skip
 # Pattern of a setting -> its entries.
 _ENTRIES = {
     r'auto_scale_lr': ('base_batch_size', 'enable'),
     r'env_cfg': ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'),
     r'env_cfg\.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
+    # It takes any entry, and passes those that it does not know on when it saves.
+    r'default_hooks\.checkpoint': _CHECKPOINT,
     r'optim_wrapper(\.\w+)?\.paramwise_cfg': _PARAMWISE,
     r'optim_wrapper(\.\w+)?\.paramwise_cfg\.custom_keys\..+': ('decay_mult', 'lr_mult'),
 }
@@ -105,7 +112,7 @@ def check_values(
             if isinstance(value, Mapping):
                 _check_entries(cfg, place, value, given, file)
             elif isinstance(value, str):
-                if place in given or value.lower() in SWITCHES:
+                if place in given or value.lower() in SWITCHES or _is_number(value):
                     _check_text(place, owner, name, source)
             elif isinstance(value, (int, float)):
                 _check_number(place, value, source)
@@ -135,6 +142,8 @@ def _check_entries(
     known = _first_match(_ENTRIES, place)
     if known is None:
         return
+    if known is _CHECKPOINT and value.get('type', 'CheckpointHook') != 'CheckpointHook':
+        return
     constructor = (cfg.get('optim_wrapper') or {}).get('constructor')
     if 'paramwise_cfg' in place and constructor not in _CONSTRUCTORS:
         return
@@ -159,7 +168,12 @@ def _check_text(place: str, owner: Any, name: str, source: Any) -> None:
         owner[name] = SWITCHES[text.lower()]
     elif kinds and kinds <= _NUMBERS:
         expected = 'True or False' if kinds == {'bool'} else 'a number'
-        raise DataError(source, place, expected, repr(text))
+        hint = 'Write it without quotes; YAML reads 1e-3 as text and 1.0e-3 as a number'
+        raise DataError(source, place, expected, repr(text), hint if _is_number(text) else None)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', text.strip(), re.I) is not None
 
 
 def _check_switch(place: str, owner: Any, name: str) -> None:

@@ -31,13 +31,13 @@ def counted(count: int, noun: str) -> str:
     return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
-def nearest_name(name: str, known: Collection[str]) -> str | None:
+def nearest_name(name: str, known: Collection[str], alike: float = 0.6) -> str | None:
     """A hint with the known name that is spelt most like another one; None if none is near.
 
-    Upper and lower case count as the same letter.
+    Upper and lower case count as the same letter. ``alike`` is 1 for equal names, 0 for any.
     """
     spellings = {one.casefold(): one for one in sorted(known)}
-    near = difflib.get_close_matches(name.casefold(), spellings, n=1)
+    near = difflib.get_close_matches(name.casefold(), spellings, n=1, cutoff=alike)
     return f'Did you mean {spellings[near[0]]}?' if near else None
 
 

@@ -167,3 +167,38 @@ def test_a_function_without_a_signature_passes():
 
 def test_a_config_without_an_optimizer_passes():
     check_values(Config(dict(optim_wrapper=None, env_cfg=dict(cudnn_benchmark=False))))
+
+
+@pytest.mark.parametrize(
+    ('key', 'text'),
+    [
+        ('optim_wrapper.optimizer.lr', '1e-3'), ('train_dataloader.num_workers', '2'),
+        ('optim_wrapper.clip_grad.max_norm', '.5'),
+    ],
+)  # fmt: skip
+def test_a_number_in_quotes_is_named_before_anything_is_built(key, text):
+    cfg = Config(SETTINGS)
+    cfg.merge_from_dict({key: text})
+    with pytest.raises(DataError, match=f'^my.py: {key}: expected a number, found .*1.0e-3'):
+        check_values(cfg, file='my.py')
+    # Text that looks like a number stays where a class takes text.
+    assert read(**{'val_evaluator.prefix': '12', 'work_dir': '3'}).val_evaluator.prefix == '12'
+
+
+def test_a_misspelt_entry_of_the_checkpoint_hook_does_not_wait_for_the_first_save():
+    # Of the right ones, the last two are those of any hook.
+    read(**{'default_hooks.checkpoint': dict(interval=2, published_keys=['meta'], priority='LOW')})
+    with pytest.raises(DataError, match='checkpoint.intervall: .*Did you mean interval?'):
+        read(**{'default_hooks.checkpoint.intervall': 2})
+    own = {'default_hooks.checkpoint': dict(type='MyHook', mine=2, _delete_=True)}
+    assert read(**own).default_hooks.checkpoint.mine == 2
+
+
+def test_a_misspelt_section_of_a_config_file_is_said(tmp_path, recwarn):
+    path = tmp_path / 'a.py'
+    path.write_text('optim_wraper = dict(a=1)\nloader = dict()\ntrain_cfg_2 = {}\n')
+    read_config_file(path)
+    (warning,) = recwarn
+    assert f'{path}: optim_wraper: no setting has this name. Did you mean optim_wrapper?' in str(
+        warning.message
+    )
