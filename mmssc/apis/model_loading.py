@@ -159,8 +159,8 @@ def _warn_of_voxel_size(trained: Any, grid: VoxelGrid) -> None:
     if sizes[0] != sizes[1]:
         before, now = (' x '.join(f'{one:g}' for one in dict.fromkeys(size)) for size in sizes)
         warnings.warn(
-            f'voxel_grid (--voxel-size): voxels of {now} m, but the model was trained with voxels of {before} m: '
-            'it takes things for larger or smaller than they are',
+            f'voxel_grid (--voxel-size): voxels of {now} m, but the model was trained with voxels '
+            f'of {before} m: it takes things for larger or smaller than they are',
             stacklevel=3,
         )
 
