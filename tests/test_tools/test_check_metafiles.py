@@ -25,6 +25,7 @@ MODEL = {
         {
             'Task': 'Semantic Scene Completion',
             'Dataset': 'SemanticKITTI',
+            'Split': 'val',
             'Metrics': {'IoU': 46.2, 'mIoU': 15.3},
         }
     ],

@@ -29,7 +29,7 @@ COLLECTION_FIELDS = (
     'Name', 'Metadata.Architecture', 'Metadata.Training Data', 'Paper.URL', 'Paper.Title', 'README',
 )  # fmt: skip
 MODEL_FIELDS = ('Name', 'In Collection', 'Config', 'Metadata.Source', 'Results')
-RESULT_FIELDS = ('Task', 'Dataset', 'Metrics.IoU', 'Metrics.mIoU')
+RESULT_FIELDS = ('Task', 'Dataset', 'Split', 'Metrics.IoU', 'Metrics.mIoU')
 SOURCES = ('reported by the authors', 'reproduced here')
 TASK = 'Semantic Scene Completion'
 

@@ -1,0 +1,250 @@
+"""Write ``docs/en/model_zoo.md`` from the metafiles: ``python tools/misc/make_model_zoo.py``.
+
+``--check`` only says whether the page is up to date. ``--measure NAME ...`` first measures these
+models with ``tools/analysis_tools/benchmark.py`` on random inputs, and writes parameters, time and
+memory to their metafiles.
+"""
+
+from __future__ import annotations
+
+from mmssc.command_line import FINDINGS, command, prepare_process
+
+prepare_process()
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from mmssc.errors import DataError
+from mmssc.fileio import atomic_write
+from mmssc.formats.regular_files import read_text
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCHMARK = ROOT / 'tools/analysis_tools/benchmark.py'
+PAGE = 'docs/en/model_zoo.md'
+INTRODUCTION = """# Model zoo
+
+<!-- python tools/misc/make_model_zoo.py writes this page from the metafiles: change those. -->
+
+IoU is completion (`SC_IoU`), mIoU is the mean over all classes except empty (`SSC_mIoU`), both in
+percent. *Reported* figures come from the papers or the official repositories. *Reproduced* figures
+come from this code: the README of the method gives the command, commit, hardware and seed. Compare
+only figures of the same data set and split.
+
+The configs are in the folder of the README. A dash means: not known or not measured.
+"""
+SIZES = """Parameters are those of the network that mmssc builds. Multiply-adds, time and memory are
+those of one prediction with batch size 1, and the memory includes Python and torch. To measure a
+model on your machine: `python tools/analysis_tools/benchmark.py CONFIG --synthetic-input`."""
+WITHOUT = 'No full training of these configs was scored here, and we checked no published figure:'
+RESULT_HEADS = ('model', 'data set, split', 'IoU', 'mIoU')
+SIZE_HEADS = ('model', 'parameters', 'multiply-adds', 'time', 'memory', 'measured on')
+SOURCES = ('reported by the authors', 'reproduced here')
+Entry = dict[str, Any]
+
+
+def read_metafiles(root: Path) -> tuple[list[Entry], list[Entry]]:
+    """Read all methods and models, in the order of ``model-index.yml``, projects last.
+
+    Returns:
+        Collections and models of the metafiles. A model also has ``metafile``, its path.
+
+    Raises:
+        DataError: A file is missing, or is no metafile.
+    """
+    listed = [root / name for name in _read_yaml(root / 'model-index.yml', 'Import')['Import']]
+    collections, models = [], []
+    for path in [*listed, *sorted(root.glob('projects/*/metafile.yml'))]:
+        content = _read_yaml(path, 'Collections', 'Models')
+        collections += content['Collections']
+        models += [{**model, 'metafile': path} for model in content['Models']]
+    return collections, models
+
+
+def _read_yaml(path: Path, *keys: str) -> Entry:
+    try:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise DataError(path, None, 'YAML', error) from error
+    missing = [key for key in keys if not isinstance(content, dict) or not content.get(key)]
+    if missing:
+        raise DataError(path, None, ', '.join(keys), f'no {missing[0]}')
+    return content
+
+
+def page_text(root: Path) -> str:
+    """The page as Markdown.
+
+    Raises:
+        DataError: As :func:`read_metafiles`.
+    """
+    collections, models = read_metafiles(root)
+    readmes = {collection['Name']: collection['README'] for collection in collections}
+    links = {
+        model['Name']: f'[{model["Name"]}](../../{readmes[model["In Collection"]]})'
+        for model in models
+    }
+    parts = [INTRODUCTION]
+    for source in SOURCES:
+        rows = [
+            [links[model['Name']], *_result_cells(result)]
+            for model in models
+            if model['Metadata']['Source'] == source
+            for result in model['Results']
+        ]
+        parts.append(f'## {source.capitalize()}\n\n{_table(RESULT_HEADS, rows)}')
+    names = '\n'.join(f'- {links[model["Name"]]}' for model in models if not model['Results'])
+    parts.append(f'## Without scores\n\n{WITHOUT}\n\n{names}\n')
+    rows = [
+        [links[model['Name']], *cells]
+        for model in models
+        if set(cells := _size_cells(model['Metadata'])) != {'-'}
+    ]
+    parts.append(f'## Size and speed\n\n{SIZES}\n\n{_table(SIZE_HEADS, rows)}')
+    rows = [
+        [f'`{model["Name"]}`', f'`{model["Weights"]}`'] for model in models if model.get('Weights')
+    ]
+    parts.append(f'## Weights in this repository\n\n{_table(("model", "file"), rows)}')
+    rows = [_method_cells(collection) for collection in collections]
+    heads = ('method', 'paper', 'official code')
+    parts.append(
+        f'## Papers and official code\n\n{_table(heads, rows)}\n'
+        'Where the official weights are, and how to import them: [downloads](downloads.md).\n'
+    )
+    return '\n'.join(parts)
+
+
+def _result_cells(result: Entry) -> list[str]:
+    split = f', {result["Split"]}' if 'Split' in result else ''
+    return [
+        result['Dataset'] + split,
+        *(f'{result["Metrics"][key]:.2f}' for key in ('IoU', 'mIoU')),
+    ]
+
+
+def _size_cells(metadata: Entry) -> list[str]:
+    """Cells of parameters, multiply-adds, time, memory and machine."""
+    shown = {
+        'Parameters': lambda count: f'{count / 1e6:.2f} M',
+        'Multiply-adds': lambda count: f'{count / 1e9:.1f} G',
+        'Seconds': lambda seconds: f'{seconds:.2f} s',
+        'Memory': lambda mib: f'{mib / 1024:.1f} GiB',
+        'Measured On': str,
+    }
+    return [show(metadata[key]) if key in metadata else '-' for key, show in shown.items()]
+
+
+def _method_cells(collection: Entry) -> list[str]:
+    paper, code = collection['Paper'], collection.get('Code') or {}
+    return [
+        f'[{collection["Name"]}](../../{collection["README"]})',
+        f'[{paper["Title"]}]({paper["URL"]})',
+        f'[{code["URL"].partition("://")[2]}]({code["URL"]})' if code else '-',
+    ]
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    heads = list(heads)
+    lines = [heads, ['---'] * len(heads), *rows]
+    return ''.join(f'| {" | ".join(cells)} |\n' for cells in lines)
+
+
+def measure(config: Path) -> Entry:
+    """Figures of one prediction on random inputs, named as in the metafiles.
+
+    Raises:
+        DataError: The benchmark of the config has failed.
+    """
+    with TemporaryDirectory() as folder:
+        out = Path(folder, 'figures.json')
+        call = [
+            sys.executable,
+            BENCHMARK,
+            config,
+            '--synthetic-input',
+            '--iters',
+            '3',
+            '--out',
+            out,
+        ]
+        if subprocess.run(call, stdout=subprocess.DEVNULL, check=False).returncode:
+            raise DataError(config, None, 'a benchmark without an error', 'the error above')
+        result = json.loads(out.read_text('utf-8'))
+    (stage,) = [stage for stage in result['stages'] if stage['stage'] == 'prediction']
+    machine = result['machine']
+    threads = '' if 'gpu' in machine else f', threads: {machine["threads"]}'
+    figures = {
+        'Parameters': result['parameters']['all'],
+        'Seconds': round(stage['mean_ms'] / 1e3, 3),
+        'Measured On': machine.get('gpu', machine['cpu']) + threads,
+    }
+    return figures if stage['peak_mib'] is None else {**figures, 'Memory': stage['peak_mib']}
+
+
+def with_figures(text: str, name: str, figures: Entry) -> str:
+    """Put figures into the metadata of a model; the other lines of the metafile stay as they are.
+
+    Args:
+        text: The metafile; ``Metadata`` of a model is one line, ``Metadata: {...}``.
+        name: Name of the model.
+        figures: New entries of the metadata.
+    """
+    start = re.search(rf'^  - Name: {re.escape(name)}$', text, re.M)
+    line = re.compile(r'^    Metadata: (\{.*\})$', re.M).search(text, start.end() if start else 0)
+    if start is None or line is None:
+        raise DataError(name, 'Metadata', 'one line "Metadata: {...}" in the metafile', 'none')
+    metadata = {**yaml.safe_load(line[1]), **figures}
+    flow = yaml.safe_dump(metadata, default_flow_style=True, sort_keys=False, width=10**6).strip()
+    return f'{text[: line.start(1)]}{flow}{text[line.end(1) :]}'
+
+
+def update_metafiles(root: Path, names: list[str]) -> None:
+    """Measure models, and write the figures to their metafiles.
+
+    Raises:
+        DataError: There is no such model, or a benchmark has failed.
+    """
+    models = {model['Name']: model for model in read_metafiles(root)[1]}
+    for name in names:
+        if name not in models:
+            raise DataError('--measure', None, f'one of {", ".join(models)}', name)
+    for name in names:
+        path = models[name]['metafile']
+        text = with_figures(read_text(path), name, measure(root / models[name]['Config']))
+        with atomic_write(path, 'w') as file:
+            file.write(text)
+
+
+@command
+def main() -> int:
+    """Write the page, or compare it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--check', action='store_true', help='write nothing; status 1 if outdated')
+    parser.add_argument('--measure', nargs='+', default=[], metavar='NAME', help='names of models')
+    parser.add_argument('--root', type=Path, default=ROOT, help='folder of the repository')
+    args = parser.parse_args()
+    page = args.root / PAGE
+    if args.check:
+        if page.is_file() and read_text(page) == page_text(args.root):
+            return 0
+        print(f'{PAGE} is outdated: run python tools/misc/make_model_zoo.py')
+        return FINDINGS
+    update_metafiles(args.root, args.measure)
+    text = page_text(args.root)
+    with atomic_write(page, 'w') as file:
+        file.write(text)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
