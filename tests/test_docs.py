@@ -5,25 +5,19 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import runpy
 from pathlib import Path
 
 import pytest
+import yaml
+from doc_pages import FENCE, PAGES, ROOT, blocks, page_id
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted(
-    path
-    for pattern in ('*.md', 'docs/**/*.md', 'configs/**/*.md', 'projects/**/*.md')
-    for path in ROOT.glob(pattern)
-)
+from mmssc.version import __version__
+
 LINK = re.compile(r'!?\[[^\]]*\]\(([^()\s]+)\)')
-FENCE = re.compile(r'^[ \t]*```(\w*)\n(.*?)^[ \t]*```', re.MULTILINE | re.DOTALL)
 MACHINE_PATH = re.compile(r'(?<![\w.:/])/(?:home|root|work|mnt|tmp|Users|data\d*)/\w+')
 SCRIPT = re.compile(r'\b(?:tools|projects|docs)/[\w/.-]*\w\.(?:py|sh)\b')
 CONFIG = re.compile(r'\b(?:configs|projects)/[\w/.-]*\w\.py\b')
-
-
-def page_id(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
 
 
 def without_code(text: str) -> str:
@@ -57,28 +51,6 @@ def broken_links(path: Path) -> list[str]:
     return broken
 
 
-def commands(path: Path) -> list[str]:
-    """Command lines of the shell blocks, continuation lines joined, comments removed."""
-    lines = []
-    for language, body in FENCE.findall(path.read_text('utf-8')):
-        if language in ('bash', 'shell', 'sh', 'console'):
-            joined = re.sub(r'\\\n\s*', ' ', body)
-            lines += [re.sub(r'(^|\s)#.*', '', line).strip() for line in joined.splitlines()]
-    return [line for line in lines if line]
-
-
-@pytest.fixture(scope='module')
-def known_options() -> set[str]:
-    """Every option that a tool, or code behind one, declares."""
-    sources = [
-        path.read_text('utf-8')
-        for folder in ('tools', 'mmssc', 'projects')
-        for pattern in ('*.py', '*.sh')
-        for path in (ROOT / folder).rglob(pattern)
-    ]
-    return set(re.findall(r'--[a-z][\w-]*', '\n'.join(sources)))
-
-
 def test_there_are_pages():
     assert {'README.md', 'docs/en/index.md', 'docs/en/conventions.md'} <= set(map(page_id, PAGES))
 
@@ -105,24 +77,10 @@ def test_no_machine_paths(path):
 
 
 @pytest.mark.parametrize('path', PAGES, ids=page_id)
-def test_options_of_commands_exist(path, known_options):
-    unknown = {
-        (option, line)
-        for line in commands(path)
-        if 'tools/' in line
-        for option in re.findall(r'(?<=\s)--[a-z][\w-]*', line)
-        if option not in known_options
-    }
-    assert not unknown
-
-
-@pytest.mark.parametrize('path', PAGES, ids=page_id)
 def test_python_blocks_parse_and_their_imports_exist(path):
     problems = []
-    for language, body in FENCE.findall(path.read_text('utf-8')):
-        if language != 'python':
-            continue
-        for node in ast.walk(ast.parse(body)):
+    for block in blocks(path, 'python'):
+        for node in ast.walk(ast.parse(block.text)):
             if not isinstance(node, ast.ImportFrom) or not (node.module or '').startswith('mmssc'):
                 continue
             module = importlib.import_module(node.module)
@@ -160,6 +118,63 @@ def test_every_page_is_reachable_from_the_index():
         map(page_id, seen)
     )
     assert not unreachable
+
+
+@pytest.fixture(scope='module')
+def site() -> dict:
+    """The settings of the site."""
+    return runpy.run_path(str(ROOT / 'docs/conf.py'))
+
+
+def test_every_page_is_in_one_section_of_the_site(site):
+    sections = list(site['NAVIGATION'].values())
+    patterns = [entry.rpartition('</')[2].rstrip('>') for section in sections for entry in section]
+    generated = 'docs/en/api/'
+    empty = [p for p in patterns if not p.startswith(generated) and not any(ROOT.glob(f'{p}.md'))]
+    assert not empty
+    found = [
+        path
+        for section in sections
+        for path in {
+            path
+            for entry in section
+            for path in ROOT.glob(entry.rpartition('</')[2].rstrip('>') + '.md')
+        }
+    ]
+    shown = {path for path in PAGES if path.parent != ROOT / '.github'} - {
+        ROOT / 'docs/en/index.md'
+    }
+    assert sorted(found) == sorted(shown)
+
+
+def test_sections_have_the_order_of_other_mm_projects(site):
+    assert list(site['NAVIGATION']) == [
+        'Get started', 'User guides', 'Methods', 'Data sets', 'Model zoo', 'Advanced guides',
+        'Migration', 'API', 'FAQ',
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('module', 'is_hidden'),
+    [('mmssc.structures.camera', True), ('mmssc.formats.numpy_arrays', False)],
+)
+def test_api_pages_show_what_packages_export(site, module, is_hidden):
+    assert site['_is_hidden'](None, 'module', module, None, False, None) == is_hidden
+
+
+def test_downloads_name_every_method():
+    text = (ROOT / 'docs/en/downloads.md').read_text('utf-8')
+    for metafile in [*ROOT.glob('configs/*/metafile.yml'), *ROOT.glob('projects/*/metafile.yml')]:
+        for collection in yaml.safe_load(metafile.read_text('utf-8'))['Collections']:
+            addresses = [collection['Paper']['URL'], collection.get('Code', {}).get('URL', '')]
+            is_own = collection['Name'] == 'Light'
+            assert is_own or all(address in text for address in addresses), collection['Name']
+
+
+def test_the_citation_has_the_version_of_the_package():
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text('utf-8'))
+    assert {'cff-version', 'message', 'title', 'authors'} <= set(citation)
+    assert citation['version'] == __version__
 
 
 @pytest.mark.parametrize(
