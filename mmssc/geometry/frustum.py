@@ -75,7 +75,7 @@ def frustum_index(
         rule: See :func:`project_voxels`.
 
     Returns:
-        (..., *grid.shape) uint8, :data:`NO_FRUSTUM` where no cell sees the voxel.
+        (..., X, Y, Z) uint8, :data:`NO_FRUSTUM` where no cell sees the voxel.
     """
     pixels, depth = project_voxels(grid, ref2cam, cam2img, rule)
     index = assign_frustums(pixels, depth, image_size, cells)

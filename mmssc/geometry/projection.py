@@ -111,7 +111,7 @@ def field_of_view_mask(
     Args and rounding as in :func:`voxel_to_pixel`.
 
     Returns:
-        (..., *grid.shape) bool, array axes of the grid.
+        (..., X, Y, Z) bool, array axes of the grid.
     """
     visible = voxel_to_pixel(grid, ref2cam, cam2img, image_size, rule)[1]
     return visible.reshape(*visible.shape[:-1], *grid.shape)

@@ -41,6 +41,7 @@ def checkout(tmp_path):
     (checkout / 'tools/run_tests.sh').write_text(
         'env | grep ^MMSSC_\necho "arguments=$*"\nexit "$TEST_STATUS"\n'
     )
+    (checkout / 'tools/build_docs.sh').write_text(PROGRAM)
     for name in DATA:
         (tmp_path / 'shared' / name).mkdir(parents=True)
         (tmp_path / 'shared' / name / 'frame.png').touch()
@@ -82,7 +83,8 @@ def test_the_script_leaves_the_data_beside_the_checkout_and_nothing_of_its_own(c
 
 
 @pytest.mark.parametrize(
-    'check', ['ruff check', 'ruff format', 'mypy', 'lint-imports', 'check_metafiles.py']
+    'check',
+    ['ruff check', 'ruff format', 'mypy', 'lint-imports', 'check_metafiles.py', 'build_docs.sh'],
 )
 def test_no_test_is_run_after_a_check_that_fails(checkout, check):
     done = run(checkout, failing_check=check)
