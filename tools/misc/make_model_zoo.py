@@ -16,7 +16,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -132,7 +132,7 @@ def _result_cells(result: Entry) -> list[str]:
 
 def _size_cells(metadata: Entry) -> list[str]:
     """Cells of parameters, multiply-adds, time, memory and machine."""
-    shown = {
+    shown: dict[str, Callable[[Any], str]] = {
         'Parameters': lambda count: f'{count / 1e6:.2f} M',
         'Multiply-adds': lambda count: f'{count / 1e9:.1f} G',
         'Seconds': lambda seconds: f'{seconds:.2f} s',
@@ -165,16 +165,8 @@ def measure(config: Path) -> Entry:
     """
     with TemporaryDirectory() as folder:
         out = Path(folder, 'figures.json')
-        call = [
-            sys.executable,
-            BENCHMARK,
-            config,
-            '--synthetic-input',
-            '--iters',
-            '3',
-            '--out',
-            out,
-        ]
+        options = ['--synthetic-input', '--iters', '3', '--out', str(out)]
+        call = [sys.executable, str(BENCHMARK), str(config), *options]
         if subprocess.run(call, stdout=subprocess.DEVNULL, check=False).returncode:
             raise DataError(config, None, 'a benchmark without an error', 'the error above')
         result = json.loads(out.read_text('utf-8'))
