@@ -127,24 +127,15 @@ def site() -> dict:
 
 
 def test_every_page_is_in_one_section_of_the_site(site):
-    sections = list(site['NAVIGATION'].values())
-    patterns = [entry.rpartition('</')[2].rstrip('>') for section in sections for entry in section]
-    generated = 'docs/en/api/'
-    empty = [p for p in patterns if not p.startswith(generated) and not any(ROOT.glob(f'{p}.md'))]
-    assert not empty
-    found = [
-        path
-        for section in sections
-        for path in {
-            path
-            for entry in section
-            for path in ROOT.glob(entry.rpartition('</')[2].rstrip('>') + '.md')
-        }
+    sections = [
+        [entry.rpartition('</')[2].rstrip('>') for entry in section]
+        for section in site['NAVIGATION'].values()
     ]
-    shown = {path for path in PAGES if path.parent != ROOT / '.github'} - {
-        ROOT / 'docs/en/index.md'
-    }
-    assert sorted(found) == sorted(shown)
+    files = [{entry: set(ROOT.glob(f'{entry}.md')) for entry in section} for section in sections]
+    missing = [entry for section in files for entry, found in section.items() if not found]
+    assert missing == ['docs/en/api/mmssc/index']  # Made while the site is built.
+    found = [path for section in files for path in set().union(*section.values())]
+    assert sorted(found) == sorted(set(PAGES) - {ROOT / 'docs/en/index.md'})
 
 
 def test_sections_have_the_order_of_other_mm_projects(site):
