@@ -18,6 +18,7 @@ from doc_pages import ROOT, blocks, commands
 
 from mmssc.apis import read_config
 from mmssc.config_file import config_errors
+from mmssc.tool_commands import script_of
 
 #: Scripts for several processes -> the tool that they start, the number of their own arguments
 #: before its config, whether it takes a checkpoint, and whether the number of GPUs follows.
@@ -58,6 +59,10 @@ def tool_call(command: list[str]) -> tuple[Path, list[str]] | None:
         rest = arguments[1 + own :]
         kept = 1 + has_checkpoint
         return ROOT / 'tools' / tool, [*rest[:kept], *rest[kept + has_number :]]
+    if program in ('torchrun', 'srun') and 'mmssc' in arguments:
+        program, arguments = 'mmssc', arguments[arguments.index('mmssc') + 1 :]
+    if program == 'mmssc' and arguments and not arguments[0].startswith('-'):
+        return script_of(arguments)[1:]
     if program == 'python' and script.endswith('.py'):
         return ROOT / script, arguments[1:]
     return None
