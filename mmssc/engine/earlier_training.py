@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 from mmengine.config import Config
@@ -56,9 +57,10 @@ def check_earlier_training(cfg: Config, overwrite: bool) -> list[str]:
             hint = 'Remove it, or give another folder with --work-dir'
             raise DataError(note, None, 'a file of a training', 'something else', hint)
     start = Path(cfg.load_from).resolve() if cfg.get('load_from') else None
-    if cfg.get('resume') and start and start.parent == folder.resolve():
-        return []
     checkpoints = sorted(path for path in folder.glob('*.pth') if _CHECKPOINT.fullmatch(path.name))
+    if cfg.get('resume') and start and start.parent == folder.resolve():
+        _warn_of_later(start, checkpoints)
+        return []
     newest = newest_checkpoint(cfg)
     found = [Path(newest)] if newest else checkpoints
     if not found:
@@ -75,3 +77,18 @@ def check_earlier_training(cfg: Config, overwrite: bool) -> list[str]:
         )  # fmt: skip
     notes = (Path(cfg.work_dir, name) for name in _NOTES)
     return [str(path) for path in [*checkpoints, *notes] if path.is_file()]
+
+
+def _warn_of_later(start: Path, checkpoints: list[Path]) -> None:
+    """Say that a training which goes back to a checkpoint replaces those that came after it."""
+    kind, _, number = start.stem.partition('_')
+    if not re.fullmatch(r'(epoch|iter)_\d+', start.stem):
+        return
+    same = [path for path in checkpoints if path.name.startswith(f'{kind}_')]
+    later = [path.name for path in same if int(path.stem.rpartition('_')[2]) > int(number)]
+    if later:
+        warnings.warn(
+            f'--resume: {", ".join(later)} in {start.parent} came after {start.name}: files of the '
+            'same names are replaced. To keep them, give another folder with --work-dir',
+            stacklevel=3,
+        )

@@ -145,6 +145,18 @@ def test_a_resumed_training_may_write_to_its_own_folder_only(tmp_path):
         check_earlier_training(cfg, False)
 
 
+def test_a_training_that_goes_back_says_what_it_replaces(tmp_path, recwarn):
+    names = ['epoch_1.pth', 'epoch_2.pth', 'epoch_10.pth', 'iter_99.pth', 'best_ssc_epoch_10.pth']
+    touch(*(tmp_path / name for name in names))
+    cfg = config(tmp_path)
+    cfg.resume, cfg.load_from = True, str(tmp_path / 'epoch_10.pth')
+    assert check_earlier_training(cfg, False) == [] and not recwarn
+    cfg.load_from = str(tmp_path / 'epoch_2.pth')
+    assert check_earlier_training(cfg, False) == []
+    (warning,) = recwarn
+    assert f'--resume: epoch_10.pth in {tmp_path} came after epoch_2.pth' in str(warning.message)
+
+
 def test_a_training_does_not_remove_the_weights_that_it_starts_from(tmp_path):
     touch(tmp_path / 'epoch_1.pth')
     cfg = config(tmp_path)
