@@ -21,8 +21,8 @@ FENCE = re.compile(r'^[ \t]*```(\w*)\n(.*?)^[ \t]*```', re.MULTILINE | re.DOTALL
 NEEDS = re.compile(r'# needs: \w')
 # Every program on the pages prints its arguments: items end with 0x1f, commands with 0x1e.
 PROGRAMS = (
-    'bash', 'cd', 'docker', 'git', 'lint-imports', 'ln', 'mkdir', 'mmssc', 'pip', 'pre-commit',
-    'python', 'ruff', 'source', 'srun', 'tensorboard', 'torchrun',
+    'bash', 'cd', 'docker', 'git', 'lint-imports', 'ln', 'mim', 'mkdir', 'mmssc', 'pip',
+    'pre-commit', 'python', 'ruff', 'source', 'srun', 'tensorboard', 'torchrun',
 )  # fmt: skip
 PRINT = ''.join(
     f"{name}() {{ printf '%s\\x1f' {name} \"$@\"; printf '\\x1e'; }}\n" for name in PROGRAMS

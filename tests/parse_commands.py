@@ -10,9 +10,10 @@ import contextlib
 import io
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 from doc_pages import ROOT, blocks, commands
 
@@ -33,20 +34,23 @@ class _Caught(BaseException):
 
 
 @cache
-def parser_of(script: Path) -> argparse.ArgumentParser:
-    """The parser that a script makes before it reads its command line."""
-    read = argparse.ArgumentParser.parse_args
+def reader_of(script: Path) -> Callable[[list[str]], argparse.Namespace]:
+    """What a script reads its command line with: a method of its parser."""
 
-    def parse(parser: argparse.ArgumentParser, *args: object) -> None:
-        argparse.ArgumentParser.parse_args = read
-        raise _Caught(parser)
+    def catch(name: str) -> Callable[..., None]:
+        def parse(parser: argparse.ArgumentParser, *args: object) -> None:
+            raise _Caught(parser, name)
 
-    argparse.ArgumentParser.parse_args = parse
+        return parse
+
     sys.argv[:] = [str(script)]
+    patches = {name: catch(name) for name in ('parse_args', 'parse_intermixed_args')}
     try:
-        runpy.run_path(str(script), run_name='__main__')
+        with patch.multiple(argparse.ArgumentParser, **patches):
+            runpy.run_path(str(script), run_name='__main__')
     except _Caught as caught:
-        return caught.args[0]
+        parser, name = caught.args
+        return getattr(parser, name)
     raise AssertionError(f'{script} reads no command line')
 
 
@@ -80,7 +84,7 @@ def problem_of(command: list[str]) -> str:
     given = ['1' if item in ('FX', 'FY', 'CX', 'CY') else item for item in arguments]
     with contextlib.redirect_stderr(io.StringIO()) as errors:
         try:
-            args = parser_of(script).parse_args(given)
+            args = reader_of(script)(given)
         except SystemExit:
             return errors.getvalue()
     config = ROOT / (getattr(args, 'config', None) or '')

@@ -69,7 +69,7 @@ def test_every_command_names_a_script():
         (['Train'], 'found Train. Did you mean train?'),
         (['prepare', 'nyuu'], 'error: mmssc prepare: expected a data set (make_synthetic, nyu, '),
         (['prepare', 'kitti360'], 'Did you mean sscbench_kitti360?'),
-        (['tool'], 'error: mmssc tool: expected a script of tools/ (analysis_tools/benchmark, '),
+        (['tool'], 'error: mmssc tool: expected a script of tools/ (analysis_tools/analyze_logs, '),
         (['tool', 'bencmark'], 'found bencmark'),
         (['tool', '../setup'], 'found ../setup'),
     ],

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
-
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.regular_files import read_text
@@ -30,6 +28,7 @@ def own_configs_stay() -> Iterator[None]:
     With ``--work-dir`` in the folder of the config, mmengine would replace the config itself. A
     copy that the user has changed is a config of the user.
     """
+    from mmengine.dist import is_main_process
     from mmengine.runner import Runner
 
     dump_config = Runner.dump_config

@@ -46,6 +46,7 @@ WRONG = {
     'misc/check_env.py': (['--nothing'], None),
     'misc/check_metafiles.py': (['none'], 'error: none/configs'),
     'misc/check_submission.py': (['none.zip'], 'error: none.zip'),
+    'misc/make_model_zoo.py': (['--measure', 'none'], 'error: --measure: expected one of ammnet'),
     'misc/model_info.py': (['sgn-t'], 'error: command line: name: expected the name of a config'),
     'misc/print_config.py': (['{config}'], NO_CONFIG),
     'misc/render_voxels.py': (['none.npy'], 'error: none.npy'),
