@@ -460,8 +460,7 @@ def test_the_command_with_weights_of_a_diverged_training(infer, room, tmp_path, 
 def test_the_command_names_the_pose_file(infer, room, tmp_path, capsys, change, text):
     write_plain_depth_mm(tmp_path / 'shelf.png', room['depth'])
     np.savetxt(tmp_path / 'pose.txt', change(room['cam2world'].astype(np.float64)))
-    config = ROOT / 'configs/light/light_depth_nyu.py'
     options = ('--depth', tmp_path / 'shelf.png', '--cam2img', *CAMERA, '--out', tmp_path / 'out')
-    assert infer(config, 'none.pth', *options, '--cam2world', tmp_path / 'pose.txt') == 2
+    assert infer('light_depth_nyu', *options, '--cam2world', tmp_path / 'pose.txt') == 2
     error = capsys.readouterr().err
     assert error.startswith(f'error: {tmp_path / "pose.txt"}: pose: expected') and text in error
