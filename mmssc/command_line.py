@@ -213,7 +213,7 @@ def _short_warnings() -> Iterator[None]:
         message: Warning | str, category: type[Warning], filename: str, lineno: int,
         line: str | None = None,
     ) -> str:  # fmt: skip
-        if category is UserWarning:
+        if issubclass(category, UserWarning):
             return as_typed(f'warning: {message}\n')
         return format_warning(message, category, filename, lineno, line)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ import torch
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import unit_hint
 from mmssc.formats.matrices import camera_matrix
-from mmssc.geometry import describe_camera, find_floor, pose_above_floor, turn_camera
+from mmssc.geometry import floor_contradiction, pose_above_floor, turn_camera
 from mmssc.structures.camera_checks import as_intrinsics, as_pose, check_image_size
 from mmssc.structures.camera_placement import check_room_camera
 
@@ -25,8 +24,6 @@ _FLOOR_REMEDY = (
     'Say how the image must be turned to be upright (--rotate 90, 180 or 270; --rotate 0 if it '
     'is), or give --height and --tilt, or the pose with --cam2world'
 )
-# A clear floor that differs by more than this from a given pose contradicts it (degrees, metres).
-_CLEAR, _SAME_ANGLE, _SAME_HEIGHT = 0.8, 15, 0.4
 _UPRIGHT_REMEDY = 'Check --rotate; or give --height and --tilt, or the pose with --cam2world'
 
 
@@ -38,12 +35,14 @@ class UprightView(NamedTuple):
         cam2img: (3, 3) float64 intrinsics, pixels.
         cam2world: (4, 4) float32, camera (x right, y down, z forward) to a world with z up.
         floor_confidence: See :func:`~mmssc.geometry.find_floor`; None: the floor was not searched.
+        is_contradicted: A clear floor in the image does not fit the given pose.
     """
 
     depth: np.ndarray
     cam2img: np.ndarray
     cam2world: torch.Tensor
     floor_confidence: float | None
+    is_contradicted: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -116,9 +115,11 @@ def upright_view(
         raise DataError(name, 'pose', 'cam2world, or height, tilt and roll', 'both')
     else:
         pose, confidence = _given_pose(name, cam2world, turn, has_floor), None
+    remark = None
     if confidence is None:
-        warn_about(name, _contradictions(depth, camera, pose, has_floor))
-    return UprightView(depth, camera.numpy(), pose, confidence)
+        remark = floor_contradiction(torch.from_numpy(depth), camera, pose, has_floor)
+        warn_about(name, filter(None, [remark]))
+    return UprightView(depth, camera.numpy(), pose, confidence, remark is not None)
 
 
 def _intrinsics(name: str, cam2img: Any) -> np.ndarray:
@@ -135,25 +136,6 @@ def _given_pose(name: str, cam2world: Any, turn: torch.Tensor, has_floor: bool) 
     pose = torch.from_numpy(as_pose(cam2world, name, 'cam2world')) @ turn.T
     warn_about(name, check_room_camera(pose.numpy(), name, 'cam2world', has_floor))
     return pose.float()
-
-
-def _contradictions(
-    depth: np.ndarray, camera: torch.Tensor, pose: torch.Tensor, has_floor: bool
-) -> list[str]:
-    """What the floor in the depth image says against a given pose, if the floor is clear."""
-    try:
-        floor = find_floor(torch.from_numpy(depth), camera.float(), upright=True)
-    except DataError:
-        return []
-    seen = floor.cam2world
-    angle = math.degrees(math.acos(min(1.0, float(seen[2, :3] @ pose[2, :3]))))
-    is_near = not has_floor or abs(float(seen[2, 3] - pose[2, 3])) < _SAME_HEIGHT
-    if floor.confidence < _CLEAR or (angle < _SAME_ANGLE and is_near):
-        return []
-    return [
-        f'the floor in the image does not fit the given pose: it looks like a '
-        f'{describe_camera(seen)}'
-    ]
 
 
 def _floor_pose(

@@ -19,6 +19,7 @@ from mmssc.formats.depth_units import (
     DepthView,
     check_ground,
     check_room_depth,
+    fits_room,
     metre_units,
     read_metres,
     rotated_units,
@@ -218,7 +219,9 @@ class RGBDInferencer(BaseInferencer):
             )
             grid = self._grid(view.cam2world, origin)
             ground = DepthView(view.cam2img, view.cam2world.numpy(), grid)
-            check_ground(name, view.depth, ground, units, remedy)
+            # The warning about the pose is enough: such a depth has the right unit.
+            if not (view.is_contradicted and fits_room(depth)):
+                check_ground(name, view.depth, ground, units, remedy)
             warn_about(name, share_remarks(grid, view.world2cam, view.cam2img, view.size))
             item.update(voxel_grid=grid, img_paths=[name])
             return self._predict(item, view, images, units, hide_unknown)

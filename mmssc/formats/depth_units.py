@@ -20,12 +20,21 @@ import numpy as np
 from mmssc.errors import DataError, join_sentences
 
 from .file_warnings import warn_of_file
-from .ground_checks import DepthView, best_units, check_ground, check_road_scale, is_flat_ground
+from .ground_checks import (
+    USUAL_ROOM,
+    DepthView,
+    best_units,
+    check_ground,
+    check_road_scale,
+    fits_room,
+    is_flat_ground,
+)
 from .numpy_arrays import read_npy
 
 __all__ = [
     'ROOM_LIMITS', 'DepthView', 'check_ground', 'check_measured', 'check_road_depth',
-    'check_room_depth', 'metre_units', 'read_metres', 'rotated_units', 'scale_units', 'unit_hint',
+    'check_room_depth', 'fits_room', 'metre_units', 'read_metres', 'rotated_units', 'scale_units',
+    'unit_hint',
 ]  # fmt: skip
 
 FilePath = Union[str, PathLike]
@@ -33,8 +42,6 @@ FilePath = Union[str, PathLike]
 ROOM_LIMITS = (0.5, 8.0)
 # A map with a smaller share of its depth within the limits is of no use for a model of rooms.
 _FEWEST_IN_ROOM = 0.25
-# Median depth of an image of a room, metres.
-_USUAL_ROOM = (0.8, 5.0)
 # Median of the lower third over that of the middle. Of 27 real images of rooms, 26 have less than 1
 # and one has 1.05.
 _GROWTH = 1.05
@@ -132,7 +139,7 @@ def unit_hint(depth: np.ndarray, units: Mapping[str, float], remedy: str = '') -
         remedy: A further sentence.
     """
     median = float(np.median(depth[np.isfinite(depth) & (depth > 0)]))
-    low, high = _USUAL_ROOM
+    low, high = USUAL_ROOM
     fitting = {name: median * factor for name, factor in units.items()}
     fitting = {name: one for name, one in fitting.items() if low <= one <= high}
     likely = sorted(fitting, key=lambda name: abs(math.log(fitting[name] / 2)))[:3]

@@ -18,9 +18,14 @@ from mmssc.structures import VoxelGrid
 
 from .file_warnings import warn_of_file
 
-__all__ = ['DepthView', 'best_units', 'check_ground', 'check_road_scale', 'is_flat_ground']
+__all__ = [
+    'USUAL_ROOM', 'DepthView', 'best_units', 'check_ground', 'check_road_scale', 'fits_room',
+    'is_flat_ground',
+]  # fmt: skip
 
 FilePath = Union[str, PathLike]
+#: Median depth of an image of a room, metres.
+USUAL_ROOM = (0.8, 5.0)
 # Ground is at most this share of the height of the grid below the grid.
 _SLACK = 0.15
 # Mean deviation of the ground's height below the camera, as a share of it.
@@ -95,6 +100,12 @@ class DepthView:
         return (rise * z)[measured], float(self.cam2ref[2, 3])
 
 
+def fits_room(depth: np.ndarray) -> bool:
+    """Whether the median of the depth (H, W), metres, 0 = none, is that of a room."""
+    measured = depth[np.isfinite(depth) & (depth > 0)]
+    return bool(measured.size) and USUAL_ROOM[0] <= float(np.median(measured)) <= USUAL_ROOM[1]
+
+
 def is_flat_ground(heights: np.ndarray) -> bool:
     """Whether heights relative to the camera are those of flat ground, in any unit."""
     if len(heights) < _FEWEST_PIXELS:
@@ -144,9 +155,10 @@ def check_ground(
     if len(heights) < _FEWEST_PIXELS:
         return
     below = float((heights + camera < view.lowest).mean())
-    # Ground is above the bottom of the grid where the depth is too small. So is a table.
+    # Ground is above the bottom of the grid where the depth is too small. So is a table, and any
+    # floor under a camera whose pose is wrong: a depth that fits a room is not too small.
     above = float(np.median(heights)) + camera - view.floor > 0.5 * abs(camera - view.floor)
-    if below < 0.5 and not (above and best_units(depth, view, units)):
+    if below < 0.5 and not (above and not fits_room(depth) and best_units(depth, view, units)):
         return
     expected = f'ground near the bottom of the grid, at {view.floor:.1f} m'
     found = f'{np.median(heights) + camera:.1f} m (wrong unit, pose, intrinsics or grid?)'

@@ -19,6 +19,7 @@ from .depth_mapping import (
 from .depth_to_points import depth_to_points, disparity_to_depth
 from .depth_volumes import DepthVolumes, depth_volumes
 from .floor import FloorFit, find_floor, pose_above_floor
+from .floor_contradiction import floor_contradiction
 from .frustum import NO_FRUSTUM, assign_frustums, count_frustum_classes, frustum_index
 from .label_pooling import pool_labels
 from .measured_reach import measured_reach
@@ -46,6 +47,7 @@ __all__ = [
     'disparity_to_depth',
     'field_of_view_mask',
     'find_floor',
+    'floor_contradiction',
     'fit_camera_pose',
     'flip_tsdf',
     'frustum_index',

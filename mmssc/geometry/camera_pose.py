@@ -53,8 +53,9 @@ def describe_camera(cam2world: Tensor) -> str:
     height, *angles = camera_tilt(cam2world)
     # Adding 0 turns -0.0 into 0.0.
     tilt, roll = (round(math.degrees(angle), 1) + 0 for angle in angles)
+    side = 'up' if tilt < 0 else 'down'
     return (
-        f'camera {height:.2f} m above the floor, {tilt:.1f} degrees down, '
+        f'camera {height:.2f} m above the floor, {abs(tilt):.1f} degrees {side}, '
         f'rolled by {roll:.1f} degrees'
     )
 

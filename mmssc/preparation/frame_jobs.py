@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -23,6 +24,7 @@ import cv2
 import torch
 
 from mmssc.errors import DataError, MMSSCError
+from mmssc.formats.file_warnings import warn_again
 from mmssc.progress import Progress
 
 __all__ = ['FAILURES_SHOWN', 'FrameRunner', 'FrameTask', 'StepReport']
@@ -158,6 +160,15 @@ def _make(task: FrameTask) -> _Result:
         return error
 
 
+def _make_in_worker(task: FrameTask) -> tuple[_Result, list[warnings.WarningMessage]]:
+    # The parent prints the warnings: it knows those of the other workers.
+    with warnings.catch_warnings(record=True) as caught:
+        result = _make(task)
+    for one in caught:
+        one.source = None  # an object that may be impossible to pickle
+    return result, caught
+
+
 class FrameRunner:
     """Runs tasks of several steps, in this process or in a pool of processes.
 
@@ -230,7 +241,7 @@ class FrameRunner:
             self._pool = ProcessPoolExecutor(self.workers, context, _start_worker)
         with _interrupts_later():
             for task in tasks:
-                pending[self._pool.submit(_make, task)] = task
+                pending[self._pool.submit(_make_in_worker, task)] = task
 
     def _make_in_pool(self, tasks: Sequence[FrameTask]) -> Iterator[tuple[FrameTask, _Result]]:
         queue = iter(tasks)
@@ -240,7 +251,9 @@ class FrameRunner:
             while pending:
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    result = future.result()
+                    result, caught = future.result()
+                    for warning in caught:
+                        warn_again(warning)
                     yield pending.pop(future), result
                 self._submit(islice(queue, len(done)), pending)
         except BrokenProcessPool as broken:

@@ -14,13 +14,15 @@ from mmssc.formats.depth_units import (
     DepthView,
     check_ground,
     check_room_depth,
+    fits_room,
     scale_units,
     unit_hint,
 )
+from mmssc.formats.file_warnings import warn_of_file
 from mmssc.formats.matrices import camera_matrix, read_matrix
 from mmssc.formats.rgbd_prepared import has_prepared
 from mmssc.formats.sscnet import DEPTH_READERS
-from mmssc.geometry import place_grid, pose_above_floor, turn_camera
+from mmssc.geometry import floor_contradiction, place_grid, pose_above_floor, turn_camera
 from mmssc.structures.camera_checks import as_pose
 from mmssc.structures.camera_placement import check_room_camera
 
@@ -80,10 +82,7 @@ class PoseRule:
             pose = as_pose(read_matrix(file, (4, 4)), file, 'pose')
             check_room_camera(pose, file, 'pose', has_floor=self.origin is None)
             return pose.astype(np.float32), None
-        camera = torch.from_numpy(camera_matrix(settings.camera)).float()
-        rotate = self.rotate or 0
-        camera, turn = turn_camera(camera, settings.spec.image_size, rotate)
-        turned = torch.rot90(torch.from_numpy(depth), -rotate // 90)
+        turned, camera, turn = self._upright(depth, settings)
         try:
             found, confidence = pose_above_floor(
                 turned, camera, self.height, self.tilt, self.roll, self.rotate is not None
@@ -98,6 +97,23 @@ class PoseRule:
                 )  # fmt: skip
             raise DataError(path, error.field, error.expected, error.found, hint) from error
         return (found.double() @ turn).float().numpy(), confidence
+
+    def contradiction(
+        self, depth: np.ndarray, cam2world: np.ndarray, settings: FrameSettings
+    ) -> str | None:
+        """What the floor says against a given pose; arguments as :meth:`pose`, and its result."""
+        turned, camera, turn = self._upright(depth, settings)
+        upright = torch.from_numpy(cam2world).double() @ turn.T
+        return floor_contradiction(turned, camera, upright, has_floor=self.origin is None)
+
+    def _upright(
+        self, depth: np.ndarray, settings: FrameSettings
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The depth turned upright, its (3, 3) intrinsics, and the turn of :func:`turn_camera`."""
+        camera = torch.from_numpy(camera_matrix(settings.camera)).float()
+        rotate = self.rotate or 0
+        camera, turn = turn_camera(camera, settings.spec.image_size, rotate)
+        return torch.rot90(torch.from_numpy(depth), -rotate // 90), camera, turn
 
     def corner(self, cam2world: np.ndarray, settings: FrameSettings) -> np.ndarray:
         """World x, y, z of the grid's lower corner, float32."""
@@ -140,7 +156,13 @@ class OwnFrameTask:
         view = DepthView(
             camera_matrix(settings.camera), cam2world, settings.spec.placed_grid(origin)
         )
-        check_ground(self.depth, depth, view, units)
+        remark = None
+        if confidence is None:
+            remark = self.rule.contradiction(depth, cam2world, settings)
+        if remark:
+            warn_of_file(self.depth, 'pose', remark)
+        if not (remark and fits_room(depth)):
+            check_ground(self.depth, depth, view, units)
         arrays = volumes_of_depth(self.depth, depth, cam2world, origin, settings)
         if not (arrays['voxel_to_pixel'] >= 0).any():
             raise DataError(self.depth, 'depth', 'a pixel in the voxel grid', 'none',
