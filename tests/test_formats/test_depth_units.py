@@ -225,6 +225,10 @@ def test_a_floor_far_below_the_grid():
         check_ground('a.png', floor * 4, view, {})
     with pytest.warns(UserWarning, match='It fits with --depth-scale 256'):
         check_ground('a.png', floor * 0.256, view, scale_units())
+    # A median of 0.9 m is that of a room, so the pose is wrong, not the unit.
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        check_ground('a.png', floor * 0.4, view, {'--depth-scale 400': 2.5})
     table = np.where(rows > 15, floor / 2, floor)
     check_ground('a.png', table, view, scale_units())
 
