@@ -49,8 +49,13 @@ from mmssc.formats.file_warnings import warning_anew
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import read_matrix, to_homogeneous
-from mmssc.geometry import describe_camera, turn_camera
-from mmssc.preparation.command_line import add_cropped_option, positive_integer, positive_number
+from mmssc.geometry import check_placement, describe_camera, turn_camera
+from mmssc.preparation.command_line import (
+    add_cropped_option,
+    positive_integer,
+    positive_number,
+    spaced_number,
+)
 from mmssc.resources import find_config
 from mmssc.structures.camera_checks import as_pose
 from mmssc.structures.camera_placement import check_room_camera
@@ -78,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     add('--depth', nargs='+', metavar='FILE', help='.npy or .png, one per scene')
     add('--points', nargs='+', metavar='FILE', help='.bin (float32 x y z w), one per image')
     add('--calib', help='calib.txt of KITTI: P2 and Tr')
-    add('--cam2img', nargs='+', type=float, metavar='N',
+    add('--cam2img', nargs='+', type=spaced_number, metavar='N',
         help='9 numbers, or 12 (P2), row by row; for a depth camera also fx fy cx cy')  # fmt: skip
     add_cropped_option(parser)
     add('--lidar2cam', nargs=12, type=float, metavar='N', help='voxel frame to camera, 3x4')
@@ -137,7 +142,9 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_
     if is_rgbd:
         if not (args.depth and args.cam2img):
             expected = '--depth and --cam2img, which this model needs'
-            raise DataError('command line', None, expected, 'not both')
+            missing = [name for name in ('depth', 'cam2img') if not getattr(args, name)]
+            found = f'no {" and no ".join(f"--{name}" for name in missing)}'
+            raise DataError('command line', None, expected, found)
         return
     if not args.image:
         raise DataError('command line', None, '--image, which this model needs', 'none')
@@ -208,6 +215,9 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
     if len(args.cam2img) not in (4, 9):
         raise DataError('--cam2img', None, '4 or 9 numbers', len(args.cam2img))
     cam2img = args.cam2img if len(args.cam2img) == 4 else np.reshape(args.cam2img, (3, 3))
+    if args.height is not None:
+        angles = math.radians(args.tilt), math.radians(args.roll)
+        check_placement(args.height, *angles, in_command=True)
     pose = None
     if args.cam2world is not None:
         pose = as_pose(read_matrix(args.cam2world, (4, 4)), args.cam2world, 'pose')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,6 +61,7 @@ def as_arguments(text: str) -> str:
 
     def argument(option: re.Match[str]) -> str:
         name, value = option[1].replace('-', '_'), option[2]
+        name = 'img' if name == 'image' else name
         if value is None:
             return f'{name}=True' if name == 'cropped_images' else name
         return f'{name}={value}' if value[0].isdigit() else f'{name}={value!r}'
@@ -124,14 +126,14 @@ def upright_view(
 
 def _intrinsics(name: str, cam2img: Any) -> np.ndarray:
     """Check intrinsics and return (3, 3) float64."""
-    matrix = np.asarray(cam2img, np.float64)
-    matrix = camera_matrix(matrix) if matrix.shape == (4,) else matrix
+    is_short = np.shape(cam2img) == (4,)
+    matrix = camera_matrix(np.asarray(cam2img, np.float64)) if is_short else cam2img
     return as_intrinsics(matrix, name, 'cam2img')
 
 
 def _given_pose(name: str, cam2world: Any, turn: torch.Tensor, has_floor: bool) -> torch.Tensor:
     """Check the pose of the image as given, and turn it: (4, 4) float32 of the upright image."""
-    if np.shape(cam2world) != (4, 4):
+    if not isinstance(cam2world, (str, PathLike)) and np.shape(cam2world) != (4, 4):
         raise DataError(name, 'cam2world, shape', (4, 4), np.shape(cam2world))
     pose = torch.from_numpy(as_pose(cam2world, name, 'cam2world')) @ turn.T
     warn_about(name, check_room_camera(pose.numpy(), name, 'cam2world', has_floor))

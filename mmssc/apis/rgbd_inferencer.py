@@ -206,7 +206,7 @@ class RGBDInferencer(BaseInferencer):
             item = self._item(0, depth)
             if isinstance(depth, (str, PathLike)):
                 depth = read_depth_image(depth, depth_kind, depth_scale)
-            depth = np.ascontiguousarray(depth, np.float32)
+            depth = _one_depth(depth)
             readings, remedy = _readings(name, depth, depth_kind, depth_scale)
             units = {self.words(key): value for key, value in readings.items()}
             remedy = self.words(remedy)
@@ -282,7 +282,8 @@ class RGBDInferencer(BaseInferencer):
             if key not in self.inputs:
                 continue
             if value is None:
-                raise DataError(name, key, 'an image: this model reads one', 'none')
+                hint = 'Give --image' if key == 'img' else 'Give --segmentation'
+                raise DataError(name, key, 'an image: this model reads one', 'none', hint)
             if key == 'img' and isinstance(value, (str, PathLike)):
                 check_upright(value, 'the depth image does not turn with it')
             array = read_image(value, name) if key == 'img' else _read_ids(value, name)
@@ -308,6 +309,19 @@ class RGBDInferencer(BaseInferencer):
         if origin is None:
             return place_grid(pose, box.voxel_size[0], box.shape, box.axes)
         return box.placed_at(origin)
+
+
+def _one_depth(value: Any) -> np.ndarray:
+    """The depth image of a caller as float32; :func:`check_room_depth` checks its shape."""
+    try:
+        return np.ascontiguousarray(value, np.float32)
+    except (TypeError, ValueError) as error:
+        expected, found = 'one file, or an array (H, W) in metres', type(value).__name__
+        hint = None
+        if isinstance(value, (list, tuple)):
+            found = f'a {found} of {len(value)}'
+            hint = 'Call the inferencer once for each depth image'
+        raise DataError('depth', None, expected, found, hint) from error
 
 
 def _readings(

@@ -18,7 +18,7 @@ from .depth_mapping import (
 )
 from .depth_to_points import depth_to_points, disparity_to_depth
 from .depth_volumes import DepthVolumes, depth_volumes
-from .floor import FloorFit, find_floor, pose_above_floor
+from .floor import FloorFit, check_placement, find_floor, pose_above_floor
 from .floor_contradiction import floor_contradiction
 from .frustum import NO_FRUSTUM, assign_frustums, count_frustum_classes, frustum_index
 from .label_pooling import pool_labels
@@ -37,6 +37,7 @@ __all__ = [
     'assign_frustums',
     'DepthVolumes',
     'camera_tilt',
+    'check_placement',
     'compute_tsdf',
     'context_relations',
     'count_frustum_classes',

@@ -17,7 +17,7 @@ from .depth_mapping import check_depth_camera
 from .floor_evidence import FloorPlane, JudgedFloor, floor_probability, judge_floor, measure_view
 from .gravity import SurfacePatches, find_up, surface_patches
 
-__all__ = ['FloorFit', 'find_floor', 'pose_above_floor']
+__all__ = ['check_placement', 'FloorFit', 'find_floor', 'pose_above_floor']
 
 # The tolerance is constant up to this depth (metres), and doubles with it.
 _NEAR = 2.0
@@ -83,17 +83,45 @@ def pose_above_floor(
             without it.
     """
     if height is not None:
-        if not (0 < height <= 20 and abs(tilt) < math.pi / 2 and abs(roll) <= math.pi):
-            expected = 'a height of up to 20 m, a tilt below 90 and a roll up to 180 degrees'
-            angles = ', '.join(f'{math.degrees(angle):g}' for angle in (tilt, roll))
-            found = f'{height:g} m, {angles} degrees'
-            raise DataError('camera', 'height, tilt, roll', expected, found, _metres_hint(height))
+        check_placement(height, tilt, roll)
         return tilted_camera(height, tilt, roll), None
     if tilt or roll:
         found = 'a tilt or roll without a height'
         raise DataError('camera', 'tilt, roll', 'also a height', found, 'Give --height')
     fit = find_floor(depth, cam2img, upright=upright)
     return fit.cam2world, fit.confidence
+
+
+def check_placement(height: float, tilt: float, roll: float, in_command: bool = False) -> None:
+    """Check the height and the angles of a camera.
+
+    Args:
+        height: Metres above the floor.
+        tilt: See :func:`tilted_camera`, radians.
+        roll: See :func:`tilted_camera`, radians.
+        in_command: They come from the options ``--height``, ``--tilt`` and ``--roll``, the angles
+            in degrees.
+
+    Raises:
+        DataError: One is out of range; it names the argument or the option.
+    """
+    prefix = '--' if in_command else ''
+    if not 0 < height <= 20:
+        expected = 'metres above the floor, more than 0 and up to 20'
+        raise DataError(f'{prefix}height', None, expected, f'{height:g}', _metres_hint(height))
+    limits = (
+        ('tilt', tilt, 90, abs(tilt) < math.pi / 2),
+        ('roll', roll, 180, abs(roll) <= math.pi),
+    )
+    for name, angle, limit, is_valid in limits:
+        if is_valid:
+            continue
+        expected, degrees = f'an angle between -{limit} and {limit} degrees', math.degrees(angle)
+        if in_command:
+            raise DataError(f'--{name}', None, expected, f'{degrees:g}')
+        expected = f'radians: {expected} (-{math.radians(limit):.2f} to {math.radians(limit):.2f})'
+        hint = f'Did you mean math.radians({angle:g})?' if abs(angle) <= limit else None
+        raise DataError(name, None, expected, f'{angle:g} ({degrees:.0f} degrees)', hint)
 
 
 def _metres_hint(height: float) -> str | None:

@@ -18,7 +18,7 @@ from mmssc.preparation.frame_jobs import FAILURES_SHOWN, StepReport
 
 __all__ = [
     'add_cropped_option', 'add_work_options', 'positive_integer', 'positive_number',
-    'run_converter',
+    'run_converter', 'spaced_number',
 ]  # fmt: skip
 
 _MAX_DEFAULT_WORKERS = 8
@@ -50,6 +50,17 @@ def positive_number(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f'{text} is not a positive number')
     return value
+
+
+def spaced_number(text: str) -> float:
+    """A number of a list with spaces, for ``type=`` of :mod:`argparse`."""
+    if ',' in text:
+        form = ' '.join(text.replace(',', ' ').split())
+        raise argparse.ArgumentTypeError(f'{text}: expected spaces instead of commas: {form}')
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text} is not a number') from None
 
 
 def add_cropped_option(parser: argparse.ArgumentParser) -> None:

@@ -66,6 +66,9 @@ def as_pose(matrix: ArrayLike, source: str | PathLike[str], field: str) -> np.nd
 
 
 def _finite_numbers(matrix: ArrayLike, source: str | PathLike[str], field: str) -> np.ndarray:
+    if isinstance(matrix, (str, PathLike)):
+        hint = 'Read the file first, for example with numpy.loadtxt'
+        raise DataError(source, field, 'a matrix (an array of numbers)', f'a path: {matrix}', hint)
     try:
         given = np.asarray(matrix)
         if given.dtype.kind not in 'fiu':

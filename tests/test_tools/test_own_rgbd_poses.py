@@ -40,3 +40,23 @@ def test_a_pose_that_the_floor_contradicts_is_said_once(root, workers):
     assert 'the floor in the image does not fit the given pose' in lines[0]
     done = run(root, '--height', 1.18, '--tilt', -4, '--overwrite', '--workers', 1)
     assert 'warning' not in done.stderr
+
+
+def test_a_height_in_millimetres_is_refused_once_before_the_work(root):
+    done = run(root, '--height', 1400, '--workers', 1)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith('error: --height: expected metres')
+    assert 'Did you mean 1.4 m (1400 mm)?' in done.stderr
+    assert not (root / 'prepared').exists()
+
+
+def test_a_finding_about_a_pose_is_a_warning(root):
+    options = ('--height', 1.18, '--tilt', -71, '--workers', 1)
+    lines = run(root, *options).stderr.splitlines()
+    assert any(line.startswith('warning: ') and 'pose of a: ' in line for line in lines), lines
+
+
+def test_numbers_with_spaces_are_told_the_right_form(root):
+    done = run(root, '--camera', 585, 585, 320, 240)
+    assert done.returncode == 2
+    assert 'with commas and without spaces, such as 585,585,320,240' in done.stderr

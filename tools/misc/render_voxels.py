@@ -135,6 +135,22 @@ def check_written_files(arguments: argparse.Namespace) -> None:
     check_outputs(outputs, inputs, arguments.overwrite, MAKER)
 
 
+def read_labels(path: Path, name: str, shape: tuple[int, int, int]) -> np.ndarray:
+    """Labels (X, Y, Z) of a file; an error names the data set that has the shape of the file."""
+    try:
+        return read_label_file(path, DATASETS[name], shape, WRONG_CLASSES)
+    except DataError as error:
+        fits = [
+            f'--dataset {other}'
+            for other, dataset in DATASETS.items()
+            if VoxelGrid.build(dataset.METAINFO['voxel_grid']).shape == error.found
+        ]
+        if error.field != 'shape' or not fits or f'--dataset {name}' in fits:
+            raise
+        hint = f'Give {" or ".join(fits)}'
+        raise DataError(path, 'shape', error.expected, error.found, hint) from error
+
+
 def render(arguments: argparse.Namespace) -> None:
     """Draw every file.
 
@@ -142,8 +158,7 @@ def render(arguments: argparse.Namespace) -> None:
         DataError: A file is missing, has a wrong size, or has ids unknown to the data set.
     """
     check_written_files(arguments)
-    dataset = DATASETS[arguments.dataset]
-    meta = dataset.METAINFO
+    meta = DATASETS[arguments.dataset].METAINFO
     grid = make_grid(arguments, meta)
     classes, colors = class_colors(meta)
     unknown = set(arguments.hide) - set(classes)
@@ -156,10 +171,10 @@ def render(arguments: argparse.Namespace) -> None:
     images = [read_rgb(image) for image in arguments.image or ()]
     scenes = []
     for number, path in enumerate(arguments.files):
-        labels, mask = read_label_file(path, dataset, grid.shape, WRONG_CLASSES), shown
+        labels, mask = read_labels(path, arguments.dataset, grid.shape), shown
         volumes = {}
         if arguments.truth is not None:
-            truth = read_label_file(arguments.truth[number], dataset, grid.shape, WRONG_CLASSES)
+            truth = read_labels(arguments.truth[number], arguments.dataset, grid.shape)
             mask = truth != 255 if mask is None else mask & (truth != 255)
             volumes[TRUTH] = visible_labels(truth, mask, hidden)
         name = 'labels' if arguments.truth is None else PREDICTION

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from mmssc.errors import DataError, counted
 from mmssc.formats.images import other_image_suffix, read_image_shape
 from mmssc.formats.matrices import read_matrix
 from mmssc.formats.numpy_arrays import read_npz
-from mmssc.geometry import describe_camera
+from mmssc.geometry import check_placement, describe_camera
 from mmssc.preparation.command_line import (
     add_cropped_option,
     add_work_options,
@@ -54,8 +55,9 @@ def _camera(text: str) -> tuple[float, float, float, float]:
     try:
         fx, fy, cx, cy = (float(part) for part in text.split(','))
     except ValueError:
-        if ',' in text and not Path(text).exists():
-            expected = 'four numbers fx,fy,cx,cy, or a file with the 3 x 3 matrix'
+        if not Path(text).exists() and (',' in text or _is_number(text)):
+            expected = 'four numbers with commas and without spaces, such as 585,585,320,240, '
+            expected += 'or a file with the 3 x 3 matrix'
             raise argparse.ArgumentTypeError(f'{text}: expected {expected}') from None
         try:
             matrix = as_intrinsics(read_matrix(Path(text), (3, 3)), text, 'matrix')
@@ -63,6 +65,14 @@ def _camera(text: str) -> tuple[float, float, float, float]:
             raise argparse.ArgumentTypeError(str(error)) from None
         (fx, _, cx), (_, fy, cy), _ = matrix.tolist()
     return fx, fy, cx, cy
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def build_parser(description: str) -> argparse.ArgumentParser:
@@ -238,7 +248,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
     ]
     with FrameRunner(arguments.workers) as runner:
         report = runner.run('frames', tasks)
-    infos = StepReport('infos', notes=remarks)
+    infos = StepReport('infos')
     done = [task for task in tasks if (OWN_SOURCE, task.frame_id) not in report.failures]
     if done:
         listed = _listed(arguments, settings, done)
@@ -248,7 +258,10 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         infos.notes.append(f'{path}: {len(done)} of {len(tasks)} frames')
         sure = _confidences(done) if is_searched else {}
         infos.notes += _camera_notes(listed, sure)
-        infos.notes += listed.pose_remarks(path, OWN_SOURCE, has_floor=rule.origin is None)
+        remarks += _unsure_floors(sure)
+        remarks += listed.pose_remarks(path, OWN_SOURCE, has_floor=rule.origin is None)
+    for remark in remarks:
+        warnings.warn(f'{root}: {remark}', stacklevel=2)
     return [report, infos]
 
 
@@ -265,28 +278,34 @@ def _rule(
         found = '--color or --segmentation, whose files stay as they are'
         raise DataError('command line', '--rotate', 'depth images only', found, hint)
     tilt, roll = math.radians(arguments.tilt), math.radians(arguments.roll)
+    if arguments.height is not None:
+        check_placement(arguments.height, tilt, roll, in_command=True)
     return PoseRule(poses, arguments.height, tilt, origin, roll, arguments.rotate)
 
 
 def _camera_notes(listed: RGBDList, sure: Mapping[str, float]) -> list[str]:
-    """The first cameras in words, and the frames whose floor is uncertain.
+    """The first cameras in words.
 
     Args:
         listed: All frames.
         sure: Frame -> confidence of the floor that was found, if it was searched.
     """
-    notes = [
+    return [
         _describe(frame.frame_id, listed.upright_pose(frame), sure.get(frame.frame_id))
         for frame in listed.frames[:_FRAMES_DESCRIBED]
     ]
+
+
+def _unsure_floors(sure: Mapping[str, float]) -> list[str]:
+    """A remark that names the frames whose floor is uncertain; arguments as _camera_notes."""
     unsure = sorted((value, frame_id) for frame_id, value in sure.items() if value < _UNSURE)
-    if unsure:
-        names = ', '.join(f'{name} ({value:.2f})' for value, name in unsure[:_FRAMES_DESCRIBED])
-        notes.append(
-            f'check the camera of {counted(len(unsure), "frame")} with a floor of confidence '
-            f'below {_UNSURE}: {names}{", ..." if len(unsure) > _FRAMES_DESCRIBED else ""}'
-        )
-    return notes
+    if not unsure:
+        return []
+    names = ', '.join(f'{name} ({value:.2f})' for value, name in unsure[:_FRAMES_DESCRIBED])
+    return [
+        f'check the camera of {counted(len(unsure), "frame")} with a floor of confidence '
+        f'below {_UNSURE}: {names}{", ..." if len(unsure) > _FRAMES_DESCRIBED else ""}'
+    ]
 
 
 def _confidences(tasks: Sequence[OwnFrameTask]) -> dict[str, float]:

@@ -1,0 +1,40 @@
+"""infer.py and render_voxels.py: what they say about options that are missing or of another form."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CAMERA = ['--cam2img', '585', '585', '320', '240']
+
+
+def run(tool: str, *options: object) -> str:
+    command = [sys.executable, ROOT / 'tools' / tool, *options]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 2
+    return done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        (['--depth', 'a.png', '--cam2img', '585,585,320,240'], 'commas: 585 585 320 240'),
+        (['--depth', 'a.png'], 'found no --cam2img'),
+        (CAMERA, 'found no --depth'),
+        (['--depth', 'a.png', *CAMERA, '--height', 1400], 'error: --height: expected metres'),
+        (['--depth', 'a.png', *CAMERA, '--height', 1, '--tilt', 95], 'error: --tilt: expected'),
+    ],
+)
+def test_an_option_is_named(tmp_path, options, text):
+    assert text in run('infer.py', 'light_depth_nyu', '--out', tmp_path / 'out', *options)
+
+
+def test_the_data_set_of_a_prediction_is_named(tmp_path):
+    np.save(tmp_path / 'a.npy', np.zeros((60, 36, 60), np.uint8))
+    line = run('misc/render_voxels.py', tmp_path / 'a.npy')
+    assert line.endswith('found (60, 36, 60). Give --dataset nyu')
