@@ -1,4 +1,4 @@
-"""infer.py and render_voxels.py: what they say about options that are missing or of another form."""
+"""infer.py and render_voxels.py: options that are missing or of another form."""
 
 from __future__ import annotations
 

@@ -50,12 +50,6 @@ def test_a_height_in_millimetres_is_refused_once_before_the_work(root):
     assert not (root / 'prepared').exists()
 
 
-def test_a_finding_about_a_pose_is_a_warning(root):
-    options = ('--height', 1.18, '--tilt', -71, '--workers', 1)
-    lines = run(root, *options).stderr.splitlines()
-    assert any(line.startswith('warning: ') and 'pose of a: ' in line for line in lines), lines
-
-
 def test_numbers_with_spaces_are_told_the_right_form(root):
     done = run(root, '--camera', 585, 585, 320, 240)
     assert done.returncode == 2
