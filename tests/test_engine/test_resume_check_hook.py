@@ -48,12 +48,15 @@ PARTS = dict(meta=r'progress \(epoch and iteration\)', message_hub='log of the t
 
 
 @pytest.mark.parametrize('part', PARTS)
-def test_weights_alone_are_no_state_of_a_training(runner, checkpoint, part):
-    del checkpoint[part]
+def test_weights_alone_are_no_state_of_a_training(runner, checkpoint, part, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(runner.logger, 'warning', warnings.append)
+    del checkpoint[part], checkpoint['optimizer'], checkpoint['param_schedulers']
     expected = f'{PARTS[part]}: expected the state of a training'
     with pytest.raises(DataError, match=expected) as caught:
         check(runner, checkpoint)
     assert f'load_from={runner._load_from}' in caught.value.hint
+    assert not warnings, 'the error says enough'
 
 
 def test_an_optimiser_that_was_not_stored_starts_anew_and_says_so(runner, checkpoint, monkeypatch):

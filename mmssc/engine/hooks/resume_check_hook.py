@@ -98,7 +98,6 @@ class ResumeCheckHook(Hook):
             return
         file = str(runner._load_from or find_latest_checkpoint(runner.work_dir))
         keep_config = self.settings == 'config'
-        _warn_of_missing_parts(runner, checkpoint, file, keep_config)
         for part in ('meta', 'message_hub', *({'optimizer'} & checkpoint.keys())):
             if not isinstance(checkpoint.get(part), dict):
                 found = kind_of(checkpoint.get(part))
@@ -114,6 +113,8 @@ class ResumeCheckHook(Hook):
         if 'param_schedulers' in checkpoint and runner.param_schedulers is not None:
             for own, saved in _pairs_of_schedules(runner, checkpoint['param_schedulers'], file):
                 _check_schedule(own, saved, file)
+        # Only now: a file that is refused needs no warning.
+        _warn_of_missing_parts(runner, checkpoint, file, keep_config)
         lines += overruled_settings(runner, checkpoint)
         for line in filter(None, lines):
             runner.logger.warning(line)
