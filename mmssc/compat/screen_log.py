@@ -27,10 +27,13 @@ _FILE_ONLY = (
 )
 _SCORES = re.compile(r'(Epoch|Iter)\((val|test)\) ')
 # Every process would print these, and no user can do anything about them: mmengine passes an
-# argument that torch 2.13 renames; kernels of oneDNN choose the layout of gradients.
+# argument that torch 2.13 renames; kernels of oneDNN choose the layout of gradients; with
+# accumulated gradients, a schedule by iteration moves before the first step of its optimiser.
 _KNOWN_WARNINGS = (
     '`broadcast_buffers` is deprecated',
     'Grad strides do not match bucket view strides',
+    'Detected call of `lr_scheduler.step()` before `optimizer.step()`',
+    'Detected call of `scheduler.step()` before `optimizer.step()`',
 )
 
 

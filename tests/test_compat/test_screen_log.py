@@ -32,6 +32,9 @@ def test_only_known_warnings_are_hidden():
         with known_warnings_hidden():
             warn('Grad strides do not match bucket view strides. This may', stacklevel=1)
             warn('`broadcast_buffers` is deprecated. Use', FutureWarning, stacklevel=1)
+            for name in ('scheduler', 'lr_scheduler'):
+                text = f'Detected call of `{name}.step()` before `optimizer.step()`. In PyTorch'
+                warn(text, stacklevel=1)
             warn('a.png: wrong unit?', stacklevel=1)
         warn('Grad strides do not match bucket view strides.', stacklevel=1)
     assert [str(one.message)[:5] for one in seen] == ['a.png', 'Grad ']
