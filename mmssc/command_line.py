@@ -21,9 +21,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
-from mmssc.errors import MMSSCError
+from mmssc.errors import MMSSCError, join_sentences
 from mmssc.tool_commands import as_typed
 
 __all__ = [
@@ -253,11 +253,23 @@ def _interrupts_for_parents() -> Iterator[None]:
         multiprocessing.process.BaseProcess.start = start  # type: ignore[method-assign]
 
 
+def _refuse_arguments(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+    """Replace ``ArgumentParser.error``, which prints the whole usage before the message."""
+    if is_first_report(USE_ERROR):
+        _print(
+            as_typed(join_sentences(f'error: {" ".join(message.split())}', '-h shows the usage'))
+        )
+    raise SystemExit(USE_ERROR)
+
+
 def prepare_process() -> None:
     """From now on, Ctrl-C ends this process in one line, also during imports.
 
+    A wrong command line ends it in one line, too.
+
     It changes the process: only scripts call it, and before their other imports.
     """
+    argparse.ArgumentParser.error = _refuse_arguments  # type: ignore[method-assign]
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _stop_before_main
 

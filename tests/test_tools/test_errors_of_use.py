@@ -250,3 +250,17 @@ def test_no_file_of_the_data_is_overwritten(tmp_path):
         done = run_tool_in(tmp_path, tool, *arguments, status=2)
         assert f'found {found}' in done.stderr
     assert image.read_text() == listed.read_text() == 'precious' and not new.exists()
+
+
+@pytest.mark.parametrize(
+    ('script', 'arguments', 'message'),
+    [
+        ('train.py', [], 'the following arguments are required: config'),
+        ('dataset_converters/nyu.py', ['a', '--no-such'], 'unrecognized arguments: --no-such'),
+        ('misc/torchrun.py', ['--nnodes'], 'argument --nnodes: expected one argument'),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(run_tool, script, arguments, message):
+    errors = run_tool(script, *arguments, status=2).stderr
+    assert errors.startswith(f'error: {message}') and errors.endswith('. -h shows the usage\n')
+    assert errors.count('\n') == 1
