@@ -3,8 +3,8 @@
 #   bash tools/dist_test.sh CONFIG CHECKPOINT PROCESSES [arguments of tools/test.py]
 # Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
 set -euo pipefail
-if [ $# -lt 3 ]; then
-    echo "usage: $0 CONFIG CHECKPOINT PROCESSES [arguments of tools/test.py]" >&2
-    exit 2
-fi
-exec bash "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/misc/torchrun.sh" "$3" test.py "$1" "$2" "${@:4}"
+misc=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/misc
+# shellcheck source=misc/arguments.sh
+. "$misc/arguments.sh"
+check_positional "$0 CONFIG CHECKPOINT PROCESSES [arguments of tools/test.py]" 3 "$@"
+exec bash "$misc/torchrun.sh" "$3" test.py "$1" "$2" "${@:4}"

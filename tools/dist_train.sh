@@ -3,8 +3,8 @@
 #   bash tools/dist_train.sh CONFIG PROCESSES [arguments of tools/train.py]
 # Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
 set -euo pipefail
-if [ $# -lt 2 ]; then
-    echo "usage: $0 CONFIG PROCESSES [arguments of tools/train.py]" >&2
-    exit 2
-fi
-exec bash "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/misc/torchrun.sh" "$2" train.py "$1" "${@:3}"
+misc=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/misc
+# shellcheck source=misc/arguments.sh
+. "$misc/arguments.sh"
+check_positional "$0 CONFIG PROCESSES [arguments of tools/train.py]" 2 "$@"
+exec bash "$misc/torchrun.sh" "$2" train.py "$1" "${@:3}"

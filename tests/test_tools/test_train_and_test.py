@@ -247,11 +247,38 @@ def test_two_processes_on_the_cpu(run_tool, tmp_path):
         ('dist_test.sh', ['config.py', 'x.pth'], 'usage:'),
         ('slurm_train.sh', ['partition'], 'usage:'),
         ('slurm_test.sh', ['partition', 'job', 'config.py'], 'usage:'),
+        ('dist_train.sh', ['config.py', '--work-dir', 'run'], 'usage:'),
+        ('dist_test.sh', ['config.py', 'x.pth', '--out', 'a.json'], 'usage:'),
+        ('slurm_train.sh', ['partition', 'config.py', '--work-dir', 'run'], 'usage:'),
+        ('slurm_test.sh', ['partition', 'job', 'config.py', '--out', 'a.json'], 'usage:'),
+        ('dist_train.sh', ['config.py', 'two'], 'PROCESSES: expected a whole number from 1 to'),
+        ('dist_train.sh', ['config.py', '0'], 'PROCESSES: expected a whole number from 1 to'),
+        ('dist_test.sh', ['config.py', 'x.pth', '1.5'], 'PROCESSES: expected a whole number'),
     ],
 )
 def test_wrong_command_lines_say_what_is_wrong(run_tool, script, args, message):
     errors = run_tool(script, *args, status=2).stderr
-    assert message in errors and 'Traceback' not in errors
+    assert message in errors and errors.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('script', 'name', 'value'),
+    [
+        ('dist_train.sh', 'NNODES', 'two'),
+        ('dist_train.sh', 'NODE_RANK', '1'),
+        ('dist_test.sh', 'PORT', '70000'),
+        ('slurm_train.sh', 'GPUS', 'all'),
+        ('slurm_test.sh', 'GPUS_PER_NODE', '0'),
+        ('slurm_test.sh', 'CPUS_PER_TASK', '-1'),
+    ],
+)
+def test_variables_of_distributed_runs_are_checked(run_tool, monkeypatch, script, name, value):
+    monkeypatch.setenv('PORT', '29500')
+    monkeypatch.setenv(name, value)
+    arguments = ['a', 'b', 'c', 'd'] if 'slurm' in script else ['a', '1', '1']
+    errors = run_tool(script, *arguments, status=2).stderr
+    assert errors.startswith(f'error: {name}: expected a whole number from ')
+    assert errors.endswith(f", found '{value}'\n")
 
 
 @pytest.fixture

@@ -2,6 +2,12 @@
 # Shared by slurm_train.sh and slurm_test.sh: srun.sh PARTITION JOB_NAME SCRIPT [arguments]
 set -euo pipefail
 tools=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
+# shellcheck source=arguments.sh
+. "$tools/misc/arguments.sh"
+for name in GPUS GPUS_PER_NODE CPUS_PER_TASK; do
+    value=${!name:-}
+    [ -z "$value" ] || check_number "$name" "$value" 1 9999
+done
 gpus=${GPUS:-8}
 per_node=${GPUS_PER_NODE:-8}
 [ "$per_node" -le "$gpus" ] || per_node=$gpus
