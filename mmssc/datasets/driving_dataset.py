@@ -9,7 +9,6 @@ from os.path import join
 from typing import Any
 
 import numpy as np
-from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmssc.datasets.label_rules import raw_to_train_labels
@@ -19,13 +18,14 @@ from mmssc.registry import DATASETS
 from .converter_hint import converter_hint
 from .driving_cameras import check_drive, pose_rows
 from .driving_list import read_driving_list
+from .frame_choice import FrameChoiceDataset
 from .frame_ranges import describe_frames
 
 __all__ = ['DrivingDataset']
 
 
 @DATASETS.register_module()
-class DrivingDataset(BaseDataset):
+class DrivingDataset(FrameChoiceDataset):
     """Paths, calibration and motion of every sample; the transforms read the files.
 
     Each item before the pipeline holds
@@ -60,7 +60,8 @@ class DrivingDataset(BaseDataset):
 
     Raises:
         DataError: The info file is missing, is wrong or has no samples, a camera cannot be right
-            (upside down, or it sees nothing of the box), or a frame has no pose but needs one.
+            (upside down, or it sees nothing of the box), a frame has no pose but needs one, or
+            ``indices`` are not frames of the list.
     """
 
     METAINFO: dict[str, Any] = dict(classes=(), palette=(), ignore_index=255)

@@ -8,7 +8,6 @@ from os.path import join
 from typing import Any
 
 import numpy as np
-from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmssc.errors import DataError
@@ -17,6 +16,7 @@ from mmssc.registry import DATASETS
 from mmssc.structures.sample_keys import STORED_TARGETS
 
 from .converter_hint import converter_hint
+from .frame_choice import FrameChoiceDataset
 from .rgbd_list import SHARED, Frame, FrameFile, RGBDList, read_rgbd_list
 
 __all__ = ['RGBDDataset']
@@ -26,7 +26,7 @@ _POSES_CHECKED = 100
 
 
 @DATASETS.register_module()
-class RGBDDataset(BaseDataset):
+class RGBDDataset(FrameChoiceDataset):
     """RGB-D frames: one depth image and, optionally, one colour image each.
 
     The info list (:mod:`mmssc.datasets.rgbd_list`) has the paths and formats of the files. A
@@ -56,8 +56,8 @@ class RGBDDataset(BaseDataset):
         kwargs: Arguments of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
-        DataError: The info list is missing, is wrong, or does not have the source or a (required)
-            frame.
+        DataError: The info list is missing, is wrong, or does not have the source, a (required)
+            frame, or the frames ``indices``.
     """
 
     #: Command that makes the prepared files and the info list.

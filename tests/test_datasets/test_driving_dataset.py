@@ -24,6 +24,31 @@ def test_order_does_not_depend_on_the_info_file(tree):
     assert [item['sample_idx'] for item in dataset] == [0, 1, 2, 3]
 
 
+WRONG_INDICES = [
+    ([0, 4], 'numbers below 4, found 4'),
+    ([-5], 'numbers below 4, found -5'),
+    (0, 'a number of frames from 1 to 4, or -4 to -1 for the last ones, found 0'),
+    (99, 'a number of frames from 1 to 4, .*, found 99'),
+    (-5, 'a number of frames from 1 to 4, .*, found -5'),
+    *((value, 'a number of frames, or a list of the numbers') for value in ([], '01', True, [1.5])),
+]
+
+
+@pytest.mark.parametrize(('indices', 'message'), WRONG_INDICES)
+def test_indices_must_be_frames(tree, indices, message):
+    with pytest.raises(DataError, match=f'SemanticKITTIDataset.indices: expected {message}'):
+        build(tree, indices=indices)
+
+
+@pytest.mark.parametrize(
+    ('indices', 'expected'), [(2, [0, 1]), (4, [0, 1, 2, 3]), (-1, [3]), ([0, -1], [0, 3])]
+)
+def test_indices_choose_frames(tree, indices, expected):
+    every = [item['frame_id'] for item in build(tree)]
+    found = [item['frame_id'] for item in build(tree, indices=indices)]
+    assert found == [every[index] for index in expected]
+
+
 def test_item(tree, info):
     item = build(tree)[2]
     root = str(tree)

@@ -262,3 +262,9 @@ def test_arrays_must_look_as_the_list_says(own_root, fine_factor):
 def test_missing_list_names_the_command(tmp_path):
     with pytest.raises(DataError, match=r'nyu_infos_train.json.*python tools/dataset_conv.*nyu.py'):
         make_dataset(tmp_path)
+
+
+@pytest.mark.parametrize('indices', [0, 99, [99], []])
+def test_indices_must_be_frames(root, indices):
+    with pytest.raises(DataError, match='NYUDataset.indices: expected .*number'):
+        make_dataset(root, indices=indices)
