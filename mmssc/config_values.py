@@ -8,6 +8,8 @@ arguments (a misspelt one is ignored).
 from __future__ import annotations
 
 import inspect
+import logging
+import multiprocessing
 import re
 from collections.abc import Collection, Iterator, Mapping
 from os import PathLike
@@ -33,9 +35,15 @@ _CHECKPOINT = (
     'type', 'priority', '_scope_',
     *sorted({*inspect.signature(CheckpointHook).parameters} - {'kwargs'}), 'meta',
 )  # fmt: skip
+# Entries of a data loader that the Runner reads, besides the arguments of torch's DataLoader.
+_LOADER = (
+    *inspect.signature(DataLoader).parameters, '_scope_', 'disable_subprocess_warning',
+    'num_batch_per_epoch',
+)  # fmt: skip
 # Pattern of a setting -> its entries.
 _ENTRIES = {
     r'auto_scale_lr': ('base_batch_size', 'enable'),
+    r'(train|val|test)_dataloader': _LOADER,
     r'env_cfg': ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'),
     r'env_cfg\.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
     # It takes any entry, and passes those that it does not know on when it saves.
@@ -50,6 +58,11 @@ _SMALLEST = {
     r'(train|val|test)_dataloader\.batch_size': 1,
     r'(train|val|test)_dataloader\.num_workers': 0,
     r'log_processor\.window_size': 1,
+}
+# Name of a setting -> its values, if they are text. logging knows levels by number, too.
+_CHOICES = {
+    'log_level': ('CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG', 'NOTSET'),
+    'env_cfg.mp_cfg.mp_start_method': tuple(multiprocessing.get_all_start_methods()),
 }
 # Pattern of a dict without a type -> who takes its entries as arguments.
 _TAKERS: dict[str, Any] = {
@@ -112,6 +125,7 @@ def check_values(
             if isinstance(value, Mapping):
                 _check_entries(cfg, place, value, given, file)
             elif isinstance(value, str):
+                _check_choice(place, value, source)
                 if place in given or value.lower() in SWITCHES or _is_number(value):
                     _check_text(place, owner, name, source)
             elif isinstance(value, (int, float)):
@@ -142,6 +156,8 @@ def _check_entries(
     known = _first_match(_ENTRIES, place)
     if known is None:
         return
+    if known is _LOADER and 'runner_type' in cfg:
+        return  # A Runner of a project can read other entries.
     if known is _CHECKPOINT and value.get('type', 'CheckpointHook') != 'CheckpointHook':
         return
     constructor = (cfg.get('optim_wrapper') or {}).get('constructor')
@@ -151,6 +167,15 @@ def _check_entries(
         source = OPTION if f'{place}.{name}' in given else file
         expected = f'an entry of {place} ({", ".join(known)})'
         raise DataError(source, f'{place}.{name}', expected, name, nearest_name(name, known))
+
+
+def _check_choice(place: str, value: str, source: Any) -> None:
+    choices = _CHOICES.get(place, (value,))
+    # A program can add names of levels; WARN and FATAL are old names.
+    is_level = place == 'log_level' and isinstance(logging.getLevelName(value), int)
+    if value not in choices and not is_level:
+        hint = nearest_name(value, choices)
+        raise DataError(source, place, f'one of {", ".join(choices)}', repr(value), hint)
 
 
 def _check_number(place: str, value: float, source: Any) -> None:

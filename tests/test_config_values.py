@@ -96,6 +96,11 @@ def test_words_in_a_config_file_and_in_a_dict_are_read(tmp_path):
         ('auto_scale_lr.base_batch', 4, 'an entry of auto_scale_lr .*Did you mean base_batch_size'),
         ('optim_wrapper.paramwise_cfg.norm_decay', 0, 'an entry of .*Did you mean norm_decay_mult'),
         ('optim_wrapper.paramwise_cfg.custom_keys.x', dict(lr_mul=2), 'an entry .* mean lr_mult?'),
+        ('train_dataloader.batchsize', 2, 'an entry of train_dataloader .* mean batch_size?'),
+        ('test_dataloader.nm_workers', 2, 'an entry of test_dataloader .* mean num_workers?'),
+        ('log_level', 'INF', "one of CRITICAL, .*, NOTSET, found 'INF'. Did you mean INFO?"),
+        ('log_level', 'info', "one of CRITICAL, .*, NOTSET, found 'info'. Did you mean INFO?"),
+        ('env_cfg.mp_cfg.mp_start_method', 'frok', "one of .*, found 'frok'. Did you mean fork?"),
         ('optim_wrapper.generator.paramwise_cfg.a', 1, 'an entry of .*, found a'),
     ],
 )  # fmt: skip
@@ -120,6 +125,24 @@ def test_what_is_not_known_passes():
             'custom_hooks': [dict(type='No', a='b')],
             'train_dataloader.collate_fn.type': 'pseudo_collate'}  # fmt: skip
     assert read(**more).model.flag == 'yes'
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        ('log_level', 'WARN'),
+        ('log_level', 'DEBUG'),
+        ('log_level', 10),
+        ('train_dataloader.num_batch_per_epoch', 3),
+        ('train_dataloader.prefetch_factor', 2),
+    ],
+)
+def test_known_names_pass(key, value):
+    read(**{key: value})
+
+
+def test_a_runner_of_a_project_reads_other_entries():
+    read(**{'runner_type': 'Mine', 'train_dataloader.mine': 1})
 
 
 class OwnHook(Hook):
