@@ -157,6 +157,7 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
         dict(type='ScoreNameCheckHook'),
         dict(type='ResumeCheckHook', settings=resume_settings),
         dict(type='FiniteCheckHook', stop=cfg.get('stop_at_nan', True)),
+        dict(type='ScheduleLengthHook'),
         dict(type='BroadcastBuffersHook'),
         dict(type='ValidationRecordHook'),
         dict(type='SharedMemoryCheckHook'),

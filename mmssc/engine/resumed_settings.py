@@ -12,7 +12,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
-__all__ = ['correct_iteration', 'overruled_settings', 'settings_of_config']
+__all__ = ['correct_iteration', 'overruled_settings', 'schedules_of', 'settings_of_config']
 
 # What a schedule counts, and what the lines about the optimiser say already.
 _PROGRESS = ('last_step', 'base_values', 'best', 'num_bad_epochs', 'cooldown_counter', 'verbose')
@@ -34,7 +34,7 @@ def overruled_settings(runner: Runner, checkpoint: dict[str, Any]) -> list[str]:
                 for key, pair in _optimizer_settings(own, group).items():
                     pairs.setdefault(f'{prefix}.{key}', pair)
     if 'param_schedulers' in checkpoint:
-        for name, schedules in _schedules(runner):
+        for name, schedules in schedules_of(runner):
             saved = checkpoint['param_schedulers']
             for number, own in enumerate(schedules):
                 entry = (saved[name] if name else saved)[number]
@@ -59,7 +59,7 @@ def settings_of_config(runner: Runner, checkpoint: dict[str, Any]) -> None:
         runner: About to resume; optimisers and schedules are built and unused.
         checkpoint: ``meta`` is checked.
     """
-    schedules = [one for _, several in _schedules(runner) for one in several]
+    schedules = [one for _, several in schedules_of(runner) for one in several]
     by_iteration = [one for one in schedules if not one.by_epoch]
     by_epoch = [one for one in schedules if one.by_epoch]
     with warnings.catch_warnings():
@@ -71,7 +71,7 @@ def settings_of_config(runner: Runner, checkpoint: dict[str, Any]) -> None:
                 _step(by_epoch, 1)
         else:
             _step(by_iteration, checkpoint['meta']['iter'])
-    states = {name: [one.state_dict() for one in several] for name, several in _schedules(runner)}
+    states = {name: [one.state_dict() for one in several] for name, several in schedules_of(runner)}
     checkpoint['param_schedulers'] = states.get('', states)
 
 
@@ -112,7 +112,7 @@ def _by_name(wrapper: Any) -> Iterator[tuple[str, OptimWrapper]]:
     yield from wrapper.items() if isinstance(wrapper, OptimWrapperDict) else [('', wrapper)]
 
 
-def _schedules(runner: Runner) -> Iterator[tuple[str, list[Any]]]:
+def schedules_of(runner: Runner) -> Iterator[tuple[str, list[Any]]]:
     """Name of the optimiser, '' if there is one alone -> its schedules."""
     own = runner.param_schedulers
     yield from own.items() if isinstance(own, dict) else [('', own or [])]

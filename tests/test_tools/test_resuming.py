@@ -98,6 +98,10 @@ def test_a_finished_training_says_so(run_tool, finished, tmp_path):
     before = sorted((tmp_path / 'run').glob('*.pth'))
     printed = resume(run_tool, *SETTINGS)
     assert 'The training is already finished: epoch 4 of 4. To train longer, give' in printed
+    longer = (
+        '--resume-settings config --cfg-options train_cfg.max_epochs=N param_scheduler.0.T_max=N'
+    )
+    assert longer in printed
     assert 'Epoch(val)' not in printed
     # The copy is another run, and the original may be gone.
     assert 'Load checkpoint from run/epoch_4.pth' in printed

@@ -8,6 +8,7 @@ from .finite_check_hook import FiniteCheckHook
 from .prediction_files_hook import PredictionFilesHook
 from .replace_training_hook import ReplaceTrainingHook
 from .resume_check_hook import ResumeCheckHook
+from .schedule_length_hook import ScheduleLengthHook
 from .score_name_check_hook import ScoreNameCheckHook
 from .shared_memory_check_hook import SharedMemoryCheckHook
 from .ssc_visualization_hook import SSCVisualizationHook
@@ -16,6 +17,6 @@ from .validation_record_hook import ValidationRecordHook
 __all__ = [
     'BroadcastBuffersHook', 'CheckpointMatchHook', 'ClassCountHook', 'EpochSeedHook',
     'FiniteCheckHook', 'PredictionFilesHook', 'ReplaceTrainingHook', 'ResumeCheckHook',
-    'SSCVisualizationHook', 'ScoreNameCheckHook', 'SharedMemoryCheckHook',
+    'SSCVisualizationHook', 'ScheduleLengthHook', 'ScoreNameCheckHook', 'SharedMemoryCheckHook',
     'ValidationRecordHook', 'epoch_seed',
 ]  # fmt: skip

@@ -28,6 +28,7 @@ from mmssc.engine.resumed_values import (
     kind_of,
 )
 from mmssc.engine.resuming import checkpoint_folder
+from mmssc.engine.schedule_lengths import how_to_train_longer
 from mmssc.errors import DataError
 from mmssc.registry import HOOKS
 
@@ -158,7 +159,7 @@ def _check_progress(runner: Runner, meta: dict[str, Any], file: str) -> None:
     if meta[unit] > end:
         raise DataError(
             file, f'meta, {unit}', f'at most {end}, where this training ends', meta[unit],
-            f'To train longer, give --cfg-options train_cfg.max_{unit}s=N',
+            how_to_train_longer(runner, unit),
         )  # fmt: skip
     seed = meta.get('seed')
     if not (seed is None or (type(seed) is int and 0 <= seed < 2**32)):

@@ -12,6 +12,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
+from mmssc.engine.schedule_lengths import how_to_train_longer
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.regular_files import read_text
@@ -59,8 +60,8 @@ class ValidationRecordHook(Hook):
             _write(runner, done)
         if done >= end:
             runner.logger.info(
-                f'The training is already finished: {unit} {done} of {end}. To train longer, give '
-                f'--cfg-options train_cfg.max_{"epochs" if by_epoch else "iters"}=N'
+                f'The training is already finished: {unit} {done} of {end}. '
+                + how_to_train_longer(runner, 'epoch' if by_epoch else 'iter')
             )
 
     def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
