@@ -25,6 +25,7 @@ _FILE_ONLY = (
     '"FileClient" will be deprecated in future',
     '"HardDiskBackend" is the alias of "LocalBackend"',
 )
+_MISMATCH = 'The model and loaded state dict do not match exactly'
 _SCORES = re.compile(r'(Epoch|Iter)\((val|test)\) ')
 # Every process would print these, and no user can do anything about them: mmengine passes an
 # argument that torch 2.13 renames; kernels of oneDNN choose the layout of gradients; with
@@ -41,8 +42,19 @@ def _is_for_screen(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(_FILE_ONLY)
 
 
-class _ShortScores(logging.Formatter):
-    """Leaves out those figures of a validation or test that a table shows."""
+def _short_mismatch(message: str) -> str:
+    """How many weights a checkpoint and a model do not share, in place of mmengine's lists."""
+    counts = {'with other sizes': len(re.findall('^size mismatch for ', message, re.M))}
+    for kind, words in (('not in the model', 'unexpected key'),
+                        ('not in the checkpoint', 'missing keys')):  # fmt: skip
+        names = re.search(f'^{words} in source state_dict: (.*)$', message, re.M)
+        counts[kind] = len(names[1].split(', ')) if names else 0
+    words = ', '.join(f'{count} {kind}' for kind, count in counts.items() if count)
+    return f'Weights that do not match: {words}. The log file lists them'
+
+
+class _ShortMessages(logging.Formatter):
+    """Leaves out figures that a table shows, and the names of weights that do not match."""
 
     def __init__(self, formatter: logging.Formatter, is_in_table: Callable[[str], bool]) -> None:
         super().__init__()
@@ -51,11 +63,16 @@ class _ShortScores(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Format a copy of the record: the log file gets the same record after this."""
         message = record.getMessage()
+        short = None
         if _SCORES.match(message):
             figures = message.split('  ')
             kept = [one for one in figures if not self._is_in_table(one.partition(':')[0])]
+            short = '  '.join(kept)
+        elif message.startswith(_MISMATCH):
+            short = _short_mismatch(message)
+        if short is not None:
             record = copy.copy(record)
-            record.msg, record.args = '  '.join(kept), ()
+            record.msg, record.args = short, ()
         return self._formatter.format(record)
 
 
@@ -76,7 +93,7 @@ def short_screen_log(is_in_table: Callable[[str], bool]) -> Iterator[None]:
             # A FileHandler is a StreamHandler, too.
             if not isinstance(handler, logging.FileHandler) and handler.formatter is not None:
                 handler.addFilter(_is_for_screen)
-                handler.setFormatter(_ShortScores(handler.formatter, is_in_table))
+                handler.setFormatter(_ShortMessages(handler.formatter, is_in_table))
         return logger
 
     Runner.build_logger = build_quiet_logger

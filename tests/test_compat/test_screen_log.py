@@ -1,8 +1,13 @@
+import io
+import logging
 from warnings import warn
 
 import pytest
+import torch
+from mmengine.runner.checkpoint import load_state_dict
 
 from mmssc.compat import known_warnings_hidden
+from mmssc.compat.screen_log import _ShortMessages
 from mmssc.evaluation.score_table import is_in_table
 
 
@@ -25,6 +30,25 @@ from mmssc.evaluation.score_table import is_in_table
 )
 def test_the_line_of_scores_has_what_the_table_lacks(name, expected):
     assert is_in_table(name) is expected
+
+
+def test_weights_that_do_not_match_are_counted():
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 4), torch.nn.ReLU())
+    state = {'0.weight': torch.zeros(5, 2), '0.bias': torch.zeros(3), 'other.a': torch.zeros(1)}
+    screen, file = io.StringIO(), io.StringIO()
+    logger = logging.Logger('weights')
+    plain = logging.Formatter()
+    for stream, formatter in ((screen, _ShortMessages(plain, is_in_table)), (file, plain)):
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(formatter)
+        logger.addHandler(handler)
+    load_state_dict(model, state, strict=False, logger=logger)
+    assert screen.getvalue() == (
+        'Weights that do not match: 1 with other sizes, 1 not in the model, 2 not in the '
+        'checkpoint. The log file lists them\n'
+    )
+    listed = file.getvalue()
+    assert all(name in listed for name in ('size mismatch for 0.weight', '1.bias', 'other.a'))
 
 
 def test_only_known_warnings_are_hidden():
