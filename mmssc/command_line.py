@@ -269,7 +269,7 @@ def prepare_process() -> None:
 
     It changes the process: only scripts call it, and before their other imports.
     """
-    argparse.ArgumentParser.error = _refuse_arguments  # type: ignore[method-assign]
+    argparse.ArgumentParser.error = _refuse_arguments  # type: ignore
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _stop_before_main
 

@@ -145,6 +145,15 @@ def test_the_screen_is_short_and_the_log_complete(run_tool, tmp_path, checkpoint
     assert len(figures) == 3 and all('ssc/SSC_road_IoU' in line for line in figures)
 
 
+def test_accumulated_gradients_print_no_warnings(run_tool):
+    schedule = "dict(type='CosineAnnealingLR',by_epoch=False)"
+    done = run_tool(
+        'train.py', TOY_CONFIG, '--cfg-options', 'train_cfg.max_epochs=1',
+        'optim_wrapper.accumulative_counts=2', f'param_scheduler=[{schedule}]',
+    )  # fmt: skip
+    assert 'Detected call' not in done.stderr + done.stdout
+
+
 def test_several_processes_print_no_warnings(run_tool, monkeypatch):
     monkeypatch.setattr(tool_runs, 'tool_environment', without_thread_numbers)
     done = run_tool('dist_train.sh', TOY_CONFIG, 2, '--cfg-options', 'train_cfg.max_epochs=1')
@@ -334,6 +343,8 @@ def test_resuming_deletes_nothing_that_the_run_did_not_make(run_tool, tmp_path, 
 
 def test_published_weights_are_no_state_to_resume_from(run_tool, tmp_path, run_to_resume):
     run_tool('model_converters/publish_checkpoint.py', 'run/epoch_1.pth', 'published.pth')
-    errors = run_tool('train.py', TOY_CONFIG, '--resume', 'published.pth', status=2).stderr
+    done = run_tool('train.py', TOY_CONFIG, '--resume', 'published.pth', status=2)
+    errors = done.stderr
+    assert 'starts from scratch' not in done.stdout + errors
     assert 'error: published.pth: log of the training: expected the state of a training' in errors
     assert 'load_from=published.pth' in errors and 'Traceback' not in errors
