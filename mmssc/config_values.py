@@ -122,10 +122,11 @@ def check_values(
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
         for place, owner, name, value in _places('', {}, '', cfg._cfg_dict):
             source = OPTION if place in given else file
+            if place in _CHOICES and not isinstance(value, int):
+                _check_choice(place, value, source)
             if isinstance(value, Mapping):
                 _check_entries(cfg, place, value, given, file)
             elif isinstance(value, str):
-                _check_choice(place, value, source)
                 if place in given or value.lower() in SWITCHES or _is_number(value):
                     _check_text(place, owner, name, source)
             elif isinstance(value, (int, float)):
@@ -169,12 +170,12 @@ def _check_entries(
         raise DataError(source, f'{place}.{name}', expected, name, nearest_name(name, known))
 
 
-def _check_choice(place: str, value: str, source: Any) -> None:
-    choices = _CHOICES.get(place, (value,))
+def _check_choice(place: str, value: Any, source: Any) -> None:
+    choices = _CHOICES[place]
     # A program can add names of levels; WARN and FATAL are old names.
     is_level = place == 'log_level' and isinstance(logging.getLevelName(value), int)
     if value not in choices and not is_level:
-        hint = nearest_name(value, choices)
+        hint = nearest_name(str(value), choices)  # INF is read as a number.
         raise DataError(source, place, f'one of {", ".join(choices)}', repr(value), hint)
 
 

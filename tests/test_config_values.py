@@ -99,6 +99,7 @@ def test_words_in_a_config_file_and_in_a_dict_are_read(tmp_path):
         ('train_dataloader.batchsize', 2, 'an entry of train_dataloader .* mean batch_size?'),
         ('test_dataloader.nm_workers', 2, 'an entry of test_dataloader .* mean num_workers?'),
         ('log_level', 'INF', "one of CRITICAL, .*, NOTSET, found 'INF'. Did you mean INFO?"),
+        ('log_level', float('inf'), 'one of CRITICAL, .*, NOTSET, found inf. Did you mean INFO?'),
         ('log_level', 'info', "one of CRITICAL, .*, NOTSET, found 'info'. Did you mean INFO?"),
         ('env_cfg.mp_cfg.mp_start_method', 'frok', "one of .*, found 'frok'. Did you mean fork?"),
         ('optim_wrapper.generator.paramwise_cfg.a', 1, 'an entry of .*, found a'),

@@ -228,7 +228,15 @@ class _SafeTorch:
         return getattr(torch, name)
 
 
+def _print_to_log(message: Any, logger: Any = None, level: int = logging.INFO) -> None:
+    """As ``print_log``; without a logger it would print, past the log file of the run."""
+    from mmengine.logging import MMLogger, print_log
+
+    print_log(message, logger or ('current' if MMLogger._instance_dict else None), level)
+
+
 def _secure_loading(checkpoint_module: ModuleType) -> None:
+    checkpoint_module.print_log = _print_to_log  # type: ignore[attr-defined]
     # Every loader of the module (local, http, s3, model zoo) goes through these two names.
     checkpoint_module.torch = _SafeTorch()  # type: ignore[attr-defined]
     checkpoint_module.load_url = _load_url  # type: ignore[attr-defined]

@@ -175,6 +175,17 @@ def start(run_tool, file, status=0):
     return done.stdout + done.stderr
 
 
+def test_a_start_from_a_part_of_the_weights_is_short_on_the_screen(run_tool, tmp_path, checkpoint):
+    state = load_checkpoint_file(tmp_path / checkpoint)['state_dict']
+    state['layers.0.weight'] = torch.zeros(1)
+    torch.save(dict(state_dict=state), tmp_path / 'part.pth')
+    printed = start(run_tool, 'part.pth')
+    assert printed.count('Weights that do not match: 1 with other sizes. The log file') == 1
+    assert 'size mismatch' not in printed
+    (log,) = tmp_path.glob('run/*/*.log')
+    assert 'size mismatch for layers.0.weight' in log.read_text()
+
+
 def test_a_start_from_weights_of_another_model_is_refused(run_tool, tmp_path, checkpoint):
     state = load_checkpoint_file(tmp_path / checkpoint)['state_dict']
     torch.save(
