@@ -73,12 +73,12 @@ def name_figures(scores: SSCScores, classes: Sequence[str], suffix: str = '') ->
         classes: K names.
         suffix: End of every name, for views other than ``full``.
     """
-    # The main figure first: CheckpointHook(save_best='auto') takes the first one.
+    # The order is that of SGN's official evaluation; parity cases compare it.
     figures = {
-        'SSC_mIoU': scores.miou,
-        'SC_IoU': scores.iou,
         'SC_Precision': scores.precision,
         'SC_Recall': scores.recall,
+        'SC_IoU': scores.iou,
+        'SSC_mIoU': scores.miou,
         **{f'SSC_{name}_IoU': value for name, value in zip(classes, scores.class_iou)},
     }
     rounded = {key: round(value, 2) for key, value in figures.items()}

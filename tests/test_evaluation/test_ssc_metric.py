@@ -353,12 +353,3 @@ def test_two_processes_write_one_submission(tmp_path):
         values = [set(np.frombuffer(package.read(name), '<u2').tolist()) for name in names]
     assert names == [f'sequences/11/predictions/{5 * index:06d}.label' for index in range(5)]
     assert values == [{0}, {10}, {11}, {15}, {18}]
-
-
-def test_the_first_figure_is_the_mean_iou():
-    # CheckpointHook(save_best='auto') takes it.
-    volumes = [np.arange(4).reshape(1, 2, 2)]
-    assert next(iter(SSCMetric.calculate(volumes, volumes, 'abcd'))) == 'SSC_mIoU'
-    metric = SSCMetric(protocols=('nyu', 'full'))
-    metric.dataset_meta = dict(classes=tuple('abcd'))
-    assert metric.figure_names()[0] == 'ssc/SSC_mIoU_nyu'

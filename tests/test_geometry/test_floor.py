@@ -184,7 +184,7 @@ def test_height_tilt_and_roll_replace_the_search():
     pose, confidence = pose_above_floor(wall, CAMERA, 1.3, 0.2, 0.1)
     assert torch.equal(pose, tilted_camera(1.3, 0.2, 0.1)) and confidence is None
     for options in ((0.0,), (-1.0,), (math.nan,), (1.0, 2.0), (None, 0.2), (None, 0.0, 0.2)):
-        with pytest.raises(DataError, match='height'):
+        with pytest.raises(DataError, match='height|tilt'):
             pose_above_floor(wall, CAMERA, *options)
     with pytest.raises(DataError, match='rotate: expected 0, 90, 180 or 270'):
         turn_camera(CAMERA, IMAGE, 45)

@@ -1,9 +1,9 @@
 import json
 import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from tool_runs import ROOT
 
 from mmssc.errors import DataError
@@ -104,7 +104,10 @@ def test_a_pipeline_without_points_is_an_error():
 def test_a_network_must_beat_both(iou, status, monkeypatch, tmp_path, capsys):
     truth = [[[1, 2], [1, 0]], [[1, 0], [0, 0]]]
     sets = dict(train=Volumes([(truth, [[0.5, 0.5, 0.5]])]), val=TRAIN)
-    config = {f'{split}_dataloader': SimpleNamespace(dataset=split) for split in sets}
+    file = tmp_path / 'c.py'
+    file.touch()
+    loaders = {f'{split}_dataloader': dict(dataset=split) for split in sets}
+    config = Config(loaders, filename=file)
     monkeypatch.setattr(geometric_baselines, 'load_config', lambda args: config)
     for name in ('info_files_of', 'data_roots_of'):
         monkeypatch.setattr(geometric_baselines, name, lambda cfg: [])

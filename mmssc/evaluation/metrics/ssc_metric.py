@@ -47,10 +47,10 @@ class SSCMetric(BaseMetric):
     repeats. It sums them over the split before it divides. One run scores all protocols, ranges
     and the field of view; voxels labelled ``ignore_index`` never count.
 
-    Keys, after ``PREFIX/``: ``SSC_mIoU``, ``SC_IoU``, ``SC_Precision``, ``SC_Recall``,
+    Keys, after ``PREFIX/``: ``SC_Precision``, ``SC_Recall``, ``SC_IoU``, ``SSC_mIoU``,
     ``SSC_<class>_IoU`` and ``combined_IoU`` (IoU + mIoU). Keys of other views than ``full`` end in
     the view, as in ``SSC_mIoU_12.8m``, ``SSC_mIoU_fov`` or ``SC_IoU_occluded``.
-    ``save_best='auto'`` of ``CheckpointHook`` takes the first key: the mIoU of the first protocol.
+    ``save_best='auto'`` of ``CheckpointHook`` takes the first key: name a key instead.
 
     A data sample needs ``pred_voxels`` and ``gt_voxels`` (X, Y, Z), ``eval_masks[NAME]`` for a
     protocol other than ``full`` (two for ``nyu``), ``voxel_grid`` for ranges, and ``voxel_grid``,
