@@ -76,13 +76,19 @@ def claim_folder(
         False if the folder has results without a recipe: the user's own, which stay unchanged.
 
     Raises:
-        DataError: The folder has results of other settings, and ``overwrite`` is False.
+        DataError: The folder has results of other settings, and ``overwrite`` is False; or a file
+            of somebody else has the name of the settings.
     """
     remove_stale_files(folder)
     results = find_results(folder, suffixes)
     before = read_recipe(folder)
     if before is None and results:
         return False
+    if before is not None and recipe and not before.keys() & recipe.keys():
+        hint = 'Move this file to another place'
+        raise DataError(
+            folder / RECIPE_NAME, None, 'settings of this command', 'another JSON file', hint
+        )
     recipe = json.loads(json.dumps(recipe))
     if overwrite:
         for path in results:

@@ -120,6 +120,16 @@ def test_a_folder_belongs_to_its_recipe(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == [RECIPE_NAME]
 
 
+def test_a_recipe_of_somebody_else_stays_and_so_do_the_files_beside_it(tmp_path):
+    recipe, mine = tmp_path / 'recipe.json', tmp_path / 'mine.npy'
+    recipe.write_text('{"flour": 500}')
+    mine.touch()
+    for overwrite in (False, True):
+        with pytest.raises(DataError, match='recipe.json: expected settings of this command'):
+            claim_folder(tmp_path, {'source': 'stereo'}, ('.npy',), overwrite)
+    assert mine.exists() and recipe.read_text() == '{"flour": 500}'
+
+
 def test_a_folder_of_the_user_is_not_claimed(tmp_path: Path) -> None:
     (tmp_path / '000000.npy').write_text('mine')
     assert not claim_folder(tmp_path, {'source': 'stereo'}, ('.npy',), overwrite=True)
