@@ -6,19 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 from mmengine.runner import Runner
+from toy_training import TOYS, toy_config
 
 from mmssc.compat import load_checkpoint_file
-
-TOYS = Path(__file__).parents[1] / 'test_tools'
-
-
-def toy_config(folder: Path) -> Config:
-    cfg = Config.fromfile(TOYS / 'toy_config.py')
-    cfg.work_dir, cfg.experiment_name = str(folder), folder.name
-    cfg.default_hooks.checkpoint.update(save_best='ssc/SSC_mIoU', rule='greater', max_keep_ckpts=2)
-    return cfg
 
 
 @pytest.fixture(scope='module')

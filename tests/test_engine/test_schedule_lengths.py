@@ -6,8 +6,8 @@ import sys
 import uuid
 
 import pytest
-from conftest import TOYS, toy_config
 from mmengine.runner import Runner
+from toy_training import TOYS, toy_config
 
 from mmssc.engine.schedule_lengths import how_to_train_longer, short_schedules
 

@@ -17,8 +17,8 @@ CHAINS = {'quickstart', 'run_tests', 'setup_venv'}
 
 
 def test_every_tool_is_run_by_a_test():
-    # The scripts of several processes share the last two.
-    inner = {*CHAINS, 'srun', 'torchrun'}
+    # The scripts of several processes share the last three.
+    inner = {*CHAINS, 'arguments', 'srun', 'torchrun'}
     tools = [p for p in (ROOT / 'tools').rglob('*') if p.suffix in ('.py', '.sh')]
     tests = [*(ROOT / 'tests').rglob('*.py'), *(ROOT / 'projects').rglob('test_*.py')]
     text = ''.join(path.read_text('utf-8') for path in tests)
