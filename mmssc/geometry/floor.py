@@ -30,9 +30,10 @@ _BIN, _APART = 0.02, 4
 _AREA, _PATCHES = 0.05, 5
 # How likely an answer must be: the caller knows that the image is upright, or does not. Portrait
 # images are more often turned.
-TRUSTED, LANDSCAPE, PORTRAIT = 0.3, 0.65, 0.9
-# Log-odds that an image is turned by 90, 180 or 270 degrees, against upright.
-TURNED = -1.0
+TRUSTED, LANDSCAPE, PORTRAIT = 0.3, 0.7, 0.9
+#: Log-odds that an image is turned clockwise by 0, 90, 180, 270 degrees, against upright. Few
+#: cameras are upside down.
+TURNED = (0.0, -1.5, -2.5, -1.5)
 # A surface this much less likely (a factor) is about as clear.
 _RIVAL = 0.2
 # How well walls and levels tell the direction (radians), and points the plane (metres).
@@ -234,7 +235,7 @@ def _confidence(
         raise _no_floor(floor.reason)
     if upright:
         return likely
-    turned = [[other.score + TURNED for other in view] for view in found[1:]]
+    turned = [[other.score + odds for other in view] for view, odds in zip(found[1:], TURNED[1:])]
     likely = floor_probability(floor.score, [*others, *itertools.chain(*turned)])
     if likely < (PORTRAIT if portrait else LANDSCAPE):
         best = [max(scores, default=-math.inf) for scores in turned]

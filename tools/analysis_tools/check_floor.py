@@ -257,7 +257,8 @@ def answer(image: FitImage, scores: Tensor, turn: int, upright: bool) -> tuple[f
     best = max(own, key=lambda index: float(scores[index]))
     rivals = [float(scores[index]) for index in own if index != best]
     if not upright:
-        rivals += (scores[turns != turn] + TURNED).tolist()
+        apart = torch.tensor(TURNED, dtype=torch.float64)[(turns - turn) % 4]
+        rivals += (scores + apart)[turns != turn].tolist()
     result = image.results[best] if turn == 0 else 'wrong'
     return floor_probability(float(scores[best]), rivals), result
 
