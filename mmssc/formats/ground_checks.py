@@ -35,6 +35,10 @@ _FEWEST_PIXELS = 50
 # Where KITTI's lidar is above the road, metres, and how far the bottom of its grid is below the
 # road, as a share of the height of the camera above the bottom.
 _LIDAR_HEIGHT, _BELOW_ROAD = 1.73, 0.14
+# A camera that is so far above the origin, metres, is in a frame whose origin is on the road: no
+# lidar of a car is so far below a camera. Boxes in such a frame begin at most so far below the
+# road; with KITTI's box, 2 m, the frame is wrong.
+_ABOVE_ROAD, _DEEPEST = 1.0, 1.5
 # The road is clear if it has this share of the points below the horizon (real streets: 0.6 and
 # more), and unclear if it has the second share (walls and cars alone reach 0.31).
 _CLEAR, _UNCLEAR = 0.45, 0.33
@@ -73,10 +77,13 @@ class DepthView:
     def ground_below(self) -> tuple[float, float]:
         """Smallest and largest distance of the road below the camera, metres; 0, 0: unknown.
 
-        The grid says one, and the lidar frame of KITTI the other.
+        The grid says one. The other is that of the lidar frame of KITTI, or of a frame whose origin
+        is on the road (the ego frame of nuScenes).
         """
         camera = float(self.cam2ref[2, 3])
-        likely = [(1 - _BELOW_ROAD) * (camera - self.floor), camera + _LIDAR_HEIGHT]
+        is_on_road = camera >= _ABOVE_ROAD and self.floor >= -_DEEPEST
+        road = 0.0 if is_on_road else -_LIDAR_HEIGHT
+        likely = [(1 - _BELOW_ROAD) * (camera - self.floor), camera - road]
         likely = [distance for distance in likely if distance > 0]
         return (min(likely), max(likely)) if likely else (0.0, 0.0)
 

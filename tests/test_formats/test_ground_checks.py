@@ -70,3 +70,29 @@ def test_real_streets(real_frames: Path):
             yield f'lidar {sequence}', sparse, view
 
     check_scales(maps(), 1.15)
+
+
+@pytest.mark.parametrize('bottom', [-1.0, 0.0])
+def test_a_frame_whose_origin_is_on_the_road(bottom: float):
+    depth, view = ego_view(bottom)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        check_road_depth('ego', depth, view)
+    for factor in (1 / 2, 3):
+        with pytest.raises(DataError, match='ego: depth: expected ground .* times too'):
+            check_road_scale('ego', depth * np.float32(factor), view, {})
+
+
+def test_the_box_of_kitti_in_a_frame_whose_origin_is_on_the_road():
+    depth, view = ego_view(-2.0)
+    with pytest.raises(DataError, match='wrong unit, pose or intrinsics'):
+        check_road_depth('ego', depth, view)
+
+
+def ego_view(bottom: float) -> tuple[np.ndarray, DepthView]:
+    """A depth map, and the view with the origin on the road and a box from ``bottom`` on."""
+    drive = SyntheticDrive('00', DriveSettings(frames=1))
+    cam2ego = np.linalg.inv(drive.lidar2cam)
+    cam2ego[2, 3] += 1.73
+    grid = VoxelGrid((0, -25.6, bottom), 0.2, (256, 256, 32))
+    return drive.render(0).depth, DepthView(drive.calib['P2'], cam2ego, grid)
