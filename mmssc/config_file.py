@@ -30,7 +30,7 @@ from mmssc.config_options import (
 )
 from mmssc.config_places import failed_layer, place_of_builders, place_of_type
 from mmssc.config_values import check_values
-from mmssc.errors import DataError, MMSSCError, nearest_name
+from mmssc.errors import DataError, MMSSCError, join_sentences, nearest_name
 from mmssc.file_kinds import HEAD_BYTES, describe_file
 from mmssc.resources import find_config
 
@@ -45,6 +45,7 @@ CONFIG_HELP = 'config file, or name of a config (mmssc info --list)'
 # What mmengine reads.
 _SUFFIXES = ('.py', '.yml', '.yaml', '.json')
 _MISSING = (KeyError, AttributeError)
+_INHERITED = 'Entries that a dict had before stay unless the new dict has _delete_=True'
 _SEE_TRACEBACK = 'MMSSC_TRACEBACK=1 shows where it failed'
 # What errors about values name as their file.
 _VALUES_OF_CONFIGS = ('config', 'voxel grid')
@@ -371,7 +372,9 @@ def _wrong_arguments(
     """Explain a TypeError about arguments of ``kind``; direct: raised by the registry's call."""
     unknown = re.search(r"unexpected keyword argument '(\w+)'", text)
     if unknown and unknown[1] in given:
-        hint = nearest_name(unknown[1], inspect.signature(kind).parameters)
+        known = inspect.signature(kind).parameters
+        hint = nearest_name(unknown[1], known, 0.7)
+        hint = hint or join_sentences(nearest_name(unknown[1], known) or '', _INHERITED)
         return kind.__name__, 'known arguments', unknown[1], hint
     missing = re.search(r'(?:(\w+)\.)?\w+\(\) missing .* arguments?: (.+)', text)
     bases = [base.__name__ for base in getattr(kind, '__mro__', ())]

@@ -6,7 +6,7 @@ import argparse
 import inspect
 import re
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config, DictAction
@@ -63,7 +63,8 @@ class ConfigOptions(DictAction):
                 options[key] = parse_value(text)
             except ValueError as error:
                 hint = f'Put a value with blanks in quotes: {OPTION} "{_short(key)}=[1, 2]"'
-                raise DataError(OPTION, _short(typed), 'a value', error, hint) from error
+                hint = hint if 'no closing' in str(error) else ''
+                raise DataError(OPTION, _short(typed), 'a value', error, hint or None) from error
         setattr(namespace, self.dest, options)
 
 
@@ -202,13 +203,23 @@ def _item(text: str) -> Any:
 
 def _container(text: str) -> Any:
     if text.startswith('dict('):
-        pairs = [_pair(item, '=') for item in _split(text[5:-1])]
-        return {key: _item(value) for key, value in pairs}
+        return _dict_of(_pair(item, '=') for item in _split(text[5:-1]))
     items = _split(text[1:-1])
     if text[0] == '{':
-        return {_item(key): _item(value) for key, value in (_pair(item, ':') for item in items)}
+        return _dict_of((_item(key), value) for key, value in (_pair(one, ':') for one in items))
     values = [_item(item) for item in items]
     return values if text[0] == '[' else tuple(values)
+
+
+def _dict_of(pairs: Iterable[tuple[Any, str]]) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for key, value in pairs:
+        if isinstance(key, (dict, list, tuple)):
+            raise ValueError(f'the key {key}, which is neither text nor a number')
+        if key in found:
+            raise ValueError(f'the key {key} twice')
+        found[key] = _item(value)
+    return found
 
 
 def _pair(text: str, sign: str) -> tuple[str, str]:

@@ -58,6 +58,8 @@ _SMALLEST = {
     r'(train|val|test)_dataloader\.batch_size': 1,
     r'(train|val|test)_dataloader\.num_workers': 0,
     r'log_processor\.window_size': 1,
+    r'optim_wrapper(\.\w+)?\.accumulative_counts': 1,
+    r'randomness\.seed': 0,
 }
 # Name of a setting -> its values, if they are text. logging knows levels by number, too.
 _CHOICES = {
@@ -94,6 +96,8 @@ _REGISTRIES = {
 # Words of annotations of which no text can be a value.
 _NO_TEXT = {'None', 'NoneType', 'Optional', 'Tensor', 'Union', 'torch', 'typing'}
 _NUMBERS = {'bool', 'float', 'int'}
+# Words of annotations of text only.
+_TEXTS = {'Path', 'PathLike', 'os', 'pathlib', 'str'}
 
 
 def check_values(
@@ -115,7 +119,7 @@ def check_values(
 
     Raises:
         DataError: A dict has an unknown entry, a number is too small, or text is given where a
-            number or True or False is needed.
+            number or True or False is needed, or a number where text or a list of hooks is needed.
     """
     given = {place for key, value in (cfg_options or {}).items()
              for place, *_ in _places(key, {}, key, value)}  # fmt: skip
@@ -124,13 +128,16 @@ def check_values(
             source = OPTION if place in given else file
             if place in _CHOICES and not isinstance(value, int):
                 _check_choice(place, value, source)
+            if place == 'custom_hooks' and not isinstance(value, (list, tuple, type(None))):
+                hint = f'Put the hooks in brackets: "{place}=[dict(type=...)]"'
+                raise DataError(source, place, 'a list of hooks', repr(value), hint)
             if isinstance(value, Mapping):
                 _check_entries(cfg, place, value, given, file)
             elif isinstance(value, str):
                 if place in given or value.lower() in SWITCHES or _is_number(value):
                     _check_text(place, owner, name, source)
             elif isinstance(value, (int, float)):
-                _check_number(place, value, source)
+                _check_number(place, owner, name, source)
             if place in switches and isinstance(value, (str, int, float)):
                 _check_switch(place, owner, name)
 
@@ -179,12 +186,26 @@ def _check_choice(place: str, value: Any, source: Any) -> None:
         raise DataError(source, place, f'one of {", ".join(choices)}', repr(value), hint)
 
 
-def _check_number(place: str, value: float, source: Any) -> None:
+def _check_number(place: str, owner: Any, name: str, source: Any) -> None:
+    """Refuse a number that is too small or in place of text, and read 1e3 as a whole number."""
+    value = owner[name]
+    # The names at the top, such as experiment_name, may be numbers.
+    if '.' in place and not isinstance(value, bool) and _is_only_text(place, owner, name):
+        hint = f'Put it in quotes: "{place}=\'TEXT\'"' if source == OPTION else 'Put it in quotes'
+        raise DataError(source, place, 'text', value, hint)
     if re.fullmatch(r'optim_wrapper\..*clip_grad\.max_norm', place) and not value > 0:
         raise DataError(source, place, 'a number above 0', value)
     smallest = _first_match(_SMALLEST, place)
-    if smallest is not None and (isinstance(value, bool) or value < smallest or value % 1):
+    if smallest is None:
+        return
+    if isinstance(value, bool) or not value >= smallest or value % 1:
         raise DataError(source, place, f'a whole number of {smallest} or more', value)
+    owner[name] = int(value)
+
+
+def _is_only_text(place: str, owner: Any, name: str) -> bool:
+    kinds = _kinds_at(place, owner, name)
+    return 'str' in kinds and kinds <= _TEXTS
 
 
 def _check_text(place: str, owner: Any, name: str, source: Any) -> None:

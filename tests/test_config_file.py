@@ -121,6 +121,15 @@ WRONG = [
         dict(type='Derived', sice=1),
         'my.py: Derived: expected known arguments, found sice',
     ),
+    (
+        dict(type='Base', size=1, side=2, space=3),
+        'my.py: Base: expected known arguments, found side. Did you mean size?',
+    ),
+    (
+        dict(type='Base', size=1, width=2),
+        'my.py: Base: expected known arguments, found width. Entries that a dict had before stay '
+        'unless the new dict has _delete_=True',
+    ),
     (dict(type='Base'), "my.py: Base: expected a value of 'size', found none"),
     (dict(type='Base', size=-1), 'my.py: Base(size=-1): size is negative'),
     (

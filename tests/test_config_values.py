@@ -91,6 +91,12 @@ def test_words_in_a_config_file_and_in_a_dict_are_read(tmp_path):
         ('test_dataloader.num_workers', -1, 'a whole number of 0 or more'),
         ('optim_wrapper.clip_grad.max_norm', -1, 'a number above 0, found -1'),
         ('optim_wrapper.clip_grad.max_norm', float('nan'), 'a number above 0, found nan'),
+        ('optim_wrapper.accumulative_counts', 0, 'a whole number of 1 or more, found 0'),
+        ('randomness.seed', -1, 'a whole number of 0 or more, found -1'),
+        ('default_hooks.checkpoint.out_dir', 2024, 'text, found 2024. Put it in quotes'),
+        ('val_evaluator.prefix', 1, 'text, found 1. Put it in quotes'),
+        ('custom_hooks', dict(type='EMAHook'), 'a list of hooks, .*Put the hooks in brackets'),
+        ('custom_hooks', 'EMAHook', "a list of hooks, found 'EMAHook'"),
         ('env_cfg.mp_cfg.mp_start_metho', 'x', 'an entry of env_cfg.mp_cfg .*mp_start_method?'),
         ('env_cfg.cudnn_benchmrk', True, 'an entry of env_cfg .*Did you mean cudnn_benchmark?'),
         ('auto_scale_lr.base_batch', 4, 'an entry of auto_scale_lr .*Did you mean base_batch_size'),
@@ -114,6 +120,11 @@ def test_wrong_values_are_named(tmp_path, key, value, message):
         return  # The text of a config file is checked when it is used.
     with pytest.raises(DataError, match=rf'^my.py: {key}.*: expected {message}'):
         check_values(cfg, file='my.py')
+
+
+def test_whole_numbers_may_be_written_with_a_point_or_an_exponent():
+    cfg = read(**{'randomness.seed': 1e3, 'train_dataloader.batch_size': 2.0, 'experiment_name': 7})
+    assert repr([cfg.randomness.seed, cfg.train_dataloader.batch_size]) == '[1000, 2]'
 
 
 def test_an_own_constructor_has_own_entries():
