@@ -87,6 +87,7 @@ def read_config_file(
         found = _in_words(error)
         raise DataError(path, _place_of(error, path), 'a readable config', found) from error
     _check_levels(path, cfg._cfg_dict)
+    _warn_of_old_sections(cfg, path)
     switches = merge_options(cfg, cfg_options)  # They can change the custom imports, too.
     _check_levels(path, cfg._cfg_dict)
     try:
@@ -110,6 +111,32 @@ def _warn_of_misspelt(cfg: Config, path: str | PathLike[str]) -> None:
         # train_cfg_2 may be a variable of the config.
         if hint and isinstance(cfg[name], (dict, list)) and not re.search(r'\d$', name):
             warnings.warn(f'{path}: {name}: no setting has this name. {hint}', stacklevel=3)
+
+
+# Sections of mmcv 1.x, which nothing reads -> what replaced them.
+_OLD_SECTIONS = {
+    'checkpoint_config': 'default_hooks.checkpoint', 'dist_params': 'env_cfg.dist_cfg',
+    'evaluation': 'train_cfg.val_interval', 'log_config': 'default_hooks.logger',
+    'lr_config': 'param_scheduler', 'optimizer': 'optim_wrapper.optimizer',
+    'optimizer_config': 'optim_wrapper.clip_grad', 'resume_from': 'load_from',
+}  # fmt: skip
+
+
+def _warn_of_old_sections(cfg: Config, path: str | PathLike[str]) -> None:
+    """Warn about sections of mmcv 1.x that are not variables from which the place is computed."""
+    for name in sorted({*cfg} & {*_OLD_SECTIONS}):
+        place, value = _OLD_SECTIONS[name], cfg[name]
+        used: Any = cfg._cfg_dict
+        for part in place.split('.'):
+            used = used.get(part) if isinstance(used, Mapping) else None
+        is_used = value == used
+        if isinstance(value, Mapping) and isinstance(used, Mapping):
+            # A schedule of mmseg has a variable optimizer; configs based on it change its numbers.
+            keys = ('type',) if name == 'optimizer' else value
+            is_used = {*value} <= {*used} and all(value.get(key) == used.get(key) for key in keys)
+        if value and not is_used:
+            text = f'{path}: {name}: nothing reads this section of mmcv 1.x. Set {place} instead'
+            warnings.warn(text, stacklevel=3)
 
 
 def _in_words(error: BaseException) -> str:

@@ -51,6 +51,14 @@ _ENTRIES = {
     r'optim_wrapper(\.\w+)?\.paramwise_cfg': _PARAMWISE,
     r'optim_wrapper(\.\w+)?\.paramwise_cfg\.custom_keys\..+': ('decay_mult', 'lr_mult'),
 }
+# Settings that are a dict, or also a list; None leaves them out.
+_DICTS = (
+    'auto_scale_lr', 'default_hooks', 'env_cfg', 'log_processor', 'model', 'optim_wrapper',
+    'randomness', 'test_cfg', 'train_cfg', 'train_dataloader', 'val_cfg', 'visualizer',
+)  # fmt: skip
+_DICTS_OR_LISTS = (
+    'param_scheduler', 'test_dataloader', 'test_evaluator', 'val_dataloader', 'val_evaluator',
+)  # fmt: skip
 _CONSTRUCTORS = (None, 'DefaultOptimWrapperConstructor', 'AdversarialOptimWrapperConstructor')
 # Pattern of a setting -> its smallest value. Other values would be ignored or fail after an epoch.
 _SMALLEST = {
@@ -128,9 +136,7 @@ def check_values(
             source = OPTION if place in given else file
             if place in _CHOICES and not isinstance(value, int):
                 _check_choice(place, value, source)
-            if place == 'custom_hooks' and not isinstance(value, (list, tuple, type(None))):
-                hint = f'Put the hooks in brackets: "{place}=[dict(type=...)]"'
-                raise DataError(source, place, 'a list of hooks', repr(value), hint)
+            _check_section(place, value, source)
             if isinstance(value, Mapping):
                 _check_entries(cfg, place, value, given, file)
             elif isinstance(value, str):
@@ -168,13 +174,24 @@ def _check_entries(
         return  # A Runner of a project can read other entries.
     if known is _CHECKPOINT and value.get('type', 'CheckpointHook') != 'CheckpointHook':
         return
-    constructor = (cfg.get('optim_wrapper') or {}).get('constructor')
-    if 'paramwise_cfg' in place and constructor not in _CONSTRUCTORS:
+    if 'paramwise_cfg' in place and cfg.optim_wrapper.get('constructor') not in _CONSTRUCTORS:
         return
     for name in sorted({*value} - {*known}):
         source = OPTION if f'{place}.{name}' in given else file
         expected = f'an entry of {place} ({", ".join(known)})'
         raise DataError(source, f'{place}.{name}', expected, name, nearest_name(name, known))
+
+
+def _check_section(place: str, value: Any, source: Any) -> None:
+    """Refuse a top-level setting that is text, a number or a list in place of a dict."""
+    if place == 'custom_hooks' and not isinstance(value, (list, tuple, type(None))):
+        hint = f'Put the hooks in brackets: "{place}=[dict(type=...)]"'
+        raise DataError(source, place, 'a list of hooks', repr(value), hint)
+    is_text = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    is_list = isinstance(value, (list, tuple)) and place in _DICTS
+    if is_list or (is_text and place in _DICTS + _DICTS_OR_LISTS):
+        hint = f'Write {place}=dict(...); None leaves it out'
+        raise DataError(source, place, 'a dict', repr(value), hint)
 
 
 def _check_choice(place: str, value: Any, source: Any) -> None:

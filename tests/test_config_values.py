@@ -237,3 +237,45 @@ def test_a_misspelt_section_of_a_config_file_is_said(tmp_path, recwarn):
     assert f'{path}: optim_wraper: no setting has this name. Did you mean optim_wrapper?' in str(
         warning.message
     )
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        ('optim_wrapper', 'AdamW'), ('train_cfg', 5), ('val_evaluator', 'SSCMetric'),
+        ('default_hooks', [dict(type='CheckpointHook')]), ('randomness', 5),
+    ],
+)  # fmt: skip
+def test_a_section_of_another_kind_is_named(key, value):
+    cfg = Config({**SETTINGS, key: value})
+    with pytest.raises(DataError, match=f'^my.py: {key}: expected a dict, found .*dict'):
+        check_values(cfg, file='my.py')
+
+
+def test_sections_may_be_left_out():
+    names = [key for key, value in SETTINGS.items() if isinstance(value, (dict, list))]
+    check_values(Config({**SETTINGS, **dict.fromkeys(names)}))
+
+
+def test_sections_of_mmcv_1_are_said(tmp_path, recwarn):
+    path = tmp_path / 'my.py'
+    path.write_text('lr_config = dict(policy="step")\noptimizer = dict(type="SGD", lr=1)\n'
+                    'optim_wrapper = dict(optimizer=dict(type="AdamW", lr=1))\n')  # fmt: skip
+    read_config_file(path)
+    texts = [str(one.message) for one in recwarn if 'mmcv 1.x' in str(one.message)]
+    assert texts == [
+        f'{path}: lr_config: nothing reads this section of mmcv 1.x. Set param_scheduler instead',
+        f'{path}: optimizer: nothing reads this section of mmcv 1.x. '
+        'Set optim_wrapper.optimizer instead',
+    ]
+
+
+def test_variables_with_names_of_mmcv_1_pass(tmp_path, recwarn):
+    (tmp_path / 'base.py').write_text(
+        'optimizer = dict(type="SGD", lr=1)\noptim_wrapper = dict(optimizer=optimizer)\n'
+        'lr_config = [dict(type="ConstantLR")]\nparam_scheduler = lr_config\n'
+    )
+    path = tmp_path / 'my.py'
+    path.write_text('_base_ = "base.py"\noptim_wrapper = dict(optimizer=dict(lr=2, momentum=.9))\n')
+    read_config_file(path, {'param_scheduler.0.factor': 0.5})
+    assert not [one for one in recwarn if 'mmcv 1.x' in str(one.message)]
