@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from os import PathLike
@@ -30,7 +31,7 @@ def import_project(folder: str | PathLike[str], part: str | None = None) -> Modu
     Raises:
         DataError: The folder has no such package, or the package has no such part.
     """
-    folder = Path(folder).resolve()
+    folder = Path(os.path.realpath(folder))  # Path.resolve() fails at a loop of links.
     package = folder / folder.name
     if not (package / '__init__.py').is_file():
         expected = f'a project: a folder with the package {folder.name}/'

@@ -34,6 +34,13 @@ def test_folder_without_a_package(tmp_path):
         import_project(tmp_path)
 
 
+def test_loop_of_links(tmp_path):
+    folder = tmp_path / 'loop'
+    folder.symlink_to(folder)
+    with pytest.raises(DataError, match='expected a project'):
+        import_project(folder)
+
+
 def test_part_that_is_missing(project):
     with pytest.raises(DataError, match=r'checkpoints\.py'):
         import_project(project, 'checkpoints')

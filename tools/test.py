@@ -8,6 +8,7 @@ prepare_process()
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def run_test(args: argparse.Namespace) -> None:
     untrained = args.checkpoint == UNTRAINED
     cfg.load_from = None if untrained else require_checkpoint(args.checkpoint, args.config)
     cfg.resume = False
-    if args.show_dir and Path(args.show_dir).resolve() == Path(cfg.work_dir).resolve():
+    if args.show_dir and os.path.realpath(args.show_dir) == os.path.realpath(cfg.work_dir):
         hint = f'Give --show-dir {Path(args.show_dir, "pictures")}'
         raise DataError('--show-dir', None, 'a folder of pictures only', 'the work folder', hint)
     if args.out:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from pathlib import Path
@@ -56,9 +57,10 @@ def check_earlier_training(cfg: Config, overwrite: bool) -> list[str]:
         if note.is_symlink() or (note.exists() and not note.is_file()):
             hint = 'Remove it, or give another folder with --work-dir'
             raise DataError(note, None, 'a file of a training', 'something else', hint)
-    start = Path(cfg.load_from).resolve() if cfg.get('load_from') else None
+    # Path.resolve() fails at a loop of links.
+    start = Path(os.path.realpath(cfg.load_from)) if cfg.get('load_from') else None
     checkpoints = sorted(path for path in folder.glob('*.pth') if _CHECKPOINT.fullmatch(path.name))
-    if cfg.get('resume') and start and start.parent == folder.resolve():
+    if cfg.get('resume') and start and start.parent == Path(os.path.realpath(folder)):
         _warn_of_later(start, checkpoints)
         return []
     newest = newest_checkpoint(cfg)
@@ -70,7 +72,7 @@ def check_earlier_training(cfg: Config, overwrite: bool) -> list[str]:
         hint = 'give another folder with --work-dir, or replace its checkpoints with --overwrite'
         hint = f'Continue that training with --resume, {hint}' if newest else hint.capitalize()
         raise DataError(folder, None, expected, found[0].name, hint)
-    if start and start in [path.resolve() for path in checkpoints]:
+    if start and start in [Path(os.path.realpath(path)) for path in checkpoints]:
         raise DataError(
             folder, None, expected, f'{start.name}, from which this training starts',
             'Give another folder with --work-dir',

@@ -194,9 +194,11 @@ def read_csv_rows(path: str | PathLike[str]) -> list[list[str]]:
     """Read the rows of a CSV file; lines can end as on any system.
 
     Raises:
-        DataError: As :func:`read_text`, or a value is very long.
+        DataError: As :func:`read_text`, there is no line, or a value is very long.
     """
     lines = read_text(path).splitlines()
+    if not lines:  # Nothing but the mark at its start.
+        raise DataError(path, 'content', 'rows of a .csv', 'no line')
     try:
         return list(csv.reader(lines))
     except csv.Error as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 
 import pytest
@@ -99,6 +100,12 @@ def test_a_file_that_grows_meanwhile_is_refused(tmp_path, monkeypatch):
 def test_rows_end_as_on_any_system(tmp_path, end):
     (tmp_path / 'a.csv').write_bytes(f'a,b{end}1,"2,3"{end}'.encode())
     assert read_csv_rows(tmp_path / 'a.csv') == [['a', 'b'], ['1', '2,3']]
+
+
+def test_a_table_without_a_line_is_refused(tmp_path):
+    (tmp_path / 'a.csv').write_bytes(codecs.BOM_UTF8)
+    with pytest.raises(DataError, match='a.csv: content: expected rows of a .csv, found no line'):
+        read_csv_rows(tmp_path / 'a.csv')
 
 
 def test_a_very_long_value_of_a_row_is_refused(tmp_path):

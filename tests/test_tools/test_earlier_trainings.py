@@ -163,6 +163,9 @@ def test_a_training_does_not_remove_the_weights_that_it_starts_from(tmp_path):
     cfg.load_from = str(tmp_path / 'epoch_1.pth')
     with pytest.raises(DataError, match='epoch_1.pth, from which .*another folder with --work-dir'):
         check_earlier_training(cfg, True)
+    (tmp_path / 'epoch_2.pth').symlink_to('epoch_2.pth')
+    with pytest.raises(DataError, match='epoch_1.pth, from which'):
+        check_earlier_training(cfg, True)
 
 
 def test_the_config_of_the_user_stays(tmp_path, tool_in_process, monkeypatch):

@@ -232,6 +232,8 @@ def test_no_file_of_the_data_is_overwritten(tmp_path):
     image.parent.mkdir(parents=True)
     image.write_text('precious')
     listed.write_text('precious')
+    loop = tmp_path / 'loop'
+    loop.symlink_to(loop)
     frame = ['--sequence', '08', '--frame', '000000', '--out', image, '--overwrite']
     config = ROOT / 'configs/quickstart/sgn_synthetic.py'
     root = f'test_dataloader.dataset.data_root={data}'
@@ -246,6 +248,7 @@ def test_no_file_of_the_data_is_overwritten(tmp_path):
         ('test.py', [*test[:-2], new, '--cfg-options', root], 'one inside. Choose another name'),
         ('test.py', [*test[:2], *pictures, '--cfg-options', root], 'a folder of the data in'),
         ('test.py', [*test[:4], '--show-dir', tmp_path / 'work'], 'the work folder. Give --show-d'),
+        ('test.py', [*test[:4], '--show-dir', loop], 'a link to nothing'),
     ):
         done = run_tool_in(tmp_path, tool, *arguments, status=2)
         assert f'found {found}' in done.stderr

@@ -291,9 +291,11 @@ def test_check_against_figures(own, capsys):
     assert error.count('figures: expected the published ones') == 2
     assert 'nyu/0005.npz' in error and 'label_crc32' in error
     assert 'nyu/0001.npz' in error and 'tsdf_mean' in error and 'nyu/0003.npz' not in error
+    shutil.rmtree(own / 'prepared')
     path.write_text('name,mapped\n1,2\n')
-    assert convert(own, '--list-only', '--verify', path) == 2
+    assert convert(own, '--verify', path) == 2
     assert 'figures.csv: columns' in capsys.readouterr().err
+    assert not (own / 'prepared').exists(), 'the file was read after the work'
 
 
 WRONG = [

@@ -181,7 +181,7 @@ def _check_message_hub(runner: Runner, checkpoint: dict[str, Any], file: str) ->
             )
     information = hub['runtime_info']
     folder = _checkpoint_folder(runner)
-    is_own = Path(file).resolve().parent == folder.resolve()
+    is_own = os.path.dirname(os.path.realpath(file)) == os.path.realpath(folder)
     for name, value in list(information.items()):
         if name.startswith('best_ckpt'):
             best = folder / Path(value).name if is_own and isinstance(value, str) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -177,7 +178,7 @@ def _depth_recipe(options: PreparationOptions, baseline_focal: float | None) -> 
     }  # fmt: skip
     if options.depth_from in (None, 'stereo'):
         return {**recipe, 'source': 'stereo', 'max_disparity': options.max_disparity}
-    source = Path(options.depth_from).resolve().name
+    source = os.path.basename(os.path.realpath(options.depth_from))
     return {**recipe, 'source': source, 'kind': options.depth_kind}
 
 

@@ -184,6 +184,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
     ]
     for split in SPLITS:
         info_list_to_write((arguments.out or arguments.root) / f'nyu_infos_{split}.json')
+    figures = None if arguments.verify is None else read_figures(arguments.verify)
     reports: list[StepReport] = []
     with FrameRunner(arguments.workers) as runner:
         if not arguments.list_only:
@@ -199,8 +200,8 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         report, lists = _write_lists(tree, settings)
         report.notes += remarks
         reports.append(report)
-        if arguments.verify is not None:
-            figures, source = read_figures(arguments.verify), arguments.verify_source
+        if figures is not None:
+            source = arguments.verify_source
             checks = [
                 task for listed in lists for task in check_tasks(listed, tree.out, source, figures)
             ]
