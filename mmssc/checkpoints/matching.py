@@ -64,8 +64,13 @@ def check_weights(state: Mapping[str, Tensor], model: nn.Module, checkpoint: str
             raise DataError(
                 checkpoint, key, 'floating-point numbers', f'{kind} numbers ({value.dtype})', hint,
             )  # fmt: skip
-        # Infinity is right where the model itself has it, e.g. in a buffer with a mask.
-        if key in expected and not value.isfinite().all() and expected[key].isfinite().all():
+        # Infinity is right where the model itself has it, e.g. in a buffer with a mask. Types of
+        # 8 bits have no isfinite(); loading converts them, too.
+        if (
+            key in expected
+            and not value.to(expected[key].dtype).isfinite().all()
+            and expected[key].isfinite().all()
+        ):
             raise DataError(
                 checkpoint, key, 'finite numbers', 'NaN or infinity',
                 'The training diverged before it was saved: use an earlier checkpoint',
