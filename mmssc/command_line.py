@@ -187,7 +187,10 @@ def _named_output() -> Iterator[None]:
 
 @contextmanager
 def _lost_output_in_logs() -> Iterator[None]:
-    """``logging`` prints a traceback for every record that it cannot write, and goes on."""
+    """``logging`` prints a traceback for every record that it cannot write, and goes on.
+
+    The disk of a log file is that of the checkpoints: a run stops there.
+    """
     handle_error = logging.Handler.handleError
 
     def end_at_lost_output(self: logging.Handler, record: logging.LogRecord) -> None:
@@ -195,6 +198,9 @@ def _lost_output_in_logs() -> Iterator[None]:
         is_screen = stream is not None and stream in (sys.stdout, sys.stderr)
         if isinstance(error, BrokenPipeError) or (isinstance(error, OSError) and is_screen):
             raise  # logging calls this function in its handler of the exception.
+        if isinstance(error, OSError) and error.errno in _WRITE_ERRORS:
+            name = getattr(self, 'baseFilename', None) or error.filename
+            raise OSError(error.errno, error.strerror, name) from error
         handle_error(self, record)
 
     logging.Handler.handleError = end_at_lost_output  # type: ignore

@@ -228,6 +228,21 @@ def test_a_full_disk_elsewhere_writes_nothing_to_the_output(capfd):
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no device that is always full')
+def test_a_full_disk_under_a_log_file_ends_the_run_in_one_line(capfd):
+    @command
+    def main() -> None:
+        logger = logging.getLogger('full')
+        logger.addHandler(logging.FileHandler('/dev/full'))
+        logger.error('x')
+
+    try:
+        assert main() == 2
+        assert capfd.readouterr().err == 'error: /dev/full: No space left on device\n'
+    finally:
+        logging.getLogger('full').handlers.clear()
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no device that is always full')
 @pytest.mark.parametrize('line', ["print('x' * 100_000)", "print('x')", 'log()'])
 def test_a_full_disk_under_the_output_is_named(line):
     program = f"""

@@ -34,6 +34,7 @@ from mmssc.fileio import (
     check_output_folder,
     check_outputs,
     check_writable,
+    disk_errors_named,
     note_outputs,
 )
 from mmssc.model_index import UNTRAINED
@@ -77,9 +78,8 @@ def export_only(cfg: Config, output_dir: str) -> None:
         metric.output_dir = output_dir
 
 
-def run_test(args: argparse.Namespace) -> None:
+def run_test(args: argparse.Namespace, cfg: Config) -> None:
     """Test as the command line says."""
-    cfg = load_config(args)
     check_writable(cfg.work_dir, 'Give another folder with --work-dir')
     untrained = args.checkpoint == UNTRAINED
     cfg.load_from = None if untrained else require_checkpoint(args.checkpoint, args.config)
@@ -125,7 +125,9 @@ def main() -> None:
     """Test, and end the process group cleanly."""
     args = parse_args()
     with config_errors(args.config), loader_worker_errors(), known_warnings_hidden():
-        run_test(args)
+        cfg = load_config(args)
+        with disk_errors_named(cfg.work_dir):
+            run_test(args, cfg)
     close_process_group()
 
 

@@ -23,7 +23,7 @@ from mmssc.engine.launch import (
     lock_work_folder,
 )
 from mmssc.errors import DataError
-from mmssc.fileio import check_writable
+from mmssc.fileio import check_writable, disk_errors_named
 
 
 def parse_args() -> argparse.Namespace:
@@ -81,7 +81,7 @@ def train(args: argparse.Namespace) -> None:
     if (folder := checkpoint_folder_of(cfg)) != Path(cfg.work_dir):
         hint = 'Give another one: --cfg-options default_hooks.checkpoint.out_dir=FOLDER'
         check_writable(folder, hint)
-    with lock_work_folder(cfg):
+    with disk_errors_named(cfg.work_dir), lock_work_folder(cfg):
         choose_checkpoint(cfg, args.resume)
         replaced = check_earlier_training(cfg, args.overwrite)
         runner = build_runner(cfg, args.resume_settings)

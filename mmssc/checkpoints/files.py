@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
@@ -65,5 +66,8 @@ def write_state_dict(
         state: The weights.
         meta: Plain values only; the reader refuses others.
     """
+    # On a full disk, torch would hide the error of a file behind one of its own.
+    content = io.BytesIO()
+    torch.save({'meta': dict(meta), 'state_dict': dict(state)}, content)
     with atomic_write(path) as file:
-        torch.save({'meta': dict(meta), 'state_dict': dict(state)}, file)
+        file.write(content.getbuffer())

@@ -1,5 +1,7 @@
 """What is left of a training checkpoint."""
 
+import os
+
 import pytest
 import torch
 
@@ -52,3 +54,10 @@ def test_half_refuses_what_does_not_fit(tmp_path):
     with pytest.raises(DataError, match='a.weight.*float16'):
         publish_checkpoint(tmp_path / 'large.pth', tmp_path / 'half.pth', half=True)
     assert not (tmp_path / 'half.pth').exists()
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs /dev/full')
+def test_a_full_disk_is_named(tmp_path):
+    torch.save(dict(state_dict={'a.weight': torch.zeros(1000, 1000)}), tmp_path / 'a.pth')
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        publish_checkpoint(tmp_path / 'a.pth', '/dev/full')
