@@ -35,8 +35,8 @@ from mmssc.file_kinds import HEAD_BYTES, describe_file
 from mmssc.resources import find_config
 
 __all__ = [
-    'CONFIG_HELP', 'ConfigOptions', 'add_cfg_options', 'config_errors', 'data_roots_of',
-    'datasets_of', 'merge_options', 'read_config_file',
+    'CONFIG_HELP', 'ConfigOptions', 'add_cfg_options', 'config_errors', 'config_files_of',
+    'data_roots_of', 'datasets_of', 'merge_options', 'read_config_file',
 ]  # fmt: skip
 
 #: Help of the argument of a tool that :func:`read_config_file` takes.
@@ -184,6 +184,14 @@ def datasets_of(cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
             else:
                 found.append(dataset)
     return found
+
+
+def config_files_of(cfg: Config) -> list[Path]:
+    """The file of a config and its bases, which no output may replace."""
+    # mmengine keeps the text of all of them, each below a line with its path.
+    lines = str(cfg.text or '').splitlines()
+    bases = [one for one in lines if os.path.isabs(one) and os.path.isfile(one)]
+    return [Path(one) for one in (str(cfg.filename), *bases)]
 
 
 def data_roots_of(cfg: Mapping[str, Any]) -> list[Path]:

@@ -24,7 +24,6 @@ __all__ = [
     'check_output_folder',
     'check_outputs',
     'check_writable',
-    'disk_errors_named',
     'lock_folder',
     'note_outputs',
     'remove_stale_files',
@@ -100,24 +99,6 @@ def _named(path: Path) -> Iterator[None]:
         if error.errno is None or not (error.filename is None or _is_temporary(error.filename)):
             raise
         raise type(error)(error.errno, error.strerror, str(path)) from error
-
-
-@contextmanager
-def disk_errors_named(folder: str | PathLike[str]) -> Iterator[None]:
-    """Name ``folder`` in the error of a full disk that names no file, as those of mmengine.
-
-    Args:
-        folder: Where the body writes.
-
-    Raises:
-        OSError: As the body; the error names a file or ``folder``.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
-            raise
-        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _open_special(path: Path, mode: str) -> IO:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import pickle
 import stat
@@ -21,7 +20,6 @@ from mmssc.fileio import (
     check_output_folder,
     check_outputs,
     check_writable,
-    disk_errors_named,
     lock_folder,
     note_outputs,
     remove_stale_files,
@@ -390,14 +388,3 @@ def test_values_are_in_words(value, text):
 def test_a_full_disk_is_named_when_an_array_is_written():
     with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
         write_npy('/dev/full', np.zeros(10**5, np.float32))
-
-
-def test_an_error_of_a_full_disk_names_the_folder_if_no_file():
-    for error, name in (
-        (OSError(errno.ENOSPC, 'No space left on device'), 'work'),
-        (OSError(errno.ENOSPC, 'No space left on device', 'a.log'), 'a.log'),
-        (OSError(errno.EINVAL, 'Invalid argument'), None),
-    ):
-        with pytest.raises(OSError) as caught, disk_errors_named('work'):
-            raise error
-        assert caught.value.filename == name

@@ -16,7 +16,7 @@ from mmengine.config import Config
 
 from mmssc.apis.model_loading import info_files_of
 from mmssc.compat import known_warnings_hidden, loader_worker_errors
-from mmssc.config_file import CONFIG_HELP, config_errors, data_roots_of
+from mmssc.config_file import CONFIG_HELP, config_errors, config_files_of, data_roots_of
 from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
 from mmssc.engine.hooks.prediction_files_hook import PREDICTION_FILES
 from mmssc.engine.hooks.ssc_visualization_hook import PICTURES
@@ -24,6 +24,7 @@ from mmssc.engine.launch import (
     add_common_arguments,
     build_runner,
     close_process_group,
+    disk_errors_named,
     load_config,
     require_checkpoint,
     say,
@@ -34,7 +35,6 @@ from mmssc.fileio import (
     check_output_folder,
     check_outputs,
     check_writable,
-    disk_errors_named,
     note_outputs,
 )
 from mmssc.model_index import UNTRAINED
@@ -88,7 +88,7 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
         hint = f'Give --show-dir {Path(args.show_dir, "pictures")}'
         raise DataError('--show-dir', None, 'a folder of pictures only', 'the work folder', hint)
     if args.out:
-        inputs = [cfg.filename, *filter(None, [cfg.load_from]), *info_files_of(cfg)]
+        inputs = [*config_files_of(cfg), *filter(None, [cfg.load_from]), *info_files_of(cfg)]
         inputs += data_roots_of(cfg)
         check_outputs([args.out], inputs, args.overwrite)
     for folder, maker in (

@@ -18,12 +18,13 @@ from mmssc.engine.launch import (
     build_runner,
     choose_checkpoint,
     close_process_group,
+    disk_errors_named,
     enable_amp,
     load_config,
     lock_work_folder,
 )
 from mmssc.errors import DataError
-from mmssc.fileio import check_writable, disk_errors_named
+from mmssc.fileio import check_writable
 
 
 def parse_args() -> argparse.Namespace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import logging
 import os
@@ -33,8 +34,8 @@ from mmssc.version import __version__
 
 __all__ = [
     'add_common_arguments', 'build_runner', 'choose_checkpoint', 'close_process_group',
-    'enable_amp', 'find_resume_checkpoint', 'load_config', 'lock_work_folder', 'require_checkpoint',
-    'run_main', 'say',
+    'disk_errors_named', 'enable_amp', 'find_resume_checkpoint', 'load_config', 'lock_work_folder',
+    'require_checkpoint', 'run_main', 'say',
 ]  # fmt: skip
 
 
@@ -123,6 +124,24 @@ def _enable_amp_of(wrapper: Any) -> None:
     else:
         wrapper.type = 'AmpOptimWrapper'
         wrapper.setdefault('loss_scale', 'dynamic')
+
+
+@contextmanager
+def disk_errors_named(folder: str) -> Iterator[None]:
+    """Name ``folder`` in the error of a full disk that names no file, as those of mmengine.
+
+    Args:
+        folder: Where the body writes.
+
+    Raises:
+        OSError: As the body; the error names a file or ``folder``.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:

@@ -1,4 +1,5 @@
 import argparse
+import errno
 import logging
 import os
 import weakref
@@ -14,6 +15,7 @@ from mmssc.engine.launch import (
     build_runner,
     choose_checkpoint,
     close_process_group,
+    disk_errors_named,
     enable_amp,
     find_resume_checkpoint,
     load_config,
@@ -173,3 +175,14 @@ def test_a_checkpoint_in_resume_and_a_number_as_file(tmp_path, monkeypatch):
     cfg = Config(dict(work_dir=str(tmp_path), resume=False, load_from=3))
     choose_checkpoint(cfg, None)
     assert cfg.load_from == '3'
+
+
+def test_an_error_of_a_full_disk_names_the_folder_if_no_file():
+    for error, name in (
+        (OSError(errno.ENOSPC, 'No space left on device'), 'work'),
+        (OSError(errno.ENOSPC, 'No space left on device', 'a.log'), 'a.log'),
+        (OSError(errno.EINVAL, 'Invalid argument'), None),
+    ):
+        with pytest.raises(OSError) as caught, disk_errors_named('work'):
+            raise error
+        assert caught.value.filename == name

@@ -256,6 +256,27 @@ def test_no_file_of_the_data_is_overwritten(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ('tool', 'arguments'),
+    [
+        ('test.py', ['untrained']),
+        ('analysis_tools/get_flops.py', []),
+        ('analysis_tools/benchmark.py', ['--synthetic-input']),
+        ('analysis_tools/geometric_baselines.py', []),
+    ],
+)
+def test_no_base_of_a_config_is_overwritten(tmp_path, tool, arguments):
+    base, config = tmp_path / 'base.py', tmp_path / 'config.py'
+    base.write_text(f"_base_ = '{ROOT}/configs/quickstart/sgn_synthetic.py'\n")
+    config.write_text("_base_ = 'base.py'\n")
+    before = base.read_text()
+    done = run_tool_in(
+        tmp_path, tool, config, *arguments, '--out', 'base.py', '--overwrite', status=2
+    )
+    assert 'base.py: expected a new file, found an input of this command' in done.stderr
+    assert base.read_text() == before
+
+
+@pytest.mark.parametrize(
     ('script', 'arguments', 'message'),
     [
         ('train.py', [], 'the following arguments are required: config'),

@@ -33,7 +33,13 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from mmssc.apis import read_config
 from mmssc.apis.model_loading import dataset_meta_of, info_files_of
 from mmssc.apis.random_samples import random_samples
-from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, data_roots_of
+from mmssc.config_file import (
+    CONFIG_HELP,
+    add_cfg_options,
+    config_errors,
+    config_files_of,
+    data_roots_of,
+)
 from mmssc.engine.launch import enable_amp
 from mmssc.errors import counted
 from mmssc.fileio import atomic_write, check_outputs
@@ -240,7 +246,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """
     cfg = read_config(args.config, args.cfg_options)
     if args.out:
-        inputs = [cfg.filename, *info_files_of(cfg), *data_roots_of(cfg)]
+        inputs = [*config_files_of(cfg), *info_files_of(cfg), *data_roots_of(cfg)]
         check_outputs([args.out], inputs, args.overwrite)
     device = torch.device(args.device)
     model, optim_wrapper, metric, loaders = build(args, cfg, device)

@@ -29,7 +29,13 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from mmssc.apis.model_loading import info_files_of
-from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, data_roots_of
+from mmssc.config_file import (
+    CONFIG_HELP,
+    add_cfg_options,
+    config_errors,
+    config_files_of,
+    data_roots_of,
+)
 from mmssc.engine.launch import load_config
 from mmssc.errors import DataError
 from mmssc.evaluation.functional import (
@@ -207,7 +213,7 @@ def score(args: argparse.Namespace) -> int:
     config = load_config(args)
     if args.out:
         inputs = [
-            config.filename,
+            *config_files_of(config),
             *filter(None, (args.figures, args.untrained)),
             *info_files_of(config),
             *data_roots_of(config),
