@@ -262,16 +262,19 @@ def test_no_file_of_the_data_is_overwritten(tmp_path):
         ('analysis_tools/get_flops.py', []),
         ('analysis_tools/benchmark.py', ['--synthetic-input']),
         ('analysis_tools/geometric_baselines.py', []),
+        ('model_converters/import_checkpoint.py', ['sgn', 'a.pth']),
     ],
 )
 def test_no_base_of_a_config_is_overwritten(tmp_path, tool, arguments):
     base, config = tmp_path / 'base.py', tmp_path / 'config.py'
     base.write_text(f"_base_ = '{ROOT}/configs/quickstart/sgn_synthetic.py'\n")
+    (tmp_path / 'a.pth').write_text('weights')
     config.write_text("_base_ = 'base.py'\n")
     before = base.read_text()
-    done = run_tool_in(
-        tmp_path, tool, config, *arguments, '--out', 'base.py', '--overwrite', status=2
-    )
+    words = [config, *arguments, '--out', 'base.py']
+    if 'import' in tool:
+        words = [*arguments, 'base.py', '--config', config]
+    done = run_tool_in(tmp_path, tool, *words, '--overwrite', status=2)
     assert 'base.py: expected a new file, found an input of this command' in done.stderr
     assert base.read_text() == before
 

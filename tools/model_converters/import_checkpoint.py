@@ -21,7 +21,7 @@ from mmssc.checkpoints import (
     read_state_dict,
     write_state_dict,
 )
-from mmssc.config_file import config_errors
+from mmssc.config_file import config_errors, config_files_of
 from mmssc.fileio import check_outputs
 from mmssc.plugins import import_project
 from mmssc.registry import MODELS
@@ -54,13 +54,13 @@ def convert(args: argparse.Namespace) -> ImportReport:
         DataError: The source is not a complete checkpoint of the method, there is no config, or the
             file to write exists.
     """
-    check_outputs([args.dst], [args.src], args.overwrite)
     if args.project:
         import_project(args.project, 'checkpoints')
+    config = read_config(args.config) if args.config else None
+    configs = [] if config is None else config_files_of(config)
+    check_outputs([args.dst], [args.src, *configs], args.overwrite)
     method = get_method(args.method)
-    expected = None
-    if args.config:
-        expected = MODELS.build(read_config(args.config).model).state_dict()
+    expected = None if config is None else MODELS.build(config.model).state_dict()
     state = read_state_dict(args.src)
     direction = 'exported_from' if args.export else 'imported_from'
     meta = {'method': method.name, direction: Path(args.src).name, 'mmssc_version': __version__}
