@@ -177,6 +177,8 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
         dict(type='ResumeCheckHook', settings=resume_settings),
         dict(type='FiniteCheckHook', stop=cfg.get('stop_at_nan', True)),
         dict(type='ScheduleLengthHook'),
+        dict(type='CustomKeysHook'),
+        dict(type='ValidationCheckHook'),
         dict(type='BroadcastBuffersHook'),
         dict(type='ValidationRecordHook'),
         dict(type='SharedMemoryCheckHook'),

@@ -291,3 +291,15 @@ def test_a_wrong_command_line_is_one_line(run_tool, script, arguments, message):
     errors = run_tool(script, *arguments, status=2).stderr
     assert errors.startswith(f'error: {message}') and errors.endswith('. -h shows the usage\n')
     assert errors.count('\n') == 1
+
+
+def test_train_py_says_which_settings_have_no_effect(run_tool):
+    options = [
+        'train_cfg.max_epochs=1', 'train_cfg.val_begin=2',
+        'default_hooks.checkpoint.save_best=auto',
+        'optim_wrapper.paramwise_cfg.custom_keys={layrs.: dict(lr_mult=0.1)}',
+    ]  # fmt: skip
+    log = run_tool('train.py', TOY_CONFIG, '--cfg-options', *options).stdout
+    assert 'custom_keys: layrs. matches no parameter' in log
+    assert 'train_cfg.val_begin is 2, but the training has 1 epoch: it never validates' in log
+    assert "save_best='auto' of CheckpointHook keeps the best by ssc/SC_Precision" in log

@@ -3,6 +3,7 @@
 from .broadcast_buffers_hook import BroadcastBuffersHook
 from .checkpoint_match_hook import CheckpointMatchHook
 from .class_count_hook import ClassCountHook
+from .custom_keys_hook import CustomKeysHook
 from .epoch_seed_hook import EpochSeedHook, epoch_seed
 from .finite_check_hook import FiniteCheckHook
 from .prediction_files_hook import PredictionFilesHook
@@ -12,11 +13,12 @@ from .schedule_length_hook import ScheduleLengthHook
 from .score_name_check_hook import ScoreNameCheckHook
 from .shared_memory_check_hook import SharedMemoryCheckHook
 from .ssc_visualization_hook import SSCVisualizationHook
+from .validation_check_hook import ValidationCheckHook
 from .validation_record_hook import ValidationRecordHook
 
 __all__ = [
-    'BroadcastBuffersHook', 'CheckpointMatchHook', 'ClassCountHook', 'EpochSeedHook',
-    'FiniteCheckHook', 'PredictionFilesHook', 'ReplaceTrainingHook', 'ResumeCheckHook',
-    'SSCVisualizationHook', 'ScheduleLengthHook', 'ScoreNameCheckHook', 'SharedMemoryCheckHook',
-    'ValidationRecordHook', 'epoch_seed',
+    'BroadcastBuffersHook', 'CheckpointMatchHook', 'ClassCountHook', 'CustomKeysHook',
+    'EpochSeedHook', 'FiniteCheckHook', 'PredictionFilesHook', 'ReplaceTrainingHook',
+    'ResumeCheckHook', 'SSCVisualizationHook', 'ScheduleLengthHook', 'ScoreNameCheckHook',
+    'SharedMemoryCheckHook', 'ValidationCheckHook', 'ValidationRecordHook', 'epoch_seed',
 ]  # fmt: skip
