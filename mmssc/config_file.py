@@ -29,7 +29,7 @@ from mmssc.config_options import (
     runner_settings,
 )
 from mmssc.config_places import failed_layer, place_of_builders, place_of_type
-from mmssc.config_values import check_values
+from mmssc.config_values import check_custom_imports, check_values
 from mmssc.errors import DataError, MMSSCError, join_sentences, nearest_name
 from mmssc.file_kinds import HEAD_BYTES, describe_file
 from mmssc.resources import find_config
@@ -90,6 +90,7 @@ def read_config_file(
     _warn_of_old_sections(cfg, path)
     switches = merge_options(cfg, cfg_options)  # They can change the custom imports, too.
     _check_levels(path, cfg._cfg_dict)
+    check_custom_imports(cfg.get('custom_imports'), path)
     try:
         import_modules_from_strings(**(cfg.get('custom_imports') or dict(imports=[])))
     except SystemExit as error:

@@ -11,10 +11,12 @@ import inspect
 import logging
 import multiprocessing
 import re
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from os import PathLike
 from typing import Any
 
+import torch
 from mmengine import registry as registries
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
@@ -25,7 +27,7 @@ from torch.utils.data import DataLoader
 from mmssc.config_options import OPTION, SWITCHES
 from mmssc.errors import DataError, nearest_name
 
-__all__ = ['check_values']
+__all__ = ['check_custom_imports', 'check_values']
 
 _PARAMWISE = (
     'bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate', 'custom_keys', 'dcn_offset_lr_mult',
@@ -40,11 +42,18 @@ _LOADER = (
     *inspect.signature(DataLoader).parameters, '_scope_', 'disable_subprocess_warning',
     'num_batch_per_epoch',
 )  # fmt: skip
+# mmengine passes entries that it does not read on to torch; Slurm and MPI have a port.
+_DIST = ('backend', 'init_backend', 'port', *(
+    inspect.signature(torch.distributed.init_process_group).parameters
+    if torch.distributed.is_available() else ()
+))  # fmt: skip
+_IMPORTS = ('allow_failed_imports', 'imports')
 # Pattern of a setting -> its entries.
 _ENTRIES = {
     r'auto_scale_lr': ('base_batch_size', 'enable'),
     r'(train|val|test)_dataloader': _LOADER,
     r'env_cfg': ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'),
+    r'env_cfg\.dist_cfg': _DIST,
     r'env_cfg\.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
     # It takes any entry, and passes those that it does not know on when it saves.
     r'default_hooks\.checkpoint': _CHECKPOINT,
@@ -69,6 +78,11 @@ _SMALLEST = {
     r'optim_wrapper(\.\w+)?\.accumulative_counts': 1,
     r'randomness\.seed': 0,
 }
+# Entries of a data set's metainfo that mmssc reads, besides those of the METAINFO of its class.
+_METAINFO = (
+    'class_counts', 'classes', 'dataset', 'ignore_index', 'inverse_learning_map', 'learning_map',
+    'palette', 'roof_classes', 'voxel_grid',
+)  # fmt: skip
 # Name of a setting -> its values, if they are text. logging knows levels by number, too.
 _CHOICES = {
     'log_level': ('CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG', 'NOTSET'),
@@ -86,7 +100,7 @@ _KINDS = {
     r'model\.test_cfg\.keep_logits|stop_at_nan': {'bool'},
     r'sync_bn': {'bool', 'str'},
     r'auto_scale_lr\.base_batch_size|log_processor\.window_size': {'int'},
-    r'optim_wrapper\..*clip_grad\.max_norm': {'float'},
+    r'optim_wrapper\..*clip_grad\.max_norm|env_cfg\.dist_cfg\.timeout': {'float'},
 }
 # Name in the path of a setting -> registry of its type; the last name counts.
 _REGISTRIES = {
@@ -106,6 +120,36 @@ _NO_TEXT = {'None', 'NoneType', 'Optional', 'Tensor', 'Union', 'torch', 'typing'
 _NUMBERS = {'bool', 'float', 'int'}
 # Words of annotations of text only.
 _TEXTS = {'Path', 'PathLike', 'os', 'pathlib', 'str'}
+
+
+def check_custom_imports(value: Any, file: str | PathLike[str] = 'config') -> None:
+    """Check ``custom_imports`` of a config before its modules are imported.
+
+    Args:
+        value: The setting; None if the config has none.
+        file: What errors name.
+
+    Raises:
+        DataError: It has an unknown entry, or something else than names of modules.
+    """
+    place, form = 'custom_imports', "custom_imports=dict(imports=['my_package.my_module'])"
+    if value is None:
+        return
+    if not isinstance(value, Mapping):
+        raise DataError(file, place, form, repr(value))
+    for name in sorted({*value} - {*_IMPORTS}, key=str):
+        hint = nearest_name(str(name), _IMPORTS)
+        raise DataError(file, f'{place}.{name}', f'an entry of {form}', name, hint)
+    if value and 'imports' not in value:
+        raise DataError(file, place, form, f'only {", ".join(value)}')
+    names = value.get('imports') or []
+    for name in names if isinstance(names, (list, tuple)) else [names]:
+        if not (isinstance(name, str) and all(name.split('.')) and '/' not in name):
+            expected = 'names of modules, such as my_package.my_module'
+            raise DataError(file, f'{place}.imports', expected, repr(name))
+    failed = value.get('allow_failed_imports', False)
+    if not isinstance(failed, bool):
+        raise DataError(file, f'{place}.allow_failed_imports', 'True or False', repr(failed))
 
 
 def check_values(
@@ -139,6 +183,8 @@ def check_values(
             _check_section(place, value, source)
             if isinstance(value, Mapping):
                 _check_entries(cfg, place, value, given, file)
+                if name == 'metainfo':
+                    _warn_of_metainfo(place, owner, value, source)
             elif isinstance(value, str):
                 if place in given or value.lower() in SWITCHES or _is_number(value):
                     _check_text(place, owner, name, source)
@@ -167,6 +213,9 @@ def _first_match(table: Mapping[str, Any], place: str) -> Any:
 def _check_entries(
     cfg: Config, place: str, value: Mapping[str, Any], given: Collection[str], file: Any
 ) -> None:
+    others = [name for name in value if 'type' in value and not isinstance(name, str)]
+    if others:
+        raise DataError(file, place, 'names of arguments', repr(others[0]))
     known = _first_match(_ENTRIES, place)
     if known is None:
         return
@@ -176,10 +225,23 @@ def _check_entries(
         return
     if 'paramwise_cfg' in place and cfg.optim_wrapper.get('constructor') not in _CONSTRUCTORS:
         return
-    for name in sorted({*value} - {*known}):
+    for name in sorted({*value} - {*known}, key=str):
         source = OPTION if f'{place}.{name}' in given else file
         expected = f'an entry of {place} ({", ".join(known)})'
-        raise DataError(source, f'{place}.{name}', expected, name, nearest_name(name, known))
+        raise DataError(source, f'{place}.{name}', expected, name, nearest_name(str(name), known))
+
+
+def _warn_of_metainfo(place: str, owner: Any, value: Mapping[str, Any], source: Any) -> None:
+    """Warn about entries for a data set of mmssc that nothing reads; a hook of a project may."""
+    kind = _taker(place.rpartition('.')[0], owner)
+    bases = [base for base in getattr(kind, '__mro__', ()) if hasattr(base, 'METAINFO')]
+    if not any(base.__module__.startswith('mmssc.') for base in bases):
+        return
+    known = {*_METAINFO, *kind.METAINFO}
+    for name in sorted({*value} - known, key=str):
+        hint = nearest_name(str(name), known) or f'mmssc reads {", ".join(sorted(known))}'
+        text = f'{source}: {place}.{name}: nothing in mmssc reads this entry. {hint}'
+        warnings.warn(text, stacklevel=4)
 
 
 def _check_section(place: str, value: Any, source: Any) -> None:

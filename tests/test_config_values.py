@@ -1,3 +1,4 @@
+import re
 from typing import Union
 
 import pytest
@@ -7,7 +8,7 @@ from mmengine.hooks import Hook
 
 from mmssc.apis import read_config
 from mmssc.config_file import read_config_file
-from mmssc.config_values import check_values
+from mmssc.config_values import check_custom_imports, check_values
 from mmssc.errors import DataError
 
 SETTINGS = dict(
@@ -98,6 +99,8 @@ def test_words_in_a_config_file_and_in_a_dict_are_read(tmp_path):
         ('custom_hooks', dict(type='EMAHook'), 'a list of hooks, .*Put the hooks in brackets'),
         ('custom_hooks', 'EMAHook', "a list of hooks, found 'EMAHook'"),
         ('env_cfg.mp_cfg.mp_start_metho', 'x', 'an entry of env_cfg.mp_cfg .*mp_start_method?'),
+        ('env_cfg.dist_cfg.tmeout', 60, 'an entry of env_cfg.dist_cfg .*Did you mean timeout?'),
+        ('env_cfg.dist_cfg.timeout', 'long', "a number, found 'long'"),
         ('env_cfg.cudnn_benchmrk', True, 'an entry of env_cfg .*Did you mean cudnn_benchmark?'),
         ('auto_scale_lr.base_batch', 4, 'an entry of auto_scale_lr .*Did you mean base_batch_size'),
         ('optim_wrapper.paramwise_cfg.norm_decay', 0, 'an entry of .*Did you mean norm_decay_mult'),
@@ -279,3 +282,57 @@ def test_variables_with_names_of_mmcv_1_pass(tmp_path, recwarn):
     path.write_text('_base_ = "base.py"\noptim_wrapper = dict(optimizer=dict(lr=2, momentum=.9))\n')
     read_config_file(path, {'param_scheduler.0.factor': 0.5})
     assert not [one for one in recwarn if 'mmcv 1.x' in str(one.message)]
+
+
+def test_entries_of_metainfo_that_nothing_reads_are_said(recwarn):
+    dataset = dict(type='NYUDataset', metainfo=dict(pallete=[], classes=['a'], mine=1))
+    known = dict(type='NYUDataset', metainfo=dict(palette=[], roof_classes=(), dataset='NYU'))
+    others = dict(type='BaseDataset', metainfo=dict(mine=1))  # Not a data set of mmssc.
+    concat = dict(type='ConcatDataset', datasets=[dataset, known, others])
+    check_values(Config(dict(train_dataloader=dict(dataset=concat))), file='my.py')
+    place = 'my.py: train_dataloader.dataset.datasets.0.metainfo'
+    misspelt, own = sorted((str(one.message) for one in recwarn), reverse=True)
+    assert f'{place}.pallete: nothing in mmssc reads this entry. Did you mean palette?' == misspelt
+    assert own.startswith(f'{place}.mine: nothing in mmssc reads this entry. mmssc reads class')
+
+
+def test_entries_for_torch_pass():
+    dist = dict(backend='gloo', timeout=60, init_method='env://')
+    assert read(**{'env_cfg.dist_cfg': dist}).env_cfg.dist_cfg.timeout == 60
+
+
+@pytest.mark.parametrize(
+    ('value', 'message'),
+    [
+        (5, 'custom_imports: expected custom_imports=dict(imports=[.*, found 5'),
+        ('mmssc', "custom_imports: expected custom_imports=dict(imports=[.*, found 'mmssc'"),
+        (dict(import_=['a']), 'custom_imports.import_: expected .*Did you mean imports?'),
+        (dict(imports=[], allow_failed_import=1), '.*Did you mean allow_failed_imports?'),
+        (dict(allow_failed_imports=True), 'custom_imports: expected .* only allow_failed_imports'),
+        (dict(imports=['mmssc', 5]), 'custom_imports.imports: expected names of modules, .* 5'),
+        (dict(imports=5), 'custom_imports.imports: expected names of modules, .*, found 5'),
+        (dict(imports=['']), "custom_imports.imports: expected names of modules, .*, found ''"),
+        (dict(imports=['a/b.py']), "custom_imports.imports: .*, found 'a/b.py'"),
+        (dict(imports='a', allow_failed_imports=1), '.*allow_failed_imports: expected True or'),
+    ],
+)
+def test_wrong_custom_imports_are_named(tmp_path, value, message):
+    path = tmp_path / 'a.py'
+    path.write_text(f'custom_imports = {value!r}\n')
+    pattern = re.sub(r'([(\[])', r'\\\1', message)
+    with pytest.raises(DataError, match=f'^{path}: {pattern}'):
+        read_config_file(path)
+
+
+@pytest.mark.parametrize(
+    'value', [None, {}, dict(imports=[]), dict(imports='a', allow_failed_imports=True)]
+)
+def test_right_custom_imports_pass(value):
+    check_custom_imports(value)
+
+
+def test_the_arguments_of_a_class_have_names():
+    with pytest.raises(DataError, match='my.py: model: expected names of arguments, found 2'):
+        check_values(Config(dict(model={'type': 'SGN', 2: 'b'})), file='my.py')
+    with pytest.raises(DataError, match='my.py: train_dataloader.2: expected an entry of'):
+        check_values(Config(dict(train_dataloader={2: 'b'})), file='my.py')

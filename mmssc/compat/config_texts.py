@@ -2,19 +2,21 @@
 
 mmengine reads YAML with a loader that runs what a tag names (``!!python/object/apply:os.system``),
 and of a key that is given twice it silently takes the last value. Here such a config is refused
-before mmengine reads it, and so are pipes, devices, files that are too large to be a config, and
-configs that are their own base. A config in Python stays a program.
+before mmengine reads it, and so are pipes, devices, files that are too large to be a config, bases
+that are no paths, and configs that are their own base. The mark that other programs write at the
+start of a file (a byte order mark) is skipped. A config in Python stays a program.
 """
 
 from __future__ import annotations
 
+import builtins
 import functools
 import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 from ..errors import DataError
 from .import_hooks import after_import
@@ -45,7 +47,8 @@ def check_config_text(path: str) -> None:
         path: The file, its variables replaced.
 
     Raises:
-        DataError: It has a tag that asks for code, a key twice, or very many values.
+        DataError: It holds no settings, or has a tag that asks for code, a key twice, a key that is
+            no plain value, a setting whose name is no text, or very many values.
         ValueError: It is not JSON.
         yaml.YAMLError: It is not YAML.
     """
@@ -54,9 +57,15 @@ def check_config_text(path: str) -> None:
 
     kind = Path(path).suffix
     if kind == '.json':
-        parse_json(read_text(path, _MAX_BYTES))
+        _check_settings(parse_json(read_text(path, _MAX_BYTES)))
     elif kind in ('.yml', '.yaml'):
         _check_yaml(read_text(path, _MAX_BYTES))
+
+
+def _check_settings(content: Any) -> None:
+    if not isinstance(content, dict):
+        found = {list: 'a list', type(None): 'nothing'}.get(type(content), 'a single value')
+        raise DataError('config', None, 'settings (NAME: VALUE)', found)
 
 
 def _check_yaml(text: str) -> None:
@@ -64,6 +73,8 @@ def _check_yaml(text: str) -> None:
 
     # The parser that mmengine takes, so that both see the same.
     root = yaml.compose(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader))
+    nodes = {yaml.MappingNode: {}, yaml.SequenceNode: []}
+    _check_settings(None if root is None else nodes.get(type(root), ''))
     for node in _nodes_of(root):
         place = f'line {node.start_mark.line + 1}'
         if node.tag not in _PLAIN:
@@ -71,7 +82,7 @@ def _check_yaml(text: str) -> None:
             hint = 'YAML cannot run code here. Write this config in Python if you trust it'
             raise DataError('config', place, 'plain values', f'the tag {tag}', hint)
         if isinstance(node, yaml.MappingNode):
-            _check_keys([key for key, _ in node.value])
+            _check_keys([key for key, _ in node.value], node is root)
 
 
 def _nodes_of(root: Any) -> Iterator[Any]:
@@ -89,12 +100,18 @@ def _nodes_of(root: Any) -> Iterator[Any]:
         waiting += inside
 
 
-def _check_keys(keys: list[Any]) -> None:
+def _check_keys(keys: list[Any], are_settings: bool) -> None:
     names = set()
     for key in keys:
         name = (key.tag, str(key.value))
+        place = f'line {key.start_mark.line + 1}'
+        if not isinstance(key.value, str):
+            raise DataError('config', place, 'a word or a number as key', 'a list or a dict')
+        if are_settings and key.tag not in (f'{_YAML}str', _MERGE):
+            hint = 'Put it in quotes if it is the name of a variable'
+            found = f'{key.value}, which YAML does not read as text'
+            raise DataError('config', place, 'the name of a setting', found, hint)
         if name in names and key.tag != _MERGE:
-            place = f'line {key.start_mark.line + 1}'
             raise DataError('config', place, 'each key once', f'{key.value} again')
         names.add(name)
 
@@ -121,6 +138,8 @@ def _check_before_reading(config_module: ModuleType) -> None:
     )  # fmt: skip
     for name, check in checks.items():
         setattr(config, name, staticmethod(_after(check, getattr(config, name))))
+    config._get_base_files = staticmethod(_with_paths(config._get_base_files))
+    config_module.open = _open  # type: ignore[attr-defined]
     for name in ('_file2dict', '_parse_lazy_import'):
         setattr(config, name, staticmethod(_without_loops(getattr(config, name))))
 
@@ -132,6 +151,28 @@ def _after(check: Callable[[str], None], function: Callable[..., Any]) -> Callab
         return function(filename, *args, **kwargs)
 
     return checked
+
+
+def _with_paths(function: Callable[[str], list[Any]]) -> Callable[[str], list[Any]]:
+    """Refuse bases that are no paths."""
+
+    @functools.wraps(function)
+    def get_base_files(filename: str) -> list[Any]:
+        bases = function(filename)
+        for base in bases:
+            if not (isinstance(base, str) and base):
+                expected = 'the path of a config, or a list of paths'
+                raise DataError('config', '_base_', expected, repr(base))
+        return bases
+
+    return get_base_files
+
+
+def _open(file: Any, mode: str = 'r', encoding: str | None = None) -> IO[Any]:
+    """As ``open`` of Python; reading UTF-8, it skips a byte order mark."""
+    if encoding == 'utf-8' and mode == 'r':
+        encoding = 'utf-8-sig'
+    return builtins.open(file, mode, encoding=encoding)
 
 
 def _without_loops(function: Callable[..., Any]) -> Callable[..., Any]:

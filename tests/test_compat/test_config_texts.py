@@ -153,3 +153,33 @@ def test_a_base_may_be_used_twice(tmp_path):
     (tmp_path / 'b.py').write_text("_base_ = './root.py'\n")
     (tmp_path / 'leaf.py').write_text("_base_ = './b.py'\nb = {{_base_.a}}\n")
     assert read_config_file(tmp_path / 'leaf.py').to_dict() == dict(a=1, b=1)
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'message'),
+    [
+        ('a.py', '_base_ = 5', '_base_: expected the path of a config, or .* paths, found 5'),
+        ('a.py', "_base_ = ['']", "_base_: expected .*, found ''"),
+        ('a.yaml', '_base_: [b.py, null]', '_base_: expected .*, found None'),
+        ('a.json', '{"_base_": {"a": 1}}', '_base_: expected .*, found '),
+        ('a.json', '[1]', r'expected settings \(NAME: VALUE\), found a list'),
+        ('a.yaml', '- 1', r'expected settings \(NAME: VALUE\), found a list'),
+        ('a.yaml', '# no settings', 'expected settings .*, found nothing'),
+        ('a.yaml', 'a: 1\n5: 2', 'line 2: expected the name of a setting, found 5, which YAML'),
+        ('a.yaml', 'a:\n  ? [1, 2]\n  : 3', 'line 2: expected a word or a number as key'),
+    ],
+)  # fmt: skip
+def test_wrong_settings_are_said_in_words(tmp_path, name, text, message):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(DataError, match=f'^{path}: {message}'):
+        read_config_file(path)
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path):
+    mark = b'\xef\xbb\xbf'
+    (tmp_path / 'a.json').write_bytes(mark + b'{"a": 1}')
+    (tmp_path / 'b.yaml').write_bytes(mark + b'_base_: ./a.json\nmap: {0: 1}\n')
+    (tmp_path / 'c.py').write_bytes(mark + b"_base_ = './b.yaml'\nc = _base_.a\n")
+    cfg = read_config_file(tmp_path / 'c.py')
+    assert (cfg.a, cfg.c, cfg.map) == (1, 1, {0: 1})  # Keys inside may be numbers.
