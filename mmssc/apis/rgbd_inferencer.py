@@ -26,7 +26,7 @@ from mmssc.formats.depth_units import (
     scale_units,
     unit_hint,
 )
-from mmssc.formats.file_warnings import warning_anew
+from mmssc.formats.file_warnings import one_finding_of_depth, warning_anew
 from mmssc.formats.images import check_upright, read_png_uint8
 from mmssc.formats.sscnet import DEPTH_READERS
 from mmssc.geometry import (
@@ -144,6 +144,7 @@ class RGBDInferencer(BaseInferencer):
 
     @torch.no_grad()
     @warning_anew()
+    @one_finding_of_depth()
     def __call__(
         self,
         depth: str | PathLike[str] | np.ndarray,

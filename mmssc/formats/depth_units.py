@@ -19,7 +19,7 @@ import numpy as np
 
 from mmssc.errors import DataError, join_sentences
 
-from .file_warnings import warn_of_file
+from .file_warnings import one_finding_of_depth, warn_of_file
 from .ground_checks import (
     USUAL_ROOM,
     DepthView,
@@ -212,6 +212,7 @@ def _metres(value: float) -> str:
 # --- roads ----------------------------------------------------------------------------------
 
 
+@one_finding_of_depth()
 def check_road_depth(
     path: FilePath,
     depth: np.ndarray,

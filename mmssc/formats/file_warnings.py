@@ -9,12 +9,20 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from os import PathLike
 
-__all__ = ['FileWarning', 'warn_again', 'warn_of_file', 'warning_anew']
+from mmssc.errors import DataError
+
+__all__ = [
+    'FileWarning', 'one_finding_of_depth', 'warn_again', 'warn_of_file', 'warning_anew',
+]  # fmt: skip
 
 # Folder and finding of the warnings of this process.
 _OF_PROCESS: set[tuple[str, str]] = set()
 # Those that are not repeated now.
 _SAID = ContextVar('said', default=_OF_PROCESS)
+# Findings that have one cause: a depth map in another unit.
+_OF_DEPTH = ('ground', 'scale', 'unit')
+# Warnings about depth maps that wait for an error about the same file; None: they do not wait.
+_WAITING: ContextVar[dict[str, tuple[str, str]] | None] = ContextVar('waiting', default=None)
 
 
 class FileWarning(UserWarning):
@@ -51,6 +59,29 @@ def warning_anew() -> Iterator[None]:
         _SAID.reset(token)
 
 
+@contextmanager
+def one_finding_of_depth() -> Iterator[None]:
+    """Say once that the unit of a depth map looks wrong, although several checks may find it.
+
+    Warnings about depth wait for the end. An error about the same file replaces them, and the first
+    one stands for others. Use it as a decorator, too.
+    """
+    if _WAITING.get() is not None:
+        yield
+        return
+    waiting: dict[str, tuple[str, str]] = {}
+    token = _WAITING.set(waiting)
+    try:
+        yield
+    except DataError as error:
+        waiting.pop(error.file, None)
+        raise
+    finally:
+        _WAITING.reset(token)
+        for path, (finding, text) in waiting.items():
+            warn_of_file(path, finding, text, stacklevel=4)
+
+
 def warn_of_file(path: str | PathLike[str], finding: str, text: str, stacklevel: int = 2) -> None:
     """Warn about a file, once per folder and kind of finding.
 
@@ -62,6 +93,10 @@ def warn_of_file(path: str | PathLike[str], finding: str, text: str, stacklevel:
         text: The message without the file.
         stacklevel: As of :func:`warnings.warn`, from the caller.
     """
+    waiting = _WAITING.get()
+    if waiting is not None and finding in _OF_DEPTH:
+        waiting.setdefault(str(path), (finding, text))
+        return
     note = ''
     if os.path.isfile(path):
         key = os.path.dirname(os.path.abspath(path)), finding

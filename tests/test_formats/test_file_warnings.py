@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmssc.errors import DataError
 from mmssc.formats.depth_units import check_room_depth
-from mmssc.formats.file_warnings import warn_of_file, warning_anew
+from mmssc.formats.file_warnings import one_finding_of_depth, warn_of_file, warning_anew
 from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.rgbd_frame import read_frame_file
 from mmssc.formats.sscnet import write_plain_depth_mm
@@ -73,3 +74,30 @@ def test_each_call_warns_anew_and_calls_inside_share_their_warnings(tmp_path: Pa
     assert len(said(command)) == 1
     # The process has said nothing yet.
     assert len(said(lambda: (warn_of_file(tmp_path / 'c', 'unit', 'c'),))) == 1
+
+
+def test_a_wrong_unit_is_said_once_per_file(tmp_path: Path):
+    first, second = tmp_path / 'a/1.png', tmp_path / 'b/1.png'
+    for path in (first, second):
+        path.parent.mkdir()
+        path.touch()
+
+    @one_finding_of_depth()
+    def check(fails: bool) -> None:
+        warn_of_file(first, 'unit', 'too small')
+        warn_of_file(first, 'ground', 'too high')
+        warn_of_file(second, 'unit', 'too large')
+        warn_of_file(second, 'turn', 'turned')
+        if fails:
+            raise DataError(first, 'depth', 'metres', 'another unit')
+
+    def refused() -> None:
+        with pytest.raises(DataError):
+            check(True)
+
+    others = ['turned', 'too large']
+    assert [one.split(': ')[1].split(' (')[0] for one in said(refused)] == others
+    # What an error has replaced is not said yet.
+    assert [one.split(': ')[1].split(' (')[0] for one in said(lambda: check(False))] == [
+        'too small'
+    ]

@@ -18,7 +18,7 @@ from mmssc.formats.depth_units import (
     scale_units,
     unit_hint,
 )
-from mmssc.formats.file_warnings import warn_of_file
+from mmssc.formats.file_warnings import one_finding_of_depth, warn_of_file
 from mmssc.formats.matrices import camera_matrix, read_matrix
 from mmssc.formats.rgbd_prepared import has_prepared
 from mmssc.formats.sscnet import DEPTH_READERS
@@ -144,6 +144,7 @@ class OwnFrameTask:
             fine is None or has_prepared(fine, ('tsdf_fine',))
         )
 
+    @one_finding_of_depth()
     def make(self) -> None:
         """Write the files."""
         settings = self.settings

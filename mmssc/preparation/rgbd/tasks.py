@@ -17,6 +17,7 @@ from mmssc.formats.depth_units import (
     check_room_depth,
     rotated_units,
 )
+from mmssc.formats.file_warnings import one_finding_of_depth
 from mmssc.formats.matrices import camera_matrix
 from mmssc.formats.rgbd_format import FrameSpec
 from mmssc.formats.rgbd_prepared import has_prepared, write_prepared
@@ -113,6 +114,7 @@ def prepare_frame(raw: RawFrame, settings: FrameSettings) -> dict[str, np.ndarra
     return _prepare_with_remarks(raw, settings)[0]
 
 
+@one_finding_of_depth()
 def _prepare_with_remarks(
     raw: RawFrame, settings: FrameSettings
 ) -> tuple[dict[str, np.ndarray], dict[str, int]]:
