@@ -58,6 +58,8 @@ def find_config(config: str | PathLike[str]) -> Path:
     path = Path(config)
     if path.exists() and not path.is_dir():
         return path
+    if path.is_symlink() and not path.is_dir():
+        raise DataError(config, None, 'a config file', 'a link that leads to no file')
     text = fspath(config)
     for start in filter(text.startswith, (PACKAGE_PREFIX, 'configs/')):
         inside = resource_folder() / 'configs' / text[len(start) :]

@@ -25,7 +25,7 @@ from .model_loading import dataset_config_of, init_model, read_config
 __all__ = ['CROP_OPTION', 'BaseInferencer', 'build_test_transforms', 'read_image', 'warn_about']
 
 #: How a caller says that images are cut out of larger ones, for messages.
-CROP_OPTION = 'give cropped_images=True (--cropped-images)'
+CROP_OPTION = 'give --cropped-images (in Python: cropped_images=True)'
 
 
 def warn_about(name: str, remarks: Iterable[str]) -> None:

@@ -270,13 +270,19 @@ def _split(several: bool, *arguments: Any) -> Iterator[dict[str, Any]]:
     for name, value in zip(names, arguments):
         if value is None or name == 'earlier_frames' and len(value) == 0:
             value = [() if name == 'earlier_frames' else None] * count
-        elif name in ('cam2img', 'lidar2cam') and np.ndim(value) == 2:
+        elif name in ('cam2img', 'lidar2cam') and _is_shared(value):
             value = [value] * count
         if len(value) != count:
             raise DataError('DrivingInferencer', name, f'{count}, one per image', len(value))
         columns.append(value)
     for row in zip(*columns):
         yield dict(zip(names, row))
+
+
+def _is_shared(matrix: Any) -> bool:
+    """Whether this is one matrix, or something else that the check of each scene refuses."""
+    is_list = isinstance(matrix, (list, tuple)) or getattr(matrix, 'ndim', 0) > 0
+    return not is_list or (len(matrix) > 0 and np.ndim(matrix[0]) == 1)
 
 
 def _batches(packed: Sequence[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:

@@ -16,6 +16,7 @@ from mmssc.formats.matrices import camera_matrix
 from mmssc.geometry import floor_contradiction, pose_above_floor, turn_camera
 from mmssc.structures.camera_checks import as_intrinsics, as_pose, check_image_size
 from mmssc.structures.camera_placement import check_room_camera
+from mmssc.structures.numbers_given import finite_numbers
 
 from .base_inferencer import warn_about
 
@@ -126,8 +127,10 @@ def upright_view(
 
 def _intrinsics(name: str, cam2img: Any) -> np.ndarray:
     """Check intrinsics and return (3, 3) float64."""
-    is_short = np.shape(cam2img) == (4,)
-    matrix = camera_matrix(np.asarray(cam2img, np.float64)) if is_short else cam2img
+    matrix = cam2img
+    is_list = isinstance(cam2img, (list, tuple)) or getattr(cam2img, 'ndim', 0) > 0
+    if is_list and len(cam2img) == 4 and np.ndim(cam2img[0]) == 0:
+        matrix = camera_matrix(np.array(finite_numbers(cam2img, 4, name, 'cam2img')))
     return as_intrinsics(matrix, name, 'cam2img')
 
 

@@ -73,8 +73,8 @@ def _check_yaml(text: str) -> None:
 
     # The parser that mmengine takes, so that both see the same.
     root = yaml.compose(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader))
-    nodes = {yaml.MappingNode: {}, yaml.SequenceNode: []}
-    _check_settings(None if root is None else nodes.get(type(root), ''))
+    kinds: dict[Any, Any] = {type(None): None, yaml.MappingNode: {}, yaml.SequenceNode: []}
+    _check_settings(kinds.get(type(root), ''))
     for node in _nodes_of(root):
         place = f'line {node.start_mark.line + 1}'
         if node.tag not in _PLAIN:

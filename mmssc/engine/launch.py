@@ -244,7 +244,8 @@ def choose_checkpoint(cfg: Config, resume: str | None) -> None:
             or None without the option.
 
     Raises:
-        DataError: There is no such file, or a checkpoint to resume from is damaged.
+        DataError: There is no such file, or a checkpoint to resume from is damaged or no regular
+            file.
     """
     if not isinstance(cfg.get('resume'), (bool, type(None))):
         hint = 'Give a checkpoint with --resume CHECKPOINT'
@@ -260,7 +261,8 @@ def choose_checkpoint(cfg: Config, resume: str | None) -> None:
             say(f'--resume: no checkpoint in {cfg.work_dir} yet, starting from the beginning')
     cfg.resume = checkpoint is not None
     cfg.load_from = checkpoint or cfg.get('load_from')
-    if cfg.load_from:
+    # The check of a file to resume from names another one if it is a pipe or a link to itself, too.
+    if cfg.load_from and not (cfg.resume and os.path.lexists(cfg.load_from)):
         cfg.load_from = require_checkpoint(cfg.load_from)
     if cfg.resume:
         require_whole_checkpoint(cfg.load_from)

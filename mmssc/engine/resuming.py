@@ -54,7 +54,7 @@ def require_whole_checkpoint(checkpoint: str) -> None:
     """Read a checkpoint, and name another one of its folder if it is damaged. URLs are not read.
 
     Raises:
-        DataError: The file is damaged, e.g. cut off by a full disk.
+        DataError: The file is damaged, e.g. cut off by a full disk, or no regular file.
     """
     if '://' in checkpoint:
         return

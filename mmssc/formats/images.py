@@ -18,6 +18,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,9 +131,11 @@ def _stored_turn(image: Image.Image) -> Any:
 
 @contextmanager
 def _refusing(path: str | PathLike[str], content: IO[bytes], use: _Use) -> Iterator[None]:
-    """Turn Pillow's errors into one that names the file and the kind of file found."""
+    """Turn Pillow's errors and warnings into one that names the file and what is damaged."""
     try:
-        yield
+        with warnings.catch_warnings(record=True) as remarks:
+            warnings.simplefilter('always')
+            yield
     except DataError:  # it is a ValueError, too
         raise
     except Image.DecompressionBombError as error:
@@ -149,6 +152,9 @@ def _refusing(path: str | PathLike[str], content: IO[bytes], use: _Use) -> Itera
             ) from error
         kind = f'a damaged {found.image_format} image' if found.image_format else found.text
         raise DataError(path, 'image', 'a complete file', kind, COPY_AGAIN) from error
+    if remarks:  # Pillow warns of what it skips.
+        text = 'damaged metadata (EXIF): an orientation in it may be lost, and the image lie turned'
+        warn_of_file(path, 'metadata', text, stacklevel=5)
 
 
 def _open(path: str | PathLike[str], content: IO[bytes], use: _Use) -> Image.Image:

@@ -7,6 +7,7 @@ never end, and a file of a few bytes on the disk can claim terabytes (a sparse f
 from __future__ import annotations
 
 import csv
+import errno
 import lzma
 import os
 import stat
@@ -58,10 +59,17 @@ def open_regular_file(path: str | PathLike[str], expected: str) -> Iterator[IO[b
         raise DataError(
             path,
             expected='a file that can be read',
-            found=getattr(error, 'strerror', None) or error,
+            found=_reason(error),
         ) from error
     with file:
         yield file
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Why a file cannot be opened, without the path."""
+    if getattr(error, 'errno', None) == errno.ELOOP:
+        return 'a link that leads back to itself'
+    return getattr(error, 'strerror', None) or str(error)
 
 
 def _open_regular(path: str | PathLike[str], field: str | None = None) -> IO[bytes]:
@@ -120,7 +128,7 @@ def open_data_file(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
     except FileNotFoundError:
         raise DataError(path, 'file', 'an existing file', 'none') from None
     except (OSError, ValueError) as error:
-        raise DataError(path, 'file', 'a readable file', error) from error
+        raise DataError(path, 'file', 'a readable file', _reason(error)) from error
 
 
 def check_file_size(file: IO[bytes], path: str | PathLike[str], limit: int = MAX_BYTES) -> int:
@@ -187,7 +195,8 @@ def read_text(path: str | PathLike[str], limit: int = MAX_TEXT_BYTES) -> str:
     try:
         return read_bytes(path, limit).decode('utf-8-sig')
     except UnicodeDecodeError as error:
-        raise DataError(path, 'encoding', 'UTF-8 text', error) from error
+        found = f'other bytes (byte {error.start + 1})'
+        raise DataError(path, 'encoding', 'UTF-8 text', found) from error
 
 
 def read_csv_rows(path: str | PathLike[str]) -> list[list[str]]:

@@ -66,16 +66,21 @@ def as_pose(matrix: ArrayLike, source: str | PathLike[str], field: str) -> np.nd
 
 
 def _finite_numbers(matrix: ArrayLike, source: str | PathLike[str], field: str) -> np.ndarray:
-    if isinstance(matrix, (str, PathLike)):
+    first = matrix[0] if isinstance(matrix, (list, tuple)) and matrix else matrix
+    if isinstance(first, (str, PathLike)):
         hint = 'Read the file first, for example with numpy.loadtxt'
-        raise DataError(source, field, 'a matrix (an array of numbers)', f'a path: {matrix}', hint)
+        found = f'a path: {first}' if first is matrix else f'a list of text: {first} ...'
+        raise DataError(source, field, 'a matrix (an array of numbers)', found, hint)
     try:
         given = np.asarray(matrix)
-        if given.dtype.kind not in 'fiu':
-            raise TypeError(f'values of another type ({given.dtype})')
-        numbers = given.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(source, field, 'a matrix of numbers', error) from error
+        found = 'rows of different lengths, or values that NumPy cannot read'
+        raise DataError(source, field, 'a matrix of numbers', found) from error
+    if given.dtype.kind not in 'fiu':
+        kinds = {'U': 'text', 'S': 'text', 'b': 'True or False', 'c': 'complex numbers'}
+        found = kinds.get(given.dtype.kind, 'none' if matrix is None else 'other values')
+        raise DataError(source, field, 'a matrix of numbers', found)
+    numbers = given.astype(np.float64)
     if not np.isfinite(numbers).all():
         raise DataError(source, field, 'finite numbers', 'NaN or infinity')
     return numbers

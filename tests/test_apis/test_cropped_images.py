@@ -12,7 +12,7 @@ from mmssc.apis import DrivingInferencer, RGBDInferencer
 from mmssc.errors import DataError
 from mmssc.formats.numpy_arrays import read_npz
 
-OPTION = r'give cropped_images=True \(--cropped-images\)$'
+OPTION = r'give --cropped-images \(in Python: cropped_images=True\)$'
 
 
 def cut(matrix: np.ndarray, left: int, top: int) -> np.ndarray:

@@ -186,3 +186,19 @@ def test_an_error_of_a_full_disk_names_the_folder_if_no_file():
         with pytest.raises(OSError) as caught, disk_errors_named('work'):
             raise error
         assert caught.value.filename == name
+
+
+def test_a_file_that_cannot_be_resumed_names_a_whole_one(tmp_path):
+    torch.save(dict(state_dict={}, meta=dict(epoch=1)), tmp_path / 'epoch_1.pth')
+    pipe, link = tmp_path / 'epoch_2.pth', tmp_path / 'epoch_3.pth'
+    os.mkfifo(pipe)
+    link.symlink_to(link)
+    for resume, found in (
+        (str(pipe), 'a named pipe'),
+        (str(link), 'a link that leads back to itself'),
+        ('auto', 'a link that leads back to itself'),
+    ):
+        cfg = Config(dict(work_dir=str(tmp_path), resume=False))
+        whole = tmp_path / 'epoch_1.pth'
+        with pytest.raises(DataError, match=f'found {found}. This one is whole: --resume {whole}'):
+            choose_checkpoint(cfg, resume)

@@ -239,3 +239,30 @@ def test_an_image_of_another_ending_is_named(tmp_path, reader):
         reader(tmp_path / '000000.png')
     with pytest.raises(DataError, match='existing file, found none$'):
         read_png_uint16(tmp_path / '000000.png')
+
+
+# --- damaged metadata, and links ------------------------------------------------------------
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP'])
+def test_damaged_metadata_is_one_warning_that_names_the_file(tmp_path, kind, recwarn):
+    path = save(tmp_path / 'a.png', picture(), kind, exif=turned(6))
+    content = bytearray(path.read_bytes())
+    entry = content.index(b'\x01\x12\x00\x03', content.index(b'MM\x00*'))  # the orientation
+    content[entry + 4 : entry + 8] = b'\x00\xff\xff\xff'  # many values that are not there
+    if kind == 'PNG':
+        start = content.index(b'eXIf')
+        end = start + 4 + int.from_bytes(content[start - 4 : start], 'big')
+        content[end : end + 4] = struct.pack('>I', zlib.crc32(content[start:end]))
+    path.write_bytes(content)
+    assert read_rgb(path).shape == (16, 24, 3) and read_image_shape(path) == (16, 24)
+    (warning,) = recwarn
+    assert str(warning.message).startswith(f'{path}: damaged metadata (EXIF): an orientation in it')
+
+
+def test_a_link_to_itself_is_said_in_words(tmp_path):
+    path = tmp_path / 'a.png'
+    path.symlink_to(path)
+    for read in (*READERS.values(), read_image_shape):
+        with pytest.raises(DataError, match=f'^{path}: .*found a link that leads back to itself'):
+            read(path)

@@ -115,3 +115,21 @@ def test_small_skew_and_rotations_of_three_digits_stay_as_they_are():
         pose = np.eye(4)
         pose[:3, :3] = np.round(rotation, 3)
         assert np.array_equal(as_pose(pose, 'file', 'pose'), pose)
+
+
+@pytest.mark.parametrize(
+    ('matrix', 'found'),
+    [
+        (['a.txt', 'b.txt'], 'a list of text: a.txt ... Read the file first'),
+        ('a.txt', 'a path: a.txt. Read the file first'),
+        ([[1, 2], [3]], 'rows of different lengths'),
+        ([[1, 'x', 3]] * 3, 'text'),
+        (None, 'none'),
+        ({'fx': 1}, 'other values'),
+        ([[True] * 3] * 3, 'True or False'),
+    ],
+)
+def test_what_is_no_matrix_is_said_in_words(matrix, found):
+    for check in (as_intrinsics, as_pose):
+        with pytest.raises(DataError, match=f'^a.png: cam2img: expected a matrix .*found {found}'):
+            check(matrix, 'a.png', 'cam2img')

@@ -146,3 +146,8 @@ def test_a_config_that_is_described_twice_is_found(tree, check):
     write_metafile(tree, [COLLECTION], [MODEL, MODEL])
     problem = f'{METAFILE}: {CONFIG} is described more than once'
     assert check() == (1, [problem])
+
+
+def test_another_folder_is_named(run_tool, tmp_path):
+    errors = run_tool('misc/check_metafiles.py', '.', status=2).stderr
+    assert errors.startswith('error: .: expected the folder of the repository, with configs/ in it')

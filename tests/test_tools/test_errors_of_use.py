@@ -1,5 +1,6 @@
 """Every tool fails alike: one line, the exit status of docs/en/user_guides/exit_statuses.md."""
 
+import re
 import runpy
 import sys
 
@@ -303,3 +304,14 @@ def test_train_py_says_which_settings_have_no_effect(run_tool):
     assert 'custom_keys: layrs. matches no parameter' in log
     assert 'train_cfg.val_begin is 2, but the training has 1 epoch: it never validates' in log
     assert "save_best='auto' of CheckpointHook keeps the best by ssc/SC_Precision" in log
+
+
+def test_check_dataset_says_what_it_takes(run_tool, tmp_path):
+    (tmp_path / 'bad.yaml').write_text('train_dataloader: {batchsize: 2}')
+    for target, message in (
+        ('nothing', 'nothing: expected the folder of a data set or a config, found no such file. '),
+        ('sgn-R', 'sgn-R: expected the folder .* found no such file. Did you mean sgn-[ST]?'),
+        ('bad.yaml', 'bad.yaml: train_dataloader.batchsize: expected an entry of'),
+    ):
+        errors = run_tool('misc/check_dataset.py', target, status=2).stderr
+        assert re.match(f'error: {message}', errors)

@@ -20,9 +20,9 @@ from pathlib import Path
 from mmengine.registry import DefaultScope
 
 from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, read_config_file
-from mmssc.errors import counted
+from mmssc.errors import DataError, counted
 from mmssc.inspection import TreeReport, check_config, check_driving_tree, summarise_problems
-from mmssc.resources import config_names
+from mmssc.resources import find_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,9 +41,14 @@ def parse_args() -> argparse.Namespace:
 def inspect(arguments: argparse.Namespace) -> TreeReport:
     """Check the folder or the config."""
     target = arguments.target
-    if target.is_dir() or not (target.suffix == '.py' or str(target) in config_names()):
+    if target.is_dir():
         return check_driving_tree(target, arguments.thorough)
-    cfg = read_config_file(target, arguments.cfg_options)
+    try:
+        config = find_config(target)
+    except DataError as error:
+        expected = 'the folder of a data set or a config'
+        raise DataError(target, None, expected, error.found, error.hint) from error
+    cfg = read_config_file(config, arguments.cfg_options)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
         return check_config(cfg, arguments.thorough)
 

@@ -42,7 +42,15 @@ def check_metafiles(root: Path) -> list[str]:
 
     Returns:
         One line per problem: file, entry, what is wrong. Empty when all is well.
+
+    Raises:
+        DataError: The folder has no ``configs/``.
     """
+    if not (root / 'configs').is_dir():
+        expected = 'the folder of the repository, with configs/ in it'
+        raise DataError(
+            root, None, expected, 'none', 'Without a folder, the command checks its own'
+        )
     folders = sorted(
         path for path in (root / 'configs').iterdir() if path.is_dir() and any(path.glob('*.py'))
     )
