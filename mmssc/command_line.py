@@ -100,9 +100,9 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 
 
 def add_overwrite_option(
-    parser: argparse.ArgumentParser, text: str = 'replace existing output files'
+    parser: argparse.ArgumentParser, text: str = 'replace files of earlier runs of this command'
 ) -> None:
-    """Add ``--overwrite``; without it, a tool refuses to replace files, and never its inputs."""
+    """Add ``--overwrite``; a tool never replaces its inputs or files that it has not written."""
     parser.add_argument('--overwrite', action='store_true', help=text)
 
 

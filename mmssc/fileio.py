@@ -1,4 +1,4 @@
-"""Write files so that nothing is lost: whole or not at all, one writer per folder."""
+"""Write files so that nothing is lost: whole or not at all, and never over files of others."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import errno
 import json
 import os
 import re
-import secrets
-import socket
 import stat
 import tempfile
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import IO
 
 from mmssc.errors import DataError
+from mmssc.temporary_files import is_temporary, lock_folder, remove_stale_files, temporary_path
 
 __all__ = [
     'atomic_write',
@@ -31,16 +29,10 @@ __all__ = [
 ]
 
 _BINARY = getattr(os, 'O_BINARY', 0)
-_LOCK_NAME = '.mmssc.lock'
 # Which command wrote which files of a folder.
 _NOTES_NAME = '.mmssc-outputs'
 _MAX_NOTES = 1 << 26  # bytes
 _OTHER_NAME = 'Choose another name or folder for the output'
-# Worker processes of a killed run hold its lock until they notice, after about five seconds.
-_LOCK_TIMEOUT = 10.0
-_TEMPORARY = re.compile(r'\.mmssc-(?P<host>[^-]+)-(?P<process>\d+)-[0-9a-f]+\.tmp')
-# Files of other machines: nobody can ask whether their writer still runs.
-_STALE_AFTER = 24 * 3600.0
 # Names of open files of this process.
 _OPEN_FILE = re.compile(r'/dev/(?:stdout|stderr|fd/(\d+))|/proc/self/fd/(\d+)')
 
@@ -96,7 +88,7 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is None or not (error.filename is None or _is_temporary(error.filename)):
+        if error.errno is None or not (error.filename is None or is_temporary(error.filename)):
             raise
         raise type(error)(error.errno, error.strerror, str(path)) from error
 
@@ -119,98 +111,12 @@ def _open_special(path: Path, mode: str) -> IO:
     return os.fdopen(descriptor, mode, encoding=None if 'b' in mode else 'utf-8')
 
 
-def _host() -> str:
-    return re.sub(r'[^A-Za-z0-9.]', '', socket.gethostname())[:32] or 'host'
-
-
-def temporary_path(path: Path) -> Path:
-    """A new hidden name beside ``path`` that says which process writes it."""
-    return path.with_name(f'.mmssc-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp')
-
-
-def _is_temporary(path: str | PathLike[str]) -> bool:
-    """Whether a path has a name from :func:`temporary_path`."""
-    return _TEMPORARY.fullmatch(os.path.basename(path)) is not None
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # it belongs to another user
-        pass
-    return True
-
-
-def _is_stale(path: Path, host: str, process: int) -> bool:
-    # On Windows, os.kill ends the process.
-    if host == _host() and os.name == 'posix':
-        return not _runs(process)
-    return time.time() - path.stat().st_mtime > _STALE_AFTER
-
-
-def remove_stale_files(folder: Path) -> int:
-    """Remove temporary files of killed processes of mmssc, and no others; return their number.
-
-    Args:
-        folder: May be missing.
-    """
-    count = 0
-    for path in folder.glob('.mmssc-*.tmp') if folder.is_dir() else ():
-        match = _TEMPORARY.fullmatch(path.name)
-        try:
-            if match and _is_stale(path, match['host'], int(match['process'])):
-                path.unlink()
-                count += 1
-        except OSError:  # its writer has just finished, or it is another user's
-            continue
-    return count
-
-
-@contextmanager
-def lock_folder(folder: str | PathLike[str], timeout: float | None = None) -> Iterator[None]:
-    """Be the only process of mmssc that writes to a folder; a killed process frees the lock.
-
-    Creates the folder. While the lock holds, the folder has a file ``.mmssc.lock``. On a file
-    system without locks, a second writer goes unnoticed.
-
-    Args:
-        folder: Data root or work folder.
-        timeout: Seconds to wait for another process; None: ten.
-
-    Raises:
-        DataError: Another process still writes there.
-        OSError: The folder cannot be made or written to.
-    """
-    from filelock import FileLock, Timeout  # Importing mmssc needs mmengine's packages only.
-
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(str(folder / _LOCK_NAME))
-    try:
-        lock.acquire(timeout=_LOCK_TIMEOUT if timeout is None else timeout)
-    except Timeout:
-        raise DataError(
-            folder, expected='no other command that writes to this folder', found='one that runs',
-            hint='Wait until it ends, stop it, or choose another folder',
-        ) from None  # fmt: skip
-    except NotImplementedError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        if os.name == 'posix':  # elsewhere an open file cannot be removed
-            Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
-
-
 def check_outputs(
     outputs: Iterable[str | PathLike[str]],
     inputs: Iterable[str | PathLike[str]] = (),
     overwrite: bool = False,
-    maker: str | None = None,
+    maker: str = '',
+    is_ours: Callable[[Path], bool] | None = None,
 ) -> None:
     """Check before the work that no output replaces an input or an existing file.
 
@@ -221,9 +127,11 @@ def check_outputs(
         outputs: Files to write.
         inputs: Files that the command reads, never replaced; and folders with data, in which
             nothing is replaced, and nothing new is written unless the current folder is inside.
-        overwrite: Allow to replace other files.
-        maker: With ``overwrite``, replace only files that this command has written, see
-            :func:`note_outputs`. None: every file that the user names.
+        overwrite: Allow to replace files that this command has written, see :func:`note_outputs`.
+            Other files are never replaced.
+        maker: Name of the command.
+        is_ours: Whether a file that nobody has noted is one of the command, by its content: an
+            earlier release may have written it.
 
     Raises:
         DataError: An output is an input, a folder, an existing file, or in a folder with data or
@@ -238,8 +146,7 @@ def check_outputs(
     notes = {folder: _read_notes(folder) for folder in {path.parent for path in paths}}
     for folder in notes:
         remove_stale_files(folder)
-        if maker is not None:
-            _check_notes(folder / _NOTES_NAME)
+        _check_notes(folder / _NOTES_NAME)
     new_in = set()
     for path in paths:
         if not path.exists():
@@ -262,7 +169,8 @@ def check_outputs(
             continue
         if data := _folder_around(path, data_folders):
             raise DataError(path, None, 'a new file', f'a file of the data in {data}', _OTHER_NAME)
-        if maker is not None and _note(maker, path.name) not in notes[path.parent]:
+        is_noted = _note(maker, path.name) in notes[path.parent]
+        if not (is_noted or (is_ours is not None and is_ours(path))):
             found_file = 'one that this command did not write'
             raise DataError(path, None, 'a new file', found_file, _OTHER_NAME)
         if not overwrite:

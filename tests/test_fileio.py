@@ -203,9 +203,14 @@ def test_outputs_never_replace_inputs_nor_other_files_unasked(tmp_path):
         (tmp_path / 'x').mkdir(exist_ok=True)
         with pytest.raises(DataError, match='found an input of this command'):
             check_outputs([new, output], [depth], overwrite=True)
+    foreign = 'old.json: expected a new file, found one that this command did not write. Choose ano'
+    for overwrite in (False, True):
+        with pytest.raises(DataError, match=foreign):
+            check_outputs([new, old], [depth], overwrite, 'draw')
+    known = dict(maker='draw', is_ours=lambda path: path == old)
     with pytest.raises(DataError, match=r'old.json: expected a new file.* --overwrite'):
-        check_outputs([new, old], [depth])
-    check_outputs([new, old], [depth], overwrite=True)
+        check_outputs([new, old], [depth], **known)
+    check_outputs([new, old], [depth], overwrite=True, **known)
     with pytest.raises(DataError, match='found a folder'):
         check_outputs([tmp_path], overwrite=True)
 

@@ -30,6 +30,7 @@ from mmssc.engine.launch import (
     say,
 )
 from mmssc.errors import DataError
+from mmssc.evaluation.result_comparison import is_figures_file
 from mmssc.fileio import (
     atomic_write,
     check_output_folder,
@@ -39,8 +40,9 @@ from mmssc.fileio import (
 )
 from mmssc.model_index import UNTRAINED
 
-# The maker of the files of --format-only.
+# The makers of the files of --format-only and of --out.
 PREDICTIONS = 'test.py --format-only'
+FIGURES = 'test.py --out'
 
 
 def parse_args() -> argparse.Namespace:
@@ -90,7 +92,7 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
     if args.out:
         inputs = [*config_files_of(cfg), *filter(None, [cfg.load_from]), *info_files_of(cfg)]
         inputs += data_roots_of(cfg)
-        check_outputs([args.out], inputs, args.overwrite)
+        check_outputs([args.out], inputs, args.overwrite, FIGURES, is_figures_file)
     for folder, maker in (
         (args.show_dir, PICTURES),
         (args.output_dir, PREDICTIONS),
@@ -115,6 +117,7 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
         runner.register_hook(dict(type='PredictionFilesHook', folder=args.save_predictions))
     figures = runner.test()
     if args.out and runner.rank == 0:
+        note_outputs([args.out], FIGURES)
         with atomic_write(args.out, 'w') as file:
             json.dump({key: float(value) for key, value in figures.items()}, file, indent=2)
         say(f'Figures written to {args.out}')

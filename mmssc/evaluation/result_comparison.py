@@ -14,7 +14,9 @@ from mmssc.formats.json_fields import read_json
 from .functional import local_scores
 from .prediction_analysis import PredictionAnalysis
 
-__all__ = ['figure_table', 'frame_differences', 'read_figures_file', 'result_names']
+__all__ = [
+    'figure_table', 'frame_differences', 'is_figures_file', 'read_figures_file', 'result_names',
+]  # fmt: skip
 
 
 def result_names(paths: Sequence[Path], names: Sequence[str] | None = None) -> list[str]:
@@ -32,6 +34,15 @@ def result_names(paths: Sequence[Path], names: Sequence[str] | None = None) -> l
         option = '--names' if names else 'results'
         raise DataError(option, None, 'different results', ', '.join(chosen))
     return chosen
+
+
+def is_figures_file(path: Path) -> bool:
+    """Whether a file holds figures of ``tools/test.py --out``."""
+    try:
+        names = read_figures_file(path)
+    except DataError:
+        return False
+    return any(name.endswith(('SC_IoU', 'SSC_mIoU')) for name in names)
 
 
 def read_figures_file(path: str | PathLike[str]) -> dict[str, float]:

@@ -150,4 +150,6 @@ def test_a_config_that_is_described_twice_is_found(tree, check):
 
 def test_another_folder_is_named(run_tool, tmp_path):
     errors = run_tool('misc/check_metafiles.py', '.', status=2).stderr
-    assert errors.startswith('error: .: expected the folder of the repository, with configs/ in it')
+    assert errors.startswith(
+        'error: .: expected the folder of the repository, with configs/, found'
+    )

@@ -26,7 +26,7 @@ from converter_trees import (
 from tool_runs import ROOT, left_by_killed_process, run_tool_in, tool_environment
 from warm_start import run_script
 
-from mmssc import fileio
+from mmssc import temporary_files
 from mmssc.formats.kitti import read_velodyne
 from mmssc.preparation import SemanticKITTILayout, prepare_driving
 
@@ -89,9 +89,9 @@ def test_damaged_results_are_made_again(prepared: Path, tmp_path: Path, damage) 
 def test_two_converters_do_not_write_to_one_tree(
     prepared: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fileio, '_LOCK_TIMEOUT', 0.1)
+    monkeypatch.setattr(temporary_files, '_LOCK_TIMEOUT', 0.1)
     before = snapshot(prepared)
-    with fileio.lock_folder(prepared):
+    with temporary_files.lock_folder(prepared):
         assert run_here(prepared, '--overwrite') == 2
     assert 'no other command that writes to this folder' in capsys.readouterr().err
     assert snapshot(prepared) == before

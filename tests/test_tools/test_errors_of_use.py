@@ -43,9 +43,11 @@ WRONG = {
     'dataset_converters/semantic_kitti.py': (['none'], 'error: none'),
     'dataset_converters/sscbench_kitti360.py': (['none'], 'error: none'),
     'misc/browse_dataset.py': (['{config}'], NO_CONFIG),
-    'misc/check_dataset.py': (['{config}'], NO_CONFIG),
+    'misc/check_dataset.py': (
+        ['{config}'], NO_CONFIG.replace('a config file', 'the folder of a data set or a config')
+    ),
     'misc/check_env.py': (['--nothing'], None),
-    'misc/check_metafiles.py': (['none'], 'error: none/configs'),
+    'misc/check_metafiles.py': (['none'], 'error: none: expected the folder of the repository'),
     'misc/check_submission.py': (['none.zip'], 'error: none.zip'),
     'misc/make_model_zoo.py': (['--measure', 'none'], 'error: --measure: expected one of ammnet'),
     'misc/model_info.py': (['sgn-t'], 'error: command line: name: expected the name of a config'),
@@ -315,3 +317,37 @@ def test_check_dataset_says_what_it_takes(run_tool, tmp_path):
     ):
         errors = run_tool('misc/check_dataset.py', target, status=2).stderr
         assert re.match(f'error: {message}', errors)
+
+
+@pytest.mark.parametrize(
+    ('tool', 'arguments'),
+    [
+        ('test.py', ['light_depth_nyu', 'untrained', '--out', 'mine.json']),
+        ('analysis_tools/get_flops.py', ['light_depth_nyu', '--out', 'mine.json']),
+        ('analysis_tools/benchmark.py', ['light_depth_nyu', '--out', 'mine.json']),
+        ('analysis_tools/geometric_baselines.py', ['sgn-S', '--out', 'mine.json']),
+        ('analysis_tools/analyze_logs.py', ['run', '--out', 'mine.png']),
+        ('analysis_tools/check_depth.py',
+         ['tree', '--sequence', '00', '--frame', '000000', '--out', 'mine.png']),
+        ('dataset_converters/nyu_cache.py', ['root', '--out', '.']),
+        ('model_converters/import_checkpoint.py', ['sgn', 'a.pth', 'mine.pth']),
+        ('model_converters/publish_checkpoint.py', ['a.pth', 'mine.pth']),
+    ],
+)  # fmt: skip
+def test_overwrite_never_replaces_a_file_of_the_user(run_tool, tmp_path, tool, arguments):
+    names = ('mine.json', 'mine.png', 'mine.pth', 'nyu_infos_train.json')
+    for name in names:
+        (tmp_path / name).write_text('{"mine": 1}')
+    for folder in ('run', 'tree'):
+        (tmp_path / folder).mkdir()
+    errors = run_tool(tool, *arguments, '--overwrite', status=2).stderr
+    assert 'expected a new file, found one that this command did not write' in errors
+    assert all((tmp_path / name).read_text() == '{"mine": 1}' for name in names)
+
+
+def test_figures_are_replaced_with_overwrite(run_tool, tmp_path):
+    command = ['analysis_tools/get_flops.py', 'light_depth_nyu', '--out', 'flops.json']
+    run_tool(*command)
+    errors = run_tool(*command, status=2).stderr
+    assert 'found one that exists. ' in errors and 'replace it with --overwrite' in errors
+    run_tool(*command, '--overwrite')

@@ -18,9 +18,11 @@ from pathlib import Path
 from mmssc.errors import DataError
 from mmssc.evaluation.result_comparison import result_names
 from mmssc.evaluation.score_table import format_table
-from mmssc.fileio import check_outputs
+from mmssc.fileio import check_outputs, note_outputs
 from mmssc.inspection.training_logs import Curve, TrainingLog, default_keys, smooth
 from mmssc.visualization.charts import CHART_SUFFIXES, check_chart_suffix, draw_curves, save_chart
+
+MAKER = 'analyze_logs.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -83,7 +85,7 @@ def analyse(args: argparse.Namespace) -> None:
     """
     if args.out is not None:
         check_chart_suffix(args.out, '--out')
-        check_outputs([args.out], args.runs, args.overwrite)
+        check_outputs([args.out], args.runs, args.overwrite, MAKER)
     names = result_names(args.runs, args.names)
     logs = {name: TrainingLog(path) for name, path in zip(names, args.runs)}
     if args.list_keys:
@@ -104,6 +106,7 @@ def analyse(args: argparse.Namespace) -> None:
         panels[key] = (unit, lines, raw if smoothed else {})
     print(format_table(['last value', *names], rows))
     if args.out is not None:
+        note_outputs([args.out], MAKER)
         save_chart(args.out, draw_curves(panels))
         print(args.out)
 

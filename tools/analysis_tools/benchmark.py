@@ -42,10 +42,11 @@ from mmssc.config_file import (
 )
 from mmssc.engine.launch import enable_amp
 from mmssc.errors import counted
-from mmssc.fileio import atomic_write, check_outputs
+from mmssc.fileio import atomic_write, check_outputs, note_outputs
 from mmssc.registry import DATASETS, METRICS, MODELS
 from mmssc.version import __version__
 
+MAKER = 'benchmark.py'
 MIB = 2**20
 
 
@@ -247,7 +248,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     cfg = read_config(args.config, args.cfg_options)
     if args.out:
         inputs = [*config_files_of(cfg), *info_files_of(cfg), *data_roots_of(cfg)]
-        check_outputs([args.out], inputs, args.overwrite)
+        check_outputs([args.out], inputs, args.overwrite, MAKER)
     device = torch.device(args.device)
     model, optim_wrapper, metric, loaders = build(args, cfg, device)
     stages = Stages(device)
@@ -279,6 +280,7 @@ def main() -> None:
         result = measure(args)
     print_result(result)
     if args.out:
+        note_outputs([args.out], MAKER)
         with atomic_write(args.out, 'w') as file:
             json.dump(result, file, indent=2)
 

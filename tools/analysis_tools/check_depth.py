@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from mmssc.errors import DataError
-from mmssc.fileio import atomic_write, check_outputs
+from mmssc.fileio import atomic_write, check_outputs, note_outputs
 from mmssc.formats.depth_units import check_road_depth
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import read_depth, read_velodyne
@@ -24,6 +24,8 @@ from mmssc.preparation.driving.depth_check import compare_depth, draw_depth_chec
 from mmssc.preparation.driving.layouts import StereoCalibration
 from mmssc.preparation.driving.tasks import find_depth
 from mmssc.structures import VoxelGrid
+
+MAKER = 'check_depth.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -75,7 +77,7 @@ def check_depth(arguments: argparse.Namespace) -> None:
     """
     layout = SemanticKITTILayout(arguments.root)
     sequence, frame = arguments.sequence, arguments.frame
-    check_outputs(filter(None, [arguments.out]), [arguments.root], arguments.overwrite)
+    check_outputs(filter(None, [arguments.out]), [arguments.root], arguments.overwrite, MAKER)
     calibration = layout.calibration(sequence)
     image = read_rgb(layout.left_image(sequence, frame))
     depth = _read_or_match(layout, calibration, arguments)
@@ -95,6 +97,7 @@ def check_depth(arguments: argparse.Namespace) -> None:
     print(f'within 10 %             {errors.within_10_percent:8.1%}')
     if arguments.out:
         picture = draw_depth_check(image, depth, pixels, lidar_depth, arguments.max_depth)
+        note_outputs([arguments.out], MAKER)
         with atomic_write(arguments.out) as file:
             Image.fromarray(picture).save(file, format='PNG')
         print(f'picture: {arguments.out}')

@@ -45,13 +45,14 @@ from mmssc.evaluation.functional import (
     sum_counts,
 )
 from mmssc.evaluation.score_table import score_table
-from mmssc.fileio import atomic_write, check_outputs
+from mmssc.fileio import atomic_write, check_outputs, note_outputs
 from mmssc.formats.json_fields import read_json
 from mmssc.geometry import points_to_occupancy
 from mmssc.progress import track
 from mmssc.registry import DATASETS
 from mmssc.structures import VoxelGrid
 
+MAKER = 'geometric_baselines.py'
 FIGURES = {'SC_IoU': 'iou', 'SSC_mIoU': 'miou'}
 
 
@@ -218,7 +219,7 @@ def score(args: argparse.Namespace) -> int:
             *info_files_of(config),
             *data_roots_of(config),
         ]
-        check_outputs([args.out], inputs, args.overwrite)
+        check_outputs([args.out], inputs, args.overwrite, MAKER)
     init_default_scope(config.get('default_scope', 'mmssc'))
     train, val = (
         DATASETS.build(config[f'{split}_dataloader'].dataset) for split in ('train', 'val')
@@ -231,6 +232,7 @@ def score(args: argparse.Namespace) -> int:
         for name, score in scores.items()
     }
     if args.out is not None:
+        note_outputs([args.out], MAKER)
         with atomic_write(args.out, 'w') as file:
             json.dump(figures, file, indent=2)
     if untrained is not None:

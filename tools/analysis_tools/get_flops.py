@@ -30,10 +30,11 @@ from mmssc.config_file import (
     data_roots_of,
 )
 from mmssc.evaluation.score_table import format_table
-from mmssc.fileio import atomic_write, check_outputs
+from mmssc.fileio import atomic_write, check_outputs, note_outputs
 from mmssc.inspection.complexity import PartComplexity, count_complexity
 from mmssc.registry import MODELS
 
+MAKER = 'get_flops.py'
 # Operations of a part that the table names; the file has all of them.
 NAMED = 3
 
@@ -91,7 +92,7 @@ def main() -> None:
         cfg = read_config(args.config, args.cfg_options)
         if args.out:
             inputs = [*config_files_of(cfg), *info_files_of(cfg), *data_roots_of(cfg)]
-            check_outputs([args.out], inputs, args.overwrite)
+            check_outputs([args.out], inputs, args.overwrite, MAKER)
         parts = count(cfg, args)
     print_table(parts)
     if args.out:
@@ -99,6 +100,7 @@ def main() -> None:
             config=str(args.config),
             parts={name or 'all': asdict(one) for name, one in parts.items()},
         )
+        note_outputs([args.out], MAKER)
         with atomic_write(args.out, 'w') as file:
             json.dump(content, file, indent=2)
 

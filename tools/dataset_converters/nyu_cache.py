@@ -21,8 +21,10 @@ from pathlib import Path
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.rgbd_list import frames_in_several
 from mmssc.errors import counted
-from mmssc.fileio import check_outputs, check_writable, lock_folder
+from mmssc.fileio import check_outputs, check_writable, lock_folder, note_outputs
 from mmssc.preparation.rgbd.cache import CACHE_NAME, cache_frames
+
+MAKER = 'nyu_cache.py'
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -50,8 +52,9 @@ def main() -> None:
     lists = {f'nyu_infos_{split}': args.root / f'nyu_infos_{split}.json' for split in args.splits}
     classes = NYUDataset.METAINFO['classes']
     outputs = [args.out / name for name in (CACHE_NAME, *(f'{name}.json' for name in lists))]
-    check_outputs(outputs, lists.values(), args.overwrite)
+    check_outputs(outputs, lists.values(), args.overwrite, MAKER)
     with lock_folder(args.out):
+        note_outputs(outputs, MAKER)
         written = cache_frames(
             lists, args.out, len(classes), args.source, segmentation=args.segmentation
         )

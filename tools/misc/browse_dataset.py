@@ -90,7 +90,7 @@ def browse(arguments: argparse.Namespace) -> None:
     chosen = choose(names, arguments)
     stems = [out_dir / names[index].replace('/', '_') for index in chosen]
     outputs = [path for stem in stems for path in scene_paths(stem, arguments.formats).values()]
-    check_outputs(outputs, [cfg.filename], arguments.overwrite)
+    check_outputs(outputs, [cfg.filename], arguments.overwrite, MAKER)
     for index, stem in zip(chosen, stems):
         packed = dataset[index]
         inputs, sample = packed['inputs'], packed['data_samples']

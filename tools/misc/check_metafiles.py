@@ -47,10 +47,8 @@ def check_metafiles(root: Path) -> list[str]:
         DataError: The folder has no ``configs/``.
     """
     if not (root / 'configs').is_dir():
-        expected = 'the folder of the repository, with configs/ in it'
-        raise DataError(
-            root, None, expected, 'none', 'Without a folder, the command checks its own'
-        )
+        hint = 'Without a folder, the command checks its own'
+        raise DataError(root, None, 'the folder of the repository, with configs/', 'none', hint)
     folders = sorted(
         path for path in (root / 'configs').iterdir() if path.is_dir() and any(path.glob('*.py'))
     )

@@ -22,9 +22,11 @@ from mmssc.checkpoints import (
     write_state_dict,
 )
 from mmssc.config_file import config_errors, config_files_of
-from mmssc.fileio import check_outputs
+from mmssc.fileio import check_outputs, note_outputs
 from mmssc.plugins import import_project
 from mmssc.registry import MODELS
+
+MAKER = 'import_checkpoint.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -58,7 +60,7 @@ def convert(args: argparse.Namespace) -> ImportReport:
         import_project(args.project, 'checkpoints')
     config = read_config(args.config) if args.config else None
     configs = [] if config is None else config_files_of(config)
-    check_outputs([args.dst], [args.src, *configs], args.overwrite)
+    check_outputs([args.dst], [args.src, *configs], args.overwrite, MAKER)
     method = get_method(args.method)
     expected = None if config is None else MODELS.build(config.model).state_dict()
     state = read_state_dict(args.src)
@@ -70,6 +72,7 @@ def convert(args: argparse.Namespace) -> ImportReport:
         import_state_dict(result, method, expected, args.src)
     else:
         result, report = import_state_dict(state, method, expected, args.src)
+    note_outputs([args.dst], MAKER)
     write_state_dict(args.dst, result, meta)
     return report
 

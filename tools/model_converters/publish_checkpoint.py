@@ -16,7 +16,9 @@ import sys
 from pathlib import Path
 
 from mmssc.checkpoints.publish import publish_checkpoint
-from mmssc.fileio import check_outputs
+from mmssc.fileio import check_outputs, note_outputs
+
+MAKER = 'publish_checkpoint.py'
 
 
 @command
@@ -32,7 +34,8 @@ def main() -> None:
     )
     add_overwrite_option(parser)
     args = parser.parse_args()
-    check_outputs([args.target], [args.source], args.overwrite)
+    check_outputs([args.target], [args.source], args.overwrite, MAKER)
+    note_outputs([args.target], MAKER)
     meta = publish_checkpoint(args.source, args.target, args.half)
     print(f'{args.target}: {args.target.stat().st_size / 1e6:.2f} MB, epoch {meta.get("epoch")}')
 

@@ -1,0 +1,111 @@
+"""Temporary files and locks: which process writes which files, and what killed ones have left."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+from mmssc.errors import DataError
+
+__all__ = ['is_temporary', 'lock_folder', 'remove_stale_files', 'temporary_path']
+
+_LOCK_NAME = '.mmssc.lock'
+# Worker processes of a killed run hold its lock until they notice, after about five seconds.
+_LOCK_TIMEOUT = 10.0
+_TEMPORARY = re.compile(r'\.mmssc-(?P<host>[^-]+)-(?P<process>\d+)-[0-9a-f]+\.tmp')
+# Files of other machines: nobody can ask whether their writer still runs.
+_STALE_AFTER = 24 * 3600.0
+
+
+def _host() -> str:
+    return re.sub(r'[^A-Za-z0-9.]', '', socket.gethostname())[:32] or 'host'
+
+
+def temporary_path(path: Path) -> Path:
+    """A new hidden name beside ``path`` that says which process writes it."""
+    return path.with_name(f'.mmssc-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp')
+
+
+def is_temporary(path: str | PathLike[str]) -> bool:
+    """Whether a path has a name from :func:`temporary_path`."""
+    return _TEMPORARY.fullmatch(os.path.basename(path)) is not None
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it belongs to another user
+        pass
+    return True
+
+
+def _is_stale(path: Path, host: str, process: int) -> bool:
+    # On Windows, os.kill ends the process.
+    if host == _host() and os.name == 'posix':
+        return not _runs(process)
+    return time.time() - path.stat().st_mtime > _STALE_AFTER
+
+
+def remove_stale_files(folder: Path) -> int:
+    """Remove temporary files of killed processes of mmssc, and no others; return their number.
+
+    Args:
+        folder: May be missing.
+    """
+    count = 0
+    for path in folder.glob('.mmssc-*.tmp') if folder.is_dir() else ():
+        match = _TEMPORARY.fullmatch(path.name)
+        try:
+            if match and _is_stale(path, match['host'], int(match['process'])):
+                path.unlink()
+                count += 1
+        except OSError:  # its writer has just finished, or it is another user's
+            continue
+    return count
+
+
+@contextmanager
+def lock_folder(folder: str | PathLike[str], timeout: float | None = None) -> Iterator[None]:
+    """Be the only process of mmssc that writes to a folder; a killed process frees the lock.
+
+    Creates the folder. While the lock holds, the folder has a file ``.mmssc.lock``. On a file
+    system without locks, a second writer goes unnoticed.
+
+    Args:
+        folder: Data root or work folder.
+        timeout: Seconds to wait for another process; None: ten.
+
+    Raises:
+        DataError: Another process still writes there.
+        OSError: The folder cannot be made or written to.
+    """
+    from filelock import FileLock, Timeout  # Importing mmssc needs mmengine's packages only.
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(str(folder / _LOCK_NAME))
+    try:
+        lock.acquire(timeout=_LOCK_TIMEOUT if timeout is None else timeout)
+    except Timeout:
+        raise DataError(
+            folder, expected='no other command that writes to this folder', found='one that runs',
+            hint='Wait until it ends, stop it, or choose another folder',
+        ) from None  # fmt: skip
+    except NotImplementedError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        if os.name == 'posix':  # elsewhere an open file cannot be removed
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
