@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from mmssc.structures import Camera, VoxelGrid
 
-from .panel import BACKGROUND, FAINT_TEXT, GAP, TEXT, _font, compose_panel, draw_legend
+from .panel import BACKGROUND, FAINT_TEXT, GAP, TEXT, compose_panel, draw_legend, text_font
 from .voxel_faces import EMPTY, forward_azimuth, frame_view
 from .voxel_renderer import SENSOR_COLOR, sensor_camera
 
@@ -96,7 +96,7 @@ def _draw_scale(draw: ImageDraw.ImageDraw, plan: _Plan) -> None:
         low, high = sorted((start, end))
         for value in np.arange(np.ceil(low / step - 1e-6), np.floor(high / step + 1e-6) + 1) * step:
             at = (value - start) / (end - start) * length
-            text, font = f'{value + 0.0:g}', _font(TICK_SIZE)  # No minus before 0.
+            text, font = f'{value + 0.0:g}', text_font(TICK_SIZE)  # No minus before 0.
             if is_across:
                 u, v = LEFT + at, TOP + height
                 draw.line((u, v, u, v + TICK), fill=FAINT_TEXT)
@@ -105,7 +105,7 @@ def _draw_scale(draw: ImageDraw.ImageDraw, plan: _Plan) -> None:
                 u, v = LEFT, TOP + at
                 draw.line((u - TICK, v, u, v), fill=FAINT_TEXT)
                 draw.text((u - TICK - 3, v), text, fill=TEXT, font=font, anchor='rm')
-        name, font = f'{"xyz"[axis]} (m)', _font(TICK_SIZE)
+        name, font = f'{"xyz"[axis]} (m)', text_font(TICK_SIZE)
         if is_across:
             draw.text((LEFT + width / 2, TOP + height + 60), name, TEXT, font, anchor='mm')
         else:

@@ -20,6 +20,7 @@ __all__ = [
     'draw_depth',
     'draw_legend',
     'draw_points',
+    'text_font',
     'write_png',
 ]
 
@@ -28,8 +29,11 @@ TITLE_HEIGHT, TITLE_SIZE, LEGEND_SIZE, GAP = 34, 19, 17, 12
 
 
 @lru_cache(maxsize=4)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Matplotlib contains this font, so text looks the same on every machine.
+def text_font(size: int) -> ImageFont.FreeTypeFont:
+    """The font of all pictures in a size in pixels.
+
+    Matplotlib contains it, so text looks the same on every machine.
+    """
     path = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'
     return ImageFont.truetype(str(path), size)
 
@@ -53,7 +57,7 @@ def draw_legend(
     Returns:
         (height, width, 3) uint8 RGB.
     """
-    font, row = _font(LEGEND_SIZE), LEGEND_SIZE + 11
+    font, row = text_font(LEGEND_SIZE), LEGEND_SIZE + 11
     entries = range(first, len(classes))
     widest = max((int(font.getlength(classes[index])) for index in entries), default=0)
     cell = widest + LEGEND_SIZE + 30
@@ -153,7 +157,7 @@ def add_depth_bar(depth: np.ndarray) -> np.ndarray:
     draw = ImageDraw.Draw(picture)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         place = (width + 2 * size, size // 2 + (1 - share) * (height - size))
-        draw.text(place, f'{share * last:.1f} m', fill=TEXT, font=_font(size), anchor='lm')
+        draw.text(place, f'{share * last:.1f} m', fill=TEXT, font=text_font(size), anchor='lm')
     return np.asarray(picture)
 
 
@@ -165,7 +169,7 @@ def _titled(title: str, picture: np.ndarray, width: int) -> np.ndarray:
         picture = cv2.resize(picture, (width, height), interpolation=method)
     head = Image.new('RGB', (width, TITLE_HEIGHT), BACKGROUND)
     ImageDraw.Draw(head).text(
-        (4, TITLE_HEIGHT // 2), title, fill=TEXT, font=_font(TITLE_SIZE), anchor='lm'
+        (4, TITLE_HEIGHT // 2), title, fill=TEXT, font=text_font(TITLE_SIZE), anchor='lm'
     )
     return np.concatenate([np.asarray(head), picture])
 
