@@ -198,3 +198,14 @@ def test_the_keys_of_a_frame_are_those_of_the_loader():
     text = (ROOT / 'docs/en/datasets/nyu.md').read_text('utf-8')
     table = text.partition('| key | shape, type')[2].partition('\n\n')[0]
     assert set(re.findall(r'^\| `(\w+)`', table, re.M)) == set(known_keys())
+
+
+def test_git_ignores_what_the_documented_commands_write():
+    ignored = (ROOT / '.gitignore').read_text().split()
+    option = r'--(?:out|out-dir|output-dir|show-dir|save-predictions|work-dir) ([a-z][\w./-]*)'
+    pages = [ROOT / 'README.md', *ROOT.glob('docs/en/**/*.md'), *ROOT.glob('*/*/README.md')]
+    outputs = {name for page in pages for name in re.findall(option, page.read_text())}
+    assert len(outputs) > 5
+    for name in sorted(outputs):
+        first = name.partition('/')[0]
+        assert {f'/{first}/', f'/{first}', f'*{Path(first).suffix}'} & set(ignored), name
