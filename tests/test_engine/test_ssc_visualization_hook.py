@@ -11,6 +11,8 @@ from PIL import Image
 
 from mmssc.engine.hooks import ssc_visualization_hook
 from mmssc.errors import DataError
+from mmssc.formats.file_warnings import FileWarning
+from mmssc.formats.sscnet import write_plain_depth_mm
 from mmssc.registry import HOOKS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -116,3 +118,52 @@ def test_refuses_wrong_arguments():
         build(formats=('jpg',))
     with pytest.raises(ValueError, match='interval'):
         build(interval=0)
+
+
+class Rooms:
+    """A data set whose networks read neither the image nor the depth of a frame."""
+
+    metainfo = META
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+        for number, frame in enumerate(('000000', '000005')):
+            picture = np.full((20, 60, 3), (200, 30 + number, 10), np.uint8)
+            Image.fromarray(picture).save(folder / f'{frame}.png')
+            write_plain_depth_mm(folder / f'{frame}_depth.png', np.full((20, 60), 2.5 + number))
+
+    def get_data_info(self, index) -> dict:
+        frame = ('000000', '000005')[index]
+        files = dict(
+            img=(str(self.folder / f'{frame}.png'), 'rgb'),
+            depth=(str(self.folder / f'{frame}_depth.png'), 'depth_mm'),
+        )
+        return dict(sequence='08', frame_id=frame, files=files, missing=set(), voxel_grid=GRID,
+                    image_size=(20, 60), num_classes=2)  # fmt: skip
+
+
+def test_a_room_is_drawn_with_its_image_and_depth(tmp_path, monkeypatch):
+    scenes = []
+    original = ssc_visualization_hook.Scene.from_sample
+    monkeypatch.setattr(
+        ssc_visualization_hook.Scene, 'from_sample',
+        lambda *args, **more: scenes.append(original(*args, **more)) or scenes[-1],
+    )  # fmt: skip
+    (tmp_path / 'rooms').mkdir()
+    hook, runner = build(draw=True, show_dir=tmp_path / 'out', formats=('bev',)), Runner()
+    dataset = runner.test_dataloader.dataset = Rooms(tmp_path / 'rooms')
+    hook.before_test_epoch(runner)
+    batch, outputs = make_batch([0, 5, 10])
+    del batch['inputs']['img']
+    for index, sample in zip((0, 1, 1), outputs):  # The last number is of another data set.
+        sample.set_metainfo(dict(sample_idx=index))
+    hook.after_test_iter(runner, 0, batch, outputs)
+    assert [scene.depth is not None and scene.depth.max() for scene in scenes] == [2.5, 3.5, False]
+    assert [scene.image[0, 0, 1] for scene in scenes[:2]] == [30, 31] and scenes[2].image is None
+
+    # Without the files, the prediction is drawn all the same.
+    for path in dataset.folder.iterdir():
+        path.unlink()
+    with pytest.warns(FileWarning, match='not shown in pictures: .*no such file|none'):
+        hook.after_test_iter(runner, 0, batch, outputs[:1])
+    assert scenes[-1].image is None and scenes[-1].depth is None

@@ -12,9 +12,7 @@ prepare_process()
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from mmengine.registry import DefaultScope
 
 from mmssc.config_file import (
@@ -24,7 +22,7 @@ from mmssc.config_file import (
     data_roots_of,
     read_config_file,
 )
-from mmssc.datasets.transforms import LoadRGBDFrame
+from mmssc.datasets.transforms.load_rgbd import read_camera_images
 from mmssc.errors import DataError
 from mmssc.fileio import check_output_folder, check_outputs, note_outputs
 from mmssc.registry import DATASETS
@@ -65,19 +63,6 @@ def choose(names: list[str], arguments: argparse.Namespace) -> list[int]:
     return [names.index(name) for name in arguments.frame]
 
 
-def camera_images(item: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Colour image (H, W, 3) and depth (H, W) in metres of an RGB-D frame, if it has files of them.
-
-    Many pipelines do not read them: the network gets the volumes that were computed from them.
-    """
-    files = set(item.get('files', ())) - set(item.get('missing', ()))
-    keys = [key for key in ('img', 'depth') if key in files]
-    if not keys:
-        return {}
-    results = LoadRGBDFrame(keys)(dict(item))
-    return {key: np.asarray(results[key][0]) for key in keys}
-
-
 def browse(arguments: argparse.Namespace) -> None:
     """Draw the samples."""
     cfg = read_config_file(arguments.config, arguments.cfg_options)
@@ -99,7 +84,7 @@ def browse(arguments: argparse.Namespace) -> None:
             continue
         image = inputs['img'][0].permute(1, 2, 0).numpy() if 'img' in inputs else None
         points = inputs['points'].numpy() if 'points' in inputs else None
-        read = camera_images(items[index])
+        read = read_camera_images(items[index])
         image = read.get('img') if image is None else image
         scene = Scene.from_sample(sample, dataset.metainfo, image, points, depth=read.get('depth'))
         note_outputs(scene_paths(stem, arguments.formats).values(), MAKER)

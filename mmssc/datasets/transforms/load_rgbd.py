@@ -11,6 +11,7 @@ import torch
 
 from mmssc.datasets.eval_masks import nyu_masks
 from mmssc.errors import DataError
+from mmssc.formats.file_warnings import warn_of_file
 from mmssc.formats.rgbd_format import FINE_FACTOR, FrameSpec
 from mmssc.formats.rgbd_frame import FORMATS, frame_keys, read_frame_file
 from mmssc.geometry import invert_mapping
@@ -20,7 +21,7 @@ from mmssc.structures.sample_keys import keys_of_role
 from .frame_errors import warn_unlabelled
 from .reading import ReadingTransform, SampleFile
 
-__all__ = ['LoadRGBDFrame', 'frame_spec_of', 'known_keys']
+__all__ = ['LoadRGBDFrame', 'frame_spec_of', 'known_keys', 'read_camera_images']
 
 # Key -> keys of the files that it is computed from.
 _DERIVED = dict(pixel_to_voxel=('voxel_to_pixel',), eval_masks=('voxel_to_pixel', 'label_weight'))
@@ -155,3 +156,25 @@ def _read(path: str, format_name: str, keys: Sequence[str], spec: FrameSpec) -> 
     if 'gt_voxels' in arrays:
         warn_unlabelled(path, arrays['gt_voxels'])
     return {key: arrays[name] for key, name in zip(keys, stored)}
+
+
+def read_camera_images(item: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Colour image and depth of an RGB-D frame for pictures, if the data set has files of them.
+
+    Many pipelines do not read them: the network gets the volumes that were computed from them. So
+    an image that cannot be read is a warning.
+
+    Args:
+        item: As ``get_data_info`` of a data set returns it; a drive has no such files.
+
+    Returns:
+        ``img`` (H, W, 3) uint8 RGB and ``depth`` (H, W) metres, 0 = none, those that there are.
+    """
+    files = set(item.get('files', ())) - set(item.get('missing', ()))
+    images = {}
+    for key in files.intersection(('img', 'depth')):
+        try:
+            images[key] = np.asarray(LoadRGBDFrame([key])(dict(item))[key][0])
+        except DataError as error:
+            warn_of_file(error.file, 'picture', f'not shown in pictures: {error}')
+    return images

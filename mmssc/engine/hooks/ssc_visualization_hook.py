@@ -14,6 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmssc.config_file import data_roots_of
+from mmssc.datasets.transforms.load_rgbd import read_camera_images
 from mmssc.errors import DataError
 from mmssc.fileio import check_output_folder, note_outputs
 from mmssc.registry import HOOKS
@@ -27,7 +28,7 @@ PICTURES = 'SSCVisualizationHook'
 
 @HOOKS.register_module()
 class SSCVisualizationHook(Hook):
-    """Draws predictions next to the labels.
+    """Draws predictions next to the labels, of RGB-D frames with image and depth beside them.
 
     With ``show_dir`` every drawn sample is written to ``SHOW_DIR/SEQUENCE_FRAME.png`` (and the
     other formats), over the pictures of earlier epochs; each process writes its own samples. The
@@ -96,7 +97,7 @@ class SSCVisualizationHook(Hook):
             return
         loader = runner.val_dataloader if mode == 'val' else runner.test_dataloader
         step = runner.iter if mode == 'val' else 0
-        self._draw_batch(runner, loader.dataset.metainfo, data_batch, outputs, mode, step)
+        self._draw_batch(runner, loader.dataset, data_batch, outputs, mode, step)
 
     def _is_due(self) -> bool:
         """Count the next sample of this process, and return whether to draw it."""
@@ -110,7 +111,7 @@ class SSCVisualizationHook(Hook):
     def _draw_batch(
         self,
         runner: Runner,
-        meta: Mapping[str, Any],
+        dataset: Any,
         data_batch: Any,
         outputs: Sequence[Any] | None,
         mode: str,
@@ -120,10 +121,12 @@ class SSCVisualizationHook(Hook):
         for index, sample in enumerate(outputs or ()):
             if not self._is_due():
                 continue
+            image, files = _reference_image(inputs, index), _camera_images(dataset, sample)
             scene = Scene.from_sample(
                 sample,
-                meta,
-                image=_reference_image(inputs, index),
+                dataset.metainfo,
+                image=files.get('img') if image is None else image,
+                depth=files.get('depth'),
                 points=_points(inputs, index) if self.draw_points else None,
                 hide_unevaluated=self.hide_unevaluated,
             )
@@ -143,6 +146,18 @@ def _reference_image(inputs: Mapping[str, Any], index: int) -> np.ndarray | None
     if images is None or images[index].dtype != torch.uint8:
         return None
     return np.ascontiguousarray(images[index][0].permute(1, 2, 0).cpu().numpy())
+
+
+def _camera_images(dataset: Any, sample: Any) -> dict[str, np.ndarray]:
+    """Image and depth of an RGB-D frame, which most networks do not read; empty for drives."""
+    names = 'sequence', 'frame_id'
+    index = sample.get('sample_idx')
+    if index is None or not hasattr(dataset, 'get_data_info'):
+        return {}
+    item = dataset.get_data_info(index)
+    # In a wrapper of several data sets, it may be the number of another frame.
+    is_same = all(item.get(name) == sample.get(name) for name in names)
+    return read_camera_images(item) if is_same else {}
 
 
 def _points(inputs: Mapping[str, Any], index: int) -> np.ndarray | None:
