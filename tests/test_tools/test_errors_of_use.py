@@ -338,8 +338,9 @@ def test_overwrite_never_replaces_a_file_of_the_user(run_tool, tmp_path, tool, a
     names = ('mine.json', 'mine.png', 'mine.pth', 'nyu_infos_train.json')
     for name in names:
         (tmp_path / name).write_text('{"mine": 1}')
-    for folder in ('run', 'tree'):
-        (tmp_path / folder).mkdir()
+    for folder in ('run', 'tree/dataset/sequences/00/image_2'):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / 'tree/dataset/sequences/00/image_2/000000.png').touch()
     errors = run_tool(tool, *arguments, '--overwrite', status=2).stderr
     assert 'expected a new file, found one that this command did not write' in errors
     assert all((tmp_path / name).read_text() == '{"mine": 1}' for name in names)
