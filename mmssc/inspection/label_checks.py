@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmssc.datasets.driving_dataset import DrivingDataset
-from mmssc.datasets.label_axes import check_axes
+from mmssc.datasets.label_axes import check_against_scan
 from mmssc.datasets.label_rules import raw_label_remarks
 from mmssc.errors import DataError
 from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
@@ -63,7 +63,7 @@ def check_raw_label_file(
     check_occupied(path, raw)
     scan = _bits_of(scan_file, shape)
     if scan is not None:
-        check_axes(path, raw > 0, scan)
+        check_against_scan(path, raw > 0, scan)
 
 
 def check_train_label_file(
@@ -76,4 +76,4 @@ def check_train_label_file(
     check_occupied(path, labels, ignore)
     scan = _bits_of(scan_file, shape)
     if scan is not None:
-        check_axes(path, (labels > 0) & (labels != ignore), scan)
+        check_against_scan(path, (labels > 0) & (labels != ignore), scan)

@@ -1,9 +1,11 @@
 """Label volumes whose file has its axes in another order."""
 
+import re
+
 import numpy as np
 import pytest
 
-from mmssc.datasets.label_axes import check_axes
+from mmssc.datasets.label_axes import check_against_scan, check_axes
 from mmssc.errors import DataError
 
 
@@ -46,3 +48,22 @@ def test_swapped_x_and_y_of_a_grid_that_is_not_square(scan):
     scan[:, :, 1] = False
     with pytest.raises(DataError, match='with x and y swapped 100%'):
         check_axes('a.label', scan.transpose(1, 0, 2).reshape(scan.shape), scan)
+
+
+@pytest.mark.parametrize('axis', range(3))
+@pytest.mark.parametrize('shift', [-6, -2, 2, 3])
+def test_a_volume_that_is_shifted_is_named(axis, shift):
+    scan = np.zeros((48, 40, 32), bool)
+    for x, y, z in np.random.default_rng(0).integers(8, 30, (20, 3)).clip(max=21):
+        scan[x : x + 2, y : y + 2, z : z + 2] = True
+    check_against_scan('a.label', scan, scan)
+    moved = f'moved by {-shift:+d} voxels along {"xyz"[axis]} 100%'
+    with pytest.raises(DataError, match=f'^a.label: place: .*{re.escape(moved)}'):
+        check_against_scan('a.label', np.roll(scan, shift, axis), scan)
+
+
+def test_a_volume_that_fits_no_better_elsewhere_is_in_its_place(scan):
+    check_against_scan('a.label', scan & (np.indices(scan.shape).sum(0) % 2 > 0), scan)
+    check_against_scan('a.label', np.zeros_like(scan), scan)
+    check_against_scan('a.label', scan, np.zeros_like(scan))
+    check_against_scan('a.label', np.roll(scan, 1, 0), scan)

@@ -121,6 +121,24 @@ def swap_axes(root: Path) -> Path:
     return path
 
 
+def move_labels(root: Path) -> Path:
+    """Labels of the whole scan, three voxels too far along y."""
+    path = root / LABEL
+    scan = np.zeros(GRID, bool)
+    scan[2:14:3, [2, 3, 7], 1] = True
+    path.with_suffix('.bin').write_bytes(np.packbits(scan.reshape(-1)).tobytes())
+    write_raw_labels(path, np.roll(scan, 3, 1) * np.uint16(40))
+    return path
+
+
+def test_the_converter_compares_the_place(tree: Path, capsys) -> None:
+    path = move_labels(tree)
+    assert run_here(tree, '--steps', 'labels') == 1
+    error = capsys.readouterr().err
+    assert f'{path}: place: expected occupied voxels where the scan' in error
+    assert 'moved by -3 voxels along y 100%' in error
+
+
 def test_the_converter_compares_the_axes(tree: Path, capsys) -> None:
     path = swap_axes(tree)
     assert run_here(tree, '--steps', 'labels') == 1
@@ -166,6 +184,7 @@ def transposed_training_labels(root: Path) -> Path:
         (train_ids, 'These look like train ids'),
         (big_endian, 'ids: expected little-endian uint16, found big-endian (swapped bytes)'),
         (swap_axes, 'with x and y swapped 100%. Are the axes in another order?'),
+        (move_labels, 'moved by -3 voxels along y 100%. Is the volume cropped'),
         (empty_labels, 'labels: expected a voxel with a class, found every voxel is empty'),
         (raw_training_labels, 'train ids: expected 0..19 or 255 (20 classes), found 40'),
         (ignored_training_labels, 'expected a voxel with a class, found every voxel is 255'),

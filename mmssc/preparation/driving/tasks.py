@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mmssc.datasets.driving_dataset import DrivingDataset
-from mmssc.datasets.label_axes import check_axes
+from mmssc.datasets.label_axes import check_against_scan
 from mmssc.datasets.label_rules import raw_label_remarks
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import check_road_depth
@@ -106,7 +106,7 @@ class LabelTask:
         labels = self.dataset.train_labels(raw, invalid, self.raw_file)
         scan_file = self.raw_file.with_suffix('.bin')
         if _has_size(scan_file, (raw.size + 7) // 8):
-            check_axes(self.raw_file, raw > 0, read_voxel_bits(scan_file, self.shape))
+            check_against_scan(self.raw_file, raw > 0, read_voxel_bits(scan_file, self.shape))
         return labels, raw_label_remarks(raw, self.dataset.METAINFO['learning_map'])
 
 
