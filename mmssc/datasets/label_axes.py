@@ -20,8 +20,8 @@ _CLEARLY_BETTER = 1.5
 # A volume that holds this share of its lidar scan is in its place: real ones hold 90 % and more. In
 # two real scans, a shift of two voxels takes a third of the share along x and y, and more along z.
 # Rooms are not checked: in the 1449 frames of NYU another place held up to 3.6 times more of the
-# surface than the right one (1 % of them: 1.3 times), and the right place only 1.1 to 1.5 times more
-# (median) than a shift by two voxels of 8 cm.
+# surface than the right one (1 % of them: 1.3 times), and the right place only 1.1 to 1.5 times
+# more (median) than a shift by two voxels of 8 cm.
 _IN_PLACE = 0.8
 _MOVED_FITS, _MOVED_BETTER = 0.7, 1.25
 _SHIFTS = (*range(-10, -1), *range(2, 11))  # voxels
