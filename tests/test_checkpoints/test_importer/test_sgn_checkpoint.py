@@ -21,6 +21,7 @@ from mmssc.checkpoints import (
     write_state_dict,
 )
 from mmssc.errors import DataError
+from mmssc.fileio import note_outputs
 from mmssc.parity import reference_fill as fill
 from mmssc.registry import MODELS
 
@@ -231,13 +232,16 @@ def test_tool_there_and_back(tmp_path: Path, run_tool: Callable[..., tuple[int, 
 def test_tool_refuses_and_leaves_the_destination_alone(tmp_path: Path) -> None:
     source, target = tmp_path / 'reference.pth', tmp_path / 'ours.pth'
     torch.save({'state_dict': make_reference(num_classes=7)}, source)
+    note_outputs([target], 'import_checkpoint.py')  # An earlier run wrote it.
     target.write_text('precious')
     command = [TOOL, 'sgn', source, target, '--overwrite']
     done = run_script(command, tmp_path, {**os.environ, 'PYTHONPATH': str(ROOT)})
     assert done.returncode == 2 and 'number of classes' in done.stderr
     assert 'Traceback' not in done.stderr
     assert target.read_text() == 'precious'
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['ours.pth', 'reference.pth']
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        '.mmssc-outputs', 'ours.pth', 'reference.pth'
+    ]  # fmt: skip
 
 
 def test_tool_checks_against_a_config(
