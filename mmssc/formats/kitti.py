@@ -26,9 +26,9 @@ from .regular_files import read_bytes, read_ends, read_text
 from .volumes import check_whole_numbers, order_hint
 
 __all__ = [
-    'read_calib', 'read_depth', 'read_indexed_poses', 'read_poses', 'read_raw_labels',
-    'read_velodyne', 'read_voxel_bits', 'read_voxel_labels', 'write_calib', 'write_depth',
-    'write_indexed_poses', 'write_poses', 'write_raw_labels', 'write_velodyne',
+    'baseline_focal_of', 'read_calib', 'read_depth', 'read_indexed_poses', 'read_poses',
+    'read_raw_labels', 'read_velodyne', 'read_voxel_bits', 'read_voxel_labels', 'write_calib',
+    'write_depth', 'write_indexed_poses', 'write_poses', 'write_raw_labels', 'write_velodyne',
     'write_voxel_bits', 'write_voxel_labels',
 ]  # fmt: skip
 
@@ -78,6 +78,26 @@ def read_calib(
     if missing:
         raise DataError(path, 'keys', ', '.join(required), ', '.join(calib) or 'none')
     return calib
+
+
+def baseline_focal_of(calib: Mapping[str, np.ndarray], path: str | PathLike[str]) -> float | None:
+    """Baseline times focal length of the colour cameras, metres times pixels; None without ``P3``.
+
+    Args:
+        calib: Content of a ``calib.txt``, see :func:`read_calib`.
+        path: The file, for the error.
+
+    Raises:
+        DataError: The camera of ``P3`` is not to the right of that of ``P2``.
+    """
+    if 'P3' not in calib:
+        return None
+    # The fourth column of a rectified projection is -focal length * camera position.
+    baseline_focal = float(calib['P2'][0, 3] - calib['P3'][0, 3])
+    if baseline_focal <= 0:
+        found = f'P2[0, 3] - P3[0, 3] = {baseline_focal}'
+        raise DataError(path, 'P3', 'a camera to the right of P2', found)
+    return baseline_focal
 
 
 def write_calib(path: str | PathLike[str], calib: Mapping[str, np.ndarray]) -> None:

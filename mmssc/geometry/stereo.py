@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
 
 from mmssc.errors import DataError
 
-__all__ = ['stereo_disparity']
+from .depth_to_points import disparity_to_depth
+
+__all__ = ['MAX_DISPARITY', 'depth_of_disparity', 'stereo_depth', 'stereo_disparity']
+
+#: Default search range of the matching, pixels.
+MAX_DISPARITY = 128
 
 # Disparities are computed in steps of 1/16 pixel.
 _SUBPIXELS = 16.0
@@ -20,7 +26,7 @@ def _to_grey(image: np.ndarray) -> np.ndarray:
 def stereo_disparity(
     left: np.ndarray,
     right: np.ndarray,
-    max_disparity: int = 128,
+    max_disparity: int = MAX_DISPARITY,
     block_size: int = 5,
     uniqueness: int = 10,
     max_left_right_difference: int = 1,
@@ -84,3 +90,37 @@ def stereo_disparity(
     # A match left of the right image's border is a match with the padding.
     inside = disparity <= np.arange(left.shape[1], dtype=np.float32)
     return np.where(inside & (disparity > 0), disparity, np.float32(0))
+
+
+def depth_of_disparity(disparity: np.ndarray, baseline_focal: float) -> np.ndarray:
+    """Depth (H, W) float32 in metres of a disparity map, 0 where the disparity is 0.
+
+    Args:
+        disparity: (H, W) float32 pixels, 0 = no match.
+        baseline_focal: Baseline times focal length, metres times pixels.
+    """
+    depth = disparity_to_depth(torch.from_numpy(disparity), baseline_focal).numpy()
+    return np.where(disparity > 0, depth, np.float32(0))
+
+
+def stereo_depth(
+    left: np.ndarray,
+    right: np.ndarray,
+    baseline_focal: float,
+    max_disparity: int = MAX_DISPARITY,
+) -> np.ndarray:
+    """Depth of the left image of a rectified pair, by :func:`stereo_disparity`.
+
+    Args:
+        left: (H, W, 3) RGB or (H, W) grey, uint8, rectified.
+        right: The right image, same shape.
+        baseline_focal: Baseline times focal length, metres times pixels.
+        max_disparity: Search range, see :func:`stereo_disparity`.
+
+    Returns:
+        (H, W) float32, metres along the optical axis, 0 = no match.
+
+    Raises:
+        DataError: As :func:`stereo_disparity`.
+    """
+    return depth_of_disparity(stereo_disparity(left, right, max_disparity), baseline_focal)

@@ -16,7 +16,7 @@ from mmssc.datasets.sscbench_kitti360 import SSCBenchKITTI360Dataset, kitti360_c
 from mmssc.errors import DataError
 from mmssc.formats.ground_checks import DepthView
 from mmssc.formats.images import other_image_suffix
-from mmssc.formats.kitti import read_calib, read_indexed_poses, read_poses
+from mmssc.formats.kitti import baseline_focal_of, read_calib, read_indexed_poses, read_poses
 from mmssc.formats.matrices import to_homogeneous
 from mmssc.structures import VoxelGrid
 
@@ -196,15 +196,9 @@ class SemanticKITTILayout(DrivingLayout):
         """Read ``P2``, ``Tr`` and, for stereo, ``P3`` from ``calib.txt``."""
         path = self.calibration_file(sequence)
         calib = read_calib(path)
-        left, right = calib['P2'], calib.get('P3')
-        baseline_focal = None
-        if right is not None:
-            # The fourth column of a rectified projection is -focal length * camera position.
-            baseline_focal = float(left[0, 3] - right[0, 3])
-            if baseline_focal <= 0:
-                found = f'P2[0, 3] - P3[0, 3] = {baseline_focal}'
-                raise DataError(path, 'P3', 'a camera to the right of P2', found)
-        return StereoCalibration(left, to_homogeneous(calib['Tr']), right, baseline_focal)
+        baseline_focal = baseline_focal_of(calib, path)
+        lidar2cam = to_homogeneous(calib['Tr'])
+        return StereoCalibration(calib['P2'], lidar2cam, calib.get('P3'), baseline_focal)
 
     def poses(self, sequence: str) -> tuple[np.ndarray, np.ndarray]:
         """Read ``poses.txt``: line n is frame n."""

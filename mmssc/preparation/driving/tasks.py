@@ -28,8 +28,8 @@ from mmssc.formats.kitti import (
 )
 from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.formats.volumes import check_class_ids, unlabelled_remark
-from mmssc.geometry import depth_to_points, disparity_to_depth, invert_rigid, pool_labels
-from mmssc.geometry.stereo import stereo_disparity
+from mmssc.geometry import depth_to_points, invert_rigid, pool_labels
+from mmssc.geometry.stereo import depth_of_disparity, stereo_depth
 from mmssc.structures import VoxelGrid
 
 __all__ = [
@@ -137,11 +137,6 @@ def _read_depth_of(path: Path, image: Path) -> np.ndarray:
     return depth
 
 
-def _depth_from_disparity(disparity: np.ndarray, baseline_focal: float) -> np.ndarray:
-    depth = disparity_to_depth(torch.from_numpy(disparity), baseline_focal).numpy()
-    return np.where(disparity > 0, depth, np.float32(0))
-
-
 def _store_depth(path: Path, depth: np.ndarray, source: Path) -> None:
     if not (depth > 0).any():
         raise DataError(source, 'depth', 'at least one pixel with depth', 'none')
@@ -174,8 +169,7 @@ class StereoDepthTask:
         left, right = read_rgb(self.image), read_rgb(self.right_image)
         if left.shape != right.shape:
             raise DataError(self.right_image, 'size', left.shape[:2], right.shape[:2])
-        disparity = stereo_disparity(left, right, self.max_disparity)
-        depth = _depth_from_disparity(disparity, self.baseline_focal)
+        depth = stereo_depth(left, right, self.baseline_focal, self.max_disparity)
         check_road_scale(self.image, depth, self.view, {}, _STEREO_REMEDY)
         _store_depth(self.output, depth, self.image)
 
@@ -205,7 +199,7 @@ class FolderDepthTask:
         depth = _read_depth_of(source, self.image)
         is_disparity = self.baseline_focal is not None
         if self.baseline_focal is not None:
-            depth = _depth_from_disparity(depth, self.baseline_focal)
+            depth = depth_of_disparity(depth, self.baseline_focal)
         hint = f'{"Leave out" if is_disparity else "Give"} --depth-kind disparity'
         check_road_depth(source, depth, self.view, hint, is_disparity)
         _store_depth(self.output, depth, source)
