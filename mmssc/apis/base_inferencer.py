@@ -155,17 +155,18 @@ class BaseInferencer:
         """Classes, palette and ids of the model's data set."""
         return self.model.dataset_meta
 
-    def _item(self, number: int, source: Any) -> dict[str, Any]:
+    def _item(self, number: int, source: Any, name: str | None = None) -> dict[str, Any]:
         """The keys that items of all data sets have.
 
         Args:
             number: Number of the scene in this call.
             source: Its image; a file gives the scene its name.
+            name: Name of a scene whose image is an array.
         """
         is_file = isinstance(source, (str, PathLike))
         return dict(
             sequence='',
-            frame_id=Path(source).stem if is_file else f'{number:06d}',
+            frame_id=Path(source).stem if is_file else name or f'{number:06d}',
             sample_idx=number,
             num_classes=len(self.dataset_meta['classes']),
             ignore_index=self.dataset_meta.get('ignore_index', 255),

@@ -33,7 +33,7 @@ def build_inferencer(
         checkpoint: File with weights, or name of a model; None: see :func:`init_model`.
         device: Default: the GPU if there is one.
         cfg_options: Overrides of the config.
-        options: Further arguments of the class: ``voxel_grid``; ``crop`` of
+        options: Further arguments of the class: ``voxel_grid``; ``crop`` and ``depth_model`` of
             :class:`DrivingInferencer`.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any, Union
 
 import numpy as np
@@ -17,18 +17,27 @@ from mmssc.errors import DataError
 from mmssc.formats.depth_units import DepthView, check_road_depth
 from mmssc.formats.file_warnings import warning_anew
 from mmssc.formats.images import check_upright
-from mmssc.formats.kitti import read_depth, read_velodyne
+from mmssc.geometry.stereo import MAX_DISPARITY
 from mmssc.registry import INFERENCERS
 from mmssc.structures import SSCDataSample, VoxelGrid
 from mmssc.structures.camera_checks import as_intrinsics, as_pose, check_image_size
 from mmssc.structures.camera_placement import check_road_camera, drive_remarks
 
 from .base_inferencer import CROP_OPTION, BaseInferencer, read_image, warn_about
+from .driving_frame import (
+    read_frame_depth,
+    read_frame_points,
+    read_motion,
+    read_right_image,
+    source_of,
+)
+from .image_depth import DepthModel, EstimatedDepth, StereoSettings, model_depth, pair_depth
 from .model_loading import dataset_config_of
 
 __all__ = ['DrivingInferencer']
 
 Image = Union[str, PathLike, np.ndarray]
+NO_STEREO = StereoSettings()
 
 
 @INFERENCERS.register_module()
@@ -52,6 +61,9 @@ class DrivingInferencer(BaseInferencer):
         crop: Crop images as the config crops those of its data set (keep the top left corner), as
             ``tools/test.py`` does. Default: use the whole image.
         cfg_options: Overrides of the config.
+        depth_model: Gives the depth of images that come without depth, points and right image: any
+            callable (H, W, 3) uint8 RGB -> (H, W) metres along the optical axis, 0 = none. If it
+            has a parameter ``focal_length``, it gets that of the image, in pixels.
 
     Raises:
         DataError: The model needs other inputs; see also :func:`init_model`.
@@ -69,6 +81,7 @@ class DrivingInferencer(BaseInferencer):
         voxel_grid: VoxelGrid | Mapping[str, Any] | None = None,
         crop: bool = False,
         cfg_options: Mapping[str, Any] | None = None,
+        depth_model: DepthModel | None = None,
     ) -> None:
         # The transform keeps the top left corner, so the intrinsics are the same with and without
         # it.
@@ -78,6 +91,10 @@ class DrivingInferencer(BaseInferencer):
         self.frame_numbers = (0, *offsets)
         self.num_frames = len(self.frame_numbers)
         self.needs_points = bool({'depth', 'points'} & self.inputs)
+        self.depth_model = depth_model
+        if depth_model is not None and not self.needs_points:
+            expected = 'none: this model takes images only'
+            raise DataError('DrivingInferencer', 'depth_model', expected, 'one')
 
     @warning_anew()
     def __call__(
@@ -90,6 +107,10 @@ class DrivingInferencer(BaseInferencer):
         earlier_frames: Sequence[Any] = (),
         batch_size: int = 1,
         cropped_images: bool = False,
+        img_right: Any = None,
+        baseline: float | None = None,
+        max_disparity: int = MAX_DISPARITY,
+        name: Any = None,
     ) -> list[SSCDataSample]:
         """Predict one or several scenes.
 
@@ -106,12 +127,18 @@ class DrivingInferencer(BaseInferencer):
                 instead of ``points``.
             points: File (``.bin``) or (M, 3 or more) metres in the frame of the voxels.
             earlier_frames: For temporal models, in the order of the config's ``frame_offsets``:
-                dicts with ``img``, ``depth`` or ``points`` (in that frame's own frame), and
-                ``frame2ref`` (4, 4), from that frame's voxel frame to the current one's. The
-                current frame replaces missing ones, as at the start of a drive.
+                dicts with ``img``, ``depth``, ``points`` (in that frame's own frame) or
+                ``img_right``, and ``frame2ref`` (4, 4), from that frame's voxel frame to the
+                current one's. The current frame replaces missing ones and those that are None, as
+                at the start of a drive.
             batch_size: Largest number of scenes per forward pass; a batch has images of one size.
             cropped_images: The images are cut out of larger ones and ``cam2img`` is that of the cut
                 image, so its principal point can be anywhere.
+            img_right: File or array: the right image of a rectified pair, instead of ``depth``.
+            baseline: Distance of the two cameras of a pair, metres.
+            max_disparity: Search range in pixels, a multiple of 16. Nothing is found nearer than
+                ``baseline * focal length / max_disparity``.
+            name: Name of a scene whose image is an array, for messages and pictures.
 
         Returns:
             Per scene a data sample on the CPU with ``pred_voxels`` and the metainfo.
@@ -121,10 +148,11 @@ class DrivingInferencer(BaseInferencer):
                 pinhole camera, of another image size, upside down, or it sees nothing of the box.
         """
         several = isinstance(img, (list, tuple))
-        scenes = list(_split(several, img, cam2img, lidar2cam, depth, points, earlier_frames))
+        columns = (img, cam2img, lidar2cam, depth, points, earlier_frames, img_right, name)
+        stereo = StereoSettings(baseline, max_disparity)
         packed = [
-            self.pipeline(self._results(number, scene, cropped_images))
-            for number, scene in enumerate(scenes)
+            self.pipeline(self._results(number, scene, cropped_images, stereo))
+            for number, scene in enumerate(_split(several, *columns))
         ]
         predictions: list[SSCDataSample] = []
         for group in _batches(packed, batch_size):
@@ -133,33 +161,23 @@ class DrivingInferencer(BaseInferencer):
         return [prediction.cpu() for prediction in predictions]
 
     def _results(
-        self, number: int, scene: Mapping[str, Any], cropped_images: bool = False
+        self,
+        number: int,
+        scene: Mapping[str, Any],
+        cropped_images: bool = False,
+        stereo: StereoSettings = NO_STEREO,
     ) -> dict[str, Any]:
         """The results that the transforms that read files would return."""
-        name = _source_of(scene['img']) or f'scene {number}'
+        name = source_of(scene['img']) or scene.get('name') or f'scene {number}'
         current = self._frame(scene, name)
         size = current['img'].shape[:2]
         projection, lidar2cam = self._camera(scene, size, name, cropped_images)
-        frames, motions = [current], [np.eye(4)]
-        for index, frame in enumerate(scene['earlier_frames']):
-            label = f'{name}, earlier frame {index}'
-            frames.append(self._frame(frame, label, size))
-            motions.append(_rigid(frame.get('frame2ref'), 'frame2ref', label))
-        if len(frames) > self.num_frames:
-            expected = f'at most {self.num_frames - 1} (frame_offsets of the config)'
-            raise DataError(name, 'earlier_frames', expected, len(frames) - 1)
-        order = np.argsort(self.frame_numbers[: len(frames)])
-        warn_about(
-            name, drive_remarks(np.stack(motions)[order], np.array(self.frame_numbers)[order])
-        )
-        motions += [np.eye(4)] * (self.num_frames - len(frames))
-        frames += [current] * (self.num_frames - len(frames))
+        frames, motions = self._all_frames(scene['earlier_frames'], current, name)
         view = DepthView(projection, np.linalg.inv(lidar2cam), self.model.voxel_grid)
-        for frame in frames:
-            if frame['depth'] is not None:
-                check_road_depth(frame['depth_name'], frame['depth'], view)
+        for frame in {id(frame): frame for frame in frames}.values():
+            self._find_depth(frame, view, stereo)
         return dict(
-            **self._item(number, scene['img']),
+            **self._item(number, scene['img'], scene.get('name')),
             voxel_grid=self.model.voxel_grid,
             cam2img=projection[:, :3].copy(),
             P2=projection,
@@ -171,6 +189,77 @@ class DrivingInferencer(BaseInferencer):
             img_shape=size,
             given=self._given(frames, motions, projection, lidar2cam),
         )
+
+    def _all_frames(
+        self, earlier: Sequence[Any], current: dict[str, Any], name: str
+    ) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
+        """The frames that the model reads, the current one first, and their ``frame2ref``."""
+        if len(earlier) >= self.num_frames:
+            expected = f'at most {self.num_frames - 1} (frame_offsets of the config)'
+            raise DataError(name, 'earlier_frames', expected, len(earlier))
+        frames, motions = [current] * self.num_frames, [np.eye(4)] * self.num_frames
+        given = [0]
+        for place, frame in enumerate(earlier, 1):
+            if frame is None:
+                continue
+            label = f'{name}, earlier frame {place - 1}'
+            frames[place] = self._frame(frame, label, current['img'].shape[:2])
+            motions[place] = read_motion(frame.get('frame2ref'), 'frame2ref', label)
+            given.append(place)
+        given.sort(key=self.frame_numbers.__getitem__)
+        poses = np.stack([motions[place] for place in given])
+        numbers = np.array([self.frame_numbers[place] for place in given])
+        warn_about(name, drive_remarks(poses, numbers))
+        return frames, motions
+
+    def _find_depth(self, frame: dict[str, Any], view: DepthView, stereo: StereoSettings) -> None:
+        """Compute the depth of a frame that has none, if the model needs it; check its unit."""
+        name = frame['name']
+        depth = self._estimate(frame, float(view.cam2img[0, 0]), stereo) or frame['depth']
+        if isinstance(depth, EstimatedDepth):
+            frame['depth'], remedy = depth.values, depth.remedy
+            check_road_depth(name, depth.values, view, remedy, depth.is_stereo, remedy)
+        elif depth is not None and frame['depth_file'] is not None:
+            check_road_depth(frame['depth_file'], depth, view)
+        elif depth is not None:
+            check_road_depth(name, depth, view, remedy='The array must hold metres')
+
+    def _estimate(
+        self, frame: Mapping[str, Any], focal_length: float, stereo: StereoSettings
+    ) -> EstimatedDepth | None:
+        """Depth of a frame that has none: from its right image or the depth model."""
+        if frame['img_right'] is not None:
+            images = frame['img'], frame['img_right']
+            return pair_depth(*images, focal_length, stereo, frame['name'])
+        is_given = frame['depth'] is not None or frame['points'] is not None
+        if is_given or self.depth_model is None:
+            return None
+        return model_depth(self.depth_model, frame['img'], focal_length, frame['name'])
+
+    def with_depth(
+        self, frame: Mapping[str, Any], cam2img: Any, stereo: StereoSettings, name: str
+    ) -> Mapping[str, Any]:
+        """Compute the depth of a frame once, for several scenes that read it.
+
+        Args:
+            frame: ``img``, and ``depth``, ``points`` or ``img_right``, as of :meth:`__call__`.
+            cam2img: (3, 3) or (3, 4), pixels.
+            stereo: How to compute depth from a pair.
+            name: The frame, for errors.
+
+        Returns:
+            The frame with ``depth``; the same frame if it comes with depth or points.
+
+        Raises:
+            DataError: As :meth:`__call__`.
+        """
+        is_given = frame.get('depth') is not None or frame.get('points') is not None
+        if frame.get('img_right') is None and (is_given or self.depth_model is None):
+            return frame
+        read = self._frame(frame, name)
+        focal_length = float(as_intrinsics(cam2img, name, 'cam2img')[0, 0])
+        depth = self._estimate(read, focal_length, stereo)
+        return {**frame, 'img_right': None, 'depth': depth}
 
     def _camera(
         self,
@@ -227,41 +316,41 @@ class DrivingInferencer(BaseInferencer):
         self, frame: Mapping[str, Any], name: str, size: tuple[int, int] | None = None
     ) -> dict[str, Any]:
         """Read and check one frame's image and its depth or points."""
-        img, depth, points = frame.get('img'), frame.get('depth'), frame.get('points')
-        source = _source_of(img)
+        img, right = frame.get('img'), frame.get('img_right')
+        depth, points = frame.get('depth'), frame.get('points')
+        source = source_of(img)
         if depth is not None and source is not None:
             check_upright(source, 'the depth map does not turn with it')
         image = read_image(img, name)
+        given = [key for key in ('depth', 'points', 'img_right') if frame.get(key) is not None]
         if size is not None and image.shape[:2] != size:
             raise DataError(name, 'image size', f'{size} as the current frame', image.shape[:2])
-        if not self.needs_points and (depth is not None or points is not None):
+        if not self.needs_points and given:
             raise DataError(name, 'depth or points', 'none: this model takes images only', 'some')
-        if self.needs_points and (depth is None) == (points is None):
-            found = 'neither' if depth is None else 'both'
+        if len(given) > 1 or (self.needs_points and not given and self.depth_model is None):
             raise DataError(
-                name, 'depth or points', 'one of them', found,
-                'The model needs depth: give depth (--depth; metres, size of the image) or points '
-                '(--points; metres, frame of the voxels); any stereo or monocular method works',
+                name, 'depth or points', 'one of them', ' and '.join(given) or 'neither',
+                'The model needs depth: give depth (--depth; metres, size of the image), points '
+                '(--points; metres, frame of the voxels), the right image of a stereo pair '
+                '(img_right=, --image-right), or a depth model (depth_model=, --depth-model)',
             )  # fmt: skip
         size = (image.shape[0], image.shape[1])
         return dict(
             frame_id=name,
             name=source or name,
-            depth_name=_source_of(depth) or name,
+            depth_file=source_of(depth),
             img=image,
-            depth=None if depth is None else _depth(depth, size, name),
-            points=None if points is None else _points(points, name),
+            depth=None if depth is None else read_frame_depth(depth, size, name),
+            img_right=None if right is None else read_right_image(right, source, name),
+            points=None if points is None else read_frame_points(points, name),
         )
-
-
-def _source_of(value: Any) -> str | None:
-    """The file of an image or a depth map; None for an array."""
-    return fspath(value) if isinstance(value, (str, PathLike)) else None
 
 
 def _split(several: bool, *arguments: Any) -> Iterator[dict[str, Any]]:
     """Split the arguments of a call into one dict per scene."""
-    names = ('img', 'cam2img', 'lidar2cam', 'depth', 'points', 'earlier_frames')
+    names = (
+        'img', 'cam2img', 'lidar2cam', 'depth', 'points', 'earlier_frames', 'img_right', 'name',
+    )  # fmt: skip
     if not several:
         yield dict(zip(names, arguments))
         return
@@ -297,30 +386,3 @@ def _batches(packed: Sequence[dict[str, Any]], size: int) -> Iterator[list[dict[
         group.append(item)
     if group:
         yield group
-
-
-def _depth(value: Any, size: tuple[int, int], name: str) -> np.ndarray:
-    if isinstance(value, (str, PathLike)):
-        name, depth = fspath(value), read_depth(value)
-    else:
-        depth = np.asarray(value, dtype=np.float32)
-    if depth.shape != size:
-        raise DataError(name, 'depth size', f'{size} as the image', depth.shape)
-    if not np.isfinite(depth).all() or (depth < 0).any():
-        raise DataError(name, 'depth', 'finite metres, 0 = none', 'NaN, infinity or negative')
-    return depth
-
-
-def _points(value: Any, name: str) -> np.ndarray:
-    if isinstance(value, (str, PathLike)):
-        return read_velodyne(value)[:, :3]
-    points = np.asarray(value, dtype=np.float32)
-    if points.ndim != 2 or points.shape[1] < 3 or not np.isfinite(points).all():
-        raise DataError(name, 'points', '(M, 3) finite metres', f'{points.dtype} {points.shape}')
-    return points[:, :3]
-
-
-def _rigid(matrix: Any, field: str, name: str) -> np.ndarray:
-    if matrix is None:
-        raise DataError(name, field, '(4, 4), its voxel frame to the current one', 'none')
-    return as_pose(matrix, name, field)

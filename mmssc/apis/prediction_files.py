@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def save_prediction(
     image: np.ndarray | None = None,
     show_all: bool = False,
     depth: np.ndarray | None = None,
+    title: str | None = None,
 ) -> list[Path]:
     """Write ``pred_voxels`` of a sample, each file atomically.
 
@@ -60,6 +62,7 @@ def save_prediction(
         show_all: Draw every voxel. By default pictures, meshes and pages hide the voxels outside
             ``within_reach``, if the sample has it; ``npy`` and ``label`` always hold all voxels.
         depth: (H, W) metres, 0 = none, shown with the pictures.
+        title: Heading of pictures and pages; None: the name of the sample.
 
     Returns:
         The files.
@@ -87,5 +90,7 @@ def save_prediction(
         scene = Scene.from_sample(
             sample, dataset_meta, image, hide_unevaluated=not show_all, depth=depth
         )
+        if title is not None:
+            scene = replace(scene, title=title)
         written += scene.save(stem, pictures)
     return written

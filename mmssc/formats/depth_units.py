@@ -219,6 +219,7 @@ def check_road_depth(
     view: DepthView | None = None,
     disparity_hint: str = _DISPARITY_REMEDY,
     from_disparity: bool = False,
+    remedy: str | None = None,
 ) -> None:
     """Check that a depth map can be that of a road in front of a car.
 
@@ -227,18 +228,20 @@ def check_road_depth(
         depth: (H, W) metres, 0 = none.
         view: The camera, where it is known.
         disparity_hint: What to do if near and far are exchanged.
-        from_disparity: The depth was computed from disparities in the file.
+        from_disparity: The depth was computed from disparities, those in the file or of a pair.
+        remedy: What to do about another unit, for depth that was not read from ``path``. None: it
+            was; how to write the file.
 
     Raises:
         DataError: No pixel has a depth, all are 0..1 as in normalised depth, the median is beyond
             300 m, or the road is too near or too far below the camera.
     """
     measured = check_measured(path, depth)
-    is_png = Path(path).suffix.lower() == '.png'
+    is_png = remedy is None and Path(path).suffix.lower() == '.png'
     scale = _PNG_SCALE if is_png else 1
-    units, remedy = _road_units(scale), _ROAD_REMEDY
-    if from_disparity:
-        units, remedy = {}, _DISPARITY_FORMAT
+    units = {} if from_disparity else _road_units(scale)
+    if remedy is None:
+        remedy = _DISPARITY_FORMAT if from_disparity else _ROAD_REMEDY
     median, largest = float(np.median(measured)), float(measured.max())
     if is_png and float(measured.min()) == 65535 / scale:
         raise DataError(path, 'depth', 'at least one pixel with depth', 'none: all are 65535')

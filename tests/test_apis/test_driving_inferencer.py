@@ -152,7 +152,10 @@ def test_files_equal_arrays(inferencer, alone, tree):
 IMAGE, DEPTH = np.zeros((64, 96, 3), np.uint8), np.ones((64, 96), np.float32)
 WRONG = {
     'no depth': (dict(), 'depth or points: expected one of them, found neither'),
-    'both': (dict(depth=DEPTH, points=np.zeros((9, 3))), 'expected one of them, found both'),
+    'both': (
+        dict(depth=DEPTH, points=np.zeros((9, 3))),
+        'expected one of them, found depth and points',
+    ),
     'depth size': (dict(depth=DEPTH[:5]), r'depth size: expected \(64, 96\)'),
     'depth NaN': (dict(depth=DEPTH * np.nan), 'expected finite metres'),
     'depth file': (dict(depth='nowhere.npy'), 'nowhere.npy'),

@@ -1,0 +1,170 @@
+"""Depth of images that come without it: from the right image of a stereo pair, or from a model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmssc.errors import DataError
+from mmssc.geometry.stereo import MAX_DISPARITY, stereo_depth
+from mmssc.preparation.driving.camera_check import check_baseline
+
+__all__ = [
+    'DepthModel', 'EstimatedDepth', 'StereoSettings', 'load_depth_model', 'model_depth',
+    'pair_depth',
+]  # fmt: skip
+
+#: (H, W, 3) uint8 RGB -> (H, W) metres along the optical axis, 0 = none. If it has a parameter
+#: ``focal_length``, it gets that of the image, in pixels.
+DepthModel = Callable[..., Any]
+# What a pair has at least; exchanged images and those of two times have fewer matches.
+_FEWEST_MATCHES = 0.15
+_STEREO_REMEDY = (
+    'Check the baseline (--baseline, or P2 and P3), the focal length, and that the pair is '
+    'rectified'
+)
+_MODEL_REMEDY = 'The depth model must return metres along the optical axis (--depth-model)'
+
+
+@dataclass(frozen=True)
+class EstimatedDepth:
+    """Depth that was computed from images.
+
+    Args:
+        values: (H, W) float32, metres along the optical axis, 0 = none.
+        is_stereo: From a pair; else from a model.
+    """
+
+    values: np.ndarray
+    is_stereo: bool
+
+    @property
+    def remedy(self) -> str:
+        """What to do if the scale is wrong."""
+        return _STEREO_REMEDY if self.is_stereo else _MODEL_REMEDY
+
+
+@dataclass(frozen=True)
+class StereoSettings:
+    """How to compute depth from pairs.
+
+    Args:
+        baseline: Distance of the two cameras, metres.
+        max_disparity: Search range in pixels, a multiple of 16. Nothing is found nearer than
+            ``baseline * focal length / max_disparity``.
+
+    Raises:
+        DataError: No pair of cameras has this baseline.
+    """
+
+    baseline: float | None = None
+    max_disparity: int = MAX_DISPARITY
+
+    def __post_init__(self) -> None:
+        if self.baseline is not None:
+            check_baseline(self.baseline, 'stereo', 'baseline')
+
+
+def pair_depth(
+    left: np.ndarray, right: np.ndarray, focal_length: float, stereo: StereoSettings, name: str
+) -> EstimatedDepth:
+    """Depth of the left image of a rectified pair, as the converters compute it.
+
+    Args:
+        left: (H, W, 3) uint8 RGB.
+        right: The right image, same shape.
+        focal_length: Pixels.
+        stereo: Baseline and search range.
+        name: The frame, for errors.
+
+    Raises:
+        DataError: The baseline is missing, the images differ in size, or hardly a pixel has a
+            match.
+    """
+    if stereo.baseline is None:
+        hint = 'Give baseline=METRES (--baseline METRES)'
+        raise DataError(name, 'baseline', 'the distance of the two cameras', 'none', hint)
+    if left.shape != right.shape:
+        expected = f'{left.shape[:2]} as the left image'
+        raise DataError(name, 'right image size', expected, right.shape[:2])
+    depth = stereo_depth(left, right, stereo.baseline * focal_length, stereo.max_disparity)
+    share = float((depth > 0).mean())
+    if share < _FEWEST_MATCHES:
+        hint = 'Are left and right exchanged, is the pair rectified, and of one moment?'
+        expected = f'a match for {_FEWEST_MATCHES:.0%} of the pixels'
+        raise DataError(name, 'right image', expected, f'{share:.1%}', hint)
+    return EstimatedDepth(depth, is_stereo=True)
+
+
+def model_depth(
+    model: DepthModel, image: np.ndarray, focal_length: float, name: str
+) -> EstimatedDepth:
+    """Depth of an image from a model of the user's.
+
+    Args:
+        model: See :data:`DepthModel`.
+        image: (H, W, 3) uint8 RGB.
+        focal_length: Pixels.
+        name: The frame, for errors.
+
+    Raises:
+        DataError: The model returns something else than (H, W) finite metres.
+    """
+    keywords = dict(focal_length=focal_length) if _takes_focal_length(model) else {}
+    # The model gets a copy: what it changes must not reach the network.
+    values = model(image.copy(), **keywords)
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu().float().numpy()
+    size = image.shape[:2]
+    expected = f'{size} floating-point metres, 0 = none'
+    if not isinstance(values, np.ndarray) or values.dtype.kind != 'f' or values.shape != size:
+        is_array = isinstance(values, np.ndarray)
+        found = f'{values.dtype} {values.shape}' if is_array else type(values).__name__
+        raise DataError(name, 'depth model', expected, found, _MODEL_REMEDY)
+    with np.errstate(over='ignore'):
+        values = values.astype(np.float32)
+    if not np.isfinite(values).all() or (values < 0).any():
+        hint = 'Let the depth model return 0 where there is no depth, as in the sky'
+        raise DataError(name, 'depth model', expected, 'NaN, infinity or negative', hint)
+    return EstimatedDepth(values, is_stereo=False)
+
+
+def _takes_focal_length(model: DepthModel) -> bool:
+    try:
+        return 'focal_length' in inspect.signature(model).parameters
+    except (TypeError, ValueError):  # Some callables of C have no signature.
+        return False
+
+
+def load_depth_model(text: str) -> DepthModel:
+    """Import a depth model that the user names. It runs the code of that module.
+
+    Args:
+        text: ``'package.module:function'``; also ``'module:object.method'``.
+
+    Raises:
+        DataError: There is no such module or function.
+    """
+    option, form = '--depth-model', 'package.module:function'
+    module_name, colon, path = text.partition(':')
+    if not (colon and module_name and path) or module_name.startswith('.'):
+        raise DataError(option, None, form, text)
+    try:
+        found: Any = import_module(module_name)
+    except ImportError as error:
+        hint = 'Install its package in this environment, or add its folder to PYTHONPATH'
+        expected = f'a module that can be imported ({form})'
+        raise DataError(option, None, expected, f'{module_name}: {error}', hint) from error
+    for name in path.split('.'):
+        if not hasattr(found, name):
+            raise DataError(option, None, f'a function of {module_name}', f'no {path} in it')
+        found = getattr(found, name)
+    if not callable(found):
+        raise DataError(option, None, f'a function ({form})', f'{type(found).__name__} {path}')
+    return found
