@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -34,6 +35,7 @@ from mmssc.formats import (
     sscnet,
     torch_file,
     torchssc,
+    video,
 )  # fmt: skip
 from mmssc.formats.rgbd_cache import CACHED_NAMES, read_cached, write_frame_cache
 from mmssc.formats.rgbd_prepared import PREPARED_NAMES, has_prepared, read_prepared, write_prepared
@@ -145,6 +147,14 @@ def write_prepared_file(path: Path) -> None:
     write_prepared(path, FRAME_ARRAYS, SPEC)
 
 
+def write_small_video(path: Path) -> None:
+    code = cv2.VideoWriter_fourcc(*('MJPG' if path.suffix == '.avi' else 'mp4v'))
+    video_file = cv2.VideoWriter(str(path), code, 10, (24, 16))
+    for value in range(0, 250, 50):
+        video_file.write(np.full((16, 24, 3), value, np.uint8))
+    video_file.release()
+
+
 def write_submission(path: Path) -> None:
     import zipfile
 
@@ -226,6 +236,15 @@ READERS = {
     ),
     'read_png_uint16.tif': Reader(
         'a.tif', save(MILLIMETRES), images.read_png_uint16, is_array((None, None), np.uint16)
+    ),
+    # video
+    'read_video': Reader(
+        'a.avi', write_small_video, lambda p: [*video.read_video(p)],
+        lambda found: all(map(is_array((16, 24, 3), np.uint8), found)),
+    ),
+    'read_video.mp4': Reader(
+        'a.mp4', write_small_video, lambda p: [*video.read_video(p)],
+        lambda found: all(map(is_array((None, None, 3), np.uint8), found)),
     ),
     # sscnet
     'read_nyu_depth': Reader(
