@@ -1,0 +1,210 @@
+"""The frames of a drive that the command line names: a folder of images, a video, or files."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmssc.errors import DataError
+from mmssc.formats.images import IMAGE_SUFFIXES
+from mmssc.formats.kitti import read_poses
+from mmssc.formats.video import count_video_frames, is_video, read_video
+
+__all__ = ['DriveFrames', 'find_drive', 'files_of_scenes', 'is_drive', 'read_drive_poses']
+
+# Option -> endings of its files in a folder, the preferred one first; what a file is.
+_SUFFIXES = {
+    'depth': (('.npy', '.png'), 'the depth map'),
+    'points': (('.bin',), 'the points'),
+    'image_right': (IMAGE_SUFFIXES, 'the right image'),
+}
+
+
+@dataclass(frozen=True)
+class DriveFrames:
+    """The frames that are taken of a source.
+
+    Args:
+        names: Of the taken frames, for messages: files, or video and number.
+        stems: Of the files to write for the taken frames.
+        frames: Arguments of :class:`~mmssc.apis.Drive`; a generator for a video.
+        inputs: The files that are read.
+        count: Number of frames of the source, before the step.
+        has_more: Whether the source has more than ``count`` frames.
+    """
+
+    names: Sequence[str]
+    stems: Sequence[str]
+    frames: Iterable[Mapping[str, Any]]
+    inputs: Sequence[str]
+    count: int
+    has_more: bool = False
+
+
+def _is_folder(files: Sequence[str] | None) -> bool:
+    return files is not None and len(files) == 1 and Path(files[0]).is_dir()
+
+
+def _is_video(files: Sequence[str] | None) -> bool:
+    return files is not None and len(files) == 1 and is_video(files[0])
+
+
+def is_drive(args: argparse.Namespace) -> bool:
+    """Whether --image is a drive: a folder, a video, or several files with --poses only."""
+    several = len(args.image) > 1 and args.poses and not (args.frames or args.earlier_image)
+    return bool(_is_folder(args.image) or _is_video(args.image) or several)
+
+
+def find_drive(args: argparse.Namespace) -> DriveFrames:
+    """Find the frames of a drive.
+
+    Raises:
+        DataError: There is no frame, or a frame lacks a file that the others have.
+    """
+    if _is_video(args.image):
+        return _frames_of_video(args)
+    images = _images_in(Path(args.image[0])) if _is_folder(args.image) else list(args.image)
+    columns = {name: files_of_scenes(args, name, images) for name in _SUFFIXES}
+    taken = range(0, len(images), args.frame_step)[: args.max_frames]
+    if len(range(0, len(images), args.frame_step)) > len(taken):
+        _say_limit(args)
+    frames = [
+        dict(img=images[n], **{_KEYS[name]: files[n] for name, files in columns.items()})
+        for n in taken
+    ]
+    inputs = [path for frame in frames for path in frame.values() if path is not None]
+    names = [images[n] for n in taken]
+    return DriveFrames(names, [Path(n).stem for n in names], frames, inputs, len(images))
+
+
+# Option -> key of a frame.
+_KEYS = {'depth': 'depth', 'points': 'points', 'image_right': 'img_right'}
+
+
+def _images_in(folder: Path) -> list[str]:
+    """The images of a folder in the order of the numbers in their names."""
+    paths = [
+        path for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
+    ]  # fmt: skip
+    if not paths:
+        raise DataError(folder, 'images', f'files {", ".join(IMAGE_SUFFIXES)}', 'none')
+    paths.sort(key=lambda path: [
+        (int(part), part) if part.isdecimal() else (-1, part)
+        for part in re.split(r'(\d+)', path.name)
+    ])  # fmt: skip
+    stems = [path.stem for path in paths]
+    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
+        raise DataError(folder, 'images', 'one image a frame', f'two called {twice}')
+    return [str(path) for path in paths]
+
+
+def files_of_scenes(
+    args: argparse.Namespace, option: str, images: Sequence[str]
+) -> Sequence[str | None]:
+    """The files of an option, one per image: as given, or those of a folder with the same names.
+
+    Raises:
+        DataError: Their number is another one, or the folder lacks the file of an image.
+    """
+    files = getattr(args, option)
+    if files is None:
+        return [None] * len(images)
+    if not _is_folder(files):
+        if len(files) != len(images):
+            found = f'{len(files)} for {len(images)} images'
+            name = f'--{option.replace("_", "-")}'
+            raise DataError(name, None, 'one file per image', found)
+        return files
+    suffixes, what = _SUFFIXES[option]
+    folder = Path(files[0])
+    inside = {path.name: str(path) for path in folder.iterdir()}
+    found_files = []
+    for image in images:
+        names = [Path(image).stem + suffix for suffix in suffixes]
+        file = next((inside[name] for name in names if name in inside), None)
+        if file is None:
+            raise DataError(folder, names[0], f'{what} of {Path(image).name}', 'no such file')
+        found_files.append(file)
+    return found_files
+
+
+def _frames_of_video(args: argparse.Namespace) -> DriveFrames:
+    path, step = args.image[0], args.frame_step
+    most = args.max_frames * step
+    count = count_video_frames(path, most + 1)
+    has_more = count > most
+    if has_more:
+        _say_limit(args)
+        count = most
+    numbers = range(0, count, step)
+    names = [f'{Path(path).stem}_{number:06d}' for number in numbers]
+    columns: dict[str, Any] = {'img': read_video(path, step), 'name': names}
+    inputs = [path]
+    for option, key in _KEYS.items():
+        if option == 'image_right' and _is_video(args.image_right):
+            right = args.image_right[0]
+            if (found := min(count, count_video_frames(right, most + 1))) != count:
+                raise DataError(right, 'frames', f'{count} as {path}', found)
+            columns[key] = read_video(right, step)
+            inputs.append(right)
+        elif getattr(args, option) is not None:
+            files = files_of_scenes(args, option, [f'{number:06d}.png' for number in range(count)])
+            columns[key] = files[::step]
+            inputs += [file for file in files if file is not None]
+    return DriveFrames(names, names, _rows(columns), inputs, count, has_more)
+
+
+def _rows(columns: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]]:
+    for row in zip(*columns.values()):
+        yield dict(zip(columns, row))
+
+
+def _say_limit(args: argparse.Namespace) -> None:
+    text = f'{args.image[0]}: takes the first {args.max_frames} frames only'
+    print(f'{text} (--max-frames, --frame-step)', file=sys.stderr)
+
+
+def read_drive_poses(args: argparse.Namespace, drive: DriveFrames) -> np.ndarray | None:
+    """The poses (N, 4, 4) of the taken frames, None without --poses.
+
+    Line n is the pose of frame n of the source. A file for a whole drive can go with a part of its
+    images, if their names are the numbers of the lines.
+
+    Raises:
+        DataError: The file is wrong, or its lines do not belong to the frames.
+    """
+    if not args.poses:
+        return None
+    poses = read_poses(args.poses)
+    if len(poses) != drive.count and not (drive.has_more and len(poses) > drive.count):
+        lines = _numbered_lines(args, drive)
+        if lines is None or lines.stop > len(poses):
+            hint = 'Write a line for each frame, in their order'
+            expected = f'{drive.count}, one for each frame'
+            raise DataError(args.poses, 'lines', expected, len(poses), hint)
+        text = f'poses: line n (from 0) is that of image n; taken are {lines.start} to '
+        print(f'{args.poses}: {text}{lines.stop - 1}', file=sys.stderr)
+        poses = poses[lines]
+    return poses[:: args.frame_step][: len(drive.names)]
+
+
+def _numbered_lines(args: argparse.Namespace, drive: DriveFrames) -> slice | None:
+    """The lines that the names of the images count, if these are numbers without a gap."""
+    if _is_video(args.image):
+        return None
+    images = _images_in(Path(args.image[0])) if _is_folder(args.image) else args.image
+    stems = [Path(image).stem for image in images]
+    if not all(stem.isascii() and stem.isdecimal() for stem in stems):
+        return None
+    first = int(stems[0])
+    if [int(stem) for stem in stems] != list(range(first, first + len(stems))):
+        return None
+    return slice(first, first + len(stems))

@@ -1,0 +1,195 @@
+"""The options of the command, and which of them go together."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmssc.apis import DEPTH_KINDS, PREDICTION_FORMATS, RGBDInferencer, build_inferencer
+from mmssc.command_line import add_overwrite_option
+from mmssc.config_file import CONFIG_HELP, add_cfg_options
+from mmssc.errors import DataError
+from mmssc.geometry.stereo import MAX_DISPARITY
+from mmssc.preparation.command_line import (
+    add_cropped_option,
+    positive_integer,
+    positive_number,
+    spaced_number,
+)
+
+from .drive_frames import is_drive
+
+__all__ = ['build_parser', 'check_options', 'inferencer_of']
+
+# Options of the other kind of model, which this one would ignore.
+DRIVING_OPTIONS = (
+    'points', 'image_right', 'baseline', 'max_disparity', 'depth_model', 'calib', 'lidar2cam',
+    'earlier_image', 'earlier_depth', 'earlier_points', 'earlier_image_right', 'poses', 'frames',
+    'frame_step', 'max_frames', 'crop',
+)  # fmt: skip
+RGBD_OPTIONS = ('cam2world', 'segmentation', 'depth_kind', 'depth_scale', 'height', 'tilt', 'roll',
+                'rotate', 'show_all')  # fmt: skip
+#: Largest number of frames of a folder or a video without ``--max-frames``.
+MAX_FRAMES = 1000
+
+
+def build_parser(description: str) -> argparse.ArgumentParser:
+    """The options for both kinds of model."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help=CONFIG_HELP)
+    add('checkpoint', nargs='?', help='checkpoint file, name of a model, or "untrained": random '
+        'weights (default: the weights of a config given by name)')  # fmt: skip
+    add('--image', nargs='+', metavar='FILE', help='images, one per scene; for a drive also a '
+        'folder of images, or a video')  # fmt: skip
+    add('--depth', nargs='+', metavar='FILE', help='.npy or .png, one per scene')
+    add('--cam2img', nargs='+', type=spaced_number, metavar='N',
+        help='9 numbers, or 12 (P2), row by row; for a depth camera also fx fy cx cy')  # fmt: skip
+    add_cropped_option(parser)
+    _add_driving_options(parser)
+    _add_rgbd_options(parser)
+    add('--grid-shape', nargs=3, type=int, metavar='N', help='predict another box: voxels per axis')
+    add('--grid-origin', nargs=3, type=float, metavar='METRES', help='lower corner of that box')
+    add('--voxel-size', type=float, metavar='METRES', help='voxel size of that box')
+    add('--out', required=True, type=Path, metavar='DIR', help='folder for the results')
+    add('--formats', nargs='+', choices=(*PREDICTION_FORMATS, 'mp4'),
+        default=['npy', 'png', 'ply', 'html'],
+        help='default: npy png ply html; mp4: one video of all scenes')  # fmt: skip
+    add('--one-page', action='store_true',
+        help='one HTML page with a slider over all scenes, not one for each')  # fmt: skip
+    add('--frame-rate', type=positive_number, default=5.0, metavar='N',
+        help='pictures per second of the video (default: 5)')  # fmt: skip
+    add('--device', help='default: the GPU if there is one')
+    add('--batch-size', type=positive_integer, default=1, help='scenes at once')
+    add_overwrite_option(parser)
+    add_cfg_options(parser)
+    return parser
+
+
+def _add_driving_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('--points', nargs='+', metavar='FILE', help='.bin (float32 x y z w), one per image')
+    text = 'right images of rectified stereo pairs, one per image, instead of --depth'
+    add('--image-right', nargs='+', metavar='FILE', help=text)
+    text = 'distance of the two cameras (default: that of P2 and P3 in --calib)'
+    add('--baseline', type=positive_number, metavar='METRES', help=text)
+    text = 'search range of stereo matching in pixels, a multiple of 16 (default: 128)'
+    add('--max-disparity', type=positive_integer, default=MAX_DISPARITY, metavar='N', help=text)
+    add('--depth-model', metavar='MODULE:FUNCTION', help='depth from a function of your own, '
+        'instead of --depth; runs the code of that module')  # fmt: skip
+    add('--calib', help='calib.txt of KITTI: P2 and Tr')
+    add('--lidar2cam', nargs=12, type=float, metavar='N', help='voxel frame to camera, 3x4')
+    add('--earlier-image', nargs='+', default=[], metavar='FILE', help='earlier frames of a scene')
+    add('--earlier-depth', nargs='+', metavar='FILE', help='one per earlier image')
+    add('--earlier-points', nargs='+', metavar='FILE', help='one per earlier image')
+    add('--earlier-image-right', nargs='+', metavar='FILE', help='one per earlier image')
+    add('--poses', help='poses.txt of KITTI: camera poses, a line for each frame of a drive')
+    add('--frames', nargs='+', type=int, metavar='N', help='with --earlier-image: lines of --poses '
+        '(from 0): the image, then the earlier ones')  # fmt: skip
+    text = 'take every N-th frame of a folder or a video (default: 1); models count these frames'
+    add('--frame-step', type=positive_integer, default=1, metavar='N', help=text)
+    text = f'take at most so many frames of a folder or a video (default: {MAX_FRAMES})'
+    add('--max-frames', type=positive_integer, default=MAX_FRAMES, metavar='N', help=text)
+    add('--crop', action='store_true', help="crop images to the size of the config's data set")
+
+
+def _add_rgbd_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    text = 'depth camera: text file with the 4x4 pose in a world with z up and the floor at 0'
+    add('--cam2world', type=Path, metavar='FILE', help=f'{text} (default: search the floor)')
+    text = 'depth camera: 16-bit PNG in millimetres (default), or as SSCNet distributes NYU'
+    add('--depth-kind', choices=tuple(DEPTH_KINDS), default='mm', help=text)
+    text = 'depth camera: values of the depth images per metre (5000 for TUM RGB-D)'
+    add('--depth-scale', type=positive_number, metavar='N', help=text)
+    text = 'depth camera: height above the floor, metres, instead of searching the floor'
+    add('--height', type=float, metavar='METRES', help=text)
+    add('--tilt', type=float, default=0.0, metavar='DEGREES', help='with --height: angle below the '
+        'horizon')  # fmt: skip
+    text = 'with --height: clockwise turn of the camera'
+    add('--roll', type=float, default=0.0, metavar='DEGREES', help=text)
+    text = (
+        'depth camera: turn the images clockwise by so many degrees, so that they are upright '
+        '(default: 0, but refuse images that look turned)'
+    )
+    add('--rotate', type=int, choices=(0, 90, 180, 270), help=text)
+    add('--segmentation', nargs='+', metavar='FILE', help='depth camera: 8-bit id images')
+    add('--show-all', action='store_true',
+        help='depth camera: also draw voxels behind the farthest measured surface')  # fmt: skip
+
+
+def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_rgbd: bool) -> None:
+    """Refuse options that the model does not take, and ask for those that it needs.
+
+    Raises:
+        DataError: An option is missing or does not fit the model.
+    """
+    for name in DRIVING_OPTIONS if is_rgbd else RGBD_OPTIONS:
+        if getattr(args, name) != parser.get_default(name):
+            own, other = ('depth cameras', 'images') if is_rgbd else ('images', 'depth cameras')
+            hint = f'Leave it out, or give the config of a model for {other}'
+            option, expected = _option(name), f'an option of models for {own}'
+            raise DataError(option, None, expected, f'one of models for {other}', hint)
+    if args.one_page and 'html' not in args.formats:
+        hint = 'Add html to --formats'
+        raise DataError('--one-page', None, 'html among the formats', args.formats, hint)
+    if not is_rgbd:
+        _check_driving_options(args)
+    elif not (args.depth and args.cam2img):
+        expected = '--depth and --cam2img, which this model needs'
+        missing = [name for name in ('depth', 'cam2img') if not getattr(args, name)]
+        found = f'no {" and no ".join(f"--{name}" for name in missing)}'
+        raise DataError('command line', None, expected, found)
+
+
+def _check_driving_options(args: argparse.Namespace) -> None:
+    if not args.image:
+        raise DataError('command line', None, '--image, which this model needs', 'none')
+    if bool(args.calib) == bool(args.cam2img and args.lidar2cam):
+        expected = 'either --calib, or --cam2img and --lidar2cam'
+        raise DataError('command line', None, expected, 'both' if args.calib else 'neither')
+    sources = [
+        name for name in ('depth', 'points', 'image_right', 'depth_model') if getattr(args, name)
+    ]
+    if len(sources) > 1:
+        found = ' and '.join(map(_option, sources))
+        raise DataError('command line', None, 'one source of depth', found)
+    if args.baseline and not args.image_right:
+        raise DataError('--baseline', None, 'with --image-right', 'without it')
+    if args.max_disparity % 16:
+        raise DataError('--max-disparity', None, 'a multiple of 16', args.max_disparity)
+    if is_drive(args):
+        if args.earlier_image or args.frames:
+            expected = 'a single image as --image'
+            raise DataError('--earlier-image', None, expected, 'a drive', 'Give --poses only')
+        return
+    if args.frame_step != 1 or args.max_frames != MAX_FRAMES:
+        expected = 'a folder of images or a video as --image'
+        raise DataError('--frame-step, --max-frames', None, expected, 'single images')
+    if args.earlier_image and len(args.image) != 1:
+        raise DataError('--earlier-image', None, 'one --image', f'{len(args.image)} images')
+    if bool(args.earlier_image) != bool(args.poses and args.frames):
+        expected = '--earlier-image, --poses and --frames together'
+        hint = 'A drive is a folder of images or a video as --image, with --poses'
+        raise DataError('command line', None, expected, 'only some of them', hint)
+
+
+def _option(name: str) -> str:
+    return f'--{name.replace("_", "-")}'
+
+
+def inferencer_of(cfg: Config, args: argparse.Namespace, **options: Any) -> Any:
+    """The inferencer, for the box that the command line describes."""
+    changes = dict(shape=args.grid_shape, origin=args.grid_origin, voxel_size=args.voxel_size)
+    changes = {name: value for name, value in changes.items() if value is not None}
+    grid = {**cfg.model.voxel_grid.to_dict(), **changes} if changes else None
+    inferencer = build_inferencer(
+        cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options
+    )
+    if isinstance(inferencer, RGBDInferencer):
+        inferencer.words = str  # Remedies name the options of this command.
+    return inferencer

@@ -1,0 +1,166 @@
+"""Write what the command predicts: files of each scene, one page or one video of all."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from mmssc.apis import PREDICTION_FORMATS, prediction_paths, save_prediction
+from mmssc.errors import DataError
+from mmssc.fileio import check_outputs, note_outputs
+from mmssc.model_index import UNTRAINED
+from mmssc.resources import find_config
+from mmssc.visualization.scene import FORMATS, Scene, write_scenes
+from mmssc.visualization.video_files import VideoFile
+
+__all__ = ['Results']
+
+# The maker of the predictions.
+MAKER = 'infer.py'
+# Stem of the files that hold all scenes.
+ALL_SCENES = 'scenes'
+# A page of more scenes is slow to open: about 300 kB each.
+_MOST_ON_PAGE = 200
+_UNTRAINED_TITLE = 'untrained network: the classes mean nothing'
+
+
+class Results:
+    """The files that the command writes. A context manager: it ends the page and the video.
+
+    Args:
+        args: The command line.
+        names: Names of the scenes, as in messages: files, or frames of a video.
+        inputs: Files that the command reads.
+        stems: Names of the results, without ending; None: those of the files.
+
+    Raises:
+        DataError: A file to write is an input, or exists and --overwrite is not given; or there are
+            too many scenes for one page.
+    """
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        names: Sequence[str],
+        inputs: Iterable[str | Path],
+        stems: Sequence[str] | None = None,
+    ) -> None:
+        self.args, self.names = args, names
+        self.stems = unique_stems(names, stems or [Path(name).stem for name in names])
+        # The page and the video hold all scenes; the other formats have files of each scene.
+        joint = {'mp4'} | ({'html'} if args.one_page else set())
+        self.formats = [name for name in args.formats if name not in joint]
+        self._page = args.out / f'{ALL_SCENES}.html' if args.one_page else None
+        self._video: VideoFile | None = None
+        if 'mp4' in args.formats:
+            self._video = VideoFile(args.out / f'{ALL_SCENES}.mp4', args.frame_rate)
+        self._scenes: list[Scene] = []
+        if self._page and len(names) > _MOST_ON_PAGE:
+            hint = 'Leave out --one-page, take fewer frames (--frame-step, --max-frames), or draw '
+            hint += 'a video (--formats mp4)'
+            raise DataError('--one-page', None, f'at most {_MOST_ON_PAGE} scenes', len(names), hint)
+        outputs = [
+            path
+            for stem in self.stems
+            for path in prediction_paths(args.out / stem, self.formats).values()
+        ]
+        outputs += [self._page] if self._page else []
+        if self._video:
+            outputs += [self._video.path, self._video.path.with_suffix('.gif')]
+        inputs = [*inputs, find_config(args.config), args.checkpoint]
+        check_outputs(outputs, inputs, args.overwrite, MAKER)
+
+    def __enter__(self) -> Results:
+        if self._video:
+            self._video.__enter__()
+        return self
+
+    def write(
+        self,
+        number: int,
+        sample: Any,
+        meta: Mapping[str, Any],
+        image: np.ndarray | None,
+        depth: np.ndarray | None = None,
+    ) -> None:
+        """Write the files of a scene and print their paths.
+
+        Args:
+            number: Place of the scene in the names.
+            sample: Its prediction.
+            meta: Metainfo of the data set.
+            image: (H, W, 3) uint8 RGB, shown with the pictures.
+            depth: (H, W) metres, 0 = none, shown with the pictures.
+        """
+        args, stem = self.args, self.stems[number]
+        occupied = float((sample.pred_voxels > 0).float().mean())
+        shape = tuple(sample.pred_voxels.shape)
+        print(f'{self.names[number]}: {occupied:.1%} of {shape} voxels occupied')
+        reach = sample.get('within_reach')
+        if reach is not None and not args.show_all and set(args.formats) & {*FORMATS, 'mp4'}:
+            hidden = int(((sample.pred_voxels > 0) & ~reach).sum())
+            print(f'  {hidden} voxels behind the farthest measured surface are not drawn '
+                  '(--show-all)')  # fmt: skip
+        title = f'{stem}  ({_UNTRAINED_TITLE})' if args.checkpoint == UNTRAINED else stem
+        note_outputs(prediction_paths(args.out / stem, self.formats).values(), MAKER)
+        paths = save_prediction(
+            sample, meta, args.out / stem, self.formats, image, args.show_all, depth, title
+        )
+        for path in paths:
+            print(f'  {path}')
+        if self._page or self._video:
+            scene = Scene.from_sample(
+                sample, meta, image, hide_unevaluated=not args.show_all, depth=depth
+            )
+            self._add(replace(scene, title=title))
+
+    def _add(self, scene: Scene) -> None:
+        if self._page:
+            self._scenes.append(scene)
+        if self._video:
+            self._video.add(scene.draw())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._video:
+            if kind is None:
+                note_outputs([self._video.path], MAKER)
+            self._video.__exit__(kind, error, trace)
+        if kind is not None:
+            return
+        if self._page:
+            note_outputs([self._page], MAKER)
+            write_scenes(self._page, self._scenes)
+            print(self._page)
+        if self._video:
+            if self._video.path.suffix != '.mp4':
+                print('OpenCV cannot write MP4 here: wrote an animated GIF', file=sys.stderr)
+            print(self._video.path)
+
+
+def unique_stems(names: Sequence[str], stems: Sequence[str]) -> Sequence[str]:
+    """The stems, with numbers if two scenes would write the same file; says so."""
+    written: dict[Path, str] = {}
+    for name, stem in zip(names, stems):
+        for path in prediction_paths(stem, PREDICTION_FORMATS).values():
+            if path in written:
+                numbered = [f'{number:03d}_{stem}' for number, stem in enumerate(stems)]
+                print(
+                    f'{written[path]} and {name} have the same name, so the results have numbers: '
+                    f'{numbered[0]}, {numbered[1]}, ...',
+                    file=sys.stderr,
+                )
+                return numbered
+            written[path] = name
+    return stems
