@@ -130,7 +130,7 @@ def _read_camera(
     if not (args.image_right or args.earlier_image_right):
         return camera, None
     if args.baseline is not None:
-        check_baseline(args.baseline, '--baseline', '')
+        check_baseline(args.baseline, 'command line', '--baseline')
         return camera, args.baseline
     baseline_focal = None if calib is None else baseline_focal_of(calib, args.calib)
     if baseline_focal is None:

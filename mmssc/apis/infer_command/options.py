@@ -172,7 +172,7 @@ def _check_driving_options(args: argparse.Namespace) -> None:
         raise DataError('--frame-step, --max-frames', None, expected, 'single images')
     if args.earlier_image and len(args.image) != 1:
         raise DataError('--earlier-image', None, 'one --image', f'{len(args.image)} images')
-    if bool(args.earlier_image) != bool(args.poses and args.frames):
+    if len({bool(args.earlier_image), bool(args.poses), bool(args.frames)}) > 1:
         expected = '--earlier-image, --poses and --frames together'
         hint = 'A drive is a folder of images or a video as --image, with --poses'
         raise DataError('command line', None, expected, 'only some of them', hint)
