@@ -6,6 +6,7 @@ from .mesh_files import write_glb, write_ply
 from .panel import add_depth_bar, compose_panel, draw_depth, draw_legend, draw_points, write_png
 from .scene import Scene, class_colors, write_scenes
 from .ssc_visualizer import SSCVisualizer
+from .video_files import VideoFile
 from .voxel_faces import VoxelFaces, visible_faces, visible_labels
 from .voxel_renderer import (
     ViewCamera,
@@ -16,7 +17,7 @@ from .voxel_renderer import (
 )
 
 __all__ = [
-    'PageFrame', 'SSCVisualizer', 'Scene', 'ViewCamera', 'VoxelFaces', 'add_depth_bar',
+    'PageFrame', 'SSCVisualizer', 'Scene', 'VideoFile', 'ViewCamera', 'VoxelFaces', 'add_depth_bar',
     'bird_eye_view', 'class_colors', 'compose_panel', 'draw_bird_eye_view', 'draw_depth',
     'draw_legend', 'draw_points', 'oblique_camera', 'render_faces', 'render_voxels',
     'sensor_camera', 'visible_faces', 'visible_labels', 'write_glb', 'write_html', 'write_page',
