@@ -56,12 +56,18 @@ def drive(scene, tmp_path_factory):
         Image.fromarray(moved).save(root / f'right/{number + 8}.png')
         np.save(root / f'depth/{number + 8}.npy', depth)
     (root / 'image/notes.txt').write_text('no image')
-    code = cv2.VideoWriter_fourcc(*'FFV1')  # without losses
-    video = cv2.VideoWriter(str(root / 'my.drive.avi'), code, 10, (100, 70))
+    write_video(root / 'my.drive.avi', images)
+    write_video(root / 'right.avi', [np.roll(image, -DISPARITY, axis=1) for image in images])
+    return root
+
+
+def write_video(path, images):
+    """Write a video without losses."""
+    code = cv2.VideoWriter_fourcc(*'FFV1')
+    video = cv2.VideoWriter(str(path), code, 10, (100, 70))
     for image in images:
         video.write(image[..., ::-1].copy())
     video.release()
-    return root
 
 
 @pytest.fixture
@@ -263,6 +269,19 @@ def test_a_pair_gives_what_the_depth_of_the_converter_gives(infer, drive, tmp_pa
         for name in ('out', 'pair')
     )
     assert len(written) == 4 and all(map(np.array_equal, written, found))
+
+
+def test_two_videos_are_the_pairs_of_a_drive(infer, drive, scene, tmp_path):
+    poses = ('--poses', drive / 'poses.txt', '--formats', 'npy')
+    videos = ('--image', drive / 'my.drive.avi', '--image-right', drive / 'right.avi')
+    assert infer(*videos, *poses, '--frame-step', 3)[0] == 0
+    folders = ('--image', drive / 'image', '--image-right', drive / 'right')
+    assert infer(*folders, *poses, '--frame-step', 3, '--out', tmp_path / 'two')[0] == 0
+    found = predictions(tmp_path / 'out', ('my.drive_000000', 'my.drive_000003'))
+    assert all(map(np.array_equal, found, predictions(tmp_path / 'two', (8, 11))))
+    write_video(tmp_path / 'short.avi', scene['images'][:2])
+    status, printed = infer(*videos[:2], '--image-right', tmp_path / 'short.avi', *poses)
+    assert status == 2 and 'short.avi: frames: expected 4 as' in printed
 
 
 def test_single_pairs_and_their_baseline(infer, drive, tmp_path):

@@ -47,7 +47,8 @@ def build_parser(description: str) -> argparse.ArgumentParser:
         'weights (default: the weights of a config given by name)')  # fmt: skip
     add('--image', nargs='+', metavar='FILE', help='images, one per scene; for a drive also a '
         'folder of images, or a video')  # fmt: skip
-    add('--depth', nargs='+', metavar='FILE', help='.npy or .png, one per scene')
+    add('--depth', nargs='+', metavar='FILE', help='.npy or .png, one per scene; for drives also '
+        'a folder')  # fmt: skip
     add('--cam2img', nargs='+', type=spaced_number, metavar='N',
         help='9 numbers, or 12 (P2), row by row; for a depth camera also fx fy cx cy')  # fmt: skip
     add_cropped_option(parser)
@@ -74,7 +75,7 @@ def build_parser(description: str) -> argparse.ArgumentParser:
 def _add_driving_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('--points', nargs='+', metavar='FILE', help='.bin (float32 x y z w), one per image')
-    text = 'right images of rectified stereo pairs, one per image, instead of --depth'
+    text = 'right images of rectified stereo pairs, one per image, instead of --depth; or a folder'
     add('--image-right', nargs='+', metavar='FILE', help=text)
     text = 'distance of the two cameras (default: that of P2 and P3 in --calib)'
     add('--baseline', type=positive_number, metavar='METRES', help=text)
