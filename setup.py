@@ -12,7 +12,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 #: The address of the project. It stands only here: put in the real one before a release.
 REPOSITORY = 'https://example.org/mmssc'
-EXTRAS = ('lite', 'vis', 'lidar', 'sparse', 'mmdet3d', 'tests', 'docs')
+EXTRAS = ('lite', 'vis', 'lidar', 'sparse', 'deploy', 'mmdet3d', 'tests', 'docs')
 #: What the wheel holds in ``mmssc/.mim`` beside the package: mmssc/resources.py finds it there.
 RESOURCES = ('configs', 'tools', 'checkpoints', 'requirements', 'model-index.yml')
 

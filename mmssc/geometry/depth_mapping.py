@@ -9,6 +9,8 @@ from mmssc.errors import DataError
 from mmssc.structures import VoxelGrid
 from mmssc.structures.camera_checks import as_intrinsics, as_pose
 
+from .tracing import has_values
+
 __all__ = [
     'depth_to_voxels', 'voxel_pixel_mapping', 'invert_mapping', 'invert_pixel_mapping',
     'place_grid', 'check_depth_camera', 'hit_voxels',
@@ -200,7 +202,7 @@ def _valid_entries(indices: Tensor, size: int, name: str) -> tuple[Tensor, Tenso
     """Positions and values (both int64) of the entries of a flat index list that are not -1."""
     positions = torch.nonzero(indices != -1)[:, 0]
     values = indices[positions].to(torch.int64)
-    if len(values):
+    if has_values() and len(values):
         low, high = (int(bound) for bound in torch.aminmax(values))
         if low < 0 or high >= size:
             found = low if low < 0 else high

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -58,7 +59,7 @@ def project_voxels(
         depth = in_image[..., 2:]
         image = in_image[..., :2] / depth.clamp(min=_MIN_DEPTH)
     else:
-        origin = torch.tensor(grid.origin, dtype=torch.float32).tolist()
+        origin = np.asarray(grid.origin, np.float32).tolist()
         exact = replace(grid, origin=tuple(origin)).centers(torch.float64, ref2cam.device)
         centers = exact.to(torch.float32).to(ref2cam.dtype)
         # One product of (x, y, z, 1): adding the shift afterwards changes the last bit in float32.

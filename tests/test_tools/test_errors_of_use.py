@@ -42,6 +42,7 @@ WRONG = {
     ),
     'dataset_converters/semantic_kitti.py': (['none'], 'error: none'),
     'dataset_converters/sscbench_kitti360.py': (['none'], 'error: none'),
+    'deployment/export.py': (['{config}', '--out', 'x.onnx'], NO_CONFIG),
     'misc/browse_dataset.py': (['{config}'], NO_CONFIG),
     'misc/check_dataset.py': (
         ['{config}'], NO_CONFIG.replace('a config file', 'the folder of a data set or a config')

@@ -131,7 +131,9 @@ def test_the_metadata_name_the_pages_and_the_extras(wheel):
     # One place to fill in: setup.py.
     assert (ROOT / 'setup.py').read_text('utf-8').count(home) == 1
     extras = set(re.findall(r'^Provides-Extra: (.*)$', metadata, re.MULTILINE))
-    assert extras == {'lite', 'vis', 'docs', 'tests', 'sparse', 'mmdet3d', 'lidar'}
+    assert extras == {
+        'lite', 'vis', 'docs', 'tests', 'sparse', 'mmdet3d', 'lidar', 'deploy',
+    }  # fmt: skip
     assert not re.findall(r'\]\((?!https?:|#)', metadata.partition('\n\n')[2])
 
 

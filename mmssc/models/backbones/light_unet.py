@@ -99,13 +99,13 @@ class VoxelStem(BaseModule):
 
 def _positions(blocks: Tensor) -> Tensor:
     """Positions (B, x, y, z, 3) in -1..1: on the second axis, its square, on the third axis."""
-    x, y, z = blocks.shape[1:4]
+    batch, x, y, z = blocks.shape[:4]
     up, forward = (
         (torch.arange(side, dtype=blocks.dtype, device=blocks.device) + 0.5) / side
         for side in (y, z)
     )
     up, forward = up[:, None].expand(y, z), forward.expand(y, z)
-    return (torch.stack([up, up.square(), forward], -1) * 2 - 1).expand(len(blocks), x, -1, -1, -1)
+    return (torch.stack([up, up.square(), forward], -1) * 2 - 1).expand(batch, x, -1, -1, -1)
 
 
 @MODELS.register_module()

@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmssc.errors import DataError
+from mmssc.geometry.tracing import has_values
 from mmssc.models.layers.ddr import conv_stack
 from mmssc.registry import MODELS
 
@@ -63,21 +64,26 @@ def lift_segmentation(segmentation: Tensor, voxel_to_pixel: Tensor, num_segments
         DataError: An id is not in [0, num_segments), or a pixel lies outside the image.
     """
     ids = segmentation.flatten(1).long()
+    pixel = voxel_to_pixel.flatten(1).long()
+    if has_values():
+        _check_values(ids, num_segments, pixel)
+    at_voxel = ids.gather(1, pixel.clamp_min(0))
+    volume = torch.zeros(
+        ids.shape[0], num_segments, pixel.shape[1], dtype=torch.float32, device=ids.device
+    )
+    volume.scatter_(1, at_voxel[:, None], (pixel >= 0).float()[:, None])
+    return volume.unflatten(2, voxel_to_pixel.shape[1:])
+
+
+def _check_values(ids: Tensor, num_segments: int, pixel: Tensor) -> None:
     found = int(ids.max())
     if found >= num_segments:
         raise DataError(
             'inputs', 'segmentation', f'ids below {num_segments}', found,
             'Set model.segmentation_encoder.num_segments to the number of ids',
         )  # fmt: skip
-    pixel = voxel_to_pixel.flatten(1).long()
     if int(pixel.max()) >= ids.shape[1]:
         raise DataError(
             'inputs', 'voxel_to_pixel', f'pixels below {ids.shape[1]}', int(pixel.max()),
             'The mapping and the segmentation are of images of different sizes',
         )  # fmt: skip
-    at_voxel = ids.gather(1, pixel.clamp_min(0))
-    volume = torch.zeros(
-        len(ids), num_segments, pixel.shape[1], dtype=torch.float32, device=ids.device
-    )
-    volume.scatter_(1, at_voxel[:, None], (pixel >= 0).float()[:, None])
-    return volume.unflatten(2, voxel_to_pixel.shape[1:])

@@ -56,6 +56,8 @@ class BaseCompletor(BaseModel):
         renamed_weights: Prefix of weights in older checkpoints -> their prefix now.
         official_method: METHOD of ``import_checkpoint.py`` for the authors' checkpoints; '' if
             there are none.
+        export_obstacle: Why ``tools/deployment/export.py`` cannot export the network; '' if it
+            can.
     """
 
     test_settings: tuple[str, ...] = ('keep_logits',)
@@ -63,6 +65,7 @@ class BaseCompletor(BaseModel):
     spare_weights: tuple[str, ...] = ()
     renamed_weights: Mapping[str, str] = MappingProxyType({})
     official_method = ''
+    export_obstacle = ''
 
     def __init__(
         self,
@@ -153,6 +156,13 @@ class BaseCompletor(BaseModel):
     @abstractmethod
     def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         """Named tensors of a batch, ``logits`` (B, K, X, Y, Z) first."""
+
+    def constant_inputs(self) -> dict[str, Tensor]:
+        """Inputs of a prediction that are the same for all samples; an exported network has them.
+
+        They replace what the network computes in a way that cannot be exported.
+        """
+        return {}
 
     def predict(
         self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample] | None = None

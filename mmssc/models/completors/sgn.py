@@ -33,6 +33,9 @@ class SGN(BaseCompletor):
     """
 
     official_method = 'sgn'
+    export_obstacle = (
+        'sparse convolutions on the voxels that hold a point, whose number differs between frames'
+    )
 
     def __init__(
         self,

@@ -179,6 +179,11 @@ class SketchCompletor(RGBDCompletor):
         total, log_vars = super().parse_losses(losses)
         return total * self.loss_scale, log_vars
 
+    def constant_inputs(self) -> dict[str, Tensor]:
+        """The codes of a frame without a name, ``sketch_codes`` (S, 1, L, X/4, Y/4, Z/4)."""
+        sketch = next(self.parameters()).new_zeros(1, 1, *self.voxel_grid.shape)
+        return dict(sketch_codes=self.sketch_head.cvae.codes_of_frames(sketch, None))
+
     def predict(
         self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample] | None = None
     ) -> list[SSCDataSample]:

@@ -42,6 +42,9 @@ class Symphonies(BaseCompletor):
 
     origin_matters = False
     official_method = 'symphonies'
+    export_obstacle = (
+        'attention to the voxels that hold a depth point, whose number differs between frames'
+    )
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmssc.geometry.tracing import has_values
 from mmssc.registry import MODELS
 
 __all__ = ['DepthMappedLifter', 'fill_zero_elements', 'sample_pixels']
@@ -61,12 +62,12 @@ class DepthMappedLifter(BaseModule):
         hit = (flat >= 0).nonzero()[:, 0]
         pixels = flat[hit].long()
         height, width = image_size
-        if len(pixels) and int(pixels.max()) >= height * width:
+        if has_values() and len(pixels) and int(pixels.max()) >= height * width:
             last = int(pixels.max())
             raise ValueError(f'pixel {last} is outside the image of {height} x {width} pixels')
         sample = hit.div(voxel_to_pixel[0].numel(), rounding_mode='floor')
         rows = sample_pixels(features, image_size, sample, pixels, self.align_corners)
-        volume = rows.new_zeros(len(flat), channels).index_copy_(0, hit, rows)
+        volume = rows.new_zeros(flat.shape[0], channels).index_copy_(0, hit, rows)
         volume = volume.view(*voxel_to_pixel.shape, channels).permute(0, 4, 1, 2, 3)
         return volume.contiguous()
 

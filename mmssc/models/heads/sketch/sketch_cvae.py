@@ -87,11 +87,12 @@ class SketchCVAE(nn.Module):
 
         Args:
             condition: (B, L, X/4, Y/4, Z/4), output of the module ``condition``.
-            codes: (S, B, L, X/4, Y/4, Z/4).
+            codes: (S, B, L, X/4, Y/4, Z/4), or (S, 1, ...): the same for all samples.
 
         Returns:
             (B, 2, X, Y, Z).
         """
+        codes = codes.expand(-1, condition.shape[0], -1, -1, -1, -1)
         pairs = torch.cat([condition.expand_as(codes), codes], dim=2)
         if self.training:
             decoded = torch.stack([self._upsample(pair) for pair in pairs])

@@ -1,0 +1,192 @@
+r"""Export the network of a model to a file that runs without mmssc.
+
+    python tools/deployment/export.py light_depth_nyu --out light.onnx
+
+The file takes the tensors that the network takes after the data preprocessor, a batch of any size,
+and gives ``logits`` (B, K, X, Y, Z) and ``labels`` (B, X, Y, Z). It is written only if it agrees
+with the model on a batch of 1 and of 2. The samples are random, or those of the config's test data
+set (``--index``), or a frame of your depth camera (``--depth``, ``--cam2img``).
+"""
+
+from __future__ import annotations
+
+from mmssc.command_line import add_overwrite_option, command, prepare_process
+
+prepare_process()
+
+import argparse
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from mmssc.apis import DEPTH_KINDS, RGBDInferencer, init_model, is_rgbd_config, read_config
+from mmssc.apis.model_loading import dataset_config_of, info_files_of
+from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, data_roots_of
+from mmssc.deployment import (
+    FORMATS,
+    capture_inputs,
+    check_agreement,
+    check_exportable,
+    config_inputs,
+    describe_network,
+    measure_seconds,
+    open_network,
+    serialize,
+    trace_network,
+)
+from mmssc.engine.launch import require_checkpoint
+from mmssc.errors import DataError
+from mmssc.fileio import atomic_write, check_outputs
+from mmssc.model_index import UNTRAINED
+from mmssc.models.completors import BaseCompletor
+from mmssc.preparation.command_line import positive_integer, positive_number, spaced_number
+from mmssc.registry import DATASETS
+from mmssc.resources import find_config
+
+FRAME_OPTIONS = ('cam2img', 'image', 'segmentation', 'depth_scale', 'height')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help=CONFIG_HELP)
+    text = 'checkpoint file, or name of a model (default: the weights of a config given by name)'
+    add('checkpoint', nargs='?', help=f'{text}; {UNTRAINED!r}: random weights')
+    suffixes = ', '.join(f'{name}: {suffix}' for name, suffix in FORMATS.items())
+    add('--format', choices=tuple(FORMATS), default='onnx', help='default: onnx')
+    add('--out', required=True, metavar='FILE', help=f'the file ({suffixes})')
+    add('--index', type=int, metavar='N', help="compare on this sample of the config's test data "
+        'set, and the next one')  # fmt: skip
+    add('--depth', metavar='FILE', help='compare on this depth image, see tools/infer.py')
+    add('--cam2img', nargs='+', type=spaced_number, metavar='N', help='with --depth: fx fy cx cy')
+    add('--image', metavar='FILE', help='with --depth: image, for models that read one')
+    add('--segmentation', metavar='FILE', help='with --depth: 8-bit id image')
+    add('--depth-kind', choices=tuple(DEPTH_KINDS), default='mm', help='with --depth')
+    add('--depth-scale', type=positive_number, metavar='N', help='with --depth: values per metre')
+    text = 'with --depth: camera above the floor (default: search the floor)'
+    add('--height', type=positive_number, metavar='METRES', help=text)
+    text = 'also write the inputs of the first sample, a batch of 1'
+    add('--sample', metavar='FILE.npz', help=text)
+    text = 'also measure the time of the model and of the file, so many times'
+    add('--repeats', type=positive_integer, metavar='N', help=text)
+    add_overwrite_option(parser)
+    add_cfg_options(parser)
+    return parser.parse_intermixed_args()
+
+
+def check_options(args: argparse.Namespace, cfg: Config) -> None:
+    """Refuse what cannot be right before the model is built.
+
+    Raises:
+        DataError: An option does not fit, or a file to write exists.
+    """
+    for name, path, suffix in (
+        ('--out', args.out, FORMATS[args.format]), ('--sample', args.sample, '.npz'),
+    ):  # fmt: skip
+        if path is not None and not path.endswith((suffix, '/dev/null')):
+            raise DataError(name, None, f'a name that ends with {suffix}', path)
+    given = [name for name in FRAME_OPTIONS if getattr(args, name) is not None]
+    if given and args.depth is None:
+        option = f'--{given[0].replace("_", "-")}'
+        raise DataError(option, None, '--depth with it', 'none')
+    if args.depth is not None:
+        if args.index is not None:
+            raise DataError('command line', None, 'either --index or --depth', 'both')
+        if not is_rgbd_config(cfg):
+            hint = 'Leave it out, or give --index'
+            raise DataError('--depth', None, 'a model for depth cameras', args.config, hint)
+        if args.cam2img is None or len(args.cam2img) != 4:
+            found = 'none' if args.cam2img is None else f'{len(args.cam2img)} numbers'
+            raise DataError('--cam2img', None, 'fx fy cx cy', found)
+    inputs = [find_config(args.config), args.checkpoint, args.depth, args.image, args.segmentation]
+    inputs += [*info_files_of(cfg), *data_roots_of(cfg)]
+    outputs = [path for path in (args.out, args.sample) if path is not None]
+    check_outputs(outputs, filter(None, inputs), args.overwrite)
+
+
+def example_inputs(
+    model: BaseCompletor, cfg: Config, args: argparse.Namespace
+) -> dict[str, Tensor]:
+    """A batch of 2 that the command line asks for, its first sample first.
+
+    Raises:
+        DataError: A sample cannot be read, or its frame has another size than the network.
+    """
+    if args.index is not None:
+        dataset = DATASETS.build(dataset_config_of(cfg))
+        if not 0 <= args.index < len(dataset):
+            raise DataError('--index', None, f'0..{len(dataset) - 1}', args.index)
+        samples = [dataset[args.index], dataset[(args.index + 1) % len(dataset)]]
+        return config_inputs(model, cfg, samples)
+    inputs = config_inputs(model, cfg)
+    if args.depth is None:
+        return inputs
+    inferencer = RGBDInferencer(cfg, args.checkpoint, 'cpu')
+    inferencer.words = str  # Remedies name options.
+    frame = capture_inputs(
+        inferencer, args.depth, args.cam2img, img=args.image, segmentation=args.segmentation,
+        depth_kind=args.depth_kind, depth_scale=args.depth_scale, height=args.height,
+    )  # fmt: skip
+    for key, value in inputs.items():
+        if frame[key].shape[1:] != value.shape[1:]:
+            hint = 'The network takes images of the size that the config names'
+            sizes = tuple(value.shape[1:]), tuple(frame[key].shape[1:])
+            raise DataError(args.depth, key, *sizes, hint)
+    return {key: torch.cat([frame[key], value[1:]]) for key, value in inputs.items()}
+
+
+def export(model: BaseCompletor, inputs: dict[str, Tensor], args: argparse.Namespace) -> bytes:
+    """The content of a file that agrees with the model.
+
+    Raises:
+        DataError: The network cannot be exported, or the file gives other results.
+    """
+    program = trace_network(model, inputs)
+    content = serialize(program, args.format, describe_network(model, inputs))
+    network = open_network(content, args.format)
+    for size in (1, 2):
+        batch = {key: value[:size] for key, value in inputs.items()}
+        difference = check_agreement(network, model, batch)
+        print(f'batch of {size}: largest difference {difference:.1e} of the scale of the logits')
+    if args.repeats:
+        one = {key: value[:1] for key, value in inputs.items()}
+        seconds = measure_seconds(network, model, one, args.repeats)
+        figures = 'model {:.3f} s, file {:.3f} s'.format(*seconds)
+        print(f'one sample, threads: {torch.get_num_threads()}, median: {figures}')
+    return content
+
+
+@command
+def main() -> None:
+    """Export as the command line says."""
+    args = parse_args()
+    with config_errors(args.config):
+        cfg = read_config(args.config, args.cfg_options)
+        if args.checkpoint != UNTRAINED:
+            args.checkpoint = require_checkpoint(args.checkpoint, args.config)
+        check_options(args, cfg)
+        model = init_model(cfg, args.checkpoint)
+        check_exportable(model)
+        inputs = example_inputs(model, cfg, args)
+        content = export(model, inputs, args)
+    with atomic_write(args.out) as file:
+        file.write(content)
+    for key, value in inputs.items():
+        print(f'input {key}: {(*("batch", *value.shape[1:]),)} {value.dtype}')
+    print(f'written: {args.out} ({len(content) / 2**20:.1f} MiB)')
+    if args.sample:
+        arrays: dict[str, Any] = {key: value[:1].numpy() for key, value in inputs.items()}
+        with atomic_write(args.sample) as file:
+            np.savez_compressed(file, **arrays)
+        print(f'written: {args.sample}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
