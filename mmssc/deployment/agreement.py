@@ -48,8 +48,8 @@ def check_agreement(network: Network, model: BaseCompletor, inputs: Mapping[str,
     if not largest <= TOLERANCE:  # NaN, too.
         raise DataError(
             name, 'largest difference from the model', f'at most {TOLERANCE:g} of the scale',
-            f'{largest:.2g}', 'No file was written: report this model and the versions of torch '
-            'and onnxruntime (python tools/misc/check_env.py)',
+            f'{largest:.2g}', 'No file was written. Try other samples (--index N) or the other '
+            '--format; if these fail, too, report the model and its config',
         )  # fmt: skip
     if not torch.equal(labels.long(), logits.argmax(dim=1)):
         raise DataError(name, 'labels', 'the classes with the largest logits', 'others')
@@ -60,9 +60,9 @@ def check_agreement(network: Network, model: BaseCompletor, inputs: Mapping[str,
 def measure_seconds(
     network: Network, model: BaseCompletor, inputs: Mapping[str, Tensor], repeats: int
 ) -> tuple[float, float]:
-    """Seconds that the model and the exported network take for a batch: the medians.
+    """Seconds that the model and the exported network take for a batch: the fastest runs.
 
-    Both ran before, in :func:`check_agreement`.
+    Both ran before, in :func:`check_agreement`. Other programs slow the other runs down.
 
     Args:
         network: Of :func:`open_network`.
@@ -78,4 +78,4 @@ def measure_seconds(
         network(inputs)
         model_runs.append(middle - start)
         network_runs.append(time.perf_counter() - middle)
-    return sorted(model_runs)[repeats // 2], sorted(network_runs)[repeats // 2]
+    return min(model_runs), min(network_runs)

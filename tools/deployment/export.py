@@ -159,7 +159,7 @@ def export(model: BaseCompletor, inputs: dict[str, Tensor], args: argparse.Names
         one = {key: value[:1] for key, value in inputs.items()}
         seconds = measure_seconds(network, model, one, args.repeats)
         figures = 'model {:.3f} s, file {:.3f} s'.format(*seconds)
-        print(f'one sample, threads: {torch.get_num_threads()}, median: {figures}')
+        print(f'one sample, threads: {torch.get_num_threads()}, fastest run: {figures}')
     return content
 
 
