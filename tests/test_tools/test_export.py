@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 import torch
 from doc_pages import blocks
-from tool_runs import ROOT, TINY_ROOMS
+from tool_runs import ROOM_CONFIG, ROOT, TINY_ROOMS, room_options
 
 from mmssc.apis import RGBDInferencer
 from mmssc.formats.sscnet import write_plain_depth_mm
@@ -27,7 +27,7 @@ SMALL = ['configs/quickstart/light_synthetic.py', 'untrained']
 def export(tool_in_process, tmp_path, monkeypatch):
     run = tool_in_process('deployment/export.py')
     monkeypatch.chdir(tmp_path)
-    return lambda config, *more: run(ROOT / config if '/' in config else config, *more)
+    return lambda config, *more: run(ROOT / config if '/' in str(config) else config, *more)
 
 
 @pytest.fixture
@@ -87,6 +87,16 @@ def test_a_program_of_torch_takes_any_batch(export):
     }
     logits, labels = network(inputs)
     assert logits.shape == (3, 12, 20, 12, 20) and labels.dtype == torch.uint8
+
+
+def test_samples_of_the_data_set_are_compared(export, rooms):
+    arguments = (ROOM_CONFIG, 'untrained', '--format', 'torch-export', '--out', 'room.pt2')
+    status, output = export(*arguments, '--index', 99, *room_options(rooms))
+    assert status == 2 and '--index: expected 0..2, found 99' in output
+    status, output = export(*arguments, '--index', 2, '--sample', 'two.npz', *room_options(rooms))
+    assert status == 0, output
+    with np.load('two.npz') as inputs:
+        assert inputs['voxel_to_pixel'].shape == (1, 20, 12, 20)
 
 
 def test_a_file_that_differs_is_not_left(export, monkeypatch, tmp_path):
