@@ -17,10 +17,22 @@ def test_every_stage_is_measured(run_tool, tmp_path):
     ]  # fmt: skip
     # The toy model sleeps in its loss.
     assert 50 <= stages['forward and losses']['mean_ms'] < 500 > stages['forward']['mean_ms']
+    assert stages['forward and losses']['cpu_ms'] < stages['forward and losses']['mean_ms']
     # 27 * 8 + 8 of the first convolution, 16 of BatchNorm, 8 * 3 + 3 of the last one.
     assert result['parameters'] == {'layers': 267, 'all': 267, 'trained': 267}
     assert result['machine']['torch'] and result['amp'] is True
     assert 'forward and losses' in done.stdout
+
+
+def test_prediction_only_needs_no_optimiser_and_gives_processor_time(run_tool, tmp_path):
+    done = run_tool(
+        'analysis_tools/benchmark.py', TOY_CONFIG, '--iters', 1, '--prediction-only',
+        '--out', 'figures.json', '--cfg-options', 'optim_wrapper.optimizer.type=none',
+    )  # fmt: skip
+    stages = json.loads((tmp_path / 'figures.json').read_text())['stages']
+    names = [row['stage'] for row in stages]
+    assert names == ['loading', 'preprocessing', 'prediction', 'metric']
+    assert all(row['cpu_ms'] >= 0 for row in stages) and 'CPU ms' in done.stdout
 
 
 @pytest.mark.slow

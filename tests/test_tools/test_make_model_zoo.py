@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,17 @@ def test_an_unknown_model_is_named(zoo):
     assert status == 2 and 'published, trained, planned' in output
 
 
+@pytest.mark.parametrize(
+    ('names', 'measured'), [(['planned'], ['planned']), ([], ['published', 'trained', 'planned'])]
+)
+def test_without_a_name_all_models_are_measured(zoo, tmp_path, names, measured):
+    update = runpy.run_path(str(ROOT / 'tools/misc/make_model_zoo.py'))['update_metafiles']
+    update.__globals__['measure'] = lambda config, folder: {'Seconds': 7}
+    update(tmp_path, names)
+    models = yaml.safe_load((tmp_path / 'metafile.yml').read_text())['Models']
+    assert [one['Name'] for one in models if one['Metadata'].get('Seconds') == 7] == measured
+
+
 @pytest.mark.slow  # Builds a network and runs it.
 def test_measured_figures_go_into_the_metafile_and_the_page(zoo, tmp_path):
     before = (tmp_path / 'metafile.yml').read_text().splitlines()
@@ -102,8 +114,7 @@ def test_measured_figures_go_into_the_metafile_and_the_page(zoo, tmp_path):
     (changed,) = [line for line in after if line not in before]
     metadata = yaml.safe_load(changed)['Metadata']
     assert metadata['Parameters'] == 1253424 and metadata['Source'] == 'reproduced here'
-    assert metadata['Seconds'] > 0 and metadata['Measured On']
-    assert (
-        'trained](../../configs/sgn/README.md) | 1.25 M | - |'
-        in sections(tmp_path)['Size and speed']
-    )
+    assert metadata['Seconds'] > 0 and metadata['Measured On'] and metadata['Multiply-adds'] > 1e9
+    multiply_adds = f'{metadata["Multiply-adds"] / 1e9:.1f} G'
+    row = f'trained](../../configs/sgn/README.md) | 1.25 M | {multiply_adds} |'
+    assert row in sections(tmp_path)['Size and speed']

@@ -3,7 +3,7 @@
 ``python tools/analysis_tools/benchmark.py CONFIG`` measures loading, preprocessing, the forward
 pass, prediction with its metric, losses, backward pass and optimiser step, on the CPU or a GPU.
 With several optimisers it measures the training step as a whole. ``--synthetic-input`` needs no
-data.
+data, and ``--prediction-only`` neither memory nor time for a training.
 """
 
 from __future__ import annotations
@@ -56,16 +56,18 @@ class Stages:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.seconds: dict[str, list[float]] = {}
+        self.cpu_seconds: dict[str, list[float]] = {}
         self.peak_mib: dict[str, float] = {}
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
         """Measure the body of ``with`` as one run of the stage."""
         self._reset_peak()
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         yield
         self._wait()
         self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+        self.cpu_seconds.setdefault(name, []).append(time.process_time() - cpu_start)
         peak = self._peak()
         if peak is not None:
             self.peak_mib[name] = max(peak, self.peak_mib.get(name, 0.0))
@@ -73,15 +75,20 @@ class Stages:
     def forget(self) -> None:
         """Delete the measurements so far (the warm-up)."""
         self.seconds.clear()
+        self.cpu_seconds.clear()
         self.peak_mib.clear()
 
     def table(self) -> list[dict[str, Any]]:
-        """One record per stage: mean and spread in milliseconds, peak memory in MiB."""
+        """One record per stage: mean and spread in milliseconds, peak memory in MiB.
+
+        ``cpu_ms`` is the processor time of all threads: other programs do not change it much.
+        """
         return [
             dict(
                 stage=name,
                 mean_ms=round(1e3 * statistics.mean(values), 3),
                 spread_ms=round(1e3 * statistics.pstdev(values), 3),
+                cpu_ms=round(1e3 * statistics.mean(self.cpu_seconds[name]), 3),
                 peak_mib=round(self.peak_mib[name], 1) if name in self.peak_mib else None,
             )
             for name, values in self.seconds.items()
@@ -152,7 +159,16 @@ def run_iteration(
     loaders: tuple[Callable[[int], dict], Callable[[int], dict]],
     batch: list[int],
 ) -> None:
-    """Run one batch through every stage; ``loaders``: training and validation samples."""
+    """Run one batch through every stage.
+
+    Args:
+        stages: What measures them.
+        model: The model.
+        optim_wrapper: Its optimiser; None: only prediction.
+        metric: The metric.
+        loaders: Training and validation samples: index -> sample.
+        batch: Indices of the samples.
+    """
     load, load_val = loaders
     with stages.measure('loading'):
         data = pseudo_collate([load(index) for index in batch])
@@ -162,12 +178,15 @@ def run_iteration(
     with torch.no_grad():
         with stages.measure('preprocessing'):
             prepared = model.data_preprocessor(val_data, False)
-        with stages.measure('forward'):
-            model(**prepared, mode='tensor')
+        if optim_wrapper is not None:
+            with stages.measure('forward'):
+                model(**prepared, mode='tensor')
         with stages.measure('prediction'):
             predictions = model(**prepared, mode='predict')
     with stages.measure('metric'):
         metric.process(val_data, [sample.to_dict() for sample in predictions])
+    if optim_wrapper is None:
+        return
     model.train()
     if isinstance(optim_wrapper, OptimWrapperDict):
         with stages.measure('training step'):
@@ -201,6 +220,9 @@ def parse_args() -> argparse.Namespace:
         '--synthetic-input', action='store_true', help='random samples instead of the data set'
     )
     parser.add_argument(
+        '--prediction-only', action='store_true', help='measure no forward pass, no training'
+    )
+    parser.add_argument(
         '--shape',
         type=int,
         nargs=2,
@@ -218,11 +240,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
-    """Model, optimiser wrapper, metric, loaders of training and validation samples."""
+    """Model, optimiser wrapper or None, metric, loaders of training and validation samples."""
     if args.amp:
         enable_amp(cfg)
     model = MODELS.build(cfg.model).to(device)
-    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    optim_wrapper = None if args.prediction_only else build_optim_wrapper(model, cfg.optim_wrapper)
     evaluator = cfg.val_evaluator
     metric = METRICS.build(evaluator[0] if isinstance(evaluator, (list, tuple)) else evaluator)
     if args.synthetic_input:
@@ -230,7 +252,11 @@ def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
         metric.dataset_meta = dataset_meta_of(cfg)
         return model, optim_wrapper, metric, (load, load)
     datasets = [
-        DATASETS.build(loader.dataset) for loader in (cfg.train_dataloader, cfg.val_dataloader)
+        DATASETS.build(loader.dataset)
+        for loader in (
+            cfg.val_dataloader if args.prediction_only else cfg.train_dataloader,
+            cfg.val_dataloader,
+        )
     ]
     metric.dataset_meta = datasets[1].metainfo
     loaders = tuple(
@@ -289,10 +315,11 @@ def print_result(result: dict[str, Any]) -> None:
     """Print the figures as tables."""
     print(', '.join(f'{key} {value}' for key, value in result['machine'].items()))
     print(f'batch size {result["batch_size"]}, {counted(result["iterations"], "iteration")}')
-    print(f'\n{"stage":20} {"mean ms":>10} {"spread ms":>10} {"peak MiB":>10}')
+    print(f'\n{"stage":20} {"mean ms":>10} {"spread ms":>10} {"CPU ms":>10} {"peak MiB":>10}')
     for row in result['stages']:
         peak = '-' if row['peak_mib'] is None else f'{row["peak_mib"]:.0f}'
-        print(f'{row["stage"]:20} {row["mean_ms"]:10.1f} {row["spread_ms"]:10.1f} {peak:>10}')
+        times = ' '.join(f'{row[key]:10.1f}' for key in ('mean_ms', 'spread_ms', 'cpu_ms'))
+        print(f'{row["stage"]:20} {times} {peak:>10}')
     print(f'\n{"part":20} {"parameters":>12}')
     for name, count in result['parameters'].items():
         print(f'{name:20} {count:12,}')

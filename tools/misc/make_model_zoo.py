@@ -1,8 +1,9 @@
 """Write ``docs/en/model_zoo.md`` from the metafiles: ``python tools/misc/make_model_zoo.py``.
 
-``--check`` only says whether the page is up to date. ``--measure NAME ...`` first measures these
-models with ``tools/analysis_tools/benchmark.py`` on random inputs, and writes parameters, time and
-memory to their metafiles.
+``--check`` only says whether the page is up to date. ``--measure NAME ...`` first measures one
+prediction of these models (without a name: of all) on random inputs, and writes parameters,
+multiply-adds, time and memory to their metafiles: ``tools/analysis_tools/benchmark.py`` and
+``get_flops.py`` in one step.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ prepare_process()
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,7 +30,7 @@ from mmssc.fileio import atomic_write
 from mmssc.formats.regular_files import read_text
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHMARK = ROOT / 'tools/analysis_tools/benchmark.py'
+TOOLS = ROOT / 'tools/analysis_tools'
 PAGE = 'docs/en/model_zoo.md'
 INTRODUCTION = """# Model zoo
 
@@ -42,8 +44,12 @@ only figures of the same data set and split.
 The configs are in the folder of the README. A dash means: not known or not measured.
 """
 SIZES = """Parameters are those of the network that mmssc builds. Multiply-adds, time and memory are
-those of one prediction with batch size 1, and the memory includes Python and torch. To measure a
-model on your machine: `python tools/analysis_tools/benchmark.py CONFIG --synthetic-input`."""
+those of one prediction with batch size 1, on random inputs. The time is CPU seconds of **one
+core**, rough because other programs ran on the machine. The memory is the peak of the process, with
+Python and torch. Configs with the same network and inputs have the figures of one measurement.
+[What multiply-adds count](user_guides/analysis_tools.md#parameters-and-multiply-adds). To measure
+models on your machine and write the figures to the metafiles:
+`python tools/misc/make_model_zoo.py --measure NAME ...`."""
 WITHOUT = 'No full training of these configs was scored here, and we checked no published figure:'
 RESULT_HEADS = ('model', 'data set, split', 'IoU', 'mIoU')
 SIZE_HEADS = ('model', 'parameters', 'multiply-adds', 'time', 'memory', 'measured on')
@@ -157,28 +163,41 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return ''.join(f'| {" | ".join(cells)} |\n' for cells in lines)
 
 
-def measure(config: Path) -> Entry:
+def measure(config: Path, folder: Path) -> Entry:
     """Figures of one prediction on random inputs, named as in the metafiles.
 
+    Args:
+        config: The config.
+        folder: That of the metafile: a project has its package there.
+
     Raises:
-        DataError: The benchmark of the config has failed.
+        DataError: The measurement of the config has failed.
     """
-    with TemporaryDirectory() as folder:
-        out = Path(folder, 'figures.json')
-        options = ['--synthetic-input', '--iters', '3', '--out', str(out)]
-        call = [sys.executable, str(BENCHMARK), str(config), *options]
-        if subprocess.run(call, stdout=subprocess.DEVNULL, check=False).returncode:
-            raise DataError(config, None, 'a benchmark without an error', 'the error above')
-        result = json.loads(out.read_text('utf-8'))
+    options = ('--synthetic-input', '--prediction-only', '--iters', '1')
+    result = _tool_output('benchmark.py', config, folder, *options)
+    parts = _tool_output('get_flops.py', config, folder)['parts']
     (stage,) = [stage for stage in result['stages'] if stage['stage'] == 'prediction']
     machine = result['machine']
-    threads = '' if 'gpu' in machine else f', threads: {machine["threads"]}'
+    on_gpu = 'gpu' in machine
     figures = {
-        'Parameters': result['parameters']['all'],
-        'Seconds': round(stage['mean_ms'] / 1e3, 3),
-        'Measured On': machine.get('gpu', machine['cpu']) + threads,
+        'Parameters': parts['all']['parameters'],
+        'Multiply-adds': parts['all']['multiply_adds'],
+        'Seconds': round(stage['mean_ms' if on_gpu else 'cpu_ms'] / 1e3, 3),
+        'Measured On': machine['gpu'] if on_gpu else f'{machine["cpu"]}, threads: 1',
     }
     return figures if stage['peak_mib'] is None else {**figures, 'Memory': stage['peak_mib']}
+
+
+def _tool_output(tool: str, config: Path, package: Path, *options: str) -> Entry:
+    """What a tool of ``tools/analysis_tools`` writes about a config, on one thread."""
+    paths = [str(package), *filter(None, [os.environ.get('PYTHONPATH')])]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(paths)}
+    with TemporaryDirectory() as folder:
+        out = Path(folder, 'figures.json')
+        call = [sys.executable, str(TOOLS / tool), str(config), '--out', str(out), *options]
+        if subprocess.run(call, stdout=subprocess.DEVNULL, check=False, env=environment).returncode:
+            raise DataError(config, None, f'{tool} without an error', 'the error above')
+        return json.loads(out.read_text('utf-8'))
 
 
 def with_figures(text: str, name: str, figures: Entry) -> str:
@@ -201,16 +220,21 @@ def with_figures(text: str, name: str, figures: Entry) -> str:
 def update_metafiles(root: Path, names: list[str]) -> None:
     """Measure models, and write the figures to their metafiles.
 
+    Args:
+        root: Folder of the repository.
+        names: Names of the models; empty: all.
+
     Raises:
-        DataError: There is no such model, or a benchmark has failed.
+        DataError: There is no such model, or a measurement has failed.
     """
     models = {model['Name']: model for model in read_metafiles(root)[1]}
     for name in names:
         if name not in models:
             raise DataError('--measure', None, f'one of {", ".join(models)}', name)
-    for name in names:
+    for name in names or models:
         path = models[name]['metafile']
-        text = with_figures(read_text(path), name, measure(root / models[name]['Config']))
+        figures = measure(root / models[name]['Config'], path.parent)
+        text = with_figures(read_text(path), name, figures)
         with atomic_write(path, 'w') as file:
             file.write(text)
 
@@ -222,7 +246,8 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--check', action='store_true', help='write nothing; status 1 if outdated')
-    parser.add_argument('--measure', nargs='+', default=[], metavar='NAME', help='names of models')
+    text = 'names of models (default: all)'
+    parser.add_argument('--measure', nargs='*', metavar='NAME', help=text)
     parser.add_argument('--root', type=Path, default=ROOT, help='folder of the repository')
     args = parser.parse_args()
     page = args.root / PAGE
@@ -231,7 +256,8 @@ def main() -> int:
             return 0
         print(f'{PAGE} is outdated: run python tools/misc/make_model_zoo.py')
         return FINDINGS
-    update_metafiles(args.root, args.measure)
+    if args.measure is not None:
+        update_metafiles(args.root, args.measure)
     text = page_text(args.root)
     with atomic_write(page, 'w') as file:
         file.write(text)
