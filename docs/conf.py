@@ -18,7 +18,7 @@ copyright = f'{author}, Apache-2.0'  # noqa: A001 the name that Sphinx reads
 release = re.search(r"'([^']+)'", (ROOT / 'mmssc/version.py').read_text('utf-8')).group(1)
 version = release
 
-extensions = ['myst_parser', 'autoapi.extension', 'sphinx.ext.napoleon']
+extensions = ['myst_nb', 'autoapi.extension', 'sphinx.ext.napoleon']
 root_doc = 'docs/en/index'
 include_patterns = [
     '*.md', 'docs/en/**', 'configs/*/README.md', 'projects/*/README.md', 'checkpoints/README.md',
@@ -26,6 +26,8 @@ include_patterns = [
 exclude_patterns = ['.*', 'build', 'data', 'dist', 'mmssc', 'tests', 'tools', 'work_dirs']
 
 myst_heading_anchors = 4
+# The notebooks are shown as stored; tools/misc/run_notebooks.py runs them.
+nb_execution_mode = 'off'
 
 autoapi_dirs = [str(ROOT / 'mmssc')]
 autoapi_root = 'docs/en/api'
@@ -60,9 +62,13 @@ html_theme_options = dict(
 #: The sidebar: pages of each section without ``.md``, or ``Title </page>``. ``*`` stands for all
 #: that are not listed before. A page in no section is an error.
 NAVIGATION = {
-    'Get started': ['docs/en/get_started', 'Overview </README>', 'docs/en/conventions'],
+    'Get started': [
+        'docs/en/get_started', 'Overview </README>', 'docs/en/tutorials/overview',
+        'docs/en/tutorials/*', 'docs/en/conventions',
+    ],
     'User guides': [
-        'docs/en/user_guides/configs', 'docs/en/user_guides/train_and_test',
+        'docs/en/user_guides/configs', 'docs/en/user_guides/config_tutorial',
+        'docs/en/user_guides/train_and_test',
         'docs/en/user_guides/own_data', 'docs/en/user_guides/own_rgbd_camera',
         'docs/en/user_guides/visualize', 'docs/en/user_guides/*',
     ],

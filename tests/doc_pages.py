@@ -21,7 +21,7 @@ FENCE = re.compile(r'^[ \t]*```(\w*)\n(.*?)^[ \t]*```', re.MULTILINE | re.DOTALL
 NEEDS = re.compile(r'# needs: \w')
 # Every program on the pages prints its arguments: items end with 0x1f, commands with 0x1e.
 PROGRAMS = (
-    'bash', 'cd', 'docker', 'git', 'lint-imports', 'ln', 'mim', 'mkdir', 'mmssc', 'pip',
+    'bash', 'cd', 'docker', 'git', 'jupyter', 'lint-imports', 'ln', 'mim', 'mkdir', 'mmssc', 'pip',
     'pre-commit', 'python', 'ruff', 'source', 'srun', 'tensorboard', 'torchrun',
 )  # fmt: skip
 PRINT = ''.join(

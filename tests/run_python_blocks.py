@@ -3,7 +3,7 @@
 A block that begins with ``# NAME.py`` becomes this file in the current folder. A block with
 ``_base_`` is read as a config, and the small networks of the quick start are built. The others are
 run, with the names of those before them. Blocks that say what they need are left out unless
-``--all`` is given.
+``--all`` is given. Excerpts of files, which begin with ``# configs/``, are always left out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(page: Path, run_all: bool) -> None:
     names: dict[str, object] = {}
     for block in blocks(page, 'python'):
         file = re.match(r'# (\w+\.py)\n', block.text)
-        if not block.runs and not run_all:
+        if block.text.startswith('# configs/') or (not block.runs and not run_all):
             continue
         if file:
             Path(file[1]).write_text(block.text)

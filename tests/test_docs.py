@@ -90,6 +90,16 @@ def test_python_blocks_parse_and_their_imports_exist(path):
     assert not problems
 
 
+@pytest.mark.parametrize('path', PAGES, ids=page_id)
+def test_excerpts_of_configs_are_right(path):
+    """A block that begins with ``# configs/...`` is a part of this file."""
+    for block in blocks(path, 'python'):
+        found = re.match(r'# (configs/\S+\.py)\n', block.text)
+        if found:
+            excerpt = block.text[found.end() :].strip()
+            assert excerpt in (ROOT / found[1]).read_text('utf-8'), block.name
+
+
 def test_a_broken_link_is_found(tmp_path):
     page = tmp_path / 'page.md'
     page.write_text(
