@@ -243,6 +243,7 @@ def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
     """Model, optimiser wrapper or None, metric, loaders of training and validation samples."""
     if args.amp:
         enable_amp(cfg)
+    torch.manual_seed(0)  # Which voxels sparse layers take depends on the weights.
     model = MODELS.build(cfg.model).to(device)
     optim_wrapper = None if args.prediction_only else build_optim_wrapper(model, cfg.optim_wrapper)
     evaluator = cfg.val_evaluator

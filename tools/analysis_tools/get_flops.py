@@ -17,6 +17,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
@@ -64,6 +65,7 @@ def parse_args() -> argparse.Namespace:
 def count(cfg: Config, args: argparse.Namespace) -> dict[str, PartComplexity]:
     """Count the parts of the config's model."""
     sample = random_samples(cfg, args.shape, args.points)(0)
+    torch.manual_seed(0)  # Which voxels sparse layers take depends on the weights.
     model = MODELS.build(cfg.model)
     data = model.data_preprocessor(pseudo_collate([sample]), False)
     sizes = {key: tuple(value[0].shape) for key, value in data['inputs'].items()}
