@@ -14,9 +14,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmssc.apis.model_loading import info_files_of
+from mmssc.apis.model_loading import inputs_of
 from mmssc.compat import known_warnings_hidden, loader_worker_errors
-from mmssc.config_file import CONFIG_HELP, config_errors, config_files_of, data_roots_of
+from mmssc.config_file import CONFIG_HELP, config_errors, data_roots_of
 from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
 from mmssc.engine.hooks.prediction_files_hook import PREDICTION_FILES
 from mmssc.engine.hooks.ssc_visualization_hook import PICTURES
@@ -90,8 +90,7 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
         hint = f'Give --show-dir {Path(args.show_dir, "pictures")}'
         raise DataError('--show-dir', None, 'a folder of pictures only', 'the work folder', hint)
     if args.out:
-        inputs = [*config_files_of(cfg), *filter(None, [cfg.load_from]), *info_files_of(cfg)]
-        inputs += data_roots_of(cfg)
+        inputs = [*inputs_of(cfg), *filter(None, [cfg.load_from])]
         check_outputs([args.out], inputs, args.overwrite, FIGURES, is_figures_file)
     for folder, maker in (
         (args.show_dir, PICTURES),

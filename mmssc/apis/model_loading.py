@@ -21,7 +21,14 @@ from mmssc.checkpoints import (
     weights_of,
 )
 from mmssc.compat import read_checkpoint
-from mmssc.config_file import config_errors, datasets_of, merge_options, read_config_file
+from mmssc.config_file import (
+    config_errors,
+    config_files_of,
+    data_roots_of,
+    datasets_of,
+    merge_options,
+    read_config_file,
+)
 from mmssc.config_values import check_values
 from mmssc.errors import DataError
 from mmssc.model_index import find_checkpoint
@@ -30,7 +37,8 @@ from mmssc.registry import DATASETS, MODELS
 from mmssc.structures import VoxelGrid
 
 __all__ = [
-    'dataset_config_of', 'dataset_meta_of', 'info_files_of', 'init_model', 'read_config',
+    'dataset_config_of', 'dataset_meta_of', 'info_files_of', 'init_model', 'inputs_of',
+    'read_config',
 ]  # fmt: skip
 
 
@@ -59,6 +67,11 @@ def info_files_of(cfg: Config) -> list[Path]:
         for one in datasets_of(cfg)
         if one.get('ann_file')
     ]
+
+
+def inputs_of(cfg: Config) -> list[Path]:
+    """What a command with this config reads: the config and its bases, info files, data roots."""
+    return [*config_files_of(cfg), *info_files_of(cfg), *data_roots_of(cfg)]
 
 
 def dataset_config_of(cfg: Config) -> dict[str, Any]:

@@ -97,6 +97,10 @@ def test_samples_of_the_data_set_are_compared(export, rooms):
     assert status == 0, output
     with np.load('two.npz') as inputs:
         assert inputs['voxel_to_pixel'].shape == (1, 20, 12, 20)
+    status, output = export(*arguments, *room_options(rooms))
+    assert status == 2 and 'room.pt2: expected a new file' in output and '--overwrite' in output
+    status, output = export(*arguments, '--overwrite', *room_options(rooms))
+    assert status == 0, output
 
 
 def test_a_file_that_differs_is_not_left(export, monkeypatch, tmp_path):

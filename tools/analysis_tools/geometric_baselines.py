@@ -28,13 +28,11 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from mmssc.apis.model_loading import info_files_of
+from mmssc.apis.model_loading import inputs_of
 from mmssc.config_file import (
     CONFIG_HELP,
     add_cfg_options,
     config_errors,
-    config_files_of,
-    data_roots_of,
 )
 from mmssc.engine.launch import load_config
 from mmssc.errors import DataError
@@ -213,12 +211,7 @@ def score(args: argparse.Namespace) -> int:
     )
     config = load_config(args)
     if args.out:
-        inputs = [
-            *config_files_of(config),
-            *filter(None, (args.figures, args.untrained)),
-            *info_files_of(config),
-            *data_roots_of(config),
-        ]
+        inputs = [*inputs_of(config), *filter(None, (args.figures, args.untrained))]
         check_outputs([args.out], inputs, args.overwrite, MAKER)
     init_default_scope(config.get('default_scope', 'mmssc'))
     train, val = (

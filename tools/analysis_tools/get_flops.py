@@ -22,13 +22,11 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
 from mmssc.apis import read_config
-from mmssc.apis.model_loading import info_files_of
+from mmssc.apis.model_loading import inputs_of
 from mmssc.apis.random_samples import random_samples
 from mmssc.config_file import (
     add_cfg_options,
     config_errors,
-    config_files_of,
-    data_roots_of,
 )
 from mmssc.evaluation.score_table import format_table
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
@@ -93,8 +91,7 @@ def main() -> None:
     with config_errors(args.config):
         cfg = read_config(args.config, args.cfg_options)
         if args.out:
-            inputs = [*config_files_of(cfg), *info_files_of(cfg), *data_roots_of(cfg)]
-            check_outputs([args.out], inputs, args.overwrite, MAKER)
+            check_outputs([args.out], inputs_of(cfg), args.overwrite, MAKER)
         parts = count(cfg, args)
     print_table(parts)
     if args.out:

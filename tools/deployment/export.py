@@ -24,8 +24,8 @@ from mmengine.config import Config
 from torch import Tensor
 
 from mmssc.apis import DEPTH_KINDS, RGBDInferencer, init_model, is_rgbd_config, read_config
-from mmssc.apis.model_loading import dataset_config_of, info_files_of
-from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, data_roots_of
+from mmssc.apis.model_loading import dataset_config_of, inputs_of
+from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors
 from mmssc.deployment import (
     FORMATS,
     capture_inputs,
@@ -40,13 +40,14 @@ from mmssc.deployment import (
 )
 from mmssc.engine.launch import require_checkpoint
 from mmssc.errors import DataError
-from mmssc.fileio import atomic_write, check_outputs
+from mmssc.fileio import atomic_write, check_outputs, note_outputs
 from mmssc.model_index import UNTRAINED
 from mmssc.models.completors import BaseCompletor
 from mmssc.preparation.command_line import positive_integer, positive_number, spaced_number
 from mmssc.registry import DATASETS
-from mmssc.resources import find_config
 
+MAKER = 'export.py'
+# They need --depth.
 FRAME_OPTIONS = ('cam2img', 'image', 'segmentation', 'depth_scale', 'height')
 
 
@@ -105,10 +106,14 @@ def check_options(args: argparse.Namespace, cfg: Config) -> None:
         if args.cam2img is None or len(args.cam2img) != 4:
             found = 'none' if args.cam2img is None else f'{len(args.cam2img)} numbers'
             raise DataError('--cam2img', None, 'fx fy cx cy', found)
-    inputs = [find_config(args.config), args.checkpoint, args.depth, args.image, args.segmentation]
-    inputs += [*info_files_of(cfg), *data_roots_of(cfg)]
-    outputs = [path for path in (args.out, args.sample) if path is not None]
-    check_outputs(outputs, filter(None, inputs), args.overwrite)
+    frame = [args.checkpoint, args.depth, args.image, args.segmentation]
+    inputs = [*inputs_of(cfg), *filter(None, frame)]
+    check_outputs(outputs_of(args), inputs, args.overwrite, MAKER)
+
+
+def outputs_of(args: argparse.Namespace) -> list[str]:
+    """The files to write."""
+    return [path for path in (args.out, args.sample) if path is not None]
 
 
 def example_inputs(
@@ -176,6 +181,7 @@ def main() -> None:
         check_exportable(model)
         inputs = example_inputs(model, cfg, args)
         content = export(model, inputs, args)
+    note_outputs(outputs_of(args), MAKER)
     with atomic_write(args.out) as file:
         file.write(content)
     for key, value in inputs.items():
