@@ -44,9 +44,11 @@ only figures of the same data set and split.
 The configs are in the folder of the README. A dash means: not known or not measured.
 """
 SIZES = """Parameters are those of the network that mmssc builds. Multiply-adds, time and memory are
-those of one prediction with batch size 1, on random inputs. The time is CPU seconds of **one
-core**, rough because other programs ran on the machine. The memory is the peak of the process, with
-Python and torch. Configs with the same network and inputs have the figures of one measurement.
+those of one prediction with batch size 1, on random inputs with random weights; the sparse layers
+of SGN take more or less with trained ones, depending on how many voxels it proposes. The time is
+CPU seconds of **one core**, rough because other programs ran on the machine. The memory is the peak
+of the process, with Python and torch. Configs with the same network and inputs have the figures of
+one measurement.
 [What multiply-adds count](user_guides/analysis_tools.md#parameters-and-multiply-adds). To measure
 models on your machine and write the figures to the metafiles:
 `python tools/misc/make_model_zoo.py --measure NAME ...`."""
