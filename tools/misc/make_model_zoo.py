@@ -45,7 +45,7 @@ The configs are in the folder of the README. A dash means: not known or not meas
 """
 SIZES = """Parameters are those of the network that mmssc builds. Multiply-adds, time and memory are
 those of one prediction with batch size 1, on random inputs with random weights; the sparse layers
-of SGN take more or less with trained ones, depending on how many voxels it proposes. The time is
+of SGN take more or less with other weights, which propose more or fewer voxels. The time is
 CPU seconds of **one core**, rough because other programs ran on the machine. The memory is the peak
 of the process, with Python and torch. Configs with the same network and inputs have the figures of
 one measurement.
