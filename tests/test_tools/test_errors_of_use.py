@@ -54,6 +54,7 @@ WRONG = {
     'misc/model_info.py': (['sgn-t'], 'error: command line: name: expected the name of a config'),
     'misc/print_config.py': (['{config}'], NO_CONFIG),
     'misc/render_voxels.py': (['none.npy'], 'error: none.npy'),
+    'misc/run_notebooks.py': (['none.ipynb'], 'error: none.ipynb'),
     'misc/torchrun.py': (['--nothing'], None),
     'model_converters/import_checkpoint.py': (['sgn', 'none.pth', 'x.pth'], 'error: none.pth'),
     'model_converters/publish_checkpoint.py': (['none.pth', 'x.pth'], 'error: none.pth'),
