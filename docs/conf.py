@@ -75,7 +75,8 @@ NAVIGATION = {
     'Methods': ['docs/en/methods/*'],
     'Data sets': ['docs/en/downloads', 'docs/en/datasets/*'],
     'Model zoo': [
-        'docs/en/model_zoo', 'configs/*/README', 'projects/monoscene/README', 'checkpoints/README',
+        'docs/en/model_zoo', 'docs/en/performance', 'configs/*/README',
+        'projects/monoscene/README', 'checkpoints/README',
     ],
     'Advanced guides': [
         'docs/en/advanced_guides/architecture', 'docs/en/advanced_guides/customize',

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from mmssc.errors import MMSSCError, join_sentences
+from mmssc.kept_memory import keep_memory
 from mmssc.tool_commands import as_typed
 
 __all__ = [
@@ -271,13 +272,15 @@ def _refuse_arguments(parser: argparse.ArgumentParser, message: str) -> NoReturn
 def prepare_process() -> None:
     """From now on, Ctrl-C ends this process in one line, also during imports.
 
-    A wrong command line ends it in one line, too.
+    A wrong command line ends it in one line, too. The process keeps the memory of large volumes
+    (:func:`mmssc.kept_memory.keep_memory`).
 
     It changes the process: only scripts call it, and before their other imports.
     """
     argparse.ArgumentParser.error = _refuse_arguments  # type: ignore
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _stop_before_main
+    keep_memory()
 
 
 def _message_of(error: Exception) -> str:

@@ -31,6 +31,7 @@ from mmssc.config_file import (
 )
 from mmssc.config_values import check_values
 from mmssc.errors import DataError
+from mmssc.kept_memory import keep_memory
 from mmssc.model_index import find_checkpoint
 from mmssc.models.completors import BaseCompletor
 from mmssc.registry import DATASETS, MODELS
@@ -112,7 +113,8 @@ def init_model(
 ) -> BaseCompletor:
     """Build a model, load its weights, move it and switch it to evaluation.
 
-    Does not download the pretrained weights that the config names for training.
+    Does not download the pretrained weights that the config names for training. On the CPU, the
+    process keeps the memory of large volumes (:func:`mmssc.kept_memory.keep_memory`).
 
     Args:
         config: File, name of a config (``'sgn-T'``), or loaded config.
@@ -135,6 +137,8 @@ def init_model(
     checkpoint = find_checkpoint(checkpoint, config)
     cfg = read_config(config, cfg_options)
     _check_device(device)
+    if torch.device(device).type == 'cpu':
+        keep_memory()
     with config_errors(cfg.filename):
         trained_grid = VoxelGrid.build(cfg.model.voxel_grid)
         if voxel_grid is not None:

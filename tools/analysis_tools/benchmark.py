@@ -1,283 +1,162 @@
-"""Measure time, memory and parameters of a config, stage by stage.
+"""Measure time, memory and parameters of a config, or compare two versions of mmssc.
 
 ``python tools/analysis_tools/benchmark.py CONFIG`` measures loading, preprocessing, the forward
 pass, prediction with its metric, losses, backward pass and optimiser step, on the CPU or a GPU.
 With several optimisers it measures the training step as a whole. ``--synthetic-input`` needs no
-data, and ``--prediction-only`` neither memory nor time for a training.
+data. ``--against COMMIT`` measures predictions and training steps of this version and of another
+one, by turns and in processes of their own, and compares their outputs.
 """
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import FINDINGS, add_overwrite_option, command, prepare_process
 
 prepare_process()
 
 import argparse
 import json
-import os
-import platform
-import statistics
 import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
-from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+from mmengine.optim import build_optim_wrapper
 
 from mmssc.apis import read_config
 from mmssc.apis.model_loading import dataset_meta_of, info_files_of
 from mmssc.apis.random_samples import random_samples
-from mmssc.config_file import (
-    CONFIG_HELP,
-    add_cfg_options,
-    config_errors,
-    config_files_of,
-    data_roots_of,
-)
+from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, data_roots_of
 from mmssc.engine.launch import enable_amp
 from mmssc.errors import counted
-from mmssc.fileio import atomic_write, check_outputs, note_outputs
+from mmssc.evaluation.score_table import format_table
+from mmssc.fileio import atomic_write, check_outputs
+from mmssc.performance import (
+    OWN_FOLDER,
+    RUNS,
+    Measurement,
+    Stages,
+    Version,
+    compare_versions,
+    count_parameters,
+    describe_machine,
+    measure_peak,
+    open_version,
+    plain_sample,
+    run_iteration,
+)
 from mmssc.registry import DATASETS, METRICS, MODELS
-from mmssc.version import __version__
+from mmssc.resources import find_config
 
-MAKER = 'benchmark.py'
-MIB = 2**20
-
-
-class Stages:
-    """Times and peak memory of named stages, over several iterations."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.seconds: dict[str, list[float]] = {}
-        self.cpu_seconds: dict[str, list[float]] = {}
-        self.peak_mib: dict[str, float] = {}
-
-    @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Measure the body of ``with`` as one run of the stage."""
-        self._reset_peak()
-        start, cpu_start = time.perf_counter(), time.process_time()
-        yield
-        self._wait()
-        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
-        self.cpu_seconds.setdefault(name, []).append(time.process_time() - cpu_start)
-        peak = self._peak()
-        if peak is not None:
-            self.peak_mib[name] = max(peak, self.peak_mib.get(name, 0.0))
-
-    def forget(self) -> None:
-        """Delete the measurements so far (the warm-up)."""
-        self.seconds.clear()
-        self.cpu_seconds.clear()
-        self.peak_mib.clear()
-
-    def table(self) -> list[dict[str, Any]]:
-        """One record per stage: mean and spread in milliseconds, peak memory in MiB.
-
-        ``cpu_ms`` is the processor time of all threads: other programs do not change it much.
-        """
-        return [
-            dict(
-                stage=name,
-                mean_ms=round(1e3 * statistics.mean(values), 3),
-                spread_ms=round(1e3 * statistics.pstdev(values), 3),
-                cpu_ms=round(1e3 * statistics.mean(self.cpu_seconds[name]), 3),
-                peak_mib=round(self.peak_mib[name], 1) if name in self.peak_mib else None,
-            )
-            for name, values in self.seconds.items()
-        ]
-
-    def _wait(self) -> None:
-        if self.device.type == 'cuda':
-            torch.cuda.synchronize(self.device)
-
-    def _reset_peak(self) -> None:
-        self._wait()
-        if self.device.type == 'cuda':
-            torch.cuda.reset_peak_memory_stats(self.device)
-        elif os.access('/proc/self/clear_refs', os.W_OK):
-            Path('/proc/self/clear_refs').write_text('5')  # Linux: peak = current.
-
-    def _peak(self) -> float | None:
-        """Peak of the stage in MiB: allocated on the GPU, or resident in the process (Linux)."""
-        if self.device.type == 'cuda':
-            return torch.cuda.max_memory_allocated(self.device) / MIB
-        status = Path('/proc/self/status')
-        if not status.exists() or not os.access('/proc/self/clear_refs', os.W_OK):
-            return None
-        lines = [line for line in status.read_text().splitlines() if line.startswith('VmHWM:')]
-        return int(lines[0].split()[1]) / 1024
+# Largest difference of outputs, relative to the largest value: rounding in float32 and bfloat16.
+TOLERANCE, TOLERANCE_AMP = 1e-4, 3e-2
 
 
-def count_parameters(model: torch.nn.Module) -> dict[str, int]:
-    """Number of parameters of each part, of the model, and of the trained parameters."""
-    counts = {
-        name: sum(parameter.numel() for parameter in child.parameters())
-        for name, child in model.named_children()
-    }
-    parameters = list(model.parameters())
-    counts['all'] = sum(parameter.numel() for parameter in parameters)
-    counts['trained'] = sum(
-        parameter.numel() for parameter in parameters if parameter.requires_grad
+def environment_variable(text: str) -> tuple[str, str]:
+    """``NAME=VALUE``, for ``type=`` of :mod:`argparse`."""
+    name, equals, value = text.partition('=')
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f'{text}: expected NAME=VALUE')
+    return name, value
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    return {name: count for name, count in counts.items() if count}
-
-
-def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Hardware and versions that the figures depend on."""
-    cpu = platform.processor() or platform.machine()
-    info = Path('/proc/cpuinfo')
-    if info.exists():
-        names = [line for line in info.read_text().splitlines() if line.startswith('model name')]
-        cpu = names[0].split(':', 1)[1].strip() if names else cpu
-    machine = dict(
-        mmssc=__version__,
-        torch=torch.__version__,
-        python=platform.python_version(),
-        cpu=cpu,
-        cores=os.cpu_count(),
-        threads=torch.get_num_threads(),
-        device=str(device),
-    )
-    if device.type == 'cuda':
-        machine.update(gpu=torch.cuda.get_device_name(device), cuda=torch.version.cuda)
-    return machine
-
-
-def run_iteration(
-    stages: Stages,
-    model: Any,
-    optim_wrapper: Any,
-    metric: Any,
-    loaders: tuple[Callable[[int], dict], Callable[[int], dict]],
-    batch: list[int],
-) -> None:
-    """Run one batch through every stage.
-
-    Args:
-        stages: What measures them.
-        model: The model.
-        optim_wrapper: Its optimiser; None: only prediction.
-        metric: The metric.
-        loaders: Training and validation samples: index -> sample.
-        batch: Indices of the samples.
-    """
-    load, load_val = loaders
-    with stages.measure('loading'):
-        data = pseudo_collate([load(index) for index in batch])
-    # Only the validation pipeline loads what the metric needs (masks, for example).
-    val_data = data if load_val is load else pseudo_collate([load_val(index) for index in batch])
-    model.eval()
-    with torch.no_grad():
-        with stages.measure('preprocessing'):
-            prepared = model.data_preprocessor(val_data, False)
-        if optim_wrapper is not None:
-            with stages.measure('forward'):
-                model(**prepared, mode='tensor')
-        with stages.measure('prediction'):
-            predictions = model(**prepared, mode='predict')
-    with stages.measure('metric'):
-        metric.process(val_data, [sample.to_dict() for sample in predictions])
-    if optim_wrapper is None:
-        return
-    model.train()
-    if isinstance(optim_wrapper, OptimWrapperDict):
-        with stages.measure('training step'):
-            model.train_step(data, optim_wrapper)
-        return
-    with optim_wrapper.optim_context(model):
-        prepared = model.data_preprocessor(data, True)
-        with stages.measure('forward and losses'):
-            loss, _ = model.parse_losses(model(**prepared, mode='loss'))
-    with stages.measure('backward'):
-        optim_wrapper.backward(loss)
-    with stages.measure('optimiser'):
-        optim_wrapper.step()
-        optim_wrapper.zero_grad()
+    add = parser.add_argument
+    add('config', nargs='+', help=f'{CONFIG_HELP}; several with --against')
+    add('--batch-size', type=int, default=1)
+    add('--iters', type=int, help='measured iterations (default: 5, or 1 a process: --against)')
+    add('--warmup', type=int, default=1, help='warm-up iterations before the measured ones')
+    add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add('--threads', type=int, metavar='N', help='threads of torch on the CPU')
+    add('--amp', action='store_true', help='train in mixed precision; with --against also predict')
+    add('--out', metavar='FILE.json', help='also write the figures to this file')
+    add_overwrite_option(parser)
+    text = 'random samples instead of the data set'
+    add('--synthetic-input', action='store_true', help=text)
+    text = 'image size of the random samples'
+    add('--shape', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help=text)
+    text = 'points per frame of the random samples'
+    add('--points', type=int, default=30000, help=text)
+    add_cfg_options(parser)
+    add = parser.add_argument_group('comparison').add_argument
+    text = 'another version of mmssc: a folder with it, or a commit, tag or branch of this clone'
+    add('--against', metavar='COMMIT|FOLDER', help=text)
+    text = 'environment variables of the processes of --against only'
+    add('--against-env', type=environment_variable, nargs='+', metavar='NAME=VALUE', help=text)
+    add('--rounds', type=int, default=3, help='processes of each version (default: 3)')
+    add('--runs', nargs='+', choices=RUNS, default=list(RUNS), help='default: both')
+    text = f'largest difference of the outputs (default: {TOLERANCE:g}, {TOLERANCE_AMP:g} of --amp)'
+    add('--tolerance', type=float, help=text)
+    return parser
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Time, memory and parameters of a config.')
-    parser.add_argument('config', help=CONFIG_HELP)
-    parser.add_argument('--batch-size', type=int, default=1)
-    parser.add_argument('--iters', type=int, default=5, help='measured iterations')
-    parser.add_argument(
-        '--warmup', type=int, default=1, help='warm-up iterations before the measured ones'
-    )
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
-    parser.add_argument('--out', metavar='FILE.json', help='also write the figures to this file')
-    add_overwrite_option(parser)
-    parser.add_argument(
-        '--synthetic-input', action='store_true', help='random samples instead of the data set'
-    )
-    parser.add_argument(
-        '--prediction-only', action='store_true', help='measure no forward pass, no training'
-    )
-    parser.add_argument(
-        '--shape',
-        type=int,
-        nargs=2,
-        metavar=('HEIGHT', 'WIDTH'),
-        help='image size of the random samples',
-    )
-    parser.add_argument(
-        '--points', type=int, default=30000, help='points per frame of the random samples'
-    )
-    add_cfg_options(parser)
+    parser = make_parser()
     args = parser.parse_args()
     if args.shape and not args.synthetic_input:
         parser.error('--shape needs --synthetic-input')
+    if args.against is None:
+        if len(args.config) > 1:
+            parser.error('give one config, or compare with --against')
+        if args.against_env:
+            parser.error('--against-env needs --against')
+    for name in ('batch_size', 'iters', 'threads', 'rounds', 'points'):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            parser.error(f'--{name.replace("_", "-")} must be 1 or more')
+    if args.warmup < 0:
+        parser.error('--warmup must be 0 or more')
+    args.iters = args.iters or (5 if args.against is None else 1)
+    if args.tolerance is None:
+        args.tolerance = TOLERANCE_AMP if args.amp else TOLERANCE
     return args
 
 
-def build(args: argparse.Namespace, cfg: Config, device: torch.device) -> tuple:
-    """Model, optimiser wrapper or None, metric, loaders of training and validation samples."""
-    if args.amp:
-        enable_amp(cfg)
-    torch.manual_seed(0)  # Which voxels sparse layers take depends on the weights.
-    model = MODELS.build(cfg.model).to(device)
-    optim_wrapper = None if args.prediction_only else build_optim_wrapper(model, cfg.optim_wrapper)
-    evaluator = cfg.val_evaluator
-    metric = METRICS.build(evaluator[0] if isinstance(evaluator, (list, tuple)) else evaluator)
+def sample_loaders(args: argparse.Namespace, cfg: Config) -> tuple:
+    """Index -> sample for training and for validation, and the metainfo of the data set."""
     if args.synthetic_input:
         load = random_samples(cfg, args.shape, args.points)
-        metric.dataset_meta = dataset_meta_of(cfg)
-        return model, optim_wrapper, metric, (load, load)
+        return load, load, dataset_meta_of(cfg)
     datasets = [
-        DATASETS.build(loader.dataset)
-        for loader in (
-            cfg.val_dataloader if args.prediction_only else cfg.train_dataloader,
-            cfg.val_dataloader,
-        )
+        DATASETS.build(loader.dataset) for loader in (cfg.train_dataloader, cfg.val_dataloader)
     ]
-    metric.dataset_meta = datasets[1].metainfo
-    loaders = tuple(
+    train, val = (
         lambda index, dataset=dataset: dataset[index % len(dataset)] for dataset in datasets
     )
-    return model, optim_wrapper, metric, loaders
+    return train, val, datasets[1].metainfo
 
 
-def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Measure the figures that the command line asks for.
+def check_out(args: argparse.Namespace, cfg: Config) -> None:
+    """Refuse an output file that a config or its data needs, or that exists."""
+    if args.out:
+        inputs = [cfg.filename, *info_files_of(cfg), *data_roots_of(cfg)]
+        check_outputs([args.out], inputs, args.overwrite)
+
+
+def measure(args: argparse.Namespace, config: str) -> dict[str, Any]:
+    """Measure the stages of this version.
 
     Raises:
         DataError: The config, an option or a file is wrong.
     """
-    cfg = read_config(args.config, args.cfg_options)
-    if args.out:
-        inputs = [*config_files_of(cfg), *info_files_of(cfg), *data_roots_of(cfg)]
-        check_outputs([args.out], inputs, args.overwrite, MAKER)
+    cfg = read_config(config, args.cfg_options)
+    check_out(args, cfg)
     device = torch.device(args.device)
-    model, optim_wrapper, metric, loaders = build(args, cfg, device)
+    if args.amp:
+        enable_amp(cfg)
+    model = MODELS.build(cfg.model).to(device)
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    evaluator = cfg.val_evaluator
+    metric = METRICS.build(evaluator[0] if isinstance(evaluator, (list, tuple)) else evaluator)
+    *loaders, metric.dataset_meta = sample_loaders(args, cfg)
     stages = Stages(device)
     with torch.cuda.device(device) if device.type == 'cuda' else nullcontext():
         for iteration in range(args.warmup + args.iters):
@@ -285,9 +164,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 stages.forget()
             first = iteration * args.batch_size
             batch = list(range(first, first + args.batch_size))
-            run_iteration(stages, model, optim_wrapper, metric, loaders, batch)
+            run_iteration(stages, model, optim_wrapper, metric, (loaders[0], loaders[1]), batch)
     return dict(
-        config=str(args.config),
+        config=config,
         batch_size=args.batch_size,
         iterations=args.iters,
         amp=args.amp,
@@ -298,32 +177,113 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     )
 
 
-@command
-def main() -> None:
-    """Measure what the command line asks for."""
-    warnings.simplefilter('ignore')
-    args = parse_args()
-    with config_errors(args.config):
-        result = measure(args)
-    print_result(result)
-    if args.out:
-        note_outputs([args.out], MAKER)
-        with atomic_write(args.out, 'w') as file:
-            json.dump(result, file, indent=2)
-
-
 def print_result(result: dict[str, Any]) -> None:
     """Print the figures as tables."""
     print(', '.join(f'{key} {value}' for key, value in result['machine'].items()))
     print(f'batch size {result["batch_size"]}, {counted(result["iterations"], "iteration")}')
-    print(f'\n{"stage":20} {"mean ms":>10} {"spread ms":>10} {"CPU ms":>10} {"peak MiB":>10}')
+    print(f'\n{"stage":20} {"mean ms":>10} {"spread ms":>10} {"peak MiB":>10}')
     for row in result['stages']:
         peak = '-' if row['peak_mib'] is None else f'{row["peak_mib"]:.0f}'
-        times = ' '.join(f'{row[key]:10.1f}' for key in ('mean_ms', 'spread_ms', 'cpu_ms'))
-        print(f'{row["stage"]:20} {times} {peak:>10}')
+        print(f'{row["stage"]:20} {row["mean_ms"]:10.1f} {row["spread_ms"]:10.1f} {peak:>10}')
     print(f'\n{"part":20} {"parameters":>12}')
     for name, count in result['parameters'].items():
         print(f'{name:20} {count:12,}')
+
+
+def compare_config(
+    args: argparse.Namespace, config: str, versions: list[Version]
+) -> list[dict[str, Any]]:
+    """Compare the versions on a config: a record for inference and one for the training step.
+
+    Raises:
+        DataError: The config, an option or a file is wrong, or a process has failed.
+    """
+    cfg = read_config(config, args.cfg_options)
+    check_out(args, cfg)
+    train, val, _ = sample_loaders(args, cfg)
+    # Plain values, for a process of another version.
+    options = {
+        key: list(value) if isinstance(value, list) else value
+        for key, value in (args.cfg_options or {}).items()
+    }
+    records = []
+    for run in args.runs:
+        load = train if run == 'training' else val
+        job = dict(
+            run=run, samples=[plain_sample(load(index)) for index in range(args.batch_size)],
+            cfg_options=options, warmup=args.warmup, iters=args.iters, amp=args.amp,
+            threads=torch.get_num_threads(), device=args.device,
+        )  # fmt: skip
+        figures, difference = compare_versions(versions, find_config(config), job, args.rounds)
+        print_comparison(config, run, figures, difference)
+        records.append(
+            dict(
+                config=config, run=run, difference=difference,
+                versions=[{**asdict(one), 'cpu_seconds_min': min(one.cpu_seconds)}
+                          for one in figures],
+                ratio=min(figures[1].cpu_seconds) / min(figures[0].cpu_seconds),
+            )
+        )  # fmt: skip
+    return records
+
+
+def print_comparison(config: str, run: str, figures: list[Measurement], difference: float) -> None:
+    """Print a row for each version; ratios are those of the other version to this one."""
+    own = figures[0]
+    rows: list[list[str] | None] = []
+    for one in figures:
+        cpu = min(one.cpu_seconds)
+        row = [one.version, f'{cpu:.3f}', f'{max(one.cpu_seconds) - cpu:.3f}']
+        row += [f'{cpu / min(own.cpu_seconds):.2f}', f'{min(one.wall_seconds):.3f}']
+        rows.append([*row, '-' if one.peak_mib is None else f'{one.peak_mib:.0f}'])
+    print(f'\n{config}, {run}; largest relative difference of the outputs: {difference:.1e}')
+    print(format_table(['version', 'CPU s', 'spread', 'ratio', 'wall s', 'peak MiB'], rows))
+
+
+def compare(args: argparse.Namespace) -> dict[str, Any]:
+    """Compare this version with that of ``--against``, config by config."""
+    environment = dict(args.against_env or ())
+    device = torch.device(args.device)
+    machine = describe_machine(device)
+    machine['peak'] = f'{measure_peak(device):.1f} x 10^9 multiply-adds a second'
+    print(', '.join(f'{key} {value}' for key, value in machine.items()))
+    print(f'batch size {args.batch_size}, {counted(args.rounds, "round")} of '
+          f'{counted(args.iters, "iteration")}')  # fmt: skip
+    comparisons = []
+    with open_version(args.against, environment) as other:
+        for config in args.config:
+            with config_errors(config):
+                versions = [Version('this version', OWN_FOLDER), other]
+                comparisons += compare_config(args, config, versions)
+    return dict(
+        against=args.against, environment=environment, batch_size=args.batch_size,
+        rounds=args.rounds, iterations=args.iters, amp=args.amp, machine=machine,
+        tolerance=args.tolerance, comparisons=comparisons,
+    )  # fmt: skip
+
+
+@command
+def main() -> int:
+    """Measure what the command line asks for."""
+    warnings.simplefilter('ignore')
+    args = parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    status = 0
+    if args.against is None:
+        with config_errors(args.config[0]):
+            result = measure(args, args.config[0])
+        print_result(result)
+    else:
+        result = compare(args)
+        largest = max(one['difference'] for one in result['comparisons'])
+        if largest > args.tolerance:
+            print(f'\nthe outputs differ by more than {args.tolerance:g} (--tolerance)')
+            status = FINDINGS
+    if args.out:
+        with atomic_write(Path(args.out), 'w') as file:
+            json.dump(result, file, indent=2)
+    return status
 
 
 if __name__ == '__main__':

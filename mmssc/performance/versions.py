@@ -1,0 +1,78 @@
+"""Versions of mmssc to compare: a folder, or a commit of the clone that runs."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZipFile
+
+import mmssc
+from mmssc.errors import DataError
+
+__all__ = ['OWN_FOLDER', 'Version', 'open_version']
+
+#: The folder that holds the package ``mmssc`` of this process.
+OWN_FOLDER = Path(mmssc.__file__ or '').resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of mmssc.
+
+    Args:
+        name: What the tables call it.
+        folder: It holds the package ``mmssc``.
+        environment: Environment variables of its processes, beside those of this process.
+    """
+
+    name: str
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def config(self, path: Path) -> Path:
+        """The file of this version for a config of this clone; other configs are the same file.
+
+        Raises:
+            DataError: This version has no such config.
+        """
+        path = path.resolve()
+        if not path.is_relative_to(OWN_FOLDER):
+            return path
+        name = path.relative_to(OWN_FOLDER)
+        found = self.folder / name
+        if not found.is_file():
+            hint = 'Give a config that both versions have'
+            raise DataError('--against', str(name), f'this config in {self.name}', 'none', hint)
+        return found
+
+
+@contextmanager
+def open_version(name: str, environment: dict[str, str] | None = None) -> Iterator[Version]:
+    """Find a version; the files of a commit lie in a temporary folder inside ``with``.
+
+    Args:
+        name: A folder, or a commit, tag or branch of the clone that runs.
+        environment: See :class:`Version`.
+
+    Raises:
+        DataError: It is neither.
+    """
+    folder = Path(name)
+    if (folder / 'mmssc/__init__.py').is_file():
+        yield Version(name, folder.resolve(), environment or {})
+        return
+    with TemporaryDirectory() as scratch:
+        archive, files = Path(scratch, 'commit.zip'), Path(scratch, 'files')
+        call = ['git', '-C', str(OWN_FOLDER), 'archive', '--format=zip', f'--output={archive}']
+        try:
+            subprocess.run([*call, '--', f'{name}^{{commit}}'], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            expected = 'a folder with the package mmssc, or a commit, tag or branch of this clone'
+            raise DataError('--against', None, expected, name) from error
+        with ZipFile(archive) as opened:
+            opened.extractall(files)
+        yield Version(name, files, environment or {})

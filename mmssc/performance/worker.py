@@ -1,0 +1,161 @@
+"""One process of a comparison: ``python worker.py JOB.pt`` measures one version of mmssc.
+
+It imports mmssc from the folder of the job, which may hold an older version. So it uses only names
+that mmssc has had since its first release. :mod:`mmssc.performance.comparison` writes the job.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+STATUS = Path('/proc/self/status')
+
+
+def prepare_like_a_command(folder: Path) -> None:
+    """Change the process as a command of this version does; the oldest versions change nothing."""
+    # Not a failed import: an editable install would find the module of another version.
+    if (folder / 'mmssc/command_line.py').is_file():
+        import_module('mmssc.command_line').prepare_process()
+
+
+def build_sample(plain: dict[str, Any]) -> Any:
+    """The data sample of plain values, see ``plain_sample`` of the comparison."""
+    structures = import_module('mmssc.structures')
+    meta = {
+        key: value.numpy() if isinstance(value, torch.Tensor) else value
+        for key, value in plain['metainfo'].items()
+    }
+    meta['voxel_grid'] = structures.VoxelGrid.build(meta['voxel_grid'])
+    sample = structures.SSCDataSample(metainfo=meta)
+    sample.set_data(plain['data'])
+    return sample
+
+
+def read_batch(plain: list[dict[str, Any]]) -> dict[str, Any]:
+    """A batch as mmengine's ``pseudo_collate`` makes it."""
+    return dict(
+        inputs={key: [one['inputs'][key] for one in plain] for key in plain[0]['inputs']},
+        data_samples=[build_sample(one) for one in plain],
+    )
+
+
+def share_weights(model: torch.nn.Module, path: Path) -> None:
+    """Load the weights that the first process of the comparison has written, or write them."""
+    if path.exists():
+        model.load_state_dict(torch.load(path, weights_only=True))
+    else:
+        torch.save(model.state_dict(), path)
+
+
+class Clock:
+    """CPU seconds, wall time and peak memory of the measured runs.
+
+    Args:
+        device: The device of the model.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.cpu_seconds: list[float] = []
+        self.wall_seconds: list[float] = []
+
+    @contextmanager
+    def measure(self) -> Iterator[None]:
+        """Measure the body of ``with``."""
+        self._wait()
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        self._wait()
+        self.cpu_seconds.append(time.process_time() - cpu)
+        self.wall_seconds.append(time.perf_counter() - wall)
+
+    def figures(self) -> dict[str, Any]:
+        """The measurements; ``peak_mib`` of the whole process, or of its memory on the GPU."""
+        return dict(
+            cpu_seconds=self.cpu_seconds, wall_seconds=self.wall_seconds, peak_mib=self._peak()
+        )
+
+    def _wait(self) -> None:
+        if self.device.type == 'cuda':
+            torch.cuda.synchronize(self.device)
+
+    def _peak(self) -> float | None:
+        if self.device.type == 'cuda':
+            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        if not STATUS.exists():
+            return None
+        lines = STATUS.read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith('VmHWM:'))
+
+
+def predict(model: Any, batch: dict, job: dict[str, Any], clock: Clock) -> dict[str, Any]:
+    """Measure predictions; returns the outputs that the versions must agree on."""
+    model.eval()
+    device, amp = clock.device.type, job['amp']
+    with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=amp):
+        for number in range(job['warmup'] + job['iters']):
+            if number == job['warmup']:
+                clock.cpu_seconds.clear()
+                clock.wall_seconds.clear()
+            with clock.measure():
+                samples = model(**model.data_preprocessor(batch, False), mode='predict')
+        job['figures'] = clock.figures()  # The tensors below are not part of a prediction.
+        tensors = model(**model.data_preprocessor(batch, False), mode='tensor')
+    outputs = {key: value for key, value in tensors.items() if isinstance(value, torch.Tensor)}
+    labels = torch.stack([sample.pred_voxels for sample in samples])
+    return dict(outputs, pred_voxels=labels)
+
+
+def train(model: Any, batch: dict, job: dict[str, Any], clock: Clock, cfg: Any) -> dict[str, Any]:
+    """Measure training steps; returns the losses of the first one."""
+    if job['amp']:
+        import_module('mmssc.engine.launch').enable_amp(cfg)
+    optim_wrapper = import_module('mmengine.optim').build_optim_wrapper(model, cfg.optim_wrapper)
+    model.train()
+    for number in range(job['warmup'] + job['iters']):
+        if number == job['warmup']:
+            clock.cpu_seconds.clear()
+            clock.wall_seconds.clear()
+        torch.manual_seed(number)
+        with clock.measure():
+            losses = model.train_step(batch, optim_wrapper)
+        if number == 0:
+            outputs = {key: torch.as_tensor(value) for key, value in losses.items()}
+    job['figures'] = clock.figures()
+    return outputs
+
+
+def main(path: str) -> None:
+    """Do the job: write figures and outputs to its files."""
+    job = torch.load(path, weights_only=True)
+    # Python has put the folder of this file there.
+    sys.path[0] = job['folder']
+    prepare_like_a_command(Path(job['folder']))
+    torch.set_num_threads(job['threads'])
+    cfg = import_module('mmssc.apis.model_loading').read_config(job['config'], job['cfg_options'])
+    device = torch.device(job['device'])
+    torch.manual_seed(0)
+    model = import_module('mmssc.registry').MODELS.build(cfg.model)
+    share_weights(model, Path(job['weights']))
+    model.to(device)
+    batch, clock = read_batch(job['samples']), Clock(device)
+    if job['run'] == 'inference':
+        outputs = predict(model, batch, job, clock)
+    else:
+        outputs = train(model, batch, job, clock, cfg)
+    torch.save({key: value.detach().cpu() for key, value in outputs.items()}, job['outputs'])
+    source = Path(import_module('mmssc').__file__ or '').parents[1]
+    Path(job['out']).write_text(json.dumps(dict(job['figures'], folder=str(source))))
+
+
+if __name__ == '__main__':
+    main(sys.argv[1])
