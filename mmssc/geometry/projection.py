@@ -19,6 +19,8 @@ __all__ = ['PROJECTION_RULES', 'field_of_view_mask', 'project_voxels', 'voxel_to
 PROJECTION_RULES = ('sgn', 'monoscene')
 # Smaller depths are replaced by this before a division, so that nothing becomes infinite (metres).
 _MIN_DEPTH = 1e-6
+# Voxels at a time on the CPU: the numbers between two operations then stay in its cache.
+_CHUNK = 1 << 16
 
 
 def project_voxels(
@@ -51,25 +53,37 @@ def project_voxels(
     """
     if rule not in PROJECTION_RULES:
         raise DataError('projection', 'rule', ' or '.join(PROJECTION_RULES), rule)
+    device = ref2cam.device
     if rule == 'sgn':
-        centers = grid.centers(torch.float32, ref2cam.device).to(torch.float64)
-        ref2cam = ref2cam.to(torch.float64)
-        in_camera = transform_points(centers, ref2cam)
-        in_image = in_camera @ cam2img.to(torch.float32).to(torch.float64).mT
-        depth = in_image[..., 2:]
-        image = in_image[..., :2] / depth.clamp(min=_MIN_DEPTH)
+        centers, project = grid.centers(torch.float32, device), _project_sgn
     else:
         origin = np.asarray(grid.origin, np.float32).tolist()
-        exact = replace(grid, origin=tuple(origin)).centers(torch.float64, ref2cam.device)
-        centers = exact.to(torch.float32).to(ref2cam.dtype)
-        # One product of (x, y, z, 1): adding the shift afterwards changes the last bit in float32.
-        # Autocast would reduce the precision of a float32 pose.
-        with torch.autocast(ref2cam.device.type, enabled=False):
-            in_camera = F.pad(centers, (0, 1), value=1.0) @ ref2cam[..., :3, :].mT
-        depth = in_camera[..., 2:]
-        matrix = cam2img.to(torch.float32).to(ref2cam.dtype)[..., None, :, :]
-        focal, center = matrix[..., :2, :2].diagonal(dim1=-2, dim2=-1), matrix[..., :2, 2]
-        image = in_camera[..., :2] * focal / depth + center
+        exact = replace(grid, origin=tuple(origin)).centers(torch.float64, device)
+        centers, project = exact.to(torch.float32), _project_monoscene
+    size = _CHUNK if device.type == 'cpu' else len(centers)
+    parts = [project(chunk, ref2cam, cam2img) for chunk in centers.split(size)]
+    pixels, depth = zip(*parts)
+    return torch.cat(pixels, dim=-2), torch.cat(depth, dim=-1)
+
+
+def _project_sgn(centers: Tensor, ref2cam: Tensor, cam2img: Tensor) -> tuple[Tensor, Tensor]:
+    in_camera = transform_points(centers.to(torch.float64), ref2cam.to(torch.float64))
+    in_image = in_camera @ cam2img.to(torch.float32).to(torch.float64).mT
+    depth = in_image[..., 2:]
+    image = in_image[..., :2] / depth.clamp(min=_MIN_DEPTH)
+    return torch.round(image).to(torch.int64), depth[..., 0]
+
+
+def _project_monoscene(centers: Tensor, ref2cam: Tensor, cam2img: Tensor) -> tuple[Tensor, Tensor]:
+    # One product of (x, y, z, 1): adding the shift afterwards changes the last bit in float32.
+    # Autocast would reduce the precision of a float32 pose.
+    with torch.autocast(ref2cam.device.type, enabled=False):
+        points = F.pad(centers.to(ref2cam.dtype), (0, 1), value=1.0)
+        in_camera = points @ ref2cam[..., :3, :].mT
+    depth = in_camera[..., 2:]
+    matrix = cam2img.to(torch.float32).to(ref2cam.dtype)[..., None, :, :]
+    focal, center = matrix[..., :2, :2].diagonal(dim1=-2, dim2=-1), matrix[..., :2, 2]
+    image = in_camera[..., :2] * focal / depth + center
     return torch.round(image).to(torch.int64), depth[..., 0]
 
 

@@ -139,3 +139,14 @@ def test_equals_the_figures_of_the_official_sgn_code():
         case['precision_recall_iou_miou'],
         rtol=1e-6,
     )
+
+
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int16, torch.int64])
+def test_any_ids_may_stand_where_nothing_counts(dtype):
+    target = torch.tensor([0, 1, 255, 7], dtype=dtype)
+    prediction = torch.tensor([0, 1, 99, 88], dtype=dtype)
+    mask = torch.tensor([True, True, True, False])
+    counts = count_voxels(prediction, target, 2, mask)
+    assert counts.confusion.tolist() == [[1, 0], [0, 1]] and counts.ignored == 1
+    with pytest.raises(DataError, match='prediction: class ids: .* found 88 to 99'):
+        count_voxels(prediction, target.clamp(max=1), 2, torch.tensor([False, False, True, True]))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmssc.errors import DataError
-from mmssc.geometry import field_of_view_mask, project_voxels, voxel_to_pixel
+from mmssc.geometry import PROJECTION_RULES, field_of_view_mask, project_voxels, voxel_to_pixel
 from mmssc.structures import VoxelGrid
 
 SGN_GRID = VoxelGrid((0, -25.6, -2), 0.4, (128, 128, 16))
@@ -110,3 +110,19 @@ def test_unknown_rule():
     grid = VoxelGrid((0, 0, 0), 1, (1, 1, 1))
     with pytest.raises(DataError, match='sgn or monoscene'):
         voxel_to_pixel(grid, LIDAR2CAM, torch.eye(3), (1, 1), rule='other')
+
+
+@pytest.mark.parametrize('rule', PROJECTION_RULES)
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_parts_of_a_grid_give_the_bits_of_the_whole(rule, dtype, monkeypatch):
+    grid = VoxelGrid((0.01, -5, -2), 0.11, (61, 43, 29))
+    ref2cam = torch.eye(4, dtype=dtype).repeat(2, 1, 1)
+    ref2cam[:, :3] = torch.tensor(
+        [[0.01, -0.9999, 0.01, 0.3], [0.02, -0.01, -0.9997, 0.1], [0.9997, 0.01, 0.02, -0.2]]
+    )
+    cam2img = torch.tensor([[718.856, 0, 607.19], [0, 718.856, 185.2], [0, 0, 1]]).double()
+    whole = project_voxels(grid, ref2cam, cam2img, rule)
+    monkeypatch.setattr('mmssc.geometry.projection._CHUNK', 1000)
+    parts = project_voxels(grid, ref2cam, cam2img, rule)
+    assert parts[0].shape == (2, grid.num_voxels, 2) and parts[1].shape == (2, grid.num_voxels)
+    assert torch.equal(parts[0], whole[0]) and torch.equal(parts[1], whole[1])

@@ -67,11 +67,12 @@ class SSCScores:
     miou: float
 
 
-def _check_ids(name: str, ids: Tensor, num_classes: int) -> None:
-    highest = int(ids.max()) if ids.numel() else 0
-    if highest >= num_classes or (ids.numel() and int(ids.min()) < 0):
+def _check_ids(name: str, ids: Tensor, labelled: Tensor, num_classes: int) -> None:
+    lowest, highest = (ids * labelled).flatten().aminmax() if ids.numel() else (0, 0)
+    if lowest < 0 or highest >= num_classes:
+        found = ids[labelled]
         expected = f'0 to {num_classes - 1} ({num_classes} classes of the data set)'
-        raise DataError(name, 'class ids', expected, f'{int(ids.min())} to {highest}')
+        raise DataError(name, 'class ids', expected, f'{int(found.min())} to {int(found.max())}')
 
 
 def count_voxels(
@@ -105,13 +106,15 @@ def count_voxels(
     total = labelled.numel()
     if mask is not None:
         mask = mask.to(prediction.device)
-        labelled, total = labelled & mask, int(mask.sum())
-    truth, guess = target[labelled], prediction[labelled]
-    _check_ids('target', truth, num_classes)
-    _check_ids('prediction', guess, num_classes)
-    pairs = truth.long() * num_classes + guess.long()
-    matrix = torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
-    return SSCCounts(matrix.cpu(), total - truth.numel())
+        labelled, total = labelled & mask, int(mask.count_nonzero())
+    for name, ids in (('target', target), ('prediction', prediction)):
+        _check_ids(name, ids, labelled, num_classes)
+    # Voxels that do not count become pairs of two zeros: picking the others takes ten times longer.
+    pairs = (target * labelled).int() * num_classes + prediction * labelled
+    matrix = torch.bincount(pairs.flatten(), minlength=num_classes**2).cpu()
+    counted = int(labelled.count_nonzero())
+    matrix[0] -= labelled.numel() - counted
+    return SSCCounts(matrix.reshape(num_classes, num_classes), total - counted)
 
 
 def sum_counts(counts: Iterable[SSCCounts], num_classes: int) -> SSCCounts:
