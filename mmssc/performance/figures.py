@@ -1,0 +1,102 @@
+"""Figures of a model that do not depend on the speed of the machine: for regression checks."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+from torch.utils.flop_counter import flop_registry
+
+__all__ = ['StableFigures', 'count_prediction', 'count_training_step']
+
+
+@dataclass(frozen=True)
+class StableFigures:
+    """What one run of a model costs.
+
+    Args:
+        multiply_adds: Of matrix products, convolutions and attention.
+        operators: Number of calls of operators of torch.
+        peak_bytes: Largest total size of the tensors that the run made and that lived at a time.
+    """
+
+    multiply_adds: int
+    operators: int
+    peak_bytes: int
+
+
+class _Counting(TorchDispatchMode):
+    """Counts operators, their multiply-adds, and the bytes of the storages that they make."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operators = self.flops = 0
+        self.live: dict[int, int] = {}
+        self.peak_bytes = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.operators += 1
+        count = flop_registry.get(func._overloadpacket)
+        if count is not None:
+            self.flops += count(*args, **(kwargs or {}), out_val=out)
+        given = {
+            id(one.untyped_storage())
+            for one in tree_flatten((args, kwargs))[0]
+            if isinstance(one, torch.Tensor)
+        }
+        for one in tree_flatten(out)[0]:
+            if isinstance(one, torch.Tensor) and id(one.untyped_storage()) not in given:
+                self._add(one.untyped_storage())
+        self.peak_bytes = max(self.peak_bytes, sum(self.live.values()))
+        return out
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        key = id(storage)
+        if key not in self.live:
+            self.live[key] = storage.nbytes()
+            weakref.finalize(storage, self.live.pop, key, None)
+
+
+def _count(run: Callable[[], object]) -> StableFigures:
+    with _Counting() as counting:
+        run()
+    # torch counts a multiplication and an addition as two.
+    return StableFigures(counting.flops // 2, counting.operators, counting.peak_bytes)
+
+
+def count_prediction(model: Any, batch: Mapping[str, Any]) -> StableFigures:
+    """Figures of one prediction on the CPU.
+
+    Args:
+        model: A completor.
+        batch: As mmengine's ``pseudo_collate`` makes it.
+    """
+    model.eval()
+    with torch.no_grad():
+        data = model.data_preprocessor(batch, False)
+        return _count(lambda: model(**data, mode='predict'))
+
+
+def count_training_step(model: Any, batch: Mapping[str, Any]) -> StableFigures:
+    """Figures of losses and backward pass on the CPU; the optimiser is left out.
+
+    Args:
+        model: A completor.
+        batch: As mmengine's ``pseudo_collate`` makes it.
+    """
+    model.train()
+    data = model.data_preprocessor(batch, True)
+
+    def step() -> None:
+        losses = model(**data, mode='loss')
+        model.parse_losses(losses)[0].backward()
+
+    return _count(step)
