@@ -87,7 +87,9 @@ def problem_of(command: list[str]) -> str:
             args = reader_of(script)(given)
         except SystemExit:
             return errors.getvalue()
-    config = ROOT / (getattr(args, 'config', None) or '')
+    given_config = getattr(args, 'config', None) or ''
+    # Some tools take several configs.
+    config = ROOT / (given_config[0] if isinstance(given_config, list) else given_config)
     if not getattr(args, 'cfg_options', None) or not config.is_file():
         return ''
     try:
