@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-__all__ = ['SWITCH', 'free_memory', 'keep_memory']
+__all__ = ['SWITCH', 'free_memory', 'keep_memory', 'keep_memory_in_training']
 
 #: ``0`` in this environment variable leaves the allocator as it is.
 SWITCH = 'MMSSC_KEEP_MEMORY'
-# The peak grows by up to a sixth, by free blocks between used ones: only where there is room.
-_LEAST_FREE = 8 * 2**30
+# The peak grows by up to a sixth, by free blocks between used ones: only where there is room. The
+# largest training step of a config of ours takes 15 GiB.
+_LEAST_FREE, _LEAST_FREE_IN_TRAINING = 8 * 2**30, 18 * 2**30
 
 # Names of <malloc.h>, and the values that keep all memory.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
@@ -51,6 +52,18 @@ def keep_memory() -> bool:
         return False
     os.register_at_fork(after_in_child=lambda: _set_allocator(_RETURN))
     return True
+
+
+def keep_memory_in_training() -> bool:
+    """Return memory as usual from now on, if less than 18 GiB are free for a training.
+
+    Returns:
+        Whether the memory is kept.
+    """
+    if not keep_memory():
+        return False
+    free = free_memory()
+    return free is not None and (free >= _LEAST_FREE_IN_TRAINING or not _set_allocator(_RETURN))
 
 
 def _has_tunables() -> bool:

@@ -72,6 +72,18 @@ def test_settings_of_the_user_count_more(variable):
 
 
 @pytest.mark.skipif(not IS_GLIBC, reason='needs glibc')
+@pytest.mark.parametrize(('free', 'kept'), [(17 * 2**30, False), (18 * 2**30, True)])
+def test_a_training_needs_more_room(free, kept):
+    code = f"""
+kept_memory.keep_memory()
+kept_memory.free_memory = lambda: {free}
+print(json.dumps([kept_memory.keep_memory_in_training(), use()]))
+"""
+    found, faults = run(code)
+    assert found is kept and (faults < 20) is kept
+
+
+@pytest.mark.skipif(not IS_GLIBC, reason='needs glibc')
 def test_a_forked_worker_returns_its_memory():
     code = """
 from mmssc.command_line import prepare_process

@@ -25,6 +25,7 @@ from mmssc.engine.launch import (
 )
 from mmssc.errors import DataError
 from mmssc.fileio import check_writable
+from mmssc.kept_memory import keep_memory_in_training
 
 
 def parse_args() -> argparse.Namespace:
@@ -89,6 +90,7 @@ def train(args: argparse.Namespace) -> None:
         if cfg.load_from and not cfg.resume:
             runner.register_hook(dict(type='CheckpointMatchHook', partial=True))
         runner.register_hook(dict(type='ReplaceTrainingHook', files=replaced))
+        keep_memory_in_training()
         runner.train()
 
 

@@ -25,16 +25,18 @@ class Stages:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.seconds: dict[str, list[float]] = {}
+        self.cpu_seconds: dict[str, list[float]] = {}
         self.peak_mib: dict[str, float] = {}
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
         """Measure the body of ``with`` as one run of the stage."""
         self._reset_peak()
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         yield
         self._wait()
         self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+        self.cpu_seconds.setdefault(name, []).append(time.process_time() - cpu_start)
         peak = self._peak()
         if peak is not None:
             self.peak_mib[name] = max(peak, self.peak_mib.get(name, 0.0))
@@ -42,15 +44,20 @@ class Stages:
     def forget(self) -> None:
         """Delete the measurements so far (the warm-up)."""
         self.seconds.clear()
+        self.cpu_seconds.clear()
         self.peak_mib.clear()
 
     def table(self) -> list[dict[str, Any]]:
-        """One record per stage: mean and spread in milliseconds, peak memory in MiB."""
+        """One record per stage: mean and spread in milliseconds, peak memory in MiB.
+
+        ``cpu_ms`` is the processor time of all threads: other programs do not change it much.
+        """
         return [
             dict(
                 stage=name,
                 mean_ms=round(1e3 * statistics.mean(values), 3),
                 spread_ms=round(1e3 * statistics.pstdev(values), 3),
+                cpu_ms=round(1e3 * statistics.mean(self.cpu_seconds[name]), 3),
                 peak_mib=round(self.peak_mib[name], 1) if name in self.peak_mib else None,
             )
             for name, values in self.seconds.items()
@@ -100,7 +107,16 @@ def run_iteration(
     loaders: tuple[Callable[[int], dict], Callable[[int], dict]],
     batch: list[int],
 ) -> None:
-    """Run one batch through every stage; ``loaders``: training and validation samples."""
+    """Run one batch through every stage.
+
+    Args:
+        stages: What measures them.
+        model: The model.
+        optim_wrapper: Its optimiser; None: only prediction.
+        metric: The metric.
+        loaders: Training and validation samples: index -> sample.
+        batch: Indices of the samples.
+    """
     load, load_val = loaders
     with stages.measure('loading'):
         data = pseudo_collate([load(index) for index in batch])
@@ -110,12 +126,15 @@ def run_iteration(
     with torch.no_grad():
         with stages.measure('preprocessing'):
             prepared = model.data_preprocessor(val_data, False)
-        with stages.measure('forward'):
-            model(**prepared, mode='tensor')
+        if optim_wrapper is not None:
+            with stages.measure('forward'):
+                model(**prepared, mode='tensor')
         with stages.measure('prediction'):
             predictions = model(**prepared, mode='predict')
     with stages.measure('metric'):
         metric.process(val_data, [sample.to_dict() for sample in predictions])
+    if optim_wrapper is None:
+        return
     model.train()
     if isinstance(optim_wrapper, OptimWrapperDict):
         with stages.measure('training step'):

@@ -3,8 +3,9 @@
 ``python tools/analysis_tools/benchmark.py CONFIG`` measures loading, preprocessing, the forward
 pass, prediction with its metric, losses, backward pass and optimiser step, on the CPU or a GPU.
 With several optimisers it measures the training step as a whole. ``--synthetic-input`` needs no
-data. ``--against COMMIT`` measures predictions and training steps of this version and of another
-one, by turns and in processes of their own, and compares their outputs.
+data, and ``--prediction-only`` neither memory nor time for a training. ``--against COMMIT``
+measures predictions and training steps of this version and of another one, by turns and in
+processes of their own, and compares their outputs.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from mmssc.apis import read_config
-from mmssc.apis.model_loading import dataset_meta_of, info_files_of
+from mmssc.apis.model_loading import dataset_meta_of, inputs_of
 from mmssc.apis.random_samples import random_samples
-from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, data_roots_of
+from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors
 from mmssc.engine.launch import enable_amp
 from mmssc.errors import counted
 from mmssc.evaluation.score_table import format_table
-from mmssc.fileio import atomic_write, check_outputs
+from mmssc.fileio import atomic_write, check_outputs, note_outputs
 from mmssc.performance import (
     OWN_FOLDER,
     RUNS,
@@ -51,6 +52,7 @@ from mmssc.performance import (
 from mmssc.registry import DATASETS, METRICS, MODELS
 from mmssc.resources import find_config
 
+MAKER = 'benchmark.py'
 # Largest difference of outputs, relative to the largest value: rounding in float32 and bfloat16.
 TOLERANCE, TOLERANCE_AMP = 1e-4, 3e-2
 
@@ -80,6 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_overwrite_option(parser)
     text = 'random samples instead of the data set'
     add('--synthetic-input', action='store_true', help=text)
+    add('--prediction-only', action='store_true', help='measure no forward pass, no training')
     text = 'image size of the random samples'
     add('--shape', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help=text)
     text = 'points per frame of the random samples'
@@ -103,6 +106,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.shape and not args.synthetic_input:
         parser.error('--shape needs --synthetic-input')
+    if args.against is not None and args.prediction_only:
+        parser.error('--prediction-only measures one version: use --runs inference')
     if args.against is None:
         if len(args.config) > 1:
             parser.error('give one config, or compare with --against')
@@ -125,9 +130,8 @@ def sample_loaders(args: argparse.Namespace, cfg: Config) -> tuple:
     if args.synthetic_input:
         load = random_samples(cfg, args.shape, args.points)
         return load, load, dataset_meta_of(cfg)
-    datasets = [
-        DATASETS.build(loader.dataset) for loader in (cfg.train_dataloader, cfg.val_dataloader)
-    ]
+    first = cfg.val_dataloader if args.prediction_only else cfg.train_dataloader
+    datasets = [DATASETS.build(loader.dataset) for loader in (first, cfg.val_dataloader)]
     train, val = (
         lambda index, dataset=dataset: dataset[index % len(dataset)] for dataset in datasets
     )
@@ -137,8 +141,7 @@ def sample_loaders(args: argparse.Namespace, cfg: Config) -> tuple:
 def check_out(args: argparse.Namespace, cfg: Config) -> None:
     """Refuse an output file that a config or its data needs, or that exists."""
     if args.out:
-        inputs = [cfg.filename, *info_files_of(cfg), *data_roots_of(cfg)]
-        check_outputs([args.out], inputs, args.overwrite)
+        check_outputs([args.out], inputs_of(cfg), args.overwrite, MAKER)
 
 
 def measure(args: argparse.Namespace, config: str) -> dict[str, Any]:
@@ -152,8 +155,9 @@ def measure(args: argparse.Namespace, config: str) -> dict[str, Any]:
     device = torch.device(args.device)
     if args.amp:
         enable_amp(cfg)
+    torch.manual_seed(0)  # Which voxels sparse layers take depends on the weights.
     model = MODELS.build(cfg.model).to(device)
-    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    optim_wrapper = None if args.prediction_only else build_optim_wrapper(model, cfg.optim_wrapper)
     evaluator = cfg.val_evaluator
     metric = METRICS.build(evaluator[0] if isinstance(evaluator, (list, tuple)) else evaluator)
     *loaders, metric.dataset_meta = sample_loaders(args, cfg)
@@ -181,10 +185,11 @@ def print_result(result: dict[str, Any]) -> None:
     """Print the figures as tables."""
     print(', '.join(f'{key} {value}' for key, value in result['machine'].items()))
     print(f'batch size {result["batch_size"]}, {counted(result["iterations"], "iteration")}')
-    print(f'\n{"stage":20} {"mean ms":>10} {"spread ms":>10} {"peak MiB":>10}')
+    print(f'\n{"stage":20} {"mean ms":>10} {"spread ms":>10} {"CPU ms":>10} {"peak MiB":>10}')
     for row in result['stages']:
         peak = '-' if row['peak_mib'] is None else f'{row["peak_mib"]:.0f}'
-        print(f'{row["stage"]:20} {row["mean_ms"]:10.1f} {row["spread_ms"]:10.1f} {peak:>10}')
+        times = ' '.join(f'{row[key]:10.1f}' for key in ('mean_ms', 'spread_ms', 'cpu_ms'))
+        print(f'{row["stage"]:20} {times} {peak:>10}')
     print(f'\n{"part":20} {"parameters":>12}')
     for name, count in result['parameters'].items():
         print(f'{name:20} {count:12,}')
@@ -281,6 +286,7 @@ def main() -> int:
             print(f'\nthe outputs differ by more than {args.tolerance:g} (--tolerance)')
             status = FINDINGS
     if args.out:
+        note_outputs([args.out], MAKER)
         with atomic_write(Path(args.out), 'w') as file:
             json.dump(result, file, indent=2)
     return status
