@@ -41,3 +41,6 @@ test_depth = dict(path='NYUtest/NYU{frame_id}_0000.png', format='nyu_depth')
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline, files=dict(depth=train_depth)))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline, files=dict(depth=test_depth)))
 test_dataloader = val_dataloader
+# As the official code, which scores every labelled voxel: protocol full, not that of the indoor
+# papers (SSC_mIoU_nyu).
+default_hooks = dict(checkpoint=dict(save_best='ssc/SSC_mIoU', rule='greater'))

@@ -6,10 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 
 from .functional import SSCCounts, SSCScores
+from .protocols import FULL
 
-__all__ = ['format_table', 'is_in_table', 'name_figures', 'score_table']
+__all__ = ['figure_view', 'format_table', 'is_in_table', 'name_figures', 'score_table']
 
 _IN_TABLE_ONLY = re.compile(r'(.*/)?(SC_Precision|SC_Recall|combined_IoU|SSC_(?!mIoU).+_IoU)')
+_FIGURE = re.compile(
+    r'(?:.*/)?(?:SC_Precision|SC_Recall|SC_IoU|SSC_mIoU|SSC_.+_IoU|combined_IoU)(?:_([^/]+))?'
+)
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str] | None]) -> str:
@@ -63,6 +67,16 @@ def is_in_table(name: str) -> bool:
             like the figures of other metrics.
     """
     return _IN_TABLE_ONLY.match(name) is not None
+
+
+def figure_view(name: str) -> str | None:
+    """The view of a figure of ``SSCMetric``, such as ``'full'``, ``'nyu'`` or ``'12.8m'``.
+
+    Args:
+        name: As in ``'ssc/SSC_mIoU_nyu'``. Names of other values give None.
+    """
+    match = _FIGURE.fullmatch(name)
+    return match and (match[1] or FULL)
 
 
 def name_figures(scores: SSCScores, classes: Sequence[str], suffix: str = '') -> dict[str, float]:

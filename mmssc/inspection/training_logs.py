@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 
 from mmssc.errors import DataError
+from mmssc.evaluation.score_table import figure_view
 from mmssc.formats.scalar_logs import read_scalar_log
 
 __all__ = ['Curve', 'TrainingLog', 'default_keys', 'smooth']
@@ -18,7 +19,9 @@ __all__ = ['Curve', 'TrainingLog', 'default_keys', 'smooth']
 _PLACES = ('step', 'iter', 'epoch')
 _LOGS = ('*/vis_data/scalars.json', 'vis_data/scalars.json', 'scalars.json')
 # The order of the groups is that of the panels.
-_DEFAULT = re.compile(r'(?:.*[./])?(?:(loss)|(loss_.*)|(lr)|(SC_IoU|SSC_mIoU))')
+_DEFAULT = re.compile(r'(?:.*[./])?(?:(loss)|(loss_.*)|(lr)|(SC_IoU|SSC_mIoU)(?:_.+)?)')
+# mmengine's name of the checkpoint that save_best keeps, with its key.
+_BEST = re.compile(r'best_(.+)_(?:epoch|iter)_\d+\.pth')
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ class TrainingLog:
         self.keys = [name for name in dict.fromkeys(names) if name not in _PLACES]
         if not self.keys:
             raise DataError(path, None, 'a log of a training', 'one without values')
+        #: Views (``'full'``, ``'nyu'``, ...) of the scores that ``save_best`` selects by; without a
+        #: best checkpoint in the work folder, the first view of the metric. Empty without scores.
+        self.views = _selecting_views(_work_folder(files[0]), self.keys)
 
     def _add(self, records: Sequence[dict[str, float]]) -> None:
         """Continue with the log of a later start."""
@@ -98,13 +104,32 @@ class TrainingLog:
         return None
 
 
+def _work_folder(file: Path) -> Path | None:
+    """The work folder of ``WORK_DIR/START/vis_data/scalars.json``; None for other places."""
+    file = file.absolute()
+    return file.parents[2] if file.parent.name == 'vis_data' else None
+
+
+def _selecting_views(folder: Path | None, keys: Sequence[str]) -> list[str]:
+    """See :attr:`TrainingLog.views`."""
+    views = {key.replace('/', '_'): view for key in keys if (view := figure_view(key))}
+    matches = [] if folder is None else [_BEST.fullmatch(one.name) for one in folder.glob('best_*')]
+    best = [views[match[1]] for match in matches if match and match[1] in views]
+    return sorted(set(best)) or list(views.values())[:1]
+
+
 def _before(records: Iterable[dict[str, float]], place: str, end: float) -> list[dict[str, float]]:
     return [record for record in records if record[place] < end]
 
 
 def default_keys(logs: Iterable[TrainingLog]) -> list[str]:
-    """The losses, learning rates, SC IoU and SSC mIoU that the logs have, in this order."""
-    names = dict.fromkeys(name for log in logs for name in log.keys)
+    """The losses, learning rates, SC IoU and SSC mIoU that the logs have, in this order.
+
+    Scores are those of the views of each log, see :class:`TrainingLog`.
+    """
+    names = dict.fromkeys(
+        name for log in logs for name in log.keys if figure_view(name) in (None, *log.views)
+    )
     matches = [match for match in map(_DEFAULT.fullmatch, names) if match]
     return [match[0] for match in sorted(matches, key=lambda match: match.lastindex or 0)]
 

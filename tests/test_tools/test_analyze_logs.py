@@ -21,7 +21,7 @@ def test_logs_are_drawn(tmp_path, monkeypatch, tool_in_process):
     rows = [[cell.strip() for cell in line.split('|')] for line in output.splitlines()]
     assert ['loss', '5 (iteration 4)', '10 (iteration 4)'] in rows
     assert [
-        'ssc/SC_IoU',
+        'ssc/SC_IoU (full)',
         '10 (epoch 4), best 10 (epoch 4)',
         '20 (epoch 4), best 20 (epoch 4)',
     ] in rows
@@ -39,6 +39,39 @@ def test_logs_are_drawn(tmp_path, monkeypatch, tool_in_process):
     ):
         status, output = analyse(*arguments)
         assert status == 2 and message in output and output.count('\n') == 1
+
+
+def test_scores_are_those_of_the_protocol_that_selects(tmp_path, monkeypatch, tool_in_process):
+    analyse = tool_in_process('analysis_tools/analyze_logs.py')
+    monkeypatch.chdir(tmp_path)
+    log = tmp_path / 'run/20260101_000000/vis_data/scalars.json'
+    log.parent.mkdir(parents=True)
+    names = ('ssc/SC_IoU', 'ssc/SSC_mIoU', 'ssc/SSC_bed_IoU')
+    records = [
+        {f'{name}{suffix}': value for suffix in ('_nyu', '', '_12.8m') for name in names}
+        | {'step': epoch}
+        for epoch, value in enumerate((10, 30, 20), 1)
+    ]
+    log.write_text('\n'.join(map(json.dumps, records)))
+
+    def titles(*options):
+        table = analyse(*options)[1].splitlines()[2:]
+        assert all('20 (iteration 3), best 30 (iteration 2)' in line for line in table)
+        return [line.split('|')[0].strip() for line in table]
+
+    first = ['ssc/SC_IoU_nyu (nyu)', 'ssc/SSC_mIoU_nyu (nyu)']
+    assert titles('run') == first  # the first protocol of the metric
+    best = tmp_path / 'run/best_ssc_SSC_mIoU_epoch_2.pth'
+    # save_best names the best checkpoint after its key.
+    best.touch()
+    full = ['ssc/SC_IoU (full)', 'ssc/SSC_mIoU (full)']
+    assert titles('run') == titles('run/20260101_000000') == titles(log) == full
+    best.rename('run/best_ssc_SSC_bed_IoU_nyu_iter_9.pth')
+    assert titles('run') == first
+    assert titles('run', '--keys', '*bed*') == [
+        'ssc/SSC_bed_IoU_nyu (nyu)', 'ssc/SSC_bed_IoU (full)', 'ssc/SSC_bed_IoU_12.8m (12.8m)'
+    ]  # fmt: skip
+    assert analyse('run', '--out', 'curves.svg')[0] == 0
 
 
 def test_values_and_names_that_no_axis_can_show(tmp_path, monkeypatch, tool_in_process):

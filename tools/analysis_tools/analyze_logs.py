@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mmssc.errors import DataError
 from mmssc.evaluation.result_comparison import result_names
-from mmssc.evaluation.score_table import format_table
+from mmssc.evaluation.score_table import figure_view, format_table
 from mmssc.fileio import check_outputs, note_outputs
 from mmssc.inspection.training_logs import Curve, TrainingLog, default_keys, smooth
 from mmssc.visualization.charts import CHART_SUFFIXES, check_chart_suffix, draw_curves, save_chart
@@ -33,7 +33,8 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     add('runs', nargs='+', type=Path, metavar='RUN', help='work folders or scalars.json files')
     text = 'values to show, also patterns such as "ssc/*_IoU" (default: losses, learning rate, '
-    add('--keys', nargs='+', metavar='KEY', help=f'{text}SC IoU and SSC mIoU)')
+    text += 'SC IoU and SSC mIoU of the protocol that save_best selects by, else of the first one)'
+    add('--keys', nargs='+', metavar='KEY', help=text)
     add('--list-keys', action='store_true', help='print the names of all values, and stop')
     add('--names', nargs='+', metavar='NAME', help='names of the runs (default: the paths)')
     text = 'smooth losses; weight of the past values, 0 to below 1 (default: 0)'
@@ -95,16 +96,17 @@ def analyse(args: argparse.Namespace) -> None:
     rows, panels = [], {}
     for key in keys:
         curves = {name: log.curve(key) for name, log in logs.items()}
-        is_score = key.endswith(('IoU', 'Precision', 'Recall'))
-        rows.append([key, *(describe(curve, is_score) for curve in curves.values())])
+        is_score = (view := figure_view(key)) is not None
+        title = f'{key} ({view})' if is_score else key
+        rows.append([title, *(describe(curve, is_score) for curve in curves.values())])
         found = {name: curve for name, curve in curves.items() if curve is not None}
         lines = raw = {name: (curve.x, curve.y) for name, curve in found.items()}
         smoothed = args.smooth and not is_score and not key.endswith('lr')
         if smoothed:
             lines = {name: (x, smooth(y, args.smooth)) for name, (x, y) in raw.items()}
         unit = ' or '.join(dict.fromkeys(curve.unit for curve in found.values()))
-        panels[key] = (unit, lines, raw if smoothed else {})
-    print(format_table(['last value', *names], rows))
+        panels[title] = (unit, lines, raw if smoothed else {})
+    print(format_table(['last value (protocol)', *names], rows))
     if args.out is not None:
         note_outputs([args.out], MAKER)
         save_chart(args.out, draw_curves(panels))
