@@ -153,12 +153,12 @@ class RGBDList:
             posed = [posed[n * len(posed) // at_most] for n in range(at_most)]
         for frame in posed:
             upright, name = self.upright_pose(frame), f'pose of {frame.frame_id}'
-            found = check_room_camera(upright, file, name, has_floor)
+            remarks += check_room_camera(upright, file, name, has_floor)
             if source in self.cameras:
                 world2cam = np.linalg.inv(np.asarray(frame.cam2world, np.float64))
                 matrix = camera_matrix(self.cameras[source])
-                found += share_remarks(self.grid_of(frame), world2cam, matrix, self.image_size)
-            remarks += [f'{frame.frame_id}: {remark}' for remark in found]
+                found = share_remarks(self.grid_of(frame), world2cam, matrix, self.image_size)
+                remarks += [f'{frame.frame_id}: {remark}' for remark in found]
         more = len(remarks) - _REMARKS
         return remarks[:_REMARKS] + ([f'{more} more remarks'] if more > 0 else [])
 

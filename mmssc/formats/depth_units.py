@@ -46,6 +46,7 @@ _FEWEST_IN_ROOM = 0.25
 # and one has 1.05.
 _GROWTH = 1.05
 _INVERSE = 'It looks like inverse depth or disparity: near is large'
+_OR_INVERSE = 'If that is wrong too, it is inverse depth or disparity, because near is large'
 _INVERSE_REMEDY = 'Save metres: 1 / inverse depth, or focal length * baseline / disparity'
 # Largest median depth of an image of a road: no camera and no lidar measures farther.
 _FARTHEST_ROAD = 300.0
@@ -130,14 +131,16 @@ def rotated_units(depth: np.ndarray, name: str) -> dict[str, float]:
     return {name: 1 / 8} if stored.size and float((stored & 7 == 0).mean()) > 0.9 else {}
 
 
-def unit_hint(depth: np.ndarray, units: Mapping[str, float], remedy: str = '') -> str:
+def unit_hint(depth: np.ndarray, units: Mapping[str, float] | None, remedy: str = '') -> str:
     """The median depth, and the readings with which it is that of a room.
 
     Args:
         depth: (H, W) metres.
-        units: See the module.
+        units: See the module. None: a warning has just named them, so give ``remedy`` alone.
         remedy: A further sentence.
     """
+    if units is None:
+        return remedy
     median = float(np.median(depth[np.isfinite(depth) & (depth > 0)]))
     low, high = USUAL_ROOM
     fitting = {name: median * factor for name, factor in units.items()}
@@ -145,16 +148,17 @@ def unit_hint(depth: np.ndarray, units: Mapping[str, float], remedy: str = '') -
     likely = sorted(fitting, key=lambda name: abs(math.log(fitting[name] / 2)))[:3]
     text = ', '.join(f'{fitting[name]:.1f} m with {name}' for name in likely)
     if low <= median <= high:
+        text = f'The median depth is {_metres(median)}, as in a room'
         # An image that is upside down shows the same.
-        doubt = ', and larger below: inverse depth, or a turned image?'
-        text = f'The median depth is {_metres(median)}{doubt if _grows_downwards(depth) else ""}'
-    elif _grows_downwards(depth):
-        return join_sentences(_INVERSE, _INVERSE_REMEDY)
+        doubt = 'Depth is larger low in the image: is it turned, or inverse depth?'
     elif text:
         text = f'The median would be {text}'
+        doubt = f'{_OR_INVERSE}. {_INVERSE_REMEDY}'
+    elif _grows_downwards(depth):
+        return join_sentences(_INVERSE, _INVERSE_REMEDY)
     else:
-        text = 'No usual unit fits: 8-bit or relative depth, or inverse depth (1/m)?'
-    return join_sentences(text, remedy)
+        text, doubt = 'No usual unit fits: 8-bit or relative depth, or inverse depth (1/m)?', ''
+    return join_sentences(text, doubt if _grows_downwards(depth) else '', remedy)
 
 
 def _grows_downwards(depth: np.ndarray) -> bool:
@@ -172,7 +176,7 @@ def check_room_depth(
     units: Mapping[str, float],
     limits: tuple[float, float] = ROOM_LIMITS,
     remedy: str = '',
-) -> None:
+) -> bool:
     """Check that a depth map can be that of a room.
 
     Args:
@@ -181,6 +185,9 @@ def check_room_depth(
         units: Other readings, see the module.
         limits: Depth that the caller uses, metres.
         remedy: A further sentence for the message.
+
+    Returns:
+        Whether a warning has named the readings that fit: do not repeat them in an error.
 
     Raises:
         DataError: No pixel has a depth, few are within the limits, or the largest depth is 1 as in
@@ -200,9 +207,10 @@ def check_room_depth(
         raise DataError(path, 'depth', 'metres', found, hint)
     if within < _FEWEST_IN_ROOM:
         raise DataError(path, 'depth', expected, found, hint)
-    if not 1.6 * low < median < 0.75 * high:
-        text = join_sentences(f'depth: expected {expected}, found {found}', hint)
-        warn_of_file(path, 'unit', text, stacklevel=3)
+    if 1.6 * low < median < 0.75 * high:
+        return False
+    text = join_sentences(f'depth: expected {expected}, found {found}', hint)
+    return warn_of_file(path, 'unit', text, stacklevel=3)
 
 
 def _metres(value: float) -> str:

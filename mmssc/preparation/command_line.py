@@ -22,6 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 _MAX_DEFAULT_WORKERS = 8
+_ROOT_HINT = 'Give the folder of the raw data; make_synthetic.py beside this command makes scenes'
 
 
 def _available_cores() -> int:
@@ -107,6 +108,7 @@ def run_converter(
     out: Path | None = None,
     folders: Sequence[Path] = (),
     hint: str | None = None,
+    root_hint: str = _ROOT_HINT,
 ) -> int:
     """Run a converter. SIGTERM stops it like Ctrl-C, with its worker processes.
 
@@ -116,6 +118,7 @@ def run_converter(
         out: Folder for the results, if not ``root``. Only one converter at a time writes there.
         folders: More folders that results go to.
         hint: What to do if a folder cannot be written to.
+        root_hint: What to do if ``root`` does not exist.
 
     Returns:
         0, or :data:`~mmssc.command_line.FINDINGS` when frames failed.
@@ -125,9 +128,10 @@ def run_converter(
             writes to it.
         KeyboardInterrupt: The work was stopped; the message says how to continue.
     """
+    if root.exists() and not root.is_dir():
+        raise DataError(root, 'root', 'a folder', 'a file', 'Give the folder of the data')
     if not root.is_dir():
-        hint = 'Give the folder of the raw data; make_synthetic.py beside this command makes scenes'
-        raise DataError(root, 'root', 'a folder', 'none', hint)
+        raise DataError(root, 'root', 'a folder', 'none', root_hint)
     for folder in (*folders, out or root):
         check_writable(folder, hint)
     before = signal.signal(signal.SIGTERM, _interrupt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -25,10 +26,17 @@ RECIPE_NAME = 'recipe.json'
 _INFO_LIST = re.compile(rb'\s*\{\s*"metainfo"')
 # Setting of a recipe -> its name in messages; others are called as they are.
 _IN_WORDS = dict(
-    baseline_focal='baseline times focal length', depth_scale='--depth-scale',
-    floor_search='version of the floor search', height='--height', poses='--poses',
-    roll='roll (radians)', rotate='--rotate', tilt='tilt (radians)',
+    baseline_focal='baseline times focal length', depth_kind='--depth-kind',
+    depth_limits='--depth-limits', depth_scale='--depth-scale', fine_factor='--fine-factor',
+    height='--height', image_size='--image-size', max_disparity='--max-disparity',
+    max_height='--max-height', origin='--origin', poses='--poses', roll='--roll',
+    rotate='--rotate', tie='--tie', tilt='--tilt', truncation='--truncation',
 )  # fmt: skip
+_GRID_IN_WORDS = dict(shape='--grid-shape', voxel_size='--voxel-size', origin='--grid-origin')
+# Radians in the recipe, degrees on the command line.
+_ANGLES = ('--tilt', '--roll')
+# Not a setting of the user; it differs between versions of this library.
+_VERSION = 'floor_search'
 
 
 def read_recipe(folder: Path) -> dict[str, Any] | None:
@@ -46,10 +54,33 @@ def read_recipe(folder: Path) -> dict[str, Any] | None:
     return recipe
 
 
-def _difference(settings: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that differ from others, under the names that users know."""
-    changed = [key for key in {**settings, **other} if settings.get(key) != other.get(key)]
-    return {_IN_WORDS.get(key, key.replace('_', ' ')): settings.get(key) for key in changed}
+def _difference(settings: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The settings that differ from others, as users write them."""
+    own, others = _as_options(settings), _as_options(other)
+    changed = [key for key in {**own, **others} if own.get(key) != others.get(key)]
+    # Without a search of the floor there is no version of it, either.
+    return [_in_words(key, own.get(key)) for key in changed if key != _VERSION]
+
+
+def _as_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by the names that users know; a grid is several options."""
+    grid = settings.get('voxel_grid')
+    parts = grid if isinstance(grid, Mapping) else {}
+    named: dict[str, Any] = {_GRID_IN_WORDS.get(key, key): parts[key] for key in parts}
+    for key, value in settings.items():
+        if key != 'voxel_grid' or not parts:
+            named[_IN_WORDS.get(key, key if key == _VERSION else key.replace('_', ' '))] = value
+    return named
+
+
+def _in_words(name: str, value: Any) -> str:
+    if value is None:
+        return f'no {name}'
+    if name in _ANGLES and isinstance(value, (int, float)):
+        value = f'{math.degrees(value):.6g}'
+    if isinstance(value, list) and name.startswith('--'):
+        value = ' '.join(map(str, value))
+    return f'{name} {value}'
 
 
 def find_results(folder: Path, suffixes: Sequence[str]) -> list[Path]:
@@ -59,7 +90,11 @@ def find_results(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 
 
 def claim_folder(
-    folder: Path, recipe: Mapping[str, Any], suffixes: Sequence[str], overwrite: bool = False
+    folder: Path,
+    recipe: Mapping[str, Any],
+    suffixes: Sequence[str],
+    overwrite: bool = False,
+    elsewhere: str = '',
 ) -> bool:
     """Prepare ``folder`` for results of the settings ``recipe``.
 
@@ -71,6 +106,7 @@ def claim_folder(
         recipe: Settings that decide the content, plain JSON values.
         suffixes: File name endings of results.
         overwrite: Make results of this library again.
+        elsewhere: How the command is told another folder, for the message about other settings.
 
     Returns:
         False if the folder has results without a recipe: the user's own, which stay unchanged.
@@ -95,8 +131,11 @@ def claim_folder(
             path.unlink()
     elif before is not None and results and before != recipe:
         wanted, found = _difference(recipe, before), _difference(before, recipe)
-        hint = 'Run with --overwrite to make the files of this folder again'
-        raise DataError(folder / RECIPE_NAME, 'settings', wanted, found, hint)
+        hint = f'Run with --overwrite to make the files of this folder again{elsewhere}'
+        raise DataError(
+            folder / RECIPE_NAME, 'settings', wanted or ['files of this mmssc'],
+            found or ['files made by an older mmssc'], hint,
+        )  # fmt: skip
     if before != recipe:
         with atomic_write(folder / RECIPE_NAME, 'w') as file:
             json.dump(recipe, file, indent=1)

@@ -18,6 +18,7 @@ from mmssc.formats.depth_units import (
     read_metres,
     rotated_units,
     scale_units,
+    unit_hint,
 )
 from mmssc.formats.numpy_arrays import read_npy
 from mmssc.formats.sscnet import encode_nyu_depth
@@ -197,11 +198,33 @@ def test_no_depth_of_a_room(depth, message):
 @pytest.mark.parametrize('scale', [0.5, 1, 80, 1000])
 @pytest.mark.parametrize('units', [scale_units(), {}])
 def test_inverse_depth_of_a_room_is_named(scale, units):
-    text = 'a.png: depth: .*It looks like inverse depth or disparity: near is large. Save metres: 1'
+    text = 'a.png: depth: .*inverse depth or disparity.* near is large. Save metres: 1'
     with pytest.raises(DataError, match=text):
         check_room_depth('a.png', scale / (2 * room()), units)
     with pytest.raises(DataError, match='Models need depth in metres. It looks like inverse'):
         check_room_depth('a.png', room().min() / room(), units)
+
+
+def test_a_unit_that_fits_is_named_before_a_doubt():
+    # A camera that looks down, past a table, or an image that is upside down.
+    depth = np.tile(np.linspace(1.5, 2.5, 60, dtype=np.float32)[:, None], 80)
+    text = 'The median would be 2.0 m with --depth-scale 1000.*If that is wrong too, it is inverse'
+    with pytest.raises(DataError, match=f'a.png: depth: .*wrong unit.*{text} depth'):
+        check_room_depth('a.png', depth / 10, scale_units(10000))
+    hint = unit_hint(depth, scale_units(), 'Check the camera')
+    doubt = 'Depth is larger low in the image: is it turned, or inverse depth?'
+    assert hint == f'The median depth is 2 m, as in a room. {doubt} Check the camera'
+    assert 'larger' not in unit_hint(room(), scale_units())
+
+
+def test_readings_are_named_once(tmp_path):
+    (tmp_path / 'a.png').touch()
+    assert not check_room_depth('a.png', room(), scale_units())
+    with pytest.warns(UserWarning, match='median would be'):
+        assert check_room_depth(tmp_path / 'a.png', room() * 2.5, scale_units())
+    # The warning of this folder names another file.
+    assert not check_room_depth(tmp_path / 'a.png', room() * 2.5, scale_units())
+    assert unit_hint(room(), None, 'Check the camera') == 'Check the camera'
 
 
 def test_rotated_bits_are_known():

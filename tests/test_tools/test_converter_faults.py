@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -176,6 +177,20 @@ def test_infos_are_of_the_grid_of_the_labels(tree: Path, capsys: pytest.CaptureF
         assert '000000_1_1.npy: shape' in error and 'found (16, 16, 2). Give' in error
     assert not list(tree.glob('*.json'))
     assert run_here(tree, '--steps', 'infos') == 0
+
+
+@pytest.mark.parametrize('folder', ['nowhere', 'empty'])
+def test_a_wrong_source_of_depth_is_refused_before_the_labels(
+    tree: Path, tmp_path: Path, folder: str, capsys: pytest.CaptureFixture
+) -> None:
+    for sequence in ('00', '08', '11'):
+        (tmp_path / f'empty/{sequence}').mkdir(parents=True)
+    before = snapshot(tree)
+    assert run_here(tree, '--depth-from', str(tmp_path / folder)) == 2
+    found = 'none' if folder == 'nowhere' else 'none of . frames'
+    text = f'{folder}/00: folder: expected FFFFFF.npy or FFFFFF.png, found {found}. DIR of'
+    assert re.search(text, capsys.readouterr().err)
+    assert snapshot(tree) == before
 
 
 def test_nothing_is_removed_for_a_source_that_is_not_there(tree: Path, tmp_path: Path) -> None:

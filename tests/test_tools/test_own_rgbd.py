@@ -197,8 +197,58 @@ def test_a_second_run_rewrites_nothing_and_settings_do_not_mix(root, capsys):
     before = file_states(root)
     assert prepare(root) == 0
     assert file_states(root) == before
-    assert prepare(root, '--height', 1.3) == 2
-    assert 'settings: expected --height 1.3, ' in capsys.readouterr().err
+    capsys.readouterr()
+    assert prepare(root, '--height', 1.3, '--tilt', 28) == 2
+    message = capsys.readouterr().err
+    assert 'settings: expected --height 1.3, --tilt 28, found no --height, --tilt 0. ' in message
+    assert '--overwrite to make' in message and 'with --out ANOTHER' in message
+    assert prepare(root, '--depth-limits', 0.4, 8, '--voxel-size', 0.3) == 2
+    message = capsys.readouterr().err
+    assert 'found --voxel-size 0.4 0.4 0.4, --depth-limits 0.5 8.0. Run' in message
+    # A folder of an earlier release.
+    path = root / 'prepared/own/recipe.json'
+    path.write_text(path.read_text().replace('"floor_search": 3', '"floor_search": 2'))
+    assert prepare(root) == 2
+    assert 'found files made by an older mmssc. Run' in capsys.readouterr().err
+
+
+def test_images_of_every_kind_are_counted(root, capsys):
+    assert prepare(root) == 0
+    assert 'infos: --color: 1 of 2 frames have an image; none: b\n' in capsys.readouterr().out
+    (root / 'ids').mkdir()
+    for name in 'ab':
+        Image.new('L', (80, 60)).save(root / f'ids/{name}.png')
+    assert prepare(root, '--segmentation', 'ids/*.png') == 0
+    assert 'infos: --segmentation: 2 of 2 frames have an image\n' in capsys.readouterr().out
+    for option, pattern, text in (
+        ('--segmentation', 'ids/x*.png', 'images: expected at least one, found none'),
+        ('--color', 'none/*.jpg', 'images: expected at least one, found no folder'),
+        ('--color', 'rgb/a.jpg', '--color: expected a * for the name of the frame'),
+    ):
+        assert prepare(root, option, pattern) == 2
+        assert text in capsys.readouterr().err
+
+
+def test_a_wrong_folder_is_named_in_words_of_this_command(root, capsys):
+    assert prepare(root / 'none') == 2
+    message = capsys.readouterr().err
+    assert 'Give the folder of your frames' in message and 'make_synthetic' not in message
+    assert prepare(root / 'rgb/a.jpg') == 2
+    assert 'root: expected a folder, found a file. Give the folder' in capsys.readouterr().err
+
+
+def test_a_warning_and_an_error_of_a_file_name_a_unit_once(root, capsys):
+    # No floor, and a median of 7 m in every pixel: a warning, then an error.
+    for name in HEIGHTS:
+        write_plain_depth_mm(root / f'depth/frame-{name}.png', np.full((60, 80), 7.0))
+    with pytest.warns(UserWarning) as said:
+        assert prepare(root) == 1
+    errors = capsys.readouterr().err.splitlines()
+    first, second = (line for line in errors if line.startswith('error: frames'))
+    assert 'with --depth-scale 4000' in str(said[0].message)
+    assert 'floor: ' in first and 'The median would be' not in first
+    # The warning names one file of the folder.
+    assert 'floor: ' in second and 'The median would be' in second
 
 
 def test_results_elsewhere(root, tmp_path_factory):
@@ -318,7 +368,8 @@ def test_the_roll_is_printed_and_a_rolled_camera_said(root, capsys):
     printed = capsys.readouterr().out
     assert 'a: camera 1.20 m above the floor, 15.0 degrees down, rolled by 80.0 degrees' in printed
     remarks = [str(one.message) for one in said if 'pose of' in str(one.message)]
-    assert len(remarks) == 1 and 'a: pose of a: the camera is rolled by 80 degrees' in remarks[0]
+    assert len(remarks) == 1
+    assert f'{root}: pose of a: the camera is rolled by 80 degrees' in remarks[0]
 
 
 def test_a_box_that_the_camera_hardly_sees_is_said(root):

@@ -21,7 +21,14 @@ from mmssc.structures import VoxelGrid
 
 from .camera_check import check_calibration
 from .layouts import DrivingLayout
-from .steps import PreparationOptions, make_depth, make_infos, make_labels, make_pseudo_lidar
+from .steps import (
+    PreparationOptions,
+    depth_recipes,
+    make_depth,
+    make_infos,
+    make_labels,
+    make_pseudo_lidar,
+)
 
 __all__ = ['build_parser', 'prepare_driving']
 
@@ -143,6 +150,8 @@ def _run_steps(
         # Before hours of work with a wrong camera.
         for sequence in options.sequences:
             remarks += check_calibration(layout, sequence, options.grid, options.cropped_images)
+    if 'depth' in steps:
+        depth_recipes(layout, options)
     if 'labels' in steps:
         reports.append(make_labels(layout, options, runner))
     without: set[tuple[str, str]] = set()

@@ -28,7 +28,10 @@ from .camera_check import check_baseline, pose_remarks, samples_without_pose
 from .layouts import DrivingLayout, StereoCalibration
 from .tasks import FolderDepthTask, LabelTask, PseudoLidarTask, StereoDepthTask
 
-__all__ = ['PreparationOptions', 'make_depth', 'make_infos', 'make_labels', 'make_pseudo_lidar']
+__all__ = [
+    'PreparationOptions', 'depth_recipes', 'make_depth', 'make_infos', 'make_labels',
+    'make_pseudo_lidar',
+]  # fmt: skip
 
 _DEPTH_SUFFIXES = ('.npy', '.png')
 
@@ -200,9 +203,11 @@ def _claim_depth_folder(folder: Path, recipe: dict[str, Any], options: Preparati
         )  # fmt: skip
 
 
-def _check_depth_source(layout: DrivingLayout, options: PreparationOptions, sequence: str) -> None:
-    """Raise one error for a missing folder, not one per frame."""
-    if options.depth_from in (None, 'stereo'):
+def _check_depth_source(
+    layout: DrivingLayout, options: PreparationOptions, sequence: str, frames: Sequence[str]
+) -> None:
+    """Raise one error for a folder that is missing or has none of the frames, not one per frame."""
+    if is_stereo := options.depth_from in (None, 'stereo'):
         folder, wanted = layout.right_image(sequence, '*').parent, 'right images'
         hint = 'Stereo needs the right images; otherwise give --depth-from DIR'
     else:
@@ -210,12 +215,23 @@ def _check_depth_source(layout: DrivingLayout, options: PreparationOptions, sequ
         hint = 'DIR of --depth-from needs a folder for each sequence'
     if not folder.is_dir():
         raise DataError(folder, 'folder', wanted, 'none', hint)
+    names = {path.name for path in folder.iterdir()}
+    suffixes = (layout.right_image(sequence, '*').suffix,) if is_stereo else _DEPTH_SUFFIXES
+    if not any(f'{frame}{suffix}' in names for frame in frames for suffix in suffixes):
+        raise DataError(folder, 'folder', wanted, f'none of {counted(len(frames), "frame")}', hint)
 
 
-def make_depth(
-    layout: DrivingLayout, options: PreparationOptions, runner: FrameRunner
-) -> StepReport:
-    """Make depth maps by stereo matching or from a folder; keep existing depth maps."""
+def depth_recipes(
+    layout: DrivingLayout, options: PreparationOptions
+) -> tuple[dict[str, tuple[float | None, dict[str, Any]]], list[str]]:
+    """The depth that is to be made, checked before the work.
+
+    Returns:
+        Sequence -> baseline times focal length (pixels times metres) and settings; and notes.
+
+    Raises:
+        DataError: The source of the depth of a sequence or its stereo baseline is missing or wrong.
+    """
     notes = []
     recipes: dict[str, tuple[float | None, dict[str, Any]]] = {}
     for sequence in options.sequences:
@@ -224,10 +240,18 @@ def make_depth(
             notes.append(f'{sequence}: depth maps found in {folder}, used unchanged')
             continue
         baseline_focal = _baseline_focal(layout, options, sequence)
-        if _frames(layout, options, sequence):
-            _check_depth_source(layout, options, sequence)
+        if frames := _frames(layout, options, sequence):
+            _check_depth_source(layout, options, sequence, frames)
         recipes[sequence] = baseline_focal, _depth_recipe(options, baseline_focal)
+    return recipes, notes
+
+
+def make_depth(
+    layout: DrivingLayout, options: PreparationOptions, runner: FrameRunner
+) -> StepReport:
+    """Make depth maps by stereo matching or from a folder; keep existing depth maps."""
     # Check all sources before --overwrite removes any file.
+    recipes, notes = depth_recipes(layout, options)
     tasks: list[FrameTask] = []
     for sequence, (baseline_focal, recipe) in recipes.items():
         _claim_depth_folder(layout.depth_folder(sequence), recipe, options)

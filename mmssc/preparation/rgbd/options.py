@@ -121,7 +121,8 @@ def claim_results(
     Raises:
         DataError: The folder has files of another origin or of other settings.
     """
-    if not claim_folder(folder, recipe, ('.npz', '.npy'), overwrite):
+    elsewhere = ', or write to another folder with --out ANOTHER'
+    if not claim_folder(folder, recipe, ('.npz', '.npy'), overwrite, elsewhere):
         raise DataError(
             folder, 'files', 'no files, or files of this command', 'files of another origin',
             hint,

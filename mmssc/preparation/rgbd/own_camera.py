@@ -133,8 +133,10 @@ def _frames(root: Path, pattern: str) -> dict[str, Path]:
     return frames
 
 
-def _check_pattern(pattern: Path, frames: Iterable[str]) -> None:
+def _check_pattern(option: str, pattern: Path, frames: Iterable[str]) -> None:
     """Refuse a pattern that no frame fits; single frames may lack an image."""
+    if '*' not in str(pattern):
+        raise DataError('command line', option, 'a * for the name of the frame', repr(str(pattern)))
     if not any(Path(str(pattern).replace('*', frame)).is_file() for frame in frames):
         raise _no_images(pattern, 'images')
 
@@ -171,13 +173,10 @@ def _listed(
         own['tsdf_fine'] = prepared_path(OWN_SOURCE, fine=True)
     files = {OWN_SOURCE: {key: FrameFile(path, 'prepared') for key, path in own.items()}}
     shared = {}
-    for key, pattern, kind in (
-        ('img', arguments.color, 'rgb'),
-        ('segmentation', arguments.segmentation, 'ids'),
-    ):
-        if pattern is not None:
-            path = pattern.replace('*', '{frame_id}')
-            shared[key] = FrameFile(path if out == root else str((root / path).absolute()), kind)
+    for key, (_, pattern) in _image_patterns(arguments).items():
+        path = pattern.replace('*', '{frame_id}')
+        kind = 'rgb' if key == 'img' else 'ids'
+        shared[key] = FrameFile(path if out == root else str((root / path).absolute()), kind)
     if shared:
         files[SHARED] = shared
     frames = []
@@ -202,9 +201,8 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
     root, out = arguments.root, arguments.out or arguments.root
     info_list_to_write(out / f'{OWN_SOURCE}_infos.json')
     depth_files = _frames(root, arguments.depth)
-    for pattern in (arguments.color, arguments.segmentation):
-        if pattern is not None:
-            _check_pattern(root / pattern, depth_files)
+    for option, pattern in _image_patterns(arguments).values():
+        _check_pattern(option, root / pattern, depth_files)
     if arguments.image_size is None:
         arguments.image_size = _image_size(depth_files.values())
     remarks = []
@@ -256,6 +254,7 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         changed = replace_if_changed(path, partial(write_rgbd_list, frames=listed))
         infos.made, infos.kept = int(changed), int(not changed)
         infos.notes.append(f'{path}: {len(done)} of {len(tasks)} frames')
+        infos.notes += _image_notes(arguments, listed)
         sure = _confidences(done) if is_searched else {}
         infos.notes += _camera_notes(listed, sure)
         remarks += _unsure_floors(sure)
@@ -283,6 +282,31 @@ def _rule(
     return PoseRule(poses, arguments.height, tilt, origin, roll, arguments.rotate)
 
 
+def _image_patterns(arguments: argparse.Namespace) -> dict[str, tuple[str, str]]:
+    """Key of a sample -> option and pattern of its images, for the options that were given."""
+    patterns = dict(
+        img=('--color', arguments.color), segmentation=('--segmentation', arguments.segmentation)
+    )
+    return {key: (option, text) for key, (option, text) in patterns.items() if text is not None}
+
+
+def _image_notes(arguments: argparse.Namespace, listed: RGBDList) -> list[str]:
+    """How many frames have an image of each option, and some of those that lack one."""
+    notes = []
+    for key, (option, _) in _image_patterns(arguments).items():
+        lacking = [one.frame_id for one in listed.frames if f'{SHARED}/{key}' in one.missing]
+        count = len(listed.frames)
+        note = f'{option}: {count - len(lacking)} of {counted(count, "frame")} have an image'
+        if lacking:
+            note += f'; none: {_first_names(lacking)}'
+        notes.append(note)
+    return notes
+
+
+def _first_names(names: Sequence[str]) -> str:
+    return ', '.join(names[:_FRAMES_DESCRIBED]) + (', ...' if names[_FRAMES_DESCRIBED:] else '')
+
+
 def _camera_notes(listed: RGBDList, sure: Mapping[str, float]) -> list[str]:
     """The first cameras in words.
 
@@ -301,10 +325,10 @@ def _unsure_floors(sure: Mapping[str, float]) -> list[str]:
     unsure = sorted((value, frame_id) for frame_id, value in sure.items() if value < _UNSURE)
     if not unsure:
         return []
-    names = ', '.join(f'{name} ({value:.2f})' for value, name in unsure[:_FRAMES_DESCRIBED])
+    names = _first_names([f'{name} ({value:.2f})' for value, name in unsure])
     return [
         f'check the camera of {counted(len(unsure), "frame")} with a floor of confidence '
-        f'below {_UNSURE}: {names}{", ..." if len(unsure) > _FRAMES_DESCRIBED else ""}'
+        f'below {_UNSURE}: {names}'
     ]
 
 
@@ -325,5 +349,6 @@ def prepare_own(description: str, arguments: Sequence[str] | None = None) -> int
     """Run the command; arguments and exit status as :func:`.nyu.prepare_nyu`."""
     parsed = build_parser(description).parse_args(arguments)
     return run_converter(
-        partial(_work, parsed), parsed.root, parsed.out, hint='Give another folder for --out'
-    )
+        partial(_work, parsed), parsed.root, parsed.out, hint='Give another folder for --out',
+        root_hint='Give the folder of your frames; --depth is a pattern below it',
+    )  # fmt: skip
