@@ -83,8 +83,11 @@ class RGBDDataset(FrameChoiceDataset):
 
     @staticmethod
     def _prepare_hint(converter: str, data_root: str) -> str:
-        camera = '--camera FX,FY,CX,CY' if converter == RGBDDataset.CONVERTER else ''
-        return converter_hint(converter, data_root, camera)
+        if converter == RGBDDataset.CONVERTER:
+            return converter_hint(converter, data_root, '--camera FX,FY,CX,CY')
+        hint = converter_hint(converter, data_root)
+        # The list of frames that were packed into one file.
+        return f'{hint}; nyu_cache.py beside nyu.py packs prepared frames into one file'
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the info list and make an item of every frame, in its order."""

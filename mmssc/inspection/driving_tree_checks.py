@@ -48,7 +48,7 @@ def find_driving_layout(root: str | Path) -> DrivingLayout:
         if (Path(root) / layout.dataset.DATA_PREFIX['sequences']).is_dir():
             return layout(root)
     expected = 'dataset/sequences (SemanticKITTI) or data_2d_raw (SSCBench-KITTI-360)'
-    hint = 'Other data sets, such as NYU, are checked by their config: give the config'
+    hint = 'NYU: prepare it with nyu.py first. Other data sets are checked by their config: give it'
     raise DataError(root, 'data set', expected, 'neither folder', hint)
 
 

@@ -65,7 +65,7 @@ def _difference(settings: Mapping[str, Any], other: Mapping[str, Any]) -> list[s
 def _as_options(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by the names that users know; a grid is several options."""
     grid = settings.get('voxel_grid')
-    parts = grid if isinstance(grid, Mapping) else {}
+    parts: Mapping[str, Any] = grid if isinstance(grid, Mapping) else {}
     named: dict[str, Any] = {_GRID_IN_WORDS.get(key, key): parts[key] for key in parts}
     for key, value in settings.items():
         if key != 'voxel_grid' or not parts:

@@ -7,6 +7,8 @@ be a camera raises a :class:`~mmssc.errors.DataError` that names the likely caus
 
 from __future__ import annotations
 
+import math
+from itertools import permutations
 from os import PathLike
 
 import numpy as np
@@ -195,7 +197,7 @@ def check_image_size(
     height, width = image_size
     (fx, cx), (fy, cy) = matrix[0, [0, 2]].tolist(), matrix[1, [1, 2]].tolist()
     size, point = f'{width} x {height} pixels', f'cx = {cx:g}, cy = {cy:g}'
-    cause = _size_cause((cx, cy), (width, height))
+    cause = _size_cause((fx, fy, cx, cy), (width, height))
     if not _within(_INSIDE, cx / width, cy / height):
         if crop_option is not None:
             cause = join_sentences(cause, f'If it is cut out of a larger image: {crop_option}')
@@ -219,8 +221,9 @@ def _within(limits: tuple[float, float], *values: float) -> bool:
     return all(limits[0] <= value <= limits[1] for value in values)
 
 
-def _size_cause(point: tuple[float, float], size: tuple[int, int]) -> str:
-    """Why a principal point (x, y) may be far from the centre of an image (width, height)."""
+def _size_cause(numbers: tuple[float, float, float, float], size: tuple[int, int]) -> str:
+    """Why the point of fx, fy, cx, cy may be far from the centre of an image (width, height)."""
+    point = numbers[2:]
     if _within(_CENTRAL, point[1] / size[0], point[0] / size[1]):
         return 'Are cx and cy swapped, or is the image turned by 90 degrees?'
     text = 'Are they the intrinsics of an image of another size?'
@@ -228,4 +231,21 @@ def _size_cause(point: tuple[float, float], size: tuple[int, int]) -> str:
     if min(across, down) > 0 and abs(across / down - 1) < 0.2:
         action, factor = ('Divide', across) if across > 1 else ('Multiply', 1 / across)
         text += f' {action} fx, fy, cx, cy by about {factor:.3g}'
-    return text
+        return join_sentences(text, _other_order(numbers, size))
+    return _other_order(numbers, size) or text
+
+
+def _other_order(numbers: tuple[float, float, float, float], size: tuple[int, int]) -> str:
+    """That the four numbers fit an image (width, height) in another order; empty if not."""
+    if _within(_CENTRAL, numbers[2] / size[0], numbers[3] / size[1]):
+        return ''
+    fitting = [
+        (max(fx / fy, fy / fx), (fx, fy, cx, cy))
+        for fx, fy, cx, cy in permutations(numbers)
+        if min(fx, fy) > 0 and _within(_CENTRAL, cx / size[0], cy / size[1])
+    ]
+    stretch, numbers = min(fitting, default=(math.inf, numbers))
+    if stretch > _SQUARE[1]:
+        return ''
+    order = 'fx = {:g}, fy = {:g}, cx = {:g}, cy = {:g}'.format(*numbers)
+    return f'Are the numbers in another order? They fit as {order}'

@@ -9,4 +9,6 @@ def test_the_hint_runs_where_there_are_data(tmp_path):
     )
     hint = converter_hint(converter, str(tmp_path / 'none'))
     assert hint.startswith(f'There is no folder {tmp_path}/none: set data_root')
-    assert converter not in hint
+    assert 'test_dataloader.dataset.data_root=DIR' in hint
+    # Not with the folder that does not exist.
+    assert f'{converter} DIR prepares' in hint

@@ -100,6 +100,21 @@ def test_suspicious_intrinsics_are_said(matrix, text):
     assert any(re.search(text, remark) for remark in remarks_of(matrix))
 
 
+@pytest.mark.parametrize(
+    'numbers', [(240, 320, 585, 580), (320, 240, 585, 580), (585, 320, 580, 240)]
+)
+def test_numbers_in_another_order_are_named(numbers):
+    fx, fy, cx, cy = numbers
+    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    text = 'in another order.* fit as fx = 58[05], fy = 58[05], cx = 320, cy = 240'
+    try:
+        said = ' '.join(remarks_of(matrix))
+    except DataError as error:
+        said = str(error)
+    assert re.search(text, said)
+    assert not any('order' in remark for remark in remarks_of(0.6 * K + np.diag([0, 0, 0.4])))
+
+
 def test_the_error_says_how_crops_are_given():
     with pytest.raises(DataError, match='cut out of a larger image: give --cropped-images$'):
         check_image_size(2 * K, SIZE, 'file', 'K', 'give --cropped-images')

@@ -229,6 +229,20 @@ def test_images_of_every_kind_are_counted(root, capsys):
         assert text in capsys.readouterr().err
 
 
+def test_the_folder_is_checked_by_its_info_list(root, tool_in_process):
+    check = tool_in_process('misc/check_dataset.py')
+    assert prepare(root) == 0
+    status, output = check(root)
+    assert status == 0 and 'no problem found' in output
+    (root / 'rgb/a.jpg').unlink()
+    (root / 'prepared/own/b.npz').write_bytes(b'half')
+    status, output = check(root)
+    assert status == 1 and '2 problems: 1 damaged, 1 missing' in output
+    (root / 'own_infos.json').unlink()
+    status, output = check(root)
+    assert status == 2 and 'prepare it with nyu.py' in output
+
+
 def test_a_wrong_folder_is_named_in_words_of_this_command(root, capsys):
     assert prepare(root / 'none') == 2
     message = capsys.readouterr().err

@@ -61,6 +61,10 @@ def test_volumes_of_nyu(tmp_path, run_tool):
     assert status == 2 and 'room.png: expected a new file, found an input' in error
     assert (tmp_path / 'room.png').read_bytes() == before
     assert run_tool(tmp_path / 'room.npy', '--dataset', 'nyu', '--overwrite')[0] == 0
+    np.save(tmp_path / 'small.npy', np.zeros((8, 6, 8), np.uint8))
+    status, _, error = run_tool(tmp_path / 'small.npy', '--dataset', 'nyu')
+    hint = 'found (8, 6, 8). Give --grid-shape 8 6 8 and --voxel-size of the file'
+    assert status == 2 and hint in error
     (tmp_path / 'other.label').write_bytes(b'12')
     status, _, error = run_tool(tmp_path / 'other.label', '--dataset', 'nyu')
     assert status == 2 and 'This data set has no raw ids' in error

@@ -2,9 +2,10 @@
 
 With a data folder, it checks the whole tree of SemanticKITTI or SSCBench-KITTI-360, raw and
 prepared. If lidar scans exist, it also checks that the SemanticKITTI voxels are not of release 1.0
-(shifted by one voxel). With a config (also of NYU), it checks exactly the files that the config
-reads. It prints one line per folder and kind of problem with the frames, or with --list one line
-per file. It exits with 1 if there is a problem.
+(shifted by one voxel). In a folder of nyu.py or own_rgbd.py, it checks the files of the info lists.
+With a config, it checks exactly the files that the config reads. It prints one line per folder and
+kind of problem with the frames, or with --list one line per file. It exits with 1 if there is a
+problem.
 """
 
 from __future__ import annotations
@@ -21,7 +22,14 @@ from mmengine.registry import DefaultScope
 
 from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, read_config_file
 from mmssc.errors import DataError, counted
-from mmssc.inspection import TreeReport, check_config, check_driving_tree, summarise_problems
+from mmssc.inspection import (
+    TreeReport,
+    check_config,
+    check_driving_tree,
+    check_rgbd_tree,
+    find_rgbd_lists,
+    summarise_problems,
+)
 from mmssc.resources import find_config
 
 
@@ -42,6 +50,8 @@ def inspect(arguments: argparse.Namespace) -> TreeReport:
     """Check the folder or the config."""
     target = arguments.target
     if target.is_dir():
+        if find_rgbd_lists(target):
+            return check_rgbd_tree(target, arguments.thorough)
         return check_driving_tree(target, arguments.thorough)
     try:
         config = find_config(target)

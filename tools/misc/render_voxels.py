@@ -145,9 +145,10 @@ def read_labels(path: Path, name: str, shape: tuple[int, int, int]) -> np.ndarra
             for other, dataset in DATASETS.items()
             if VoxelGrid.build(dataset.METAINFO['voxel_grid']).shape == error.found
         ]
-        if error.field != 'shape' or not fits or f'--dataset {name}' in fits:
+        if error.field != 'shape' or not isinstance(error.found, tuple) or len(error.found) != 3:
             raise
-        hint = f'Give {" or ".join(fits)}'
+        own = f'--grid-shape {" ".join(map(str, error.found))} and --voxel-size of the file'
+        hint = f'Give {" or ".join([*fits, own])}'
         raise DataError(path, 'shape', error.expected, error.found, hint) from error
 
 
