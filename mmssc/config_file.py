@@ -56,6 +56,7 @@ _SETTINGS = (str, int, float, list, tuple, dict, type(None))
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 _SHORT.maxlevel = 2
+_LONGEST_SETTINGS = 120
 
 
 def read_config_file(
@@ -322,7 +323,11 @@ def _refused_building(
             return (str(error),)
         return _wrong_arguments(str(error), kind, names.get('args', ()), last is builder)
     if isinstance(error, (AssertionError, ValueError)) and str(error):
-        return (str(error) if kind is None else f'{_call(names)}: {error}',)
+        if kind is None:
+            return (str(error),)
+        name, settings = _call(names)
+        hint = f'Its settings: {settings}' if settings else None
+        return f'{name}: {error}', None, None, hint
     return None
 
 
@@ -334,7 +339,8 @@ def _failed_building(error: Exception, frames: list[FrameType]) -> tuple[str | N
     found = textwrap.shorten(f'{type(error).__name__}: {error}', 300)
     found_place = place_of_builders(frames, builders)
     place = None if found_place is None else found_place[0]
-    call = _call(builders[-1].f_locals)
+    names = builders[-1].f_locals
+    call = '{}({})'.format(*_call(names)) if 'obj_cls' in names else 'settings'
     field = ': '.join(filter(None, (place, None if place and call == 'settings' else call)))
     return field, 'values that fit', found, _SEE_TRACEBACK
 
@@ -351,10 +357,8 @@ def _failed_in_model(error: Exception, frames: list[FrameType]) -> tuple[str, ..
     return place, 'sizes that fit each other', found, _SEE_TRACEBACK
 
 
-def _call(names: Mapping[str, Any]) -> str:
-    """``Class(argument=value, ...)`` from the variables of the registry's function."""
-    if 'obj_cls' not in names:
-        return 'settings'
+def _call(names: Mapping[str, Any]) -> tuple[str, str]:
+    """``Class`` and ``argument=value, ...`` (cut) from the variables of the registry's function."""
     # Without what the Runner adds: the weights for an optimiser, the optimiser for a schedule.
     settings = {
         key: value
@@ -362,7 +366,8 @@ def _call(names: Mapping[str, Any]) -> str:
         if isinstance(value, _SETTINGS) and key not in ('type', 'params')
     }
     values = ', '.join(f'{key}={_SHORT.repr(value)}' for key, value in settings.items())
-    return f'{getattr(names["obj_cls"], "__name__", names["obj_cls"])}({values})'
+    values = values if len(values) <= _LONGEST_SETTINGS else f'{values[:_LONGEST_SETTINGS]}...'
+    return getattr(names['obj_cls'], '__name__', str(names['obj_cls'])), values
 
 
 def _refused_later(error: Exception, frames: list[FrameType]) -> tuple[str, ...] | None:

@@ -158,7 +158,9 @@ def init_model(
         if voxel_grid is None:
             _check_grid(meta, trained_grid, str(checkpoint))
         else:
-            _warn_of_voxel_size(meta.get('voxel_grid') or trained_grid, model.voxel_grid)
+            _warn_of_voxel_size(
+                _grid_of(meta, str(checkpoint)) or VoxelGrid.build(trained_grid), model.voxel_grid
+            )
         model.load_state_dict(state, strict=False)
     return model.to(device).eval()
 
@@ -171,8 +173,8 @@ def _check_device(device: str | torch.device) -> None:
         raise DataError('device', None, 'a device of this torch', f'{device}: {reason}') from error
 
 
-def _warn_of_voxel_size(trained: Any, grid: VoxelGrid) -> None:
-    sizes = [one.voxel_size for one in (VoxelGrid.build(trained), grid)]
+def _warn_of_voxel_size(trained: VoxelGrid, grid: VoxelGrid) -> None:
+    sizes = [one.voxel_size for one in (trained, grid)]
     if sizes[0] != sizes[1]:
         before, now = (' x '.join(f'{one:g}' for one in dict.fromkeys(size)) for size in sizes)
         warnings.warn(
@@ -182,11 +184,29 @@ def _warn_of_voxel_size(trained: Any, grid: VoxelGrid) -> None:
         )
 
 
-def _check_grid(trained: Mapping[str, Any], expected: VoxelGrid, checkpoint: str) -> None:
+def _grid_of(trained: Mapping[str, Any], checkpoint: str) -> VoxelGrid | None:
+    """The grid that a checkpoint names, None if it names none.
+
+    Raises:
+        DataError: It is no grid; the message names the checkpoint.
+    """
     found = trained.get('voxel_grid')
-    if found is not None and VoxelGrid.build(found) != expected:
+    try:
+        return None if found is None else VoxelGrid.build(found)
+    except (DataError, TypeError, ValueError) as error:
+        is_ours = isinstance(error, DataError)
+        reason = f'{error.field}: {error.found}' if is_ours else f'{error}'  # type: ignore
+        hint = 'The checkpoint is damaged: copy or download it again'
         raise DataError(
-            checkpoint, 'voxel_grid', f'{expected} of the config', VoxelGrid.build(found),
+            checkpoint, 'meta, dataset_meta, voxel_grid', 'a grid', f'{reason:.200}', hint
+        ) from error
+
+
+def _check_grid(trained: Mapping[str, Any], expected: VoxelGrid, checkpoint: str) -> None:
+    found = _grid_of(trained, checkpoint)
+    if found is not None and found != expected:
+        raise DataError(
+            checkpoint, 'voxel_grid', f'{expected} of the config', found,
             'To predict another box on purpose, give voxel_grid (on the command line --grid-shape, '
             '--grid-origin and --voxel-size)',
         )  # fmt: skip

@@ -18,6 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 _SHOWN_KEYS = 5
+_LONGEST_NAME = 100
 # A checkpoint with a smaller share of fitting weights is of another model: some fit by chance.
 _SMALLEST_SHARE = 0.1
 # Counters of batch normalisation, which predictions do not use.
@@ -209,4 +210,11 @@ def _remedy(model: nn.Module) -> str:
 
 def _listing(kind: str, keys: list[str]) -> str:
     dots = ', ...' if len(keys) > _SHOWN_KEYS else ''
-    return f'{len(keys)} {kind}' + (f': {", ".join(keys[:_SHOWN_KEYS])}{dots}' if keys else '')
+    names = ', '.join(_short(key) for key in keys[:_SHOWN_KEYS])
+    return f'{len(keys)} {kind}' + (f': {names}{dots}' if keys else '')
+
+
+def _short(name: str) -> str:
+    """A name from a file; of a long one, its start and end."""
+    half = _LONGEST_NAME // 2
+    return name if len(name) <= _LONGEST_NAME else f'{name[:half]}...{name[-half:]}'

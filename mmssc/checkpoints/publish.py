@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
@@ -15,6 +16,7 @@ from .files import weights_of, write_state_dict
 
 __all__ = ['publish_checkpoint']
 
+_FINITE = ('weight', 'bias', 'running_mean', 'running_var')
 _KEPT = ('epoch', 'iter', 'seed', 'dataset_meta')
 
 
@@ -36,16 +38,36 @@ def publish_checkpoint(
         The metainfo that was kept: epoch, iteration, seed, classes and grid.
 
     Raises:
-        DataError: The source is missing, damaged, or has no weights; ``half`` and a value is too
-            large for float16.
+        DataError: The source is missing, damaged, has no weights, has a NaN in a weight or no
+            whole number as epoch; ``half`` and a value is too large for float16.
     """
     content = read_checkpoint(source)
     state, stored = weights_of(content, source), content.get('meta') or {}
     meta = {key: stored[key] for key in _KEPT if key in stored}
+    _check_content(state, meta, source)
     if half:
         state = {name: _halved(name, value, source) for name, value in state.items()}
     write_state_dict(target, state, meta)
     return meta
+
+
+def _check_content(
+    state: Mapping[str, Any], meta: Mapping[str, Any], source: str | PathLike[str]
+) -> None:
+    """Refuse what no model loads."""
+    for name, value in state.items():
+        if not (isinstance(value, Tensor) and value.is_floating_point()):
+            continue
+        numbers = value.to(torch.float32)  # types of 8 bits have no isfinite()
+        # Infinity can be right in a buffer with a mask.
+        wrong = ~numbers.isfinite() if name.endswith(_FINITE) else numbers.isnan()
+        if bool(wrong.any()):
+            hint = 'Publish an earlier checkpoint: the training has failed in this one'
+            raise DataError(source, name, 'finite numbers', 'NaN or infinity', hint)
+    for name in ('epoch', 'iter'):
+        number = meta.get(name, 0)
+        if type(number) is not int or number < 0:
+            raise DataError(source, f'meta, {name}', 'a whole number from 0', f'{number!r:.40}')
 
 
 def _halved(name: str, value: Tensor, source: str | PathLike[str]) -> Tensor:

@@ -8,11 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmssc.datasets.driving_list import read_driving_list
 from mmssc.datasets.frame_ranges import describe_frames
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import check_road_depth
 from mmssc.formats.kitti import read_depth
+from mmssc.formats.numpy_arrays import read_npy_shape
 from mmssc.preparation import SemanticKITTILayout, SSCBenchKITTI360Layout
 from mmssc.preparation.driving.camera_check import (
     FARTHEST_OFFSET,
@@ -86,7 +89,7 @@ def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:
 
 
 def _find_metainfo(layout: DrivingLayout, report: TreeReport) -> dict[str, Any]:
-    """``metainfo`` of the info files, or else the default grid of the data set."""
+    """``metainfo`` of the info files, or else the grid of the labels or of the data set."""
     for split in layout.splits:
         path = layout.info_file(split)
         if path.is_file():
@@ -95,8 +98,33 @@ def _find_metainfo(layout: DrivingLayout, report: TreeReport) -> dict[str, Any]:
             except DataError:
                 # Reported with the other info files.
                 continue
-    report.notes.append('no info file yet: using the official voxel grid')
-    return {'voxel_grid': VoxelGrid.build(layout.dataset.METAINFO['voxel_grid'])}
+    official = VoxelGrid.build(layout.dataset.METAINFO['voxel_grid'])
+    grid = _grid_of_labels(layout, official)
+    if grid == official:
+        report.notes.append('no info file yet: using the official voxel grid')
+    else:
+        size = ' x '.join(map(str, grid.shape))
+        text = f'no info file yet: using the {size} voxels of the labels, in the official box'
+        report.notes.append(text)
+    return {'voxel_grid': grid}
+
+
+def _grid_of_labels(layout: DrivingLayout, official: VoxelGrid) -> VoxelGrid:
+    """The official box in voxels of the first labels; the official grid without labels."""
+    labels = (
+        layout.label_file(sequence, sample, 1)
+        for sequence in layout.sequences()
+        for sample in layout.sample_ids(sequence)
+    )
+    path = next((path for path in labels if path.is_file()), None)
+    try:
+        shape = official.shape if path is None else read_npy_shape(path)
+    except DataError:  # reported with the labels
+        shape = official.shape
+    if shape == official.shape or len(shape) != 3 or 0 in shape:
+        return official
+    extent = np.subtract(official.upper, official.origin)
+    return VoxelGrid(official.origin, (extent / shape).tolist(), shape)
 
 
 def _check_raw_frames(

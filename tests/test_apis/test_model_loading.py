@@ -73,6 +73,14 @@ def other_grid(content):
     content['meta']['dataset_meta']['voxel_grid'] = {**GRID, 'voxel_size': [0.2] * 3}
 
 
+def damaged_grid(content):
+    content['meta']['dataset_meta']['voxel_grid'] = {**GRID, 'shape': [8, -1, 2]}
+
+
+def no_grid(content):
+    content['meta']['dataset_meta']['voxel_grid'] = 'a grid'
+
+
 def diverged(content):
     content['state_dict']['head.ssc_header.classifier.bias'][2] = float('nan')
 
@@ -97,6 +105,8 @@ def only_text(content):
         ),
         (other_grid, r'voxel_grid: expected .*0.4.*found .*0.2.*give voxel_grid'),
         (only_text, 'tensors only'),
+        (damaged_grid, 'changed.pth: meta, dataset_meta, voxel_grid: expected a grid, .*damaged'),
+        (no_grid, 'changed.pth: meta, dataset_meta, voxel_grid: expected a grid, .*damaged'),
         (diverged, r'changed.pth: head.ssc_header.classifier.bias: expected finite .* diverged'),
         (overflowed, 'neck.fpn_convs.0.conv.weight: expected finite numbers, found NaN'),
     ],

@@ -22,3 +22,11 @@ def test_quantised_weights_are_refused():
     state = {key: value.to(torch.complex64) for key, value in state.items()}
     with pytest.raises(DataError, match='odd.pth: 0.weight: .* complex numbers .* of this config'):
         check_weights(state, model, 'odd.pth')
+
+
+def test_long_names_of_a_file_are_cut():
+    model = nn.Linear(2, 2)
+    state = {**model.state_dict(), f'start{"x" * 10_000}end': torch.zeros(1)}
+    with pytest.raises(DataError, match='startx+[.]{3}x+end') as caught:
+        check_weights(state, model, 'a.pth')
+    assert len(str(caught.value)) < 500

@@ -34,6 +34,27 @@ def test_a_file_without_weights_is_refused(tmp_path):
     assert not (tmp_path / 'model.pth').exists()
 
 
+@pytest.mark.parametrize(
+    ('weights', 'meta', 'message'),
+    [
+        (dict(mask=[0, float('nan')]), {}, 'mask: expected finite numbers, found NaN'),
+        ({'a.weight': [0, float('inf')]}, {}, 'a.weight: expected finite numbers'),
+        ({}, dict(epoch='three'), "meta, epoch: expected a whole number from 0, found 'three'"),
+        ({}, dict(epoch=-1), 'meta, epoch: expected a whole number'),
+        ({}, dict(iter=1.5), 'meta, iter: expected a whole number'),
+    ],
+)
+def test_what_no_model_loads_is_refused(tmp_path, weights, meta, message):
+    state = {name: torch.tensor(value) for name, value in {'w': [1.0], **weights}.items()}
+    torch.save(dict(state_dict=state, meta=meta), tmp_path / 'a.pth')
+    with pytest.raises(DataError, match=message):
+        publish_checkpoint(tmp_path / 'a.pth', tmp_path / 'b.pth')
+    assert not (tmp_path / 'b.pth').exists()
+    # Infinity in a mask is right.
+    torch.save(dict(state_dict=dict(mask=torch.tensor([0, -torch.inf]))), tmp_path / 'a.pth')
+    publish_checkpoint(tmp_path / 'a.pth', tmp_path / 'b.pth')
+
+
 def test_half_of_the_size_and_the_same_network(tmp_path):
     torch.manual_seed(0)
     layer = torch.nn.Sequential(torch.nn.Conv1d(32, 64, 3), torch.nn.BatchNorm1d(64))

@@ -171,6 +171,18 @@ def test_points_of_samples_only_are_noted(full_tree):
     assert problems(full_tree) == [('missing', 'dataset/pseudo_lidar/08/000005.bin')]
 
 
+def test_a_tree_without_an_info_list_has_the_grid_of_its_labels(full_tree):
+    # A converter that was stopped before its last step.
+    for path in full_tree.glob('*.json'):
+        path.unlink()
+    report = check_driving_tree(full_tree)
+    assert report.problems == []
+    size = ' x '.join(map(str, GRID.shape))
+    assert f'no info file yet: using the {size} voxels of the labels, in the official box' in (
+        report.notes
+    )
+
+
 def test_release_1_0_is_found(full_tree):
     path = full_tree / 'dataset/sequences/08/voxels/000005.bin'
     bits = np.roll(kf.read_voxel_bits(path, GRID.shape).reshape(-1), 1).reshape(GRID.shape)

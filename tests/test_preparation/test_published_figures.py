@@ -24,6 +24,8 @@ def test_figures_by_frame(tmp_path, end):
         ('frame,mapped\n1,١\n', 'row 2: expected 1 numbers'),
         ('frame,mapped\n1,2,3\n', 'row 2: expected 2 values, found 3'),
         ('frame,mapped\n1,2\n1\n', 'row 3: expected 2 values, found 1'),
+        ('frame,mapped,mapped\n1,2,3\n', 'columns: expected every column once, found mapped'),
+        ('frame,mapped\n1,2\n1,3\n', 'row 3: expected every frame once, found 1 again'),
         ('frame,mapped\n', 'columns: expected frame, mapped'),
         ('name,mapped\n1,2\n', 'columns: expected frame, mapped, ..., found name, mapped'),
         ('frame,mapped\n1,"' + '2' * 200_000, 'content: expected rows of a .csv'),

@@ -291,6 +291,10 @@ def test_check_against_figures(own, capsys):
     assert error.count('figures: expected the published ones') == 2
     assert 'nyu/0005.npz' in error and 'label_crc32' in error
     assert 'nyu/0001.npz' in error and 'tsdf_mean' in error and 'nyu/0003.npz' not in error
+    path.write_text('frame,mapped\n9001,2\n')
+    assert convert(own, '--list-only', '--verify', path) == 2
+    expected = 'figures.csv: frame: expected frames of the info lists, found none of its 1 frame'
+    assert expected in capsys.readouterr().err
     shutil.rmtree(own / 'prepared')
     path.write_text('name,mapped\n1,2\n')
     assert convert(own, '--verify', path) == 2

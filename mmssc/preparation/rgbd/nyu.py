@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmssc.command_line import command
 from mmssc.datasets.rgbd_list import RGBDList, frames_in_several, write_rgbd_list
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.formats.sscnet import DEPTH_READERS, NYU_CAMERAS
 from mmssc.preparation.command_line import add_work_options, run_converter
 from mmssc.preparation.folder_settings import info_list_to_write, replace_if_changed
@@ -205,6 +205,9 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
             checks = [
                 task for listed in lists for task in check_tasks(listed, tree.out, source, figures)
             ]
+            if not checks:
+                found = f'none of its {counted(len(figures), "frame")}'
+                raise DataError(arguments.verify, 'frame', 'frames of the info lists', found)
             reports.append(runner.run('verify', checks))
     return reports
 

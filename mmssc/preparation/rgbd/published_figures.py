@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,18 +66,23 @@ def read_figures(path: Path) -> dict[str, dict[str, float]]:
     """Figures by frame id from a csv with a column ``frame`` and columns of :func:`frame_figures`.
 
     Raises:
-        DataError: The file is missing or has other columns.
+        DataError: The file is missing, has other columns, or a column or frame twice.
     """
     names, *rows = read_csv_rows(path)
     if not rows or 'frame' not in names:
         raise DataError(path, 'columns', 'frame, mapped, ...', ', '.join(names) or 'none')
-    figures = {}
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(path, 'columns', 'every column once', f'{repeated[0]} twice or more')
+    figures: dict[str, dict[str, float]] = {}
     for number, row in enumerate(filter(None, rows), 2):
         field = f'row {number}'
         if len(row) != len(names):
             raise DataError(path, field, f'{len(names)} values', len(row))
         values = dict(zip(names, row))
         frame = values.pop('frame')
+        if frame in figures:
+            raise DataError(path, field, 'every frame once', f'{frame} again')
         values.pop('split', None)
         numbers = parse_numbers(list(values.values()), len(values), path, field)
         figures[frame] = dict(zip(values, numbers))
