@@ -124,7 +124,7 @@ def find_checkpoint(
         Path or URL; None stands for random weights. A path is not checked.
 
     Raises:
-        DataError: The model has no weights in this package.
+        DataError: The model has no weights in this package, or the path is a folder.
     """
     if checkpoint is None:
         return weights_of_model(os.fspath(config)) if _is_name(config) else None
@@ -133,10 +133,21 @@ def find_checkpoint(
         return None
     if os.path.isfile(text) or '://' in text:
         return checkpoint
+    _refuse_folder(text)
     if text in read_models():
         return weights_of_model(text)
     inside = resource_folder() / text
     return inside if text.startswith('checkpoints/') and inside.is_file() else checkpoint
+
+
+def _refuse_folder(path: str) -> None:
+    """Refuse a folder, and name the newest checkpoint in it."""
+    if not os.path.isdir(path):
+        return
+    files = [file for file in Path(path).glob('*.pth') if file.is_file()]
+    newest = max(files, key=lambda file: file.stat().st_mtime, default=None)
+    hint = 'It has no file *.pth' if newest is None else f'The newest checkpoint in it is {newest}'
+    raise DataError(path, None, 'a checkpoint file', 'a folder', hint)
 
 
 def _is_name(config: Any) -> bool:

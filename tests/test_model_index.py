@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -131,3 +132,13 @@ def test_the_list_and_the_description(tool_in_process):
     assert str(WEIGHTS) in text and 'https://arxiv.org/abs/1611.08974' in text
     assert run('sgn_synthetic')[0] == 0
     assert run('Sgn_T')[1].endswith('found Sgn_T. Did you mean sgn-T?\n')
+
+
+def test_a_folder_as_checkpoint_names_the_newest_in_it(tmp_path):
+    with pytest.raises(DataError, match='expected a checkpoint file, found a folder. It has no'):
+        find_checkpoint(tmp_path)
+    for number in (9, 10):
+        (tmp_path / f'epoch_{number}.pth').touch()
+        os.utime(tmp_path / f'epoch_{number}.pth', (number, number))
+    with pytest.raises(DataError, match='The newest checkpoint in it is .*epoch_10.pth$'):
+        find_checkpoint(tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.hooks import CheckpointHook
@@ -12,10 +12,15 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
-__all__ = ['correct_iteration', 'overruled_settings', 'schedules_of', 'settings_of_config']
+__all__ = [
+    'correct_iteration', 'entry_of_schedule', 'overruled_settings', 'schedules_of',
+    'settings_of_config',
+]  # fmt: skip
 
 # What a schedule counts, and what the lines about the optimiser say already.
 _PROGRESS = ('last_step', 'base_values', 'best', 'num_bad_epochs', 'cooldown_counter', 'verbose')
+# Settings of a schedule that count epochs or iterations.
+_LENGTHS = ('begin', 'end', 'T_max', 'total_iters', 'step_size', 'milestones')
 
 
 def overruled_settings(runner: Runner, checkpoint: dict[str, Any]) -> list[str]:
@@ -25,27 +30,51 @@ def overruled_settings(runner: Runner, checkpoint: dict[str, Any]) -> list[str]:
         runner: About to resume; optimisers and schedules are built.
         checkpoint: Checked by ``ResumeCheckHook``.
     """
-    pairs: dict[str, tuple[Any, Any]] = {}
+    pairs: dict[str, tuple[str, str]] = {}
     if 'optimizer' in checkpoint:
         for name, wrapper in _by_name(runner.optim_wrapper):
             saved = checkpoint['optimizer'][name] if name else checkpoint['optimizer']
             prefix = '.'.join(filter(None, ('optim_wrapper', name, 'optimizer')))
             for own, group in zip(wrapper.optimizer.param_groups, saved['param_groups']):
-                for key, pair in _optimizer_settings(own, group).items():
-                    pairs.setdefault(f'{prefix}.{key}', pair)
+                for key, values in _optimizer_settings(own, group).items():
+                    now, before = map(_shown, values)
+                    pairs.setdefault(f'{prefix}.{key}', (f'{now} as in the config', before))
     if 'param_schedulers' in checkpoint:
         for name, schedules in schedules_of(runner):
             saved = checkpoint['param_schedulers']
             for number, own in enumerate(schedules):
                 entry = (saved[name] if name else saved)[number]
                 prefix = '.'.join(filter(None, ('param_scheduler', name, str(number))))
-                for key, pair in _schedule_settings(own, entry).items():
-                    pairs[f'{prefix}.{key}'] = pair
+                given = entry_of_schedule(runner.cfg, name, number)
+                for key, values in _schedule_settings(own, entry).items():
+                    now, before = _in_words(runner, given, own.by_epoch, key, values)
+                    # The default length is that of the training.
+                    is_default = given and key in ('end', 'T_max') and key not in given
+                    place = ', the length of the training' if is_default else ' as in the config'
+                    pairs[f'{prefix}.{key}'] = (f'{now}{place}', before)
     return [
-        f'--resume: {setting} is {_shown(saved)} as in the checkpoint, not {_shown(own)} as in the '
-        'config'
+        f'--resume: {setting} is {saved} as in the checkpoint, not {own}'
         for setting, (own, saved) in pairs.items()
     ]
+
+
+def _in_words(
+    runner: Runner, given: Mapping[str, Any], by_epoch: bool, key: str, values: tuple[Any, Any]
+) -> list[str]:
+    """Values of a schedule; lengths in the unit of the config, although mmengine converts them."""
+    if key not in _LENGTHS:
+        return [*map(_shown, values)]
+    by_loop = isinstance(runner.train_loop, EpochBasedTrainLoop)
+    is_converted = by_loop and bool(given.get('convert_to_iter_based', False))
+    scale = len(runner.train_dataloader) if is_converted else 1
+    unit = 'epochs' if by_epoch or is_converted else 'iterations'
+
+    def in_unit(value: Any) -> str:
+        if isinstance(value, (int, float)):
+            return f'{value / scale:.6g}'
+        return f'[{", ".join(map(in_unit, sorted(value)))}]'
+
+    return [f'{in_unit(value)} {unit}' for value in values]
 
 
 def settings_of_config(runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -153,3 +182,17 @@ def _shown(value: Any) -> str:
     if isinstance(value, Counter):
         value = sorted(value)
     return f'{value!r:.60}'
+
+
+def entry_of_schedule(cfg: Mapping[str, Any], optimizer: str, number: int) -> Mapping[str, Any]:
+    """The entries of a schedule in the config; none if the Runner has no config.
+
+    Args:
+        cfg: The config.
+        optimizer: Name of the optimiser, as of :func:`schedules_of`.
+        number: Position of the schedule.
+    """
+    found = cfg.get('param_scheduler') or []
+    found = found.get(optimizer, found) if isinstance(found, Mapping) else found
+    found = [found] if isinstance(found, Mapping) else found
+    return found[number] if number < len(found) and isinstance(found[number], Mapping) else {}

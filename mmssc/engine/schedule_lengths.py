@@ -9,9 +9,12 @@ from typing import Any
 from mmengine.optim.scheduler.param_scheduler import ConstantParamScheduler, LinearParamScheduler
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from .resumed_settings import schedules_of
+from .resumed_settings import entry_of_schedule, schedules_of
 
 __all__ = ['how_to_train_longer', 'short_schedules']
+
+
+_ADD = 'To change this, add to your command: '
 
 
 @dataclass
@@ -51,11 +54,11 @@ def how_to_train_longer(runner: Runner, unit: str) -> str:
         options += [f'{one.place}.{name}={value}' for name in names]
     # Otherwise the schedules of the checkpoint count.
     settings = '--resume-settings config ' if runner.param_schedulers else ''
-    return f'To train longer, give {settings}--cfg-options {" ".join(options)}'
+    return f'To train longer, add to your command: {settings}--cfg-options {" ".join(options)}'
 
 
 def short_schedules(runner: Runner) -> list[str]:
-    """One line for each schedule that is shorter than the training.
+    """One line for each schedule that is shorter than the training, or warm-up that is longer.
 
     Args:
         runner: About to train; its schedules are built and, if it resumes, loaded.
@@ -76,6 +79,8 @@ def _remark(one: _Schedule, schedules: list[_Schedule], resumed: bool) -> str | 
         name, value, change = 'T_max', one.cosine, f'{what} goes back to its start'
     elif is_last and not one.is_warm_up and one.end < one.length:
         name, value, stop, change = 'end', one.end, one.end, f'{what} does not change'
+    elif one.is_warm_up and one.end > one.length:
+        return _long_warm_up(one, what, resumed)
     else:
         return None
     longer = {'T_max': goal - one.begin} if name == 'T_max' or 'T_max' in one.given else {}
@@ -85,7 +90,17 @@ def _remark(one: _Schedule, schedules: list[_Schedule], resumed: bool) -> str | 
     settings = '--resume-settings config ' if resumed else ''
     return (
         f'{one.place}.{name} is {value:g}, but the training has {one.length:g} {one.unit}: after '
-        f'{stop:g} {one.unit}, {change}. To change this, give {settings}--cfg-options {options}'
+        f'{stop:g} {one.unit}, {change}. {_ADD}{settings}--cfg-options {options}'
+    )
+
+
+def _long_warm_up(one: _Schedule, what: str, resumed: bool) -> str:
+    settings = '--resume-settings config ' if resumed else ''
+    shorter = max(1, int(one.length) // 10)
+    return (
+        f'{one.place}.end is {one.end:g}, but the training has {one.length:g} {one.unit}: the '
+        f'warm-up does not end, and {what} never reaches its full value. {_ADD}{settings}'
+        f'--cfg-options {one.place}.end={shorter}'
     )
 
 
@@ -96,7 +111,7 @@ def _read(runner: Runner) -> Iterator[_Schedule]:
         for number, one in enumerate(schedules):
             if one.by_epoch and not by_epoch:
                 continue  # A training by iterations has no epochs that it could be compared with.
-            given = _given(runner.cfg, optimizer, number)
+            given = entry_of_schedule(runner.cfg, optimizer, number)
             converted = by_epoch and given.get('convert_to_iter_based', False)
             scale = len(runner.train_dataloader) if converted else 1
             epochs = one.by_epoch or converted
@@ -115,11 +130,3 @@ def _is_warm_up(schedule: Any) -> bool:
     if isinstance(schedule, LinearParamScheduler):
         return schedule.start_factor <= schedule.end_factor
     return isinstance(schedule, ConstantParamScheduler)
-
-
-def _given(cfg: Mapping[str, Any], optimizer: str, number: int) -> Mapping[str, Any]:
-    """The entries of a schedule in the config; none if the Runner has no config."""
-    found = cfg.get('param_scheduler') or []
-    found = found.get(optimizer, found) if isinstance(found, Mapping) else found
-    found = [found] if isinstance(found, Mapping) else found
-    return found[number] if number < len(found) and isinstance(found[number], Mapping) else {}

@@ -87,7 +87,7 @@ def test_settings_that_differ_are_named_or_kept(runner, checkpoint, monkeypatch,
         ('optim_wrapper.one.optimizer.betas', '(0.0, 0.0)', '(0.9, 0.999)'),
         ('optim_wrapper.one.optimizer.lr', 0.02, 0.1),
         ('optim_wrapper.two.optimizer.lr', 0.3, 0.1),
-        ('param_scheduler.one.0.milestones', [4], [2, 3]),
+        ('param_scheduler.one.0.milestones', '[4] epochs', '[2, 3] epochs'),
     ]
     expected = {
         f'--resume: {name} is {found} as in the checkpoint, not {own} as in the config'

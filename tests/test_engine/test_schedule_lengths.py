@@ -9,6 +9,7 @@ import pytest
 from mmengine.runner import Runner
 from toy_training import TOYS, toy_config
 
+from mmssc.engine.resumed_settings import overruled_settings
 from mmssc.engine.schedule_lengths import how_to_train_longer, short_schedules
 
 COSINE = dict(type='CosineAnnealingLR')
@@ -50,6 +51,32 @@ def build(tmp_path, monkeypatch):
 def test_a_schedule_that_is_too_short_is_named(build, schedules, setting, remedy):
     (line,) = short_schedules(build(*schedules))
     assert setting in line and line.endswith(f'--cfg-options param_scheduler.{remedy}')
+
+
+def test_a_warm_up_that_does_not_end_is_named(build):
+    (line,) = short_schedules(build(dict(WARM_UP, end=20), dict(COSINE, begin=1)))
+    assert line.startswith('param_scheduler.0.end is 20, but the training has 9 iterations: ')
+    assert 'the learning rate never reaches its full value' in line
+    assert line.endswith(
+        'To change this, add to your command: --cfg-options param_scheduler.0.end=1'
+    )
+    (line,) = short_schedules(build(dict(WARM_UP, end=5, by_epoch=True)))
+    assert 'end is 5, but the training has 3 epochs' in line
+
+
+def test_lengths_of_a_checkpoint_have_the_unit_of_the_config(build):
+    cosine = dict(COSINE, convert_to_iter_based=True)
+    runner = build(cosine, dict(type='LinearLR', by_epoch=False, end=4))
+    states = [one.state_dict() for one in runner.param_schedulers]
+    states[0] = {**states[0], 'end': 15, 'T_max': 15}
+    states[1] = {**states[1], 'end': 8}
+    lines = overruled_settings(runner, dict(param_schedulers=states))
+    start, default = '--resume: param_scheduler.', ', the length of the training'
+    assert sorted(lines) == [
+        f'{start}0.T_max is 5 epochs as in the checkpoint, not 3 epochs{default}',
+        f'{start}0.end is 5 epochs as in the checkpoint, not 3 epochs{default}',
+        f'{start}1.end is 8 iterations as in the checkpoint, not 4 iterations as in the config',
+    ]
 
 
 @pytest.mark.parametrize(

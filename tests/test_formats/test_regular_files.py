@@ -112,3 +112,10 @@ def test_a_very_long_value_of_a_row_is_refused(tmp_path):
     (tmp_path / 'a.csv').write_text('a,"' + 'b' * 200_000)
     with pytest.raises(DataError, match='a.csv: content: expected rows of a .csv'):
         read_csv_rows(tmp_path / 'a.csv')
+
+
+def test_a_circle_of_links_is_named(tmp_path):
+    (tmp_path / 'a').symlink_to(tmp_path / 'b')
+    (tmp_path / 'b').symlink_to(tmp_path / 'a')
+    with pytest.raises(DataError, match='found links that lead to each other in a circle'):
+        read_text(tmp_path / 'a')

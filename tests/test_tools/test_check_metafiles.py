@@ -148,8 +148,7 @@ def test_a_config_that_is_described_twice_is_found(tree, check):
     assert check() == (1, [problem])
 
 
-def test_another_folder_is_named(run_tool, tmp_path):
-    errors = run_tool('misc/check_metafiles.py', '.', status=2).stderr
-    assert errors.startswith(
-        'error: .: expected the folder of the repository, with configs/, found'
-    )
+def test_another_folder_is_refused_in_words(tmp_path, tool_in_process):
+    for path in (tmp_path, tmp_path / 'none'):
+        status, output = tool_in_process('misc/check_metafiles.py')(path)
+        assert status == 2 and 'expected the folder of the repository, with configs/' in output

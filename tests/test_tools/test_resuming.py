@@ -52,7 +52,7 @@ def test_settings_that_the_checkpoint_overrules_are_named(run_tool, half_way):
     printed = resume(run_tool, *settings(8, 1e-5))
     for line in (
         'optim_wrapper.optimizer.lr is 0.001 as in the checkpoint, not 1e-05 as in the config',
-        'param_scheduler.0.T_max is 12 as in the checkpoint, not 24 as in the config',
+        'param_scheduler.0.T_max is 12 epochs as in the checkpoint, not 24 epochs as in the config',
         '--resume: to use the config instead, add --resume-settings config',
     ):
         assert printed.count(line) == 1
@@ -97,7 +97,7 @@ def test_a_finished_training_says_so(run_tool, finished, tmp_path):
     shutil.copytree(finished, tmp_path / 'run')
     before = sorted((tmp_path / 'run').glob('*.pth'))
     printed = resume(run_tool, *SETTINGS)
-    assert 'The training is already finished: epoch 4 of 4. To train longer, give' in printed
+    assert 'already finished: epoch 4 of 4. To train longer, add to your command: ' in printed
     longer = (
         '--resume-settings config --cfg-options train_cfg.max_epochs=N param_scheduler.0.T_max=N'
     )

@@ -22,6 +22,8 @@ from mmssc.formats.regular_files import read_bytes
 from mmssc.model_index import ModelEntry, read_models
 from mmssc.resources import config_names, resource_folder
 
+# Of one prediction, see tools/analysis_tools/benchmark.py.
+_UNITS = {'Seconds': ' s for a prediction', 'Memory': ' MB'}
 _HEADS = ('name', 'data set', 'IoU', 'mIoU', 'figures', 'parameters', 'weights')
 
 
@@ -86,7 +88,8 @@ def describe(name: str) -> dict[str, Any]:
         name=name, config=model.config, paper=model.paper['Title'], link=model.paper['URL']
     )
     facts.update({'code': model.code} if model.code else {}, page=model.readme)
-    facts.update({key.lower(): value for key, value in model.metadata.items() if key != 'Source'})
+    metadata = {key: value for key, value in model.metadata.items() if key != 'Source'}
+    facts.update({key.lower(): f'{value}{_UNITS.get(key, "")}' for key, value in metadata.items()})
     for result in model.results:
         figures = ', '.join(f'{key} {value:.2f}' for key, value in result['Metrics'].items())
         facts[result['Dataset']] = f'{figures} ({model.metadata["Source"]})'

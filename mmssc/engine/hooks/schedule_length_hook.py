@@ -13,7 +13,7 @@ __all__ = ['ScheduleLengthHook']
 
 @HOOKS.register_module()
 class ScheduleLengthHook(Hook):
-    """Warns about a schedule that is shorter than the training.
+    """Warns about a schedule that is shorter than the training, or a warm-up that is longer.
 
     After ``T_max``, a cosine schedule goes up again without a word; after ``end``, a schedule does
     nothing. ``tools/train.py`` adds this hook to every training.
