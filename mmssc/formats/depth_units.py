@@ -46,7 +46,7 @@ _FEWEST_IN_ROOM = 0.25
 # and one has 1.05.
 _GROWTH = 1.05
 _INVERSE = 'It looks like inverse depth or disparity: near is large'
-_OR_INVERSE = 'If that is wrong too, it is inverse depth or disparity, because near is large'
+_OR_INVERSE = 'If that is wrong too, it looks like inverse depth or disparity: near is large'
 _INVERSE_REMEDY = 'Save metres: 1 / inverse depth, or focal length * baseline / disparity'
 # Largest median depth of an image of a road: no camera and no lidar measures farther.
 _FARTHEST_ROAD = 300.0

@@ -198,7 +198,7 @@ def test_no_depth_of_a_room(depth, message):
 @pytest.mark.parametrize('scale', [0.5, 1, 80, 1000])
 @pytest.mark.parametrize('units', [scale_units(), {}])
 def test_inverse_depth_of_a_room_is_named(scale, units):
-    text = 'a.png: depth: .*inverse depth or disparity.* near is large. Save metres: 1'
+    text = 'a.png: depth: .*inverse depth or disparity: near is large. Save metres: 1'
     with pytest.raises(DataError, match=text):
         check_room_depth('a.png', scale / (2 * room()), units)
     with pytest.raises(DataError, match='Models need depth in metres. It looks like inverse'):
@@ -208,7 +208,7 @@ def test_inverse_depth_of_a_room_is_named(scale, units):
 def test_a_unit_that_fits_is_named_before_a_doubt():
     # A camera that looks down, past a table, or an image that is upside down.
     depth = np.tile(np.linspace(1.5, 2.5, 60, dtype=np.float32)[:, None], 80)
-    text = 'The median would be 2.0 m with --depth-scale 1000.*If that is wrong too, it is inverse'
+    text = 'would be 2.0 m with --depth-scale 1000.*If that is wrong too, it looks like inverse'
     with pytest.raises(DataError, match=f'a.png: depth: .*wrong unit.*{text} depth'):
         check_room_depth('a.png', depth / 10, scale_units(10000))
     hint = unit_hint(depth, scale_units(), 'Check the camera')

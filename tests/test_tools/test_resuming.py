@@ -52,7 +52,7 @@ def test_settings_that_the_checkpoint_overrules_are_named(run_tool, half_way):
     printed = resume(run_tool, *settings(8, 1e-5))
     for line in (
         'optim_wrapper.optimizer.lr is 0.001 as in the checkpoint, not 1e-05 as in the config',
-        'param_scheduler.0.T_max is 12 epochs as in the checkpoint, not 24 epochs as in the config',
+        'param_scheduler.0.T_max is 4 epochs as in the checkpoint, not 8 epochs as in the config',
         '--resume: to use the config instead, add --resume-settings config',
     ):
         assert printed.count(line) == 1

@@ -23,7 +23,7 @@ from mmssc.model_index import ModelEntry, read_models
 from mmssc.resources import config_names, resource_folder
 
 # Of one prediction, see tools/analysis_tools/benchmark.py.
-_UNITS = {'Seconds': ' s for a prediction', 'Memory': ' MB'}
+_UNITS = {'Seconds': ' s for a prediction', 'Memory': ' MiB'}
 _HEADS = ('name', 'data set', 'IoU', 'mIoU', 'figures', 'parameters', 'weights')
 
 
