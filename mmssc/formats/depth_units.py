@@ -131,16 +131,14 @@ def rotated_units(depth: np.ndarray, name: str) -> dict[str, float]:
     return {name: 1 / 8} if stored.size and float((stored & 7 == 0).mean()) > 0.9 else {}
 
 
-def unit_hint(depth: np.ndarray, units: Mapping[str, float] | None, remedy: str = '') -> str:
+def unit_hint(depth: np.ndarray, units: Mapping[str, float], remedy: str = '') -> str:
     """The median depth, and the readings with which it is that of a room.
 
     Args:
         depth: (H, W) metres.
-        units: See the module. None: a warning has just named them, so give ``remedy`` alone.
+        units: See the module.
         remedy: A further sentence.
     """
-    if units is None:
-        return remedy
     median = float(np.median(depth[np.isfinite(depth) & (depth > 0)]))
     low, high = USUAL_ROOM
     fitting = {name: median * factor for name, factor in units.items()}
@@ -176,7 +174,7 @@ def check_room_depth(
     units: Mapping[str, float],
     limits: tuple[float, float] = ROOM_LIMITS,
     remedy: str = '',
-) -> bool:
+) -> None:
     """Check that a depth map can be that of a room.
 
     Args:
@@ -185,9 +183,6 @@ def check_room_depth(
         units: Other readings, see the module.
         limits: Depth that the caller uses, metres.
         remedy: A further sentence for the message.
-
-    Returns:
-        Whether a warning has named the readings that fit: do not repeat them in an error.
 
     Raises:
         DataError: No pixel has a depth, few are within the limits, or the largest depth is 1 as in
@@ -207,10 +202,9 @@ def check_room_depth(
         raise DataError(path, 'depth', 'metres', found, hint)
     if within < _FEWEST_IN_ROOM:
         raise DataError(path, 'depth', expected, found, hint)
-    if 1.6 * low < median < 0.75 * high:
-        return False
-    text = join_sentences(f'depth: expected {expected}, found {found}', hint)
-    return warn_of_file(path, 'unit', text, stacklevel=3)
+    if not 1.6 * low < median < 0.75 * high:
+        text = join_sentences(f'depth: expected {expected}, found {found}', hint)
+        warn_of_file(path, 'unit', text, stacklevel=3)
 
 
 def _metres(value: float) -> str:

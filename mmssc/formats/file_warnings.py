@@ -92,9 +92,6 @@ def warn_of_file(path: str | PathLike[str], finding: str, text: str, stacklevel:
         finding: The kind, e.g. ``'unit'``.
         text: The message without the file.
         stacklevel: As of :func:`warnings.warn`, from the caller.
-
-    Returns:
-        Whether it warned.
     """
     waiting = _WAITING.get()
     if waiting is not None and finding in _OF_DEPTH:
@@ -104,11 +101,10 @@ def warn_of_file(path: str | PathLike[str], finding: str, text: str, stacklevel:
     if os.path.isfile(path):
         key = os.path.dirname(os.path.abspath(path)), finding
         if key in _SAID.get():
-            return False
+            return
         _SAID.get().add(key)
         note = ' (other files of the folder with this finding are not named)'
     warnings.warn(FileWarning(str(path), finding, text, note), stacklevel=stacklevel + 1)
-    return True
 
 
 def warn_again(given: warnings.WarningMessage) -> None:

@@ -148,11 +148,7 @@ def main() -> int:
     )
     text = 'folder of the repository (default: the one that this tool belongs to)'
     parser.add_argument('root', nargs='?', type=Path, default=ROOT, help=text)
-    root = parser.parse_args().root
-    if not ((root / 'model-index.yml').is_file() and (root / 'configs').is_dir()):
-        expected = 'the folder of the repository, with configs/ and model-index.yml'
-        raise DataError(root, None, expected, 'another path', 'Leave it out for this repository')
-    problems = check_metafiles(root)
+    problems = check_metafiles(parser.parse_args().root)
     for problem in problems:
         print(problem)
     return FINDINGS if problems else 0

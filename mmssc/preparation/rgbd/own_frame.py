@@ -66,7 +66,7 @@ class PoseRule:
         path: Path,
         depth: np.ndarray,
         settings: FrameSettings,
-        units: Mapping[str, float] | None,
+        units: Mapping[str, float],
     ) -> tuple[np.ndarray, float | None]:
         """(4, 4) float32 of a frame, and the confidence of the floor if it was searched.
 
@@ -151,10 +151,8 @@ class OwnFrameTask:
         depth = DEPTH_READERS[settings.depth_kind](self.depth, settings.spec.image_size)
         depth = depth * np.float32(self.depth_scale)
         units = scale_units(1000 / self.depth_scale)
-        is_said = check_room_depth(self.depth, depth, units, settings.depth_limits)
-        cam2world, confidence = self.rule.pose(
-            self.frame_id, self.depth, depth, settings, None if is_said else units
-        )
+        check_room_depth(self.depth, depth, units, settings.depth_limits)
+        cam2world, confidence = self.rule.pose(self.frame_id, self.depth, depth, settings, units)
         origin = self.rule.corner(cam2world, settings)
         view = DepthView(
             camera_matrix(settings.camera), cam2world, settings.spec.placed_grid(origin)
