@@ -86,8 +86,10 @@ def test_a_failing_cell_is_named(tmp_path, cell, found):
 
 
 @pytest.mark.notebook
-def test_another_file_is_refused(tmp_path):
+@pytest.mark.parametrize('text', ['no notebook', '[]', '{"cells": 3}', '{"nbformat": 99}'])
+def test_another_file_is_refused(tmp_path, text):
     path = tmp_path / 'a.ipynb'
-    path.write_text('no notebook')
+    path.write_text(text)
     done = run_tool(path)
-    assert done.returncode == 2 and 'expected a Jupyter notebook' in done.stderr
+    assert done.returncode == 2
+    assert done.stderr == f'error: {path}: expected a Jupyter notebook, found another file\n'

@@ -55,10 +55,13 @@ def read_notebook(path: Path) -> Any:
         DataError: The file is no notebook.
     """
     _, nbformat = import_libraries()
+    text = read_text(path)
     try:
-        return nbformat.reads(read_text(path), as_version=4)
-    except nbformat.reader.NotJSONError as error:
+        notebook = nbformat.reads(text, as_version=4)
+        nbformat.validate(notebook)
+    except Exception as error:  # noqa: BLE001 For other JSON, nbformat raises errors of any kind.
         raise DataError(path, None, 'a Jupyter notebook', 'another file') from error
+    return notebook
 
 
 def run_notebook(path: Path) -> Any:
