@@ -131,6 +131,10 @@ def test_a_file_that_differs_is_not_left(export, monkeypatch, tmp_path):
         (('light_depth_nyu', '--out', 'x.pt2'), '--out: expected a name that ends with .onnx'),
         (('light_depth_nyu', '--out', 'x.onnx', '--height', '1'), '--height: expected --depth'),
         (
+            ('light_depth_nyu', '--out', 'x.onnx', '--depth-kind', 'mm'),
+            '--depth-kind: expected --d',
+        ),
+        (
             ('light_depth_nyu', '--out', 'x.onnx', '--depth', 'x.png', '--cam2img', '1', '2'),
             '--cam2img: expected fx fy cx cy, found 2 numbers',
         ),

@@ -47,8 +47,8 @@ from mmssc.preparation.command_line import positive_integer, positive_number, sp
 from mmssc.registry import DATASETS
 
 MAKER = 'export.py'
-# They need --depth.
-FRAME_OPTIONS = ('cam2img', 'image', 'segmentation', 'depth_scale', 'height')
+# Options that need --depth.
+FRAME_OPTIONS = ('cam2img', 'image', 'segmentation', 'depth_kind', 'depth_scale', 'height')
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,7 +69,7 @@ def parse_args() -> argparse.Namespace:
     add('--cam2img', nargs='+', type=spaced_number, metavar='N', help='with --depth: fx fy cx cy')
     add('--image', metavar='FILE', help='with --depth: image, for models that read one')
     add('--segmentation', metavar='FILE', help='with --depth: 8-bit id image')
-    add('--depth-kind', choices=tuple(DEPTH_KINDS), default='mm', help='with --depth')
+    add('--depth-kind', choices=tuple(DEPTH_KINDS), help='with --depth (default: mm)')
     add('--depth-scale', type=positive_number, metavar='N', help='with --depth: values per metre')
     text = 'with --depth: camera above the floor (default: search the floor)'
     add('--height', type=positive_number, metavar='METRES', help=text)
@@ -137,7 +137,7 @@ def example_inputs(
     inferencer.words = str  # Remedies name options.
     frame = capture_inputs(
         inferencer, args.depth, args.cam2img, img=args.image, segmentation=args.segmentation,
-        depth_kind=args.depth_kind, depth_scale=args.depth_scale, height=args.height,
+        depth_kind=args.depth_kind or 'mm', depth_scale=args.depth_scale, height=args.height,
     )  # fmt: skip
     for key, value in inputs.items():
         if frame[key].shape[1:] != value.shape[1:]:
