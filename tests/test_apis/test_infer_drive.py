@@ -210,7 +210,10 @@ def test_wrong_drives_are_named(infer, drive, tmp_path):
         ((*image, '--depth', drive / 'depth/8.npy', *poses), 'found 1 for 4 images'),
         (('--image', tmp_path / 'empty', *poses), 'empty: images: expected files .png'),
         (('--image', tmp_path / 'list.mp4', *poses), 'list.mp4: video: expected MP4'),
-        ((*image, *poses, '--frames', 0, 1), 'expected a single image as --image'),
+        ((*image, *poses, '--frames', 0, 1), '--frames: expected a single image as --image'),
+        ((*image, *poses, '--earlier-image', depth), '--earlier-image: expected a single image'),
+        ((*image, *poses, '--earlier-depth', depth), '--earlier-depth: expected with --earlier-im'),
+        ((*image, *poses, '--frame-rate', 9), '--frame-rate: expected mp4 among the formats'),
         ((*image, *poses, '--depth-model', 'no_such_module:f'), '--depth-model: expected a module'),
         (('--image', drive / 'image/8.png', '--frame-step', 2), 'found single images'),
         (('--image', drive / 'image/8.png', *poses), 'A drive is a folder of images or a video'),
@@ -291,6 +294,9 @@ def test_single_pairs_and_their_baseline(infer, drive, tmp_path):
     earlier = ('--earlier-image', drive / 'image/9.png', '--earlier-image-right',
                drive / 'right/9.png', '--poses', drive / 'poses.txt', '--frames', 1, 0)  # fmt: skip
     assert infer(*options, *earlier, '--out', tmp_path / 'two')[0] == 0
+    # Only the earlier frame is a pair: it needs the baseline, too.
+    alone = (*options[:2], '--depth', drive / 'depth/8.npy', *options[4:], *earlier)
+    assert infer(*alone, '--baseline', BASELINE, '--out', tmp_path / 'earlier')[0] == 0
     calib = tmp_path / 'calib.txt'
     write_calib(calib, dict(P2=P2, Tr=LIDAR2CAM[:3]))
     for more, text in (

@@ -25,6 +25,8 @@ _SUFFIXES = {
     'points': (('.bin',), 'the points'),
     'image_right': (IMAGE_SUFFIXES, 'the right image'),
 }
+# Option -> key of a frame.
+_KEYS = {'depth': 'depth', 'points': 'points', 'image_right': 'img_right'}
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,6 @@ def find_drive(args: argparse.Namespace) -> DriveFrames:
     inputs = [path for frame in frames for path in frame.values() if path is not None]
     names = [images[n] for n in taken]
     return DriveFrames(names, [Path(n).stem for n in names], frames, inputs, len(images))
-
-
-# Option -> key of a frame.
-_KEYS = {'depth': 'depth', 'points': 'points', 'image_right': 'img_right'}
 
 
 def _images_in(folder: Path) -> list[str]:

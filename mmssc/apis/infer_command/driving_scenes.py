@@ -19,9 +19,8 @@ from mmssc.preparation.driving.camera_check import check_baseline
 from mmssc.progress import Progress
 
 from .drive_frames import files_of_scenes, find_drive, is_drive, read_drive_poses
-from .options import inferencer_of
 from .results import Results
-from .scene_loop import predict_all
+from .scene_loop import inferencer_of, predict_all
 
 __all__ = ['infer_driving']
 

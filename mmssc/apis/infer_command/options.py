@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from mmengine.config import Config
-
-from mmssc.apis import DEPTH_KINDS, PREDICTION_FORMATS, RGBDInferencer, build_inferencer
+from mmssc.apis import DEPTH_KINDS, PREDICTION_FORMATS
 from mmssc.command_line import add_overwrite_option
 from mmssc.config_file import CONFIG_HELP, add_cfg_options
 from mmssc.errors import DataError
@@ -22,9 +19,9 @@ from mmssc.preparation.command_line import (
 
 from .drive_frames import is_drive
 
-__all__ = ['build_parser', 'check_options', 'inferencer_of']
+__all__ = ['build_parser', 'check_options']
 
-# Options of the other kind of model, which this one would ignore.
+# Options of one kind of model, which the other kind would ignore.
 DRIVING_OPTIONS = (
     'points', 'image_right', 'baseline', 'max_disparity', 'depth_model', 'calib', 'lidar2cam',
     'earlier_image', 'earlier_depth', 'earlier_points', 'earlier_image_right', 'poses', 'frames',
@@ -34,6 +31,8 @@ RGBD_OPTIONS = ('cam2world', 'segmentation', 'depth_kind', 'depth_scale', 'heigh
                 'rotate', 'show_all')  # fmt: skip
 #: Largest number of frames of a folder or a video without ``--max-frames``.
 MAX_FRAMES = 1000
+#: Pictures per second of a video without ``--frame-rate``.
+FRAME_RATE = 5.0
 
 
 def build_parser(description: str) -> argparse.ArgumentParser:
@@ -63,8 +62,8 @@ def build_parser(description: str) -> argparse.ArgumentParser:
         help='default: npy png ply html; mp4: one video of all scenes')  # fmt: skip
     add('--one-page', action='store_true',
         help='one HTML page with a slider over all scenes, not one for each')  # fmt: skip
-    add('--frame-rate', type=positive_number, default=5.0, metavar='N',
-        help='pictures per second of the video (default: 5)')  # fmt: skip
+    text = f'pictures per second of the video (default: {FRAME_RATE:g})'
+    add('--frame-rate', type=positive_number, default=FRAME_RATE, metavar='N', help=text)
     add('--device', help='default: the GPU if there is one')
     add('--batch-size', type=positive_integer, default=1, help='scenes at once')
     add_overwrite_option(parser)
@@ -138,6 +137,9 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_
     if args.one_page and 'html' not in args.formats:
         hint = 'Add html to --formats'
         raise DataError('--one-page', None, 'html among the formats', args.formats, hint)
+    if args.frame_rate != FRAME_RATE and 'mp4' not in args.formats:
+        hint = 'Add mp4 to --formats'
+        raise DataError('--frame-rate', None, 'mp4 among the formats', args.formats, hint)
     if not is_rgbd:
         _check_driving_options(args)
     elif not (args.depth and args.cam2img):
@@ -159,14 +161,18 @@ def _check_driving_options(args: argparse.Namespace) -> None:
     if len(sources) > 1:
         found = ' and '.join(map(_option, sources))
         raise DataError('command line', None, 'one source of depth', found)
-    if args.baseline and not args.image_right:
+    if args.baseline and not (args.image_right or args.earlier_image_right):
         raise DataError('--baseline', None, 'with --image-right', 'without it')
     if args.max_disparity % 16:
         raise DataError('--max-disparity', None, 'a multiple of 16', args.max_disparity)
+    for name in ('earlier_depth', 'earlier_points', 'earlier_image_right'):
+        if getattr(args, name) and not args.earlier_image:
+            raise DataError(_option(name), None, 'with --earlier-image', 'without it')
     if is_drive(args):
         if args.earlier_image or args.frames:
+            option = '--earlier-image' if args.earlier_image else '--frames'
             expected = 'a single image as --image'
-            raise DataError('--earlier-image', None, expected, 'a drive', 'Give --poses only')
+            raise DataError(option, None, expected, 'a drive', 'Give --poses only')
         return
     if args.frame_step != 1 or args.max_frames != MAX_FRAMES:
         expected = 'a folder of images or a video as --image'
@@ -181,16 +187,3 @@ def _check_driving_options(args: argparse.Namespace) -> None:
 
 def _option(name: str) -> str:
     return f'--{name.replace("_", "-")}'
-
-
-def inferencer_of(cfg: Config, args: argparse.Namespace, **options: Any) -> Any:
-    """The inferencer, for the box that the command line describes."""
-    changes = dict(shape=args.grid_shape, origin=args.grid_origin, voxel_size=args.voxel_size)
-    changes = {name: value for name, value in changes.items() if value is not None}
-    grid = {**cfg.model.voxel_grid.to_dict(), **changes} if changes else None
-    inferencer = build_inferencer(
-        cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options
-    )
-    if isinstance(inferencer, RGBDInferencer):
-        inferencer.words = str  # Remedies name the options of this command.
-    return inferencer

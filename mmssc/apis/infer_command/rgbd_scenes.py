@@ -18,9 +18,8 @@ from mmssc.geometry import check_placement, describe_camera, turn_camera
 from mmssc.structures.camera_checks import as_pose
 from mmssc.structures.camera_placement import check_room_camera
 
-from .options import inferencer_of
 from .results import Results
-from .scene_loop import predict_all
+from .scene_loop import inferencer_of, predict_all
 
 __all__ = ['infer_rgbd']
 

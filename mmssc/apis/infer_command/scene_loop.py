@@ -1,14 +1,32 @@
-"""Run the scenes; those with wrong input do not stop the others."""
+"""Build the inferencer, and run the scenes; those with wrong input do not stop the others."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from mmengine.config import Config
+
+from mmssc.apis import RGBDInferencer, build_inferencer
 from mmssc.command_line import FINDINGS
 from mmssc.errors import DataError
 
-__all__ = ['predict_all']
+__all__ = ['inferencer_of', 'predict_all']
+
+
+def inferencer_of(cfg: Config, args: argparse.Namespace, **options: Any) -> Any:
+    """The inferencer, for the box that the command line describes."""
+    changes = dict(shape=args.grid_shape, origin=args.grid_origin, voxel_size=args.voxel_size)
+    changes = {name: value for name, value in changes.items() if value is not None}
+    grid = {**cfg.model.voxel_grid.to_dict(), **changes} if changes else None
+    inferencer = build_inferencer(
+        cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options
+    )
+    if isinstance(inferencer, RGBDInferencer):
+        inferencer.words = str  # Remedies name the options of this command.
+    return inferencer
 
 
 def predict_all(names: Sequence[str], size: int, predict: Callable[[list[int]], None]) -> int:
