@@ -29,11 +29,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from mmssc.apis.model_loading import inputs_of
-from mmssc.config_file import (
-    CONFIG_HELP,
-    add_cfg_options,
-    config_errors,
-)
+from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors
 from mmssc.engine.launch import load_config
 from mmssc.errors import DataError
 from mmssc.evaluation.functional import (

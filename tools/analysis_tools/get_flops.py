@@ -24,10 +24,7 @@ from mmengine.dataset import pseudo_collate
 from mmssc.apis import read_config
 from mmssc.apis.model_loading import inputs_of
 from mmssc.apis.random_samples import random_samples
-from mmssc.config_file import (
-    add_cfg_options,
-    config_errors,
-)
+from mmssc.config_file import add_cfg_options, config_errors
 from mmssc.evaluation.score_table import format_table
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
 from mmssc.inspection.complexity import PartComplexity, count_complexity
