@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,9 +135,10 @@ def _intrinsics(name: str, cam2img: Any) -> np.ndarray:
 
 def _given_pose(name: str, cam2world: Any, turn: torch.Tensor, has_floor: bool) -> torch.Tensor:
     """Check the pose of the image as given, and turn it: (4, 4) float32 of the upright image."""
-    if not isinstance(cam2world, (str, PathLike)) and np.shape(cam2world) != (4, 4):
+    given = as_pose(cam2world, name, 'cam2world')
+    if np.shape(cam2world) != (4, 4):
         raise DataError(name, 'cam2world, shape', (4, 4), np.shape(cam2world))
-    pose = torch.from_numpy(as_pose(cam2world, name, 'cam2world')) @ turn.T
+    pose = torch.from_numpy(given) @ turn.T
     warn_about(name, check_room_camera(pose.numpy(), name, 'cam2world', has_floor))
     return pose.float()
 

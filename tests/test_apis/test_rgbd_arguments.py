@@ -22,6 +22,8 @@ from mmssc.errors import DataError
         'height': (dict(height=140), r'^height: expected metres .* found 140. Did you mean 1.4 m'),
         'camera file': (dict(cam2img='camera.txt'), 'cam2img: expected a matrix .* a path: camera'),
         'pose file': (dict(cam2world=Path('p.txt')), 'cam2world: expected a matrix .* a path: p'),
+        'rows': (dict(cam2world=[[1], [1, 2]]), 'cam2world: expected .* rows of different lengths'),
+        'poses': (dict(cam2world=[np.eye(4)] * 2), r'cam2world, shape: .*\(2, 4, 4\)'),
         'camera files': (dict(cam2img=['a', 'b', 'c', 'd']), 'cam2img: expected finite numbers'),
         'list': (dict(depth=['a.png', 'b.png']), 'depth: expected one file, .* found a list of 2'),
         'crop': (dict(cam2img=(259, 259, 5, 5)), r'give cropped_images=True( |\.|,|$)(?!\()'),
