@@ -208,6 +208,8 @@ def test_wrong_drives_are_named(infer, drive, tmp_path):
     for options, text in (
         ((*image, '--depth', depth, *poses), '9.npy: expected the depth map of 9.png'),
         ((*image, '--depth', drive / 'depth/8.npy', *poses), 'found 1 for 4 images'),
+        ((*image, '--depth', 'dpeth', *poses), 'dpeth: expected the depth map of each image, or a'),
+        (('--image', 'imgae', *poses), 'imgae: expected a folder of images or a video, found no '),
         (('--image', tmp_path / 'empty', *poses), 'empty: images: expected files .png'),
         (('--image', tmp_path / 'list.mp4', *poses), 'list.mp4: video: expected MP4'),
         ((*image, *poses, '--frames', 0, 1), '--frames: expected a single image as --image'),

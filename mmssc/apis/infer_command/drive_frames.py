@@ -117,6 +117,9 @@ def files_of_scenes(
         return [None] * len(images)
     if not _is_folder(files):
         if len(files) != len(images):
+            if len(files) == 1 and not Path(files[0]).exists():
+                expected = f'{_SUFFIXES[option][1]} of each image, or a folder of them'
+                raise DataError(files[0], None, expected, 'no such file or folder')
             found = f'{len(files)} for {len(images)} images'
             name = f'--{option.replace("_", "-")}'
             raise DataError(name, None, 'one file per image', found)

@@ -174,6 +174,14 @@ def _check_driving_options(args: argparse.Namespace) -> None:
             expected = 'a single image as --image'
             raise DataError(option, None, expected, 'a drive', 'Give --poses only')
         return
+    _check_scene_options(args)
+
+
+def _check_scene_options(args: argparse.Namespace) -> None:
+    is_like_drive = args.poses and not (args.earlier_image or args.frames)
+    if is_like_drive and len(args.image) == 1 and not Path(args.image[0]).exists():
+        expected = 'a folder of images or a video'
+        raise DataError(args.image[0], None, expected, 'no such file or folder')
     if args.frame_step != 1 or args.max_frames != MAX_FRAMES:
         expected = 'a folder of images or a video as --image'
         raise DataError('--frame-step, --max-frames', None, expected, 'single images')
