@@ -327,9 +327,12 @@ class DrivingInferencer(BaseInferencer):
             raise DataError(name, 'image size', f'{size} as the current frame', image.shape[:2])
         if not self.needs_points and given:
             raise DataError(name, 'depth or points', 'none: this model takes images only', 'some')
-        if len(given) > 1 or (self.needs_points and not given and self.depth_model is None):
+        if len(given) > 1:
+            hint = 'Leave out the others'
+            raise DataError(name, 'depth or points', 'one of them', ' and '.join(given), hint)
+        if self.needs_points and not given and self.depth_model is None:
             raise DataError(
-                name, 'depth or points', 'one of them', ' and '.join(given) or 'neither',
+                name, 'depth or points', 'one of them', 'neither',
                 'The model needs depth: give depth (--depth; metres, size of the image), points '
                 '(--points; metres, frame of the voxels), the right image of a stereo pair '
                 '(img_right=, --image-right), or a depth model (depth_model=, --depth-model)',

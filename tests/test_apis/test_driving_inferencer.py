@@ -154,7 +154,7 @@ WRONG = {
     'no depth': (dict(), 'depth or points: expected one of them, found neither'),
     'both': (
         dict(depth=DEPTH, points=np.zeros((9, 3))),
-        'expected one of them, found depth and points',
+        'expected one of them, found depth and points. Leave out the others$',
     ),
     'depth size': (dict(depth=DEPTH[:5]), r'depth size: expected \(64, 96\)'),
     'depth NaN': (dict(depth=DEPTH * np.nan), 'expected finite metres'),
