@@ -4,10 +4,10 @@ r"""Predict the scene of your own images.
         --calib calib.txt --out predictions
 
 Depth maps (``--depth``) or points (``--points``) come from any stereo or mono method, or a lidar.
-The right images of stereo pairs (``--image-right``) or a depth model of your own
-(``--depth-model``) do, too. Several images are several scenes of one camera. For temporal models,
-give a drive (a folder of images or a video, with ``--poses``), or the earlier frames of one scene
-with ``--earlier-image`` and their poses.
+In place of them, give the right images of stereo pairs (``--image-right``) or a depth model of your
+own (``--depth-model``). Several images are several scenes of one camera. For temporal models, give
+a drive (a folder of images or a video, with ``--poses``), or the earlier frames of one scene with
+``--earlier-image`` and their poses.
 
 Models for depth cameras (configs/light, RGB-D) need the depth image and its intrinsics. Without
 ``--cam2world`` or ``--height``, the tool searches the floor in the depth image:

@@ -261,7 +261,7 @@ def choose_checkpoint(cfg: Config, resume: str | None) -> None:
             say(f'--resume: no checkpoint in {cfg.work_dir} yet, starting from the beginning')
     cfg.resume = checkpoint is not None
     cfg.load_from = checkpoint or cfg.get('load_from')
-    # The check of a file to resume from names another one if it is a pipe or a link to itself, too.
+    # require_whole_checkpoint() refuses pipes and links to themselves, too, and names a whole file.
     if cfg.load_from and not (cfg.resume and os.path.lexists(cfg.load_from)):
         cfg.load_from = require_checkpoint(cfg.load_from)
     if cfg.resume:

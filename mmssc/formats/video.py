@@ -105,10 +105,8 @@ def _opened(path: str | PathLike[str]) -> Iterator[cv2.VideoCapture]:
             expected = f'at most {_MAX_PIXELS // 10**6} million pixels'
             raise DataError(path, 'image size', expected, f'{size[0]} x {size[1]}')
         if turn := int(video.get(cv2.CAP_PROP_ORIENTATION_META)) % 360:
-            text = (
-                f'turned by {turn} degrees, as the orientation in the file says; the calibration '
-            )
-            warn_of_file(path, 'turn', text + 'must be that of the turned images')
+            text = f'turned by {turn} degrees, as the orientation in the file says'
+            warn_of_file(path, 'turn', f'{text}; the calibration must be that of the turned images')
         yield video
     finally:
         video.release()
