@@ -12,12 +12,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 
 __all__ = ['VideoFile']
 
 _GIF_WIDTH = 800
 _WHITE = (255, 255, 255)
+# MPEG-4 and GIF refuse slower or faster ones, at the end of the work.
+_SLOWEST, _FASTEST = 0.02, 1000
 
 
 class VideoFile:
@@ -29,10 +32,16 @@ class VideoFile:
     Args:
         path: Name of the file, ``.mp4``. Without an encoder for it, the file has the ending
             ``.gif`` and pictures of 800 pixels width.
-        rate: Pictures per second.
+        rate: Pictures per second, 0.02 to 1000.
+
+    Raises:
+        DataError: The rate is another one.
     """
 
     def __init__(self, path: str | PathLike[str], rate: float = 5.0) -> None:
+        if not _SLOWEST <= rate <= _FASTEST:
+            expected = f'{_SLOWEST} to {_FASTEST} pictures per second'
+            raise DataError('frame rate', None, expected, rate)
         self.path, self.rate = Path(path), rate
         self._writer: cv2.VideoWriter | None = None
         self._size: tuple[int, int] | None = None

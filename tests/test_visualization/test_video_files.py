@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmssc.errors import DataError
 from mmssc.formats.video import read_video
 from mmssc.visualization.video_files import VideoFile
 
@@ -56,6 +57,23 @@ def test_a_gif_where_mp4_cannot_be_written(tmp_path, monkeypatch):
     assert video.path == tmp_path / 'a.gif' and [*tmp_path.iterdir()] == [video.path]
     with Image.open(video.path) as image:
         assert image.n_frames == 3 and image.size == (800, 80) and image.info['duration'] == 250
+
+
+@pytest.mark.parametrize('rate', [0.001, 1e5, float('nan')])
+def test_a_rate_that_no_format_has_is_refused_before_the_work(tmp_path, rate):
+    with pytest.raises(DataError, match=f'^frame rate: expected 0.02 to 1000 .*, found {rate}'):
+        VideoFile(tmp_path / 'a.mp4', rate)
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.gif'])
+@pytest.mark.parametrize('rate', [0.02, 1000])
+def test_the_slowest_and_the_fastest_rate_are_written(tmp_path, monkeypatch, rate, suffix):
+    if suffix == '.gif':
+        monkeypatch.setattr(cv2.VideoWriter, 'isOpened', lambda self: False)
+    with VideoFile(tmp_path / 'a.mp4', rate) as video:
+        for picture in pictures([(48, 64)] * 2):
+            video.add(picture)
+    assert [*tmp_path.iterdir()] == [tmp_path / f'a{suffix}']
 
 
 def test_nothing_is_left_after_an_error_or_without_pictures(tmp_path):
