@@ -13,7 +13,7 @@ prepare_process()
 import argparse
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,13 @@ from mmssc.formats.regular_files import read_bytes
 from mmssc.model_index import ModelEntry, read_models
 from mmssc.resources import config_names, resource_folder
 
-# Of one prediction, see tools/analysis_tools/benchmark.py.
-_UNITS = {'Seconds': ' s for a prediction', 'Memory': ' MiB'}
+# How the values of a metafile are shown, with their units.
+_SHOWN: dict[str, Callable[[Any], str]] = {
+    'Parameters': '{:,}'.format,
+    'Multiply-adds': lambda count: f'{count / 1e9:.1f} G (one prediction)',
+    'Seconds': lambda seconds: f'{seconds:.2f} (one prediction, one core)',
+    'Memory': lambda mib: f'{mib / 1024:.1f} GiB (one prediction, peak)',
+}
 _HEADS = ('name', 'data set', 'IoU', 'mIoU', 'figures', 'parameters', 'weights')
 
 
@@ -88,8 +93,9 @@ def describe(name: str) -> dict[str, Any]:
         name=name, config=model.config, paper=model.paper['Title'], link=model.paper['URL']
     )
     facts.update({'code': model.code} if model.code else {}, page=model.readme)
-    metadata = {key: value for key, value in model.metadata.items() if key != 'Source'}
-    facts.update({key.lower(): f'{value}{_UNITS.get(key, "")}' for key, value in metadata.items()})
+    for key, value in model.metadata.items():
+        if key != 'Source':
+            facts[key.lower()] = _SHOWN.get(key, str)(value)
     for result in model.results:
         figures = ', '.join(f'{key} {value:.2f}' for key, value in result['Metrics'].items())
         facts[result['Dataset']] = f'{figures} ({model.metadata["Source"]})'
