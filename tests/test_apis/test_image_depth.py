@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -120,12 +121,17 @@ def test_a_real_pair_gives_the_depth_of_the_converter(inferencer, real_frames, t
     expected = read_depth(tmp_path / 'depth.npy')
     settings = StereoSettings(baseline_focal / calib['P2'][0, 0])
     frame = dict(img=left, img_right=right)
-    found = inferencer.with_depth(frame, calib['P2'], settings, 'a')['depth'].values
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        found = inferencer.with_depth(frame, calib['P2'], settings, 'a')['depth'].values
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert (found > 0).mean() > 0.8
     exchanged = dict(img=right, img_right=left)
     with pytest.raises(DataError, match='Are left and right exchanged'):
         inferencer.with_depth(exchanged, calib['P2'], settings, 'a')
+    later = dict(img=left, img_right=folder / 'image_3/000001.png')
+    with pytest.warns(UserWarning, match='a: only 33 % .* Is the right image of the same moment'):
+        inferencer.with_depth(later, calib['P2'], settings, 'a')
 
 
 @pytest.fixture
@@ -175,6 +181,16 @@ def test_a_model_of_torch_is_taken(alone_config, checkpoint, scene):
 def test_wrong_depth_of_a_model_is_named(alone_config, checkpoint, scene, output, message):
     user = DrivingInferencer(alone_config, checkpoint, 'cpu', depth_model=lambda image: output)
     with pytest.raises(DataError, match=message):
+        user(scene['images'][2], P2, LIDAR2CAM)
+
+
+def test_a_model_that_takes_no_image_is_named(alone_config, checkpoint, scene):
+    def twice(image, scale, *, focal_length):
+        return image
+
+    user = DrivingInferencer(alone_config, checkpoint, 'cpu', depth_model=twice)
+    match = r'expected a function of an image.*, found twice\(image, scale, \*, focal_length\)'
+    with pytest.raises(DataError, match=match):
         user(scene['images'][2], P2, LIDAR2CAM)
 
 
