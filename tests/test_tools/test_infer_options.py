@@ -28,10 +28,33 @@ def run(tool: str, *options: object) -> str:
         (CAMERA, 'found no --depth'),
         (['--depth', 'a.png', *CAMERA, '--height', 1400], 'error: --height: expected metres'),
         (['--depth', 'a.png', *CAMERA, '--height', 1, '--tilt', 95], 'error: --tilt: expected'),
+        (['--depth', 'a.png', *CAMERA, '--frame-rate', 5], 'error: --frame-rate: expected mp4'),
+        (
+            ['--depth', 'a.png', *CAMERA, '--formats', 'label'],
+            'error: --formats: expected label only for a data set with raw ids, such as '
+            'SemanticKITTI, found light_depth_nyu. Leave label out of --formats',
+        ),
     ],
 )
 def test_an_option_is_named(tmp_path, options, text):
     assert text in run('infer.py', 'light_depth_nyu', '--out', tmp_path / 'out', *options)
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        (['--calib', 'c.txt', '--cam2img', *'123456789'], 'found --calib and --cam2img'),
+        (['--cam2img', *'123456789'], 'found only --cam2img'),
+        ([], 'expected either --calib, or --cam2img and --lidar2cam, found neither'),
+        (['--calib', 'c.txt', '--depth', 'a.npy', '--max-disparity', 256],
+         'error: --max-disparity: expected with --image-right, found without it'),
+        (['--calib', 'c.txt', '--depth', 'a.npy', '--earlier-depth', 'b.npy'],
+         'error: --earlier-depth: expected with --earlier-image, found without it'),
+    ],
+)  # fmt: skip
+def test_options_that_would_be_ignored_are_refused(tmp_path, options, text):
+    given = ('sgn-S', 'untrained', '--image', 'a.png', *options)
+    assert text in run('infer.py', *given, '--out', tmp_path / 'out')
 
 
 def test_the_data_set_of_a_prediction_is_named(tmp_path):

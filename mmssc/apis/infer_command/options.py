@@ -62,8 +62,8 @@ def build_parser(description: str) -> argparse.ArgumentParser:
         help='default: npy png ply html; mp4: one video of all scenes')  # fmt: skip
     add('--one-page', action='store_true',
         help='one HTML page with a slider over all scenes, not one for each')  # fmt: skip
-    text = f'pictures per second of the video (default: {FRAME_RATE:g})'
-    add('--frame-rate', type=positive_number, default=FRAME_RATE, metavar='N', help=text)
+    add('--frame-rate', type=positive_number, metavar='N',
+        help=f'pictures per second of the video (default: {FRAME_RATE:g})')  # fmt: skip
     add('--device', help='default: the GPU if there is one')
     add('--batch-size', type=positive_integer, default=1, help='scenes at once')
     add_overwrite_option(parser)
@@ -137,7 +137,7 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_
     if args.one_page and 'html' not in args.formats:
         hint = 'Add html to --formats'
         raise DataError('--one-page', None, 'html among the formats', args.formats, hint)
-    if args.frame_rate != FRAME_RATE and 'mp4' not in args.formats:
+    if args.frame_rate is not None and 'mp4' not in args.formats:
         hint = 'Add mp4 to --formats'
         raise DataError('--frame-rate', None, 'mp4 among the formats', args.formats, hint)
     if not is_rgbd:
@@ -152,17 +152,22 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_
 def _check_driving_options(args: argparse.Namespace) -> None:
     if not args.image:
         raise DataError('command line', None, '--image, which this model needs', 'none')
-    if bool(args.calib) == bool(args.cam2img and args.lidar2cam):
+    numbers = [name for name in ('cam2img', 'lidar2cam') if getattr(args, name)]
+    if len(numbers) != (0 if args.calib else 2):
         expected = 'either --calib, or --cam2img and --lidar2cam'
-        raise DataError('command line', None, expected, 'both' if args.calib else 'neither')
+        given = ' and '.join(map(_option, ['calib'] * bool(args.calib) + numbers))
+        found = f'only {given}' if len(numbers) == 1 and not args.calib else given or 'neither'
+        raise DataError('command line', None, expected, found)
     sources = [
         name for name in ('depth', 'points', 'image_right', 'depth_model') if getattr(args, name)
     ]
     if len(sources) > 1:
         found = ' and '.join(map(_option, sources))
         raise DataError('command line', None, 'one source of depth', found)
-    if args.baseline and not (args.image_right or args.earlier_image_right):
-        raise DataError('--baseline', None, 'with --image-right', 'without it')
+    has_pairs = args.image_right or args.earlier_image_right
+    for name in ('baseline', 'max_disparity'):
+        if not has_pairs and getattr(args, name) not in (None, MAX_DISPARITY):
+            raise DataError(_option(name), None, 'with --image-right', 'without it')
     if args.max_disparity % 16:
         raise DataError('--max-disparity', None, 'a multiple of 16', args.max_disparity)
     for name in ('earlier_depth', 'earlier_points', 'earlier_image_right'):

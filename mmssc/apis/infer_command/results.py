@@ -20,6 +20,8 @@ from mmssc.resources import find_config
 from mmssc.visualization.scene import FORMATS, Scene, write_scenes
 from mmssc.visualization.video_files import VideoFile
 
+from .options import FRAME_RATE
+
 __all__ = ['Results']
 
 # The maker of the predictions.
@@ -60,7 +62,7 @@ class Results:
         self._page = args.out / f'{ALL_SCENES}.html' if args.one_page else None
         self._video: VideoFile | None = None
         if 'mp4' in args.formats:
-            self._video = VideoFile(args.out / f'{ALL_SCENES}.mp4', args.frame_rate)
+            self._video = VideoFile(args.out / f'{ALL_SCENES}.mp4', args.frame_rate or FRAME_RATE)
         self._scenes: list[Scene] = []
         if self._page and len(names) > _MOST_ON_PAGE:
             hint = 'Leave out --one-page, take fewer frames (--frame-step, --max-frames), or draw '

@@ -24,6 +24,10 @@ def inferencer_of(cfg: Config, args: argparse.Namespace, **options: Any) -> Any:
     inferencer = build_inferencer(
         cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options
     )
+    if 'label' in args.formats and 'inverse_learning_map' not in inferencer.dataset_meta:
+        hint = 'Leave label out of --formats; npy has the class ids'
+        expected = 'label only for a data set with raw ids, such as SemanticKITTI'
+        raise DataError('--formats', None, expected, args.config, hint)
     if isinstance(inferencer, RGBDInferencer):
         inferencer.words = str  # Remedies name the options of this command.
     return inferencer
