@@ -42,7 +42,7 @@ def check_exportable(model: BaseCompletor) -> None:
     """
     if model.export_obstacle:
         name = type(model).__name__
-        hint = 'docs/en/user_guides/deployment.md lists the models that can'
+        hint = 'The page Deployment of the documentation lists the models that can'
         found = f'{name}, which has {model.export_obstacle}'
         raise DataError('config', 'model', 'a model that can be exported', found, hint)
 
@@ -81,7 +81,7 @@ def trace_network(model: BaseCompletor, inputs: Mapping[str, Tensor]) -> Any:
         # Any operation of any part can refuse, each with an exception of its own.
         reason = f'{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}'
         expected = 'a network that torch.export can trace for any batch size'
-        hint = 'docs/en/user_guides/deployment.md says which operations to avoid'
+        hint = 'The page Deployment of the documentation says which operations to avoid'
         raise DataError('config', f'model {name}', expected, reason, hint) from error
 
 

@@ -123,6 +123,20 @@ def test_a_file_that_differs_is_not_left(export, monkeypatch, tmp_path):
     assert (tmp_path / 'light.pt2').read_bytes() == b'mine'
 
 
+def test_the_pose_of_the_frame_can_be_given(export, depth_image, tmp_path):
+    # The remedies of a floor that is not found name these options.
+    options = ('light_depth_nyu', '--depth', depth_image, '--cam2img', *CAMERA, '--format',
+               'torch-export')  # fmt: skip
+    np.savetxt(tmp_path / 'pose.txt', [[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 1.2], [0, 0, 0, 1]])
+    poses = (('--height', 1.2, '--rotate', 0), ('--cam2world', 'pose.txt', '--cropped-images'))
+    for number, pose in enumerate(poses):
+        out = ('--out', f'{number}.pt2', '--sample', f'{number}.npz')
+        status, output = export(*options, *pose, *out)
+        assert status == 0, output
+    first, second = (np.load(tmp_path / f'{number}.npz')['tsdf'] for number in range(2))
+    assert np.allclose(first, second, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -139,6 +153,23 @@ def test_a_file_that_differs_is_not_left(export, monkeypatch, tmp_path):
             '--cam2img: expected fx fy cx cy, found 2 numbers',
         ),
         (('configs/light/light_depth_nyu.py', '--out', 'x.onnx'), 'expected a checkpoint file'),
+        (('light_depth_nyu', '--out', 'x.onnx', '--rotate', '0'), '--rotate: expected --depth'),
+        (
+            (
+                'light_depth_nyu',
+                '--out',
+                'x.onnx',
+                '--depth',
+                'x.png',
+                '--cam2img',
+                *CAMERA,
+                '--height',
+                '1',
+                '--tilt',
+                '95',
+            ),
+            '--tilt: expected an angle between -90 and 90 degrees',
+        ),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(export, tmp_path, arguments, message):

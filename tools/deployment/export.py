@@ -15,6 +15,7 @@ from mmssc.command_line import add_overwrite_option, command, prepare_process
 prepare_process()
 
 import argparse
+import math
 import sys
 from typing import Any
 
@@ -41,14 +42,19 @@ from mmssc.deployment import (
 from mmssc.engine.launch import require_checkpoint
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
+from mmssc.formats.matrices import read_matrix
+from mmssc.geometry import check_placement
 from mmssc.model_index import UNTRAINED
 from mmssc.models.completors import BaseCompletor
 from mmssc.preparation.command_line import positive_integer, positive_number, spaced_number
 from mmssc.registry import DATASETS
 
 MAKER = 'export.py'
-# Options that need --depth.
-FRAME_OPTIONS = ('cam2img', 'image', 'segmentation', 'depth_kind', 'depth_scale', 'height')
+# They need --depth.
+FRAME_OPTIONS = (
+    'cam2img', 'image', 'segmentation', 'depth_kind', 'depth_scale', 'cam2world', 'height', 'tilt',
+    'roll', 'rotate', 'cropped_images',
+)  # fmt: skip
 
 
 def parse_args() -> argparse.Namespace:
@@ -73,6 +79,14 @@ def parse_args() -> argparse.Namespace:
     add('--depth-scale', type=positive_number, metavar='N', help='with --depth: values per metre')
     text = 'with --depth: camera above the floor (default: search the floor)'
     add('--height', type=positive_number, metavar='METRES', help=text)
+    text = 'with --height: angle below the horizon, and clockwise turn'
+    add('--tilt', type=float, metavar='DEGREES', help=text)
+    add('--roll', type=float, metavar='DEGREES', help=text)
+    add('--cam2world', metavar='FILE', help='with --depth: 4x4 pose, instead of --height')
+    text = 'with --depth: turn the images clockwise, so that they are upright'
+    add('--rotate', type=int, choices=(0, 90, 180, 270), help=text)
+    text = 'with --depth: the images are cut out of larger ones'
+    add('--cropped-images', action='store_true', default=None, help=text)
     text = 'also write the inputs of the first sample, a batch of 1'
     add('--sample', metavar='FILE.npz', help=text)
     text = 'also measure the time of the model and of the file, so many times'
@@ -106,9 +120,16 @@ def check_options(args: argparse.Namespace, cfg: Config) -> None:
         if args.cam2img is None or len(args.cam2img) != 4:
             found = 'none' if args.cam2img is None else f'{len(args.cam2img)} numbers'
             raise DataError('--cam2img', None, 'fx fy cx cy', found)
-    frame = [args.checkpoint, args.depth, args.image, args.segmentation]
+        if args.height is not None:
+            check_placement(args.height, *angles_of(args), in_command=True)
+    frame = [args.checkpoint, args.depth, args.image, args.segmentation, args.cam2world]
     inputs = [*inputs_of(cfg), *filter(None, frame)]
     check_outputs(outputs_of(args), inputs, args.overwrite, MAKER)
+
+
+def angles_of(args: argparse.Namespace) -> tuple[float, float]:
+    """Tilt and roll in radians."""
+    return math.radians(args.tilt or 0), math.radians(args.roll or 0)
 
 
 def outputs_of(args: argparse.Namespace) -> list[str]:
@@ -135,9 +156,13 @@ def example_inputs(
         return inputs
     inferencer = RGBDInferencer(cfg, args.checkpoint, 'cpu')
     inferencer.words = str  # Remedies name options.
+    tilt, roll = angles_of(args)
+    pose = None if args.cam2world is None else read_matrix(args.cam2world, (4, 4))
     frame = capture_inputs(
-        inferencer, args.depth, args.cam2img, img=args.image, segmentation=args.segmentation,
-        depth_kind=args.depth_kind or 'mm', depth_scale=args.depth_scale, height=args.height,
+        inferencer, args.depth, args.cam2img, pose, img=args.image,
+        segmentation=args.segmentation, depth_kind=args.depth_kind or 'mm',
+        depth_scale=args.depth_scale, height=args.height, tilt=tilt, roll=roll,
+        rotate=args.rotate, cropped_images=bool(args.cropped_images),
     )  # fmt: skip
     for key, value in inputs.items():
         if frame[key].shape[1:] != value.shape[1:]:
