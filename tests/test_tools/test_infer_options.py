@@ -28,6 +28,11 @@ def run(tool: str, *options: object) -> str:
         (CAMERA, 'found no --depth'),
         (['--depth', 'a.png', *CAMERA, '--height', 1400], 'error: --height: expected metres'),
         (['--depth', 'a.png', *CAMERA, '--height', 1, '--tilt', 95], 'error: --tilt: expected'),
+        (['--depth', '.', *CAMERA], 'error: .: expected a depth image, found a folder. Give the'),
+        (
+            ['--depth', 'a.png', *CAMERA, '--segmentation', 'b.png'],
+            'error: --segmentation: expected none: this model reads no segmentation, found b.png',
+        ),
         (['--depth', 'a.png', *CAMERA, '--frame-rate', 5], 'error: --frame-rate: expected mp4'),
         (
             ['--depth', 'a.png', *CAMERA, '--formats', 'label'],
@@ -55,6 +60,12 @@ def test_an_option_is_named(tmp_path, options, text):
 def test_options_that_would_be_ignored_are_refused(tmp_path, options, text):
     given = ('sgn-S', 'untrained', '--image', 'a.png', *options)
     assert text in run('infer.py', *given, '--out', tmp_path / 'out')
+
+
+def test_a_folder_of_images_that_is_misspelt_is_named(tmp_path):
+    options = ('--image', 'image_x', '--depth', tmp_path, '--calib', 'c.txt')
+    line = run('infer.py', 'sgn-S', 'untrained', *options, '--out', tmp_path / 'out')
+    assert line.endswith('a folder of images, or a video, found image_x, which does not exist')
 
 
 def test_the_data_set_of_a_prediction_is_named(tmp_path):

@@ -131,6 +131,9 @@ def files_of_scenes(
     for image in images:
         names = [Path(image).stem + suffix for suffix in suffixes]
         file = next((inside[name] for name in names if name in inside), None)
+        if file is None and Path(image).suffix == '' and not Path(image).exists():
+            expected = 'an image, a folder of images, or a video'
+            raise DataError('--image', None, expected, f'{image}, which does not exist')
         if file is None:
             raise DataError(folder, names[0], f'{what} of {Path(image).name}', 'no such file')
         found_files.append(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,18 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
     if args.height is not None:
         angles = math.radians(args.tilt), math.radians(args.roll)
         check_placement(args.height, *angles, in_command=True)
+    for path in args.depth:
+        if Path(path).is_dir():
+            hint = f'Give the images: {Path(path, "*.png")}'
+            raise DataError(path, None, 'a depth image', 'a folder', hint)
     pose = _read_pose(args)
     images, segmentations = (_one_per_scene(args, name) for name in ('image', 'segmentation'))
     inputs = [*args.depth, *filter(None, (*images, *segmentations, args.cam2world))]
     results = Results(args, args.depth, inputs)
     inferencer = inferencer_of(cfg, args)
+    if args.segmentation and 'segmentation' not in inferencer.inputs:
+        expected = 'none: this model reads no segmentation'
+        raise DataError('--segmentation', None, expected, args.segmentation, 'Leave it out')
     turns = -(args.rotate or 0) // 90
 
     def predict(scenes: list[int]) -> None:
