@@ -23,6 +23,8 @@ VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.m4v', '.mkv', '.webm')
 _MAX_PIXELS = 36_000_000
 # The largest file: two hours of a phone.
 _MAX_BYTES = 16 * 2**30
+# Headers of whole videos may count so many frames more.
+_HEADER_ERROR = 2
 _AS_IMAGES = 'Extract its frames (ffmpeg -i VIDEO frames/%06d.png) and give the folder'
 
 
@@ -48,7 +50,7 @@ def count_video_frames(path: str | PathLike[str], most: int) -> int:
         declared = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     if not count:
         raise DataError(path, 'video', 'a frame that can be decoded', 'none', _AS_IMAGES)
-    if count < min(declared, most):
+    if count < min(declared - _HEADER_ERROR, most):
         text = f'{count} of {declared} frames can be decoded: is the file damaged or incomplete?'
         warn_of_file(path, 'video', text)
     return count

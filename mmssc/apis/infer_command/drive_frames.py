@@ -194,8 +194,9 @@ def read_drive_poses(args: argparse.Namespace, drive: DriveFrames) -> np.ndarray
             hint = 'Write a line for each frame, in their order'
             expected = f'{drive.count}, one for each frame'
             raise DataError(args.poses, 'lines', expected, len(poses), hint)
-        text = f'poses: line n (from 0) is that of image n; taken are {lines.start} to '
-        print(f'{args.poses}: {text}{lines.stop - 1}', file=sys.stderr)
+        first, last = lines.start, lines.start + (len(drive.names) - 1) * args.frame_step
+        text = f'poses: line n (from 0) is that of image n; taken are {first} to {last}'
+        print(f'{args.poses}: {text}', file=sys.stderr)
         poses = poses[lines]
     return poses[:: args.frame_step][: len(drive.names)]
 

@@ -89,10 +89,9 @@ def _infer_drive(cfg: Config, args: argparse.Namespace) -> int:
     def predict(scenes: list[int]) -> None:
         for number, sample in zip(scenes, drive.predict(scenes)):
             results.write(number, sample, inferencer.dataset_meta, drive.image(number))
-            progress.update()
 
     with results, Progress(len(source.names), 'predict') as progress:
-        return predict_all(source.names, args.batch_size, predict)
+        return predict_all(source.names, args.batch_size, predict, progress.update)
 
 
 def _check_poses_fit(args: argparse.Namespace, is_temporal: bool) -> None:

@@ -33,8 +33,19 @@ def inferencer_of(cfg: Config, args: argparse.Namespace, **options: Any) -> Any:
     return inferencer
 
 
-def predict_all(names: Sequence[str], size: int, predict: Callable[[list[int]], None]) -> int:
+def predict_all(
+    names: Sequence[str],
+    size: int,
+    predict: Callable[[list[int]], None],
+    done: Callable[[], None] = lambda: None,
+) -> int:
     """Predict all scenes, ``size`` at once; a scene with wrong input does not stop the others.
+
+    Args:
+        names: Of the scenes, for messages.
+        size: Scenes at once.
+        predict: Predicts the scenes with these numbers.
+        done: Called after each scene, also after one with wrong input.
 
     Returns:
         0, or :data:`FINDINGS` if some scenes could not be predicted.
@@ -50,13 +61,10 @@ def predict_all(names: Sequence[str], size: int, predict: Callable[[list[int]], 
         except DataError as error:
             if len(scenes) == 1:
                 failures[names[start]] = error
-                continue
-            # One by one, to find the wrong scene of several.
-            for number in scenes:
-                try:
-                    predict([number])
-                except DataError as fault:
-                    failures[names[number]] = fault
+            else:
+                failures.update(_find_wrong(names, scenes, predict))
+        for _ in scenes:
+            done()
     if len(failures) == len(set(names)):
         raise next(iter(failures.values()))
     for name, failure in failures.items():
@@ -64,3 +72,16 @@ def predict_all(names: Sequence[str], size: int, predict: Callable[[list[int]], 
     if failures:
         print(f'{len(failures)} of {len(names)} scenes not predicted', file=sys.stderr)
     return FINDINGS if failures else 0
+
+
+def _find_wrong(
+    names: Sequence[str], scenes: list[int], predict: Callable[[list[int]], None]
+) -> dict[str, DataError]:
+    """Predict the scenes one by one; those with wrong input and their errors."""
+    failures = {}
+    for number in scenes:
+        try:
+            predict([number])
+        except DataError as error:
+            failures[names[number]] = error
+    return failures
