@@ -12,8 +12,9 @@ from mmssc.errors import DataError
 from mmssc.geometry.stereo import MAX_DISPARITY
 from mmssc.structures import SSCDataSample
 from mmssc.structures.camera_checks import as_intrinsics, as_pose
+from mmssc.structures.camera_placement import drive_remarks
 
-from .base_inferencer import read_image
+from .base_inferencer import read_image, warn_about
 from .driving_inferencer import DrivingInferencer
 from .image_depth import StereoSettings
 
@@ -50,6 +51,8 @@ class Drive:
 
     Raises:
         DataError: The model has ``frame_offsets`` and there are no poses; or a matrix is wrong.
+
+    Warns of poses that look wrong once for the whole drive: the few frames of a scene show little.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Drive:
                 raise DataError('drive', 'poses', expected, 'none')
             to_world = as_pose(poses, 'drive', 'poses')
             self.lidar_poses = DrivingDataset.lidar_poses(to_world, to_camera)
+            warn_about('drive', drive_remarks(self.lidar_poses, np.arange(len(self.lidar_poses))))
         self.batch_size = batch_size
         # Frames that a later scene, or a second try of the current batch, may read.
         self._kept: dict[int, _Frame | DataError] = {}
@@ -131,7 +135,7 @@ class Drive:
             return []
         to_own = np.linalg.inv(self._pose(number))
         return [
-            dict(self._frame(other), frame2ref=to_own @ self._pose(other))
+            dict(self._frame(other), frame2ref=to_own @ self._pose(other), is_checked=True)
             if self.has_frame(other) else None
             for other in (number + offset for offset in self.offsets)
         ]  # fmt: skip
@@ -159,12 +163,12 @@ class Drive:
         number = self._taken
         found: _Frame | DataError
         try:
-            frame = next(self._source)
+            frame = next(self._source, None)
+            if frame is None:
+                self._is_at_end = True
+                return
             name = frame.get('name') or f'frame {number}'
             found = self.inferencer.with_depth(frame, self.camera[0], self.stereo, name)
-        except StopIteration:
-            self._is_at_end = True
-            return
         except DataError as error:
             found = error  # Scenes without this frame can still be completed.
         self._kept[number] = found

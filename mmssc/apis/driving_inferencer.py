@@ -206,10 +206,12 @@ class DrivingInferencer(BaseInferencer):
             frames[place] = self._frame(frame, label, current['img'].shape[:2])
             motions[place] = read_motion(frame.get('frame2ref'), 'frame2ref', label)
             given.append(place)
-        given.sort(key=self.frame_numbers.__getitem__)
-        poses = np.stack([motions[place] for place in given])
-        numbers = np.array([self.frame_numbers[place] for place in given])
-        warn_about(name, drive_remarks(poses, numbers))
+        # The poses of a whole drive are checked already.
+        if not any(frame and frame.get('is_checked') for frame in earlier):
+            given.sort(key=self.frame_numbers.__getitem__)
+            poses = np.stack([motions[place] for place in given])
+            numbers = np.array([self.frame_numbers[place] for place in given])
+            warn_about(name, drive_remarks(poses, numbers))
         return frames, motions
 
     def _find_depth(self, frame: dict[str, Any], view: DepthView, stereo: StereoSettings) -> None:

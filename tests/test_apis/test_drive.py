@@ -112,6 +112,35 @@ def test_missing_poses_are_refused(inferencer, scene, poses, message):
         [*Drive(inferencer, frames_of(scene), P2, LIDAR2CAM, poses)]
 
 
+@pytest.mark.parametrize(
+    ('step', 'message'), [(-1.0, 'starts backwards'), (1e-3, 'kilometres'), (1000.0, 'millimetres')]
+)
+def test_wrong_poses_are_said_once_for_the_drive(inferencer, scene, recwarn, step, message):
+    poses = np.tile(np.eye(4), (30, 1, 1))
+    poses[:, 2, 3] = step * np.arange(30)
+    frames = [dict(img=scene['images'][0], depth=scene['depth'][0])] * 4
+    assert len([*Drive(inferencer, frames, P2, LIDAR2CAM, poses)]) == 4
+    said = [str(one.message) for one in recwarn if 'poses' in str(one.message)]
+    assert len(said) == 1 and said[0].startswith('drive: poses: ') and message in said[0]
+
+
+def test_a_car_may_turn_back_in_the_middle_of_a_drive(inferencer, scene, recwarn):
+    poses = np.tile(np.eye(4), (30, 1, 1))
+    poses[:, 2, 3] = np.concatenate([3.0 * np.arange(20), 57 - 3.0 * np.arange(1, 11)])
+    frames = [dict(img=scene['images'][0], depth=scene['depth'][0])] * 30
+    Drive(inferencer, frames, P2, LIDAR2CAM, poses).predict([29])
+    assert not [one for one in recwarn if 'poses' in str(one.message)]
+
+
+def test_a_model_that_raises_stop_iteration_does_not_end_the_drive(small_config, checkpoint, scene):
+    user = DrivingInferencer(
+        small_config, checkpoint, 'cpu', depth_model=lambda image: next(iter(()))
+    )
+    frames = [dict(img=image) for image in scene['images']]
+    with pytest.raises(StopIteration):
+        Drive(user, frames, P2, LIDAR2CAM, scene['poses']).predict([0])
+
+
 def test_a_model_without_earlier_frames_needs_no_poses(small_config, checkpoint, scene):
     options = {'test_dataloader.dataset.frame_offsets': ()}
     alone = DrivingInferencer(small_config, checkpoint, 'cpu', cfg_options=options)
