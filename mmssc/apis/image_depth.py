@@ -172,7 +172,7 @@ def load_depth_model(text: str) -> DepthModel:
         text: ``'package.module:function'``; also ``'module:object.method'``.
 
     Raises:
-        DataError: There is no such module or function.
+        DataError: There is no such module or function, or the module ends the process.
     """
     option, form = '--depth-model', 'package.module:function'
     module_name, colon, path = text.partition(':')
@@ -180,6 +180,9 @@ def load_depth_model(text: str) -> DepthModel:
         raise DataError(option, None, form, text)
     try:
         found: Any = import_module(module_name)
+    except SystemExit as error:
+        expected, program = 'a module without a program', 'one that ends itself (sys.exit)'
+        raise DataError(option, None, expected, f'{module_name}: {program}') from error
     except ImportError as error:
         hint = 'Install its package in this environment, or add its folder to PYTHONPATH'
         expected = f'a module that can be imported ({form})'
@@ -188,6 +191,9 @@ def load_depth_model(text: str) -> DepthModel:
         if not hasattr(found, name):
             raise DataError(option, None, f'a function of {module_name}', f'no {path} in it')
         found = getattr(found, name)
+    if isinstance(found, type):
+        hint = 'Make an object of it in the module, and name the object or its method'
+        raise DataError(option, None, f'a function ({form})', f'the class {path}', hint)
     if not callable(found):
         raise DataError(option, None, f'a function ({form})', f'{type(found).__name__} {path}')
     return found

@@ -138,6 +138,7 @@ def test_a_real_pair_gives_the_depth_of_the_converter(inferencer, real_frames, t
 def models(tmp_path, monkeypatch):
     """A module with depth models that can be imported."""
     Path(tmp_path, 'own_depth_models.py').write_text(MODULE)
+    Path(tmp_path, 'own_depth_program.py').write_text('import sys\nsys.exit(0)\n')
     monkeypatch.syspath_prepend(tmp_path)
     yield 'own_depth_models'
     sys.modules.pop('own_depth_models', None)
@@ -203,6 +204,8 @@ def test_a_model_that_takes_no_image_is_named(alone_config, checkpoint, scene):
         ('no_such_package:infer', 'PYTHONPATH'),
         ('own_depth_models:no_such', 'found no no_such in it'),
         ('own_depth_models:number', 'found int number'),
+        ('own_depth_models:metric', 'found the class metric. Make an object'),
+        ('own_depth_program:infer', 'own_depth_program: one that ends itself'),
     ],
 )
 def test_a_model_that_cannot_be_imported_is_named(models, text, message):
