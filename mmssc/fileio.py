@@ -234,9 +234,12 @@ def note_outputs(paths: Iterable[str | PathLike[str]], maker: str) -> None:
         notes = path.parent / _NOTES_NAME
         _check_notes(notes)
         notes.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, 'O_NOFOLLOW', 0)
-        with os.fdopen(os.open(notes, flags, 0o666), 'w', encoding='ascii') as file:
-            file.write(_note(maker, path.name) + '\n')
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, 'O_NOFOLLOW', 0)
+        with os.fdopen(os.open(notes, flags, 0o666), 'rb+') as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+            # A full disk may have cut the last line off.
+            start = '' if file.read() in (b'', b'\n') else '\n'
+            file.write(f'{start}{_note(maker, path.name)}\n'.encode('ascii'))
 
 
 def check_writable(folder: str | PathLike[str], hint: str | None = None) -> None:

@@ -316,6 +316,14 @@ def test_new_results_can_lie_in_data_that_are_around_the_current_folder(
         check_outputs(['old.npy'], [data], overwrite=True)
 
 
+def test_a_note_after_one_that_a_full_disk_has_cut_is_read(tmp_path):
+    (tmp_path / '.mmssc-outputs').write_text('["draw", "a"]\n["draw", "lo')
+    for name in 'bc':
+        note_outputs([tmp_path / name], 'draw')
+        (tmp_path / name).touch()
+    check_outputs([tmp_path / 'b', tmp_path / 'c'], overwrite=True, maker='draw')
+
+
 def test_notes_of_a_stranger_do_no_harm(tmp_path):
     notes = tmp_path / '.mmssc-outputs'
     os.mkfifo(notes)
