@@ -63,6 +63,10 @@ def stereo_disparity(
         raise DataError('right image', 'shape', left.shape, right.shape)
     if max_disparity <= 0 or max_disparity % 16:
         raise DataError('stereo', 'max_disparity', 'a positive multiple of 16', max_disparity)
+    # The memory of the matching grows with it.
+    if max_disparity > max(MAX_DISPARITY, left.shape[1] + 15):
+        expected, hint = f'at most the width of the image, {left.shape[1]}', 'See --max-disparity'
+        raise DataError('stereo', 'max_disparity', expected, max_disparity, hint)
     if block_size < 1 or block_size % 2 == 0:
         raise DataError('stereo', 'block_size', 'a positive odd number', block_size)
 

@@ -220,6 +220,8 @@ def test_wrong_drives_are_named(infer, drive, tmp_path):
         (('--image', drive / 'image/8.png', '--frame-step', 2), 'found single images'),
         (('--image', drive / 'image/8.png', *poses), 'A drive is a folder of images or a video'),
         ((*image, *poses, '--one-page', '--formats', 'npy'), 'Add html to --formats'),
+        ((*image, *poses, '--frame-rate', 1e-3), '--frame-rate: expected 0.1 to 100 pictures'),
+        ((*image, *poses, '--frame-rate', 1e9), '--frame-rate: expected 0.1 to 100 pictures'),
         ((*image, *poses, '--baseline', 0.5), '--baseline: expected with --image-right'),
         ((*image, '--depth', depth, '--image-right', depth), 'one source of depth'),
     ):

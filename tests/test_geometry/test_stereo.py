@@ -62,5 +62,7 @@ def test_bad_input_is_named() -> None:
         stereo_disparity(left.astype(np.float32), right)
     with pytest.raises(DataError, match='multiple of 16'):
         stereo_disparity(left, right, max_disparity=100)
+    with pytest.raises(DataError, match='at most the width of the image'):
+        stereo_disparity(left, right, max_disparity=2**20)
     with pytest.raises(DataError, match='odd'):
         stereo_disparity(left, right, block_size=4)

@@ -29,6 +29,8 @@ DRIVING_OPTIONS = (
 )  # fmt: skip
 RGBD_OPTIONS = ('cam2world', 'segmentation', 'depth_kind', 'depth_scale', 'height', 'tilt', 'roll',
                 'rotate', 'show_all')  # fmt: skip
+#: What videos and animated GIFs can have.
+FRAME_RATES = (0.1, 100.0)
 #: Largest number of frames of a folder or a video without ``--max-frames``.
 MAX_FRAMES = 1000
 #: Pictures per second of a video without ``--frame-rate``.
@@ -134,6 +136,10 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_
             hint = f'Leave it out, or give the config of a model for {other}'
             option, expected = _option(name), f'an option of models for {own}'
             raise DataError(option, None, expected, f'one of models for {other}', hint)
+    low, high = FRAME_RATES
+    if not low <= args.frame_rate <= high:
+        expected = f'{low:g} to {high:g} pictures per second'
+        raise DataError('--frame-rate', None, expected, args.frame_rate)
     if args.one_page and 'html' not in args.formats:
         hint = 'Add html to --formats'
         raise DataError('--one-page', None, 'html among the formats', args.formats, hint)
