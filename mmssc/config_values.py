@@ -43,10 +43,10 @@ _LOADER = (
     'num_batch_per_epoch',
 )  # fmt: skip
 # mmengine passes entries that it does not read on to torch; Slurm and MPI have a port.
-_DIST = ('backend', 'init_backend', 'port', *(
+_DIST = tuple(dict.fromkeys(('backend', 'init_backend', 'port', *(
     inspect.signature(torch.distributed.init_process_group).parameters
     if torch.distributed.is_available() else ()
-))  # fmt: skip
+))))  # fmt: skip
 _IMPORTS = ('allow_failed_imports', 'imports')
 # Pattern of a setting -> its entries.
 _ENTRIES = {
@@ -143,7 +143,9 @@ def check_custom_imports(value: Any, file: str | PathLike[str] = 'config') -> No
     if value and 'imports' not in value:
         raise DataError(file, place, form, f'only {", ".join(value)}')
     names = value.get('imports') or []
-    for name in names if isinstance(names, (list, tuple)) else [names]:
+    if isinstance(names, tuple):
+        raise DataError(file, f'{place}.imports', 'a list in brackets [...]', repr(names))
+    for name in names if isinstance(names, list) else [names]:
         if not (isinstance(name, str) and all(name.split('.')) and '/' not in name):
             expected = 'names of modules, such as my_package.my_module'
             raise DataError(file, f'{place}.imports', expected, repr(name))

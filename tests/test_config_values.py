@@ -311,6 +311,7 @@ def test_entries_for_torch_pass():
         (dict(allow_failed_imports=True), 'custom_imports: expected .* only allow_failed_imports'),
         (dict(imports=['mmssc', 5]), 'custom_imports.imports: expected names of modules, .* 5'),
         (dict(imports=5), 'custom_imports.imports: expected names of modules, .*, found 5'),
+        (dict(imports=('mm',)), "custom_imports.imports: expected a list .*, found ('mm'"),
         (dict(imports=['']), "custom_imports.imports: expected names of modules, .*, found ''"),
         (dict(imports=['a/b.py']), "custom_imports.imports: .*, found 'a/b.py'"),
         (dict(imports='a', allow_failed_imports=1), '.*allow_failed_imports: expected True or'),
