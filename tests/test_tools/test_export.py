@@ -144,6 +144,11 @@ def test_the_pose_of_the_frame_can_be_given(export, depth_image, tmp_path):
         (('symphonies-light_semantickitti', 'untrained', '--out', 'x.onnx'), 'Symphonies, which'),
         (('light_depth_nyu', '--out', 'x.pt2'), '--out: expected a name that ends with .onnx'),
         (('light_depth_nyu', '--out', 'x.onnx', '--height', '1'), '--height: expected --depth'),
+        (('light_depth_nyu', '--out', 'x.onnx', '--rotate', '0'), '--rotate: expected --depth'),
+        (
+            ('light_depth_nyu', '--out', 'x.onnx', '--depth-kind', 'mm'),
+            '--depth-kind: expected --depth',
+        ),
         (
             ('light_depth_nyu', '--out', 'x.onnx', '--depth-kind', 'mm'),
             '--depth-kind: expected --d',
