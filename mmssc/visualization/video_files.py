@@ -35,7 +35,8 @@ class VideoFile:
         rate: Pictures per second, 0.02 to 1000.
 
     Raises:
-        DataError: The rate is another one.
+        DataError: The rate is another one; or, at the end, the folder for temporary files has no
+            space for the video.
     """
 
     def __init__(self, path: str | PathLike[str], rate: float = 5.0) -> None:
@@ -46,6 +47,7 @@ class VideoFile:
         self._writer: cv2.VideoWriter | None = None
         self._size: tuple[int, int] | None = None
         self._gif: list[Image.Image] = []
+        self._count = 0
 
     def __enter__(self) -> VideoFile:
         self._folder = tempfile.TemporaryDirectory(prefix='mmssc-')
@@ -66,6 +68,7 @@ class VideoFile:
         picture = _fitted(picture, self._size)
         if self._writer is not None:
             self._writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            self._count += 1
         else:
             image = Image.fromarray(picture)
             image.thumbnail((_GIF_WIDTH, picture.shape[0]))
@@ -80,8 +83,21 @@ class VideoFile:
         with self._folder:
             if self._writer is not None:
                 self._writer.release()
+                if kind is None:
+                    self._check_whole()
             if kind is None and self._size is not None:
                 self._store()
+
+    def _check_whole(self) -> None:
+        """OpenCV does not say that it could not write."""
+        video = cv2.VideoCapture(str(self._work))
+        count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+        video.release()
+        if count != self._count:
+            hint = 'Free space there, or set TMPDIR to another folder'
+            folder = tempfile.gettempdir()
+            expected, found = f'space for the video {self.path.name}', 'a full disk'
+            raise DataError(folder, None, expected, found, hint)
 
     def _store(self) -> None:
         with atomic_write(self.path) as file:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -74,6 +77,19 @@ def test_the_slowest_and_the_fastest_rate_are_written(tmp_path, monkeypatch, rat
         for picture in pictures([(48, 64)] * 2):
             video.add(picture)
     assert [*tmp_path.iterdir()] == [tmp_path / f'a{suffix}']
+
+
+def test_a_video_that_a_full_disk_cuts_is_refused(tmp_path, monkeypatch):
+    whole = tmp_path / 'a.mp4'
+    whole.write_bytes(b'of an earlier run')
+    with pytest.raises(DataError, match='space for the video a.mp4'), VideoFile(whole) as video:
+        for picture in pictures([(48, 64)] * 3):
+            video.add(picture)
+        writer = video._writer
+        video._writer = SimpleNamespace(
+            release=lambda: (writer.release(), os.truncate(video._work, 300))
+        )
+    assert whole.read_bytes() == b'of an earlier run'
 
 
 def test_nothing_is_left_after_an_error_or_without_pictures(tmp_path):
