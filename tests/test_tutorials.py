@@ -78,6 +78,7 @@ def test_only_numbers_may_differ_from_what_is_stored(tmp_path):
     [
         ('%%bash -e\nmmssc train no_such_config', 'no_such_config'),
         ('1 / 0', 'cell 1: ZeroDivisionError'),
+        ('import os; os._exit(1)', 'one that ends the kernel'),
     ],
 )
 def test_a_failing_cell_is_named(tmp_path, cell, found):

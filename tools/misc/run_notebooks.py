@@ -94,6 +94,9 @@ def run_notebook(path: Path) -> Any:
             nbclient.exceptions.CellExecutionError, nbclient.exceptions.CellTimeoutError,
         ) as error:  # fmt: skip
             raise DataError(path, None, 'cells that run', report_of(notebook)) from error
+        except nbclient.exceptions.DeadKernelError as error:
+            found = 'one that ends the kernel, or too little memory'
+            raise DataError(path, None, 'cells that run', found) from error
     return tidy(notebook)
 
 
