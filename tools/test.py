@@ -72,6 +72,22 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def check_apart(args: argparse.Namespace) -> None:
+    """Refuse an output in the folder of another one: --overwrite takes that folder as a whole.
+
+    Raises:
+        DataError: Two options name the same place, or one inside of the other.
+    """
+    names = ('show_dir', 'save_predictions', 'output_dir', 'out')
+    given = {f'--{name.replace("_", "-")}': getattr(args, name) for name in names}
+    real = {option: Path(os.path.realpath(path)) for option, path in given.items() if path}
+    for option, folder in real.items():
+        for other, path in real.items():
+            if other != option != '--out' and folder in (path, *path.parents):
+                expected = f'a place outside of {option} {given[option]}'
+                raise DataError(other, None, expected, given[other], 'Choose another folder')
+
+
 def export_only(cfg: Config, output_dir: str) -> None:
     """Make every metric of the test evaluator write predictions instead of scores."""
     evaluator = cfg.test_evaluator
@@ -89,6 +105,7 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
     if args.show_dir and os.path.realpath(args.show_dir) == os.path.realpath(cfg.work_dir):
         hint = f'Give --show-dir {Path(args.show_dir, "pictures")}'
         raise DataError('--show-dir', None, 'a folder of pictures only', 'the work folder', hint)
+    check_apart(args)
     if args.out:
         inputs = [*inputs_of(cfg), *filter(None, [cfg.load_from])]
         check_outputs([args.out], inputs, args.overwrite, FIGURES, is_figures_file)

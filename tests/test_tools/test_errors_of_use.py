@@ -243,6 +243,7 @@ def test_no_file_of_the_data_is_overwritten(tmp_path):
     config = ROOT / 'configs/quickstart/sgn_synthetic.py'
     root = f'test_dataloader.dataset.data_root={data}'
     test = [config, 'untrained', '--work-dir', tmp_path / 'work', '--out', listed, '--overwrite']
+    drawn = ['--show-dir', 'x']
     other = [*test[:-2], image, test[-1], '--cfg-options', root]
     pictures = ['--show-dir', image.parent, '--work-dir', tmp_path / 'work', '--overwrite']
     for tool, arguments, found in (
@@ -254,6 +255,9 @@ def test_no_file_of_the_data_is_overwritten(tmp_path):
         ('test.py', [*test[:2], *pictures, '--cfg-options', root], 'a folder of the data in'),
         ('test.py', [*test[:4], '--show-dir', tmp_path / 'work'], 'the work folder. Give --show-d'),
         ('test.py', [*test[:4], '--show-dir', loop], 'a link to nothing'),
+        ('test.py', [*test[:4], *drawn, '--save-predictions', 'x'], 'x. Choose another folder'),
+        ('test.py', [*test[:4], *drawn, '--save-predictions', 'x/y'], 'x/y. Choose another folder'),
+        ('test.py', [*test[:4], *drawn, '--out', 'x/y.json'], 'x/y.json. Choose another folder'),
     ):
         done = run_tool_in(tmp_path, tool, *arguments, status=2)
         assert f'found {found}' in done.stderr
