@@ -16,6 +16,9 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from mmssc.errors import DataError, MissingDependencyError
 
+from .autocast import autocast_dtype
+from .onednn import linear, matmul
+
 if TYPE_CHECKING:
     import spconv.pytorch as spconv
 __all__ = ['SparseIndex', 'SubMConv3d', 'spconv_available', 'submanifold_conv3d']
@@ -223,7 +226,8 @@ class SubMConv3d(nn.Module):
             (N, out_channels), same rows.
         """
         if self.kernel_size == 1:
-            return features @ self.weight.view(self.out_channels, self.in_channels)
+            # linear() transposes its weight once more.
+            return linear(features, self.weight.view(self.out_channels, self.in_channels).t())
         if self._use_spconv(features):
             return self._forward_spconv(features, index)
         return submanifold_conv3d(features, self.weight, index)
@@ -268,7 +272,7 @@ def submanifold_conv3d(features: Tensor, weight: Tensor, index: SparseIndex) -> 
     Returns:
         (N, out).
     """
-    dtype = _autocast_dtype(features.device.type)
+    dtype = autocast_dtype(features.device.type)
     if dtype is not None and features.dtype != torch.float64:
         features, weight = features.to(dtype), weight.to(dtype)
     out_channels, kernel_size = weight.shape[:2]
@@ -286,7 +290,8 @@ def _gather_matmul_scatter(
     wide = torch.promote_types(features.dtype, torch.float32)
     output = features.new_zeros(len(features), kernels.shape[2], dtype=wide)
     for kernel, (inputs, outputs) in zip(kernels, pairs):
-        output.index_add_(0, outputs, (features[inputs] @ kernel).to(wide))
+        rows = features.index_select(0, inputs)
+        output.index_add_(0, outputs, matmul(rows, kernel).to(wide))
     return output.to(features.dtype)
 
 
@@ -320,20 +325,10 @@ class _GatherMatmulScatter(torch.autograd.Function):
         grad_features = torch.zeros_like(features, dtype=wide)
         grad_kernels = []
         for kernel, (inputs, outputs) in zip(kernels, ctx.pairs):
-            grad_rows = grad[outputs]
-            grad_features.index_add_(0, inputs, (grad_rows @ kernel.T).to(wide))
-            grad_kernels.append(features[inputs].T @ grad_rows)
+            grad_rows = grad.index_select(0, outputs)
+            grad_features.index_add_(0, inputs, matmul(grad_rows, kernel.T).to(wide))
+            grad_kernels.append(matmul(features.index_select(0, inputs).T, grad_rows))
         return grad_features.to(features.dtype), torch.stack(grad_kernels), None
-
-
-def _autocast_dtype(device_type: str) -> torch.dtype | None:
-    """Type that autocast uses on a device, None if autocast is off."""
-    if hasattr(torch, 'get_autocast_dtype'):
-        enabled = torch.is_autocast_enabled(device_type)
-        return torch.get_autocast_dtype(device_type) if enabled else None
-    if device_type == 'cpu':
-        return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else None
-    return torch.get_autocast_gpu_dtype() if torch.is_autocast_enabled() else None
 
 
 def _coarse_shape(shape: tuple[int, int, int], factor: int) -> tuple[int, int, int]:

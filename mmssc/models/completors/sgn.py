@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmssc.ops import channels_last_on_cpu, prefer_onednn
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -58,6 +59,7 @@ class SGN(BaseCompletor):
         self.head = MODELS.build(
             {**head, 'points_head': points_head, 'scale_factor': feature_scale}
         )
+        prefer_onednn(self)
 
     def extract_feat(self, inputs: dict[str, Any]) -> Tensor:
         """Lifted image features.
@@ -74,7 +76,7 @@ class SGN(BaseCompletor):
     def _image_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         images = inputs['img']
         batch_size, num_frames = images.shape[:2]
-        c4 = self.backbone(images.flatten(0, 1))[-1]
+        c4 = self.backbone(channels_last_on_cpu(images.flatten(0, 1)))[-1]
         fpn = self.neck([c4])[0]
         lifted = self.lifter(
             fpn.unflatten(0, (batch_size, num_frames)),

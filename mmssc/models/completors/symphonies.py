@@ -12,6 +12,7 @@ from torch import Tensor
 from mmssc.errors import DataError
 from mmssc.geometry.working_volume import to_xyz_axes
 from mmssc.models.lifters import VolumeProjection, project_volume
+from mmssc.ops import channels_last_on_cpu, prefer_onednn
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -76,6 +77,7 @@ class Symphonies(BaseCompletor):
             downsample_z=downsample_z,
         )
         self.head = MODELS.build({**head, 'decoder': decoder})
+        prefer_onednn(self)
 
     def forward(
         self,
@@ -99,7 +101,7 @@ class Symphonies(BaseCompletor):
         Returns:
             The backbone's first level (B, C, H / 4, W / 4) and those of the neck.
         """
-        levels = self.backbone(inputs['img'][:, 0])
+        levels = self.backbone(channels_last_on_cpu(inputs['img'][:, 0]))
         return (levels[0], *self.neck(levels))
 
     def view_scenes(self, inputs: dict[str, Any]) -> list[VolumeProjection]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmssc.models.completors import BaseCompletor
 from mmssc.models.losses.volume_losses import stack_targets, volume_losses
+from mmssc.ops import channels_last_on_cpu, prefer_onednn
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -58,6 +59,7 @@ class MonoScene(BaseCompletor):
         self.volume_unet = MODELS.build(
             {**volume_unet, 'shape': feature_grid.shape, 'scale_factor': feature_scale}
         )
+        prefer_onednn(self)
         self.coarse_field = f'gt_voxels_1_{4 * feature_scale}'
         self.coarse_shape = feature_grid.coarsen(4).shape
         losses = losses or {}
@@ -75,7 +77,7 @@ class MonoScene(BaseCompletor):
             (B, F, X, Y, Z).
         """
         images = inputs['img'][:, 0]
-        maps = [feature.unsqueeze(1) for feature in self.image_unet(images)]
+        maps = [feature.unsqueeze(1) for feature in self.image_unet(channels_last_on_cpu(images))]
         poses = inputs['lidar2cam'][:, :1]
         return self.lifter(maps, inputs['cam2img'], poses, tuple(images.shape[-2:])).contiguous()
 

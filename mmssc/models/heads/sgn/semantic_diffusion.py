@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mmssc.models.layers import along_axis
+from mmssc.ops import pointwise_conv
 
 __all__ = ['ASPP3d', 'MPAC', 'SemanticDiffusion']
 
@@ -43,7 +44,7 @@ class MPAC(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, c, X, Y, Z) to the same shape."""
-        gates = _pointwise(self.gate, x).unflatten(1, (3, self.num_paths)).softmax(dim=2)
+        gates = pointwise_conv(x, self.gate).unflatten(1, (3, self.num_paths)).softmax(dim=2)
         along_z = _gated_sum(x, self.conv_z, gates[:, 2])
         along_y = _gated_sum(along_z, self.conv_y, gates[:, 1])
         if x.device.type == 'cpu':
@@ -83,18 +84,6 @@ def _gated_sum(x: Tensor, paths: nn.ModuleList, gates: Tensor, transposed: bool 
     return total
 
 
-def _pointwise(conv: nn.Conv3d, x: Tensor) -> Tensor:
-    """A 1x1x1 convolution that keeps a channels-last layout.
-
-    On one CPU thread PyTorch's own convolution falls back to the contiguous layout, and so do all
-    later layers.
-    """
-    if not x.is_contiguous(memory_format=torch.channels_last_3d):
-        return conv(x)
-    rows = F.linear(x.permute(0, 2, 3, 4, 1), conv.weight.flatten(1), conv.bias)
-    return rows.permute(0, 4, 1, 2, 3)
-
-
 class ASPP3d(nn.Module):
     """Atrous spatial pyramid: parallel dilated convolutions on half the channels, fusion, ReLU.
 
@@ -114,9 +103,9 @@ class ASPP3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, c, X, Y, Z) to the same shape."""
-        reduced = _pointwise(self.reduce, x)
+        reduced = pointwise_conv(x, self.reduce)
         branches = torch.cat([branch(reduced) for branch in self.branches], dim=1)
-        return F.relu(_pointwise(self.fuse, branches))
+        return F.relu(pointwise_conv(branches, self.fuse))
 
 
 class SemanticDiffusion(nn.Module):

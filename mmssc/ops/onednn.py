@@ -1,0 +1,169 @@
+"""Matrix products and 1x1 convolutions on the CPU through oneDNN.
+
+On one thread PyTorch computes linear layers and 1x1 convolutions of float32 with MKL, which
+reaches less than half of oneDNN's speed on AMD processors, and its 1x1 convolutions leave the
+channels-last layout. :func:`prefer_onednn` switches the layers of a model to oneDNN. Results differ
+by rounding only; other devices and other types use PyTorch's own choice.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from .autocast import autocast_dtype
+
+__all__ = ['channels_last_on_cpu', 'linear', 'matmul', 'pointwise_conv', 'prefer_onednn']
+
+_AVAILABLE = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, '_linear_pointwise')
+# Below this number of multiply-adds the call costs more than the product.
+_MIN_PRODUCTS = 1 << 20
+_Module = TypeVar('_Module', bound=nn.Module)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``F.linear``, by oneDNN where it is faster.
+
+    Args:
+        x: (..., in).
+        weight: (out, in).
+        bias: (out,).
+
+    Returns:
+        (..., out).
+    """
+    if not _is_faster(x, weight):
+        return F.linear(x, weight, bias)
+    if torch.is_grad_enabled():
+        return _Linear.apply(x, weight, bias)
+    return _multiply(x, weight, bias)
+
+
+def matmul(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ b`` of two matrices, without a gradient, by oneDNN where it is faster."""
+    return _multiply(a, b.t(), None) if _is_faster(a, b.t()) else a @ b
+
+
+def channels_last_on_cpu(x: Tensor) -> Tensor:
+    """Images (B, C, H, W) or volumes (B, C, X, Y, Z) in the layout that oneDNN works on directly.
+
+    On other devices the result is ``x``.
+    """
+    if x.device.type != 'cpu':
+        return x
+    volume = x.dim() == 5
+    return x.contiguous(memory_format=torch.channels_last_3d if volume else torch.channels_last)
+
+
+def pointwise_conv(x: Tensor, conv: nn.Conv2d | nn.Conv3d) -> Tensor:
+    """``conv(x)`` of a 1x1 or 1x1x1 convolution; on the CPU it keeps a channels-last layout."""
+    function = F.conv3d if isinstance(conv, nn.Conv3d) else F.conv2d
+    # A dilation changes nothing in a kernel of one cell, but then PyTorch takes oneDNN.
+    dilation = 2 if x.device.type == 'cpu' else 1
+    return function(x, conv.weight, conv.bias, conv.stride, conv.padding, dilation, conv.groups)
+
+
+def prefer_onednn(model: _Module) -> _Module:
+    """Let the linear layers and 1x1 convolutions of a model use oneDNN on the CPU.
+
+    Parameters, their names and the results stay the same. Subclasses of PyTorch's layers do not
+    change.
+
+    Args:
+        model: Changed in place.
+
+    Returns:
+        The model.
+    """
+    for module in model.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = _LinearLayer
+        elif type(module) in _POINTWISE and _is_pointwise(module):
+            module.__class__ = _POINTWISE[type(module)]
+    return model
+
+
+class _LinearLayer(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        return linear(input, self.weight, self.bias)
+
+
+class _PointwiseConv2d(nn.Conv2d):
+    def forward(self, input: Tensor) -> Tensor:
+        return pointwise_conv(input, self)
+
+
+class _PointwiseConv3d(nn.Conv3d):
+    def forward(self, input: Tensor) -> Tensor:
+        return pointwise_conv(input, self)
+
+
+_POINTWISE: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Conv2d: _PointwiseConv2d,
+    nn.Conv3d: _PointwiseConv3d,
+}
+
+
+def _is_pointwise(conv: nn.Module) -> bool:
+    assert isinstance(conv, (nn.Conv2d, nn.Conv3d))
+    return set(conv.kernel_size) == {1} and conv.padding_mode == 'zeros'
+
+
+def _is_faster(x: Tensor, weight: Tensor) -> bool:
+    return (
+        _AVAILABLE
+        and torch.backends.mkldnn.enabled
+        and x.device.type == 'cpu'
+        and x.dtype == weight.dtype == torch.float32
+        and x.numel() * weight.shape[0] >= _MIN_PRODUCTS
+        and autocast_dtype('cpu') is None
+        # Tools that count or export operations know the plain one only.
+        and not torch.jit.is_tracing()
+    )
+
+
+def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    rows = _plain(x.reshape(-1, x.shape[-1]))
+    if bias is not None:
+        bias = bias.contiguous()  # oneDNN reads another one wrongly
+    output = torch.ops.mkldnn._linear_pointwise(rows, _plain(weight), bias, 'none', [], '')
+    return output.view(*x.shape[:-1], -1)
+
+
+def _plain(matrix: Tensor) -> Tensor:
+    """A matrix without gaps between rows or columns: oneDNN is very slow on others."""
+    if matrix.is_contiguous() or matrix.t().is_contiguous():
+        return matrix
+    return matrix.contiguous()
+
+
+class _Context(FunctionCtx):
+    """What the forward pass of :class:`_Linear` leaves to the backward pass."""
+
+    saved_tensors: tuple[Tensor, Tensor]
+    needs_input_grad: tuple[bool, bool, bool]
+
+
+class _Linear(torch.autograd.Function):
+    """``x @ weight.T + bias``, and its gradients, by oneDNN."""
+
+    @staticmethod
+    def forward(ctx: _Context, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _multiply(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: _Context, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        rows = grad.reshape(-1, grad.shape[-1])
+        to_x, to_weight, to_bias = ctx.needs_input_grad
+        return (
+            _multiply(grad, weight.t(), None) if to_x else None,
+            _multiply(rows.t(), x.reshape(-1, x.shape[-1]).t(), None) if to_weight else None,
+            rows.sum(0) if to_bias else None,
+        )

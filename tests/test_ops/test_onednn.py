@@ -1,0 +1,90 @@
+"""Linear layers and 1x1 convolutions by oneDNN: the results of PyTorch's own layers."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mmssc.ops import channels_last_on_cpu, linear, pointwise_conv, prefer_onednn
+from mmssc.ops.onednn import matmul
+
+
+def _draw(*shape, dtype=torch.float32, seed=0):
+    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def _strided(tensor):
+    """The same values with gaps in memory."""
+    return torch.stack([tensor, tensor], -1)[..., 0]
+
+
+@pytest.mark.parametrize('shape', [(3000, 96), (2, 1500, 96), (2, 96), (0, 96)])
+@pytest.mark.parametrize('layout', [torch.Tensor.contiguous, _strided])
+@pytest.mark.parametrize('with_bias', [True, False])
+def test_linear_equals_pytorch_with_its_gradients(shape, layout, with_bias):
+    x, weight, bias = _draw(*shape), _draw(64, 96, seed=1), _draw(64, seed=2)
+    results = []
+    for function in (linear, F.linear):
+        inputs = [layout(one).detach().requires_grad_() for one in (x, weight, bias)]
+        output = function(*inputs[: 2 + with_bias])
+        grads = torch.autograd.grad(output.square().sum(), inputs[: 2 + with_bias])
+        with torch.no_grad():
+            results.append((output.detach(), function(*inputs[: 2 + with_bias]), *grads))
+    for found, expected in zip(*results):
+        assert found.shape == expected.shape
+        scale = float(expected.abs().max()) if expected.numel() else 0.0
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * scale)
+
+
+def test_linear_skips_gradients_that_nobody_needs():
+    weight = _draw(64, 96, seed=1).requires_grad_()
+    linear(_draw(3000, 96), weight).sum().backward()
+    torch.testing.assert_close(
+        weight.grad, _draw(3000, 96).sum(0).expand(64, -1), atol=1e-3, rtol=0
+    )
+
+
+def test_linear_keeps_other_types_and_follows_autocast():
+    x, weight = _draw(3000, 96), _draw(64, 96, seed=1)
+    assert torch.equal(linear(x.double(), weight.double()), F.linear(x.double(), weight.double()))
+    with torch.autocast('cpu', torch.bfloat16):
+        assert linear(x, weight).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize('layout', [torch.Tensor.contiguous, _strided])
+def test_matmul_equals_pytorch(layout):
+    a, b = layout(_draw(3000, 96)), layout(_draw(96, 64, seed=1))
+    torch.testing.assert_close(matmul(a, b), a @ b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('dims', [2, 3])
+def test_pointwise_convolutions_equal_pytorch_and_keep_their_layout(dims):
+    conv = (nn.Conv2d, nn.Conv3d)[dims - 2](16, 24, 1, padding=1)
+    x = channels_last_on_cpu(_draw(1, 16, *[40] * dims))
+    layout = torch.channels_last if dims == 2 else torch.channels_last_3d
+    assert x.is_contiguous(memory_format=layout)
+    found = pointwise_conv(x, conv)
+    torch.testing.assert_close(found, conv(x), rtol=1e-4, atol=1e-5)
+    assert found.is_contiguous(memory_format=layout)
+
+
+def test_a_model_keeps_its_weights_and_results():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(16, 32, 3), nn.Conv2d(32, 64, 1), nn.Flatten(2), nn.Linear(900, 1024)
+    )
+    images = channels_last_on_cpu(_draw(1, 16, 32, 32))
+    before, names = model(images), list(model.state_dict())
+    assert prefer_onednn(model) is model
+    torch.testing.assert_close(model(images), before, rtol=1e-4, atol=1e-5)
+    assert list(model.state_dict()) == names
+    assert type(model[0]) is nn.Conv2d
+    assert isinstance(model[1], nn.Conv2d) and type(model[1]) is not nn.Conv2d
+    assert isinstance(model[3], nn.Linear) and type(model[3]) is not nn.Linear
+
+
+def test_tracing_sees_plain_operations():
+    """Counting multiply-adds and exporting need them."""
+    layer = prefer_onednn(nn.Sequential(nn.Linear(96, 64)))
+    graph = torch.jit.trace(layer, _draw(3000, 96)).inlined_graph
+    assert 'aten::linear' in str(graph)
