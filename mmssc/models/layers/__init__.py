@@ -12,12 +12,12 @@ from .ddr import (
     conv_stack,
 )
 from .norm import DistributedBN, build_norm, normalize_rows
+from .upsampling_classifier import UpsamplingClassifier
 from .volume_augmentation import VolumeAugmentation, VolumeChange
 from .volume_heads import (
     DilatedSegmentationHead,
     FlatVolumeConv3d,
     ResidualASPP3d,
-    UpsamplingClassifier,
     VoxelClassifier,
 )
 from .weight_init import kaiming_init_convs

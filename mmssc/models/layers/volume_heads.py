@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from .norm import build_norm
 
 __all__ = [
-    'DilatedSegmentationHead', 'FlatVolumeConv3d', 'ResidualASPP3d', 'UpsamplingClassifier',
-    'VoxelClassifier',
+    'DilatedSegmentationHead', 'FlatVolumeConv3d', 'ResidualASPP3d', 'VoxelClassifier',
 ]  # fmt: skip
 
 _BN = dict(type='BN')
@@ -143,34 +142,3 @@ class VoxelClassifier(nn.Module):
             return self.classifier(self.norm(rows))
         parts = rows.split(self.chunk_size)
         return torch.cat([self.classifier(self.norm(part)) for part in parts])
-
-
-class UpsamplingClassifier(VoxelClassifier):
-    """Trilinear up-sampling (``align_corners=True``), then LayerNorm and a linear layer per voxel.
-
-    The LayerNorm comes after the interpolation; the other order gives another result.
-
-    Args:
-        channels: Input channels.
-        num_classes: Number of classes K.
-        scale_factor: Up-sampling factor of every axis.
-        chunk_size: As in :class:`VoxelClassifier`.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        num_classes: int,
-        scale_factor: int = 2,
-        chunk_size: int = 1 << 18,
-    ) -> None:
-        super().__init__(channels, num_classes, chunk_size)
-        self.scale_factor = scale_factor
-
-    def forward(self, volume: Tensor) -> Tensor:
-        """Map (B, channels, X, Y, Z) to logits (B, K, s X, s Y, s Z), channels-last in memory."""
-        volume = F.interpolate(
-            volume, scale_factor=self.scale_factor, mode='trilinear', align_corners=True
-        ).permute(0, 2, 3, 4, 1)
-        logits = super().forward(volume.reshape(-1, volume.shape[-1]))
-        return logits.reshape(*volume.shape[:-1], -1).permute(0, 4, 1, 2, 3)

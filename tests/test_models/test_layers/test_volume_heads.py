@@ -3,6 +3,8 @@
 import pytest
 import torch
 from reference_units import load_unit
+from torch import nn
+from torch.nn import functional as F
 
 from mmssc.models.heads.sgn.bev_unet import BEVUNet
 from mmssc.models.layers import (
@@ -26,6 +28,51 @@ def test_upsampling_classifier_has_the_reference_figures(unit_cases):
     torch.testing.assert_close(
         output, torch.from_numpy(unit_cases['header/out']), rtol=1e-5, atol=1e-5
     )
+
+
+@pytest.mark.parametrize('shape', [(2, 4, 5, 3, 6), (1, 4, 1, 2, 1), (1, 4, 9, 30, 30)])
+@pytest.mark.parametrize('scale', [1, 2, 3])
+def test_upsampling_plane_by_plane_equals_one_pass(shape, scale):
+    torch.manual_seed(0)
+    classifier = UpsamplingClassifier(4, 5, scale).double()
+    for parameter in classifier.parameters():
+        nn.init.normal_(parameter)
+    volume = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    fine = F.interpolate(volume, scale_factor=scale, mode='trilinear', align_corners=True)
+    rows = fine.permute(0, 2, 3, 4, 1)
+    expected = classifier.classifier(classifier.norm(rows)).permute(0, 4, 1, 2, 3)
+    found = classifier(volume)
+    torch.testing.assert_close(found, expected)
+    inputs = (volume, *classifier.parameters())
+    seed = torch.randn_like(expected)
+    for one, other in zip(*(torch.autograd.grad(y, inputs, seed) for y in (found, expected))):
+        torch.testing.assert_close(one, other)
+
+
+def test_upsampled_features_are_not_stored():
+    classifier, volume = UpsamplingClassifier(16, 5), torch.randn(1, 16, 8, 8, 8)
+    sizes = []
+
+    def pack(tensor):
+        sizes.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        classifier(volume.requires_grad_())
+    assert sum(sizes) < 2 * volume.numel()
+
+
+def test_upsampling_in_bfloat16_keeps_the_shares_of_the_planes():
+    torch.manual_seed(0)
+    classifier, volume = UpsamplingClassifier(16, 5), torch.randn(1, 16, 33, 4, 4)
+    expected = classifier(volume)
+    volume = volume.bfloat16().requires_grad_()
+    with torch.autocast('cpu', torch.bfloat16):
+        found = classifier(volume)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, rtol=0.02, atol=0.02)
+    found.float().sum().backward()
+    assert volume.grad.dtype == torch.bfloat16 and volume.grad.isfinite().all()
 
 
 def test_chunks_are_exact():
