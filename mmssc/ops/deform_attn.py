@@ -109,20 +109,52 @@ def _torch_attention(
     with_cp: bool,
 ) -> Tensor:
     batch, _, heads, channels = value.shape
-    sizes = [height * width for height, width in spatial_shapes]
-    maps = [
-        part.permute(0, 2, 3, 1).reshape(batch * heads, channels, *shape)
-        for part, shape in zip(value.split(sizes, dim=1), spatial_shapes)
-    ]
     step = chunk_size or locations.shape[1]
+    chunks, maps = [], []
+    # Twice as fast on the CPU, but its gradient takes three times as long.
+    in_place = value.device.type == 'cpu' and not torch.is_grad_enabled()
+    in_place = in_place and not torch.jit.is_tracing()
+    if not in_place:
+        sizes = [height * width for height, width in spatial_shapes]
+        maps = [
+            part.permute(0, 2, 3, 1).reshape(batch * heads, channels, *shape)
+            for part, shape in zip(value.split(sizes, dim=1), spatial_shapes)
+        ]
     recompute = with_cp and torch.is_grad_enabled()
-    chunks = []
     for places, shares in zip(locations.split(step, 1), weights.split(step, 1)):
-        if recompute:
+        if in_place:
+            chunks.append(_sum_rows(value, spatial_shapes, places, shares))
+        elif recompute:
             chunks.append(checkpoint(_sample, places, shares, *maps, use_reentrant=False))
         else:
             chunks.append(_sample(places, shares, *maps))
     return torch.cat(chunks, 1) if len(chunks) > 1 else chunks[0]
+
+
+def _sum_rows(value: Tensor, spatial_shapes: Shapes, locations: Tensor, weights: Tensor) -> Tensor:
+    """:func:`_sample` as a weighted sum of rows of ``value`` (B, S, h, d), read in place."""
+    batch, positions, heads, channels = value.shape
+    rows, shares, start = [], [], 0
+    for level, (height, width) in enumerate(spatial_shapes):
+        x, y = (locations[..., level, :, :] * locations.new_tensor([width, height]) - 0.5).unbind(
+            -1
+        )
+        left, top = x.floor(), y.floor()
+        for column, share_x in ((left, left + 1 - x), (left + 1, x - left)):
+            share_x = share_x * weights[..., level, :] * ((column >= 0) & (column < width))
+            for row, share_y in ((top, top + 1 - y), (top + 1, y - top)):
+                # A position that is NaN stays NaN by its share.
+                cell = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+                rows.append(cell.nan_to_num(0.0).long() + start)
+                shares.append(share_x * share_y * ((row >= 0) & (row < height)))
+        start += height * width
+    sample = torch.arange(batch, device=value.device).view(-1, 1, 1, 1) * positions
+    head = torch.arange(heads, device=value.device).unsqueeze(1)
+    bags = ((torch.cat(rows, -1) + sample) * heads + head).flatten(0, 2)
+    table = value.reshape(-1, channels)
+    weight = torch.cat(shares, -1).flatten(0, 2)
+    total = F.embedding_bag(bags, table, mode='sum', per_sample_weights=weight)
+    return total.view(batch, -1, heads * channels)
 
 
 def _sample(locations: Tensor, weights: Tensor, *maps: Tensor) -> Tensor:

@@ -77,6 +77,23 @@ def test_chunks_and_recomputation_change_nothing(chunk_size, with_cp):
         torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize('chunk_size', [None, 2])
+def test_without_gradients_the_result_is_the_same(chunk_size):
+    inputs = make_inputs()
+    expected = deformable_attention(inputs[0], SHAPES, *inputs[1:]).detach()
+    with torch.no_grad():
+        found = deformable_attention(inputs[0], SHAPES, *inputs[1:], chunk_size=chunk_size)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_location_that_is_nan_gives_nan_and_no_error():
+    value, locations, weights = (one.detach() for one in make_inputs())
+    locations[0, 1, 0, 0, 0] = torch.nan
+    with torch.no_grad():
+        found = deformable_attention(value, SHAPES, locations, weights)
+    assert found[0, 1, :3].isnan().all() and found[0, 1, 3:].isfinite().all()
+
+
 def test_recomputation_stores_no_samples():
     """What autograd keeps grows by the locations and weights only."""
 
