@@ -96,10 +96,12 @@ class _ClassifyByPlanes(torch.autograd.Function):
             with torch.enable_grad(), torch.autocast('cpu', ctx.dtype, enabled=bool(ctx.dtype)):
                 logits = _classify(mixed, ctx.scale, ctx.eps, *leaves)
             to_mixed, *parts = torch.autograd.grad(logits, (mixed, *leaves), grad[:, planes])
-            grad_rows.index_add_(1, lower, to_mixed * (1 - share))
-            grad_rows.index_add_(1, upper, to_mixed * share)
-            for total, part in zip(sums, parts):
-                total += part
+            # Plane by plane: index_add_ takes three times as long.
+            for plane, low, high, part in zip(to_mixed.unbind(1), lower, upper, share.flatten()):
+                grad_rows[:, low].add_(plane, alpha=1 - float(part))
+                grad_rows[:, high].add_(plane, alpha=float(part))
+            for total, one in zip(sums, parts):
+                total += one
         return grad_rows.to(volume.dtype).permute(0, 4, 1, 2, 3), None, None, *sums
 
 
