@@ -137,7 +137,7 @@ def test_layout_of_the_head_changes_nothing():
     plain, last = (MODELS.build(dict(**net, channels_last_head=on)).head for on in (False, True))
     last.load_state_dict(plain.state_dict())
     x = torch.randn(2, 8, 32, 32, 16)
-    assert last.conv_in(x.contiguous(memory_format=last.layout)).stride(1) == 1
+    assert last.conv_in(x.contiguous(memory_format=torch.channels_last_3d)).stride(1) == 1
     with torch.no_grad():
         torch.testing.assert_close(last.eval()(x), plain.eval()(x), rtol=1e-5, atol=1e-5)
     # Training in double precision: in single precision a gate of a ReLU may flip.
@@ -150,6 +150,17 @@ def test_layout_of_the_head_changes_nothing():
         wanted = (x, *head.parameters())
         results.append((logits, *torch.autograd.grad((logits * weight).sum(), wanted)))
     torch.testing.assert_close(results[1], results[0], rtol=1e-9, atol=1e-9)
+
+
+def test_only_predictions_use_a_channels_last_head_on_a_cpu():
+    net = dict(type='mmssc.ContextVolumeUNet', channels=16, num_classes=3, shape=(16, 16, 8))
+    head = MODELS.build(net).head
+    layouts = []
+    head.aspp.register_forward_pre_hook(lambda module, inputs: layouts.append(inputs[0].stride(1)))
+    x = torch.randn(2, 8, 32, 32, 16)
+    head.train()(x)
+    head.eval()(x)
+    assert layouts == [32 * 32 * 16, 1]
 
 
 def test_wrong_sizes_are_refused():
