@@ -116,7 +116,7 @@ def _is_pointwise(conv: nn.Module) -> bool:
 def _is_faster(x: Tensor, weight: Tensor) -> bool:
     return (
         _AVAILABLE
-        and torch.backends.mkldnn.enabled
+        and bool(torch.backends.mkldnn.enabled)
         and x.device.type == 'cpu'
         and x.dtype == weight.dtype == torch.float32
         and x.numel() * weight.shape[0] >= _MIN_PRODUCTS
