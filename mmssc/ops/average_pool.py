@@ -1,0 +1,72 @@
+"""Average pooling of volumes as sums of shifted volumes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ['AveragePool3d', 'neighbourhood_mean']
+
+
+class AveragePool3d(nn.AvgPool3d):
+    """``nn.AvgPool3d`` that is fast on a CPU where stride and kernel are equal.
+
+    Adds the slices of each axis in turn. If the volume is channels-last, PyTorch's own pooling
+    takes 18 times as long (256 channels, 60 x 36 x 60 voxels); for other volumes 3 times.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, C, X, Y, Z) to (B, C, X / stride, ...)."""
+        strides = self.stride
+        if (
+            input.device.type != 'cpu'
+            or strides != self.kernel_size
+            or any(side % stride for side, stride in zip(input.shape[2:], strides))
+        ):
+            return super().forward(input)
+        for axis, stride in enumerate(strides, 2):
+            if stride > 1:
+                parts = input.unflatten(axis, (-1, stride)).unbind(axis + 1)
+                input = sum(parts[1:], parts[0]) / stride
+        return input
+
+
+def neighbourhood_mean(volume: Tensor) -> Tensor:
+    """Mean over the 3x3x3 neighbourhood of each voxel; voxels outside the volume count as 0.
+
+    On a CPU three times as fast as ``avg_pool3d``, and the backward pass is the same operation.
+
+    Args:
+        volume: (B, C, X, Y, Z).
+
+    Returns:
+        (B, C, X, Y, Z).
+    """
+    if volume.device.type != 'cpu':
+        return F.avg_pool3d(volume, 3, stride=1, padding=1, count_include_pad=True)
+    return _NeighbourhoodMean.apply(volume)
+
+
+class _NeighbourhoodMean(torch.autograd.Function):
+    """The mean is symmetric: its gradient is the mean of the gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, volume: Tensor) -> Tensor:
+        for axis in (2, 3, 4):
+            volume = _add_neighbours(volume, axis)
+        return volume.div_(27)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return neighbourhood_mean(grad)
+
+
+def _add_neighbours(volume: Tensor, axis: int) -> Tensor:
+    """Each slice along an axis plus the slices before and after it."""
+    total, others = volume.clone(), volume.shape[axis] - 1
+    total.narrow(axis, 0, others).add_(volume.narrow(axis, 1, others))
+    total.narrow(axis, 1, others).add_(volume.narrow(axis, 0, others))
+    return total
