@@ -13,8 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmssc.errors import DataError
+from mmssc.ops.average_pool import AveragePool3d
+from mmssc.ops.transposed_conv import TransposedConv3d
 
 from .axis_arguments import along_axis
+from .memory_layout import fast_layout
 from .norm import build_norm
 
 __all__ = [
@@ -41,7 +44,7 @@ class ConvBlock3D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, X, Y, Z)."""
-        return F.relu(self.norm(self.conv(x)), inplace=True)
+        return F.relu(self.norm(self.conv(fast_layout(x))), inplace=True)
 
 
 def conv_stack(widths: Sequence[int], norm_cfg: dict[str, Any] = _BN) -> nn.Sequential:
@@ -67,7 +70,7 @@ class UpsampleBlock3D(nn.Module):
         norm_cfg: dict[str, Any] = _BN,
     ) -> None:
         super().__init__()
-        self.conv = nn.ConvTranspose3d(
+        self.conv = TransposedConv3d(
             in_channels, out_channels, 3, stride=2, padding=1, output_padding=1
         )
         self.norm = build_norm(norm_cfg, out_channels, 3)
@@ -75,7 +78,7 @@ class UpsampleBlock3D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, 2X, 2Y, 2Z)."""
-        return self.dropout(F.relu(self.norm(self.conv(x)), inplace=True))
+        return self.dropout(F.relu(self.norm(self.conv(fast_layout(x))), inplace=True))
 
 
 class VolumeClassifier(nn.Module):
@@ -153,6 +156,7 @@ class DDRBottleneck3D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, planes * expansion, X / stride, ...)."""
+        x = fast_layout(x)
         a = F.relu(self.bn1(self.conv1(x)), inplace=True)
         b = self.bn2(self.conv2(a))
         c = self.bn3(self.conv3(F.relu(b)))
@@ -182,7 +186,7 @@ def _shortcut(
 ) -> nn.Sequential:
     # ceil_mode gives the side lengths of the convolutions if the stride does not divide a side.
     return nn.Sequential(
-        nn.AvgPool3d(stride, stride, ceil_mode=True),
+        AveragePool3d(stride, stride, ceil_mode=True),
         nn.Conv3d(in_channels, out_channels, 1, bias=False),
         build_norm(norm_cfg, out_channels, 3),
     )

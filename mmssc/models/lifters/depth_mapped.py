@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmssc.geometry.tracing import has_values
+from mmssc.ops.average_pool import neighbourhood_mean
 from mmssc.registry import MODELS
 
 __all__ = ['DepthMappedLifter', 'fill_zero_elements', 'sample_pixels']
@@ -69,7 +69,7 @@ class DepthMappedLifter(BaseModule):
         rows = sample_pixels(features, image_size, sample, pixels, self.align_corners)
         volume = rows.new_zeros(flat.shape[0], channels).index_copy_(0, hit, rows)
         volume = volume.view(*voxel_to_pixel.shape, channels).permute(0, 4, 1, 2, 3)
-        return volume.contiguous()
+        return volume if volume.device.type == 'cpu' else volume.contiguous()
 
 
 def sample_pixels(
@@ -132,5 +132,4 @@ def fill_zero_elements(volume: Tensor) -> Tensor:
     Args:
         volume: (B, C, X, Y, Z).
     """
-    mean = F.avg_pool3d(volume, 3, stride=1, padding=1, count_include_pad=True)
-    return torch.addcmul(volume, mean, (volume == 0).to(volume.dtype))
+    return volume + torch.where(volume == 0, neighbourhood_mean(volume), 0.0)

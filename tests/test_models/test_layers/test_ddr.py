@@ -113,7 +113,7 @@ def test_trunk_and_unet(channels: int) -> None:
 
 def test_unet_skips_at_half_resolution_only() -> None:
     unet = randomized(TwoStageUNet(8))
-    x = torch.randn(1, 8, 8, 4, 8)
+    x = torch.randn(2, 8, 8, 4, 8)
     s1, s2 = unet.trunk(x)
     expected = unet.up2(unet.up1(s2) + s1)
     torch.testing.assert_close(unet(x), expected)
@@ -141,3 +141,11 @@ def test_conv_stack() -> None:
     stack = conv_stack((1, 3, 5))
     assert [block.conv.weight.shape[:2] for block in stack] == [(3, 1), (5, 3)]
     assert stack(torch.randn(2, 1, 4, 4, 4)).min() == 0
+
+
+def test_blocks_keep_volumes_channels_last_on_a_cpu():
+    x = torch.randn(2, 8, 8, 4, 8)
+    layout = dict(memory_format=torch.channels_last_3d)
+    assert TwoStageUNet(8)(x).is_contiguous(**layout)
+    swapped = x.contiguous(**layout).transpose(2, 4)
+    assert TwoStageUNet(8)(swapped).is_contiguous(**layout)

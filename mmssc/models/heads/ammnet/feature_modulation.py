@@ -25,4 +25,6 @@ class FeatureModulation(nn.Module):
 
     def forward(self, x: Tensor, guide: Tensor) -> Tensor:
         """Modulate ``x`` by ``guide``, both (B, channels, X, Y, Z)."""
-        return x * (1 + torch.sigmoid(self.scale(guide))) + self.shift(guide)
+        factor = torch.sigmoid(self.scale(guide))
+        # x * (1 + factor) + shift in place: the backward pass stores x and factor only.
+        return self.shift(guide).add_(x).addcmul_(x, factor)
