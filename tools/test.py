@@ -63,6 +63,8 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='write predictions for the test server (to --output-dir) without scoring',
     )
+    text = 'keep batch normalisation apart from the convolutions: slower, same figures but rounding'
+    parser.add_argument('--no-fuse', action='store_true', help=text)
     parser.add_argument('--output-dir', help='folder for the predictions of --format-only')
     add_overwrite_option(parser)
     add_common_arguments(parser)
@@ -129,6 +131,8 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
         unwrap_model(runner).init_weights()
     else:
         runner.register_hook(dict(type='CheckpointMatchHook'))
+    if not args.no_fuse:
+        runner.register_hook(dict(type='FuseForInferenceHook'))
     if args.save_predictions:
         runner.register_hook(dict(type='PredictionFilesHook', folder=args.save_predictions))
     figures = runner.test()

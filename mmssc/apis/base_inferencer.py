@@ -17,6 +17,7 @@ from mmssc.datasets.transforms import ReadingTransform, reading_transforms
 from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb
 from mmssc.model_index import find_checkpoint
+from mmssc.models.fusion import fuse_for_inference
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 
@@ -98,6 +99,8 @@ class BaseInferencer:
         voxel_grid: Predict this box instead of the config's, see :func:`init_model`.
         cfg_options: Overrides of the config.
         left_out: Classes of transforms to drop from the pipeline.
+        fuse: Fold batch normalisation into convolutions, see :func:`fuse_for_inference`; the model
+            then cannot be trained.
 
     Raises:
         DataError: The pipeline reads inputs that this class cannot provide; see also
@@ -117,6 +120,7 @@ class BaseInferencer:
         voxel_grid: VoxelGrid | Mapping[str, Any] | None,
         cfg_options: Mapping[str, Any] | None,
         left_out: tuple[type, ...] = (),
+        fuse: bool = True,
     ) -> None:
         checkpoint = find_checkpoint(checkpoint, config)
         cfg = read_config(config, cfg_options)
@@ -126,7 +130,8 @@ class BaseInferencer:
         self.inputs = frozenset(key for reading in readings for key in reading.inputs)
         self.pipeline = Compose(_without_files(transforms, left_out))
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model = init_model(cfg, checkpoint, device, voxel_grid)
+        model = init_model(cfg, checkpoint, device, voxel_grid)
+        self.model = fuse_for_inference(model) if fuse else model
 
     def _check(self, readings: Sequence[ReadingTransform], config: str) -> None:
         """Refuse a pipeline whose inputs this class cannot provide."""

@@ -64,6 +64,7 @@ class DrivingInferencer(BaseInferencer):
         depth_model: Gives the depth of images that come without depth, points and right image: any
             callable (H, W, 3) uint8 RGB -> (H, W) metres along the optical axis, 0 = none. If it
             has a parameter ``focal_length``, it gets that of the image, in pixels.
+        fuse: Fold batch normalisation into convolutions; False keeps a model that can be trained.
 
     Raises:
         DataError: The model needs other inputs; see also :func:`init_model`.
@@ -82,11 +83,12 @@ class DrivingInferencer(BaseInferencer):
         crop: bool = False,
         cfg_options: Mapping[str, Any] | None = None,
         depth_model: DepthModel | None = None,
+        fuse: bool = True,
     ) -> None:
         # The transform keeps the top left corner, so the intrinsics are the same with and without
         # it.
         left_out = () if crop else (CropDrivingImages,)
-        super().__init__(config, checkpoint, device, voxel_grid, cfg_options, left_out)
+        super().__init__(config, checkpoint, device, voxel_grid, cfg_options, left_out, fuse=fuse)
         offsets = dataset_config_of(self.model.cfg).get('frame_offsets') or ()
         self.frame_numbers = (0, *offsets)
         self.num_frames = len(self.frame_numbers)

@@ -113,6 +113,7 @@ class RGBDInferencer(BaseInferencer):
         cfg_options: Overrides of the config.
         voxel_grid: Predict this box instead of the config's, see :func:`init_model`; its origin
             does not matter.
+        fuse: Fold batch normalisation into convolutions; False keeps a model that can be trained.
 
     Raises:
         DataError: The config's model needs other inputs; see also :func:`init_model`.
@@ -131,8 +132,9 @@ class RGBDInferencer(BaseInferencer):
         *,
         voxel_grid: VoxelGrid | Mapping[str, Any] | None = None,
         cfg_options: Mapping[str, Any] | None = None,
+        fuse: bool = True,
     ) -> None:
-        super().__init__(config, checkpoint, device, voxel_grid, cfg_options)
+        super().__init__(config, checkpoint, device, voxel_grid, cfg_options, fuse=fuse)
         source = getattr(self.model, 'tsdf_source', 'tsdf')
         if source not in _COMPUTED:
             raise DataError(

@@ -34,6 +34,8 @@ class ImageSemanticHead(BaseModule):
         norm_cfg: Normalisation after the fusion.
     """
 
+    conv_norm_pairs = (('fuse_conv', 'fuse_norm'),)
+
     def __init__(
         self,
         in_channels: Sequence[int],

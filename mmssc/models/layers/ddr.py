@@ -37,6 +37,8 @@ class ConvBlock3D(nn.Module):
         norm_cfg: Normalisation, see :func:`build_norm`.
     """
 
+    conv_norm_pairs = (('conv', 'norm'),)
+
     def __init__(self, in_channels: int, out_channels: int, norm_cfg: dict[str, Any] = _BN) -> None:
         super().__init__()
         self.conv = nn.Conv3d(in_channels, out_channels, 3, padding=1, bias=False)
@@ -61,6 +63,8 @@ class UpsampleBlock3D(nn.Module):
         dropout: Rate of the element-wise dropout at the end.
         norm_cfg: Normalisation, see :func:`build_norm`.
     """
+
+    conv_norm_pairs = (('conv', 'norm'),)
 
     def __init__(
         self,
@@ -120,6 +124,8 @@ class DDRBottleneck3D(nn.Module):
     Raises:
         DataError: The block changes the shape, but ``downsample`` is False.
     """
+
+    conv_norm_pairs = tuple((f'conv{number}', f'bn{number}') for number in range(1, 6))
 
     def __init__(
         self,

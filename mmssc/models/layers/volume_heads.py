@@ -78,6 +78,8 @@ class DilatedSegmentationHead(nn.Module):
         dilations: Dilation of each branch.
     """
 
+    conv_norm_pairs = (('guidance_conv', 'guidance_norm'),)
+
     def __init__(
         self, channels: int, norm_cfg: dict[str, Any], dilations: tuple[int, ...] = (1, 2, 3)
     ) -> None:
@@ -95,6 +97,8 @@ class DilatedSegmentationHead(nn.Module):
 
 
 class _DilatedBranch(nn.Module):
+    conv_norm_pairs = (('conv1', 'norm1'), ('conv2', 'norm2'))
+
     def __init__(self, channels: int, dilation: int, norm_cfg: dict[str, Any]) -> None:
         super().__init__()
         conv = partial(

@@ -26,6 +26,8 @@ class ImageProjection(BaseModule):
         norm_cfg: Normalisation, see :func:`build_norm`.
     """
 
+    conv_norm_pairs = (('conv', 'norm'),)
+
     def __init__(
         self,
         in_channels: int,
