@@ -63,8 +63,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='write predictions for the test server (to --output-dir) without scoring',
     )
-    text = 'keep batch normalisation apart from the convolutions: slower, same figures but rounding'
-    parser.add_argument('--no-fuse', action='store_true', help=text)
+    text = (
+        'fold batch normalisation into the convolutions: faster; through rounding, the scores can '
+        'differ from those of the validation in the last digits'
+    )
+    parser.add_argument('--fuse', action='store_true', help=text)
     parser.add_argument('--output-dir', help='folder for the predictions of --format-only')
     add_overwrite_option(parser)
     add_common_arguments(parser)
@@ -131,7 +134,7 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
         unwrap_model(runner).init_weights()
     else:
         runner.register_hook(dict(type='CheckpointMatchHook'))
-    if not args.no_fuse:
+    if args.fuse:
         runner.register_hook(dict(type='FuseForInferenceHook'))
     if args.save_predictions:
         runner.register_hook(dict(type='PredictionFilesHook', folder=args.save_predictions))

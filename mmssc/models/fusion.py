@@ -38,7 +38,8 @@ def fuse_for_inference(model: Model) -> Model:
         for conv_name, norm_name in _pairs(module):
             conv, norm = module._modules.get(conv_name), module._modules.get(norm_name)
             if conv is not None and norm is not None and _can_fuse(conv, norm):
-                fused = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, _TRANSPOSED))
+                # torch's types leave transposed convolutions out.
+                fused = fuse_conv_bn_eval(conv, norm, isinstance(conv, _TRANSPOSED))  # type: ignore
                 setattr(module, conv_name, fused)
                 setattr(module, norm_name, nn.Identity())
     return model

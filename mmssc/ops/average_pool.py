@@ -23,6 +23,7 @@ class AveragePool3d(nn.AvgPool3d):
         strides = self.stride
         if (
             input.device.type != 'cpu'
+            or not isinstance(strides, tuple)
             or strides != self.kernel_size
             or any(side % stride for side, stride in zip(input.shape[2:], strides))
         ):

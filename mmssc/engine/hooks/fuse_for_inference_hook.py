@@ -17,7 +17,7 @@ __all__ = ['FuseForInferenceHook']
 class FuseForInferenceHook(Hook):
     """Calls :func:`fuse_for_inference` on the loaded model before a test.
 
-    ``tools/test.py`` adds this hook. The model cannot learn afterwards, so a training must not
+    ``tools/test.py --fuse`` adds this hook. The model cannot learn afterwards, so a training must not
     have it.
     """
 
