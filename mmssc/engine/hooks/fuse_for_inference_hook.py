@@ -17,8 +17,8 @@ __all__ = ['FuseForInferenceHook']
 class FuseForInferenceHook(Hook):
     """Calls :func:`fuse_for_inference` on the loaded model before a test.
 
-    ``tools/test.py --fuse`` adds this hook. The model cannot learn afterwards, so a training must not
-    have it.
+    ``tools/test.py --fuse`` adds this hook. The model cannot learn afterwards, so a training must
+    not have it.
     """
 
     # After hooks that exchange weights for the test, such as mmengine's EMAHook.
