@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 __all__ = ['fuse_for_inference']
@@ -37,9 +38,8 @@ def fuse_for_inference(model: Model) -> Model:
     for module in list(model.modules()):
         for conv_name, norm_name in _pairs(module):
             conv, norm = module._modules.get(conv_name), module._modules.get(norm_name)
-            if conv is not None and norm is not None and _can_fuse(conv, norm):
-                # torch's types leave transposed convolutions out.
-                fused = fuse_conv_bn_eval(conv, norm, isinstance(conv, _TRANSPOSED))  # type: ignore
+            if isinstance(conv, _CONVS) and isinstance(norm, _BatchNorm) and _can_fuse(conv, norm):
+                fused = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, _TRANSPOSED))
                 setattr(module, conv_name, fused)
                 setattr(module, norm_name, nn.Identity())
     return model
@@ -57,11 +57,9 @@ def _pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
             yield f'conv{number}', name
 
 
-def _can_fuse(conv: nn.Module, norm: nn.Module) -> bool:
+def _can_fuse(conv: _ConvNd, norm: _BatchNorm) -> bool:
     return (
-        isinstance(conv, _CONVS)
-        and isinstance(norm, _BatchNorm)
-        and not (conv.training or norm.training)
+        not (conv.training or norm.training)
         and norm.running_mean is not None
         and norm.running_var is not None
         and not (isinstance(conv, _TRANSPOSED) and conv.groups > 1)

@@ -20,19 +20,19 @@ class AveragePool3d(nn.AvgPool3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, C, X, Y, Z) to (B, C, X / stride, ...)."""
-        strides = self.stride
-        if (
-            input.device.type != 'cpu'
-            or not isinstance(strides, tuple)
-            or strides != self.kernel_size
-            or any(side % stride for side, stride in zip(input.shape[2:], strides))
-        ):
+        strides = (self.stride,) * 3 if isinstance(self.stride, int) else self.stride
+        is_plain = self.stride == self.kernel_size and not self.padding
+        if input.device.type != 'cpu' or not is_plain or not _divides(strides, input):
             return super().forward(input)
         for axis, stride in enumerate(strides, 2):
             if stride > 1:
                 parts = input.unflatten(axis, (-1, stride)).unbind(axis + 1)
                 input = sum(parts[1:], parts[0]) / stride
         return input
+
+
+def _divides(strides: tuple[int, ...], volume: Tensor) -> bool:
+    return not any(side % stride for side, stride in zip(volume.shape[2:], strides))
 
 
 def neighbourhood_mean(volume: Tensor) -> Tensor:

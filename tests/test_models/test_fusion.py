@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -6,8 +7,9 @@ from mmengine.dataset import pseudo_collate
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmssc.apis import read_config
+from mmssc.apis import RGBDInferencer, read_config
 from mmssc.apis.random_samples import random_samples
+from mmssc.engine.hooks import FuseForInferenceHook
 from mmssc.models.fusion import fuse_for_inference
 from mmssc.registry import MODELS
 from mmssc.resources import find_config
@@ -88,3 +90,11 @@ def test_what_cannot_be_folded_stays_as_it_is():
     watched = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)).eval()
     watched[0].register_forward_hook(lambda *_: None)
     assert norms(fuse_for_inference(watched))
+
+
+def test_the_hook_of_tests_and_the_inferencers_fold():
+    model = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)).train()
+    FuseForInferenceHook().before_test_epoch(SimpleNamespace(model=model))
+    assert not norms(model) and not model.training
+    apart, folded = (RGBDInferencer('light_depth_nyu', fuse=fuse).model for fuse in (False, True))
+    assert len(norms(folded)) < len(norms(apart))

@@ -96,6 +96,15 @@ def test_test_py_writes_the_figures(run_tool, tmp_path, checkpoint):
     assert list((tmp_path / 'work_dirs/toy_config').glob('*/*.log'))
 
 
+def test_folded_batch_normalisation_changes_no_figure(run_tool, tmp_path, checkpoint):
+    run_tool('test.py', TOY_CONFIG, checkpoint, '--out', 'apart.json', '--fuse')
+    run_tool('test.py', TOY_CONFIG, checkpoint, '--out', 'folded.json')
+    apart, folded = (
+        json.loads((tmp_path / name).read_text()) for name in ('apart.json', 'folded.json')
+    )
+    assert apart == folded
+
+
 def test_a_checkpoint_of_another_model_is_not_scored(run_tool, tmp_path, checkpoint):
     state = torch.load(tmp_path / checkpoint, weights_only=True)['state_dict']
     meta = dict(dataset_meta=dict(classes=('empty', 'road', 'tree')))
