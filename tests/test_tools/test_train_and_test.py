@@ -97,8 +97,8 @@ def test_test_py_writes_the_figures(run_tool, tmp_path, checkpoint):
 
 
 def test_folded_batch_normalisation_changes_no_figure(run_tool, tmp_path, checkpoint):
-    run_tool('test.py', TOY_CONFIG, checkpoint, '--out', 'apart.json', '--fuse')
-    run_tool('test.py', TOY_CONFIG, checkpoint, '--out', 'folded.json')
+    run_tool('test.py', TOY_CONFIG, checkpoint, '--out', 'apart.json')
+    run_tool('test.py', TOY_CONFIG, checkpoint, '--out', 'folded.json', '--fuse')
     apart, folded = (
         json.loads((tmp_path / name).read_text()) for name in ('apart.json', 'folded.json')
     )
