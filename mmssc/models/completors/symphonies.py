@@ -77,7 +77,10 @@ class Symphonies(BaseCompletor):
             downsample_z=downsample_z,
         )
         self.head = MODELS.build({**head, 'decoder': decoder})
-        prefer_onednn(self)
+        # Not the neck: where rounding moves a sampling point over the border of a cell, its
+        # gradient jumps.
+        prefer_onednn(self.backbone)
+        prefer_onednn(self.head)
 
     def forward(
         self,
