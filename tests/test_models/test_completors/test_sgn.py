@@ -174,7 +174,9 @@ def test_size_is_that_of_the_reference_without_its_dead_weights(variant, million
 def test_the_image_branch_is_channels_last_on_a_cpu_and_products_use_onednn(model):
     layouts = []
     model.backbone.register_forward_pre_hook(
-        lambda module, inputs: layouts.append(inputs[0].is_contiguous(memory_format=torch.channels_last))
+        lambda module, inputs: layouts.append(
+            inputs[0].is_contiguous(memory_format=torch.channels_last)
+        )
     )
     model(**collate(model, make_sample(0)), mode='predict')
     assert layouts == [True]
