@@ -7,7 +7,6 @@ from .compat import (
     report_full_shared_memory,
     secure_checkpoint_io,
     secure_config_texts,
-    speed_up_cpu_convolutions,
 )
 from .version import __version__
 
@@ -18,6 +17,5 @@ secure_checkpoint_io()
 secure_config_texts()
 report_full_shared_memory()
 register_package_configs()
-speed_up_cpu_convolutions()
 
 __all__ = ['__version__']

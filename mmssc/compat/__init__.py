@@ -8,7 +8,6 @@ from ..errors import UnsafeCheckpointError
 from .checkpoints import WEIGHTS, load_checkpoint_file, read_checkpoint, secure_checkpoint_io
 from .config_copy import own_configs_stay
 from .config_texts import secure_config_texts
-from .cpu_convolutions import speed_up_cpu_convolutions
 from .distributed import init_cpu_process_group
 from .loader_workers import (
     SHARED_MEMORY,
@@ -30,5 +29,4 @@ __all__ = [
     'loader_worker_errors', 'own_configs_stay', 'read_checkpoint', 'readable_size',
     'register_package_configs', 'report_full_shared_memory', 'secure_checkpoint_io',
     'secure_config_texts', 'shared_bytes', 'short_screen_log',
-    'speed_up_cpu_convolutions',
 ]  # fmt: skip

@@ -60,15 +60,18 @@ def channels_last_on_cpu(x: Tensor) -> Tensor:
 
 
 def pointwise_conv(x: Tensor, conv: nn.Conv2d | nn.Conv3d) -> Tensor:
-    """``conv(x)`` of a 1x1 or 1x1x1 convolution; on the CPU it keeps a channels-last layout."""
+    """``conv(x)`` whose last two kernel sides are 1; on the CPU it keeps a channels-last layout."""
     function = F.conv3d if isinstance(conv, nn.Conv3d) else F.conv2d
-    # A dilation changes nothing in a kernel of one cell, but then PyTorch takes oneDNN.
-    dilation = 2 if x.device.type == 'cpu' else 1
+    dilation = conv.dilation
+    if x.device.type == 'cpu':
+        # A dilation changes nothing where the kernel has one cell, but then PyTorch takes oneDNN.
+        sides = zip(conv.kernel_size, conv.dilation)
+        dilation = tuple(2 if kernel == 1 else given for kernel, given in sides)
     return function(x, conv.weight, conv.bias, conv.stride, conv.padding, dilation, conv.groups)
 
 
 def prefer_onednn(model: _Module) -> _Module:
-    """Let the linear layers and 1x1 convolutions of a model use oneDNN on the CPU.
+    """Let linear layers and convolutions of one voxel, pixel or axis x use oneDNN on the CPU.
 
     Parameters, their names and the results stay the same. Subclasses of PyTorch's layers do not
     change.
@@ -110,7 +113,7 @@ _POINTWISE: dict[type[nn.Module], type[nn.Module]] = {
 
 def _is_pointwise(conv: nn.Module) -> bool:
     assert isinstance(conv, (nn.Conv2d, nn.Conv3d))
-    return set(conv.kernel_size) == {1} and conv.padding_mode == 'zeros'
+    return tuple(conv.kernel_size[-2:]) == (1, 1) and conv.padding_mode == 'zeros'
 
 
 def _is_faster(x: Tensor, weight: Tensor) -> bool:

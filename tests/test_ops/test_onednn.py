@@ -68,6 +68,20 @@ def test_pointwise_convolutions_equal_pytorch_and_keep_their_layout(dims):
     assert found.is_contiguous(memory_format=layout)
 
 
+@pytest.mark.parametrize('dilation', [1, 2])
+def test_convolutions_along_x_equal_pytorch_with_their_gradients(dilation):
+    conv = nn.Conv3d(32, 8, (3, 1, 1), padding=(dilation, 0, 0), dilation=(dilation, 1, 1))
+    model = prefer_onednn(nn.Sequential(conv))
+    assert type(model[0]) is not nn.Conv3d
+    x = _draw(1, 32, 30, 36, 20).requires_grad_()
+    found = model(x)
+    expected = F.conv3d(x, conv.weight, conv.bias, 1, conv.padding, conv.dilation)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    grads = (torch.autograd.grad(y.square().sum(), (x, conv.weight)) for y in (found, expected))
+    for one, other in zip(*grads):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-2)
+
+
 def test_a_model_keeps_its_weights_and_results():
     torch.manual_seed(0)
     model = nn.Sequential(

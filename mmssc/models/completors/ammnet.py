@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mmssc.errors import DataError
 from mmssc.models.adversarial.fake_labels import erase_voxels, one_hot_volume, shuffle_classes
 from mmssc.models.adversarial.step_modules import StepModules, frozen
+from mmssc.ops import prefer_onednn
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
 
@@ -69,7 +70,7 @@ class AMMNet(RGBDCompletor):
         super().__init__(**network)
         self.segmentation_encoder: nn.Module | None = None
         if segmentation_encoder is not None:
-            self.segmentation_encoder = MODELS.build(segmentation_encoder)
+            self.segmentation_encoder = prefer_onednn(MODELS.build(segmentation_encoder))
         self.discriminator: nn.Module | None = None
         if discriminator is not None:
             shared = dict(num_classes=self.head.num_classes, volume_shape=self.voxel_grid.shape)

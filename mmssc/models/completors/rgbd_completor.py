@@ -12,6 +12,7 @@ from mmssc.errors import DataError
 from mmssc.geometry.depth_mapping import invert_mapping, invert_pixel_mapping
 from mmssc.models.layers.volume_augmentation import VolumeChange
 from mmssc.models.losses.volume_losses import stack_targets
+from mmssc.ops import prefer_onednn
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -109,6 +110,7 @@ class RGBDCompletor(BaseCompletor):
         self.augmentation = _build(augmentation)
         self.loss_2d = _build(loss_2d)
         self.loss_3d = _build(loss_3d)
+        prefer_onednn(self)
 
     def extract_feat(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         """Features of both inputs, not augmented.

@@ -11,6 +11,7 @@ from torch import Tensor
 from mmssc.errors import DataError
 from mmssc.geometry.sketch import label_sketch
 from mmssc.models.losses.volume_losses import stack_targets
+from mmssc.ops import prefer_onednn
 from mmssc.registry import MODELS
 from mmssc.renamed import renamed_arguments
 from mmssc.structures import SSCDataSample, VoxelGrid
@@ -81,6 +82,7 @@ class SketchCompletor(RGBDCompletor):
         self.lifter = MODELS.build(lifter)
         self.sketch_head = MODELS.build(sketch_head)
         self.head = MODELS.build(head)
+        prefer_onednn(self)
         if sketch_unknown not in UNKNOWN_RULES:
             field = f'{type(self).__name__}.sketch_unknown'
             raise DataError('config', field, f'one of {UNKNOWN_RULES}', repr(sketch_unknown))
