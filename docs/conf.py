@@ -70,7 +70,7 @@ NAVIGATION = {
         'docs/en/user_guides/configs', 'docs/en/user_guides/config_tutorial',
         'docs/en/user_guides/train_and_test',
         'docs/en/user_guides/own_data', 'docs/en/user_guides/own_rgbd_camera',
-        'docs/en/user_guides/visualize', 'docs/en/user_guides/*', 'docs/en/performance',
+        'docs/en/user_guides/visualize', 'docs/en/user_guides/*',
     ],
     'Methods': ['docs/en/methods/*'],
     'Data sets': ['docs/en/downloads', 'docs/en/datasets/*'],

@@ -217,16 +217,6 @@ def test_a_unit_that_fits_is_named_before_a_doubt():
     assert 'larger' not in unit_hint(room(), scale_units())
 
 
-def test_readings_are_named_once(tmp_path):
-    (tmp_path / 'a.png').touch()
-    assert not check_room_depth('a.png', room(), scale_units())
-    with pytest.warns(UserWarning, match='median would be'):
-        assert check_room_depth(tmp_path / 'a.png', room() * 2.5, scale_units())
-    # The warning of this folder names another file.
-    assert not check_room_depth(tmp_path / 'a.png', room() * 2.5, scale_units())
-    assert unit_hint(room(), None, 'Check the camera') == 'Check the camera'
-
-
 def test_rotated_bits_are_known():
     stored = encode_nyu_depth(np.rint(room() * 1000).astype(np.uint16))
     read = stored.astype(np.float32) / 1000

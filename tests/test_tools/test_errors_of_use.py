@@ -131,13 +131,13 @@ def test_the_check_of_the_environment_uses_the_launcher():
             'train_cfg: EpochBasedTrainLoop: expected known arguments, found max_epoch',
         ),
         ('param_scheduler.0.start_factor=abc', 'param_scheduler.0.start_factor: expected a num'),
-        ('param_scheduler.0.end=-1', 'param_scheduler.0: LinearLR(start_factor=0.3333'),
+        ('param_scheduler.0.end=-1', 'param_scheduler.0: LinearLR: '),
         ('default_hooks.timer.intervall=1', 'default_hooks.timer: IterTimerHook: expected known'),
         ('env_cfg.mp_cfg.mp_start_method=abc', 'env_cfg.mp_cfg.mp_start_method: expected'),
         ('randomness.seed=abc', 'settings: expected values that fit, found'),
         (
             'optim_wrapper.optimizer.lr=-1',
-            'optim_wrapper.optimizer: AdamW(lr=-1, weight_decay=0.01): Invalid learning rate: -1',
+            'optim_wrapper.optimizer: AdamW: Invalid learning rate: -1',
         ),
         (
             'optim_wrapper.optimizer.type=Foo',
