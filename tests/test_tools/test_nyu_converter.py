@@ -152,7 +152,7 @@ def test_lost_and_damaged_files_are_made_again(own):
 def test_other_settings_do_not_mix_with_old_results(own, capsys):
     before = file_states(own)
     assert convert(own, '--tie', 'ignore') == 2
-    assert 'expected tie ignore, found tie empty' in capsys.readouterr().err
+    assert 'expected --tie ignore, found --tie empty' in capsys.readouterr().err
     assert file_states(own) == before
     assert convert(own, '--tie', 'ignore', '--overwrite', '--sources', 'nyu') == 0
     first = frames_of(own)[0]

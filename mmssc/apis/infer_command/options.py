@@ -137,7 +137,7 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_
             option, expected = _option(name), f'an option of models for {own}'
             raise DataError(option, None, expected, f'one of models for {other}', hint)
     low, high = FRAME_RATES
-    if not low <= args.frame_rate <= high:
+    if args.frame_rate is not None and not low <= args.frame_rate <= high:
         expected = f'{low:g} to {high:g} pictures per second'
         raise DataError('--frame-rate', None, expected, args.frame_rate)
     if args.one_page and 'html' not in args.formats:

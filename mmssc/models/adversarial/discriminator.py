@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from mmssc.errors import DataError
 from mmssc.models.layers.ddr import DDRBottleneck3D, DDRStage
+from mmssc.models.layers.memory_layout import fast_layout
 from mmssc.registry import MODELS
 
 __all__ = ['VolumeDiscriminator']
@@ -72,5 +73,5 @@ class VolumeDiscriminator(BaseModule):
         Returns:
             (B,) logits, positive for "annotated".
         """
-        features = self.blocks(self.conv(volume)).flatten(1)
+        features = self.blocks(fast_layout(self.conv(volume))).flatten(1)
         return self.classifier(functional.relu(self.linear(features))).squeeze(1)

@@ -162,7 +162,6 @@ class DDRBottleneck3D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, planes * expansion, X / stride, ...)."""
-        x = fast_layout(x)
         a = F.relu(self.bn1(self.conv1(x)), inplace=True)
         b = self.bn2(self.conv2(a))
         c = self.bn3(self.conv3(F.relu(b)))
@@ -237,6 +236,10 @@ class DDRStage(nn.Sequential):
                 for dilation in dilations
             ),
         )
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, in_channels, X, Y, Z) to (B, out_channels, X/2, Y/2, Z/2)."""
+        return super().forward(fast_layout(input))
 
 
 class TwoStageTrunk(nn.Module):
