@@ -20,6 +20,6 @@ def converter_hint(converter: str, data_root: str, options: str = '') -> str:
             f'There is no folder {data_root}: set data_root to the folder of your data '
             '(--cfg-options test_dataloader.dataset.data_root=DIR; also train_dataloader and '
             f'val_dataloader). {" ".join(filter(None, (converter, "DIR", options)))} prepares raw '
-            'data; make_synthetic.py beside it makes scenes to try'
+            'data; tools/dataset_converters/make_synthetic.py makes scenes to try'
         )
     return ' '.join(filter(None, (f'Run: python {converter}', data_root or 'ROOT', options)))

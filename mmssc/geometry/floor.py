@@ -33,7 +33,7 @@ _AREA, _PATCHES = 0.05, 5
 TRUSTED, LANDSCAPE, PORTRAIT = 0.3, 0.7, 0.9
 #: Log-odds that an image is turned clockwise by 0, 90, 180, 270 degrees, against upright. Few
 #: cameras are upside down.
-TURNED = (0.0, -1.5, -2.5, -1.5)
+TURNED = (0.0, -1.5, -2.0, -1.5)
 # A surface this much less likely (a factor) is about as clear.
 _RIVAL = 0.2
 # How well walls and levels tell the direction (radians), and points the plane (metres).

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .autocast import autocast_dtype
+
 __all__ = ['TransposedConv3d']
 
 
@@ -22,7 +24,7 @@ class TransposedConv3d(nn.ConvTranspose3d):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, s X, s Y, s Z)."""
         is_plain = output_size is None and input.device.type == 'cpu'
-        if not is_plain or torch.is_autocast_enabled('cpu') or not torch.is_grad_enabled():
+        if not is_plain or autocast_dtype('cpu') is not None or not torch.is_grad_enabled():
             return super().forward(input, output_size)
         options = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
         return _TransposedConv3d.apply(input, self.weight, self.bias, options)

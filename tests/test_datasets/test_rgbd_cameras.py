@@ -67,7 +67,7 @@ def test_training_says_what_is_suspicious_about_a_camera(tmp_path, monkeypatch):
                 metainfo=dict(classes=('empty', 'floor')))  # fmt: skip
     said = ' '.join(logged)
     assert 'list.json: metainfo.cameras.own: the principal point (cx = 20, cy = 29.5)' in said
-    assert 'a: pose of a: the camera is rolled by 90 degrees' in said
+    assert 'list.json: pose of a: the camera is rolled by 90 degrees' in said
 
 
 def test_training_looks_at_poses_all_over_a_long_list(tmp_path, monkeypatch):

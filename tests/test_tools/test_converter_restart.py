@@ -115,7 +115,7 @@ def test_other_settings_do_not_mix_with_old_results(
     root = shutil.copytree(prepared, tmp_path / 'copy')
     before = snapshot(root)
     assert run_here(root, '--max-height', '1') == 2
-    assert 'expected max height 1.0, found max height 80.0' in capsys.readouterr().err
+    assert 'expected --max-height 1.0, found --max-height 80.0' in capsys.readouterr().err
     assert snapshot(root) == before
     assert run_here(root, '--max-height', '1', '--overwrite', '--steps', 'pseudo_lidar') == 0
     assert read_velodyne(root / 'dataset/pseudo_lidar/00/000000.bin')[:, 2].max() < 1

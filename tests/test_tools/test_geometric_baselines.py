@@ -109,8 +109,7 @@ def test_a_network_must_beat_both(iou, status, monkeypatch, tmp_path, capsys):
     loaders = {f'{split}_dataloader': dict(dataset=split) for split in sets}
     config = Config(loaders, filename=file)
     monkeypatch.setattr(geometric_baselines, 'load_config', lambda args: config)
-    for name in ('info_files_of', 'data_roots_of'):
-        monkeypatch.setattr(geometric_baselines, name, lambda cfg: [])
+    monkeypatch.setattr(geometric_baselines, 'inputs_of', lambda cfg: [])
     monkeypatch.setattr(geometric_baselines.DATASETS, 'build', sets.__getitem__)
     monkeypatch.setattr(geometric_baselines, 'score_baselines', fixed_counts)
     figures, out = tmp_path / 'figures.json', tmp_path / 'baselines.json'
