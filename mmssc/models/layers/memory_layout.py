@@ -14,8 +14,8 @@ def fast_layout(volume: Tensor) -> Tensor:
     """The same volume in the memory order in which convolutions are fastest on its device.
 
     Channels-last on a CPU; elsewhere as it is, and in mixed precision: there, gradients of
-    channels-last volumes were zero now and then (oneDNN of torch 2.13). Convolutions, normalisation and activations keep
-    the order, so only the entrance of a chain of layers needs this.
+    channels-last volumes were zero now and then (oneDNN of torch 2.13). Convolutions, normalisation
+    and activations keep the order, so only the entrance of a chain of layers needs this.
 
     Args:
         volume: (B, C, X, Y, Z).
