@@ -71,4 +71,4 @@ def test_a_folder_of_images_that_is_misspelt_is_named(tmp_path):
 def test_the_data_set_of_a_prediction_is_named(tmp_path):
     np.save(tmp_path / 'a.npy', np.zeros((60, 36, 60), np.uint8))
     line = run('misc/render_voxels.py', tmp_path / 'a.npy')
-    assert line.endswith('found (60, 36, 60). Give --dataset nyu')
+    assert 'found (60, 36, 60). Give --dataset nyu or --grid-shape 60 36 60' in line
