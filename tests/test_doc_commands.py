@@ -18,7 +18,7 @@ from mmssc.formats.sscnet import write_plain_depth_mm
 from mmssc.geometry.floor import tilted_camera
 
 #: These tools take seconds to minutes.
-SLOW = ('check_parity.py', 'make_synthetic.py', 'print_config.py', 'train.py')
+SLOW = ('check_parity.py', 'check_release.sh', 'make_synthetic.py', 'print_config.py', 'train.py')
 BASH_PAGES = [page for page in PAGES if blocks(page, 'bash')]
 PYTHON_PAGES = [page for page in PAGES if blocks(page, 'python')]
 

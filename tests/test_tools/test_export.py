@@ -89,6 +89,7 @@ def test_a_program_of_torch_takes_any_batch(export):
     assert logits.shape == (3, 12, 20, 12, 20) and labels.dtype == torch.uint8
 
 
+@pytest.mark.slow
 def test_samples_of_the_data_set_are_compared(export, rooms):
     arguments = (ROOM_CONFIG, 'untrained', '--format', 'torch-export', '--out', 'room.pt2')
     status, output = export(*arguments, '--index', 99, *room_options(rooms))
@@ -123,6 +124,7 @@ def test_a_file_that_differs_is_not_left(export, monkeypatch, tmp_path):
     assert (tmp_path / 'light.pt2').read_bytes() == b'mine'
 
 
+@pytest.mark.slow
 def test_the_pose_of_the_frame_can_be_given(export, depth_image, tmp_path):
     # The remedies of a floor that is not found name these options.
     options = ('light_depth_nyu', '--depth', depth_image, '--cam2img', *CAMERA, '--format',

@@ -35,6 +35,7 @@ def copy(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_two_versions_are_measured_and_compared(run_tool, tmp_path, copy):
     done = run_tool(
         TOOL, CONFIG, *QUICK, '--against', copy, '--against-env', 'MMSSC_KEEP_MEMORY=0',
@@ -56,6 +57,7 @@ def test_two_versions_are_measured_and_compared(run_tool, tmp_path, copy):
     assert 'the outputs differ by more than 0.0001 (--tolerance)' in done.stdout
 
 
+@pytest.mark.slow
 def test_equal_versions_end_with_0(run_tool):
     done = run_tool(TOOL, CONFIG, *QUICK, '--runs', 'inference', '--against', ROOT, *SMALL)
     assert 'outputs: 0.0e+00' in done.stdout
