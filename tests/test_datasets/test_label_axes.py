@@ -62,6 +62,20 @@ def test_a_volume_that_is_shifted_is_named(axis, shift):
         check_against_scan('a.label', np.roll(scan, shift, axis), scan)
 
 
+@pytest.mark.parametrize('shift', [-3, -2])
+def test_a_street_that_was_moved_out_of_the_grid_is_named(scan, shift):
+    street = np.roll(scan, shift, 2)
+    street[:, :, shift:] = False
+    with pytest.raises(DataError, match=rf'a.label: place: .*moved by \{-shift:+d} voxels along z'):
+        check_against_scan('a.label', street, scan)
+
+
+def test_a_volume_without_its_street_is_in_its_place(scan):
+    walls = scan.copy()
+    walls[:, :, :2] = False
+    check_against_scan('a.label', walls, scan)
+
+
 def test_a_volume_that_fits_no_better_elsewhere_is_in_its_place(scan):
     check_against_scan('a.label', scan & (np.indices(scan.shape).sum(0) % 2 > 0), scan)
     check_against_scan('a.label', np.zeros_like(scan), scan)
