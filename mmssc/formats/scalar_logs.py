@@ -35,7 +35,8 @@ def read_scalar_log(path: str | PathLike[str]) -> list[dict[str, float]]:
         except ValueError as error:
             if number == len(lines):
                 break
-            raise DataError(path, f'line {number}', 'a JSON object', error) from error
+            expected = 'a JSON object on one line, as in the vis_data/scalars.json of a training'
+            raise DataError(path, f'line {number}', expected, error) from error
         if not isinstance(record, dict):
             raise DataError(path, f'line {number}', 'a JSON object', type(record).__name__)
         records.append(

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmssc.datasets.driving_list import read_driving_list
 from mmssc.datasets.frame_ranges import describe_frames
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.formats.depth_units import check_road_depth
 from mmssc.formats.kitti import read_depth
 from mmssc.formats.numpy_arrays import read_npy_shape
@@ -256,7 +256,9 @@ def _check_release(
         elif shifted:
             detail = f'release 1.0, shifted by one voxel; download release 1.1: {figures}'
             report.problems.append(Problem('release', str(voxels), detail))
-    text = f'{compared} volumes compared with their scan' if compared else 'no scan to compare with'
+    text = 'no scan to compare with'
+    if compared:
+        text = f'{counted(compared, "volume")} compared with the scan'
     report.notes.append(f'voxel release of {sequence}: {text}')
 
 

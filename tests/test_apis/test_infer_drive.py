@@ -136,6 +136,23 @@ def test_a_video_with_poses_equals_its_frames(infer, drive, expected, tmp_path):
     assert all_close(predictions(tmp_path / 'out', stems), expected)
 
 
+def test_missing_earlier_frames_are_said(infer, drive, tmp_path):
+    names, files = (
+        [drive / f'{kind}/{n}' for n in ('10', '9', '8')] for kind in ('image', 'depth')
+    )
+    images, depth = (
+        [f'{one}{end}' for one in some] for some, end in ((names, '.png'), (files, '.npy'))
+    )
+    common = ('--formats', 'npy', '--out')
+    status, printed = infer('--image', *images, '--depth', *depth, *common, tmp_path / 'alone')
+    assert status == 0
+    assert printed.count('reads 2 earlier frames more than given: each image takes') == 1
+    options = ('--image', images[0], '--depth', depth[0], '--poses', drive / 'poses.txt')
+    given = ('--earlier-image', *images[1:], '--earlier-depth', *depth[1:], '--frames', 2, 1, 0)
+    status, printed = infer(*options, *given, *common, tmp_path / 'complete')
+    assert status == 0 and 'earlier frame' not in printed
+
+
 def test_steps_and_limits_count_frames_of_the_source(infer, drive, tmp_path):
     common = ('--depth', drive / 'depth', '--poses', drive / 'poses.txt', '--formats', 'npy')
     status, _ = infer('--image', drive / 'image', *common, '--frame-step', 2)
@@ -156,7 +173,7 @@ def test_steps_and_limits_count_frames_of_the_source(infer, drive, tmp_path):
     status, printed = infer(
         '--image', drive / 'image', *common, '--max-frames', 1, '--out', tmp_path / 'few'
     )
-    assert status == 0 and 'takes the first 1 frames only (--max-frames' in printed
+    assert status == 0 and 'takes the first frame only (--max-frames' in printed
     assert len([*(tmp_path / 'few').glob('*.npy')]) == 1
 
 

@@ -70,7 +70,7 @@ def test_smoothing_starts_at_the_first_value_and_skips_nan():
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('{"loss": 1, "iter"\n{}\n', 'line 1: expected a JSON object'),
+        ('{"loss": 1, "iter"\n{}\n', 'line 1: expected a JSON object on one line, as in'),
         ('[1]\n', 'line 1: expected a JSON object, found list'),
         ('{"iter": 1}\n', 'a log of a training, found one without values'),
     ],

@@ -172,7 +172,8 @@ def _rows(columns: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _say_limit(args: argparse.Namespace) -> None:
-    text = f'{args.image[0]}: takes the first {args.max_frames} frames only'
+    taken = 'frame' if args.max_frames == 1 else f'{args.max_frames} frames'
+    text = f'{args.image[0]}: takes the first {taken} only'
     print(f'{text} (--max-frames, --frame-step)', file=sys.stderr)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from mmengine.config import Config
 
 from mmssc.apis import Drive, load_depth_model
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import baseline_focal_of, read_calib, read_poses
 from mmssc.formats.matrices import to_homogeneous
@@ -52,6 +53,9 @@ def _infer_scenes(cfg: Config, args: argparse.Namespace) -> int:
     inputs += [frame[key] for frame in earlier for key in ('img', *_EARLIER)]
     results = Results(args, args.image, filter(None, inputs))
     inferencer = _build(cfg, args)
+    missing = inferencer.num_frames - 1 - len(earlier)
+    if missing:
+        _say_missing(missing)
 
     def predict(scenes: list[int]) -> None:
         images, *columns = (
@@ -69,6 +73,13 @@ def _infer_scenes(cfg: Config, args: argparse.Namespace) -> int:
 
     with results:
         return predict_all(args.image, args.batch_size, predict)
+
+
+def _say_missing(count: int) -> None:
+    """Say that a model gets the image itself in place of earlier frames."""
+    text = f'the model reads {counted(count, "earlier frame")} more than given'
+    text += ': each image takes their place, too'
+    print(f'{text} (--earlier-image, or a drive as --image, with --poses)', file=sys.stderr)
 
 
 def _infer_drive(cfg: Config, args: argparse.Namespace) -> int:
