@@ -14,6 +14,7 @@ import multiprocessing
 import multiprocessing.process
 import multiprocessing.resource_tracker
 import os
+import re
 import signal
 import sys
 import traceback
@@ -263,9 +264,12 @@ def _interrupts_for_parents() -> Iterator[None]:
 def _refuse_arguments(parser: argparse.ArgumentParser, message: str) -> NoReturn:
     """Replace ``ArgumentParser.error``, which prints the whole usage before the message."""
     if is_first_report(USE_ERROR):
-        _print(
-            as_typed(join_sentences(f'error: {" ".join(message.split())}', '-h shows the usage'))
-        )
+        message = f'error: {" ".join(message.split())}'
+        # A setting after another option, such as --work-dir, belongs to none.
+        is_setting = re.match(r'error: unrecognized arguments: [a-z_][\w.]*=', message)
+        if is_setting and '--cfg-options' in parser._option_string_actions:
+            message = join_sentences(message, 'Settings of the config follow --cfg-options')
+        _print(as_typed(join_sentences(message, '-h shows the usage')))
     raise SystemExit(USE_ERROR)
 
 

@@ -293,6 +293,11 @@ def test_no_base_of_a_config_is_overwritten(tmp_path, tool, arguments):
     [
         ('train.py', [], 'the following arguments are required: config'),
         ('dataset_converters/nyu.py', ['a', '--no-such'], 'unrecognized arguments: --no-such'),
+        (
+            'train.py',
+            ['a.py', '--work-dir', 'b', 'train_cfg.max_epochs=2'],
+            'unrecognized arguments: train_cfg.max_epochs=2. Settings of the config follow --cfg',
+        ),
         ('misc/torchrun.py', ['--nnodes'], 'argument --nnodes: expected one argument'),
     ],
 )
