@@ -7,7 +7,7 @@
 # results to work_dirs/quickstart in the repository.
 set -euo pipefail
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
-bash "$root/tools/misc/setup_venv.sh" tests
+bash "$root/tools/misc/setup_venv.sh" ''
 python=${MMSSC_VENV:-$root/.venv}/bin/python
 cd "$root"
 data=data/synthetic

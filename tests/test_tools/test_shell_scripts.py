@@ -83,7 +83,7 @@ def test_with_cdpath_blanks_and_links(clone, script, call):
 
 @pytest.mark.parametrize(
     ('status', 'extras', 'expected'),
-    [(0, [], 'tests'), (1, [], 'lite,tests'), (0, ['tests,sparse'], 'tests,sparse')],
+    [(0, [], 'tests'), (1, [], 'lite,tests'), (0, ['tests,sparse'], 'sparse,tests')],
 )
 def test_an_environment_with_the_full_mmcv_keeps_it(clone, status, extras, expected):
     """``pip show mmcv`` says whether it is there."""
@@ -96,3 +96,20 @@ def test_an_environment_with_the_full_mmcv_keeps_it(clone, status, extras, expec
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f'-e {clone}[{expected}]' in done.stdout
+
+
+def test_extras_of_earlier_calls_are_kept(clone):
+    script = clone / 'tools/misc/setup_venv.sh'
+    environment = {**os.environ, 'MMSSC_VENV': str(clone.parent / 'my venv')}
+
+    def installed(*extras: str) -> list[str]:
+        done = subprocess.run(
+            ['bash', str(script), *extras],
+            env=environment, capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        return [line.split('-e ')[1] for line in done.stdout.splitlines() if ' -e ' in line]
+
+    assert installed('') == [str(clone)]
+    assert installed() == [f'{clone}[tests]']
+    assert installed('') == installed('tests') == []
+    assert installed('sparse') == [f'{clone}[sparse,tests]']

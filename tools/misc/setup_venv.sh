@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Make (or complete) the virtual environment .venv with mmssc and its pinned dependencies:
-#   bash tools/misc/setup_venv.sh [EXTRAS]        EXTRAS: e.g. tests or tests,sparse (default: tests)
+#   bash tools/misc/setup_venv.sh [EXTRAS]        EXTRAS: e.g. tests or tests,sparse (default: tests);
+#                                                 '' for none. Extras of earlier calls are kept.
 # Settings, as environment variables:
 #   PYTHON           the Python to use (default: the first of 3.11, 3.12, 3.13, 3.10, 3.9)
 #   MMSSC_VENV       folder of the environment (default: .venv in the repository)
@@ -10,7 +11,7 @@ set -euo pipefail
 tools=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 root=$(dirname "$tools")
 venv=${MMSSC_VENV:-$root/.venv}
-extras=${1:-tests}
+extras=${1-tests}
 
 fail() {
     echo "setup_venv.sh: $*" >&2
@@ -20,6 +21,10 @@ fail() {
 case $extras in
     -*) fail "bash tools/misc/setup_venv.sh [EXTRAS], e.g. tests or tests,sparse" ;;
 esac
+
+# All extras of this call and of earlier ones, sorted.
+extras=$(printf '%s,%s' "$extras" "$(cat "$venv/mmssc-extras" 2>/dev/null || true)" \
+    | tr ',' '\n' | sed '/^$/d' | sort -u | paste -sd, -)
 
 in_range() {
     "$1" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] < (3, 14))' 2>/dev/null
@@ -50,7 +55,9 @@ install_packages() {
     # mmcv-lite and the full mmcv are one folder: an environment with the full one keeps it.
     local parts=$extras
     "$python" -m pip show -q mmcv 2>/dev/null || parts=lite${extras:+,$extras}
-    "$python" -m pip install -q ${index[@]+"${index[@]}"} -c "$constraints" -e "$root[$parts]" \
+    # Modules are compiled when they are first imported: most of them never are.
+    "$python" -m pip install -q --no-compile ${index[@]+"${index[@]}"} -c "$constraints" \
+        -e "$root${parts:+[$parts]}" \
         || fail 'the installation failed, see above. Without a network nothing can be downloaded'
     # The requirements of the projects are for their tests; without what they in turn ask for, which
     # may not fit (geffnet asks for a torchvision that it does not use).
@@ -78,8 +85,9 @@ if [ ! -x "$venv/bin/python" ] || ! in_range "$venv/bin/python"; then
     "$python" -m venv --clear "$venv" || fail "$python has no venv module (Debian: python3-venv)"
 fi
 if [ "$(stamp)" != "$(cat "$venv/mmssc-stamp" 2>/dev/null || true)" ]; then
-    echo "Installing mmssc[$extras] into $venv (a few minutes)"
+    echo "Installing mmssc${extras:+[$extras]} into $venv (a few minutes)"
     install_packages
     "$venv/bin/python" -W ignore "$root/tools/misc/check_env.py"
+    echo "$extras" >"$venv/mmssc-extras"
     stamp >"$venv/mmssc-stamp"
 fi
