@@ -85,14 +85,20 @@ def lock_folder(folder: str | PathLike[str], timeout: float | None = None) -> It
         timeout: Seconds to wait for another process; None: ten.
 
     Raises:
-        DataError: Another process still writes there.
+        DataError: Another process still writes there, or ``.mmssc.lock`` is a link or no regular
+            file.
         OSError: The folder cannot be made or written to.
     """
     from filelock import FileLock, Timeout  # Importing mmssc needs mmengine's packages only.
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(str(folder / _LOCK_NAME))
+    path = folder / _LOCK_NAME
+    # Older releases of filelock empty the file that a link names.
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        hint = 'Remove it, or choose another folder'
+        raise DataError(path, None, 'a regular file of mmssc', 'something else', hint)
+    lock = FileLock(str(path))
     try:
         lock.acquire(timeout=_LOCK_TIMEOUT if timeout is None else timeout)
     except Timeout:

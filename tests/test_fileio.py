@@ -190,6 +190,22 @@ def test_one_writer_per_folder_and_a_killed_one_frees_it(tmp_path):
         assert not any(tmp_path.iterdir())
 
 
+def test_a_lock_that_is_a_link_or_no_file_is_refused(tmp_path):
+    """Older releases of filelock empty the file that a link names."""
+    (tmp_path / 'mine.txt').write_text('mine')
+    lock = tmp_path / 'folder/.mmssc.lock'
+    lock.parent.mkdir()
+    for make in (lambda: lock.symlink_to('../mine.txt'), lambda: os.mkfifo(lock), lock.mkdir):
+        make()
+        with (
+            pytest.raises(DataError, match='lock: expected a regular file of mmssc'),
+            lock_folder(lock.parent, timeout=0.1),
+        ):
+            pass
+        lock.rmdir() if lock.is_dir() else lock.unlink()
+    assert (tmp_path / 'mine.txt').read_text() == 'mine'
+
+
 def test_outputs_never_replace_inputs_nor_other_files_unasked(tmp_path):
     depth, old, new = (tmp_path / name for name in ('depth.png', 'old.json', 'new.json'))
     depth.write_bytes(b'depth')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
@@ -15,7 +16,7 @@ from mmssc.errors import DataError
 from .file_warnings import warn_of_file
 from .regular_files import check_file_size, open_data_file
 
-__all__ = ['VIDEO_SUFFIXES', 'count_video_frames', 'is_video', 'read_video']
+__all__ = ['VIDEO_SUFFIXES', 'check_video_name', 'count_video_frames', 'is_video', 'read_video']
 
 #: Endings of the files that are taken for videos.
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.m4v', '.mkv', '.webm')
@@ -31,6 +32,22 @@ _AS_IMAGES = 'Extract its frames (ffmpeg -i VIDEO frames/%06d.png) and give the 
 def is_video(path: str | PathLike[str]) -> bool:
     """Whether a path has the ending of a video."""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def check_video_name(path: str, hint: str) -> None:
+    """Refuse a name that is no text: OpenCV would end the process.
+
+    Args:
+        path: File or folder.
+        hint: What to do.
+
+    Raises:
+        DataError: It is not UTF-8.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise DataError(path, 'name', 'UTF-8', 'other bytes', hint) from None
 
 
 def count_video_frames(path: str | PathLike[str], most: int) -> int:
@@ -88,7 +105,13 @@ def read_video(path: str | PathLike[str], step: int = 1) -> Iterator[np.ndarray]
 
 @contextmanager
 def _opened(path: str | PathLike[str]) -> Iterator[cv2.VideoCapture]:
-    """Open a video whose kind is checked first: FFmpeg also plays lists that name other files."""
+    """Open a video whose kind is checked first: FFmpeg also plays lists that name other files.
+
+    FFmpeg also takes ``http:x.mp4`` and ``concat:a.mp4|b.mp4`` for addresses, not a path from the
+    root.
+    """
+    absolute = os.path.abspath(fspath(path))
+    check_video_name(absolute, 'Rename the video, or its folder')
     with open_data_file(path) as file:
         check_file_size(file, path, _MAX_BYTES)
         head = file.read(12)
@@ -98,7 +121,7 @@ def _opened(path: str | PathLike[str]) -> Iterator[cv2.VideoCapture]:
         or (head[:4] == b'RIFF' and head[8:12] == b'AVI ')
     ):
         raise DataError(path, 'video', 'MP4, AVI, MOV, MKV or WebM', 'another file', _AS_IMAGES)
-    video = cv2.VideoCapture(fspath(path), cv2.CAP_FFMPEG)
+    video = cv2.VideoCapture(absolute, cv2.CAP_FFMPEG)
     try:
         if not video.isOpened():
             raise DataError(path, 'video', 'one that can be decoded', 'none', _AS_IMAGES)

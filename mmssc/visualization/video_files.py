@@ -14,6 +14,7 @@ from PIL import Image
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
+from mmssc.formats.video import check_video_name
 
 __all__ = ['VideoFile']
 
@@ -35,14 +36,15 @@ class VideoFile:
         rate: Pictures per second, 0.02 to 1000.
 
     Raises:
-        DataError: The rate is another one; or, at the end, the folder for temporary files has no
-            space for the video.
+        DataError: The rate is another one; the name of the folder for temporary files is not UTF-8;
+            or, at the end, it has no space for the video.
     """
 
     def __init__(self, path: str | PathLike[str], rate: float = 5.0) -> None:
         if not _SLOWEST <= rate <= _FASTEST:
             expected = f'{_SLOWEST} to {_FASTEST} pictures per second'
             raise DataError('frame rate', None, expected, rate)
+        check_video_name(tempfile.gettempdir(), 'Set TMPDIR to another folder')
         self.path, self.rate = Path(path), rate
         self._writer: cv2.VideoWriter | None = None
         self._size: tuple[int, int] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import cv2
 import numpy as np
@@ -83,3 +84,26 @@ def test_frames_of_many_pixels_are_refused(video, monkeypatch):
     monkeypatch.setattr('mmssc.formats.video._MAX_PIXELS', 1000)
     with pytest.raises(DataError, match='image size: expected at most .* found 48 x 64'):
         next(read_video(video))
+
+
+@pytest.mark.parametrize('name', ['12:30:05.mp4', 'concat:a.mp4|a.mp4', 'http:x.mp4', 'fd:.mp4'])
+def test_a_name_with_a_colon_is_no_address(video, name, monkeypatch):
+    """FFmpeg would read other files, or ask another machine."""
+    monkeypatch.chdir(video.parent)
+    shutil.copy(video, name)
+    video.write_bytes(b'damaged')
+    assert count_video_frames(name, 100) == len([*read_video(name)]) == 7
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='names are text elsewhere')
+@pytest.mark.parametrize('name', ['\udcff.mp4', 'folder\udcff/a.mp4'])
+def test_a_name_that_is_no_text_is_refused(video, name):
+    """OpenCV would end the process."""
+    path = video.parent / name
+    try:
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(video, path)
+    except OSError:
+        pytest.skip('the file system has no such names')
+    with pytest.raises(DataError, match='name: expected UTF-8, found other bytes. Rename'):
+        count_video_frames(path, 100)

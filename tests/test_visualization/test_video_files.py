@@ -99,3 +99,10 @@ def test_nothing_is_left_after_an_error_or_without_pictures(tmp_path):
     with VideoFile(tmp_path / 'b.mp4'):
         pass
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_temporary_folder_that_is_no_text_is_refused(tmp_path, monkeypatch):
+    """OpenCV would end the process."""
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'folder\udcff'))
+    with pytest.raises(DataError, match='name: expected UTF-8, found other bytes. Set TMPDIR'):
+        VideoFile(tmp_path / 'a.mp4')

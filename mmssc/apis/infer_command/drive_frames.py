@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,8 +99,8 @@ def _images_in(folder: Path) -> list[str]:
         (int(part), part) if part.isdecimal() else (-1, part)
         for part in re.split(r'(\d+)', path.name)
     ])  # fmt: skip
-    stems = [path.stem for path in paths]
-    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
+    counts = Counter(path.stem for path in paths)
+    if twice := next((stem for stem, count in counts.items() if count > 1), None):
         raise DataError(folder, 'images', 'one image a frame', f'two called {twice}')
     return [str(path) for path in paths]
 
