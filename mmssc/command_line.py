@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import functools
+import io
 import logging
 import multiprocessing
 import multiprocessing.process
@@ -276,7 +277,9 @@ def _refuse_arguments(parser: argparse.ArgumentParser, message: str) -> NoReturn
 def prepare_process() -> None:
     """From now on, Ctrl-C ends this process in one line, also during imports.
 
-    A wrong command line ends it in one line, too. The process keeps the memory of large volumes
+    A wrong command line ends it in one line, too. Characters that the screen or a pipe cannot show,
+    such as those of a file name in another encoding, are written as codes, as Python does on
+    stderr. The process keeps the memory of large volumes
     (:func:`mmssc.kept_memory.keep_memory`).
 
     It changes the process: only scripts call it, and before their other imports.
@@ -284,6 +287,8 @@ def prepare_process() -> None:
     argparse.ArgumentParser.error = _refuse_arguments  # type: ignore
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _stop_before_main
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == 'strict':
+        sys.stdout.reconfigure(errors='backslashreplace')
     keep_memory()
 
 

@@ -99,6 +99,20 @@ def test_a_closed_pipe_is_quiet(lines):
     assert (done.returncode, done.stderr) == (CLOSED_PIPE, b'')
 
 
+@pytest.mark.parametrize(
+    ('encoding', 'shown'),
+    [('utf-8:strict', 'ü \\udcff'), ('ascii', '\\xfc \\udcff'), ('latin-1', 'ü \\udcff')],
+)
+def test_names_that_the_output_cannot_show_are_codes(encoding, shown):
+    """Printing the name of a file ended the command after its work."""
+    code = 'from mmssc.command_line import prepare_process\nprepare_process()\n'
+    code += 'print("\\xfc", "\\udcff")'
+    environment = {**os.environ, 'PYTHONIOENCODING': encoding}
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b'')
+    assert done.stdout.decode(encoding.partition(':')[0]).split('\n')[0].rstrip() == shown
+
+
 def test_a_command_without_output_ends_well():
     code = (
         'import sys\nsys.stdout = None\nfrom mmssc.command_line import command\n'
