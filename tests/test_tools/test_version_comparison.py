@@ -84,6 +84,12 @@ def test_wrong_use_is_one_line(arguments, message, run_tool, copy):
     assert line.startswith('error: ') and message.format(copy=copy) in line
 
 
+@pytest.mark.parametrize('second', ['nowhere.py', ROOT / 'configs/quickstart/sgn_synthetic.py'])
+def test_a_second_config_is_checked_before_the_first_is_measured(second, run_tool, copy):
+    done = run_tool(TOOL, CONFIG, second, '--against', copy, *QUICK, status=2)
+    assert Path(second).name in done.stderr and not done.stdout
+
+
 def test_a_version_that_fails_says_why(run_tool, tmp_path):
     folder = tmp_path / 'broken'
     shutil.copytree(ROOT / 'mmssc', folder / 'mmssc')

@@ -204,7 +204,6 @@ def compare_config(
         DataError: The config, an option or a file is wrong, or a process has failed.
     """
     cfg = read_config(config, args.cfg_options)
-    check_out(args, cfg)
     train, val, _ = sample_loaders(args, cfg)
     # Plain values, for a process of another version.
     options = {
@@ -249,13 +248,18 @@ def compare(args: argparse.Namespace) -> dict[str, Any]:
     """Compare this version with that of ``--against``, config by config."""
     environment = dict(args.against_env or ())
     device = torch.device(args.device)
-    machine = describe_machine(device)
-    machine['peak'] = f'{measure_peak(device):.1f} x 10^9 multiply-adds a second'
-    print(', '.join(f'{key} {value}' for key, value in machine.items()))
-    print(f'batch size {args.batch_size}, {counted(args.rounds, "round")} of '
-          f'{counted(args.iters, "iteration")}')  # fmt: skip
     comparisons = []
     with open_version(args.against, environment) as other:
+        # Before the work: a wrong config would end it, and what is measured would be lost.
+        for config in args.config:
+            with config_errors(config):
+                check_out(args, read_config(config, args.cfg_options))
+                other.config(find_config(config))
+        machine = describe_machine(device)
+        machine['peak'] = f'{measure_peak(device):.1f} x 10^9 multiply-adds a second'
+        print(', '.join(f'{key} {value}' for key, value in machine.items()))
+        print(f'batch size {args.batch_size}, {counted(args.rounds, "round")} of '
+              f'{counted(args.iters, "iteration")}')  # fmt: skip
         for config in args.config:
             with config_errors(config):
                 versions = [Version('this version', OWN_FOLDER), other]
