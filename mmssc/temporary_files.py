@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,9 @@ from pathlib import Path
 
 from mmssc.errors import DataError
 
-__all__ = ['is_temporary', 'lock_folder', 'remove_stale_files', 'temporary_path']
+__all__ = [
+    'is_temporary', 'lock_folder', 'remove_stale_files', 'temporary_folder', 'temporary_path',
+]  # fmt: skip
 
 _LOCK_NAME = '.mmssc.lock'
 # Worker processes of a killed run hold its lock until they notice, after about five seconds.
@@ -52,11 +56,15 @@ def _is_stale(path: Path, host: str, process: int) -> bool:
     # On Windows, os.kill ends the process.
     if host == _host() and os.name == 'posix':
         return not _runs(process)
+    if path.is_dir():  # Its time does not change while a file in it grows.
+        return False
     return time.time() - path.stat().st_mtime > _STALE_AFTER
 
 
 def remove_stale_files(folder: Path) -> int:
-    """Remove temporary files of killed processes of mmssc, and no others; return their number.
+    """Remove temporary files and folders of killed processes of mmssc, and no others.
+
+    Returns their number. Folders of other machines stay.
 
     Args:
         folder: May be missing.
@@ -66,11 +74,33 @@ def remove_stale_files(folder: Path) -> int:
         match = _TEMPORARY.fullmatch(path.name)
         try:
             if match and _is_stale(path, match['host'], int(match['process'])):
-                path.unlink()
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
                 count += 1
         except OSError:  # its writer has just finished, or it is another user's
             continue
     return count
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A new folder in that for temporary files; it is removed at the end.
+
+    What killed processes have left there is removed now.
+
+    Raises:
+        OSError: The folder cannot be made.
+    """
+    around = Path(tempfile.gettempdir())
+    remove_stale_files(around)
+    folder = temporary_path(around / 'folder')
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from mmssc.fileio import (
     temporary_path,
 )
 from mmssc.formats.numpy_arrays import write_npy
+from mmssc.temporary_files import temporary_folder
 
 
 def test_file_appears_whole_with_ordinary_permissions(tmp_path):
@@ -141,6 +142,23 @@ def test_only_files_of_dead_writers_are_stale(tmp_path):
     assert remove_stale_files(tmp_path) == 1
     assert sorted(tmp_path.iterdir()) == sorted([mine, *foreign])
     assert remove_stale_files(tmp_path / 'missing') == 0
+
+
+def test_temporary_folders_of_killed_processes_are_removed(tmp_path, monkeypatch):
+    """A film or the files of a commit stayed in /tmp for ever."""
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+    with temporary_folder() as mine:
+        dead, other = (
+            tmp_path / mine.name.replace(*words)
+            for words in ((f'-{os.getpid()}-', f'-{_dead_process()}-'), ('.mmssc-', '.mmssc-x'))
+        )
+        for folder in (mine, dead, other):
+            (folder / 'a').mkdir(parents=True)
+            (folder / 'a/video.mp4').touch()
+        os.utime(other, (0, 0))
+        with temporary_folder():
+            assert mine.is_dir() and not dead.exists()
+    assert [*tmp_path.iterdir()] == [other]
 
 
 def test_a_command_removes_what_a_killed_one_has_left_beside_its_outputs(tmp_path, monkeypatch):

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
 from mmssc.errors import DataError
+from mmssc.temporary_files import temporary_folder
 
 from .versions import Version
 
@@ -85,11 +85,11 @@ def compare_versions(
     configs = [str(version.config(config)) for version in versions]
     figures: list[list[dict[str, Any]]] = [[] for _ in versions]
     outputs: list[dict[str, torch.Tensor]] = [{} for _ in versions]
-    with TemporaryDirectory() as scratch:
+    with temporary_folder() as scratch:
         for _ in range(rounds):
             for index, version in enumerate(versions):
                 one = dict(job, config=configs[index], folder=str(version.folder))
-                found, outputs[index] = _run_process(version, one, Path(scratch))
+                found, outputs[index] = _run_process(version, one, scratch)
                 figures[index].append(found)
     measurements = [
         Measurement(

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
 import mmssc
 from mmssc.errors import DataError
+from mmssc.temporary_files import temporary_folder
 
 __all__ = ['OWN_FOLDER', 'Version', 'open_version']
 
@@ -65,8 +65,8 @@ def open_version(name: str, environment: dict[str, str] | None = None) -> Iterat
     if (folder / 'mmssc/__init__.py').is_file():
         yield Version(name, folder.resolve(), environment or {})
         return
-    with TemporaryDirectory() as scratch:
-        archive, files = Path(scratch, 'commit.zip'), Path(scratch, 'files')
+    with temporary_folder() as scratch:
+        archive, files = scratch / 'commit.zip', scratch / 'files'
         call = ['git', '-C', str(OWN_FOLDER), 'archive', '--format=zip', f'--output={archive}']
         try:
             subprocess.run([*call, '--', f'{name}^{{commit}}'], check=True, capture_output=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from PIL import Image
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.video import check_video_name
+from mmssc.temporary_files import temporary_folder
 
 __all__ = ['VideoFile']
 
@@ -52,8 +54,8 @@ class VideoFile:
         self._count = 0
 
     def __enter__(self) -> VideoFile:
-        self._folder = tempfile.TemporaryDirectory(prefix='mmssc-')
-        self._work = Path(self._folder.name, 'video.mp4')
+        self._folder = ExitStack()
+        self._work = self._folder.enter_context(temporary_folder()) / 'video.mp4'
         return self
 
     def add(self, picture: np.ndarray) -> None:

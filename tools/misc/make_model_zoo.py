@@ -20,7 +20,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -28,6 +27,7 @@ import yaml
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.regular_files import read_text
+from mmssc.temporary_files import temporary_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools/analysis_tools'
@@ -194,8 +194,8 @@ def _tool_output(tool: str, config: Path, package: Path, *options: str) -> Entry
     """What a tool of ``tools/analysis_tools`` writes about a config, on one thread."""
     paths = [str(package), *filter(None, [os.environ.get('PYTHONPATH')])]
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(paths)}
-    with TemporaryDirectory() as folder:
-        out = Path(folder, 'figures.json')
+    with temporary_folder() as folder:
+        out = folder / 'figures.json'
         call = [sys.executable, str(TOOLS / tool), str(config), '--out', str(out), *options]
         if subprocess.run(call, stdout=subprocess.DEVNULL, check=False, env=environment).returncode:
             raise DataError(config, None, f'{tool} without an error', 'the error above')

@@ -17,12 +17,12 @@ import re
 import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
 from mmssc.formats.regular_files import read_text
+from mmssc.temporary_files import temporary_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 # Of one cell, in seconds.
@@ -75,15 +75,15 @@ def run_notebook(path: Path) -> Any:
     """
     nbclient, _ = import_libraries()
     notebook = read_notebook(path)
-    with TemporaryDirectory() as folder:
-        program = Path(folder, 'mmssc')
+    with temporary_folder() as folder:
+        program = folder / 'mmssc'
         program.write_text(PROGRAM)
         program.chmod(0o755)
-        paths = {'PATH': [folder, os.path.dirname(sys.executable)], 'PYTHONPATH': [str(ROOT)]}
+        paths = {'PATH': [str(folder), os.path.dirname(sys.executable)], 'PYTHONPATH': [str(ROOT)]}
         environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
         for name, first in paths.items():
             environment[name] = os.pathsep.join([*first, *filter(None, [os.environ.get(name)])])
-        resources = {'metadata': {'path': folder}}
+        resources = {'metadata': {'path': str(folder)}}
         client = nbclient.NotebookClient(
             notebook, timeout=TIMEOUT, kernel_name='python3', resources=resources,
             record_timing=False,
