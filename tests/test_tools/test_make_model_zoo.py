@@ -90,6 +90,24 @@ def test_a_damaged_metafile_is_named(zoo, tmp_path, text):
     assert status == 2 and 'metafile.yml: expected' in output and 'Traceback' not in output
 
 
+@pytest.mark.parametrize(
+    ('old', 'new', 'found'),
+    [
+        ('    README:', '    Other:', "found no 'README'"),
+        ('IoU: 46.21', 'IoU: many', 'found one of another kind: Unknown format code'),
+        ('Collections:\n', 'Collections: 5\nOther:\n', "found one of another kind: 'int' object"),
+        ('Collections:\n', f'Other: {"[" * 5000}\nCollections:\n', 'expected YAML, found'),
+    ],
+)  # fmt: skip
+def test_a_wrong_entry_is_one_line(zoo, tmp_path, old, new, found):
+    metafile = tmp_path / 'metafile.yml'
+    assert old in metafile.read_text()
+    metafile.write_text(metafile.read_text().replace(old, new))
+    status, output = zoo()
+    assert status == 2 and found in output and 'Traceback' not in output
+    assert not (tmp_path / 'docs/en/model_zoo.md').exists()
+
+
 def test_an_unknown_model_is_named(zoo):
     status, output = zoo('--measure', 'unknown')
     assert status == 2 and 'published, trained, planned' in output

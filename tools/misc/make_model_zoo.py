@@ -18,7 +18,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +69,34 @@ def read_metafiles(root: Path) -> tuple[list[Entry], list[Entry]]:
     Raises:
         DataError: A file is missing, or is no metafile.
     """
-    listed = [root / name for name in _read_yaml(root / 'model-index.yml', 'Import')['Import']]
+    with _naming_metafile(root / 'model-index.yml'):
+        listed = [root / name for name in _read_yaml(root / 'model-index.yml', 'Import')['Import']]
     collections, models = [], []
     for path in [*listed, *sorted(root.glob('projects/*/metafile.yml'))]:
         content = _read_yaml(path, 'Collections', 'Models')
-        collections += content['Collections']
-        models += [{**model, 'metafile': path} for model in content['Models']]
+        with _naming_metafile(path):
+            collections += content['Collections']
+            models += [{**model, 'metafile': path} for model in content['Models']]
     return collections, models
+
+
+@contextmanager
+def _naming_metafile(path: Path) -> Iterator[None]:
+    """Name the metafile, or the folder of all, in errors of entries that are missing or wrong."""
+    try:
+        yield
+    except DataError:  # it is a ValueError, too
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        kind = 'no' if isinstance(error, KeyError) else 'one of another kind:'
+        hint = 'Run python tools/misc/check_metafiles.py'
+        raise DataError(path, 'entries', 'those of metafiles', f'{kind} {error}', hint) from error
 
 
 def _read_yaml(path: Path, *keys: str) -> Entry:
     try:
         content = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise DataError(path, None, 'YAML', error) from error
     missing = [key for key in keys if not isinstance(content, dict) or not content.get(key)]
     if missing:
@@ -92,9 +108,13 @@ def page_text(root: Path) -> str:
     """The page as Markdown.
 
     Raises:
-        DataError: As :func:`read_metafiles`.
+        DataError: As :func:`read_metafiles`, or an entry is missing or wrong.
     """
-    collections, models = read_metafiles(root)
+    with _naming_metafile(root):
+        return _text(*read_metafiles(root))
+
+
+def _text(collections: list[Entry], models: list[Entry]) -> str:
     readmes = {collection['Name']: collection['README'] for collection in collections}
     links = {
         model['Name']: f'[{model["Name"]}](../../{readmes[model["In Collection"]]})'
