@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
-from typing import Union
+from typing import NamedTuple, Union
 
 import numpy as np
 
@@ -35,10 +35,12 @@ _FEWEST_PIXELS = 50
 # Where KITTI's lidar is above the road, metres, and how far the bottom of its grid is below the
 # road, as a share of the height of the camera above the bottom.
 _LIDAR_HEIGHT, _BELOW_ROAD = 1.73, 0.14
-# A camera that is so far above the origin, metres, is in a frame whose origin is on the road: no
-# lidar of a car is so far below a camera. Boxes in such a frame begin at most so far below the
-# road; with KITTI's box, 2 m, the frame is wrong.
-_ABOVE_ROAD, _DEEPEST = 1.0, 1.5
+# A camera that is so far above the origin, metres, is not in the frame of a lidar, which is not so
+# far below a camera. The origin is on the road, as in the ego frame of nuScenes. A box that begins
+# 1.5 to 2.5 m below it, as that of KITTI (2 m), is that of a lidar: the frame is wrong.
+_ABOVE_LIDAR, _BOX_OF_LIDARS = 1.0, (-2.5, -1.5)
+# Height of KITTI's camera above the road, metres: typical of cars.
+_CAR_CAMERA = 1.65
 # The road is clear if it has this share of the points below the horizon (real streets: 0.6 and
 # more), and unclear if it has the second share (walls and cars alone reach 0.31).
 _CLEAR, _UNCLEAR = 0.45, 0.33
@@ -46,6 +48,23 @@ _CLEAR, _UNCLEAR = 0.45, 0.33
 _IMPOSSIBLE, _UNUSUAL = 1.6, 1.4
 # A unit fits if the scale that remains is below this.
 _FITS = 1.3
+
+
+class RoadDistances(NamedTuple):
+    """How far the road can be below the camera, metres; 0: unknown.
+
+    The grid says one distance. The other is that of the lidar frame of KITTI, or of a frame whose
+    origin is on the road (the ego frame of nuScenes).
+
+    Args:
+        smallest: The smaller one.
+        largest_of_cars: The larger one for a car: the bottom of a deep grid does not count.
+        largest: The larger one, for a truck, too.
+    """
+
+    smallest: float
+    largest_of_cars: float
+    largest: float
 
 
 @dataclass(frozen=True)
@@ -74,18 +93,20 @@ class DepthView:
         return self.floor - _SLACK * (top - self.floor)
 
     @property
-    def ground_below(self) -> tuple[float, float]:
-        """Smallest and largest distance of the road below the camera, metres; 0, 0: unknown.
-
-        The grid says one. The other is that of the lidar frame of KITTI, or of a frame whose origin
-        is on the road (the ego frame of nuScenes).
-        """
+    def ground_below(self) -> RoadDistances:
+        """Distances of the road below the camera that the calibration and the grid allow."""
         camera = float(self.cam2ref[2, 3])
-        is_on_road = camera >= _ABOVE_ROAD and self.floor >= -_DEEPEST
-        road = 0.0 if is_on_road else -_LIDAR_HEIGHT
-        likely = [(1 - _BELOW_ROAD) * (camera - self.floor), camera - road]
-        likely = [distance for distance in likely if distance > 0]
-        return (min(likely), max(likely)) if likely else (0.0, 0.0)
+        by_grid = (1 - _BELOW_ROAD) * (camera - self.floor)
+        low, high = _BOX_OF_LIDARS
+        is_above_lidar = camera >= _ABOVE_LIDAR
+        if is_above_lidar and self.floor < camera / 2 and not low < self.floor < high:
+            by_frame = of_car = camera
+        else:
+            by_frame = camera + _LIDAR_HEIGHT
+            # The lidar of a truck is higher than that of KITTI.
+            of_car = max(by_grid if is_above_lidar else by_frame, _CAR_CAMERA)
+        likely = [distance for distance in (by_grid, by_frame) if distance > 0] or [0.0]
+        return RoadDistances(min(likely), min(of_car, max(likely)), max(likely))
 
     def heights(self, depth: np.ndarray) -> tuple[np.ndarray, float]:
         """Points of the lower third of the image, where the ground is.
@@ -201,21 +222,30 @@ def check_road_scale(
         Whether a clear road was found.
 
     Raises:
-        DataError: The road is clear, and its depth is 1.6 times too small or too large or more.
+        DataError: The road is clear, and its depth is 1.6 times too small or too large or more, for
+            the camera of a truck, too.
     """
     plane = find_ground_plane(depth, view.cam2img, view.cam2ref)
-    low, high = view.ground_below
-    if plane is None or plane.share < _UNCLEAR or not high:
+    road = view.ground_below
+    if plane is None or plane.share < _UNCLEAR or not road.largest:
         return False
     is_clear = plane.share >= _CLEAR
-    scale = max(plane.distance / high, 1.0) * min(plane.distance / low, 1.0)
+    scale = _scale(plane, road.smallest, road.largest_of_cars)
     if max(scale, 1 / scale) > (_UNUSUAL if is_clear else _IMPOSSIBLE):
         expected, found, hint = _scale_message(plane, scale, units, remedy)
-        if is_clear and max(scale, 1 / scale) > _IMPOSSIBLE:
+        of_truck = _scale(plane, road.smallest, road.largest)
+        if is_clear and max(of_truck, 1 / of_truck) > _IMPOSSIBLE:
             raise DataError(path, 'depth', expected, found, hint)
+        if of_truck < scale:
+            hint = join_sentences('Or is the camera higher than that of a car?', hint)
         text = join_sentences(f'depth: expected {expected}, found {found}', hint)
         warn_of_file(path, 'scale', text, stacklevel=3)
     return is_clear
+
+
+def _scale(plane: GroundPlane, smallest: float, largest: float) -> float:
+    """How many times too large the depth is, if the road is in this range below the camera."""
+    return max(plane.distance / largest, 1.0) * min(plane.distance / smallest, 1.0)
 
 
 def _scale_message(

@@ -31,8 +31,9 @@ def check_scales(maps: Iterator[Map], margin: float) -> None:
             warnings.simplefilter('error')
             check_road_depth(name, depth, view)
         plane = find_ground_plane(depth, view.cam2img, view.cam2ref)
-        low, high = view.ground_below
-        assert low / margin < plane.distance < high * margin and plane.share > 0.5, name
+        road = view.ground_below
+        low, high = road.smallest / margin, road.largest_of_cars * margin
+        assert low < plane.distance < high and plane.share > 0.5, name
         for factor in (1 / 5, 0.256, 1 / 2, 1 / 1.8, 1.8, 2, 5, 10):
             with pytest.raises(DataError, match=f'{name}: depth: expected ground .* times too'):
                 check_road_scale(name, depth * np.float32(factor), view, {})
@@ -89,10 +90,40 @@ def test_the_box_of_kitti_in_a_frame_whose_origin_is_on_the_road():
         check_road_depth('ego', depth, view)
 
 
-def ego_view(bottom: float) -> tuple[np.ndarray, DepthView]:
-    """A depth map, and the view with the origin on the road and a box from ``bottom`` on."""
+@pytest.mark.parametrize(
+    ('above_lidar', 'bottom'), [(0, -10), (0, -5), (0, -3), (1.73, -5), (1.73, -3), (1.73, -1)]
+)
+def test_a_deep_box_hides_no_wrong_scale_of_a_car(above_lidar: float, bottom: float):
+    depth, view = ego_view(bottom, above_lidar)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        check_road_depth('car', depth, view)
+        for factor in (1.8, 2, 3):
+            text = f'ground about 1.[67] m below .* {factor:.1f} times too large'
+            with pytest.raises((DataError, UserWarning), match=text):
+                check_road_depth('car', depth * np.float32(factor), view)
+    # Right for a truck whose camera and lidar are at 5 m: no error.
+    if (above_lidar, bottom) == (0, -5):
+        with pytest.warns(UserWarning, match='Or is the camera higher than that of a car?'):
+            check_road_depth('truck', depth * np.float32(3), view)
+
+
+def test_a_box_far_above_the_origin_says_where_the_road_is():
+    depth, view = ego_view(3.0, above_lidar=5.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        check_road_depth('map', depth, view)
+    with pytest.warns(UserWarning, match='map: depth: expected ground .* 3.0 times too large'):
+        check_road_depth('map', depth * np.float32(3), view)
+
+
+def ego_view(bottom: float, above_lidar: float = 1.73) -> tuple[np.ndarray, DepthView]:
+    """A depth map, and the view in a frame below the lidar, with a box from ``bottom`` on, metres.
+
+    The origin of the usual frame is on the road.
+    """
     drive = SyntheticDrive('00', DriveSettings(frames=1))
     cam2ego = np.linalg.inv(drive.lidar2cam)
-    cam2ego[2, 3] += 1.73
+    cam2ego[2, 3] += above_lidar
     grid = VoxelGrid((0, -25.6, bottom), 0.2, (256, 256, 32))
     return drive.render(0).depth, DepthView(drive.calib['P2'], cam2ego, grid)

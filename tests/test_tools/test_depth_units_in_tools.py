@@ -98,6 +98,18 @@ def test_wrong_depth_of_a_folder_is_refused(tree, tmp_path, capsys, name):
     assert not list((tree / 'dataset/depth/08').glob('0*'))
 
 
+@pytest.mark.parametrize('factor', [1.8, 3])
+def test_a_wrong_scale_in_a_deep_box_is_said(tree, tmp_path, factor):
+    deep = ['--sequences', '08', '--grid-origin', '0', '-25.6', '-5']
+    save(tmp_path / 'right', road())
+    save(tmp_path / 'wrong', road() * factor)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', UserWarning)
+        assert run_here(tree, *deep, '--depth-from', str(tmp_path / 'right')) == 0
+    with pytest.warns(UserWarning, match=f'000000.npy: depth: .* {factor:.1f} times too large'):
+        run_here(tree, *deep, '--depth-from', str(tmp_path / 'wrong'), '--overwrite')
+
+
 IN_TREES = ['mm png', 'mm', 'normalised', 'all 65535', 'half', 'fifth png', 'ten times']
 
 
