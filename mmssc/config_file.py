@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import tempfile
 import traceback
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -99,28 +101,49 @@ def _warn_of_misspelt(cfg: Config, path: str | PathLike[str]) -> None:
 
 # Sections of mmcv 1.x, which nothing reads -> what replaced them.
 _OLD_SECTIONS = {
-    'checkpoint_config': 'default_hooks.checkpoint', 'dist_params': 'env_cfg.dist_cfg',
-    'evaluation': 'train_cfg.val_interval', 'log_config': 'default_hooks.logger',
-    'lr_config': 'param_scheduler', 'optimizer': 'optim_wrapper.optimizer',
-    'optimizer_config': 'optim_wrapper.clip_grad', 'resume_from': 'load_from',
+    'checkpoint_config': 'default_hooks.checkpoint', 'cudnn_benchmark': 'env_cfg.cudnn_benchmark',
+    'data': 'train_dataloader, val_dataloader and test_dataloader',
+    'dist_params': 'env_cfg.dist_cfg', 'evaluation': 'train_cfg.val_interval',
+    'fp16': "optim_wrapper.type='AmpOptimWrapper'", 'log_config': 'default_hooks.logger',
+    'lr_config': 'param_scheduler', 'momentum_config': 'param_scheduler',
+    'optimizer': 'optim_wrapper.optimizer', 'optimizer_config': 'optim_wrapper.clip_grad',
+    'resume_from': 'load_from', 'runner': 'train_cfg', 'seed': 'randomness.seed',
+    'total_epochs': 'train_cfg.max_epochs', 'total_iters': 'train_cfg.max_iters',
 }  # fmt: skip
+# Some have names that a config of today may use, too: entries of the dicts of mmcv 1.x.
+_OLD_ENTRIES = {
+    'data': {'samples_per_gpu', 'workers_per_gpu', 'train', 'val', 'test'},
+    'runner': {'type', 'max_epochs', 'max_iters'},
+}
 
 
 def _warn_of_old_sections(cfg: Config, path: str | PathLike[str]) -> None:
-    """Warn about sections of mmcv 1.x that are not variables from which the place is computed."""
-    for name in sorted({*cfg} & {*_OLD_SECTIONS}):
+    """Warn about sections of mmcv 1.x that are not variables which the config itself reads."""
+    names = {*cfg} & {*_OLD_SECTIONS}
+    for name in sorted(names - _names_read(cfg) if names else ()):
         place, value = _OLD_SECTIONS[name], cfg[name]
         used: Any = cfg._cfg_dict
         for part in place.split('.'):
             used = used.get(part) if isinstance(used, Mapping) else None
-        is_used = value == used
-        if isinstance(value, Mapping) and isinstance(used, Mapping):
-            # A schedule of mmseg has a variable optimizer; configs based on it change its numbers.
-            keys = ('type',) if name == 'optimizer' else value
-            is_used = {*value} <= {*used} and all(value.get(key) == used.get(key) for key in keys)
-        if value and not is_used:
+        # 0 is a seed; None, False and an empty dict ask for nothing.
+        is_set = bool(value) or type(value) is int
+        entries = _OLD_ENTRIES.get(name)
+        is_old = entries is None or (isinstance(value, Mapping) and bool({*value} & entries))
+        if is_set and is_old and value != used:
             text = f'{path}: {name}: nothing reads this section of mmcv 1.x. Set {place} instead'
             warnings.warn(text, stacklevel=3)
+
+
+def _names_read(cfg: Config) -> set[str]:
+    """The variables that a config and its bases read."""
+    found: set[str] = set()
+    for path in config_files_of(cfg):
+        text = path.read_text(encoding='utf-8', errors='replace')
+        found.update(re.findall(r'\b_base_\.(\w+)', text))
+        with suppress(SyntaxError):  # YAML and JSON have no other variables.
+            names = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
+            found.update(node.id for node in names if isinstance(node.ctx, ast.Load))
+    return found
 
 
 def _in_words(error: BaseException) -> str:

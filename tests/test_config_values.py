@@ -273,6 +273,46 @@ def test_sections_of_mmcv_1_are_said(tmp_path, recwarn):
     ]
 
 
+@pytest.mark.parametrize(
+    ('text', 'name', 'place'),
+    [
+        ('data = dict(samples_per_gpu=2)', 'data', 'train_dataloader, val_dataloader and test_'),
+        ('data = dict(train=dict(type="A"))', 'data', 'train_dataloader, val_dataloader and test_'),
+        ('runner = dict(type="EpochBasedRunner", max_epochs=5)', 'runner', 'train_cfg'),
+        ('total_epochs = 5', 'total_epochs', 'train_cfg.max_epochs'),
+        ('total_iters = 5  # total_iters', 'total_iters', 'train_cfg.max_iters'),
+        ('fp16 = dict(loss_scale=512.0)', 'fp16', "optim_wrapper.type='AmpOptimWrapper'"),
+        ('seed = 0', 'seed', 'randomness.seed'),
+        ('cudnn_benchmark = True', 'cudnn_benchmark', 'env_cfg.cudnn_benchmark'),
+    ],
+)
+def test_sections_of_mmcv_1_with_names_of_variables_are_said(tmp_path, recwarn, text, name, place):
+    path = tmp_path / 'my.py'
+    path.write_text(f'{text}\ntrain_cfg = dict(max_epochs=3)\n')
+    read_config_file(path)
+    (warning,) = recwarn
+    begin = f'{path}: {name}: nothing reads this section of mmcv 1.x. Set {place}'
+    assert str(warning.message).startswith(begin)
+
+
+@pytest.mark.parametrize('read', ['_base_.total_epochs', '{{_base_.total_epochs}}'])
+def test_variables_that_a_config_reads_pass(tmp_path, recwarn, read):
+    (tmp_path / 'base.py').write_text(
+        'total_epochs = 5\nseed = 0\nrandomness = dict(seed=seed)\n'
+        'data = dict(train=dict(type="A"))\nval_dataloader = dict(dataset=data["train"])\n'
+        'runner = dict(type="B", max_epochs=1)\ntrain_cfg = dict(max_epochs=runner["max_epochs"])\n'
+    )
+    path = tmp_path / 'my.py'
+    path.write_text(f'_base_ = "base.py"\ntrain_cfg = dict(max_epochs={read})\n')
+    read_config_file(path, {'randomness.seed': 3})
+    path.write_text('data = dict(root="data")\nrunner = "me"\ncudnn_benchmark = False\n'
+                    'total_epochs = 3\ntrain_cfg = dict(max_epochs=3)\n')  # fmt: skip
+    read_config_file(path)
+    path.with_suffix('.yaml').write_text('total_epochs: 3\ntrain_cfg: {max_epochs: 3}\n')
+    read_config_file(path.with_suffix('.yaml'))
+    assert not recwarn
+
+
 def test_variables_with_names_of_mmcv_1_pass(tmp_path, recwarn):
     (tmp_path / 'base.py').write_text(
         'optimizer = dict(type="SGD", lr=1)\noptim_wrapper = dict(optimizer=optimizer)\n'
