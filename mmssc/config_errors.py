@@ -16,7 +16,7 @@ from typing import Any
 from mmssc.config_places import failed_layer, place_of_builders, place_of_type
 from mmssc.errors import DataError, MMSSCError, join_sentences, nearest_name
 
-__all__ = ['config_errors', 'module_of']
+__all__ = ['config_errors', 'module_of', 'unknown_argument', 'unknown_type']
 
 _MISSING = (KeyError, AttributeError)
 _INHERITED = 'Entries that a dict had before stay unless the new dict has _delete_=True'
@@ -157,11 +157,11 @@ def _failed_in_model(error: Exception, frames: list[FrameType]) -> tuple[str, ..
 
 def _call(names: Mapping[str, Any]) -> tuple[str, str]:
     """``Class`` and ``argument=value, ...`` (cut) from the variables of the registry's function."""
-    # Without what the Runner adds: the weights for an optimiser, the optimiser for a schedule.
+    # Without what others add: the weights for an optimiser, the optimiser for a schedule.
     settings = {
         key: value
         for key, value in names['cfg'].items()
-        if isinstance(value, _SETTINGS) and key not in ('type', 'params')
+        if isinstance(value, _SETTINGS) and key not in ('type', 'params', 'lazy_init')
     }
     values = ', '.join(f'{key}={_SHORT.repr(value)}' for key, value in settings.items())
     values = values if len(values) <= _LONGEST_SETTINGS else f'{values[:_LONGEST_SETTINGS]}...'
@@ -201,8 +201,21 @@ def _unknown_type(names: Mapping[str, Any]) -> tuple[str, ...]:
         cfg = names['cfg']
         found = f'only {", ".join(map(str, cfg))}' if isinstance(cfg, Mapping) else repr(cfg)
         return 'type', kind, found
+    return unknown_type(names['registry'].name, names['obj_type'])
+
+
+def unknown_type(registry: str, name: str) -> tuple[str, str, str, str]:
+    """Field, expected, found and hint for a name that is not in a registry."""
     hint = 'Is the module that registers it in custom_imports?'
-    return 'type', kind, repr(names['obj_type']), hint
+    return 'type', f'a registered {registry}', repr(name), hint
+
+
+def unknown_argument(name: str, kind: Any) -> tuple[str, str, str, str]:
+    """Field, expected, found and hint for an argument that a class or function does not take."""
+    known = inspect.signature(kind).parameters
+    hint = nearest_name(name, known, 0.7)
+    hint = hint or join_sentences(nearest_name(name, known) or '', _INHERITED)
+    return kind.__name__, 'known arguments', name, hint
 
 
 def _wrong_arguments(
@@ -211,10 +224,7 @@ def _wrong_arguments(
     """Explain a TypeError about arguments of ``kind``; direct: raised by the registry's call."""
     unknown = re.search(r"unexpected keyword argument '(\w+)'", text)
     if unknown and unknown[1] in given:
-        known = inspect.signature(kind).parameters
-        hint = nearest_name(unknown[1], known, 0.7)
-        hint = hint or join_sentences(nearest_name(unknown[1], known) or '', _INHERITED)
-        return kind.__name__, 'known arguments', unknown[1], hint
+        return unknown_argument(unknown[1], kind)
     missing = re.search(r'(?:(\w+)\.)?\w+\(\) missing .* arguments?: (.+)', text)
     bases = [base.__name__ for base in getattr(kind, '__mro__', ())]
     # A class that takes **kwargs passes them to its base, so the base can lack an argument.

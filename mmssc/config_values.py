@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 from mmssc.config_options import OPTION, SWITCHES
 from mmssc.errors import DataError, nearest_name
 
-__all__ = ['check_custom_imports', 'check_values']
+__all__ = ['check_custom_imports', 'check_values', 'places_of', 'registry_of', 'taker_of']
 
 _PARAMWISE = (
     'bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate', 'custom_keys', 'dcn_offset_lr_mult',
@@ -176,9 +176,9 @@ def check_values(
             number or True or False is needed, or a number where text or a list of hooks is needed.
     """
     given = {place for key, value in (cfg_options or {}).items()
-             for place, *_ in _places(key, {}, key, value)}  # fmt: skip
+             for place, *_ in places_of(key, {}, key, value)}  # fmt: skip
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
-        for place, owner, name, value in _places('', {}, '', cfg._cfg_dict):
+        for place, owner, name, value in places_of('', {}, '', cfg._cfg_dict):
             source = OPTION if place in given else file
             if place in _CHOICES and not isinstance(value, int):
                 _check_choice(place, value, source)
@@ -196,7 +196,7 @@ def check_values(
                 _check_switch(place, owner, name)
 
 
-def _places(place: str, owner: Any, name: Any, value: Any) -> Iterator[tuple[str, Any, Any, Any]]:
+def places_of(place: str, owner: Any, name: Any, value: Any) -> Iterator[tuple[str, Any, Any, Any]]:
     """Path, dict or list, name in it, and value: of a value and of everything in it."""
     yield place, owner, name, value
     inside: Any = ()
@@ -205,7 +205,7 @@ def _places(place: str, owner: Any, name: Any, value: Any) -> Iterator[tuple[str
     elif isinstance(value, list):
         inside = list(enumerate(value))
     for key, one in inside:
-        yield from _places(f'{place}.{key}'.lstrip('.'), value, key, one)
+        yield from places_of(f'{place}.{key}'.lstrip('.'), value, key, one)
 
 
 def _first_match(table: Mapping[str, Any], place: str) -> Any:
@@ -235,7 +235,7 @@ def _check_entries(
 
 def _warn_of_metainfo(place: str, owner: Any, value: Mapping[str, Any], source: Any) -> None:
     """Warn about entries for a data set of mmssc that nothing reads; a hook of a project may."""
-    kind = _taker(place.rpartition('.')[0], owner)
+    kind = taker_of(place.rpartition('.')[0], owner)
     bases = [base for base in getattr(kind, '__mro__', ()) if hasattr(base, 'METAINFO')]
     if not any(base.__module__.startswith('mmssc.') for base in bases):
         return
@@ -316,24 +316,32 @@ def _check_switch(place: str, owner: Any, name: str) -> None:
 
 def _kinds_at(place: str, owner: Any, name: str) -> set[str]:
     above = place.rpartition('.')[0]
-    return _first_match(_KINDS, place) or _kinds_of(_taker(above, owner), name)
+    return _first_match(_KINDS, place) or _kinds_of(taker_of(above, owner), name)
 
 
-def _taker(place: str, owner: Any) -> Any:
+def taker_of(place: str, owner: Any) -> Any:
     """The class or function that takes a dict of the config as arguments; None if unknown."""
     if not isinstance(owner, Mapping):
         return None
     kind = owner.get('type')
     if not isinstance(kind, str):
         return kind or _first_match(_TAKERS, place)
-    for name in reversed(place.split('.')):
-        if name in _REGISTRIES:
-            try:
-                with _REGISTRIES[name].switch_scope_and_registry(None) as registry:
-                    return registry.get(kind)
-            except (ImportError, KeyError):
-                return None  # The error comes when it is built.
-    return None
+    found = registry_of(place)
+    if found is None:
+        return None
+    try:
+        with found.switch_scope_and_registry(None) as registry:
+            return registry.get(kind)
+    except (ImportError, KeyError):
+        return None  # The error comes when it is built.
+
+
+def registry_of(place: str) -> registries.Registry | None:
+    """The registry of the types at a place of a config; None if unknown."""
+    names = reversed(place.split('.'))
+    if place.startswith('default_hooks.'):  # A hook can be called param_scheduler.
+        return registries.HOOKS
+    return next((_REGISTRIES[name] for name in names if name in _REGISTRIES), None)
 
 
 def _kinds_of(taker: Any, name: str) -> set[str]:

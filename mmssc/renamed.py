@@ -120,6 +120,7 @@ def renamed_arguments(**names: str) -> Callable[[Callable[..., None]], Callable[
         def init_with_old_names(self: Any, *args: Any, **kwargs: Any) -> None:
             init(self, *args, **rename_arguments(kwargs, type(self).__name__, names))
 
+        init_with_old_names.old_names = frozenset(names)  # type: ignore[attr-defined]
         return init_with_old_names
 
     return decorate

@@ -17,6 +17,7 @@ from mmengine.config import Config
 from mmssc.apis.model_loading import inputs_of
 from mmssc.compat import known_warnings_hidden, loader_worker_errors
 from mmssc.config_file import CONFIG_HELP, config_errors, data_roots_of
+from mmssc.engine.build_checks import check_buildable
 from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
 from mmssc.engine.hooks.prediction_files_hook import PREDICTION_FILES
 from mmssc.engine.hooks.ssc_visualization_hook import PICTURES
@@ -121,6 +122,7 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
     ):
         if folder:
             check_output_folder(folder, args.overwrite, maker, data_roots_of(cfg))
+    check_buildable(cfg, ['test'])
     if args.format_only:
         names = ('sequences', 'submission.zip')
         note_outputs((Path(args.output_dir, name) for name in names), PREDICTIONS)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmssc.compat import known_warnings_hidden, loader_worker_errors
 from mmssc.config_file import CONFIG_HELP, config_errors
+from mmssc.engine.build_checks import check_buildable
 from mmssc.engine.earlier_training import check_earlier_training, checkpoint_folder_of
 from mmssc.engine.launch import (
     add_common_arguments,
@@ -79,6 +80,7 @@ def train(args: argparse.Namespace) -> None:
             hint = '--auto-scale-lr needs it'
             raise DataError(args.config, 'auto_scale_lr.base_batch_size', 'a number', 'none', hint)
         cfg.auto_scale_lr.enable = True
+    check_buildable(cfg, ('train', 'val'))
     check_writable(cfg.work_dir, 'Give another folder with --work-dir')
     if (folder := checkpoint_folder_of(cfg)) != Path(cfg.work_dir):
         hint = 'Give another one: --cfg-options default_hooks.checkpoint.out_dir=FOLDER'

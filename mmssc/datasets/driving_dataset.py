@@ -130,8 +130,12 @@ class DrivingDataset(FrameChoiceDataset):
             source,
         )
 
-    def load_data_list(self) -> list[dict[str, Any]]:
-        """Read the info file and make an item of every sample, sorted by sequence and frame."""
+    def read_list(self) -> dict[str, Any]:
+        """Read the info file, as :func:`~mmssc.datasets.driving_list.read_driving_list`.
+
+        Raises:
+            DataError: It is missing or wrong, has no samples, or is that of another data set.
+        """
         info = read_driving_list(self.ann_file, hint=self.prepare_hint)
         if not info['data_list']:
             raise DataError(
@@ -142,6 +146,11 @@ class DrivingDataset(FrameChoiceDataset):
             # Another data set has other poses and classes.
             hint = f'{type(self).__name__} reads other files. {self.prepare_hint}'
             raise DataError(self.ann_file, 'metainfo.dataset', name, found, hint)
+        return info
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read the info file and make an item of every sample, sorted by sequence and frame."""
+        info = self.read_list()
         self._metainfo['voxel_grid'] = info['metainfo']['voxel_grid'].to_dict()
         lidar = {
             name: self.lidar_poses(sequence['poses'], sequence['lidar2cam'])

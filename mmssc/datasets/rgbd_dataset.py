@@ -89,8 +89,13 @@ class RGBDDataset(FrameChoiceDataset):
         # The list of frames that were packed into one file.
         return f'{hint}; nyu_cache.py beside nyu.py packs prepared frames into one file'
 
-    def load_data_list(self) -> list[dict[str, Any]]:
-        """Read the info list and make an item of every frame, in its order."""
+    def read_list(self) -> RGBDList:
+        """Read the info list, as :func:`~mmssc.datasets.rgbd_list.read_rgbd_list`.
+
+        Raises:
+            DataError: It is missing or wrong, or has no files of the source; or the classes are
+                missing.
+        """
         if 'classes' not in self._metainfo:
             expected = 'metainfo=dict(classes=(...)), the empty class first'
             raise DataError('config', f'{type(self).__name__}.metainfo', expected, 'no classes')
@@ -98,6 +103,11 @@ class RGBDDataset(FrameChoiceDataset):
         if frames.dataset == 'own':
             self.prepare_hint = self._prepare_hint(RGBDDataset.CONVERTER, self.data_root)
         self._check_sources(frames)
+        return frames
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read the info list and make an item of every frame, in its order."""
+        frames = self.read_list()
         self._warn_of_cameras(frames)
         self._metainfo['voxel_grid'] = frames.voxel_grid.to_dict()
         table = self._file_table(frames)

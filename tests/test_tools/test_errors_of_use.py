@@ -202,6 +202,32 @@ def test_a_wrong_setting_is_one_line_with_the_config(run, option, message):
     assert line.startswith(tuple(f'{source}{message}' for source in sources))
 
 
+@pytest.mark.parametrize('tool', ['train.py', 'test.py'])
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('', 'error: data/nyu_cache/nyu_infos_t'),
+        ('visualizer.nam=a', ': visualizer: SSCVisualizer: expected known arguments, found nam. '),
+        ('default_hooks.timer.a=1', ': default_hooks.timer: IterTimerHook: expected known argum'),
+        ('{loader}.dataset.data_rooot=a', ': {loader}.dataset: NYUDataset: expected known argu'),
+        ('{loader}.dataset.data_root=damaged', 'damaged/nyu_infos_t'),
+    ],
+)
+def test_nothing_is_written_before_the_config_can_be_built(run, tmp_path, tool, option, message):
+    (tmp_path / 'damaged').mkdir()
+    for split in ('train', 'test'):
+        (tmp_path / f'damaged/nyu_infos_{split}.json').write_text('{')
+    (tmp_path / 'x.pth').touch()
+    before = sorted(tmp_path.rglob('*'))
+    loader = f'{tool[:-3]}_dataloader'
+    config = TOOLS.parent / 'configs/light/light_depth_nyu.py'
+    arguments = [config] if tool == 'train.py' else [config, 'x.pth', '--show-dir', 'pictures']
+    options = ['--cfg-options', option.format(loader=loader)] if option else []
+    status, errors = run(tool, *arguments, *options)
+    assert status == 2 and message.format(loader=loader) in errors and errors.count('\n') == 1
+    assert sorted(tmp_path.rglob('*')) == before
+
+
 def test_the_loader_of_the_test_is_named_though_that_of_the_validation_is_equal(run):
     wrong = [f'{name}_dataloader.dataset.lenght=3' for name in ('val', 'test')]
     status, errors = run('test.py', TOY_CONFIG, 'untrained', '--cfg-options', *wrong)
