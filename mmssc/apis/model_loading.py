@@ -207,6 +207,7 @@ def _check_grid(trained: Mapping[str, Any], expected: VoxelGrid, checkpoint: str
     if found is not None and found != expected:
         raise DataError(
             checkpoint, 'voxel_grid', f'{expected} of the config', found,
-            'To predict another box on purpose, give voxel_grid (on the command line --grid-shape, '
-            '--grid-origin and --voxel-size)',
+            'Give the config that the checkpoint was trained with. To predict another box on '
+            'purpose: infer.py with --grid-shape, --grid-origin and --voxel-size (in Python: '
+            'voxel_grid)',
         )  # fmt: skip

@@ -21,7 +21,10 @@ __all__ = ['random_samples']
 
 
 def random_samples(
-    cfg: Config, image_size: tuple[int, int] | None = None, points: int = 30000
+    cfg: Config,
+    image_size: tuple[int, int] | None = None,
+    points: int = 30000,
+    remedy: str = 'Give it: --shape HEIGHT WIDTH',
 ) -> Callable[[int], dict[str, Any]]:
     """What makes random samples with the keys and sizes of a config's test data set.
 
@@ -29,6 +32,7 @@ def random_samples(
         cfg: The config.
         image_size: (height, width) in pixels; None: that of the config.
         points: Points per frame.
+        remedy: What the user of the command can do where the config has no image size.
 
     Returns:
         Seed -> sample, as ``dataset[i]`` returns it.
@@ -46,8 +50,7 @@ def random_samples(
         sizes = [step.size for step in crops if isinstance(step, CropDrivingImages)]
         image_size = sizes[0] if sizes else meta.get('image_size')
     if image_size is None:
-        hint = 'Give it: --shape HEIGHT WIDTH'
-        raise DataError('config', 'image size', 'one in the data set or a crop', 'none', hint)
+        raise DataError('config', 'image size', 'one in the data set or a crop', 'none', remedy)
     height, width = image_size
     num_frames = 1 + len(dataset.get('frame_offsets') or ())
     is_rgbd = is_rgbd_config(cfg)

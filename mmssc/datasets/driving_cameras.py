@@ -33,6 +33,7 @@ def check_drive(
     image_size: tuple[int, int] | None = None,
     lidar_poses: Mapping[int, np.ndarray] | None = None,
     cropped_images: bool = False,
+    crop_option: str = CROP_OPTION,
 ) -> list[str]:
     """Check the camera of a drive, and where the car moves.
 
@@ -46,6 +47,7 @@ def check_drive(
         lidar_poses: Frame number -> pose (4, 4) of the lidar in the world, in rising order.
         cropped_images: Whether the images are cut out of larger ones, so that the principal point
             can be anywhere.
+        crop_option: How the user of the command says this.
 
     Returns:
         Remarks about what is suspicious.
@@ -56,7 +58,7 @@ def check_drive(
     """
     remarks = []
     if image_size is not None and not cropped_images:
-        remarks += check_image_size(projection, image_size, source, fields[1], CROP_OPTION)
+        remarks += check_image_size(projection, image_size, source, fields[1], crop_option)
     remarks += check_road_camera(lidar2cam, projection, grid, source, fields, image_size)
     if lidar_poses:
         poses = np.stack(list(lidar_poses.values()))

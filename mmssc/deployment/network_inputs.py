@@ -76,7 +76,7 @@ def config_inputs(
             see :func:`used_inputs`.
     """
     if samples is None:
-        load = random_samples(cfg)
+        load = random_samples(cfg, remedy='Take samples of the test data set: --index N')
         samples = [load(seed) for seed in range(2)]
         readings = [one for step in build_test_transforms(cfg) for one in reading_transforms(step)]
         if not any('pixel_to_voxel' in one.inputs for one in readings):

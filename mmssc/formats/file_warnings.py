@@ -1,4 +1,4 @@
-"""Warnings about files: one example per folder, not one line per frame of a data set."""
+"""Warnings about files: two examples per folder at most, not one line per frame of a data set."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = [
     'FileWarning', 'one_finding_of_depth', 'warn_again', 'warn_of_file', 'warning_anew',
 ]  # fmt: skip
 
-# Folder and finding of the warnings of this process.
-_OF_PROCESS: set[tuple[str, str]] = set()
+# Folder and finding of the warnings of this process -> the first file; '': a second one is named.
+_OF_PROCESS: dict[tuple[str, str], str] = {}
 # Those that are not repeated now.
 _SAID = ContextVar('said', default=_OF_PROCESS)
 # Findings that have one cause: a depth map in another unit.
@@ -32,15 +32,14 @@ class FileWarning(UserWarning):
         path: The file.
         finding: The kind of finding.
         text: The message without the file.
-        note: What follows the message.
     """
 
-    def __init__(self, path: str, finding: str, text: str, note: str = '') -> None:
-        super().__init__(path, finding, text, note)
-        self.path, self.finding, self.text, self.note = path, finding, text, note
+    def __init__(self, path: str, finding: str, text: str) -> None:
+        super().__init__(path, finding, text)
+        self.path, self.finding, self.text = path, finding, text
 
     def __str__(self) -> str:
-        return f'{self.path}: {self.text}{self.note}'
+        return f'{self.path}: {self.text}'
 
 
 @contextmanager
@@ -52,7 +51,7 @@ def warning_anew() -> Iterator[None]:
     if _SAID.get() is not _OF_PROCESS:
         yield
         return
-    token = _SAID.set(set())
+    token = _SAID.set({})
     try:
         yield
     finally:
@@ -83,9 +82,10 @@ def one_finding_of_depth() -> Iterator[None]:
 
 
 def warn_of_file(path: str | PathLike[str], finding: str, text: str, stacklevel: int = 2) -> None:
-    """Warn about a file, once per folder and kind of finding.
+    """Warn about a file; for each folder and kind of finding, about the first file in full.
 
-    Once in the process, or in the call inside :func:`warning_anew`.
+    A second file gets a short line, further ones none. This holds for the process, or for the call
+    inside :func:`warning_anew`.
 
     Args:
         path: The file, or the name of an array: arrays always warn.
@@ -97,14 +97,15 @@ def warn_of_file(path: str | PathLike[str], finding: str, text: str, stacklevel:
     if waiting is not None and finding in _OF_DEPTH:
         waiting.setdefault(str(path), (finding, text))
         return
-    note = ''
     if os.path.isfile(path):
-        key = os.path.dirname(os.path.abspath(path)), finding
-        if key in _SAID.get():
+        folder, name = os.path.split(os.path.abspath(path))
+        first = _SAID.get().get((folder, finding))
+        if first in ('', name):
             return
-        _SAID.get().add(key)
-        note = ' (other files of the folder with this finding are not named)'
-    warnings.warn(FileWarning(str(path), finding, text, note), stacklevel=stacklevel + 1)
+        _SAID.get()[folder, finding] = name if first is None else ''
+        if first is not None:
+            text = f'the same finding as in {first}; further files of the folder are not named'
+    warnings.warn(FileWarning(str(path), finding, text), stacklevel=stacklevel + 1)
 
 
 def warn_again(given: warnings.WarningMessage) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import warnings
 import zlib
@@ -129,6 +130,10 @@ def _stored_turn(image: Image.Image) -> Any:
     return Image.Image.getexif(image).get(_ORIENTATION, 1)
 
 
+_OF_METADATA = re.compile(r'EXIF|metadata|\btag\b|truncated file read', re.I)
+_OF_PROGRAMMERS = (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)
+
+
 @contextmanager
 def _refusing(path: str | PathLike[str], content: IO[bytes], use: _Use) -> Iterator[None]:
     """Turn Pillow's errors and warnings into one that names the file and what is damaged."""
@@ -152,9 +157,14 @@ def _refusing(path: str | PathLike[str], content: IO[bytes], use: _Use) -> Itera
             ) from error
         kind = f'a damaged {found.image_format} image' if found.image_format else found.text
         raise DataError(path, 'image', 'a complete file', kind, COPY_AGAIN) from error
-    if remarks:  # Pillow warns of what it skips.
+    # Pillow warns of what it skips. How it is programmed is not about the file.
+    texts = [str(one.message) for one in remarks if not issubclass(one.category, _OF_PROGRAMMERS)]
+    if any(_OF_METADATA.search(text) for text in texts):
         text = 'damaged metadata (EXIF): an orientation in it may be lost, and the image lie turned'
         warn_of_file(path, 'metadata', text, stacklevel=5)
+    elif texts:
+        text = f'Pillow, which reads the image, warns: {" ".join(texts[0].split())}'
+        warn_of_file(path, 'content', text, stacklevel=5)
 
 
 def _open(path: str | PathLike[str], content: IO[bytes], use: _Use) -> Image.Image:

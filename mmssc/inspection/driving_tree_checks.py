@@ -142,7 +142,9 @@ def _check_raw_frames(
         report.add_error(error)
     try:
         cropped = metainfo.get('cropped_images', False)
-        report.notes += check_calibration(layout, sequence, metainfo['voxel_grid'], cropped)
+        report.notes += check_calibration(
+            layout, sequence, metainfo['voxel_grid'], cropped, 'give the converter --cropped-images'
+        )
     except DataError as error:
         report.add_error(error)
     present = layout.frame_ids(sequence)

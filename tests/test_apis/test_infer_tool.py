@@ -171,6 +171,7 @@ def test_a_wrong_image_does_not_stop_the_others(infer, three_images, tmp_path, b
     assert written == {'1305031102.160407.npy', 'a b.npy'}
     errors = capsys.readouterr().err
     assert f'error: {tmp_path / names[1]}: not predicted: ' in errors
+    assert errors.count(names[1]) == 1
     assert errors.endswith('1 of 3 scenes not predicted\n')
 
 

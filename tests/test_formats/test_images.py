@@ -11,7 +11,7 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import BmpImagePlugin, Image
 
 from mmssc.errors import DataError
 from mmssc.formats.images import (
@@ -258,6 +258,22 @@ def test_damaged_metadata_is_one_warning_that_names_the_file(tmp_path, kind, rec
     assert read_rgb(path).shape == (16, 24, 3) and read_image_shape(path) == (16, 24)
     (warning,) = recwarn
     assert str(warning.message).startswith(f'{path}: damaged metadata (EXIF): an orientation in it')
+
+
+def test_other_warnings_of_pillow_are_not_called_metadata(tmp_path, monkeypatch, recwarn):
+    verify = Image.Image.verify
+
+    def warn(image):
+        warnings.warn('Image appears to be\na malformed file', stacklevel=1)
+        warnings.warn('old name', DeprecationWarning, stacklevel=1)
+        verify(image)
+
+    monkeypatch.setattr(BmpImagePlugin.BmpImageFile, 'verify', warn)
+    path = save(tmp_path / 'a.bmp', picture(), 'BMP')
+    read_rgb(path)
+    (warning,) = recwarn
+    text = 'Pillow, which reads the image, warns: Image appears to be a malformed file'
+    assert str(warning.message) == f'{path}: {text}'
 
 
 def test_a_link_to_itself_is_said_in_words(tmp_path):

@@ -5,6 +5,7 @@ import runpy
 import sys
 
 import pytest
+from parse_commands import reader_of
 from tool_runs import ROOT, TOY_CONFIG, run_tool_in
 
 TOOLS = ROOT / 'tools'
@@ -62,6 +63,15 @@ WRONG = {
 READ_A_CONFIG = {tool: args for tool, (args, _) in WRONG.items() if '{config}' in args}
 
 
+def options_of_others(tool: str, errors: str) -> set[str]:
+    """Options that an error names and the tool lacks, except in sentences about other commands."""
+    typed = {word.partition('=')[0] for word in sys.argv[1:]}
+    parser = reader_of(TOOLS / tool).__self__  # It changes sys.argv.
+    sentences = [one for one in errors.split('. ') if not re.search(r'\.py\b|mmssc |docker', one)]
+    named = {option for one in sentences for option in re.findall(r'(?<!\S)--[a-z][a-z-]+', one)}
+    return named - typed - {*parser._option_string_actions}
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Run a tool as a command, in this process: (exit status, stderr)."""
@@ -72,7 +82,9 @@ def run(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             runpy.run_path(str(TOOLS / tool), run_name='__main__')
-        return stopped.value.code, capsys.readouterr().err
+        errors = capsys.readouterr().err
+        assert not options_of_others(tool, errors), errors
+        return stopped.value.code, errors
 
     return start
 
@@ -99,6 +111,13 @@ def test_a_broken_config_is_one_line(run, tmp_path, tool):
     assert status == 2
     assert errors.startswith('error: broken.py: expected a readable config, found SyntaxError')
     assert errors.count('\n') == 1
+
+
+def test_the_remedy_for_another_grid_works_in_the_command(run):
+    changed = ['--cfg-options', 'model.voxel_grid.voxel_size=0.1']
+    status, errors = run('deployment/export.py', 'light_depth_nyu', '--out', 'x.onnx', *changed)
+    assert status == 2 and 'voxel_grid: expected 60 x 36 x 60 voxels of 0.1 x' in errors
+    assert 'Give the config that the checkpoint was trained with. ' in errors
 
 
 def test_the_check_of_the_environment_uses_the_launcher():

@@ -43,6 +43,8 @@ def test_a_tree_of_crops(tree, capsys, tool_in_process):
     text = capsys.readouterr().err
     assert 'calib.txt: P2: expected a principal point inside the image' in text
     assert text.endswith('If it is cut out of a larger image: give --cropped-images\n')
+    status, printed = check(tree)
+    assert status == 1 and 'larger image: give the converter --cropped-images' in printed
     assert run_here(tree, '--cropped-images') == 0
     status, printed = check(tree)
     assert status == 0, printed

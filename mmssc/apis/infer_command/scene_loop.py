@@ -68,7 +68,9 @@ def predict_all(
     if len(failures) == len(set(names)):
         raise next(iter(failures.values()))
     for name, failure in failures.items():
-        print(f'error: {name}: not predicted: {failure}', file=sys.stderr)
+        # The error may name the file of the scene itself.
+        text = str(failure).removeprefix(f'{name}: ')
+        print(f'error: {name}: not predicted: {text}', file=sys.stderr)
     if failures:
         print(f'{len(failures)} of {len(names)} scenes not predicted', file=sys.stderr)
     return FINDINGS if failures else 0

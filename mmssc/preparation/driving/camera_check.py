@@ -28,7 +28,11 @@ _BASELINES, _USUAL_BASELINE = (0.02, 4.0), 0.5
 
 
 def check_calibration(
-    layout: DrivingLayout, sequence: str, grid: VoxelGrid, cropped_images: bool = False
+    layout: DrivingLayout,
+    sequence: str,
+    grid: VoxelGrid,
+    cropped_images: bool = False,
+    crop_option: str = CROP_OPTION,
 ) -> list[str]:
     """Check the camera of a drive: its first image, the box of voxels, the motion of the car.
 
@@ -38,6 +42,7 @@ def check_calibration(
         grid: The box of voxels.
         cropped_images: Whether the images are cut out of larger ones, so that the principal point
             can be anywhere.
+        crop_option: How the user of the command says this.
 
     Returns:
         Remarks about what is suspicious.
@@ -54,9 +59,10 @@ def check_calibration(
     if not file.is_file():
         # KITTI-360: the calibration is in the code, so the images can be wrong, not the file.
         if not cropped_images:
-            remarks += _published_size_remarks(calibration.projection, size)
+            remarks += _published_size_remarks(calibration.projection, size, crop_option)
         size = None
-    remarks += check_drive(*camera, grid, file, ('Tr', 'P2'), size, poses, cropped_images)
+    fields = 'Tr', 'P2'
+    remarks += check_drive(*camera, grid, file, fields, size, poses, cropped_images, crop_option)
     return [f'{sequence}: {remark}' for remark in remarks]
 
 
@@ -75,11 +81,13 @@ def check_baseline(baseline: float, source: str | PathLike[str], field: str) -> 
         )
 
 
-def _published_size_remarks(projection: np.ndarray, size: tuple[int, int] | None) -> list[str]:
+def _published_size_remarks(
+    projection: np.ndarray, size: tuple[int, int] | None, crop_option: str
+) -> list[str]:
     if size is None:
         return []
     try:
-        return check_image_size(projection, size, 'published calibration', 'P2', CROP_OPTION)
+        return check_image_size(projection, size, 'published calibration', 'P2', crop_option)
     except DataError as error:
         return [str(error)]
 
