@@ -33,6 +33,10 @@ _BINARY = getattr(os, 'O_BINARY', 0)
 _NOTES_NAME = '.mmssc-outputs'
 _MAX_NOTES = 1 << 26  # bytes
 _OTHER_NAME = 'Choose another name or folder for the output'
+# Outputs of this process that are not written yet -> the command.
+_EXPECTED: dict[Path, str] = {}
+# Named pipes that are open for writing since the check: the reader would end if they were closed.
+_PIPES: dict[Path, int] = {}
 # Names of open files of this process.
 _OPEN_FILE = re.compile(r'/dev/(?:stdout|stderr|fd/(\d+))|/proc/self/fd/(\d+)')
 
@@ -42,7 +46,8 @@ def atomic_write(path: str | PathLike[str], mode: str = 'wb') -> Iterator[IO]:
     """Open a temporary file beside ``path`` and rename it to ``path`` on success.
 
     The parent folder is created. If the body raises or the process dies, ``path`` does not change.
-    After an exception the temporary file is removed. A link stays: the file that it names changes.
+    After an exception the temporary file is removed. An expected output is noted when it is
+    written, see :func:`note_outputs`. A link stays: the file that it names changes.
     An existing file keeps its permissions. A device or a pipe is written to directly.
 
     Args:
@@ -77,6 +82,7 @@ def atomic_write(path: str | PathLike[str], mode: str = 'wb') -> Iterator[IO]:
                     os.chmod(temporary, stat.S_IMODE(found.st_mode))
                 yield file
             os.replace(temporary, target)
+        _note_written(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -99,6 +105,14 @@ def _open_special(path: Path, mode: str) -> IO:
         # A copy of the descriptor: it shares the position with what the process prints.
         number = match[1] or match[2] or (2 if path.name == 'stderr' else 1)
         return os.fdopen(os.dup(int(number)), mode, encoding=None if 'b' in mode else 'utf-8')
+    descriptor = _PIPES.pop(Path(os.path.abspath(path)), None)
+    if descriptor is None:
+        descriptor = _descriptor_of(path)
+    return os.fdopen(descriptor, mode, encoding=None if 'b' in mode else 'utf-8')
+
+
+def _descriptor_of(path: Path) -> int:
+    """Open a device or a pipe for writing; one without a reader is an error."""
     try:
         # Without a reader, opening a named pipe would wait for ever.
         descriptor = os.open(path, os.O_WRONLY | getattr(os, 'O_NONBLOCK', 0) | _BINARY)
@@ -108,7 +122,18 @@ def _open_special(path: Path, mode: str) -> IO:
         raise
     if hasattr(os, 'set_blocking'):
         os.set_blocking(descriptor, True)
-    return os.fdopen(descriptor, mode, encoding=None if 'b' in mode else 'utf-8')
+    return descriptor
+
+
+def _check_special(path: Path, mode: int) -> None:
+    """Refuse a pipe without a reader, and what cannot be written to."""
+    if not os.access(path, os.W_OK):
+        raise DataError(path, None, 'a file, a device or a pipe to write to', 'no permission')
+    if stat.S_ISSOCK(mode):
+        raise DataError(path, None, 'a file, a device or a pipe', 'a socket', _OTHER_NAME)
+    absolute = Path(os.path.abspath(path))
+    if stat.S_ISFIFO(mode) and absolute not in _PIPES:
+        _PIPES[absolute] = _descriptor_of(path)
 
 
 def check_outputs(
@@ -120,8 +145,8 @@ def check_outputs(
 ) -> None:
     """Check before the work that no output replaces an input or an existing file.
 
-    Devices and pipes are no files that can be lost. Removes what killed commands have left
-    unfinished beside the outputs.
+    Devices and pipes are no files that can be lost, but a named pipe needs a reader. Removes what
+    killed commands have left unfinished beside the outputs.
 
     Args:
         outputs: Files to write.
@@ -134,8 +159,8 @@ def check_outputs(
             earlier release may have written it.
 
     Raises:
-        DataError: An output is an input, a folder, an existing file, or in a folder with data or
-            one that cannot be written to.
+        DataError: An output is an input, a folder, an existing file, a pipe without a reader, or in
+            a folder with data or one that cannot be written to.
     """
     inputs = [path for path in inputs if os.path.exists(path)]
     data_folders = [path for path in inputs if os.path.isdir(path)]
@@ -166,6 +191,7 @@ def check_outputs(
                 path, expected='a new file', found='an input of this command', hint=_OTHER_NAME
             )
         if not stat.S_ISREG(found.st_mode):
+            _check_special(path, found.st_mode)
             continue
         if data := _folder_around(path, data_folders):
             raise DataError(path, None, 'a new file', f'a file of the data in {data}', _OTHER_NAME)
@@ -216,30 +242,40 @@ def _check_notes(notes: Path) -> None:
 
 
 def note_outputs(paths: Iterable[str | PathLike[str]], maker: str) -> None:
-    """Note that a command is about to write files, for checks with the same ``maker``.
+    """Say that a command is about to write files, for later checks with the same ``maker``.
 
-    Each folder keeps the names in a file ``.mmssc-outputs``. Several processes can note at once.
+    :func:`atomic_write` notes each one when it is written: a name whose file was not written can
+    become that of a file of the user. Each folder keeps the names in a file ``.mmssc-outputs``.
+    Several processes can note at once.
 
     Args:
         paths: Files, or folders as a whole.
         maker: Name of the command.
 
     Raises:
-        OSError: The folder cannot be written to.
-        DataError: Its ``.mmssc-outputs`` is a link or no regular file.
+        DataError: The ``.mmssc-outputs`` of a folder is a link or no regular file.
     """
     for path in map(Path, paths):
-        if path.exists():  # It passed a check: it is noted.
-            continue
-        notes = path.parent / _NOTES_NAME
-        _check_notes(notes)
-        notes.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, 'O_NOFOLLOW', 0)
-        with os.fdopen(os.open(notes, flags, 0o666), 'rb+') as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-            # A full disk may have cut the last line off.
-            start = '' if file.read() in (b'', b'\n') else '\n'
-            file.write(f'{start}{_note(maker, path.name)}\n'.encode('ascii'))
+        if not path.exists():  # Otherwise it passed a check: it is noted.
+            _check_notes(path.parent / _NOTES_NAME)
+            _EXPECTED[Path(os.path.abspath(path))] = maker
+
+
+def _note_written(path: Path) -> None:
+    """Note an expected file, or the expected folder around it."""
+    absolute = Path(os.path.abspath(path))
+    expected = next((one for one in (absolute, *absolute.parents) if one in _EXPECTED), None)
+    if expected is None:
+        return
+    note = _note(_EXPECTED.pop(expected), expected.name)
+    notes = expected.parent / _NOTES_NAME
+    _check_notes(notes)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, 'O_NOFOLLOW', 0)
+    with os.fdopen(os.open(notes, flags, 0o666), 'rb+') as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+        # A full disk may have cut the last line off.
+        start = '' if file.read() in (b'', b'\n') else '\n'
+        file.write(f'{start}{note}\n'.encode('ascii'))
 
 
 def check_writable(folder: str | PathLike[str], hint: str | None = None) -> None:

@@ -29,6 +29,14 @@ from mmssc.formats.numpy_arrays import write_npy
 from mmssc.temporary_files import temporary_folder
 
 
+def write_noted(*paths: Path) -> None:
+    """Write files as the command ``draw``."""
+    note_outputs(paths, 'draw')
+    for path in paths:
+        with atomic_write(path):
+            pass
+
+
 def test_file_appears_whole_with_ordinary_permissions(tmp_path):
     path = tmp_path / 'new' / 'folder' / 'a.txt'
     with atomic_write(path, 'w') as file:
@@ -290,8 +298,7 @@ def test_odd_links_and_notes_are_known_before_the_work(tmp_path):
 def test_a_folder_for_results_is_new_or_empty(tmp_path):
     check_output_folder(tmp_path / 'new')
     check_output_folder(tmp_path)
-    note_outputs([tmp_path / 'a'], 'draw')
-    (tmp_path / 'a').write_text('')
+    write_noted(tmp_path / 'a')
     with pytest.raises(DataError, match='found files. Choose another folder, or .*--overwrite'):
         check_output_folder(tmp_path, maker='draw')
     check_output_folder(tmp_path, overwrite=True, maker='draw')
@@ -301,9 +308,8 @@ def test_a_folder_for_results_is_new_or_empty(tmp_path):
 
 def test_files_of_others_are_not_replaced(tmp_path):
     pictures, image = tmp_path / 'pictures', tmp_path / 'pictures/0.png'
-    note_outputs([image, pictures / 'new\nline.png'], 'draw')
-    for name in ('0.png', 'new\nline.png', '.DS_Store'):
-        (pictures / name).write_text('')
+    write_noted(image, pictures / 'new\nline.png')
+    (pictures / '.DS_Store').touch()
     check_output_folder(pictures, overwrite=True, maker='draw')
     check_outputs([image], overwrite=True, maker='draw')
     foreign = 'new or empty folder, or one with files of this command only, found '
@@ -353,8 +359,7 @@ def test_new_results_can_lie_in_data_that_are_around_the_current_folder(
 def test_a_note_after_one_that_a_full_disk_has_cut_is_read(tmp_path):
     (tmp_path / '.mmssc-outputs').write_text('["draw", "a"]\n["draw", "lo')
     for name in 'bc':
-        note_outputs([tmp_path / name], 'draw')
-        (tmp_path / name).touch()
+        write_noted(tmp_path / name)
     check_outputs([tmp_path / 'b', tmp_path / 'c'], overwrite=True, maker='draw')
 
 
@@ -376,7 +381,49 @@ def test_notes_of_a_stranger_do_no_harm(tmp_path):
     assert (tmp_path / 'precious').read_text() == '["draw", "a"]'
     notes.unlink()
     notes.write_bytes(b'\xff\x00' * 1000)
-    note_outputs([tmp_path / 'b'], 'draw')
+    write_noted(tmp_path / 'b')
+
+
+def test_only_what_was_written_is_noted(tmp_path):
+    first, second, folder = tmp_path / 'a', tmp_path / 'b', tmp_path / 'c'
+    note_outputs([first, second, folder], 'draw')
+    with pytest.raises(RuntimeError), atomic_write(second) as file:
+        file.write(b'half')
+        raise RuntimeError
+    for path in (first, folder / '1', folder / '2'):
+        with atomic_write(path) as file:
+            file.write(b'ours')
+    second.write_text('of the user')
+    check_outputs([first], overwrite=True, maker='draw')
+    with pytest.raises(DataError, match='b: .*found one that this command did not write'):
+        check_outputs([second], overwrite=True, maker='draw')
+    second.unlink()
+    check_output_folder(tmp_path, overwrite=True, maker='draw')
+    assert len((tmp_path / '.mmssc-outputs').read_text().splitlines()) == 2
+
+
+def test_a_pipe_needs_a_reader_at_the_check(tmp_path):
+    pipe = tmp_path / 'pipe'
+    os.mkfifo(pipe)
+    with pytest.raises(
+        DataError, match='pipe: expected a process that reads this pipe, found none'
+    ):
+        check_outputs([pipe])
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    for _ in range(100):
+        try:
+            check_outputs([pipe, '/dev/null'])
+            break
+        except DataError:  # The reader has not opened it yet.
+            time.sleep(0.01)
+    time.sleep(0.05)
+    assert reader.is_alive()  # It waits for the result.
+    with atomic_write(pipe, 'w') as file:
+        file.write('result')
+    reader.join(5)
+    assert read == ['result']
 
 
 def test_data_error_says_everything_and_survives_pickle():

@@ -1,5 +1,6 @@
 """Every tool fails alike: one line, the exit status of docs/en/user_guides/exit_statuses.md."""
 
+import os
 import re
 import runpy
 import sys
@@ -245,6 +246,14 @@ def test_nothing_is_written_before_the_config_can_be_built(run, tmp_path, tool, 
     status, errors = run(tool, *arguments, *options)
     assert status == 2 and message.format(loader=loader) in errors and errors.count('\n') == 1
     assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_an_output_without_a_reader_is_refused_before_the_work(run, tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    status, errors = run('test.py', TOY_CONFIG, 'untrained', '--out', 'pipe')
+    assert status == 2
+    assert errors == 'error: pipe: expected a process that reads this pipe, found none\n'
+    assert [path.name for path in tmp_path.iterdir()] == ['pipe']
 
 
 def test_the_loader_of_the_test_is_named_though_that_of_the_validation_is_equal(run):

@@ -21,7 +21,7 @@ from mmssc.checkpoints import (
     write_state_dict,
 )
 from mmssc.errors import DataError
-from mmssc.fileio import note_outputs
+from mmssc.fileio import atomic_write, note_outputs
 from mmssc.parity import reference_fill as fill
 from mmssc.registry import MODELS
 
@@ -233,7 +233,8 @@ def test_tool_refuses_and_leaves_the_destination_alone(tmp_path: Path) -> None:
     source, target = tmp_path / 'reference.pth', tmp_path / 'ours.pth'
     torch.save({'state_dict': make_reference(num_classes=7)}, source)
     note_outputs([target], 'import_checkpoint.py')  # An earlier run wrote it.
-    target.write_text('precious')
+    with atomic_write(target, 'w') as file:
+        file.write('precious')
     command = [TOOL, 'sgn', source, target, '--overwrite']
     done = run_script(command, tmp_path, {**os.environ, 'PYTHONPATH': str(ROOT)})
     assert done.returncode == 2 and 'number of classes' in done.stderr
