@@ -20,15 +20,10 @@ from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures import VoxelGrid
 
 from .camera_check import check_calibration
+from .depth_steps import depth_recipes, make_depth
 from .layouts import DrivingLayout
-from .steps import (
-    PreparationOptions,
-    depth_recipes,
-    make_depth,
-    make_infos,
-    make_labels,
-    make_pseudo_lidar,
-)
+from .options import PreparationOptions
+from .steps import make_infos, make_labels, make_pseudo_lidar
 
 __all__ = ['build_parser', 'prepare_driving']
 
