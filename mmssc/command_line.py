@@ -1,6 +1,7 @@
 """The decorator for every command of ``tools/``: error messages and exit statuses.
 
-A tool imports this module first and calls :func:`prepare_process` before its other imports.
+A tool imports this module first and calls :func:`prepare_process` before its other imports. It
+calls :func:`parse_early` before those that take seconds, such as torch.
 Importing this module changes nothing.
 """
 
@@ -31,7 +32,7 @@ from mmssc.tool_commands import as_typed
 
 __all__ = [
     'CLOSED_PIPE', 'FINDINGS', 'FIRST_ERROR', 'INTERRUPTED', 'USE_ERROR', 'add_overwrite_option',
-    'command', 'is_first_report', 'prepare_process',
+    'command', 'is_first_report', 'parse_early', 'prepare_process',
 ]  # fmt: skip
 
 #: Exit statuses; docs/en/user_guides/exit_statuses.md describes them. 0: all is well.
@@ -107,6 +108,25 @@ def add_overwrite_option(
 ) -> None:
     """Add ``--overwrite``; a tool never replaces its inputs or files that it has not written."""
     parser.add_argument('--overwrite', action='store_true', help=text)
+
+
+def parse_early(parse_args: Callable[[], object]) -> None:
+    """Parse the command line of a script before its slow imports.
+
+    ``--help`` and a wrong command line end the process here. What is parsed is dropped: the main
+    function parses again, because it also runs without the script.
+
+    Args:
+        parse_args: Parses :data:`sys.argv`.
+    """
+
+    @command
+    def parse() -> None:
+        parse_args()
+
+    status = parse()
+    if status:
+        sys.exit(status)
 
 
 def is_first_report(status: int) -> bool:

@@ -20,6 +20,7 @@ from mmengine.utils import import_modules_from_strings
 
 from mmssc.config_errors import config_errors, module_of
 from mmssc.config_options import (
+    CONFIG_HELP,
     MAX_LEVELS,
     ConfigOptions,
     add_cfg_options,
@@ -35,9 +36,6 @@ __all__ = [
     'CONFIG_HELP', 'ConfigOptions', 'add_cfg_options', 'config_errors', 'config_files_of',
     'data_roots_of', 'datasets_of', 'merge_options', 'read_config_file',
 ]  # fmt: skip
-
-#: Help of the argument of a tool that :func:`read_config_file` takes.
-CONFIG_HELP = 'config file, or name of a config (mmssc info --list)'
 
 # What mmengine reads.
 _SUFFIXES = ('.py', '.yml', '.yaml', '.json')

@@ -7,18 +7,20 @@ import inspect
 import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
-
-from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
+from typing import TYPE_CHECKING, Any
 
 from mmssc.errors import DataError, nearest_name
 
+if TYPE_CHECKING:  # Parsers import this module: --help does not need mmengine.
+    from mmengine.config import Config
+
 __all__ = [
-    'MAX_LEVELS', 'OPTION', 'SWITCHES', 'ConfigOptions', 'add_cfg_options',
-    'merge_options', 'nearest_name', 'parse_value', 'runner_settings',
+    'CONFIG_HELP', 'MAX_LEVELS', 'OPTION', 'SWITCHES', 'ConfigOptions', 'add_cfg_options',
+    'add_common_arguments', 'merge_options', 'nearest_name', 'parse_value', 'runner_settings',
 ]  # fmt: skip
 
+#: Help of the argument of a tool that :func:`mmssc.config_file.read_config_file` takes.
+CONFIG_HELP = 'config file, or name of a config (mmssc info --list)'
 #: What errors about an override name.
 OPTION = '--cfg-options'
 #: Text that stands for True or False, in lower case.
@@ -36,7 +38,7 @@ _MORE_SETTINGS = (
 )  # fmt: skip
 
 
-class ConfigOptions(DictAction):
+class ConfigOptions(argparse.Action):
     """Parses ``KEY=VALUE ...`` into a dict; :func:`parse_value` says how values are read.
 
     Raises:
@@ -78,6 +80,22 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         help='override settings of the config, e.g. train_cfg.max_epochs=2 '
         'model.backbone.init_cfg=None "custom_hooks=[dict(type=\'EMAHook\')]"',
     )
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that training and testing share."""
+    parser.add_argument(
+        '--work-dir', help='folder for logs and results (default: work_dirs/<config name>)'
+    )
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--launcher',
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none',
+        help='launcher that started the processes of a distributed run',
+    )
+    # Old torch.distributed.launch passes the argument, torchrun sets the variable.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
 def _short(text: Any) -> str:
@@ -248,6 +266,8 @@ def _word(text: str) -> Any:
 
 def runner_settings() -> set[str]:
     """The top-level settings that mmengine and mmssc read; others are variables of a config."""
+    from mmengine.runner import Runner
+
     return {*inspect.signature(Runner).parameters, *_MORE_SETTINGS} - {'cfg'}
 
 

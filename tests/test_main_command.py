@@ -52,6 +52,33 @@ def test_the_help_is_quick(tmp_path):
     assert not {'torch', 'numpy', 'mmengine', 'mmcv'} & set(text.split("'"))
 
 
+PARSING = [
+    path
+    for path in sorted((ROOT / 'tools').rglob('*.py'))
+    if path.name not in ('cores.py', 'reachable.py')  # They have no options.
+]
+
+
+@pytest.mark.parametrize('script', PARSING, ids=lambda path: path.stem)
+def test_the_help_of_a_script_needs_no_torch(script, tmp_path):
+    code = 'import atexit, runpy, sys; sys.argv[:] = [sys.argv[1], "--help"]\n'
+    code += 'atexit.register(lambda: print("modules:", *sys.modules))\n'
+    code += 'runpy.run_path(sys.argv[0], run_name="__main__")'
+    text, _ = mmssc(tmp_path, '-c', code, script, module=())
+    help_text, _, modules = text.partition('modules:')
+    assert help_text.strip()
+    heavy = {'torch', 'mmengine', 'mmcv', 'numpy', 'cv2', 'scipy', 'matplotlib', 'PIL'}
+    assert heavy & set(modules.split()) == set()
+
+
+def test_a_wrong_command_line_ends_before_torch(tmp_path):
+    code = 'import atexit, runpy, sys; sys.argv[:] = [sys.argv[1], "--no-such-option"]\n'
+    code += 'atexit.register(lambda: print("torch" in sys.modules))\n'
+    code += 'runpy.run_path(sys.argv[0], run_name="__main__")'
+    text, errors = mmssc(tmp_path, '-c', code, ROOT / 'tools/train.py', status=2, module=())
+    assert text.strip() == 'False' and errors.startswith('error: ')
+
+
 def test_every_command_names_a_script():
     tools = ROOT / 'tools'
     assert all((tools / script).is_file() for script, _ in COMMANDS.values() if script)

@@ -17,11 +17,16 @@ Models for depth cameras (configs/light, RGB-D) need the depth image and its int
 
 from __future__ import annotations
 
-from mmssc.command_line import prepare_process
+from mmssc.command_line import parse_early, prepare_process
 
 prepare_process()
 
 import sys
+
+from mmssc.apis.infer_command.options import build_parser
+
+if __name__ == '__main__':
+    parse_early(build_parser(__doc__).parse_intermixed_args)
 
 from mmssc.apis.infer_command import infer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -12,26 +12,8 @@ import os
 import sys
 from pathlib import Path
 
-from mmengine.config import Config
-
-from mmssc.apis.model_loading import inputs_of
-from mmssc.compat import known_warnings_hidden, loader_worker_errors
-from mmssc.config_file import CONFIG_HELP, config_errors, data_roots_of
-from mmssc.engine.build_checks import check_buildable
-from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
-from mmssc.engine.hooks.prediction_files_hook import PREDICTION_FILES
-from mmssc.engine.hooks.ssc_visualization_hook import PICTURES
-from mmssc.engine.launch import (
-    add_common_arguments,
-    build_runner,
-    close_process_group,
-    disk_errors_named,
-    load_config,
-    require_checkpoint,
-    say,
-)
+from mmssc.config_options import CONFIG_HELP, add_common_arguments
 from mmssc.errors import DataError
-from mmssc.evaluation.result_comparison import is_figures_file
 from mmssc.fileio import (
     atomic_write,
     check_output_folder,
@@ -40,10 +22,6 @@ from mmssc.fileio import (
     note_outputs,
 )
 from mmssc.model_index import UNTRAINED
-
-# The makers of the files of --format-only and of --out.
-PREDICTIONS = 'test.py --format-only'
-FIGURES = 'test.py --out'
 
 
 def parse_args() -> argparse.Namespace:
@@ -76,6 +54,33 @@ def parse_args() -> argparse.Namespace:
     if args.format_only != bool(args.output_dir):
         parser.error('--format-only and --output-dir go together')
     return args
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmengine.config import Config
+
+from mmssc.apis.model_loading import inputs_of
+from mmssc.compat import known_warnings_hidden, loader_worker_errors
+from mmssc.config_file import config_errors, data_roots_of
+from mmssc.engine.build_checks import check_buildable
+from mmssc.engine.hooks.checkpoint_match_hook import unwrap_model
+from mmssc.engine.hooks.prediction_files_hook import PREDICTION_FILES
+from mmssc.engine.hooks.ssc_visualization_hook import PICTURES
+from mmssc.engine.launch import (
+    build_runner,
+    close_process_group,
+    disk_errors_named,
+    load_config,
+    require_checkpoint,
+    say,
+)
+from mmssc.evaluation.result_comparison import is_figures_file
+
+# The makers of the files of --format-only and of --out.
+PREDICTIONS = 'test.py --format-only'
+FIGURES = 'test.py --out'
 
 
 def check_apart(args: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -10,23 +10,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmssc.compat import known_warnings_hidden, loader_worker_errors
-from mmssc.config_file import CONFIG_HELP, config_errors
-from mmssc.engine.build_checks import check_buildable
-from mmssc.engine.earlier_training import check_earlier_training, checkpoint_folder_of
-from mmssc.engine.launch import (
-    add_common_arguments,
-    build_runner,
-    choose_checkpoint,
-    close_process_group,
-    disk_errors_named,
-    enable_amp,
-    load_config,
-    lock_work_folder,
-)
+from mmssc.config_options import CONFIG_HELP, add_common_arguments
 from mmssc.errors import DataError
 from mmssc.fileio import check_writable
-from mmssc.kept_memory import keep_memory_in_training
 
 
 def parse_args() -> argparse.Namespace:
@@ -64,6 +50,25 @@ def parse_args() -> argparse.Namespace:
     )
     add_common_arguments(parser)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmssc.compat import known_warnings_hidden, loader_worker_errors
+from mmssc.config_file import config_errors
+from mmssc.engine.build_checks import check_buildable
+from mmssc.engine.earlier_training import check_earlier_training, checkpoint_folder_of
+from mmssc.engine.launch import (
+    build_runner,
+    choose_checkpoint,
+    close_process_group,
+    disk_errors_named,
+    enable_amp,
+    load_config,
+    lock_work_folder,
+)
+from mmssc.kept_memory import keep_memory_in_training
 
 
 def train(args: argparse.Namespace) -> None:

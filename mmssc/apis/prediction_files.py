@@ -14,12 +14,11 @@ from mmssc.errors import DataError
 from mmssc.evaluation.submission import raw_id_table
 from mmssc.formats.kitti import write_raw_labels, write_voxel_labels
 from mmssc.formats.volumes import check_class_ids
+from mmssc.option_choices import PREDICTION_FORMATS
 from mmssc.structures import SSCDataSample
 from mmssc.visualization.scene import FORMATS, Scene, scene_paths
 
 __all__ = ['PREDICTION_FORMATS', 'prediction_paths', 'save_prediction']
-
-PREDICTION_FORMATS = ('npy', 'label', *FORMATS)
 
 
 def prediction_paths(stem: str | PathLike[str], formats: Sequence[str]) -> dict[str, Path]:

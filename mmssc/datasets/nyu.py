@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmssc.formats.sscnet import RAW_TO_CLASS
+from mmssc.option_choices import NYU_GRID, NYU_IMAGE_SIZE
 from mmssc.registry import DATASETS
 
 from .rgbd_dataset import RGBDDataset
@@ -49,12 +50,9 @@ class NYUDataset(RGBDDataset):
             1806927, 852366,
         ),
         learning_map={raw: int(number) for raw, number in enumerate(RAW_TO_CLASS)},
-        voxel_grid=dict(
-            origin=[0.0, 0.0, 0.0], voxel_size=[0.08] * 3, shape=[60, 36, 60],
-            axes=['x', 'z', 'y'], frame='world',
-        ),
+        voxel_grid=NYU_GRID,
         ignore_index=255,
-        image_size=(480, 640),
+        image_size=NYU_IMAGE_SIZE,
     )  # fmt: skip
     CONVERTER = 'tools/dataset_converters/nyu.py'
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmssc.option_choices import DRIVING_GRID
 from mmssc.registry import DATASETS
 
 from .driving_dataset import DrivingDataset
@@ -55,7 +56,7 @@ class SemanticKITTIDataset(DrivingDataset):
             0: 0, 1: 10, 2: 11, 3: 15, 4: 18, 5: 20, 6: 30, 7: 31, 8: 32, 9: 40, 10: 44, 11: 48,
             12: 49, 13: 50, 14: 51, 15: 70, 16: 71, 17: 72, 18: 80, 19: 81,
         },
-        voxel_grid=dict(origin=[0.0, -25.6, -2.0], voxel_size=[0.2] * 3, shape=[256, 256, 32]),
+        voxel_grid=DRIVING_GRID,
         ignore_index=255,
     )  # fmt: skip
     CONVERTER = 'tools/dataset_converters/semantic_kitti.py'

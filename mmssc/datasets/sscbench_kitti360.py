@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmssc.option_choices import DRIVING_GRID
 from mmssc.registry import DATASETS
 
 from .driving_dataset import DrivingDataset
@@ -87,7 +88,7 @@ class SSCBenchKITTI360Dataset(DrivingDataset):
             0: 0, 1: 10, 2: 11, 3: 15, 4: 18, 5: 20, 6: 30, 7: 40, 8: 44, 9: 48, 10: 49, 11: 50,
             12: 51, 13: 70, 14: 72, 15: 80, 16: 81, 17: 52, 18: 99,
         },
-        voxel_grid=dict(origin=[0.0, -25.6, -2.0], voxel_size=[0.2] * 3, shape=[256, 256, 32]),
+        voxel_grid=DRIVING_GRID,
         ignore_index=255,
     )  # fmt: skip
     DATA_PREFIX = dict(

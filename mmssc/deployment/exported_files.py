@@ -15,13 +15,12 @@ import torch
 from torch import Tensor
 
 from mmssc.errors import DataError, MissingDependencyError
+from mmssc.option_choices import EXPORT_FORMATS as FORMATS
 
 from .network import OUTPUTS
 
 __all__ = ['FORMATS', 'open_network', 'serialize']
 
-#: Format -> suffix of its files.
-FORMATS = {'onnx': '.onnx', 'torch-export': '.pt2'}
 #: File with the description in the archive of ``torch.export``.
 _DESCRIPTION = 'mmssc.json'
 # A message of Protocol Buffers cannot be longer, and an ONNX file is one.

@@ -22,7 +22,8 @@ from mmengine.runner import Runner
 
 from mmssc.command_line import command
 from mmssc.compat import init_cpu_process_group, own_configs_stay, short_screen_log
-from mmssc.config_file import add_cfg_options, read_config_file
+from mmssc.config_file import read_config_file
+from mmssc.config_options import add_common_arguments
 from mmssc.engine.earlier_training import checkpoint_folder_of, newest_checkpoint
 from mmssc.engine.resuming import find_resume_checkpoint, require_whole_checkpoint
 from mmssc.errors import DataError
@@ -37,22 +38,6 @@ __all__ = [
     'disk_errors_named', 'enable_amp', 'find_resume_checkpoint', 'load_config', 'lock_work_folder',
     'require_checkpoint', 'run_main', 'say',
 ]  # fmt: skip
-
-
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that training and testing share."""
-    parser.add_argument(
-        '--work-dir', help='folder for logs and results (default: work_dirs/<config name>)'
-    )
-    add_cfg_options(parser)
-    parser.add_argument(
-        '--launcher',
-        choices=('none', 'pytorch', 'slurm', 'mpi'),
-        default='none',
-        help='launcher that started the processes of a distributed run',
-    )
-    # Old torch.distributed.launch passes the argument, torchrun sets the variable.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
 def load_config(args: argparse.Namespace) -> Config:

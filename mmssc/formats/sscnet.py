@@ -17,6 +17,7 @@ from PIL import Image
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
+from mmssc.option_choices import NYU_CAMERAS, NYU_IMAGE_SIZE
 from mmssc.structures import VoxelGrid
 from mmssc.structures.camera_checks import as_pose
 
@@ -36,10 +37,6 @@ ImageSize = tuple[int, int]
 SSCNET_SHAPE = (240, 144, 240)
 SSCNET_VOXEL_SIZE = 0.02
 SSCNET_AXES = ('x', 'z', 'y')
-NYU_IMAGE_SIZE = (480, 640)
-#: fx, fy, cx, cy in pixels. The Kinect of NYU, as in the files of 3D-Sketch, CleanerS and AMMNet,
-#: and the camera that rendered NYUCAD; SSCNet and DDRNet use the latter for both.
-NYU_CAMERAS = dict(nyu=(518.8579, 519.4696, 325.58, 253.74), nyucad=(518.8579, 518.8579, 320, 240))
 # Id of voxels outside the annotated room, and of voxels without a class.
 IGNORE = 255
 RAW_NAMES = (

@@ -7,13 +7,11 @@ import numpy as np
 import torch
 
 from mmssc.errors import DataError
+from mmssc.option_choices import MAX_DISPARITY
 
 from .depth_to_points import disparity_to_depth
 
 __all__ = ['MAX_DISPARITY', 'depth_of_disparity', 'stereo_depth', 'stereo_disparity']
-
-#: Default search range of the matching, pixels.
-MAX_DISPARITY = 128
 
 # Disparities are computed in steps of 1/16 pixel.
 _SUBPIXELS = 16.0

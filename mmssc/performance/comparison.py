@@ -16,14 +16,13 @@ import numpy as np
 import torch
 
 from mmssc.errors import DataError
+from mmssc.option_choices import RUNS
 from mmssc.temporary_files import temporary_folder
 
 from .versions import Version
 
 __all__ = ['RUNS', 'Measurement', 'compare_versions', 'largest_difference', 'plain_sample']
 
-#: What a process measures.
-RUNS = ('inference', 'training')
 _WORKER = Path(__file__).with_name('worker.py')
 
 

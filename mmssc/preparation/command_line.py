@@ -1,10 +1,7 @@
-"""The part of the command line that all converters share."""
+"""How every converter runs."""
 
 from __future__ import annotations
 
-import argparse
-import math
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -15,71 +12,20 @@ from mmssc.command_line import FINDINGS
 from mmssc.errors import DataError
 from mmssc.fileio import check_writable, lock_folder
 from mmssc.preparation.frame_jobs import FAILURES_SHOWN, StepReport
+from mmssc.shared_options import (
+    add_cropped_option,
+    add_work_options,
+    positive_integer,
+    positive_number,
+    spaced_number,
+)
 
 __all__ = [
     'add_cropped_option', 'add_work_options', 'positive_integer', 'positive_number',
     'run_converter', 'spaced_number',
 ]  # fmt: skip
 
-_MAX_DEFAULT_WORKERS = 8
 _ROOT_HINT = 'Give the folder of the raw data; make_synthetic.py beside this command makes scenes'
-
-
-def _available_cores() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def positive_integer(text: str) -> int:
-    """A whole number above 0, for ``type=`` of :mod:`argparse`."""
-    try:
-        value = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text} is not a whole number') from None
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value} is not positive')
-    return value
-
-
-def positive_number(text: str) -> float:
-    """A finite number above 0, for options."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
-    return value
-
-
-def spaced_number(text: str) -> float:
-    """A number of a list with spaces, for ``type=`` of :mod:`argparse`."""
-    if ',' in text:
-        form = ' '.join(text.replace(',', ' ').split())
-        raise argparse.ArgumentTypeError(f'{text}: expected spaces instead of commas: {form}')
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text} is not a number') from None
-
-
-def add_cropped_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cropped-images``."""
-    text = (
-        'the images are cut out of larger ones, and the intrinsics are those of the cut images: '
-        'the principal point can be anywhere'
-    )
-    parser.add_argument('--cropped-images', action='store_true', help=text)
-
-
-def add_work_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--workers`` and ``--overwrite``."""
-    add = parser.add_argument
-    cores = min(_available_cores(), _MAX_DEFAULT_WORKERS)
-    add('--workers', type=positive_integer, default=cores, help='processes')
-    text = 'make again what this command made before (but keep your own files)'
-    add('--overwrite', action='store_true', help=text)
 
 
 def _summarise(reports: Sequence[StepReport]) -> None:

@@ -15,13 +15,13 @@ from matplotlib.ticker import MaxNLocator
 
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
+from mmssc.option_choices import CHART_SUFFIXES
 
 __all__ = [
     'CHART_SUFFIXES', 'check_chart_suffix', 'draw_confusion', 'draw_curves', 'draw_steps',
     'save_chart',
 ]  # fmt: skip
 
-CHART_SUFFIXES = ('.png', '.pdf', '.svg')
 _DPI = 110
 _COLUMNS = 3
 # More classes than this: the cells are too small for numbers.

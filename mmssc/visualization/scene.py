@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from mmssc.errors import DataError
+from mmssc.option_choices import PICTURE_FORMATS as FORMATS
 from mmssc.structures import Camera, VoxelGrid
 
 from .bird_eye_view import draw_bird_eye_view
@@ -39,7 +40,6 @@ __all__ = [
     'write_scenes',
 ]
 
-FORMATS = ('png', 'bev', 'ply', 'glb', 'html')
 PREDICTION = 'prediction'
 PANEL_WIDTH = 1600
 # Depth of the last colour of points, metres; smaller in a small grid.

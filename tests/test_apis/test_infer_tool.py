@@ -241,4 +241,6 @@ def test_the_tool_uses_public_names_only():
     assert ('mmssc.apis', 'build_inferencer') in names
     assert not {(m, name) for m, name in names if name not in import_module(m).__all__}
     modules = {module for module, _ in names if module.startswith('mmssc.apis')}
-    assert modules == {'mmssc.apis', 'mmssc.apis.infer_command'}
+    assert modules == {
+        'mmssc.apis', 'mmssc.apis.infer_command', 'mmssc.apis.infer_command.options',
+    }  # fmt: skip

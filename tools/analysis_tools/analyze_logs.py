@@ -6,7 +6,7 @@ A run is a work folder of ``tools/train.py`` (a resumed training is one curve) o
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -16,13 +16,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mmssc.errors import DataError
-from mmssc.evaluation.result_comparison import result_names
-from mmssc.evaluation.score_table import figure_view, format_table
 from mmssc.fileio import check_outputs, note_outputs
-from mmssc.inspection.training_logs import Curve, TrainingLog, default_keys, smooth
-from mmssc.visualization.charts import CHART_SUFFIXES, check_chart_suffix, draw_curves, save_chart
-
-MAKER = 'analyze_logs.py'
+from mmssc.option_choices import CHART_SUFFIXES
 
 
 def parse_args() -> argparse.Namespace:
@@ -47,6 +42,17 @@ def parse_args() -> argparse.Namespace:
     if not 0 <= arguments.smooth < 1:
         parser.error('--smooth must be 0 or more, and less than 1')
     return arguments
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmssc.evaluation.result_comparison import result_names
+from mmssc.evaluation.score_table import figure_view, format_table
+from mmssc.inspection.training_logs import Curve, TrainingLog, default_keys, smooth
+from mmssc.visualization.charts import check_chart_suffix, draw_curves, save_chart
+
+MAKER = 'analyze_logs.py'
 
 
 def choose_keys(logs: dict[str, TrainingLog], patterns: list[str] | None) -> list[str]:

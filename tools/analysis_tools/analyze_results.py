@@ -7,7 +7,7 @@ test data set.
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -15,20 +15,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config
-
-from mmssc.config_file import add_cfg_options, config_errors, data_roots_of, read_config_file
-from mmssc.evaluation.functional import local_scores, scores_from_counts
-from mmssc.evaluation.prediction_analysis import PredictionAnalysis
-from mmssc.evaluation.saved_predictions import SavedPredictions, first_protocol
-from mmssc.evaluation.score_table import score_table
+from mmssc.config_options import add_cfg_options
 from mmssc.fileio import check_output_folder, note_outputs
-from mmssc.visualization import write_png
-from mmssc.visualization.analysis_files import ANALYSIS_NAMES, score_text, write_analysis
-from mmssc.visualization.comparison import draw_saved_frame
-
-# The maker of the files.
-MAKER = 'analyze_results.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -51,6 +39,24 @@ def parse_args() -> argparse.Namespace:
     if arguments.num_worst < 0:
         parser.error('--num-worst must be 0 or more')
     return arguments
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmengine.config import Config
+
+from mmssc.config_file import config_errors, data_roots_of, read_config_file
+from mmssc.evaluation.functional import local_scores, scores_from_counts
+from mmssc.evaluation.prediction_analysis import PredictionAnalysis
+from mmssc.evaluation.saved_predictions import SavedPredictions, first_protocol
+from mmssc.evaluation.score_table import score_table
+from mmssc.visualization import write_png
+from mmssc.visualization.analysis_files import ANALYSIS_NAMES, score_text, write_analysis
+from mmssc.visualization.comparison import draw_saved_frame
+
+# The maker of the files.
+MAKER = 'analyze_results.py'
 
 
 def analyse(cfg: Config, args: argparse.Namespace) -> None:

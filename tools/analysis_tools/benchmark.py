@@ -10,7 +10,7 @@ processes of their own, and compares their outputs.
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, add_overwrite_option, command, prepare_process
+from mmssc.command_line import FINDINGS, add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -23,36 +23,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
-
-from mmssc.apis import read_config
-from mmssc.apis.model_loading import dataset_meta_of, inputs_of
-from mmssc.apis.random_samples import random_samples
-from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors
-from mmssc.engine.launch import enable_amp
+from mmssc.config_options import CONFIG_HELP, add_cfg_options
 from mmssc.errors import counted
-from mmssc.evaluation.score_table import format_table
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
-from mmssc.performance import (
-    OWN_FOLDER,
-    RUNS,
-    Measurement,
-    Stages,
-    Version,
-    compare_versions,
-    count_parameters,
-    describe_machine,
-    measure_peak,
-    open_version,
-    plain_sample,
-    run_iteration,
-)
-from mmssc.registry import DATASETS, METRICS, MODELS
+from mmssc.option_choices import RUNS
 from mmssc.resources import find_config
 
-MAKER = 'benchmark.py'
 # Largest difference of outputs, relative to the largest value: rounding in float32 and bfloat16.
 TOLERANCE, TOLERANCE_AMP = 1e-4, 3e-2
 
@@ -75,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     add('--batch-size', type=int, default=1)
     add('--iters', type=int, help='measured iterations (default: 5, or 1 a process: --against)')
     add('--warmup', type=int, default=1, help='warm-up iterations before the measured ones')
-    add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add('--device', help='default: the GPU if there is one')
     add('--threads', type=int, metavar='N', help='threads of torch on the CPU')
     add('--amp', action='store_true', help='train in mixed precision; with --against also predict')
     add('--out', metavar='FILE.json', help='also write the figures to this file')
@@ -123,6 +99,37 @@ def parse_args() -> argparse.Namespace:
     if args.tolerance is None:
         args.tolerance = TOLERANCE_AMP if args.amp else TOLERANCE
     return args
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+
+from mmssc.apis import read_config
+from mmssc.apis.model_loading import dataset_meta_of, inputs_of
+from mmssc.apis.random_samples import random_samples
+from mmssc.config_file import config_errors
+from mmssc.engine.launch import enable_amp
+from mmssc.evaluation.score_table import format_table
+from mmssc.performance import (
+    OWN_FOLDER,
+    Measurement,
+    Stages,
+    Version,
+    compare_versions,
+    count_parameters,
+    describe_machine,
+    measure_peak,
+    open_version,
+    plain_sample,
+    run_iteration,
+)
+from mmssc.registry import DATASETS, METRICS, MODELS
+
+MAKER = 'benchmark.py'
 
 
 def sample_loaders(args: argparse.Namespace, cfg: Config) -> tuple:
@@ -276,6 +283,7 @@ def main() -> int:
     """Measure what the command line asks for."""
     warnings.simplefilter('ignore')
     args = parse_args()
+    args.device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     if args.threads:
         torch.set_num_threads(args.threads)
     status = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -10,22 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
-from mmssc.formats.depth_units import check_road_depth
-from mmssc.formats.images import read_rgb
-from mmssc.formats.kitti import read_depth, read_velodyne
-from mmssc.geometry.stereo import stereo_disparity
-from mmssc.preparation import SemanticKITTILayout
-from mmssc.preparation.driving.depth_check import compare_depth, draw_depth_check, project_lidar
-from mmssc.preparation.driving.layouts import StereoCalibration
-from mmssc.preparation.driving.tasks import find_depth
-from mmssc.structures import VoxelGrid
-
-MAKER = 'check_depth.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,6 +29,25 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', type=Path, help='PNG to write: lidar overlay and depth map')
     add_overwrite_option(parser)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+import numpy as np
+from PIL import Image
+
+from mmssc.formats.depth_units import check_road_depth
+from mmssc.formats.images import read_rgb
+from mmssc.formats.kitti import read_depth, read_velodyne
+from mmssc.geometry.stereo import stereo_disparity
+from mmssc.preparation import SemanticKITTILayout
+from mmssc.preparation.driving.depth_check import compare_depth, draw_depth_check, project_lidar
+from mmssc.preparation.driving.layouts import StereoCalibration
+from mmssc.preparation.driving.tasks import find_depth
+from mmssc.structures import VoxelGrid
+
+MAKER = 'check_depth.py'
 
 
 def _read_or_match(

@@ -15,7 +15,7 @@ answers are printed per threshold of the confidence (`mmssc/geometry/floor.py`).
 
 from __future__ import annotations
 
-from mmssc.command_line import command, prepare_process
+from mmssc.command_line import command, parse_early, prepare_process
 
 prepare_process()
 
@@ -28,6 +28,32 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmssc.errors import DataError
+from mmssc.shared_options import positive_integer
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('infos', type=Path, help='info list of NYU, in the data root')
+    text = 'turn the images clockwise by so many degrees first: every pose found is then wrong'
+    parser.add_argument('--rotate', type=int, choices=(0, 90, 180, 270), default=0, help=text)
+    text = 'tell the search that the images are upright, as --rotate 0 of tools/infer.py does'
+    parser.add_argument('--upright', action='store_true', help=text)
+    text = 'cut the middle of the images to portrait ones first, as of a phone held upright'
+    parser.add_argument('--portrait', action='store_true', help=text)
+    text = 'fit the weights of the evidence and print them; training frames only'
+    parser.add_argument('--fit', action='store_true', help=text)
+    parser.add_argument('--every', type=positive_integer, default=1, help='use each n-th frame')
+    args = parser.parse_args(arguments)
+    if args.fit and (args.rotate or args.upright or args.portrait):
+        parser.error('--fit uses all turns and shapes: leave out --rotate, --upright, --portrait')
+    return args
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -35,14 +61,12 @@ from torch import Tensor
 from mmssc.datasets import NYUDataset
 from mmssc.datasets.rgbd_list import read_rgbd_list
 from mmssc.datasets.transforms import LoadRGBDFrame
-from mmssc.errors import DataError
 from mmssc.formats.matrices import camera_matrix
 from mmssc.geometry import depth_to_voxels, find_floor, turn_camera
 from mmssc.geometry.floor import FEWEST_PATCHES, TURNED, candidate_floors
 from mmssc.geometry.floor_evidence import WEIGHTS, floor_probability
 from mmssc.geometry.floor_fit import FloorCase, fit_floor_weights
 from mmssc.geometry.gravity import surface_patches
-from mmssc.preparation.command_line import positive_integer
 from mmssc.preparation.rgbd.cache import place_camera
 from mmssc.progress import track
 from mmssc.structures import VoxelGrid
@@ -80,25 +104,6 @@ class Frame(NamedTuple):
     floor: float
     cam2img: Tensor
     cam2world: Tensor
-
-
-def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('infos', type=Path, help='info list of NYU, in the data root')
-    text = 'turn the images clockwise by so many degrees first: every pose found is then wrong'
-    parser.add_argument('--rotate', type=int, choices=(0, 90, 180, 270), default=0, help=text)
-    text = 'tell the search that the images are upright, as --rotate 0 of tools/infer.py does'
-    parser.add_argument('--upright', action='store_true', help=text)
-    text = 'cut the middle of the images to portrait ones first, as of a phone held upright'
-    parser.add_argument('--portrait', action='store_true', help=text)
-    text = 'fit the weights of the evidence and print them; training frames only'
-    parser.add_argument('--fit', action='store_true', help=text)
-    parser.add_argument('--every', type=positive_integer, default=1, help='use each n-th frame')
-    args = parser.parse_args(arguments)
-    if args.fit and (args.rotate or args.upright or args.portrait):
-        parser.error('--fit uses all turns and shapes: leave out --rotate, --upright, --portrait')
-    return args
 
 
 def cast_rays(tsdf: Tensor, grid: VoxelGrid, cam2img: Tensor, cam2world: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ wrong.
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, command, prepare_process
+from mmssc.command_line import FINDINGS, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -18,21 +18,16 @@ import sys
 import time
 from functools import partial
 
-import torch
-
-from mmssc.apis.model_loading import read_config
-from mmssc.config_file import CONFIG_HELP, config_errors
-from mmssc.parity.methods import RECIPES, get_recipe
-from mmssc.parity.recipe import ParityOptions, ParityRecipe, ParityRun
-from mmssc.parity.report import ParityCase, ParityReport
-from mmssc.parity.rounding import compare
-from mmssc.plugins import import_project
+from mmssc.config_options import CONFIG_HELP
+from mmssc.option_choices import PARITY_METHODS
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('method', help=f"method and variant: {', '.join(RECIPES)}, or a project's")
+    parser.add_argument(
+        'method', help=f"method and variant: {', '.join(PARITY_METHODS)}, or a project's"
+    )
     parser.add_argument('--project', metavar='DIR', help='folder of a project with recipes')
     parser.add_argument('--manifest', metavar='CSV', help='keys and shapes of the checkpoint')
     parser.add_argument('--case', nargs='+', default=[], metavar='NPZ', help='case files')
@@ -55,6 +50,20 @@ def parse_args() -> argparse.Namespace:
     if args.case and not args.manifest:
         parser.error('--case needs --manifest')
     return args
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+import torch
+
+from mmssc.apis.model_loading import read_config
+from mmssc.config_file import config_errors
+from mmssc.parity.methods import get_recipe
+from mmssc.parity.recipe import ParityOptions, ParityRecipe, ParityRun
+from mmssc.parity.report import ParityCase, ParityReport
+from mmssc.parity.rounding import compare
+from mmssc.plugins import import_project
 
 
 def run_checks(args: argparse.Namespace) -> ParityReport:

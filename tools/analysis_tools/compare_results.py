@@ -8,7 +8,7 @@ all of them have.
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -17,25 +17,9 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from mmssc.config_file import add_cfg_options, config_errors, data_roots_of, read_config_file
+from mmssc.config_options import add_cfg_options
 from mmssc.errors import DataError
-from mmssc.evaluation.functional import scores_from_counts
-from mmssc.evaluation.prediction_analysis import PredictionAnalysis
-from mmssc.evaluation.result_comparison import (
-    figure_table,
-    frame_differences,
-    read_figures_file,
-    result_names,
-)
-from mmssc.evaluation.saved_predictions import SavedPredictions, first_protocol
-from mmssc.evaluation.score_table import format_table, name_figures, score_table
 from mmssc.fileio import check_output_folder, note_outputs
-from mmssc.visualization import write_png
-from mmssc.visualization.analysis_files import score_text, write_csv
-from mmssc.visualization.comparison import draw_saved_frame
-
-# The maker of the files.
-MAKER = 'compare_results.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -62,6 +46,28 @@ def parse_args() -> argparse.Namespace:
     if arguments.names and len(arguments.names) != len(arguments.results):
         parser.error(f'--names needs {len(arguments.results)} names')
     return arguments
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmssc.config_file import config_errors, data_roots_of, read_config_file
+from mmssc.evaluation.functional import scores_from_counts
+from mmssc.evaluation.prediction_analysis import PredictionAnalysis
+from mmssc.evaluation.result_comparison import (
+    figure_table,
+    frame_differences,
+    read_figures_file,
+    result_names,
+)
+from mmssc.evaluation.saved_predictions import SavedPredictions, first_protocol
+from mmssc.evaluation.score_table import format_table, name_figures, score_table
+from mmssc.visualization import write_png
+from mmssc.visualization.analysis_files import score_text, write_csv
+from mmssc.visualization.comparison import draw_saved_frame
+
+# The maker of the files.
+MAKER = 'compare_results.py'
 
 
 def compare_figures(args: argparse.Namespace, names: list[str]) -> None:

@@ -11,7 +11,7 @@ Example:
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, add_overwrite_option, command, prepare_process
+from mmssc.command_line import FINDINGS, add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -23,31 +23,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from mmengine.dataset import BaseDataset
-from mmengine.registry import init_default_scope
-from torch import Tensor
-
-from mmssc.apis.model_loading import inputs_of
-from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors
-from mmssc.engine.launch import load_config
+from mmssc.config_options import CONFIG_HELP, add_cfg_options
 from mmssc.errors import DataError
-from mmssc.evaluation.functional import (
-    SSCCounts,
-    count_voxels,
-    scores_from_counts,
-    sum_counts,
-)
-from mmssc.evaluation.score_table import score_table
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
-from mmssc.formats.json_fields import read_json
-from mmssc.geometry import points_to_occupancy
-from mmssc.progress import track
-from mmssc.registry import DATASETS
-from mmssc.structures import VoxelGrid
-
-MAKER = 'geometric_baselines.py'
-FIGURES = {'SC_IoU': 'iou', 'SSC_mIoU': 'miou'}
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -69,6 +47,29 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     if args.train_samples is not None and args.train_samples < 1:
         parser.error('--train-samples must be 1 or more')
     return args
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.registry import init_default_scope
+from torch import Tensor
+
+from mmssc.apis.model_loading import inputs_of
+from mmssc.config_file import config_errors
+from mmssc.engine.launch import load_config
+from mmssc.evaluation.functional import SSCCounts, count_voxels, scores_from_counts, sum_counts
+from mmssc.evaluation.score_table import score_table
+from mmssc.formats.json_fields import read_json
+from mmssc.geometry import points_to_occupancy
+from mmssc.progress import track
+from mmssc.registry import DATASETS
+from mmssc.structures import VoxelGrid
+
+MAKER = 'geometric_baselines.py'
+FIGURES = {'SC_IoU': 'iou', 'SSC_mIoU': 'miou'}
 
 
 def count_classes(dataset: BaseDataset, limit: int | None, ignore_index: int) -> Tensor:

@@ -7,7 +7,7 @@ convolutions the count depends on the points of the sample (``--points``).
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -17,22 +17,8 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-import torch
-from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
-
-from mmssc.apis import read_config
-from mmssc.apis.model_loading import inputs_of
-from mmssc.apis.random_samples import random_samples
-from mmssc.config_file import add_cfg_options, config_errors
-from mmssc.evaluation.score_table import format_table
+from mmssc.config_options import add_cfg_options
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
-from mmssc.inspection.complexity import PartComplexity, count_complexity
-from mmssc.registry import MODELS
-
-MAKER = 'get_flops.py'
-# Operations of a part that the table names; the file has all of them.
-NAMED = 3
 
 
 def parse_args() -> argparse.Namespace:
@@ -55,6 +41,26 @@ def parse_args() -> argparse.Namespace:
         if min(value if isinstance(value, list) else [value]) < 1:
             parser.error(f'--{name} must be 1 or more')
     return args
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+
+from mmssc.apis import read_config
+from mmssc.apis.model_loading import inputs_of
+from mmssc.apis.random_samples import random_samples
+from mmssc.config_file import config_errors
+from mmssc.evaluation.score_table import format_table
+from mmssc.inspection.complexity import PartComplexity, count_complexity
+from mmssc.registry import MODELS
+
+MAKER = 'get_flops.py'
+# Operations of a part that the table names; the file has all of them.
+NAMED = 3
 
 
 def count(cfg: Config, args: argparse.Namespace) -> dict[str, PartComplexity]:

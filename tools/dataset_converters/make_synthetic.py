@@ -10,7 +10,7 @@ Examples:
 
 from __future__ import annotations
 
-from mmssc.command_line import command, prepare_process
+from mmssc.command_line import command, parse_early, prepare_process
 
 prepare_process()
 
@@ -27,21 +27,7 @@ from typing import Any, Callable
 
 from mmssc.errors import DataError, counted
 from mmssc.fileio import atomic_write, check_writable, lock_folder, remove_stale_files
-from mmssc.formats.json_fields import parse_json
-from mmssc.formats.regular_files import read_text
-from mmssc.progress import Progress
-from mmssc.structures import VoxelGrid
-from mmssc.synthetic.rooms.frame import RoomSettings, frame_files, write_room_files
-from mmssc.synthetic.streets.drive import (
-    DriveSettings,
-    drive_folders,
-    remove_other_frames,
-    write_drive_files,
-    write_sensor_files,
-    write_voxel_files,
-)
 
-Task = tuple[Any, Callable[[], Any]]
 # Defaults of the options that both layouts have.
 DEFAULTS: dict[str, dict[str, Any]] = dict(
     semantickitti=dict(
@@ -85,6 +71,26 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         if getattr(parsed, name) is None:
             setattr(parsed, name, value)
     return parsed
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmssc.formats.json_fields import parse_json
+from mmssc.formats.regular_files import read_text
+from mmssc.progress import Progress
+from mmssc.structures import VoxelGrid
+from mmssc.synthetic.rooms.frame import RoomSettings, frame_files, write_room_files
+from mmssc.synthetic.streets.drive import (
+    DriveSettings,
+    drive_folders,
+    remove_other_frames,
+    write_drive_files,
+    write_sensor_files,
+    write_voxel_files,
+)
+
+Task = tuple[Any, Callable[[], Any]]
 
 
 def run_tasks(

@@ -10,7 +10,7 @@ Example:
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -18,13 +18,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmssc.datasets import NYUDataset
-from mmssc.datasets.rgbd_list import frames_in_several
 from mmssc.errors import counted
 from mmssc.fileio import check_outputs, check_writable, lock_folder, note_outputs
-from mmssc.preparation.rgbd.cache import CACHE_NAME, cache_frames
-
-MAKER = 'nyu_cache.py'
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -42,6 +37,16 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help='8-bit id images: path in ROOT with {frame_id} (default: as listed)')  # fmt: skip
     add_overwrite_option(parser)
     return parser.parse_args(arguments)
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmssc.datasets import NYUDataset
+from mmssc.datasets.rgbd_list import frames_in_several
+from mmssc.preparation.rgbd.cache import CACHE_NAME, cache_frames
+
+MAKER = 'nyu_cache.py'
 
 
 @command

@@ -7,13 +7,21 @@ run.
 
 from __future__ import annotations
 
-from mmssc.command_line import prepare_process
+from mmssc.command_line import parse_early, prepare_process
 
 prepare_process()
 
 import sys
 
+from mmssc.option_choices import DRIVING_GRID, KITTI_360_SPLITS
+from mmssc.preparation.driving.parser import build_parser
+
+SUMMARY = __doc__.splitlines()[0]
+
+if __name__ == '__main__':
+    parse_early(build_parser(KITTI_360_SPLITS, DRIVING_GRID, SUMMARY).parse_args)
+
 from mmssc.preparation import SSCBenchKITTI360Layout, prepare_driving
 
 if __name__ == '__main__':
-    sys.exit(prepare_driving(SSCBenchKITTI360Layout, __doc__.splitlines()[0]))
+    sys.exit(prepare_driving(SSCBenchKITTI360Layout, SUMMARY))

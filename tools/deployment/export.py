@@ -10,7 +10,7 @@ set (``--index``), or a frame of your depth camera (``--depth``, ``--cam2img``).
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -19,42 +19,12 @@ import math
 import sys
 from typing import Any
 
-import numpy as np
-import torch
-from mmengine.config import Config
-from torch import Tensor
-
-from mmssc.apis import DEPTH_KINDS, RGBDInferencer, init_model, is_rgbd_config, read_config
-from mmssc.apis.model_loading import dataset_config_of, inputs_of
-from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors
-from mmssc.deployment import (
-    FORMATS,
-    capture_inputs,
-    check_agreement,
-    check_exportable,
-    config_inputs,
-    describe_network,
-    measure_seconds,
-    open_network,
-    serialize,
-    trace_network,
-)
-from mmssc.engine.launch import require_checkpoint
+from mmssc.config_options import CONFIG_HELP, add_cfg_options
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
-from mmssc.formats.matrices import read_matrix
-from mmssc.geometry import check_placement
 from mmssc.model_index import UNTRAINED
-from mmssc.models.completors import BaseCompletor
-from mmssc.preparation.command_line import positive_integer, positive_number, spaced_number
-from mmssc.registry import DATASETS
-
-MAKER = 'export.py'
-# They need --depth.
-FRAME_OPTIONS = (
-    'cam2img', 'image', 'segmentation', 'depth_kind', 'depth_scale', 'cam2world', 'height', 'tilt',
-    'roll', 'rotate', 'cropped_images',
-)  # fmt: skip
+from mmssc.option_choices import DEPTH_KINDS, EXPORT_FORMATS
+from mmssc.shared_options import positive_integer, positive_number, spaced_number
 
 
 def parse_args() -> argparse.Namespace:
@@ -66,8 +36,8 @@ def parse_args() -> argparse.Namespace:
     add('config', help=CONFIG_HELP)
     text = 'checkpoint file, or name of a model (default: the weights of a config given by name)'
     add('checkpoint', nargs='?', help=f'{text}; {UNTRAINED!r}: random weights')
-    suffixes = ', '.join(f'{name}: {suffix}' for name, suffix in FORMATS.items())
-    add('--format', choices=tuple(FORMATS), default='onnx', help='default: onnx')
+    suffixes = ', '.join(f'{name}: {suffix}' for name, suffix in EXPORT_FORMATS.items())
+    add('--format', choices=tuple(EXPORT_FORMATS), default='onnx', help='default: onnx')
     add('--out', required=True, metavar='FILE', help=f'the file ({suffixes})')
     add('--index', type=int, metavar='N', help="compare on this sample of the config's test data "
         'set, and the next one')  # fmt: skip
@@ -75,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     add('--cam2img', nargs='+', type=spaced_number, metavar='N', help='with --depth: fx fy cx cy')
     add('--image', metavar='FILE', help='with --depth: image, for models that read one')
     add('--segmentation', metavar='FILE', help='with --depth: 8-bit id image')
-    add('--depth-kind', choices=tuple(DEPTH_KINDS), help='with --depth (default: mm)')
+    add('--depth-kind', choices=DEPTH_KINDS, help='with --depth (default: mm)')
     add('--depth-scale', type=positive_number, metavar='N', help='with --depth: values per metre')
     text = 'with --depth: camera above the floor (default: search the floor)'
     add('--height', type=positive_number, metavar='METRES', help=text)
@@ -94,6 +64,43 @@ def parse_args() -> argparse.Namespace:
     add_overwrite_option(parser)
     add_cfg_options(parser)
     return parser.parse_intermixed_args()
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from mmssc.apis import RGBDInferencer, init_model, is_rgbd_config, read_config
+from mmssc.apis.model_loading import dataset_config_of, inputs_of
+from mmssc.config_file import config_errors
+from mmssc.deployment import (
+    FORMATS,
+    capture_inputs,
+    check_agreement,
+    check_exportable,
+    config_inputs,
+    describe_network,
+    measure_seconds,
+    open_network,
+    serialize,
+    trace_network,
+)
+from mmssc.engine.launch import require_checkpoint
+from mmssc.formats.matrices import read_matrix
+from mmssc.geometry import check_placement
+from mmssc.models.completors import BaseCompletor
+from mmssc.registry import DATASETS
+
+MAKER = 'export.py'
+# They need --depth.
+FRAME_OPTIONS = (
+    'cam2img', 'image', 'segmentation', 'depth_kind', 'depth_scale', 'cam2world', 'height', 'tilt',
+    'roll', 'rotate', 'cropped_images',
+)  # fmt: skip
 
 
 def check_options(args: argparse.Namespace, cfg: Config) -> None:

@@ -5,7 +5,7 @@ The pictures show whether calibration, poses, points and labels fit together. Ne
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -13,23 +13,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.registry import DefaultScope
-
-from mmssc.config_file import (
-    CONFIG_HELP,
-    add_cfg_options,
-    config_errors,
-    data_roots_of,
-    read_config_file,
-)
-from mmssc.datasets.transforms.load_rgbd import read_camera_images
+from mmssc.config_options import CONFIG_HELP, add_cfg_options
 from mmssc.errors import DataError
 from mmssc.fileio import check_output_folder, check_outputs, note_outputs
-from mmssc.registry import DATASETS
-from mmssc.visualization.scene import FORMATS, Scene, scene_paths
-
-# The maker of the pictures.
-MAKER = 'browse_dataset.py'
+from mmssc.option_choices import PICTURE_FORMATS
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,13 +30,27 @@ def parse_args() -> argparse.Namespace:
     add('--out-dir', type=Path, default=Path('work_dirs/browse'), help='default: %(default)s')
     add('--num', type=int, default=8, help='samples, evenly spaced (default: %(default)s)')
     add('--frame', nargs='+', metavar='SEQ/FRAME', help='draw these samples instead')
-    add('--formats', nargs='+', choices=FORMATS, default=['png'], help='default: png')
+    add('--formats', nargs='+', choices=PICTURE_FORMATS, default=['png'], help='default: png')
     add_overwrite_option(parser)
     add_cfg_options(parser)
     arguments = parser.parse_args()
     if arguments.num < 1:
         parser.error('--num must be at least 1')
     return arguments
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmengine.registry import DefaultScope
+
+from mmssc.config_file import config_errors, data_roots_of, read_config_file
+from mmssc.datasets.transforms.load_rgbd import read_camera_images
+from mmssc.registry import DATASETS
+from mmssc.visualization.scene import Scene, scene_paths
+
+# The maker of the pictures.
+MAKER = 'browse_dataset.py'
 
 
 def choose(names: list[str], arguments: argparse.Namespace) -> list[int]:

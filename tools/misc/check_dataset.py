@@ -10,7 +10,7 @@ problem.
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, command, prepare_process
+from mmssc.command_line import FINDINGS, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -18,18 +18,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.registry import DefaultScope
-
-from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors, read_config_file
+from mmssc.config_options import CONFIG_HELP, add_cfg_options
 from mmssc.errors import DataError, counted
-from mmssc.inspection import (
-    TreeReport,
-    check_config,
-    check_driving_tree,
-    check_rgbd_tree,
-    find_rgbd_lists,
-    summarise_problems,
-)
 from mmssc.resources import find_config
 
 
@@ -44,6 +34,22 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--list', action='store_true', help='print every file, not a summary')
     add_cfg_options(parser)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmengine.registry import DefaultScope
+
+from mmssc.config_file import config_errors, read_config_file
+from mmssc.inspection import (
+    TreeReport,
+    check_config,
+    check_driving_tree,
+    check_rgbd_tree,
+    find_rgbd_lists,
+    summarise_problems,
+)
 
 
 def inspect(arguments: argparse.Namespace) -> TreeReport:

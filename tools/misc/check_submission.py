@@ -6,7 +6,7 @@ and extra frames. It prints one line per problem and exits with 1 if there is on
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, command, prepare_process
+from mmssc.command_line import FINDINGS, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -14,10 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmssc.datasets.driving_list import read_driving_list
 from mmssc.errors import counted
-from mmssc.evaluation.submission import SubmissionRules, check_submission
-from mmssc.preparation import SemanticKITTILayout
 
 SHOWN = 20
 
@@ -32,6 +29,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--ann-file', type=Path, help=text)
     parser.add_argument('--all-problems', action='store_true', help=f'print more than {SHOWN}')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmssc.datasets.driving_list import read_driving_list
+from mmssc.evaluation.submission import SubmissionRules, check_submission
+from mmssc.preparation import SemanticKITTILayout
 
 
 def check(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ where the second volume has no label. ``--page`` writes one HTML page with a sli
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -16,36 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from mmengine.dataset import BaseDataset
-
-from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
-from mmssc.datasets.label_files import read_label_file
 from mmssc.errors import DataError
 from mmssc.fileio import check_outputs, note_outputs
-from mmssc.formats.images import read_rgb
-from mmssc.formats.kitti import read_calib, read_voxel_bits
-from mmssc.formats.matrices import to_homogeneous
-from mmssc.structures import Camera, VoxelGrid
-from mmssc.visualization.scene import (
-    FORMATS,
-    PREDICTION,
-    TRUTH,
-    Scene,
-    class_colors,
-    scene_paths,
-    write_scenes,
-)
-from mmssc.visualization.voxel_faces import visible_labels
-
-# The maker of the pictures.
-MAKER = 'render_voxels.py'
-WRONG_CLASSES = 'Is --dataset the right one?'
-DATASETS: dict[str, type[BaseDataset]] = {
-    'semantickitti': SemanticKITTIDataset,
-    'sscbench-kitti360': SSCBenchKITTI360Dataset,
-    'nyu': NYUDataset,
-}
+from mmssc.option_choices import LABEL_DATASETS, PICTURE_FORMATS
 
 
 def parse_args() -> argparse.Namespace:
@@ -55,8 +28,13 @@ def parse_args() -> argparse.Namespace:
     )
     add = parser.add_argument
     add('files', nargs='+', type=Path, metavar='FILE', help='.label or .npy volumes')
-    add('--dataset', choices=DATASETS, default='semantickitti', help='names, colours, ids and grid')
-    add('--formats', nargs='+', choices=FORMATS, default=['png'], help='default: png')
+    add(
+        '--dataset',
+        choices=LABEL_DATASETS,
+        default='semantickitti',
+        help='names, colours, ids and grid',
+    )
+    add('--formats', nargs='+', choices=PICTURE_FORMATS, default=['png'], help='default: png')
     add('--out-dir', type=Path, help='folder for the pictures (default: beside each file)')
     add('--truth', nargs='+', type=Path, metavar='FILE', help='labels to draw beside each FILE')
     text = 'image to show with the volumes: one, or one per FILE'
@@ -80,6 +58,38 @@ def parse_args() -> argparse.Namespace:
     if arguments.page is not None and arguments.page.suffix != '.html':
         parser.error('--page needs a name that ends in .html')
     return arguments
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from mmssc.datasets import NYUDataset, SemanticKITTIDataset, SSCBenchKITTI360Dataset
+from mmssc.datasets.label_files import read_label_file
+from mmssc.formats.images import read_rgb
+from mmssc.formats.kitti import read_calib, read_voxel_bits
+from mmssc.formats.matrices import to_homogeneous
+from mmssc.structures import Camera, VoxelGrid
+from mmssc.visualization.scene import (
+    PREDICTION,
+    TRUTH,
+    Scene,
+    class_colors,
+    scene_paths,
+    write_scenes,
+)
+from mmssc.visualization.voxel_faces import visible_labels
+
+# The maker of the pictures.
+MAKER = 'render_voxels.py'
+WRONG_CLASSES = 'Is --dataset the right one?'
+DATASETS: dict[str, type[BaseDataset]] = {
+    'semantickitti': SemanticKITTIDataset,
+    'sscbench-kitti360': SSCBenchKITTI360Dataset,
+    'nyu': NYUDataset,
+}
 
 
 def make_grid(arguments: argparse.Namespace, meta: dict[str, Any]) -> VoxelGrid:

@@ -16,6 +16,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+if __name__ == '__main__' and sys.argv[1:] in (['-h'], ['--help']):
+    # The help of torchrun would import torch.
+    print(f'{__doc__.strip()}\nThe options are those that torchrun --help lists.')
+    sys.exit()
+
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import parse_args, run

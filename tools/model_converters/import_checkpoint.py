@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -11,29 +11,15 @@ import sys
 from pathlib import Path
 
 from mmssc import __version__
-from mmssc.apis.model_loading import read_config
-from mmssc.checkpoints import (
-    METHODS,
-    ImportReport,
-    export_state_dict,
-    get_method,
-    import_state_dict,
-    read_state_dict,
-    write_state_dict,
-)
-from mmssc.config_file import config_errors, config_files_of
 from mmssc.fileio import check_outputs, note_outputs
-from mmssc.plugins import import_project
-from mmssc.registry import MODELS
-
-MAKER = 'import_checkpoint.py'
+from mmssc.option_choices import CHECKPOINT_METHODS
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        'method', help=f"method of the checkpoint: {', '.join(METHODS)}, or a project's"
+        'method', help=f"method of the checkpoint: {', '.join(CHECKPOINT_METHODS)}, or a project's"
     )
     parser.add_argument('src', help='checkpoint to read')
     parser.add_argument('dst', help='checkpoint to write')
@@ -47,6 +33,25 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--verbose', action='store_true', help='list every renamed key')
     add_overwrite_option(parser)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmssc.apis.model_loading import read_config
+from mmssc.checkpoints import (
+    ImportReport,
+    export_state_dict,
+    get_method,
+    import_state_dict,
+    read_state_dict,
+    write_state_dict,
+)
+from mmssc.config_file import config_errors, config_files_of
+from mmssc.plugins import import_project
+from mmssc.registry import MODELS
+
+MAKER = 'import_checkpoint.py'
 
 
 def convert(args: argparse.Namespace) -> ImportReport:

@@ -7,7 +7,7 @@ Example:
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -15,15 +15,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmssc.checkpoints.publish import publish_checkpoint
 from mmssc.fileio import check_outputs, note_outputs
 
-MAKER = 'publish_checkpoint.py'
 
-
-@command
-def main() -> None:
-    """Convert as the command line says."""
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -33,7 +29,21 @@ def main() -> None:
         '--half', action='store_true', help='matrices and kernels as float16: half the size'
     )
     add_overwrite_option(parser)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+from mmssc.checkpoints.publish import publish_checkpoint
+
+MAKER = 'publish_checkpoint.py'
+
+
+@command
+def main() -> None:
+    """Convert as the command line says."""
+    args = parse_args()
     check_outputs([args.target], [args.source], args.overwrite, MAKER)
     note_outputs([args.target], MAKER)
     meta = publish_checkpoint(args.source, args.target, args.half)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmssc.apis import DEPTH_KINDS, PREDICTION_FORMATS
 from mmssc.command_line import add_overwrite_option
-from mmssc.config_file import CONFIG_HELP, add_cfg_options
+from mmssc.config_options import CONFIG_HELP, add_cfg_options
 from mmssc.errors import DataError
-from mmssc.geometry.stereo import MAX_DISPARITY
-from mmssc.preparation.command_line import (
+from mmssc.option_choices import DEPTH_KINDS, MAX_DISPARITY, PREDICTION_FORMATS
+from mmssc.shared_options import (
     add_cropped_option,
     positive_integer,
     positive_number,
     spaced_number,
 )
-
-from .drive_frames import is_drive
 
 __all__ = ['build_parser', 'check_options']
 
@@ -105,7 +102,7 @@ def _add_rgbd_options(parser: argparse.ArgumentParser) -> None:
     text = 'depth camera: text file with the 4x4 pose in a world with z up and the floor at 0'
     add('--cam2world', type=Path, metavar='FILE', help=f'{text} (default: search the floor)')
     text = 'depth camera: 16-bit PNG in millimetres (default), or as SSCNet distributes NYU'
-    add('--depth-kind', choices=tuple(DEPTH_KINDS), default='mm', help=text)
+    add('--depth-kind', choices=DEPTH_KINDS, default='mm', help=text)
     text = 'depth camera: values of the depth images per metre (5000 for TUM RGB-D)'
     add('--depth-scale', type=positive_number, metavar='N', help=text)
     text = 'depth camera: height above the floor, metres, instead of searching the floor'
@@ -179,6 +176,8 @@ def _check_driving_options(args: argparse.Namespace) -> None:
     for name in ('earlier_depth', 'earlier_points', 'earlier_image_right'):
         if getattr(args, name) and not args.earlier_image:
             raise DataError(_option(name), None, 'with --earlier-image', 'without it')
+    from .drive_frames import is_drive  # It imports OpenCV: not for --help.
+
     if is_drive(args):
         if args.earlier_image or args.frames:
             option = '--earlier-image' if args.earlier_image else '--frames'

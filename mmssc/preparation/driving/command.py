@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from mmssc.command_line import command
 from mmssc.errors import DataError
-from mmssc.preparation.command_line import (
-    add_cropped_option,
-    add_work_options,
-    positive_integer,
-    run_converter,
-)
+from mmssc.preparation.command_line import run_converter
 from mmssc.preparation.folder_settings import info_list_to_write
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures import VoxelGrid
@@ -23,79 +16,10 @@ from .camera_check import check_calibration
 from .depth_steps import depth_recipes, make_depth
 from .layouts import DrivingLayout
 from .options import PreparationOptions
+from .parser import build_parser
 from .steps import make_infos, make_labels, make_pseudo_lidar
 
-__all__ = ['build_parser', 'prepare_driving']
-
-_STEPS = ('labels', 'depth', 'pseudo_lidar', 'infos')
-
-
-def build_parser(layout: type[DrivingLayout], description: str) -> argparse.ArgumentParser:
-    """The options of a converter."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    add = parser.add_argument
-    add('root', type=Path, help='root folder of the data set; results are written below it')
-    add('--steps', nargs='+', choices=_STEPS, default=list(_STEPS), help='what to make')
-    text = 'only these in labels, depth and pseudo_lidar (infos list all on disk)'
-    add('--sequences', nargs='+', metavar='SS', help=text)
-    for option in ('--train-sequences', '--val-sequences', '--test-sequences'):
-        split = option[2:].partition('-')[0]
-        text = f'sequences of the {split} split'
-        add(option, nargs='*', metavar='SS', default=list(layout.splits[split]), help=text)
-    add_work_options(parser)
-    add_cropped_option(parser)
-    text = 'make depth and pseudo-lidar of every image, or only of those with a voxel volume'
-    add('--frames', choices=('all', 'samples'), default='all', help=text)
-    _add_grid_options(parser, layout.dataset.METAINFO['voxel_grid'])
-    _add_depth_options(parser)
-    group = parser.add_argument_group('pseudo-lidar')
-    add = group.add_argument
-    text = 'leave out points at this height or above, metres'
-    add('--max-height', type=float, default=80.0, help=text)
-    text = 'keep only points that can be in the grid of a sample that reads the frame'
-    add('--crop', action='store_true', help=text)
-    text = 'with --crop: frame offsets of the models that you will train'
-    add('--crop-offsets', nargs='*', type=int, default=[-12, -9, -6, -3], help=text)
-    return parser
-
-
-def _add_grid_options(parser: argparse.ArgumentParser, grid: Mapping[str, Any]) -> None:
-    add = parser.add_argument_group('labels').add_argument
-    text = 'pooling factors of the label volumes 1_1, 1_2, 1_4, 1_8'
-    add('--label-factors', nargs='+', type=int, choices=(1, 2, 4, 8), default=[1, 2], help=text)
-    axes = ('X', 'Y', 'Z')
-    text = 'voxels of the 1_1 grid'
-    add(
-        '--grid-shape',
-        nargs=3,
-        type=positive_integer,
-        metavar=axes,
-        default=grid['shape'],
-        help=text,
-    )
-    text = 'metres, one number or three'
-    add('--voxel-size', nargs='+', type=float, default=grid['voxel_size'], help=text)
-    text = 'lower corner of the grid, metres'
-    add('--grid-origin', nargs=3, type=float, metavar=axes, default=grid['origin'], help=text)
-
-
-def _add_depth_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group('depth').add_argument
-    text = (
-        'stereo matching, or a folder DIR/SS/FFFFFF.npy|png of another estimator; by default, '
-        'existing depth maps, or stereo if there are none'
-    )
-    add('--depth-from', metavar='stereo|DIR', help=text)
-    text = 'content of DIR: metres or pixels (in a .png, times 256)'
-    add('--depth-kind', choices=('depth', 'disparity'), default='depth', help=text)
-    text = 'float32, or 16 bit in 1/256 m: smaller, up to 255.99 m'
-    add('--depth-format', choices=('npy', 'png'), default='npy', help=text)
-    text = 'stereo search range in pixels, a multiple of 16'
-    add('--max-disparity', type=positive_integer, default=128, help=text)
-    text = 'stereo baseline, instead of that of the calibration'
-    add('--baseline', type=float, metavar='METRES', help=text)
+__all__ = ['prepare_driving']
 
 
 def _read_options(arguments: argparse.Namespace, layout: DrivingLayout) -> PreparationOptions:
@@ -178,7 +102,8 @@ def prepare_driving(
     Returns:
         Exit status: 0 done, 1 when frames failed; others: :func:`mmssc.command_line.command`.
     """
-    parsed = build_parser(layout_class, description).parse_args(arguments)
+    grid = layout_class.dataset.METAINFO['voxel_grid']
+    parsed = build_parser(layout_class.splits, grid, description).parse_args(arguments)
 
     def work() -> list[StepReport]:
         layout = layout_class(parsed.root)

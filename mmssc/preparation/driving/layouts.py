@@ -18,6 +18,7 @@ from mmssc.formats.ground_checks import DepthView
 from mmssc.formats.images import other_image_suffix
 from mmssc.formats.kitti import baseline_focal_of, read_calib, read_indexed_poses, read_poses
 from mmssc.formats.matrices import to_homogeneous
+from mmssc.option_choices import KITTI_360_SPLITS, SEMANTIC_KITTI_SPLITS
 from mmssc.structures import VoxelGrid
 
 __all__ = [
@@ -181,11 +182,7 @@ class SemanticKITTILayout(DrivingLayout):
     """SemanticKITTI: ``ROOT/dataset/sequences/SS`` ."""
 
     dataset = SemanticKITTIDataset
-    splits = {
-        'train': ('00', '01', '02', '03', '04', '05', '06', '07', '09', '10'),
-        'val': ('08',),
-        'test': tuple(str(number) for number in range(11, 22)),
-    }
+    splits = SEMANTIC_KITTI_SPLITS
     info_prefix = 'semantickitti'
 
     def right_image(self, sequence: str, frame_id: str) -> Path:
@@ -210,10 +207,7 @@ class SSCBenchKITTI360Layout(DrivingLayout):
     """SSCBench-KITTI-360: ``ROOT/data_2d_raw/SEQ``; frame names are SSCBench's indices."""
 
     dataset = SSCBenchKITTI360Dataset
-    splits = {
-        split: tuple(f'2013_05_28_drive_{number:04d}_sync' for number in numbers)
-        for split, numbers in (('train', (0, 2, 3, 4, 5, 7, 10)), ('val', (6,)), ('test', (9,)))
-    }
+    splits = KITTI_360_SPLITS
     info_prefix = 'sscbench_kitti360'
     indexed_poses = True
 

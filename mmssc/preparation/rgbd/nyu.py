@@ -10,20 +10,13 @@ from pathlib import Path
 from mmssc.command_line import command
 from mmssc.datasets.rgbd_list import RGBDList, frames_in_several, write_rgbd_list
 from mmssc.errors import DataError, counted
-from mmssc.formats.sscnet import DEPTH_READERS, NYU_CAMERAS
-from mmssc.preparation.command_line import add_work_options, run_converter
+from mmssc.preparation.command_line import run_converter
 from mmssc.preparation.folder_settings import info_list_to_write, replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
 
 from .layouts import RAW_SOURCES, SPLITS, FrameTree, RawFrame, prepared_path
-from .options import (
-    add_volume_options,
-    check_camera,
-    claim_results,
-    parse_camera,
-    scaled_camera,
-    spec_of,
-)
+from .options import check_camera, claim_results, scaled_camera, spec_of
+from .parsers import nyu_parser
 from .published_figures import check_tasks, read_figures
 from .tasks import LOW_IDS, FrameSettings, PreparedTask, TorchSSCTask
 from .volume_checks import check_raw_ids
@@ -34,38 +27,6 @@ __all__ = ['prepare_nyu']
 _DEPTH_FORMATS = dict(nyu='nyu_depth', mm='depth_mm')
 _CLAIM_HINT = 'Give another --out, or --list-only to read them unchanged'
 _TORCHSSC_FOLDERS = ('TSDF', 'Mapping', 'Label', 'sketch3D')
-
-
-def build_parser(description: str) -> argparse.ArgumentParser:
-    """The options of the converter."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    add = parser.add_argument
-    add('root', type=Path, help='folder of the raw or distributed files')
-    add('--out', type=Path, help='folder for the results (the data root), if not ROOT')
-    text = 'convert nothing: only write info lists of existing files, in any layout'
-    add('--list-only', action='store_true', help=text)
-    text = 'depth to convert (default: all that exist)'
-    add('--sources', nargs='+', choices=list(RAW_SOURCES), help=text)
-    text = 'our files, one per frame, or the folders that 3D-Sketch, CleanerS and AMMNet read'
-    add('--layout', choices=('prepared', 'torchssc'), default='prepared', help=text)
-    text = 'a file of figures to compare every frame with, such as nyu_frames.csv'
-    add('--verify', type=Path, metavar='CSV', help=text)
-    add('--verify-source', default='nyu', help='what --verify checks')
-    add_work_options(parser)
-    add = parser.add_argument_group('files').add_argument
-    names = '|'.join(NYU_CAMERAS)
-    for option, name in (('--camera', 'nyu'), ('--cad-camera', 'nyucad')):
-        text = f'camera of the depth of {name}: pixels of this image size, or a name (scaled to it)'
-        metavar = f'{names}|FX,FY,CX,CY'
-        add(option, type=parse_camera, default=name, metavar=metavar, help=text)
-    text = 'bits rotated by 3 as SSCNet stores them, or plain millimetres'
-    add('--depth-kind', choices=list(DEPTH_READERS), default='nyu', help=text)
-    text = 'a block of voxels half empty and half unknown is: empty (3D-Sketch) or ignore (DDRNet)'
-    add('--tie', choices=('empty', 'ignore'), default='empty', help=text)
-    add_volume_options(parser)
-    return parser
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, FrameSettings]:
@@ -223,7 +184,7 @@ def prepare_nyu(description: str, arguments: Sequence[str] | None = None) -> int
     Returns:
         Exit status, see :func:`mmssc.preparation.prepare_driving`.
     """
-    parsed = build_parser(description).parse_args(arguments)
+    parsed = nyu_parser(description).parse_args(arguments)
     return run_converter(
         partial(_work, parsed), parsed.root, parsed.out, hint='Give another folder for --out'
     )

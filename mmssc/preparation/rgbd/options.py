@@ -1,4 +1,4 @@
-"""Options that the RGB-D converters share: volume, camera, result folder."""
+"""What the shared options of the RGB-D converters stand for: volume, camera, result folder."""
 
 from __future__ import annotations
 
@@ -16,24 +16,9 @@ from mmssc.preparation.folder_settings import claim_folder
 from mmssc.structures import VoxelGrid
 from mmssc.structures.camera_checks import as_intrinsics, check_image_size
 
-__all__ = [
-    'Camera', 'add_volume_options', 'check_camera', 'claim_results', 'parse_camera',
-    'scaled_camera', 'spec_of',
-]  # fmt: skip
+from .parsers import Camera
 
-Camera = tuple[float, float, float, float]
-
-
-def parse_camera(text: str) -> str | Camera:
-    """``nyu``, ``nyucad``, or ``fx,fy,cx,cy`` in pixels."""
-    if text in NYU_CAMERAS:
-        return text
-    try:
-        fx, fy, cx, cy = (float(part) for part in text.split(','))
-    except ValueError:
-        names = ', '.join(NYU_CAMERAS)
-        raise argparse.ArgumentTypeError(f'{text!r} is not {names} or fx,fy,cx,cy') from None
-    return fx, fy, cx, cy
+__all__ = ['check_camera', 'claim_results', 'scaled_camera', 'spec_of']
 
 
 def scaled_camera(camera: str | Camera, image_size: Sequence[int]) -> Camera:
@@ -66,36 +51,6 @@ def check_camera(
     matrix = as_intrinsics(camera_matrix(camera), 'command line', option)
     remarks = check_image_size(matrix, size, 'command line', option, crop_option)
     return [f'{option}: {remark}' for remark in remarks]
-
-
-def add_volume_options(
-    parser: argparse.ArgumentParser, image_size: tuple[int, int] | None = NYU_IMAGE_SIZE
-) -> None:
-    """Add the options of the grid, the image and the TSDF."""
-    grid = NYUDataset.METAINFO['voxel_grid']
-    add = parser.add_argument_group('volumes').add_argument
-    text = 'pixels, height and width'
-    add('--image-size', nargs=2, type=int, default=image_size, metavar=('H', 'W'), help=text)
-    text = 'voxels of the network along world x, z (up), y'
-    add(
-        '--grid-shape', nargs=3, type=int, default=grid['shape'], metavar=('X', 'Z', 'Y'), help=text
-    )
-    text = 'voxel size, metres'
-    add('--voxel-size', type=float, default=grid['voxel_size'][0], help=text)
-    text = 'voxels of the fine grid (TSDF and labels) along an edge of a voxel of the network'
-    add('--fine-factor', type=int, default=4, help=text)
-    add('--truncation', type=float, default=0.24, help='truncation of the TSDF, metres')
-    text = 'smallest and largest depth that the TSDF uses, metres'
-    add(
-        '--depth-limits',
-        nargs=2,
-        type=float,
-        default=(0.5, 8.0),
-        metavar=('LOW', 'HIGH'),
-        help=text,
-    )
-    text = 'also write the TSDF of the fine grid (240 x 144 x 240; 1 to 2 MB per frame)'
-    add('--fine', action='store_true', help=text)
 
 
 def spec_of(arguments: argparse.Namespace) -> FrameSpec:

@@ -24,22 +24,16 @@ from mmssc.datasets.rgbd_list import (
 )
 from mmssc.errors import DataError, counted
 from mmssc.formats.images import other_image_suffix, read_image_shape
-from mmssc.formats.matrices import read_matrix
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.geometry import check_placement, describe_camera
-from mmssc.preparation.command_line import (
-    add_cropped_option,
-    add_work_options,
-    positive_number,
-    run_converter,
-)
+from mmssc.preparation.command_line import run_converter
 from mmssc.preparation.folder_settings import info_list_to_write, replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
-from mmssc.structures.camera_checks import as_intrinsics
 
 from .layouts import prepared_path
-from .options import add_volume_options, check_camera, claim_results, spec_of
+from .options import check_camera, claim_results, spec_of
 from .own_frame import CONFIDENCE, EXTRAS, OWN_SOURCE, OwnFrameTask, PoseRule
+from .parsers import own_parser
 from .tasks import FrameSettings
 
 __all__ = ['prepare_own']
@@ -48,70 +42,6 @@ _FRAMES_DESCRIBED = 5
 # Increase it when the search of the floor changes, so that poses of two searches do not mix.
 _FLOOR_SEARCH = 3
 _UNSURE = 0.7
-
-
-def _camera(text: str) -> tuple[float, float, float, float]:
-    """``fx,fy,cx,cy``, or a file with the 3 x 3 matrix."""
-    try:
-        fx, fy, cx, cy = (float(part) for part in text.split(','))
-    except ValueError:
-        if not Path(text).exists() and (',' in text or _is_number(text)):
-            expected = 'four numbers with commas and without spaces, such as 585,585,320,240, '
-            expected += 'or a file with the 3 x 3 matrix'
-            raise argparse.ArgumentTypeError(f'{text}: expected {expected}') from None
-        try:
-            matrix = as_intrinsics(read_matrix(Path(text), (3, 3)), text, 'matrix')
-        except DataError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-        (fx, _, cx), (_, fy, cy), _ = matrix.tolist()
-    return fx, fy, cx, cy
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def build_parser(description: str) -> argparse.ArgumentParser:
-    """The options of the command."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    add = parser.add_argument
-    add('root', type=Path, help='folder of the frames; results are written below it')
-    text = 'intrinsics of the depth image in pixels, or a text file with the 3 x 3 matrix'
-    add('--camera', type=_camera, required=True, metavar='FX,FY,CX,CY|FILE', help=text)
-    add_cropped_option(parser)
-    text = 'depth images below ROOT, with one * for the name of the frame'
-    add('--depth', default='depth/*.png', metavar='PATTERN', help=text)
-    text = 'colour images, registered with the depth and of its size'
-    add('--color', metavar='PATTERN', help=text)
-    add('--segmentation', metavar='PATTERN', help='8-bit images of class ids, of the same size')
-    text = 'values of the depth image per metre'
-    add('--depth-scale', type=positive_number, default=1000.0, help=text)
-    add('--out', type=Path, help='folder for the results (the data root), if not ROOT')
-    add_work_options(parser)
-    add = parser.add_argument_group(
-        'pose', 'Without options, the floor is searched in each depth image.'
-    ).add_argument
-    text = 'text files below ROOT: 4 x 4, camera to a world with z up and the floor at 0'
-    add('--poses', metavar='PATTERN', help=text)
-    add('--height', type=float, help='height of the camera above the floor, metres')
-    add('--tilt', type=float, default=0.0, help='angle below the horizon, degrees; with --height')
-    text = 'clockwise turn of the camera, degrees; with --height'
-    add('--roll', type=float, default=0.0, help=text)
-    text = (
-        'degrees by which the depth images must be turned clockwise to be upright; without it, '
-        'images that look turned are refused'
-    )
-    add('--rotate', type=int, choices=(0, 90, 180, 270), help=text)
-    text = 'lower corner of the grid of every frame in the world; default: in front of the camera'
-    add('--origin', nargs=3, type=float, metavar=('X', 'Y', 'Z'), help=text)
-    add_volume_options(parser, image_size=None)
-    return parser
 
 
 def _frames(root: Path, pattern: str) -> dict[str, Path]:
@@ -347,7 +277,7 @@ def _describe(frame_id: str, pose: np.ndarray, confidence: float | None) -> str:
 @command
 def prepare_own(description: str, arguments: Sequence[str] | None = None) -> int:
     """Run the command; arguments and exit status as :func:`.nyu.prepare_nyu`."""
-    parsed = build_parser(description).parse_args(arguments)
+    parsed = own_parser(description).parse_args(arguments)
     return run_converter(
         partial(_work, parsed), parsed.root, parsed.out, hint='Give another folder for --out',
         root_hint='Give the folder of your frames; --depth is a pattern below it',

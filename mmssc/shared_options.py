@@ -1,0 +1,74 @@
+"""Options that several commands share, and the types of their values.
+
+Only the standard library is imported here, so that ``--help`` takes no time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+
+__all__ = [
+    'add_cropped_option', 'add_work_options', 'positive_integer', 'positive_number',
+    'spaced_number',
+]  # fmt: skip
+
+_MAX_DEFAULT_WORKERS = 8
+
+
+def _available_cores() -> int:
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def positive_integer(text: str) -> int:
+    """A whole number above 0, for ``type=`` of :mod:`argparse`."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number') from None
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{value} is not positive')
+    return value
+
+
+def positive_number(text: str) -> float:
+    """A finite number above 0, for options."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
+    return value
+
+
+def spaced_number(text: str) -> float:
+    """A number of a list with spaces, for ``type=`` of :mod:`argparse`."""
+    if ',' in text:
+        form = ' '.join(text.replace(',', ' ').split())
+        raise argparse.ArgumentTypeError(f'{text}: expected spaces instead of commas: {form}')
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text} is not a number') from None
+
+
+def add_cropped_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cropped-images``."""
+    text = (
+        'the images are cut out of larger ones, and the intrinsics are those of the cut images: '
+        'the principal point can be anywhere'
+    )
+    parser.add_argument('--cropped-images', action='store_true', help=text)
+
+
+def add_work_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--workers`` and ``--overwrite``."""
+    add = parser.add_argument
+    cores = min(_available_cores(), _MAX_DEFAULT_WORKERS)
+    add('--workers', type=positive_integer, default=cores, help='processes')
+    text = 'make again what this command made before (but keep your own files)'
+    add('--overwrite', action='store_true', help=text)
