@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import IO
 
 from mmssc.errors import DataError
-from mmssc.temporary_files import is_temporary, lock_folder, remove_stale_files, temporary_path
+from mmssc.temporary_files import (
+    is_temporary,
+    lock_folder,
+    remove_stale_files,
+    share_folder,
+    temporary_path,
+)
 
 __all__ = [
     'atomic_write',
@@ -25,6 +31,7 @@ __all__ = [
     'lock_folder',
     'note_outputs',
     'remove_stale_files',
+    'share_folder',
     'temporary_path',
 ]
 

@@ -9,6 +9,8 @@ import argparse
 import math
 import os
 
+from mmssc.shards import add_shard_option
+
 __all__ = [
     'add_cropped_option', 'add_work_options', 'positive_integer', 'positive_number',
     'spaced_number',
@@ -66,9 +68,13 @@ def add_cropped_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_work_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--workers`` and ``--overwrite``."""
+    """Add ``--workers``, ``--overwrite`` and ``--shard``."""
     add = parser.add_argument
     cores = min(_available_cores(), _MAX_DEFAULT_WORKERS)
     add('--workers', type=positive_integer, default=cores, help='processes')
     text = 'make again what this command made before (but keep your own files)'
     add('--overwrite', action='store_true', help=text)
+    text = 'work on one of N shares of the frames, such as 1/8: the others can run at the same '
+    text += 'time, on other machines, too; then run the command without --shard: it writes the '
+    text += 'info lists'
+    add_shard_option(parser, text)

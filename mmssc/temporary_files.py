@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -17,12 +18,15 @@ from pathlib import Path
 from mmssc.errors import DataError
 
 __all__ = [
-    'is_temporary', 'lock_folder', 'remove_stale_files', 'temporary_folder', 'temporary_path',
+    'is_temporary', 'lock_folder', 'remove_stale_files', 'share_folder', 'temporary_folder',
+    'temporary_path',
 ]  # fmt: skip
 
 _LOCK_NAME = '.mmssc.lock'
 # Worker processes of a killed run hold its lock until they notice, after about five seconds.
 _LOCK_TIMEOUT = 10.0
+# Errors of file systems without locks.
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 _TEMPORARY = re.compile(r'\.mmssc-(?P<host>[^-]+)-(?P<process>\d+)-[0-9a-f]+\.tmp')
 # Files of other machines: nobody can ask whether their writer still runs.
 _STALE_AFTER = 24 * 3600.0
@@ -132,10 +136,7 @@ def lock_folder(folder: str | PathLike[str], timeout: float | None = None) -> It
     try:
         lock.acquire(timeout=_LOCK_TIMEOUT if timeout is None else timeout)
     except Timeout:
-        raise DataError(
-            folder, expected='no other command that writes to this folder', found='one that runs',
-            hint='Wait until it ends, stop it, or choose another folder',
-        ) from None  # fmt: skip
+        raise _busy(folder) from None
     except NotImplementedError:
         yield
         return
@@ -145,3 +146,59 @@ def lock_folder(folder: str | PathLike[str], timeout: float | None = None) -> It
         if os.name == 'posix':  # elsewhere an open file cannot be removed
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
+
+
+@contextmanager
+def share_folder(folder: str | PathLike[str], timeout: float | None = None) -> Iterator[None]:
+    """Write to a folder beside others that share it, but not beside one that locks it.
+
+    Creates the folder, with the file of :func:`lock_folder`. On Windows and on a file system
+    without locks, others go unnoticed.
+
+    Args:
+        folder: Data root.
+        timeout: Seconds to wait for a process that has locked the folder; None: ten.
+
+    Raises:
+        DataError: A process still has the folder for itself.
+        OSError: The folder cannot be made or written to.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + (_LOCK_TIMEOUT if timeout is None else timeout)
+    while (descriptor := _shared_lock(folder / _LOCK_NAME)) is None:
+        if time.monotonic() > end:
+            raise _busy(folder)
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        os.close(descriptor)  # The file stays: others may share the lock.
+
+
+def _shared_lock(path: Path) -> int | None:
+    """An open file with a shared lock; None while another process has the lock for itself."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except ImportError:  # Windows
+        return descriptor
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return descriptor
+        os.close(descriptor)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return None
+        raise
+    if os.fstat(descriptor).st_nlink == 0:  # Its holder has just removed it: it locks nothing.
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _busy(folder: Path) -> DataError:
+    hint = 'Wait until it ends, stop it, or choose another folder'
+    expected = 'no other command that writes to this folder'
+    return DataError(folder, None, expected, 'one that runs', hint)

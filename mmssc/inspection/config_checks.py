@@ -14,6 +14,7 @@ from mmssc.datasets.transforms.load_driving import check_camera_size, check_imag
 from mmssc.errors import DataError, counted
 from mmssc.formats.images import read_image_shape
 from mmssc.registry import DATASETS
+from mmssc.shards import Shard
 
 from .label_checks import LABEL_SAMPLES, check_occupied
 from .report import TreeReport
@@ -23,7 +24,9 @@ __all__ = ['check_config']
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-def check_config(cfg: Mapping[str, Any], thorough: bool = False) -> TreeReport:
+def check_config(
+    cfg: Mapping[str, Any], thorough: bool = False, shard: Shard | None = None
+) -> TreeReport:
     """Check every file that training, validation and testing with a config would read.
 
     The reading transforms of the pipelines say which files these are, see
@@ -32,8 +35,9 @@ def check_config(cfg: Mapping[str, Any], thorough: bool = False) -> TreeReport:
     Args:
         cfg: A config with dataloaders.
         thorough: Read and decode every file, not only its size, header and end.
+        shard: Check only the files of this share.
     """
-    check = _ConfigCheck(thorough)
+    check = _ConfigCheck(thorough, shard)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
         for loader in _LOADERS:
             if not cfg.get(loader):
@@ -43,8 +47,7 @@ def check_config(cfg: Mapping[str, Any], thorough: bool = False) -> TreeReport:
                     check.add_dataset(loader, dataset)
             except DataError as error:
                 check.report.add_error(error)
-    check.report.problems = sorted(set(check.report.problems))
-    return check.report
+    return check.report.finish()
 
 
 def _without_wrappers(dataset: Any) -> Iterator[Any]:
@@ -60,9 +63,9 @@ def _without_wrappers(dataset: Any) -> Iterator[Any]:
 class _ConfigCheck:
     """Checks the files of several data sets, each file once."""
 
-    def __init__(self, thorough: bool) -> None:
+    def __init__(self, thorough: bool, shard: Shard | None) -> None:
         self.thorough = thorough
-        self.report = TreeReport()
+        self.report = TreeReport(shard=shard)
         self.samples: set[tuple[str, str]] = set()
         self.files: set[tuple[str, str]] = set()
         self.upright: set[str] = set()

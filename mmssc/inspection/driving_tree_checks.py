@@ -25,6 +25,7 @@ from mmssc.preparation.driving.camera_check import (
 )
 from mmssc.preparation.driving.layouts import DrivingLayout
 from mmssc.preparation.folder_settings import RECIPE_NAME
+from mmssc.shards import Shard
 from mmssc.structures import VoxelGrid
 
 from .file_checks import Problem
@@ -55,7 +56,9 @@ def find_driving_layout(root: str | Path) -> DrivingLayout:
     raise DataError(root, 'data set', expected, 'neither folder', hint)
 
 
-def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:
+def check_driving_tree(
+    root: str | Path, thorough: bool = False, shard: Shard | None = None
+) -> TreeReport:
     """Check every file of a SemanticKITTI or SSCBench-KITTI-360 tree.
 
     Raw files: calibration, poses, one image per pose without gaps, voxel files of one size, labels
@@ -67,12 +70,13 @@ def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:
         root: The tree.
         thorough: Read and decode every file, not only its size, header and end. Otherwise the
             first depth maps of a folder are read, because only their values show a wrong unit.
+        shard: Check only the files of this share.
 
     Raises:
         DataError: ``root`` has no known data set.
     """
     layout = find_driving_layout(root)
-    report = TreeReport()
+    report = TreeReport(shard=shard)
     metainfo = _find_metainfo(layout, report)
     grid = metainfo['voxel_grid']
     for sequence in layout.sequences():
@@ -84,8 +88,7 @@ def check_driving_tree(root: str | Path, thorough: bool = False) -> TreeReport:
         _check_per_frame(layout, sequence, frames, grid, report, counts, thorough)
     _note_unprepared(layout, report)
     _check_infos(layout, report)
-    report.problems.sort()
-    return report
+    return report.finish()
 
 
 def _find_metainfo(layout: DrivingLayout, report: TreeReport) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
 from mmssc.formats.numpy_arrays import NpzArchive, read_npy_shape
 from mmssc.formats.regular_files import read_ends
 
-__all__ = ['DEPTH_KINDS', 'Problem', 'check_file', 'without_file']
+__all__ = ['DEPTH_KINDS', 'Problem', 'archive_of', 'check_file', 'without_file']
 
 #: Kinds of files that hold depth, see :class:`~mmssc.datasets.transforms.SampleFile`.
 DEPTH_KINDS = ('depth', 'nyu_depth', 'depth_mm')
@@ -41,6 +41,12 @@ class Problem:
 
     def __str__(self) -> str:
         return f'{self.kind:8s} {self.path}' + (f'  ({self.detail})' if self.detail else '')
+
+
+def archive_of(path: str | Path) -> Path:
+    """The file that holds a path: of ``ARCHIVE.npz/MEMBER`` the archive."""
+    path = Path(path)
+    return path.parent if path.parent.suffix == '.npz' else path
 
 
 def without_file(error: DataError) -> str:
@@ -124,9 +130,7 @@ def check_file(
     Returns:
         The problem, or None.
     """
-    path, shape = Path(path), tuple(shape)
-    if path.parent.suffix == '.npz':
-        path = path.parent
+    path, shape = archive_of(path), tuple(shape)
     if not path.is_file():
         return Problem('missing', str(path))
     try:

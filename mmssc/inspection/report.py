@@ -11,8 +11,9 @@ from typing import Any
 
 from mmssc.datasets.frame_ranges import describe_frames
 from mmssc.errors import DataError
+from mmssc.shards import Shard
 
-from .file_checks import DEPTH_KINDS, Problem, check_file, without_file
+from .file_checks import DEPTH_KINDS, Problem, archive_of, check_file, without_file
 
 __all__ = ['TreeReport', 'summarise_problems']
 
@@ -29,6 +30,8 @@ class TreeReport:
         problems: All problems.
         notes: Remarks, e.g. files that could not be checked.
         checked: Checked files by folder and ending, see :func:`split_name`.
+        shard: The share of the files that is checked; None: all. Each problem is in the report of
+            exactly one shard.
     """
 
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -37,6 +40,22 @@ class TreeReport:
     checked: defaultdict[tuple[str, str], set[str]] = field(
         default_factory=lambda: defaultdict(set)
     )
+    shard: Shard | None = None
+
+    def covers(self, path: str | Path) -> bool:
+        """Whether a file belongs to the checked share."""
+        return self.shard is None or self.shard.has_file(archive_of(path))
+
+    def finish(self) -> TreeReport:
+        """Sort the problems and drop those of other shards; return the report.
+
+        What is no check of a single file runs in all shards: the path of a problem says which one
+        reports it, and the first shard has the notes.
+        """
+        self.problems = sorted({one for one in self.problems if self.covers(one.path)})
+        if self.shard is not None and self.shard.number > 1:
+            self.notes.clear()
+        return self
 
     def check(
         self,
@@ -52,6 +71,8 @@ class TreeReport:
         checked.add(str(path))
         # A wrong unit is in every file of a folder, and only the values show it.
         thorough = thorough or (kind in DEPTH_KINDS and len(checked) <= _DEPTH_SAMPLES)
+        if not self.covers(path):
+            return archive_of(path).is_file()
         problem = check_file(kind, path, shape, thorough, read)
         if problem is not None:
             self.problems.append(problem)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmssc.datasets.rgbd_list import SHARED, read_rgbd_list
+from mmssc.shards import Shard
 
 from .config_checks import check_config
 from .report import TreeReport
@@ -25,18 +26,21 @@ def find_rgbd_lists(root: str | Path) -> list[Path]:
     return [path for path in (Path(root, name) for name in _LISTS) if path.is_file()]
 
 
-def check_rgbd_tree(root: str | Path, thorough: bool = False) -> TreeReport:
+def check_rgbd_tree(
+    root: str | Path, thorough: bool = False, shard: Shard | None = None
+) -> TreeReport:
     """Check the files that the info lists of a folder name, for the first source of each list.
 
     Args:
         root: The folder.
         thorough: As in :func:`check_config`.
+        shard: Check only the files of this share.
 
     Raises:
         DataError: A list is damaged.
     """
     paths = find_rgbd_lists(root)
-    return check_config({_LISTS[path.name]: _loader(path) for path in paths}, thorough)
+    return check_config({_LISTS[path.name]: _loader(path) for path in paths}, thorough, shard)
 
 
 def _loader(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -10,8 +11,9 @@ from typing import Any
 
 from mmssc.command_line import FINDINGS
 from mmssc.errors import DataError
-from mmssc.fileio import check_writable, lock_folder
+from mmssc.fileio import check_writable, lock_folder, share_folder
 from mmssc.preparation.frame_jobs import FAILURES_SHOWN, StepReport
+from mmssc.shards import Shard
 from mmssc.shared_options import (
     add_cropped_option,
     add_work_options,
@@ -21,10 +23,12 @@ from mmssc.shared_options import (
 )
 
 __all__ = [
-    'add_cropped_option', 'add_work_options', 'positive_integer', 'positive_number',
-    'run_converter', 'spaced_number',
+    'LISTS_LATER', 'add_cropped_option', 'add_work_options', 'check_shard', 'positive_integer',
+    'positive_number', 'run_converter', 'spaced_number',
 ]  # fmt: skip
 
+#: What a shard says instead of writing info lists.
+LISTS_LATER = 'not written: run the same command without --shard when all shards have ended'
 _ROOT_HINT = 'Give the folder of the raw data; make_synthetic.py beside this command makes scenes'
 
 
@@ -44,6 +48,26 @@ def _summarise(reports: Sequence[StepReport]) -> None:
             print(f'error: {report.step}: {more} more frames failed', file=sys.stderr)
 
 
+def check_shard(arguments: argparse.Namespace, has_work: bool = True) -> None:
+    """Check what goes together with ``--shard``.
+
+    Args:
+        arguments: With ``shard`` and ``overwrite``.
+        has_work: Whether the command line asks for work on frames.
+
+    Raises:
+        DataError: Nothing of the work can be shared, or the shards would remove files of others.
+    """
+    if arguments.shard is None:
+        return
+    if not has_work:
+        expected, hint = 'a step that works on frames', 'Leave --shard out'
+        raise DataError('--shard', None, expected, 'info lists only', hint)
+    if arguments.overwrite:
+        hint = 'Leave --overwrite out, and remove the folders that are to be made again first'
+        raise DataError('--overwrite', None, 'a run without --shard', arguments.shard, hint)
+
+
 def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
@@ -55,16 +79,19 @@ def run_converter(
     folders: Sequence[Path] = (),
     hint: str | None = None,
     root_hint: str = _ROOT_HINT,
+    shard: Shard | None = None,
 ) -> int:
     """Run a converter. SIGTERM stops it like Ctrl-C, with its worker processes.
 
     Args:
         work: Does the work and returns the reports, which are printed as a summary.
         root: Folder of the data.
-        out: Folder for the results, if not ``root``. Only one converter at a time writes there.
+        out: Folder for the results, if not ``root``. Only one converter at a time writes there,
+            apart from shards.
         folders: More folders that results go to.
         hint: What to do if a folder cannot be written to.
         root_hint: What to do if ``root`` does not exist.
+        shard: The share of this run; other shares may run at the same time.
 
     Returns:
         0, or :data:`~mmssc.command_line.FINDINGS` when frames failed.
@@ -82,7 +109,7 @@ def run_converter(
         check_writable(folder, hint)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with lock_folder(out or root):
+        with (lock_folder if shard is None else share_folder)(out or root):
             reports = work()
     except KeyboardInterrupt:
         raise KeyboardInterrupt('Run the same command again to continue.') from None

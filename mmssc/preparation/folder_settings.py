@@ -13,7 +13,7 @@ from typing import Any
 
 from mmssc.errors import DataError
 from mmssc.file_kinds import HEAD_BYTES, describe_file
-from mmssc.fileio import atomic_write, remove_stale_files, temporary_path
+from mmssc.fileio import atomic_write, lock_folder, remove_stale_files, temporary_path
 from mmssc.formats.json_fields import read_json
 from mmssc.formats.regular_files import open_regular_file
 
@@ -35,6 +35,8 @@ _IN_WORDS = dict(
 _GRID_IN_WORDS = dict(shape='--grid-shape', voxel_size='--voxel-size', origin='--grid-origin')
 # Radians in the recipe, degrees on the command line.
 _ANGLES = ('--tilt', '--roll')
+# Seconds to wait for the other shards that start at the same time.
+_CLAIM_TIMEOUT = 120.0
 # Not a setting of the user; it differs between versions of this library.
 _VERSION = 'floor_search'
 
@@ -95,6 +97,7 @@ def claim_folder(
     suffixes: Sequence[str],
     overwrite: bool = False,
     elsewhere: str = '',
+    shared: bool = False,
 ) -> bool:
     """Prepare ``folder`` for results of the settings ``recipe``.
 
@@ -107,14 +110,30 @@ def claim_folder(
         suffixes: File name endings of results.
         overwrite: Make results of this library again.
         elsewhere: How the command is told another folder, for the message about other settings.
+        shared: Other shards work in the folder, too: all need the same settings.
 
     Returns:
         False if the folder has results without a recipe: the user's own, which stay unchanged.
 
     Raises:
         DataError: The folder has results of other settings, and ``overwrite`` is False; or a file
-            of somebody else has the name of the settings.
+            of somebody else has the name of the settings; or another shard has other settings.
     """
+    if shared:
+        # One after the other, so that each sees the settings of those before it.
+        with lock_folder(folder, _CLAIM_TIMEOUT):
+            return _claim(folder, recipe, suffixes, False, elsewhere, shared)
+    return _claim(folder, recipe, suffixes, overwrite, elsewhere, shared)
+
+
+def _claim(
+    folder: Path,
+    recipe: Mapping[str, Any],
+    suffixes: Sequence[str],
+    overwrite: bool,
+    elsewhere: str,
+    shared: bool,
+) -> bool:
     remove_stale_files(folder)
     results = find_results(folder, suffixes)
     before = read_recipe(folder)
@@ -129,9 +148,11 @@ def claim_folder(
     if overwrite:
         for path in results:
             path.unlink()
-    elif before is not None and results and before != recipe:
+    elif before is not None and before != recipe and (results or shared):
         wanted, found = _difference(recipe, before), _difference(before, recipe)
         hint = f'Run with --overwrite to make the files of this folder again{elsewhere}'
+        if shared:
+            hint = 'Give all shards the same options, or remove this folder first'
         raise DataError(
             folder / RECIPE_NAME, 'settings', wanted or ['files of this mmssc'],
             found or ['files made by an older mmssc'], hint,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from multiprocessing import resource_tracker
-from typing import Protocol, Union
+from typing import Protocol, TypeVar, Union
 
 import cv2
 import torch
@@ -26,6 +26,7 @@ import torch
 from mmssc.errors import DataError, MMSSCError
 from mmssc.formats.file_warnings import warn_again
 from mmssc.progress import Progress
+from mmssc.shards import Shard
 
 __all__ = ['FAILURES_SHOWN', 'FrameRunner', 'FrameTask', 'StepReport']
 
@@ -55,6 +56,9 @@ class FrameTask(Protocol):
         Returns:
             Remarks for the summary with the number of voxels each is about, or None.
         """
+
+
+AnyTask = TypeVar('AnyTask', bound=FrameTask)
 
 
 @dataclass
@@ -176,10 +180,12 @@ class FrameRunner:
 
     Args:
         workers: Number of processes; 1 works in this process.
+        shard: The share of the frames that this run makes; None: all.
     """
 
-    def __init__(self, workers: int = 1) -> None:
+    def __init__(self, workers: int = 1, shard: Shard | None = None) -> None:
         self.workers = workers
+        self.shard = shard
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> FrameRunner:
@@ -190,12 +196,19 @@ class FrameRunner:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
+    def part(self, tasks: Sequence[AnyTask]) -> Sequence[AnyTask]:
+        """The tasks of this shard: all steps of a frame belong to the same one."""
+        shard = self.shard
+        if shard is None:
+            return tasks
+        return [task for task in tasks if shard.has(f'{task.sequence}/{task.frame_id}')]
+
     def run(self, step: str, tasks: Sequence[FrameTask]) -> StepReport:
-        """Run the unfinished tasks; report a bad frame and continue.
+        """Run the unfinished tasks of this shard; report a bad frame and continue.
 
         Args:
             step: Name for the progress bar and the report.
-            tasks: One per frame.
+            tasks: One per frame, of all shards.
 
         Returns:
             The counts, and the message of every frame with wrong input.
@@ -204,6 +217,7 @@ class FrameRunner:
             MMSSCError: A worker process died.
             OSError: A file cannot be written, e.g. because the disk is full.
         """
+        tasks = self.part(tasks)
         start, report = time.perf_counter(), StepReport(step)
         unfinished = []
         for task in tasks:

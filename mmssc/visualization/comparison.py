@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
 
@@ -64,6 +63,8 @@ def _picture_of(inputs: Mapping[str, Any]) -> np.ndarray | None:
 
 def _circle(count: int) -> np.ndarray:
     """(count, 3) uint8 RGB."""
+    import matplotlib
+
     shares = np.linspace(0, 1, count, endpoint=False)
     return np.round(255 * matplotlib.colormaps['hsv'](shares)[:, :3]).astype(np.uint8)
 

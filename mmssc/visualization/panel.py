@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -34,8 +34,14 @@ def text_font(size: int) -> ImageFont.FreeTypeFont:
 
     Matplotlib contains it, so text looks the same on every machine.
     """
-    path = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'
-    return ImageFont.truetype(str(path), size)
+    spec, file = find_spec('matplotlib'), Path('fonts', 'ttf', 'DejaVuSans.ttf')
+    # Importing matplotlib takes as long as drawing the picture.
+    folder = Path(spec.origin).parent / 'mpl-data' if spec and spec.origin else Path()
+    if not (folder / file).is_file():  # Packages of Linux distributions have it elsewhere.
+        import matplotlib
+
+        folder = Path(matplotlib.get_data_path())
+    return ImageFont.truetype(str(folder / file), size)
 
 
 def draw_legend(

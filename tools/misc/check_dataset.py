@@ -21,6 +21,7 @@ from pathlib import Path
 from mmssc.config_options import CONFIG_HELP, add_cfg_options
 from mmssc.errors import DataError, counted
 from mmssc.resources import find_config
+from mmssc.shards import add_shard_option
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,6 +33,9 @@ def parse_args() -> argparse.Namespace:
     text = 'read and decode every file (hours on a whole data set) instead of sizes and headers'
     parser.add_argument('--thorough', action='store_true', help=text)
     parser.add_argument('--list', action='store_true', help='print every file, not a summary')
+    text = 'check one of N shares of the files, such as 1/8: --list of all shares together has the '
+    text += 'lines of a check without it'
+    add_shard_option(parser, text)
     add_cfg_options(parser)
     return parser.parse_args()
 
@@ -57,8 +61,8 @@ def inspect(arguments: argparse.Namespace) -> TreeReport:
     target = arguments.target
     if target.is_dir():
         if find_rgbd_lists(target):
-            return check_rgbd_tree(target, arguments.thorough)
-        return check_driving_tree(target, arguments.thorough)
+            return check_rgbd_tree(target, arguments.thorough, arguments.shard)
+        return check_driving_tree(target, arguments.thorough, arguments.shard)
     try:
         config = find_config(target)
     except DataError as error:
@@ -66,7 +70,7 @@ def inspect(arguments: argparse.Namespace) -> TreeReport:
         raise DataError(target, None, expected, error.found, error.hint) from error
     cfg = read_config_file(config, arguments.cfg_options)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
-        return check_config(cfg, arguments.thorough)
+        return check_config(cfg, arguments.thorough, arguments.shard)
 
 
 def print_report(report: TreeReport, every_file: bool = False) -> None:

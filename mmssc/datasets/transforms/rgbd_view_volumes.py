@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from scipy.ndimage import distance_transform_edt
 
 from mmssc.errors import DataError
 from mmssc.geometry import project_voxels
@@ -98,6 +97,8 @@ class AddRGBDViewVolumes(BaseTransform):
         row, column = np.divmod(mapping[hit], image_size[1])
         cells = np.full([-(-side // self.cell) for side in image_size], np.inf)
         np.minimum.at(cells, (row // self.cell, column // self.cell), depth[hit])
+        from scipy.ndimage import distance_transform_edt  # It takes long to import.
+
         nearest = distance_transform_edt(
             np.isinf(cells), return_distances=False, return_indices=True
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mmssc.command_line import command
 from mmssc.errors import DataError
-from mmssc.preparation.command_line import run_converter
+from mmssc.preparation.command_line import LISTS_LATER, check_shard, run_converter
 from mmssc.preparation.folder_settings import info_list_to_write
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures import VoxelGrid
@@ -51,6 +51,7 @@ def _read_options(arguments: argparse.Namespace, layout: DrivingLayout) -> Prepa
         crop_offsets=arguments.crop_offsets if arguments.crop else None,
         overwrite=arguments.overwrite,
         cropped_images=arguments.cropped_images,
+        shared=arguments.shard is not None,
     )
 
 
@@ -80,7 +81,9 @@ def _run_steps(
     if 'pseudo_lidar' in steps:
         reports.append(make_pseudo_lidar(layout, options, runner, without))
     if 'infos' in steps:
-        if any(report.failures for report in reports):
+        if options.shared:
+            reports.append(StepReport('infos', notes=[LISTS_LATER]))
+        elif any(report.failures for report in reports):
             reports.append(StepReport('infos', notes=['not written: see the failures']))
         else:
             reports.append(make_infos(layout, options))
@@ -105,12 +108,14 @@ def prepare_driving(
     grid = layout_class.dataset.METAINFO['voxel_grid']
     parsed = build_parser(layout_class.splits, grid, description).parse_args(arguments)
 
+    check_shard(parsed, has_work=set(parsed.steps) != {'infos'})
+
     def work() -> list[StepReport]:
         layout = layout_class(parsed.root)
         options = _read_options(parsed, layout)
-        with FrameRunner(parsed.workers) as runner:
+        with FrameRunner(parsed.workers, parsed.shard) as runner:
             return _run_steps(layout, options, parsed.steps, runner)
 
     prefix = layout_class.dataset.DATA_PREFIX
     folders = [parsed.root / prefix[step] for step in parsed.steps if step in prefix]
-    return run_converter(work, parsed.root, folders=folders)
+    return run_converter(work, parsed.root, folders=folders, shard=parsed.shard)

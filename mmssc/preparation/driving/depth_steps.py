@@ -76,14 +76,15 @@ def _has_given_depth(folder: Path, options: PreparationOptions) -> bool:
     """Whether the folder has depth maps that stereo matching must not replace."""
     if options.depth_from is not None:
         return False
+    # First the results: another shard writes the recipe before them.
+    results = find_results(folder, _DEPTH_SUFFIXES)
     before = read_recipe(folder)
-    if before is None:
-        return bool(find_results(folder, _DEPTH_SUFFIXES))
-    return before.get('source') != 'stereo'
+    return bool(results) if before is None else before.get('source') != 'stereo'
 
 
 def _claim_depth_folder(folder: Path, recipe: dict[str, Any], options: PreparationOptions) -> None:
-    if not claim_folder(folder, recipe, _DEPTH_SUFFIXES, options.overwrite):
+    overwrite, shared = options.overwrite, options.shared
+    if not claim_folder(folder, recipe, _DEPTH_SUFFIXES, overwrite, shared=shared):
         raise DataError(
             folder, 'depth maps', 'no files, or files of this command', 'your own files',
             'Move them away, or leave out --depth-from to use them unchanged',

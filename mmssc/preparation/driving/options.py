@@ -34,6 +34,7 @@ class PreparationOptions:
             grid of a sample.
         overwrite: Make results of an earlier run again.
         cropped_images: The images are cut out of larger ones: the principal point can be anywhere.
+        shared: Other shards work in the same tree.
     """
 
     grid: VoxelGrid
@@ -50,6 +51,7 @@ class PreparationOptions:
     crop_offsets: Sequence[int] | None = None
     overwrite: bool = False
     cropped_images: bool = False
+    shared: bool = False
 
 
 def sample_ids(layout: DrivingLayout, sequence: str) -> list[str]:

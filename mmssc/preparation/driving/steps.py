@@ -48,7 +48,7 @@ def make_labels(
             notes.append(f'{sequence}: {found}, no voxels/*.label ({kind})')
             continue
         folder = layout.label_file(sequence, '*', 1).parent
-        ours = claim_folder(folder, {'step': 'labels'}, ('.npy',))
+        ours = claim_folder(folder, {'step': 'labels'}, ('.npy',), shared=options.shared)
         if options.overwrite and not ours:
             notes.append(f'{sequence}: {folder} has your own labels: kept')
         for frame in samples:
@@ -137,13 +137,13 @@ def make_pseudo_lidar(
         frames = frames_of(layout, options, sequence)
         frames = [frame for frame in frames if (sequence, frame) not in without]
         folder = layout.pseudo_lidar_folder(sequence)
-        ours = claim_folder(folder, recipe, ('.bin',), options.overwrite)
+        ours = claim_folder(folder, recipe, ('.bin',), options.overwrite, shared=options.shared)
         if not ours:
             notes.append(f'{sequence}: {folder} has your own point clouds: used unchanged')
         made_here = tasks if ours else provided
         made_here += _pseudo_lidar_tasks(layout, options, sequence, frames)
     report = runner.run('pseudo_lidar', tasks)
-    for task in provided:
+    for task in runner.part(provided):
         if not task.is_finished():
             error = DataError(task.output, 'file', 'a complete point file', 'none')
             report.add_failure(task, error)

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmssc.command_line import command
 from mmssc.datasets.rgbd_list import RGBDList, frames_in_several, write_rgbd_list
 from mmssc.errors import DataError, counted
-from mmssc.preparation.command_line import run_converter
+from mmssc.preparation.command_line import LISTS_LATER, check_shard, run_converter
 from mmssc.preparation.folder_settings import info_list_to_write, replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, FrameTask, StepReport
 
@@ -52,12 +52,12 @@ def _tasks(
     if arguments.layout == 'torchssc':
         folder = out if source == 'nyu' else out / source.upper()
         for name in _TORCHSSC_FOLDERS:
-            claim_results(folder / name, settings.recipe(), arguments.overwrite, _CLAIM_HINT)
+            claim_results(folder / name, settings.recipe(), arguments, _CLAIM_HINT)
         return [TorchSSCTask(frame, settings, folder) for frame in frames]
     coarse, fine = (out / prepared_path(source, is_fine) for is_fine in (False, True))
-    claim_results(coarse.parent, settings.recipe(), arguments.overwrite, _CLAIM_HINT)
+    claim_results(coarse.parent, settings.recipe(), arguments, _CLAIM_HINT)
     if arguments.fine:
-        claim_results(fine.parent, settings.recipe(), arguments.overwrite, _CLAIM_HINT)
+        claim_results(fine.parent, settings.recipe(), arguments, _CLAIM_HINT)
     return [
         PreparedTask(
             frame,
@@ -97,7 +97,7 @@ def _convert(
                 check_raw_ids(group, spec.fine_grid.shape, spec.num_classes)
             tasks = _tasks(frames, settings[source], tree.out, arguments)
             report = runner.run(source, tasks)
-            if report.remarked_frames[LOW_IDS] < len(tasks):
+            if report.remarked_frames[LOW_IDS] < len(runner.part(tasks)):
                 del report.remarks[LOW_IDS]
             reports.append(report)
         elif arguments.sources:
@@ -147,13 +147,15 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         info_list_to_write((arguments.out or arguments.root) / f'nyu_infos_{split}.json')
     figures = None if arguments.verify is None else read_figures(arguments.verify)
     reports: list[StepReport] = []
-    with FrameRunner(arguments.workers) as runner:
+    with FrameRunner(arguments.workers, arguments.shard) as runner:
         if not arguments.list_only:
             tree = FrameTree(arguments.root, arguments.out)
             reports += _convert(arguments, tree, settings, runner)
             if not reports:
                 text = 'no raw depth with .bin files found: only the info lists are written'
                 reports.append(StepReport('convert', notes=[text]))
+        if arguments.shard is not None:
+            return [*reports, StepReport('infos', notes=[LISTS_LATER])]
         if any(report.failures for report in reports):
             return [*reports, StepReport('infos', notes=['not written: see the failures'])]
         # Make a new tree, because the files have changed.
@@ -185,6 +187,8 @@ def prepare_nyu(description: str, arguments: Sequence[str] | None = None) -> int
         Exit status, see :func:`mmssc.preparation.prepare_driving`.
     """
     parsed = nyu_parser(description).parse_args(arguments)
+    check_shard(parsed, has_work=not parsed.list_only)
+    hint = 'Give another folder for --out'
     return run_converter(
-        partial(_work, parsed), parsed.root, parsed.out, hint='Give another folder for --out'
+        partial(_work, parsed), parsed.root, parsed.out, hint=hint, shard=parsed.shard
     )

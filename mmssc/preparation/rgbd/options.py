@@ -63,21 +63,25 @@ def spec_of(arguments: argparse.Namespace) -> FrameSpec:
 
 
 def claim_results(
-    folder: Path, recipe: Mapping[str, Any], overwrite: bool, hint: str = 'Give another --out'
+    folder: Path,
+    recipe: Mapping[str, Any],
+    arguments: argparse.Namespace,
+    hint: str = 'Give another --out',
 ) -> None:
     """Prepare a folder for results; files of others are never changed.
 
     Args:
         folder: The folder.
         recipe: Settings of the results.
-        overwrite: Make results of this command again.
+        arguments: With ``overwrite`` (make results of this command again) and ``shard``.
         hint: What to do if the folder has files of another origin.
 
     Raises:
         DataError: The folder has files of another origin or of other settings.
     """
     elsewhere = ', or write to another folder with --out ANOTHER'
-    if not claim_folder(folder, recipe, ('.npz', '.npy'), overwrite, elsewhere):
+    overwrite, shared = arguments.overwrite, arguments.shard is not None
+    if not claim_folder(folder, recipe, ('.npz', '.npy'), overwrite, elsewhere, shared):
         raise DataError(
             folder, 'files', 'no files, or files of this command', 'files of another origin',
             hint,

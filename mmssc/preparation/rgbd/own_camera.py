@@ -26,7 +26,7 @@ from mmssc.errors import DataError, counted
 from mmssc.formats.images import other_image_suffix, read_image_shape
 from mmssc.formats.numpy_arrays import read_npz
 from mmssc.geometry import check_placement, describe_camera
-from mmssc.preparation.command_line import run_converter
+from mmssc.preparation.command_line import LISTS_LATER, check_shard, run_converter
 from mmssc.preparation.folder_settings import info_list_to_write, replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 
@@ -39,6 +39,7 @@ from .tasks import FrameSettings
 __all__ = ['prepare_own']
 
 _FRAMES_DESCRIBED = 5
+_LIST_NAME = f'{OWN_SOURCE}_infos.json'
 # Increase it when the search of the floor changes, so that poses of two searches do not mix.
 _FLOOR_SEARCH = 3
 _UNSURE = 0.7
@@ -129,7 +130,7 @@ def _listed(
 
 def _work(arguments: argparse.Namespace) -> list[StepReport]:
     root, out = arguments.root, arguments.out or arguments.root
-    info_list_to_write(out / f'{OWN_SOURCE}_infos.json')
+    info_list_to_write(out / _LIST_NAME)
     depth_files = _frames(root, arguments.depth)
     for option, pattern in _image_patterns(arguments).values():
         _check_pattern(option, root / pattern, depth_files)
@@ -159,9 +160,9 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         # Folders of earlier releases hold poses of another search.
         recipe['floor_search'] = _FLOOR_SEARCH
     coarse, fine = (out / prepared_path(OWN_SOURCE, is_fine) for is_fine in (False, True))
-    claim_results(coarse.parent, recipe, arguments.overwrite)
+    claim_results(coarse.parent, recipe, arguments)
     if arguments.fine:
-        claim_results(fine.parent, recipe, arguments.overwrite)
+        claim_results(fine.parent, recipe, arguments)
     tasks = [
         OwnFrameTask(
             frame_id,
@@ -174,24 +175,36 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         )
         for frame_id, path in depth_files.items()
     ]
-    with FrameRunner(arguments.workers) as runner:
+    with FrameRunner(arguments.workers, arguments.shard) as runner:
         report = runner.run('frames', tasks)
     infos = StepReport('infos')
-    done = [task for task in tasks if (OWN_SOURCE, task.frame_id) not in report.failures]
-    if done:
-        listed = _listed(arguments, settings, done)
-        path = out / f'{OWN_SOURCE}_infos.json'
-        changed = replace_if_changed(path, partial(write_rgbd_list, frames=listed))
-        infos.made, infos.kept = int(changed), int(not changed)
-        infos.notes.append(f'{path}: {len(done)} of {len(tasks)} frames')
-        infos.notes += _image_notes(arguments, listed)
-        sure = _confidences(done) if is_searched else {}
-        infos.notes += _camera_notes(listed, sure)
-        remarks += _unsure_floors(sure)
-        remarks += listed.pose_remarks(path, OWN_SOURCE, has_floor=rule.origin is None)
+    if arguments.shard is not None:
+        infos.notes.append(LISTS_LATER)
+    elif done := [task for task in tasks if (OWN_SOURCE, task.frame_id) not in report.failures]:
+        infos.notes.append(f'{out / _LIST_NAME}: {len(done)} of {len(tasks)} frames')
+        remarks += _write_list(arguments, settings, done, infos, is_searched)
     for remark in remarks:
         warnings.warn(f'{root}: {remark}', stacklevel=2)
     return [report, infos]
+
+
+def _write_list(
+    arguments: argparse.Namespace,
+    settings: FrameSettings,
+    tasks: Sequence[OwnFrameTask],
+    infos: StepReport,
+    is_searched: bool,
+) -> list[str]:
+    """Write the info list of the finished tasks; return remarks about their cameras."""
+    listed = _listed(arguments, settings, tasks)
+    path = (arguments.out or arguments.root) / _LIST_NAME
+    changed = replace_if_changed(path, partial(write_rgbd_list, frames=listed))
+    infos.made, infos.kept = int(changed), int(not changed)
+    infos.notes += _image_notes(arguments, listed)
+    sure = _confidences(tasks) if is_searched else {}
+    infos.notes += _camera_notes(listed, sure)
+    has_floor = arguments.origin is None
+    return [*_unsure_floors(sure), *listed.pose_remarks(path, OWN_SOURCE, has_floor=has_floor)]
 
 
 def _rule(
@@ -278,7 +291,9 @@ def _describe(frame_id: str, pose: np.ndarray, confidence: float | None) -> str:
 def prepare_own(description: str, arguments: Sequence[str] | None = None) -> int:
     """Run the command; arguments and exit status as :func:`.nyu.prepare_nyu`."""
     parsed = own_parser(description).parse_args(arguments)
+    check_shard(parsed)
     return run_converter(
         partial(_work, parsed), parsed.root, parsed.out, hint='Give another folder for --out',
         root_hint='Give the folder of your frames; --depth is a pattern below it',
+        shard=parsed.shard,
     )  # fmt: skip
