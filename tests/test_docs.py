@@ -100,6 +100,17 @@ def test_excerpts_of_configs_are_right(path):
             assert excerpt in (ROOT / found[1]).read_text('utf-8'), block.name
 
 
+@pytest.mark.parametrize('path', sorted(ROOT.glob('*/*/metafile.yml')), ids=page_id)
+def test_pages_of_methods_say_where_paper_code_and_weights_are(path):
+    """Errors about missing weights lead to these pages, also in a wheel, which has no other."""
+    page = (path.parent / 'README.md').read_text('utf-8')
+    for method in yaml.safe_load(path.read_text('utf-8'))['Collections']:
+        assert method['Paper']['URL'] in page
+        if 'Code' in method:
+            assert f'**Official code**: [{method["Code"]["URL"].removeprefix("https://")}](' in page
+            assert '**Official weights**: ' in page
+
+
 def test_a_broken_link_is_found(tmp_path):
     page = tmp_path / 'page.md'
     page.write_text(
