@@ -66,3 +66,11 @@ class NYUDataset(RGBDDataset):
         **kwargs: Any,
     ) -> None:
         super().__init__(ann_file, data_root, source, clean_source, label_source, **kwargs)
+
+    def _list_hint(self) -> str:
+        """The command of the converter, and that for configs that read all frames from one file."""
+        return (
+            f'{self.prepare_hint}. The configs light_*_nyu read all frames from one file: prepare '
+            'the frames in another folder DIR, then run: '
+            f'python tools/dataset_converters/nyu_cache.py DIR --out {self.data_root or "ROOT"}'
+        )

@@ -85,9 +85,11 @@ class RGBDDataset(FrameChoiceDataset):
     def _prepare_hint(converter: str, data_root: str) -> str:
         if converter == RGBDDataset.CONVERTER:
             return converter_hint(converter, data_root, '--camera FX,FY,CX,CY')
-        hint = converter_hint(converter, data_root)
-        # The list of frames that were packed into one file.
-        return f'{hint}; nyu_cache.py beside nyu.py packs prepared frames into one file'
+        return converter_hint(converter, data_root)
+
+    def _list_hint(self) -> str:
+        """What to do if the info list is missing or damaged."""
+        return self.prepare_hint
 
     def read_list(self) -> RGBDList:
         """Read the info list, as :func:`~mmssc.datasets.rgbd_list.read_rgbd_list`.
@@ -99,7 +101,7 @@ class RGBDDataset(FrameChoiceDataset):
         if 'classes' not in self._metainfo:
             expected = 'metainfo=dict(classes=(...)), the empty class first'
             raise DataError('config', f'{type(self).__name__}.metainfo', expected, 'no classes')
-        frames = read_rgbd_list(self.ann_file, hint=self.prepare_hint)
+        frames = read_rgbd_list(self.ann_file, hint=self._list_hint())
         if frames.dataset == 'own':
             self.prepare_hint = self._prepare_hint(RGBDDataset.CONVERTER, self.data_root)
         self._check_sources(frames)

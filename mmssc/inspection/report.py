@@ -81,7 +81,7 @@ class TreeReport:
     def add_error(self, error: DataError) -> None:
         """Add the error of a reader as a problem."""
         missing = error.found == 'none' and error.field == 'file'
-        detail = '' if missing else without_file(error)
+        detail = error.hint or '' if missing else without_file(error)
         self.problems.append(Problem('missing' if missing else 'damaged', error.file, detail))
 
 

@@ -296,6 +296,20 @@ def test_the_tool_lists_what_it_finds(full_tree, tmp_path_factory, monkeypatch, 
         assert f'missing  {path}' in printed and '1 problem: 1 missing' in printed
 
 
+def test_a_missing_list_is_named_with_the_command_that_writes_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'data/nyu_cache').mkdir(parents=True)
+    monkeypatch.setattr(sys, 'argv', [str(TOOL), 'light_depth_nyu'])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(TOOL), run_name='__main__')
+    assert stopped.value.code == 1
+    first, *_, last = capsys.readouterr().out.splitlines()
+    # No table without rows.
+    assert first.startswith('missing  data/nyu_cache/nyu_infos_')
+    assert last == '2 problems: 2 missing'
+    assert 'tools/dataset_converters/nyu_cache.py DIR --out data/nyu_cache' in first
+
+
 def test_release_of_real_frames(real_frames, tmp_path):
     grid = VoxelGrid((0, -25.6, -2), 0.2, (256, 256, 32))
     for sequence, frame in (('00', '000000'), ('08', '000005')):

@@ -76,9 +76,9 @@ def inspect(arguments: argparse.Namespace) -> TreeReport:
 def print_report(report: TreeReport, every_file: bool = False) -> None:
     """Print the table of counts, then the notes, then the problems."""
     kinds = list(dict.fromkeys(kind for counts in report.counts.values() for kind in counts))
-    width = max((len(name) for name in report.counts), default=0)
-    width = max(width, len('sequence'))
-    print(' '.join([f'{"sequence":{width}s}', *(f'{kind:>12s}' for kind in kinds)]))
+    width = max(map(len, ['sequence', *report.counts]))
+    if report.counts:
+        print(' '.join([f'{"sequence":{width}s}', *(f'{kind:>12s}' for kind in kinds)]))
     for sequence, counts in sorted(report.counts.items()):
         cells = [f'{counts.get(kind, "-"):>12}' for kind in kinds]
         print(' '.join([f'{sequence:{width}s}', *cells]))
