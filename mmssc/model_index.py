@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mmssc.errors import DataError
-from mmssc.formats.regular_files import read_text
+from mmssc.formats.regular_files import newest_pth_file, read_text
 from mmssc.resources import config_names, resource_folder
 
 __all__ = ['UNTRAINED', 'ModelEntry', 'find_checkpoint', 'read_models', 'weights_of_model']
@@ -144,8 +144,7 @@ def _refuse_folder(path: str) -> None:
     """Refuse a folder, and name the newest checkpoint in it."""
     if not os.path.isdir(path):
         return
-    files = [file for file in Path(path).glob('*.pth') if file.is_file()]
-    newest = max(files, key=lambda file: file.stat().st_mtime, default=None)
+    newest = newest_pth_file(path)
     hint = 'It has no file *.pth' if newest is None else f'The newest checkpoint in it is {newest}'
     raise DataError(path, None, 'a checkpoint file', 'a folder', hint)
 

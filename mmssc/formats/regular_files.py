@@ -17,13 +17,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
+from pathlib import Path
 from typing import IO
 
 from mmssc.errors import DataError
 
 __all__ = [
     'ARCHIVE_ERRORS', 'MAX_BYTES', 'MAX_TEXT_BYTES', 'BoundedReader', 'check_file_size',
-    'open_regular_file', 'open_data_file', 'read_bytes', 'read_csv_rows', 'read_ends', 'read_text',
+    'newest_pth_file', 'open_data_file', 'open_regular_file', 'read_bytes', 'read_csv_rows',
+    'read_ends', 'read_text',
 ]  # fmt: skip
 
 #: Largest file that is read as a whole. The largest real one is a fine volume of 480 x 288 x 480
@@ -54,7 +56,9 @@ def open_regular_file(path: str | PathLike[str], expected: str) -> Iterator[IO[b
     except DataError:  # it is a ValueError, too
         raise
     except FileNotFoundError:
-        raise DataError(path, expected=expected, found='no such file') from None
+        newest = newest_pth_file(Path(path).parent) if Path(path).suffix == '.pth' else None
+        hint = newest and f'The newest checkpoint beside it is {newest}'
+        raise DataError(path, expected=expected, found='no such file', hint=hint) from None
     except (OSError, ValueError) as error:
         raise DataError(
             path,
@@ -63,6 +67,12 @@ def open_regular_file(path: str | PathLike[str], expected: str) -> Iterator[IO[b
         ) from error
     with file:
         yield file
+
+
+def newest_pth_file(folder: str | PathLike[str]) -> Path | None:
+    """The file ``*.pth`` of a folder that changed last; None if it has none."""
+    files = [file for file in Path(folder).glob('*.pth') if file.is_file()]
+    return max(files, key=lambda file: file.stat().st_mtime, default=None)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -119,3 +119,13 @@ def test_a_circle_of_links_is_named(tmp_path):
     (tmp_path / 'b').symlink_to(tmp_path / 'a')
     with pytest.raises(DataError, match='found a link that leads back to itself'):
         read_text(tmp_path / 'a')
+
+
+def test_a_missing_checkpoint_names_the_newest_beside_it(tmp_path):
+    with pytest.raises(DataError, match='epoch_5.pth: expected a file, found no such file$'):
+        opened(tmp_path / 'epoch_5.pth')
+    for number in (3, 4):
+        (tmp_path / f'epoch_{number}.pth').touch()
+        os.utime(tmp_path / f'epoch_{number}.pth', (number, number))
+    with pytest.raises(DataError, match='The newest checkpoint beside it is .*/epoch_4.pth$'):
+        opened(tmp_path / 'epoch_5.pth')
