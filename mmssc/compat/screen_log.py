@@ -36,6 +36,8 @@ _KNOWN_WARNINGS = (
     'Detected call of `lr_scheduler.step()` before `optimizer.step()`',
     'Detected call of `scheduler.step()` before `optimizer.step()`',
 )
+# torch repeats it for every data loader and every epoch.
+_TOO_MANY_WORKERS = 'This DataLoader will create '
 
 
 def _is_for_screen(record: logging.LogRecord) -> bool:
@@ -105,8 +107,9 @@ def short_screen_log(is_in_table: Callable[[str], bool]) -> Iterator[None]:
 
 @contextmanager
 def known_warnings_hidden() -> Iterator[None]:
-    """Hide warnings of mmengine and torch that no user can act on."""
+    """Hide warnings of mmengine and torch that no user can act on, and repeated ones."""
     with warnings.catch_warnings():
+        warnings.filterwarnings('once', message=_TOO_MANY_WORKERS)
         for beginning in _KNOWN_WARNINGS:
             warnings.filterwarnings('ignore', message=re.escape(beginning))
         yield

@@ -62,3 +62,11 @@ def test_only_known_warnings_are_hidden():
             warn('a.png: wrong unit?', stacklevel=1)
         warn('Grad strides do not match bucket view strides.', stacklevel=1)
     assert [str(one.message)[:5] for one in seen] == ['a.png', 'Grad ']
+
+
+def test_the_same_advice_on_loader_workers_comes_once():
+    with pytest.warns(UserWarning) as seen, known_warnings_hidden():
+        for number in (98, 98, 99):
+            text = f'This DataLoader will create {number} worker processes in total. Our suggested'
+            warn(text, stacklevel=1)
+    assert [str(one.message)[28:30] for one in seen] == ['98', '99']
