@@ -146,6 +146,8 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
     if args.save_predictions:
         runner.register_hook(dict(type='PredictionFilesHook', folder=args.save_predictions))
     figures = runner.test()
+    if args.show_dir:
+        say(f'Pictures written to {args.show_dir}')
     if args.out and runner.rank == 0:
         note_outputs([args.out], FIGURES)
         with atomic_write(args.out, 'w') as file:

@@ -33,9 +33,10 @@ def renamed_rooms(rooms: Path, tmp_path: Path) -> Path:
 def test_training_and_test_with_ordinary_names(renamed_rooms: Path, tmp_path: Path) -> None:
     options = room_options(renamed_rooms)
     run_tool_in(tmp_path, 'train.py', ROOM_CONFIG, '--work-dir', 'run', *options)
-    run_tool_in(
+    tested = run_tool_in(
         tmp_path, 'test.py', ROOM_CONFIG, 'run/epoch_1.pth', '--show-dir', 'pictures', *options
     )
+    assert 'Pictures written to pictures\n' in tested.stdout
     names = [path.name for path in (tmp_path / 'pictures').glob('*.png')]
     assert names and all(name.startswith('test_büro 13.05 ') for name in names)
     check = run_tool_in(tmp_path, 'misc/check_dataset.py', ROOM_CONFIG, *options)
