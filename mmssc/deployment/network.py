@@ -34,14 +34,14 @@ class _Network(nn.Module):
         return logits, logits.argmax(dim=1).to(torch.uint8)
 
 
-def check_exportable(model: BaseCompletor) -> None:
-    """Refuse a model that says that it cannot be exported.
+def check_exportable(model: BaseCompletor | type[BaseCompletor]) -> None:
+    """Refuse a model, or a class of models, that says that it cannot be exported.
 
     Raises:
         DataError: Its ``export_obstacle`` is the reason.
     """
     if model.export_obstacle:
-        name = type(model).__name__
+        name = (model if isinstance(model, type) else type(model)).__name__
         hint = 'The page Deployment of the documentation lists the models that can'
         found = f'{name}, which has {model.export_obstacle}'
         raise DataError('config', 'model', 'a model that can be exported', found, hint)

@@ -142,7 +142,7 @@ def test_the_pose_of_the_frame_can_be_given(export, depth_image, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('sgn-T', 'untrained', '--out', 'x.onnx'), 'SGN, which has sparse convolutions'),
+        (('sgn-T', '--out', 'x.onnx'), 'SGN, which has sparse convolutions'),
         (('symphonies-light_semantickitti', 'untrained', '--out', 'x.onnx'), 'Symphonies, which'),
         (('light_depth_nyu', '--out', 'x.pt2'), '--out: expected a name that ends with .onnx'),
         (('light_depth_nyu', '--out', 'x.onnx', '--height', '1'), '--height: expected --depth'),

@@ -93,7 +93,7 @@ from mmssc.engine.launch import require_checkpoint
 from mmssc.formats.matrices import read_matrix
 from mmssc.geometry import check_placement
 from mmssc.models.completors import BaseCompletor
-from mmssc.registry import DATASETS
+from mmssc.registry import DATASETS, MODELS
 
 MAKER = 'export.py'
 # They need --depth.
@@ -206,6 +206,9 @@ def main() -> None:
     args = parse_args()
     with config_errors(args.config):
         cfg = read_config(args.config, args.cfg_options)
+        kind = MODELS.get(cfg.model.type)
+        if isinstance(kind, type) and issubclass(kind, BaseCompletor):
+            check_exportable(kind)  # Nobody has to get weights first.
         if args.checkpoint != UNTRAINED:
             args.checkpoint = require_checkpoint(args.checkpoint, args.config)
         check_options(args, cfg)
