@@ -155,6 +155,9 @@ def test_tool_exits_with_1_and_names_the_faults(tmp_path, monkeypatch, capsys):
     assert f'{SECOND}: size: expected 4194304 bytes, found 2' in out
     assert 'sequences/13: missing' in out and FIRST not in out
     assert out.splitlines()[-1].endswith('2 predictions, 10 problems')
+    monkeypatch.setattr(sys, 'argv', [str(tool), str(packed(tmp_path / 'one.zip', 2))])
+    assert runpy.run_path(str(tool))['main']() == 1
+    assert ': 1 prediction, ' in capsys.readouterr().out
 
 
 def packed(path, size, name=FIRST):

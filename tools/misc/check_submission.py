@@ -54,7 +54,7 @@ def check(arguments: argparse.Namespace) -> int:
     if len(problems) > SHOWN and not arguments.all_problems:
         print(f'... and {len(problems) - SHOWN} more (--all-problems prints them)')
     verdict = counted(len(problems), 'problem') if problems else 'ok'
-    print(f'{arguments.submission}: {count} predictions, {verdict}')
+    print(f'{arguments.submission}: {counted(count, "prediction")}, {verdict}')
     return FINDINGS if problems else 0
 
 
