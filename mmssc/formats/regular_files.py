@@ -57,7 +57,7 @@ def open_regular_file(path: str | PathLike[str], expected: str) -> Iterator[IO[b
         raise
     except FileNotFoundError:
         newest = newest_pth_file(Path(path).parent) if Path(path).suffix == '.pth' else None
-        hint = newest and f'The newest checkpoint beside it is {newest}'
+        hint = None if newest is None else f'The newest checkpoint beside it is {newest}'
         raise DataError(path, expected=expected, found='no such file', hint=hint) from None
     except (OSError, ValueError) as error:
         raise DataError(
