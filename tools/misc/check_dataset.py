@@ -22,6 +22,7 @@ from mmssc.config_options import CONFIG_HELP, add_cfg_options
 from mmssc.errors import DataError, counted
 from mmssc.resources import find_config
 from mmssc.shards import add_shard_option
+from mmssc.tool_commands import as_typed
 
 
 def parse_args() -> argparse.Namespace:
@@ -85,7 +86,7 @@ def print_report(report: TreeReport, every_file: bool = False) -> None:
     for note in report.notes:
         print(f'note     {note}')
     for line in report.problems if every_file else summarise_problems(report):
-        print(line)
+        print(as_typed(str(line)))
     by_kind: dict[str, int] = {}
     for problem in report.problems:
         by_kind[problem.kind] = by_kind.get(problem.kind, 0) + 1
