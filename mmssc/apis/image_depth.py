@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -122,13 +124,18 @@ def model_depth(
         name: The frame, for errors.
 
     Raises:
-        DataError: The model does not take an image, or returns something else than (H, W) finite
-            metres.
+        DataError: The model does not take an image, fails, or returns something else than (H, W)
+            finite metres.
     """
     keywords = dict(focal_length=focal_length) if _takes_focal_length(model) else {}
     _check_takes_image(model, keywords)
-    # The model gets a copy: what it changes must not reach the network.
-    values = model(image.copy(), **keywords)
+    try:
+        # The model gets a copy: what it changes must not reach the network.
+        values = model(image.copy(), **keywords)
+    except (Exception, SystemExit) as error:
+        hint = 'Try this function alone with this image'
+        field, expected = f'depth model {_name_of(model)}', 'the depth of the image'
+        raise DataError(name, field, expected, _describe_failure(error), hint) from error
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu().float().numpy()
     size = image.shape[:2]
@@ -143,6 +150,19 @@ def model_depth(
         hint = 'Let the depth model return 0 where there is no depth, as in the sky'
         raise DataError(name, 'depth model', expected, 'NaN, infinity or negative', hint)
     return EstimatedDepth(values, is_stereo=False)
+
+
+def _name_of(model: DepthModel) -> str:
+    """Module and name of a function; of an object, those of its class."""
+    named: Any = model if hasattr(model, '__qualname__') else type(model)
+    return f'{named.__module__}.{named.__qualname__}'
+
+
+def _describe_failure(error: BaseException) -> str:
+    """Kind and text of an exception, and the line that raised it."""
+    line = traceback.extract_tb(error.__traceback__)[-1]
+    text = f'{type(error).__name__}: {error}' if str(error) else type(error).__name__
+    return f'{text} ({Path(line.filename).name}, line {line.lineno})'
 
 
 def _takes_focal_length(model: DepthModel) -> bool:

@@ -137,7 +137,7 @@ def test_a_model_that_raises_stop_iteration_does_not_end_the_drive(small_config,
         small_config, checkpoint, 'cpu', depth_model=lambda image: next(iter(()))
     )
     frames = [dict(img=image) for image in scene['images']]
-    with pytest.raises(StopIteration):
+    with pytest.raises(DataError, match='frame 0: depth model .*lambda.*StopIteration'):
         Drive(user, frames, P2, LIDAR2CAM, scene['poses']).predict([0])
 
 
