@@ -1,6 +1,6 @@
 """A viewer in one HTML file: open it in any browser, without a server or network.
 
-The sources are in ``viewer/``: a page, a style and JavaScript modules, which :func:`write_page`
+The sources are in ``viewer/``: a page, a style and JavaScript modules, which :class:`PageFile`
 joins into one script. They use plain WebGL 2: the parts of three.js 0.187 that this page needs are
 560 kB, ten times as much as the whole viewer, and would replace about 200 lines of it.
 """
@@ -13,7 +13,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from os import PathLike
@@ -31,7 +31,7 @@ from mmssc.structures import Camera, VoxelGrid
 from .voxel_faces import forward_azimuth, frame_view
 from .voxel_renderer import DARKEST_CORNER, FACE_LIGHT, sensor_camera
 
-__all__ = ['TRUTH', 'PageFrame', 'write_html', 'write_page']
+__all__ = ['TRUTH', 'PageFile', 'PageFrame', 'write_html', 'write_page']
 
 VIEWER = Path(__file__).with_name('viewer')
 # Each module imports only from those before it; all share one scope, so names are unique.
@@ -130,14 +130,85 @@ def _policy(script: str) -> str:
     )
 
 
+class PageFile:
+    """A self-contained viewer that grows by one frame at a time; several ones get a slider.
+
+    It keeps of a frame only what the page stores: the packed volumes and a small JPEG.
+
+    Args:
+        path: Name of the file.
+        classes: K names.
+        colors: (K, 3) RGB of each class, 0 to 255.
+        hidden: Classes that are off at the start.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        classes: Sequence[str],
+        colors: np.ndarray,
+        hidden: Collection[int] = (),
+    ) -> None:
+        self.path, self.classes = path, classes
+        self.colors, self.hidden = colors, hidden
+        self._volumes: tuple[str, ...] = ()
+        self._frames: list[dict[str, Any]] = []
+
+    def add(self, frame: PageFrame) -> None:
+        """Add a frame, in the order of the slider.
+
+        Raises:
+            DataError: It has other volumes than the first frame, or a volume has a class that
+                ``classes`` does not have.
+        """
+        names = tuple(frame.volumes)
+        if self._frames and names != self._volumes:
+            found = ' and '.join(map(str, sorted({names, self._volumes})))
+            raise DataError(self.path, 'frames', 'frames with the same volumes', found)
+        for name, labels in frame.volumes.items():
+            check_class_ids(labels, len(self.classes), self.path, name)
+        self._volumes = names
+        self._frames.append(_frame_values(frame))
+
+    def write(self) -> None:
+        """Write the page.
+
+        Raises:
+            DataError: There is no frame.
+        """
+        if not self._frames:
+            raise DataError(self.path, 'frames', 'frames with the same volumes', 'none')
+        scene = dict(
+            classes=list(self.classes),
+            colors=np.asarray(self.colors).astype(int).tolist(),
+            hidden=sorted(self.hidden),
+            truth=TRUTH,
+            light=FACE_LIGHT.tolist(),
+            darkest_corner=float(DARKEST_CORNER),
+            frames=self._frames,
+        )
+        script = _script()
+        parts = {
+            'POLICY': _policy(script),
+            'STYLE': (VIEWER / 'style.css').read_text(encoding='utf-8'),
+            'SCRIPT': script,
+            # Escape '<', so that no text can end the script element.
+            'SCENE': json.dumps(scene, separators=(',', ':')).replace('<', '\\u003c'),
+        }
+        page = (VIEWER / 'page.html').read_text(encoding='utf-8')
+        with atomic_write(self.path, 'w') as file:
+            # In one pass: a name of the user's that looks like a place in the page stays as it is.
+            file.write(re.sub('__([A-Z]+)__', lambda place: parts[place[1]], page))
+
+
 def write_page(
     path: str | PathLike[str],
-    frames: Sequence[PageFrame],
+    frames: Iterable[PageFrame],
     classes: Sequence[str],
     colors: np.ndarray,
     hidden: Collection[int] = (),
 ) -> None:
-    """Write a self-contained viewer of one or several frames; several ones get a slider.
+    """Write a page of one or several frames; see :class:`PageFile`.
 
     Args:
         path: Name of the file.
@@ -150,34 +221,10 @@ def write_page(
         DataError: There is no frame, frames have different volumes, or a volume has a class that
             ``classes`` does not have.
     """
-    names = [tuple(frame.volumes) for frame in frames]
-    if not names or len(set(names)) > 1:
-        found = 'none' if not names else ' and '.join(map(str, sorted(set(names))))
-        raise DataError(path, 'frames', 'frames with the same volumes', found)
+    page = PageFile(path, classes, colors, hidden)
     for frame in frames:
-        for name, labels in frame.volumes.items():
-            check_class_ids(labels, len(classes), path, name)
-    scene = dict(
-        classes=list(classes),
-        colors=np.asarray(colors).astype(int).tolist(),
-        hidden=sorted(hidden),
-        truth=TRUTH,
-        light=FACE_LIGHT.tolist(),
-        darkest_corner=float(DARKEST_CORNER),
-        frames=[_frame_values(frame) for frame in frames],
-    )
-    script = _script()
-    parts = {
-        'POLICY': _policy(script),
-        'STYLE': (VIEWER / 'style.css').read_text(encoding='utf-8'),
-        'SCRIPT': script,
-        # Escape '<', so that no text can end the script element.
-        'SCENE': json.dumps(scene, separators=(',', ':')).replace('<', '\\u003c'),
-    }
-    page = (VIEWER / 'page.html').read_text(encoding='utf-8')
-    with atomic_write(path, 'w') as file:
-        # In one pass: a name of the user's that looks like a place in the page stays as it is.
-        file.write(re.sub('__([A-Z]+)__', lambda place: parts[place[1]], page))
+        page.add(frame)
+    page.write()
 
 
 def write_html(

@@ -308,7 +308,7 @@ def write_scenes(path: str | PathLike[str], scenes: Sequence[Scene]) -> None:
         found = f'{len(classes)} sets of classes'
         raise DataError(path, 'scenes', 'scenes with the same classes', found)
     first = scenes[0]
-    frames = [scene.page_frame() for scene in scenes]
+    frames = (scene.page_frame() for scene in scenes)
     write_page(path, frames, first.classes, first.colors, first.roof)
 
 
