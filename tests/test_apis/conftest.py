@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
-from small_scene import GRID, LIDAR2CAM, P2, make_config
+from small_scene import BASELINE, DISPARITY, GRID, LIDAR2CAM, P2, make_config, write_video
 
 from mmssc.datasets import SemanticKITTIDataset
 from mmssc.datasets.driving_list import write_driving_list
@@ -66,3 +67,48 @@ def tree(scene, tmp_path_factory) -> Path:
     )
     write_driving_list(root / 'semantickitti_infos_val.json', info)
     return root
+
+
+@pytest.fixture(scope='session')
+def config(small_config, tmp_path_factory):
+    """The small temporal model in a file."""
+    path = tmp_path_factory.mktemp('config') / 'config.py'
+    small_config.dump(path)
+    return path
+
+
+@pytest.fixture(scope='session')
+def drive(scene, tmp_path_factory):
+    """Four frames: folders image, right, depth; calib.txt with P3, poses.txt, a video."""
+    root = tmp_path_factory.mktemp('drive')
+    images = [*scene['images'], scene['images'][0]]
+    right = P2.copy()
+    right[0, 3] -= BASELINE * P2[0, 0]
+    write_calib(root / 'calib.txt', dict(P2=P2, P3=right, Tr=LIDAR2CAM[:3]))
+    poses = np.concatenate([scene['poses'], scene['poses'][2:]])
+    poses[3, 2, 3] += 0.4
+    write_poses(root / 'poses.txt', poses)
+    for folder in ('image', 'right', 'depth'):
+        (root / folder).mkdir()
+    for number, (image, depth) in enumerate(zip(images, chain(scene['depth'], scene['depth']))):
+        # Without zeros in front: 10 comes after 9.
+        Image.fromarray(image).save(root / f'image/{number + 8}.png')
+        moved = np.roll(image, -DISPARITY, axis=1)
+        Image.fromarray(moved).save(root / f'right/{number + 8}.png')
+        np.save(root / f'depth/{number + 8}.npy', depth)
+    (root / 'image/notes.txt').write_text('no image')
+    write_video(root / 'my.drive.avi', images)
+    write_video(root / 'right.avi', [np.roll(image, -DISPARITY, axis=1) for image in images])
+    return root
+
+
+@pytest.fixture
+def infer(config, checkpoint, drive, tmp_path, tool_in_process):
+    """Run the tool on the drive; returns the exit status and what it printed."""
+    run = tool_in_process('infer.py')
+
+    def call(*options, weights=checkpoint):
+        arguments = (config, weights, '--calib', drive / 'calib.txt', '--out', tmp_path / 'out')
+        return run(*arguments, '--device', 'cpu', *options)
+
+    return call

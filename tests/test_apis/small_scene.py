@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -12,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 GRID = dict(origin=[0.0, -3.2, -1.0], voxel_size=[0.4] * 3, shape=[16, 16, 8])
 OFFSETS = (-2, -1)
 SIZE = (64, 96)  # as cropped
+BASELINE = 0.18
+DISPARITY = 6  # pixels: 1.8 m
 P2 = np.array([[60.0, 0, 48, 3], [0, 60, 32, 0.1], [0, 0, 1, 0.01]])
 CAM2IMG = P2[:, :3]
 # The camera looks along x of the lidar, 0.1 rad to the left.
@@ -42,3 +45,12 @@ def make_config() -> Config:
         dict(type='PackSSCInputs'),
     ]
     return cfg
+
+
+def write_video(path, images):
+    """Write a video without losses."""
+    code = cv2.VideoWriter_fourcc(*'FFV1')
+    video = cv2.VideoWriter(str(path), code, 10, (100, 70))
+    for image in images:
+        video.write(image[..., ::-1].copy())
+    video.release()

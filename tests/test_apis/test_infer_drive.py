@@ -11,78 +11,21 @@ from itertools import chain
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
-from small_scene import LIDAR2CAM, P2
+from small_scene import BASELINE, LIDAR2CAM, P2, write_video
 
 from mmssc.apis import Drive, DrivingInferencer
 from mmssc.apis.infer_command.drive_frames import find_drive
 from mmssc.formats.ground_checks import DepthView
-from mmssc.formats.kitti import write_calib, write_poses
+from mmssc.formats.kitti import write_calib
 from mmssc.formats.video import read_video
 from mmssc.preparation.driving.tasks import StereoDepthTask
 from mmssc.structures import VoxelGrid
 
-BASELINE = 0.18
-DISPARITY = 6  # pixels: 1.8 m
 MODEL = """
 import numpy as np
 def flat(image, focal_length):
     return np.full(image.shape[:2], focal_length / 40, np.float32)
 """
-
-
-@pytest.fixture(scope='module')
-def config(small_config, tmp_path_factory):
-    """The small temporal model in a file."""
-    path = tmp_path_factory.mktemp('config') / 'config.py'
-    small_config.dump(path)
-    return path
-
-
-@pytest.fixture(scope='module')
-def drive(scene, tmp_path_factory):
-    """Four frames: folders image, right, depth; calib.txt with P3, poses.txt, a video."""
-    root = tmp_path_factory.mktemp('drive')
-    images = [*scene['images'], scene['images'][0]]
-    right = P2.copy()
-    right[0, 3] -= BASELINE * P2[0, 0]
-    write_calib(root / 'calib.txt', dict(P2=P2, P3=right, Tr=LIDAR2CAM[:3]))
-    poses = np.concatenate([scene['poses'], scene['poses'][2:]])
-    poses[3, 2, 3] += 0.4
-    write_poses(root / 'poses.txt', poses)
-    for folder in ('image', 'right', 'depth'):
-        (root / folder).mkdir()
-    for number, (image, depth) in enumerate(zip(images, chain(scene['depth'], scene['depth']))):
-        # Without zeros in front: 10 comes after 9.
-        Image.fromarray(image).save(root / f'image/{number + 8}.png')
-        moved = np.roll(image, -DISPARITY, axis=1)
-        Image.fromarray(moved).save(root / f'right/{number + 8}.png')
-        np.save(root / f'depth/{number + 8}.npy', depth)
-    (root / 'image/notes.txt').write_text('no image')
-    write_video(root / 'my.drive.avi', images)
-    write_video(root / 'right.avi', [np.roll(image, -DISPARITY, axis=1) for image in images])
-    return root
-
-
-def write_video(path, images):
-    """Write a video without losses."""
-    code = cv2.VideoWriter_fourcc(*'FFV1')
-    video = cv2.VideoWriter(str(path), code, 10, (100, 70))
-    for image in images:
-        video.write(image[..., ::-1].copy())
-    video.release()
-
-
-@pytest.fixture
-def infer(config, checkpoint, drive, tmp_path, tool_in_process):
-    """Run the tool on the drive; returns the exit status and what it printed."""
-    run = tool_in_process('infer.py')
-
-    def call(*options, weights=checkpoint):
-        arguments = (config, weights, '--calib', drive / 'calib.txt', '--out', tmp_path / 'out')
-        return run(*arguments, '--device', 'cpu', *options)
-
-    return call
 
 
 @pytest.fixture(scope='module')

@@ -7,18 +7,28 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmssc.apis.base_inferencer import CROP_OPTION, warn_about
 from mmssc.errors import DataError
-from mmssc.formats.images import IMAGE_SUFFIXES
+from mmssc.formats.images import IMAGE_SUFFIXES, read_image_shape
 from mmssc.formats.kitti import read_poses
 from mmssc.formats.video import count_video_frames, is_video, read_video
+from mmssc.structures.camera_checks import check_image_size
 
-__all__ = ['DriveFrames', 'find_drive', 'files_of_scenes', 'is_drive', 'read_drive_poses']
+__all__ = [
+    'DriveFrames',
+    'check_image_sizes',
+    'find_drive',
+    'files_of_scenes',
+    'is_drive',
+    'read_drive_poses',
+]
 
 # Option -> endings of its files in a folder, the preferred one first; what a file is.
 _SUFFIXES = {
@@ -139,6 +149,38 @@ def files_of_scenes(
             raise DataError(folder, names[0], f'{what} of {Path(image).name}', 'no such file')
         found_files.append(file)
     return found_files
+
+
+def check_image_sizes(
+    images: Iterable[str], cam2img: np.ndarray | None, needs_one_size: bool
+) -> None:
+    """Check the images of a drive, which share the intrinsics, before the first one is completed.
+
+    Warns of an image whose size differs from that of most others.
+
+    Args:
+        images: The files. One that cannot be read is left to the scenes that need it.
+        cam2img: (3, 3 or 4) intrinsics that must fit each size; None: do not compare them.
+        needs_one_size: The model reads images of several frames together.
+
+    Raises:
+        DataError: The intrinsics do not fit an image, or the images differ in size although the
+            model needs one size.
+    """
+    files: dict[tuple[int, int], list[str]] = {}
+    for path in images:
+        with suppress(DataError, OSError):
+            files.setdefault(read_image_shape(path), []).append(path)
+    usual = max(files, key=lambda size: len(files[size]), default=None)
+    for size, paths in files.items():
+        if cam2img is not None:
+            check_image_size(cam2img, size, paths[0], 'cam2img', CROP_OPTION)
+        if size != usual and needs_one_size:
+            expected = f'{usual} as most others: this model reads several frames together'
+            raise DataError(paths[0], 'image size', expected, size)
+        if size != usual and cam2img is not None:
+            text = f'image size {size}, that of most others is {usual}'
+            warn_about(paths[0], [f'{text}: the same intrinsics must hold for both'])
 
 
 def _frames_of_video(args: argparse.Namespace) -> DriveFrames:

@@ -16,10 +16,11 @@ from mmssc.errors import DataError, counted
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import baseline_focal_of, read_calib, read_poses
 from mmssc.formats.matrices import to_homogeneous
+from mmssc.formats.video import is_video
 from mmssc.preparation.driving.camera_check import check_baseline
 from mmssc.progress import Progress
 
-from .drive_frames import files_of_scenes, find_drive, is_drive, read_drive_poses
+from .drive_frames import check_image_sizes, files_of_scenes, find_drive, is_drive, read_drive_poses
 from .results import Results
 from .scene_loop import inferencer_of, predict_all
 
@@ -90,12 +91,16 @@ def _infer_drive(cfg: Config, args: argparse.Namespace) -> int:
     inputs = [*source.inputs, *filter(None, (args.calib, args.poses))]
     results = Results(args, source.names, inputs, source.stems)
     inferencer = _build(cfg, args)
-    _check_poses_fit(args, inferencer.num_frames > 1)
+    is_temporal = inferencer.num_frames > 1
+    _check_poses_fit(args, is_temporal)
     drive = Drive(
         inferencer, source.frames, *camera, poses, baseline=baseline,
         max_disparity=args.max_disparity, batch_size=args.batch_size,
         cropped_images=args.cropped_images,
     )  # fmt: skip
+    if not is_video(args.image[0]):  # All pictures of a video have one size.
+        reads_camera = {'img', 'depth'} & inferencer.inputs and not args.cropped_images
+        check_image_sizes(source.names, drive.camera[0] if reads_camera else None, is_temporal)
 
     def predict(scenes: list[int]) -> None:
         for number, sample in zip(scenes, drive.predict(scenes)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,8 @@ from mmssc.errors import DataError
 from mmssc.fileio import check_outputs, note_outputs
 from mmssc.model_index import UNTRAINED
 from mmssc.resources import find_config
-from mmssc.visualization.scene import FORMATS, Scene, write_scenes
+from mmssc.visualization.html_viewer import PageFile
+from mmssc.visualization.scene import FORMATS, Scene
 from mmssc.visualization.video_files import VideoFile
 
 from .options import FRAME_RATE
@@ -35,6 +36,8 @@ _UNTRAINED_TITLE = 'untrained network: the classes mean nothing'
 
 class Results:
     """The files that the command writes. A context manager: it ends the page and the video.
+
+    It also does so after an exception or Ctrl-C: they hold the scenes before.
 
     Args:
         args: The command line.
@@ -59,12 +62,13 @@ class Results:
         # The page and the video hold all scenes; the other formats have files of each scene.
         joint = {'mp4'} | ({'html'} if args.one_page else set())
         self.formats = [name for name in args.formats if name not in joint]
-        self._page = args.out / f'{ALL_SCENES}.html' if args.one_page else None
+        self._page_path = args.out / f'{ALL_SCENES}.html' if args.one_page else None
+        self._page: PageFile | None = None
         self._video: VideoFile | None = None
         if 'mp4' in args.formats:
             self._video = VideoFile(args.out / f'{ALL_SCENES}.mp4', args.frame_rate or FRAME_RATE)
-        self._scenes: list[Scene] = []
-        if self._page and len(names) > _MOST_ON_PAGE:
+        self._count = 0
+        if self._page_path and len(names) > _MOST_ON_PAGE:
             hint = 'Leave out --one-page, take fewer frames (--frame-step, --max-frames), or draw '
             hint += 'a video (--formats mp4)'
             raise DataError('--one-page', None, f'at most {_MOST_ON_PAGE} scenes', len(names), hint)
@@ -73,7 +77,7 @@ class Results:
             for stem in self.stems
             for path in prediction_paths(args.out / stem, self.formats).values()
         ]
-        outputs += [self._page] if self._page else []
+        outputs += [self._page_path] if self._page_path else []
         if self._video:
             outputs += [self._video.path, self._video.path.with_suffix('.gif')]
         inputs = [*inputs, find_config(args.config), args.checkpoint]
@@ -117,15 +121,18 @@ class Results:
         )
         for path in paths:
             print(f'  {path}')
-        if self._page or self._video:
+        if self._page_path or self._video:
             scene = Scene.from_sample(
                 sample, meta, image, hide_unevaluated=not args.show_all, depth=depth
             )
             self._add(replace(scene, title=title))
+        self._count += 1
 
     def _add(self, scene: Scene) -> None:
-        if self._page:
-            self._scenes.append(scene)
+        if self._page_path:
+            if self._page is None:
+                self._page = PageFile(self._page_path, scene.classes, scene.colors, scene.roof)
+            self._page.add(scene.page_frame())
         if self._video:
             self._video.add(scene.draw())
 
@@ -135,20 +142,44 @@ class Results:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._video:
-            if kind is None:
-                note_outputs([self._video.path], MAKER)
-            self._video.__exit__(kind, error, trace)
-        if kind is not None:
-            return
+        # The page must not be lost with the video, nor the video with the page.
+        failures = [*filter(None, map(_failure_of, (self._write_page, self._end_video)))]
+        raised = failures.pop(0) if kind is None and failures else None
+        for failure in failures:
+            print(f'error: {failure}', file=sys.stderr)
+        if raised:
+            raise raised
+        kept = f'{self._count} of {len(self.names)} scenes are in {self.args.out}'
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            raise KeyboardInterrupt(kept) from None
+        if kind is not None and self._count:
+            print(f'stopped by an error: {kept}', file=sys.stderr)
+
+    def _write_page(self) -> None:
         if self._page:
-            note_outputs([self._page], MAKER)
-            write_scenes(self._page, self._scenes)
-            print(self._page)
-        if self._video:
+            note_outputs([self._page.path], MAKER)
+            self._page.write()
+            print(self._page.path)
+
+    def _end_video(self) -> None:
+        if self._video is None:
+            return
+        if self._count:
+            note_outputs([self._video.path], MAKER)
+        self._video.__exit__(None, None, None)
+        if self._count:
             if self._video.path.suffix != '.mp4':
                 print('OpenCV cannot write MP4 here: wrote an animated GIF', file=sys.stderr)
             print(self._video.path)
+
+
+def _failure_of(step: Callable[[], None]) -> Exception | None:
+    """The exception of a step, so that others can follow it."""
+    try:
+        step()
+    except Exception as failure:  # noqa: BLE001 The caller raises it.
+        return failure
+    return None
 
 
 def unique_stems(names: Sequence[str], stems: Sequence[str]) -> Sequence[str]:
