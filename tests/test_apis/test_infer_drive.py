@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import time
-from itertools import chain
 
 import cv2
 import numpy as np
 import pytest
-from small_scene import BASELINE, LIDAR2CAM, P2, write_video
+import torch
+from small_scene import BASELINE, CAM2IMG, GRID, LIDAR2CAM, P2, write_video
 
 from mmssc.apis import Drive, DrivingInferencer
 from mmssc.apis.infer_command.drive_frames import find_drive
 from mmssc.formats.ground_checks import DepthView
 from mmssc.formats.kitti import write_calib
 from mmssc.formats.video import read_video
+from mmssc.geometry import field_of_view_mask
 from mmssc.preparation.driving.tasks import StereoDepthTask
 from mmssc.structures import VoxelGrid
 
@@ -329,11 +331,29 @@ def test_a_page_has_a_limit(infer, drive, monkeypatch):
 def test_an_untrained_network_is_drawn_and_called_so(infer, drive, tmp_path):
     status, printed = infer(
         '--image', drive / 'image/8.png', '--depth', drive / 'depth/8.npy', '--formats', 'npy',
-        'png', 'html', weights='untrained',
+        'png', 'html', 'ply', weights='untrained',
     )  # fmt: skip
+    out = tmp_path / 'out'
     assert status == 0 and 'untrained: random weights' in printed
-    assert {'8.npy', '8.png', '8.html'} <= {path.name for path in (tmp_path / 'out').iterdir()}
-    assert 'untrained network: the classes mean nothing' in (tmp_path / 'out/8.html').read_text()
+    assert {'8.npy', '8.png', '8.html'} <= {path.name for path in out.iterdir()}
+    text = 'untrained network: 5% of the view, classes mean nothing'
+    assert text in (out / '8.html').read_text()
+    # The network predicts a solid block, which would show nothing.
+    count = int(re.search(r'drawn are the (\d+) voxels .*, 5% of those in view', printed)[1])
+    grid = VoxelGrid.build(GRID)
+    view = field_of_view_mask(grid, torch.tensor(LIDAR2CAM), torch.tensor(CAM2IMG), (70, 100))
+    seen = view.numpy() & (np.load(out / '8.npy') > 0)
+    assert seen.sum() > 900 and abs(count - 0.05 * seen.sum()) < 2
+    faces = int(re.search(rb'element face (\d+)', (out / '8.ply').read_bytes())[1])
+    assert 3 * count ** (2 / 3) < faces < 6 * count + 1
+
+
+def test_only_pictures_choose_what_to_draw(infer, drive, tmp_path):
+    status, printed = infer(
+        '--image', drive / 'image/8.png', '--depth', drive / 'depth/8.npy', '--formats', 'npy',
+        weights='untrained',
+    )  # fmt: skip
+    assert status == 0 and 'drawn' not in printed
 
 
 def test_a_trained_network_is_not_called_untrained(infer, drive, tmp_path):

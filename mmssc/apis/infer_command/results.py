@@ -22,6 +22,7 @@ from mmssc.visualization.scene import FORMATS, Scene
 from mmssc.visualization.video_files import VideoFile
 
 from .options import FRAME_RATE
+from .untrained import SHARE_DRAWN, least_empty_voxels
 
 __all__ = ['Results']
 
@@ -32,6 +33,7 @@ ALL_SCENES = 'scenes'
 # A page of more scenes is slow to open: about 300 kB each.
 _MOST_ON_PAGE = 200
 _UNTRAINED_TITLE = 'untrained network: the classes mean nothing'
+_SHARE_TITLE = f'untrained network: {SHARE_DRAWN:.0%} of the view, classes mean nothing'
 
 
 class Results:
@@ -109,12 +111,11 @@ class Results:
         occupied = float((sample.pred_voxels > 0).float().mean())
         shape = tuple(sample.pred_voxels.shape)
         print(f'{self.names[number]}: {occupied:.1%} of {shape} voxels occupied')
-        reach = sample.get('within_reach')
-        if reach is not None and not args.show_all and set(args.formats) & {*FORMATS, 'mp4'}:
-            hidden = int(((sample.pred_voxels > 0) & ~reach).sum())
-            print(f'  {hidden} voxels behind the farthest measured surface are not drawn '
-                  '(--show-all)')  # fmt: skip
-        title = f'{stem}  ({_UNTRAINED_TITLE})' if args.checkpoint == UNTRAINED else stem
+        title = stem
+        if set(args.formats) & {*FORMATS, 'mp4'}:
+            self._say_hidden(sample)
+            if args.checkpoint == UNTRAINED:
+                title = f'{stem}  ({_limit_untrained(sample)})'
         note_outputs(prediction_paths(args.out / stem, self.formats).values(), MAKER)
         paths = save_prediction(
             sample, meta, args.out / stem, self.formats, image, args.show_all, depth, title
@@ -127,6 +128,13 @@ class Results:
             )
             self._add(replace(scene, title=title))
         self._count += 1
+
+    def _say_hidden(self, sample: Any) -> None:
+        reach = sample.get('within_reach')
+        if reach is not None and not self.args.show_all:
+            hidden = int(((sample.pred_voxels > 0) & ~reach).sum())
+            print(f'  {hidden} voxels behind the farthest measured surface are not drawn '
+                  '(--show-all)')  # fmt: skip
 
     def _add(self, scene: Scene) -> None:
         if self._page_path:
@@ -171,6 +179,17 @@ class Results:
             if self._video.path.suffix != '.mp4':
                 print('OpenCV cannot write MP4 here: wrote an animated GIF', file=sys.stderr)
             print(self._video.path)
+
+
+def _limit_untrained(sample: Any) -> str:
+    """Choose what is drawn of an untrained network, and say it; returns the title."""
+    drawn = None if sample.get('within_reach') is not None else least_empty_voxels(sample)
+    if drawn is None:
+        return _UNTRAINED_TITLE
+    sample.within_reach = drawn
+    print(f'  drawn are the {int(drawn.sum())} voxels that the network takes least for empty, '
+          f'{SHARE_DRAWN:.0%} of those in view')  # fmt: skip
+    return _SHARE_TITLE
 
 
 def _failure_of(step: Callable[[], None]) -> Exception | None:

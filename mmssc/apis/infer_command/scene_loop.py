@@ -12,6 +12,9 @@ from mmengine.config import Config
 from mmssc.apis import RGBDInferencer, build_inferencer
 from mmssc.command_line import FINDINGS
 from mmssc.errors import DataError
+from mmssc.model_index import UNTRAINED
+
+from .untrained import keep_logits
 
 __all__ = ['inferencer_of', 'predict_all']
 
@@ -30,6 +33,8 @@ def inferencer_of(cfg: Config, args: argparse.Namespace, **options: Any) -> Any:
         raise DataError('--formats', None, expected, args.config, hint)
     if isinstance(inferencer, RGBDInferencer):
         inferencer.words = str  # Remedies name the options of this command.
+    elif args.checkpoint == UNTRAINED:
+        keep_logits(inferencer.model)
     return inferencer
 
 
