@@ -64,7 +64,8 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     add('--frame-rate', type=positive_number, metavar='N',
         help=f'pictures per second of the video (default: {FRAME_RATE:g})')  # fmt: skip
     add('--device', help='default: the GPU if there is one')
-    add('--batch-size', type=positive_integer, default=1, help='scenes at once')
+    add('--batch-size', type=positive_integer, default=1,
+        help='scenes at once; those of a depth camera are predicted one by one')  # fmt: skip
     add_overwrite_option(parser)
     add_cfg_options(parser)
     return parser
@@ -143,9 +144,17 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_
     if args.frame_rate is not None and 'mp4' not in args.formats:
         hint = 'Add mp4 to --formats'
         raise DataError('--frame-rate', None, 'mp4 among the formats', args.formats, hint)
-    if not is_rgbd:
+    if is_rgbd:
+        _check_rgbd_options(args)
+    else:
         _check_driving_options(args)
-    elif not (args.depth and args.cam2img):
+
+
+def _check_rgbd_options(args: argparse.Namespace) -> None:
+    if args.batch_size != 1:
+        expected = '1: scenes of a depth camera are predicted one by one'
+        raise DataError('--batch-size', None, expected, args.batch_size, 'Leave it out')
+    if not (args.depth and args.cam2img):
         expected = '--depth and --cam2img, which this model needs'
         missing = [name for name in ('depth', 'cam2img') if not getattr(args, name)]
         found = f'no {" and no ".join(f"--{name}" for name in missing)}'
