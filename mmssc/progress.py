@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from mmssc.errors import counted
+
 __all__ = ['Progress', 'track']
 
 _Item = TypeVar('_Item')
@@ -45,7 +47,8 @@ class Progress:
             self._bar.update()
         elif self.done * 10 // self.total > (self.done - 1) * 10 // self.total:
             percent = self.done * 100 // self.total
-            self.write(f'{self.title}: {percent} % ({self.done} of {self.total} {self.unit}s)')
+            total = counted(self.total, self.unit)
+            self.write(f'{self.title}: {percent} % ({self.done} of {total})')
 
     def write(self, line: str) -> None:
         """Print a line without damage to the bar."""

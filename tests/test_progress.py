@@ -32,6 +32,11 @@ def test_a_short_job_has_a_line_per_step(capsys):
     ]  # fmt: skip
 
 
+def test_one_step_is_singular(capsys):
+    assert list(track('a', 1, 'step')) == ['a']
+    assert capsys.readouterr().err == 'step: 100 % (1 of 1 frame)\n'
+
+
 def test_an_empty_job_says_nothing(capsys):
     assert list(track([], 0, 'none')) == []
     assert capsys.readouterr().err == ''

@@ -64,7 +64,8 @@ def notebook(folder: Path, *cells: str) -> Path:
 @pytest.mark.notebook
 def test_only_numbers_may_differ_from_what_is_stored(tmp_path):
     path = notebook(tmp_path, 'import random\nprint("scores", random.random())', 'print("a")')
-    assert run_tool(path).returncode == 0
+    done = run_tool(path)
+    assert (done.returncode, done.stderr) == (0, '')
     assert outputs_of(path)[1][0]['text'] == ['a\n']
     assert run_tool('--check', path).returncode == 0
     path.write_text(path.read_text('utf-8').replace('"a\\n"', '"b\\n"'))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmssc.datasets.driving_dataset import DrivingDataset
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.geometry.stereo import MAX_DISPARITY
 from mmssc.structures import SSCDataSample
 from mmssc.structures.camera_checks import as_intrinsics, as_pose
@@ -144,12 +144,12 @@ class Drive:
         assert self.lidar_poses is not None
         if number >= len(self.lidar_poses):
             expected = f'a pose for each frame (frame {number} is there)'
-            raise DataError('drive', 'poses', expected, f'{len(self.lidar_poses)} poses')
+            raise DataError('drive', 'poses', expected, counted(len(self.lidar_poses), 'pose'))
         return self.lidar_poses[number]
 
     def _frame(self, number: int) -> _Frame:
         if not self.has_frame(number):
-            raise DataError('drive', 'frames', f'a frame {number}', f'{self._taken} frames')
+            raise DataError('drive', 'frames', f'a frame {number}', counted(self._taken, 'frame'))
         if number not in self._kept:
             hint = 'Ask for frames in rising order, up to batch_size in a call'
             raise DataError('drive', f'frame {number}', 'a frame that is kept', 'none', hint)

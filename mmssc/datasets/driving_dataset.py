@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmssc.datasets.label_rules import raw_to_train_labels
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.registry import DATASETS
 
 from .converter_hint import converter_hint
@@ -207,7 +207,8 @@ class DrivingDataset(FrameChoiceDataset):
                 why = "beyond frame_bound='count'" if has_poses else 'no pose in poses.txt'
                 repeated.setdefault((name, why), []).append(sample['frame_id'])
         for (name, why), frames in repeated.items():
-            text = f'{len(frames)} samples repeat their own frame in place of another one ({why})'
+            samples = counted(len(frames), 'sample')
+            text = f"{samples} with the sample's own frame in place of another one ({why})"
             text = f'{self.ann_file}: sequence {name}: {text}: {describe_frames(frames)}'
             print_log(text, 'current', logging.WARNING)
 
@@ -222,9 +223,9 @@ class DrivingDataset(FrameChoiceDataset):
         name, frame_id = sample['sequence'], sample['frame_id']
         frame = int(frame_id)
         if self.frame_offsets and frame not in rows and 'pose_indices' not in sequence:
-            expected, found = f'a pose of frame {frame} for {name}/{frame_id}', f'{len(rows)} poses'
+            expected = f'a pose of frame {frame} for {name}/{frame_id}'
             hint = f'poses.txt of {name} is too short: complete it first. {self.prepare_hint}'
-            raise DataError(self.ann_file, 'poses', expected, found, hint)
+            raise DataError(self.ann_file, 'poses', expected, counted(len(rows), 'pose'), hint)
         chosen = self._choose_frames(frame, rows)
         lidar2cam, frame2ref = [], []
         for target, row, current_row in chosen:

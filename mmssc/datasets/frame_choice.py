@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.dataset import BaseDataset
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 
 __all__ = ['FrameChoiceDataset']
 
@@ -41,5 +41,5 @@ def _check_indices(indices: Any, count: int, field: str) -> None:
         raise DataError('config', field, expected, repr(indices)[:100])
     outside = [one for one in indices if not -count <= one < count]
     if outside:
-        hint = f'There are {count} frames, counted from 0'
+        hint = f'The data set has {counted(count, "frame")}, counted from 0'
         raise DataError('config', field, f'numbers below {count}', outside[0], hint)

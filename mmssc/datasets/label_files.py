@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmssc.datasets.label_rules import raw_label_remarks
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.formats.kitti import read_raw_labels, read_voxel_labels
 from mmssc.formats.volumes import Shape, check_class_ids
 
@@ -36,7 +36,7 @@ def read_label_file(path: Path, dataset: Any, shape: Shape, hint: str | None = N
     if path.suffix == '.label' and hasattr(dataset, 'train_labels'):
         raw = read_raw_labels(path, shape)
         for remark, count in raw_label_remarks(raw, dataset.METAINFO['learning_map']).items():
-            warnings.warn(f'{path}: {remark} ({count} voxels)', stacklevel=2)
+            warnings.warn(f'{path}: {remark} ({counted(count, "voxel")})', stacklevel=2)
         return dataset.train_labels(raw, np.zeros(raw.shape, dtype=bool), path)
     if path.suffix == '.npy':
         labels = read_voxel_labels(path, shape)

@@ -12,6 +12,8 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
+from mmssc.errors import counted
+
 __all__ = [
     'correct_iteration', 'entry_of_schedule', 'overruled_settings', 'schedules_of',
     'settings_of_config',
@@ -126,8 +128,8 @@ def correct_iteration(runner: Runner, checkpoint: dict[str, Any]) -> str | None:
         return None
     meta['iter'] = expected
     return (
-        f'--resume: {meta["epoch"]} epochs had {found} iterations in the checkpoint and have '
-        f'{expected} now (another batch size, number of processes or data set)'
+        f'--resume: {counted(meta["epoch"], "epoch")} had {found} iterations in the checkpoint and '
+        f'now {expected} (another batch size, number of processes or data set)'
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmssc.datasets.label_files import read_label_file
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.formats.volumes import Shape
 
 __all__ = ['PredictionFolder', 'frame_stem']
@@ -98,6 +98,6 @@ class PredictionFolder:
         path = self.frames[index]
         labels = read_label_file(path, self._dataset, shape)
         if (labels == 255).any():
-            found = f'{int((labels == 255).sum())} voxels without one'
+            found = f'{counted(int((labels == 255).sum()), "voxel")} without one'
             raise DataError(path, 'predictions', 'a class or empty (0) in every voxel', found)
         return labels

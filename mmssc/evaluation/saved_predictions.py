@@ -12,7 +12,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.progress import track
 from mmssc.registry import DATASETS
 from mmssc.structures import SSCDataSample
@@ -91,7 +91,8 @@ class SavedPredictions:
             found = 'none: only its test server can score this split'
             raise DataError('test data set', 'labels', 'labels to score against', found, hint)
         if unlabelled:
-            warnings.warn(f'{unlabelled} frames without labels are left out', stacklevel=2)
+            text = f'left out: {counted(unlabelled, "frame")} without labels'
+            warnings.warn(text, stacklevel=2)
 
     def load(self, index: int) -> tuple[dict[str, Any], SSCDataSample]:
         """Model inputs and data sample of a frame."""

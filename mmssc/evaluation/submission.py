@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.fileio import atomic_write
 from mmssc.formats.kitti import write_raw_labels
 from mmssc.formats.regular_files import read_bytes
@@ -211,7 +211,8 @@ def _check_content(member: _Member, num_bytes: int | None, known: np.ndarray) ->
     wrong = ~known[ids]
     if wrong.any():
         examples = ', '.join(map(str, np.unique(ids[wrong])[:5]))
-        return f'label value: {int(wrong.sum())} voxels hold unknown ids: {examples}'
+        found = counted(int(wrong.sum()), 'voxel')
+        return f'label value: {found} with unknown ids: {examples}'
     return None
 
 

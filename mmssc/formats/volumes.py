@@ -8,7 +8,7 @@ from os import PathLike
 
 import numpy as np
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 
 __all__ = [
     'Shape', 'check_class_ids', 'check_labels', 'check_tsdf', 'check_volume',
@@ -25,9 +25,9 @@ def describe_ids(ids: np.ndarray) -> str:
     """The ids of some voxels, most frequent first: ``'9 (1200 voxels), 17 (30 voxels)'``."""
     values, counts = np.unique(ids, return_counts=True)
     order = np.argsort(-counts, kind='stable')
-    shown = [f'{values[n]:g} ({counts[n]} voxels)' for n in order[:_IDS_SHOWN]]
+    shown = [f'{values[n]:g} ({counted(counts[n], "voxel")})' for n in order[:_IDS_SHOWN]]
     more = len(values) - len(shown)
-    return ', '.join(shown) + (f' and {more} other ids' if more else '')
+    return ', '.join(shown) + (f' and {counted(more, "other id")}' if more else '')
 
 
 def check_class_ids(

@@ -10,7 +10,7 @@ import numpy as np
 from mmssc.datasets.driving_dataset import DrivingDataset
 from mmssc.datasets.label_axes import check_against_scan
 from mmssc.datasets.label_rules import raw_label_remarks
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.formats.kitti import read_raw_labels, read_voxel_bits, read_voxel_labels
 from mmssc.formats.volumes import check_class_ids, unlabelled_remark
 
@@ -58,7 +58,8 @@ def check_raw_label_file(
     dataset.train_labels(raw, np.zeros(raw.shape, bool) if invalid is None else invalid, path)
     remarks = raw_label_remarks(raw, dataset.METAINFO['learning_map'])
     if remarks:
-        found = ', '.join(f'{text} ({count} voxels)' for text, count in remarks.items())
+        parts = [f'{text} ({counted(count, "voxel")})' for text, count in remarks.items()]
+        found = ', '.join(parts)
         raise DataError(path, 'ids', 'raw ids of the data set', found)
     check_occupied(path, raw)
     scan = _bits_of(scan_file, shape)

@@ -23,7 +23,7 @@ from typing import Protocol, TypeVar, Union
 import cv2
 import torch
 
-from mmssc.errors import DataError, MMSSCError
+from mmssc.errors import DataError, MMSSCError, counted
 from mmssc.formats.file_warnings import warn_again
 from mmssc.progress import Progress
 from mmssc.shards import Shard
@@ -98,7 +98,7 @@ class StepReport:
     def describe_remarks(self) -> list[str]:
         """One line per remark."""
         return [
-            f'{text} ({count} voxels in {self.remarked_frames[text]} frames)'
+            f'{text} ({counted(count, "voxel")} in {counted(self.remarked_frames[text], "frame")})'
             for text, count in sorted(self.remarks.items())
         ]
 

@@ -339,7 +339,7 @@ def test_an_untrained_network_is_drawn_and_called_so(infer, drive, tmp_path):
     text = 'untrained network: 5% of the view, classes mean nothing'
     assert text in (out / '8.html').read_text()
     # The network predicts a solid block, which would show nothing.
-    count = int(re.search(r'drawn are the (\d+) voxels .*, 5% of those in view', printed)[1])
+    count = int(re.search(r'drawn: (\d+) voxels .*, 5% of those in view', printed)[1])
     grid = VoxelGrid.build(GRID)
     view = field_of_view_mask(grid, torch.tensor(LIDAR2CAM), torch.tensor(CAM2IMG), (70, 100))
     seen = view.numpy() & (np.load(out / '8.npy') > 0)

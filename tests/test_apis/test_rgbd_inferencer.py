@@ -386,9 +386,7 @@ def test_the_command_draws_everything_on_request(infer, room, tmp_path, capsys):
         '--cam2world', tmp_path / 'pose.txt', '--formats', 'npy', 'ply', 'html', 'bev',
     )  # fmt: skip
     assert infer(*command, '--out', tmp_path / 'evidence') == 0
-    assert 'behind the farthest measured surface are not drawn (--show-all)' in (
-        capsys.readouterr().out
-    )
+    assert 'behind the farthest measured surface (--show-all)' in (capsys.readouterr().out)
     assert infer(*command, '--out', tmp_path / 'all', '--show-all') == 0
     assert 'not drawn' not in capsys.readouterr().out
     folders = [tmp_path / 'evidence', tmp_path / 'all']

@@ -292,7 +292,7 @@ def test_format_only_writes_raw_ids_and_zips_this_run_only(tmp_path):
 @pytest.mark.parametrize(
     ('unofficial', 'content', 'problem'),
     [
-        (True, np.full(8, 7777, '<u2'), 'label value: 8 voxels hold unknown ids: 7777'),
+        (True, np.full(8, 7777, '<u2'), 'label value: 8 voxels with unknown ids: 7777'),
         (False, np.zeros(8, '<u2'), 'size: expected 4194304 bytes, found 16'),
     ],
 )

@@ -99,7 +99,7 @@ FIRST, SECOND = (f'sequences/{s}/predictions/{f}.label' for s, f in EXPECTED)
         ({FIRST: good()[:-2], SECOND: good()}, [f'{FIRST}: size: expected 40 bytes, found 38']),
         (
             {FIRST: good(), SECOND: good(np.full(20, 99))},
-            [f'{SECOND}: label value: 20 voxels hold unknown ids: 99'],
+            [f'{SECOND}: label value: 20 voxels with unknown ids: 99'],
         ),
         ({FIRST: good()}, [f'{SECOND}: missing']),
         (

@@ -157,12 +157,15 @@ def test_training_says_which_frames_it_repeats(tmp_path, monkeypatch):
         SSCBenchKITTI360Dataset(info, str(root), frame_offsets=offsets, frame_bound=bound)
         return [text.partition(': sequence ')[2] for text in logged]
 
-    repeat = 'samples repeat their own frame in place of another one'
+    repeat = "with the sample's own frame in place of another one"
     assert build(()) == []
-    assert build((-1,)) == [f'{DRIVE}: 1 {repeat} (no pose in poses.txt): 000002']
+    assert build((-1,)) == [f'{DRIVE}: 1 sample {repeat} (no pose in poses.txt): 000002']
     # Sample 4 would read frame 2; sample 2 itself has no pose; frames before 0 are normal.
-    assert build((-2,)) == [f'{DRIVE}: 2 {repeat} (no pose in poses.txt): 000002, 000004']
-    assert build((1,), 'count')[-1] == f"{DRIVE}: 1 {repeat} (beyond frame_bound='count'): 000004"
+    assert build((-2,)) == [f'{DRIVE}: 2 samples {repeat} (no pose in poses.txt): 000002, 000004']
+    assert (
+        build((1,), 'count')[-1]
+        == f"{DRIVE}: 1 sample {repeat} (beyond frame_bound='count'): 000004"
+    )
 
 
 def change_calib(root: Path, **changes) -> None:

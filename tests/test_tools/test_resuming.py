@@ -76,7 +76,7 @@ def test_the_config_counts_on_request(run_tool, half_way, batch_size):
     lines = [line for line in read_scalars(half_way) if 'loss' in line]
     assert [line['lr'] for line in lines] == pytest.approx(expected)
     assert lines[-1]['step'] == 5 * length
-    changed = '2 epochs had 6 iterations in the checkpoint and have 12 now'
+    changed = '2 epochs had 6 iterations in the checkpoint and now 12'
     assert printed.count(changed) == (batch_size == 1)
 
 
@@ -87,7 +87,7 @@ def test_a_training_saved_within_epochs_counts_anew(run_tool, tmp_path, batch_si
     kill = "custom_hooks=[dict(type='KillHook', iteration=4)]"
     run_tool('train.py', TOY_CONFIG, '--work-dir', 'run', *options, kill, status=-signal.SIGKILL)
     printed = resume(run_tool, *options, f'train_dataloader.batch_size={batch_size}')
-    changed = '1 epochs had 4 iterations in the checkpoint and have 6 now'
+    changed = '1 epoch had 4 iterations in the checkpoint and now 6'
     assert printed.count(changed) == (batch_size == 1)
     assert f'resumed epoch: 1, iter: {start}' in printed
     assert (tmp_path / 'run/last_validation').read_text() == '4\n'

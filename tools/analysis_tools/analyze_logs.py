@@ -15,7 +15,7 @@ import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.fileio import check_outputs, note_outputs
 from mmssc.option_choices import CHART_SUFFIXES
 
@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     add_overwrite_option(parser)
     arguments = parser.parse_args()
     if arguments.names and len(arguments.names) != len(arguments.runs):
-        parser.error(f'--names needs {len(arguments.runs)} names')
+        parser.error(f'--names needs {counted(len(arguments.runs), "name")}')
     if not 0 <= arguments.smooth < 1:
         parser.error('--smooth must be 0 or more, and less than 1')
     return arguments

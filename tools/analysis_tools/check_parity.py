@@ -19,6 +19,7 @@ import time
 from functools import partial
 
 from mmssc.config_options import CONFIG_HELP
+from mmssc.errors import counted
 from mmssc.option_choices import PARITY_METHODS
 
 
@@ -110,11 +111,12 @@ def main() -> int:
         report = run_checks(args)
     failures = report.failures
     seconds = time.perf_counter() - start
-    print(f'\n{len(report.rows)} figures compared in {seconds:.0f} s, {len(failures)} failed')
+    figures = counted(len(report.rows), 'figure')
+    print(f'\n{figures} compared in {seconds:.0f} s, {len(failures)} failed')
     for row in failures:
         print(row)
     if report.unchecked:
-        print(f'{len(report.unchecked)} arrays of the files were not checked, see above')
+        print(f'not checked: {counted(len(report.unchecked), "array")} of the files, see above')
     return 0 if report.ok else FINDINGS
 
 

@@ -18,7 +18,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from mmssc.config_options import add_cfg_options
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.fileio import check_output_folder, note_outputs
 
 
@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     if arguments.num_frames < 0:
         parser.error('--num-frames must be 0 or more')
     if arguments.names and len(arguments.names) != len(arguments.results):
-        parser.error(f'--names needs {len(arguments.results)} names')
+        parser.error(f'--names needs {counted(len(arguments.results), "name")}')
     return arguments
 
 

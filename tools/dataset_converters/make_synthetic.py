@@ -263,8 +263,10 @@ def make_drives(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> s
     folders = [folder for name in args.sequences for folder in drive_folders(args.out, name)]
     record = Record(args.out, settings, args.overwrite, folders)
     write_drives(args.out, args.sequences, settings, pool, record)
-    frames = f'{settings.frames} frames'
-    return f'{len(args.sequences)} sequences of {frames} are in {args.out / "dataset"}'
+    drives = counted(len(args.sequences), 'sequence')
+    frames = counted(settings.frames, 'frame')
+    verb = 'is' if len(args.sequences) == 1 else 'are'
+    return f'{drives} of {frames} {verb} in {args.out / "dataset"}'
 
 
 def make_rooms(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> str:
@@ -279,7 +281,8 @@ def make_rooms(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> st
     folders = [args.out / f'NYU{split}' for split in frames]
     Record(args.out, settings, args.overwrite, folders)
     write_rooms(args.out, frames, settings, pool, args.overwrite)
-    return f'{args.frames[0]} rooms to train and {args.frames[1]} to test are in {args.out}'
+    rooms = counted(args.frames[0], 'room')
+    return f'{rooms} to train and {args.frames[1]} to test are in {args.out}'
 
 
 @command

@@ -69,7 +69,7 @@ def main() -> None:
         print(f'{args.out / name}.json: {counted(len(frames.frames), "frame")}')
     shared = frames_in_several(written.values())
     if shared:
-        print(f'{len(shared)} frames are in more than one split, e.g. {shared[0]}')
+        print(f'in more than one split: {counted(len(shared), "frame")}, e.g. {shared[0]}')
 
 
 if __name__ == '__main__':

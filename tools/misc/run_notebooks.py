@@ -74,6 +74,8 @@ def run_notebook(path: Path) -> Any:
         DataError: The file is no notebook, or a cell has failed.
     """
     nbclient, _ = import_libraries()
+    from traitlets.config import Config  # A requirement of nbclient.
+
     notebook = read_notebook(path)
     with temporary_folder() as folder:
         program = folder / 'mmssc'
@@ -83,10 +85,14 @@ def run_notebook(path: Path) -> Any:
         environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
         for name, first in paths.items():
             environment[name] = os.pathsep.join([*first, *filter(None, [os.environ.get(name)])])
+        settings = {}
+        if os.name != 'nt':
+            # Sockets in files: over TCP, other users could read along, and the kernel warns of it.
+            settings['KernelManager'] = dict(transport='ipc', ip=str(folder / '.kernel'))
         resources = {'metadata': {'path': str(folder)}}
         client = nbclient.NotebookClient(
             notebook, timeout=TIMEOUT, kernel_name='python3', resources=resources,
-            record_timing=False,
+            record_timing=False, config=Config(settings),
         )  # fmt: skip
         try:
             client.execute(env=environment)

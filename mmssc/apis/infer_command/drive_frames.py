@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mmssc.apis.base_inferencer import CROP_OPTION, warn_about
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.formats.images import IMAGE_SUFFIXES, read_image_shape
 from mmssc.formats.kitti import read_poses
 from mmssc.formats.video import count_video_frames, is_video, read_video
@@ -131,7 +131,7 @@ def files_of_scenes(
             if len(files) == 1 and not Path(files[0]).exists():
                 expected = f'{_SUFFIXES[option][1]} of each image, or a folder of them'
                 raise DataError(files[0], None, expected, 'no such file or folder')
-            found = f'{len(files)} for {len(images)} images'
+            found = f'{len(files)} for {counted(len(images), "image")}'
             name = f'--{option.replace("_", "-")}'
             raise DataError(name, None, 'one file per image', found)
         return files

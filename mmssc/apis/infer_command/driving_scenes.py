@@ -165,11 +165,12 @@ def _earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dic
     for key, name in _EARLIER.items():
         given = getattr(args, name)
         if given is not None and len(given) != count:
-            raise DataError(f'--{name.replace("_", "-")}', None, f'{count} files', len(given))
+            option, expected = f'--{name.replace("_", "-")}', counted(count, 'file')
+            raise DataError(option, None, expected, len(given))
         columns[key] = given or [None] * count
     poses = read_poses(args.poses)
     if len(args.frames) != count + 1 or not all(0 <= n < len(poses) for n in args.frames):
-        hint = f'{args.poses} has {len(poses)} poses'
+        hint = f'{args.poses} has {counted(len(poses), "pose")}'
         raise DataError('--frames', None, f'{count + 1} of 0..{len(poses) - 1}', args.frames, hint)
     lidar = [np.linalg.inv(lidar2cam) @ poses[n] @ lidar2cam for n in args.frames]
     columns['frame2ref'] = [np.linalg.inv(lidar[0]) @ pose for pose in lidar[1:]]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmssc.apis import PREDICTION_FORMATS, prediction_paths, save_prediction
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.fileio import check_outputs, note_outputs
 from mmssc.model_index import UNTRAINED
 from mmssc.resources import find_config
@@ -132,9 +132,8 @@ class Results:
     def _say_hidden(self, sample: Any) -> None:
         reach = sample.get('within_reach')
         if reach is not None and not self.args.show_all:
-            hidden = int(((sample.pred_voxels > 0) & ~reach).sum())
-            print(f'  {hidden} voxels behind the farthest measured surface are not drawn '
-                  '(--show-all)')  # fmt: skip
+            hidden = counted(int(((sample.pred_voxels > 0) & ~reach).sum()), 'voxel')
+            print(f'  not drawn: {hidden} behind the farthest measured surface (--show-all)')
 
     def _add(self, scene: Scene) -> None:
         if self._page_path:
@@ -187,8 +186,9 @@ def _limit_untrained(sample: Any) -> str:
     if drawn is None:
         return _UNTRAINED_TITLE
     sample.within_reach = drawn
-    print(f'  drawn are the {int(drawn.sum())} voxels that the network takes least for empty, '
-          f'{SHARE_DRAWN:.0%} of those in view')  # fmt: skip
+    count = counted(int(drawn.sum()), 'voxel')
+    text = f'{count} that the network takes least for empty, {SHARE_DRAWN:.0%} of those in view'
+    print(f'  drawn: {text}')
     return _SHARE_TITLE
 
 

@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 
 from mmssc.apis import read_depth_image
-from mmssc.errors import DataError
+from mmssc.errors import DataError, counted
 from mmssc.formats.images import read_rgb
 from mmssc.formats.matrices import read_matrix
 from mmssc.geometry import check_placement, describe_camera, turn_camera
@@ -90,7 +90,8 @@ def _one_per_scene(args: argparse.Namespace, name: str) -> list[str] | list[None
     if files is None:
         return [None] * count
     if len(files) != count:
-        raise DataError(f'--{name}', None, f'{count} files, one per depth image', len(files))
+        expected = f'{counted(count, "file")}, one per depth image'
+        raise DataError(f'--{name}', None, expected, len(files))
     return files
 
 

@@ -9,6 +9,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmssc.errors import counted
 from mmssc.registry import HOOKS
 
 __all__ = ['ReplaceTrainingHook']
@@ -34,4 +35,4 @@ class ReplaceTrainingHook(Hook):
         if self.files and is_main_process():
             for file in self.files:
                 Path(file).unlink(missing_ok=True)
-            runner.logger.info(f'Removed {len(self.files)} files of an earlier training')
+            runner.logger.info(f'Removed {counted(len(self.files), "file")} of an earlier training')

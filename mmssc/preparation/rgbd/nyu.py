@@ -131,7 +131,8 @@ def _write_lists(
         raise DataError(tree.root, 'frames', expected, 'none')
     shared = frames_in_several(lists)
     if shared:
-        report.notes.append(f'{len(shared)} frames are in more than one split, e.g. {shared[0]}')
+        frames = counted(len(shared), 'frame')
+        report.notes.append(f'in more than one split: {frames}, e.g. {shared[0]}')
     return report, lists
 
 
