@@ -207,8 +207,8 @@ class DrivingDataset(FrameChoiceDataset):
                 why = "beyond frame_bound='count'" if has_poses else 'no pose in poses.txt'
                 repeated.setdefault((name, why), []).append(sample['frame_id'])
         for (name, why), frames in repeated.items():
-            samples = counted(len(frames), 'sample')
-            text = f"{samples} with the sample's own frame in place of another one ({why})"
+            count = counted(len(frames), 'sample')
+            text = f"{count} with the sample's own frame in place of another one ({why})"
             text = f'{self.ann_file}: sequence {name}: {text}: {describe_frames(frames)}'
             print_log(text, 'current', logging.WARNING)
 
