@@ -59,7 +59,7 @@ def test_submission_ids(unit_cases):
 
 
 def test_refuses_unknown_ids_and_shapes():
-    with pytest.raises(DataError, match='at most 358, found 359 .1 voxels'):
+    with pytest.raises(DataError, match='at most 358, found 359 .1 voxel.'):
         SemanticKITTIDataset.train_labels(np.array([359], np.uint16), np.array([False]))
     with pytest.raises(DataError, match='shape'):
         SemanticKITTIDataset.train_labels(np.zeros(2, np.uint16), np.array([False]))

@@ -97,9 +97,9 @@ def test_odd_labels_are_counted_in_the_summary(tree: Path, capsys) -> None:
     hidden.write_bytes(b'\xff' * 64)
     assert run_here(tree, '--steps', 'labels') == 0
     out = capsys.readouterr().out
-    text = 'raw id 7 is not in the learning map: ignored (1 voxels in 1 frames)'
+    text = 'raw id 7 is not in the learning map: ignored (1 voxel in 1 frame)'
     assert f'labels: {text}' in out
-    assert 'labels: every voxel is 255 (ignored) (512 voxels in 1 frames)' in out
+    assert 'labels: every voxel is 255 (ignored) (512 voxels in 1 frame)' in out
 
 
 def test_raw_ids_where_train_ids_belong_are_refused(tree: Path, capsys) -> None:
