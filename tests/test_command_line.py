@@ -1,4 +1,5 @@
 import errno
+import gc
 import logging
 import multiprocessing
 import os
@@ -64,6 +65,18 @@ def test_the_traceback_can_be_shown(monkeypatch, capsys):
 def test_an_interrupt_is_one_line(capsys):
     assert fail(KeyboardInterrupt()) == INTERRUPTED
     assert capsys.readouterr().err == '\nstopped.\n'
+
+
+def test_garbage_is_collected_from_the_start_of_main():
+    frozen = gc.get_freeze_count()
+    gc.disable()
+    try:
+        assert command(lambda: int(not gc.isenabled()))() == 0
+        assert gc.get_freeze_count() > frozen
+    finally:
+        gc.unfreeze()
+        gc.enable()
+    assert command(lambda: gc.get_freeze_count())() == 0, 'only after parse_early()'
 
 
 def test_warnings_for_users_are_one_line():
