@@ -12,6 +12,7 @@ from .ddr import (
     conv_stack,
 )
 from .norm import DistributedBN, build_norm, normalize_rows
+from .recompute import recompute_in_backward
 from .upsampling_classifier import UpsamplingClassifier
 from .volume_augmentation import VolumeAugmentation, VolumeChange
 from .volume_heads import (
@@ -27,5 +28,5 @@ __all__ = [
     'FlatVolumeConv3d', 'ResidualASPP3d', 'TwoStageTrunk', 'TwoStageUNet', 'UpsampleBlock3D',
     'UpsamplingClassifier', 'VolumeAugmentation', 'VolumeChange', 'VolumeClassifier',
     'VoxelClassifier', 'along_axis', 'build_norm', 'conv_stack', 'kaiming_init_convs',
-    'normalize_rows',
+    'normalize_rows', 'recompute_in_backward',
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .norm import build_norm
+from .recompute import recompute_in_backward
 
 __all__ = [
     'DilatedSegmentationHead', 'FlatVolumeConv3d', 'ResidualASPP3d', 'VoxelClassifier',
@@ -53,6 +54,7 @@ class ResidualASPP3d(nn.Module):
         channels: Number of channels.
         dilations: Dilation of each branch.
         norm_cfg: Normalisation of the volumes.
+        with_cp: Recompute the branches in the backward pass instead of storing their tensors.
     """
 
     def __init__(
@@ -60,13 +62,15 @@ class ResidualASPP3d(nn.Module):
         channels: int,
         dilations: tuple[int, ...] = (1, 2, 3),
         norm_cfg: dict[str, Any] = _BN,
+        with_cp: bool = False,
     ) -> None:
         super().__init__()
+        self.with_cp = with_cp
         self.branches = _dilated_branches(channels, dilations, norm_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, X, Y, Z) to the same shape."""
-        return _add_branches(x, self.branches)
+        return _add_branches(x, self.branches, self.with_cp)
 
 
 class DilatedSegmentationHead(nn.Module):
@@ -110,7 +114,12 @@ class _DilatedBranch(nn.Module):
         self.norm2 = build_norm(norm_cfg, channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+        x = self.conv1(x)
+        # A third of the memory of the branch for the time of the normalisation.
+        return self.norm2(recompute_in_backward(self, x, function=self._activate_and_convolve))
+
+    def _activate_and_convolve(self, x: Tensor) -> Tensor:
+        return self.conv2(F.relu(self.norm1(x)))
 
 
 def _dilated_branches(
@@ -119,9 +128,11 @@ def _dilated_branches(
     return nn.ModuleList(_DilatedBranch(channels, dilation, norm_cfg) for dilation in dilations)
 
 
-def _add_branches(x: Tensor, branches: nn.ModuleList) -> Tensor:
+def _add_branches(x: Tensor, branches: nn.ModuleList, with_cp: bool = False) -> Tensor:
     """ReLU of the input plus the sum of the branches."""
-    first, *others = (branch(x) for branch in branches)
+    first, *others = (
+        recompute_in_backward(branch, x) if with_cp else branch(x) for branch in branches
+    )
     return F.relu(x + sum(others, first))
 
 

@@ -11,7 +11,12 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmssc.errors import DataError
-from mmssc.models.layers import DDRBottleneck3D, ResidualASPP3d, UpsampleBlock3D
+from mmssc.models.layers import (
+    DDRBottleneck3D,
+    ResidualASPP3d,
+    UpsampleBlock3D,
+    recompute_in_backward,
+)
 from mmssc.ops import channels_last_on_cpu
 from mmssc.registry import MODELS
 
@@ -34,6 +39,7 @@ class ContextVolumeUNet(BaseModule):
             A CPU then takes less time for its 3x3x3 convolutions of few channels, but PyTorch sums
             the statistics of its normalisations in single precision (with 2 million voxels a
             variance was seen 1e-3 off). Predictions on a CPU always use this layout.
+        with_cp: Recompute blocks in the backward pass instead of storing their tensors.
 
     Raises:
         DataError: A size does not fit.
@@ -47,6 +53,7 @@ class ContextVolumeUNet(BaseModule):
         scale_factor: int = 2,
         num_relations: int = 4,
         channels_last_head: bool = False,
+        with_cp: bool = False,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -54,6 +61,7 @@ class ContextVolumeUNet(BaseModule):
             raise DataError('config', 'ContextVolumeUNet.shape', 'multiples of 4', tuple(shape))
         if scale_factor not in (1, 2):
             raise DataError('config', 'ContextVolumeUNet.scale_factor', '1 or 2', scale_factor)
+        self.with_cp = with_cp
         self.down1 = _down_stage(channels)
         self.down2 = _down_stage(2 * channels)
         self.context = ContextPrior(4 * channels, [side // 4 for side in shape], num_relations)
@@ -61,7 +69,7 @@ class ContextVolumeUNet(BaseModule):
         self.up1 = UpsampleBlock3D(2 * channels, channels)
         width = channels // scale_factor
         self.up0 = UpsampleBlock3D(channels, width) if scale_factor == 2 else nn.Identity()
-        self.head = _Head(width, num_classes, channels_last_head)
+        self.head = _Head(width, num_classes, channels_last_head, with_cp)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Classify the voxels.
@@ -75,13 +83,16 @@ class ContextVolumeUNet(BaseModule):
             ``up2``, ``up1``, ``up0``: the volumes on the way.
         """
         outputs = {}
-        outputs['down1'] = self.down1(x)
-        outputs['down2'] = self.down2(outputs['down1'])
+        outputs['down1'] = self._run(self.down1, x)
+        outputs['down2'] = self._run(self.down2, outputs['down1'])
         outputs['context'], outputs['relation_logits'] = self.context(outputs['down2'])
         outputs['up2'] = self.up2(outputs['context'])
-        outputs['up1'] = self.up1(outputs['up2'] + outputs['down1'])
-        outputs['up0'] = self.up0(outputs['up1'] + x)
+        outputs['up1'] = self._run(self.up1, outputs['up2'] + outputs['down1'])
+        outputs['up0'] = self._run(self.up0, outputs['up1'] + x)
         return dict(logits=self.head(outputs['up0']), **outputs)
+
+    def _run(self, module: nn.Module, x: Tensor) -> Tensor:
+        return recompute_in_backward(module, x) if self.with_cp else module(x)
 
 
 def _down_stage(channels: int) -> nn.Sequential:
@@ -96,11 +107,11 @@ def _down_stage(channels: int) -> nn.Sequential:
 class _Head(nn.Module):
     """Convolution, dilated residual branches, classifier."""
 
-    def __init__(self, channels: int, num_classes: int, channels_last: bool) -> None:
+    def __init__(self, channels: int, num_classes: int, channels_last: bool, with_cp: bool) -> None:
         super().__init__()
         self.channels_last = channels_last
         self.conv_in = nn.Conv3d(channels, channels, 3, padding=1)
-        self.aspp = ResidualASPP3d(channels)
+        self.aspp = ResidualASPP3d(channels, with_cp=with_cp)
         self.classifier = nn.Conv3d(channels, num_classes, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:

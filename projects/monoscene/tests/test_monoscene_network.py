@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 
 from mmssc.errors import DataError
 from mmssc.models.losses import ContextRelationLoss
+from mmssc.performance import count_training_step
 from mmssc.registry import MODELS
 from mmssc.structures import VoxelGrid
 from mmssc.testing.random_driving_sample import random_driving_sample
@@ -217,3 +218,44 @@ def test_losses_of_the_configs_are_those_of_the_parity_check(name):
     assert losses == expected['losses']
     relation = {**cfg.model.relation_loss, 'type': f'mmssc.{cfg.model.relation_loss.type}'}
     assert relation == expected['relation_loss']
+
+
+def training_step(model):
+    """Gradients and statistics after a step, and the bytes of its tensors."""
+    sample = random_driving_sample(model.voxel_grid, NUM_CLASSES, (96, 160), points_per_frame=1)
+    figures = count_training_step(model, pseudo_collate([sample]))
+    gradients = {name: value.grad for name, value in model.named_parameters()}
+    return dict(gradients, **dict(model.named_buffers())), figures.peak_bytes
+
+
+def test_recomputation_saves_memory_and_changes_no_figure(geffnet, monkeypatch):
+    import monoscene.efficientnet_unet
+
+    import mmssc.models.layers.volume_heads
+
+    config = dict(small_config(), voxel_grid=dict(GRID, shape=(96, 96, 16)))
+    config['image_unet']['decoder_channels'] = 64
+    with_cp = {
+        **config,
+        'image_unet': dict(config['image_unet'], with_cp=True),
+        'volume_unet': dict(config['volume_unet'], with_cp=True),
+    }
+    weights, found, peaks = MODELS.build(config).state_dict(), [], []
+
+    def store(module, *args, function=None):
+        return (function or module)(*args)
+
+    for settings, stored in ((config, True), (config, False), (with_cp, False)):
+        model = MODELS.build(settings)
+        model.load_state_dict(weights)
+        with monkeypatch.context() as patch:
+            if stored:
+                for place in (monoscene.efficientnet_unet, mmssc.models.layers.volume_heads):
+                    patch.setattr(place, 'recompute_in_backward', store)
+            tensors, peak = training_step(model)
+        found.append(tensors)
+        peaks.append(peak)
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=0, atol=0)
+    assert peaks[1] < 0.7 * peaks[0]
+    assert peaks[2] < 0.95 * peaks[1]

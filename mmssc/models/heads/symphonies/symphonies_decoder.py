@@ -10,11 +10,10 @@ from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
 from mmssc.geometry.working_volume import normalized_centers
-from mmssc.models.layers import ResidualASPP3d
+from mmssc.models.layers import ResidualASPP3d, recompute_in_backward
 from mmssc.models.lifters import VolumeProjection
 from mmssc.registry import MODELS
 
-from .checkpointing import recompute_in_backward
 from .deform_transformer import (
     DeformableTransformerLayer,
     SqueezedDeformableLayer,

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from mmssc.errors import DataError
-from mmssc.models.heads.symphonies.checkpointing import recompute_in_backward
 from mmssc.models.heads.symphonies.deform_transformer import (
     SqueezedDeformableLayer,
     squeeze_points,
@@ -15,6 +14,7 @@ from mmssc.models.heads.symphonies.deform_transformer import (
 )
 from mmssc.models.heads.symphonies.scene_classifier import SceneClassifier
 from mmssc.models.heads.symphonies.scene_position import ScenePosition
+from mmssc.models.layers import recompute_in_backward
 
 
 @pytest.mark.parametrize('squeeze', [(2, 2), (1, 2), (3, 1)])
@@ -90,3 +90,21 @@ def test_nothing_is_recomputed_without_gradients():
     with torch.no_grad():
         recompute_in_backward(module, torch.zeros(1, 2))
     assert calls == [1]
+
+
+def test_a_convolution_at_the_end_does_not_run_again():
+    class Activated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.calls = nn.Conv2d(2, 2, 1), []
+            self.conv.register_forward_hook(lambda *_: self.calls.append('conv'))
+
+        def double(self, x):
+            self.calls.append('double')
+            return self.conv(x.relu() * 2)
+
+    module = Activated()
+    x = torch.randn(1, 2, 3, 3, requires_grad=True)
+    recompute_in_backward(module, x, function=module.double).sum().backward()
+    assert module.calls == ['double', 'conv', 'double']
+    assert x.grad.any()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -14,16 +14,25 @@ from torch.utils.checkpoint import checkpoint
 __all__ = ['recompute_in_backward']
 
 
-def recompute_in_backward(module: nn.Module, *args: Any) -> Any:
+def recompute_in_backward(
+    module: nn.Module, *args: Any, function: Callable[..., Any] | None = None
+) -> Any:
     """Run ``module(*args)``; recompute its inner tensors in the backward pass, do not store them.
 
     Values, gradients and running statistics of batch normalisation equal those of a plain call;
-    dropout draws the same masks again. The cost is one more forward pass of the module.
+    dropout draws the same masks again. The cost is one more forward pass of the module, but for an
+    operation at its end: a convolution there needs its input only and does not run again.
+
+    Args:
+        module: Its batch normalisation updates its statistics once only.
+        args: Arguments of the module.
+        function: What to run instead of the whole module, e.g. one of its methods.
     """
+    function = function or module
     if not torch.is_grad_enabled():
-        return module(*args)
+        return function(*args)
     return checkpoint(
-        module,
+        function,
         *args,
         use_reentrant=False,
         context_fn=lambda: (nullcontext(), _frozen_statistics(module)),
