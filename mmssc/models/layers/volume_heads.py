@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmssc.ops.dilated_conv import DilatedConv3d
+
 from .norm import build_norm
 from .recompute import recompute_in_backward
 
@@ -19,7 +21,7 @@ __all__ = [
 _BN = dict(type='BN')
 
 
-class FlatVolumeConv3d(nn.Conv3d):
+class FlatVolumeConv3d(DilatedConv3d):
     """``nn.Conv3d`` that is fast on a CPU if the first axis of the volume is short.
 
     PyTorch uses oneDNN for a single sample only if channels times the first two axes exceed 20480;
@@ -119,7 +121,7 @@ class _DilatedBranch(nn.Module):
         return self.norm2(recompute_in_backward(self, x, function=self._activate_and_convolve))
 
     def _activate_and_convolve(self, x: Tensor) -> Tensor:
-        return self.conv2(F.relu(self.norm1(x)))
+        return self.conv2(F.relu(self.norm1(x), inplace=True))
 
 
 def _dilated_branches(
@@ -130,10 +132,12 @@ def _dilated_branches(
 
 def _add_branches(x: Tensor, branches: nn.ModuleList, with_cp: bool = False) -> Tensor:
     """ReLU of the input plus the sum of the branches."""
-    first, *others = (
-        recompute_in_backward(branch, x) if with_cp else branch(x) for branch in branches
-    )
-    return F.relu(x + sum(others, first))
+    outputs = (recompute_in_backward(branch, x) if with_cp else branch(x) for branch in branches)
+    # In place: neither normalisation nor a sum needs its result for the gradient.
+    total = next(outputs)
+    for output in outputs:
+        total += output
+    return F.relu(x + total, inplace=True)
 
 
 class VoxelClassifier(nn.Module):

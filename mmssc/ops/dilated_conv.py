@@ -1,0 +1,119 @@
+"""Dilated convolution of volumes with a fast weight gradient on a CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from .autocast import autocast_dtype
+
+__all__ = ['DilatedConv3d']
+
+# With fewer channels the copies of the planes take longer than they save.
+_MIN_CHANNELS = 16
+
+
+class DilatedConv3d(nn.Conv3d):
+    """``nn.Conv3d`` that trains fast on a CPU.
+
+    oneDNN's gradient of the weight takes twice as long if the first axis is dilated (32 channels,
+    128 x 128 x 16 voxels: 155 and 76 ms). So this axis is split: with a dilation of d, every d-th
+    plane belongs together, and such planes have a convolution without dilation.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, in_channels, X, Y, Z) to (B, out_channels, ...)."""
+        if not (self._splits() and _is_slow(input)):
+            return super().forward(input)
+        options = self.padding, self.dilation
+        return _DilatedConv3d.apply(input, self.weight, self.bias, *options)
+
+    def _splits(self) -> bool:
+        return (
+            self.dilation[0] > 1
+            and self.stride == (1, 1, 1)
+            and self.groups == 1
+            and self.in_channels >= _MIN_CHANNELS
+            and self.padding_mode == 'zeros'
+            and not isinstance(self.padding, str)
+            and self.padding[0] % self.dilation[0] == 0
+        )
+
+
+def _is_slow(volume: Tensor) -> bool:
+    return (
+        volume.device.type == 'cpu'
+        and volume.dtype == torch.float32
+        and torch.is_grad_enabled()
+        and autocast_dtype('cpu') is None
+        and not torch.jit.is_tracing()
+    )
+
+
+class _DilatedConv3d(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        volume: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        padding: tuple[int, int, int],
+        dilation: tuple[int, int, int],
+    ) -> Tensor:
+        ctx.save_for_backward(volume, weight)
+        ctx.options = padding, dilation
+        return F.conv3d(volume, weight, bias, 1, padding, dilation)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        volume, weight = ctx.saved_tensors
+        padding, dilation = ctx.options
+        grad_volume = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            wanted = (True, False, False)
+            grad_volume = _gradients(grad, volume, weight, padding, dilation, wanted)[0]
+        if ctx.needs_input_grad[1]:
+            grad_weight = _weight_gradient(grad, volume, weight, padding, dilation)
+        if ctx.needs_input_grad[2]:
+            grad_bias = grad.sum((0, 2, 3, 4))
+        return grad_volume, grad_weight, grad_bias, None, None
+
+
+def _weight_gradient(
+    grad: Tensor,
+    volume: Tensor,
+    weight: Tensor,
+    padding: tuple[int, int, int],
+    dilation: tuple[int, int, int],
+) -> Tensor:
+    """Sum over the groups of planes that belong together."""
+    step = dilation[0]
+    near, close = (padding[0] // step, *padding[1:]), (1, *dilation[1:])
+    is_last = volume.is_contiguous(memory_format=torch.channels_last_3d)
+    layout = torch.channels_last_3d if is_last else torch.contiguous_format
+    total = torch.zeros_like(weight)
+    for first in range(min(step, grad.shape[2], volume.shape[2])):
+        grad_planes, planes = (
+            part[:, :, first::step].contiguous(memory_format=layout) for part in (grad, volume)
+        )
+        wanted = (False, True, False)
+        total += _gradients(grad_planes, planes, weight, near, close, wanted)[1]
+    return total
+
+
+def _gradients(
+    grad: Tensor,
+    volume: Tensor,
+    weight: Tensor,
+    padding: tuple[int, int, int],
+    dilation: tuple[int, int, int],
+    wanted: tuple[bool, bool, bool],
+) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.ops.aten.convolution_backward(
+        grad, volume, weight, None, (1, 1, 1), padding, dilation, False, (0, 0, 0), 1, wanted
+    )
