@@ -63,7 +63,8 @@ def pointwise_conv(x: Tensor, conv: nn.Conv2d | nn.Conv3d) -> Tensor:
     """``conv(x)`` whose last two kernel sides are 1; on the CPU it keeps a channels-last layout."""
     function = F.conv3d if isinstance(conv, nn.Conv3d) else F.conv2d
     dilation = conv.dilation
-    if x.device.type == 'cpu':
+    # A single pixel, such as a mean of the image, takes a loop with a dilation.
+    if x.device.type == 'cpu' and x.shape[2:].numel() > 1:
         # A dilation changes nothing where the kernel has one cell, but then PyTorch takes oneDNN.
         sides = zip(conv.kernel_size, conv.dilation)
         dilation = tuple(2 if kernel == 1 else given for kernel, given in sides)

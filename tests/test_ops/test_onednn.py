@@ -102,3 +102,13 @@ def test_tracing_sees_plain_operations():
     layer = prefer_onednn(nn.Sequential(nn.Linear(96, 64)))
     graph = torch.jit.trace(layer, _draw(3000, 96)).inlined_graph
     assert 'aten::linear' in str(graph)
+
+
+def test_a_single_pixel_takes_no_loop():
+    """``slow_conv_dilated2d`` copies the weight element by element."""
+    conv = nn.Conv2d(96, 2304, 1)
+    x = _draw(1, 96, 1, 1)
+    with torch.no_grad(), torch.profiler.profile() as profile:
+        found = pointwise_conv(x, conv)
+    torch.testing.assert_close(found, conv(x), rtol=1e-4, atol=1e-5)
+    assert not any('dilated' in event.key for event in profile.key_averages())
