@@ -181,7 +181,8 @@ class BaseCompletor(BaseModel):
             data_samples = [SSCDataSample() for _ in logits]
         check_logits(logits, self, inputs, data_samples)
         for sample, volume in zip(data_samples, logits):
-            fields = dict(pred_voxels=volume.argmax(dim=0).to(torch.uint8))
+            # Not argmax: it takes three times as long on a CPU.
+            fields = dict(pred_voxels=volume.max(dim=0).indices.to(torch.uint8))
             if self.test_cfg.get('keep_logits', False):
                 fields['voxel_logits'] = volume.float()
             sample.set_data(fields)

@@ -206,3 +206,13 @@ def test_sides_must_be_multiples_of_four(shape):
     )
     with pytest.raises(ValueError, match='every side a multiple of [24]'):
         model(inputs, mode='tensor')
+
+
+def test_the_first_of_equal_logits_wins(monkeypatch):
+    model = small_model().eval()
+    batch = batch_of(model, [0])
+    logits = model(**batch, mode='tensor')['logits'].detach()
+    whole = torch.randint(0, 2, logits.shape, generator=torch.Generator().manual_seed(0)).float()
+    monkeypatch.setattr(model, 'predict_logits', lambda inputs: whole)
+    (sample,) = model(**batch, mode='predict')
+    assert torch.equal(sample.pred_voxels, whole[0].argmax(0).to(torch.uint8))
