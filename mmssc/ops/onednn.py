@@ -71,7 +71,7 @@ def pointwise_conv(x: Tensor, conv: nn.Conv2d | nn.Conv3d) -> Tensor:
     return function(x, conv.weight, conv.bias, conv.stride, conv.padding, dilation, conv.groups)
 
 
-def prefer_onednn(model: _Module) -> _Module:
+def prefer_onednn(model: _Module, predictions_only: bool = False) -> _Module:
     """Let linear layers and convolutions of one voxel, pixel or axis x use oneDNN on the CPU.
 
     Parameters, their names and the results stay the same. Subclasses of PyTorch's layers do not
@@ -79,12 +79,17 @@ def prefer_onednn(model: _Module) -> _Module:
 
     Args:
         model: Changed in place.
+        predictions_only: Change convolutions only, and only where no gradient is computed: for
+            models whose gradients jump with the rounding of their features.
 
     Returns:
         The model.
     """
     for module in model.modules():
-        if type(module) is nn.Linear:
+        if predictions_only:
+            if type(module) is nn.Conv3d and _is_pointwise(module):
+                module.__class__ = _PredictingPointwiseConv3d
+        elif type(module) is nn.Linear:
             module.__class__ = _LinearLayer
         elif type(module) in _POINTWISE and _is_pointwise(module):
             module.__class__ = _POINTWISE[type(module)]
@@ -103,6 +108,13 @@ class _PointwiseConv2d(nn.Conv2d):
 
 class _PointwiseConv3d(nn.Conv3d):
     def forward(self, input: Tensor) -> Tensor:
+        return pointwise_conv(input, self)
+
+
+class _PredictingPointwiseConv3d(nn.Conv3d):
+    def forward(self, input: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            return super().forward(input)
         return pointwise_conv(input, self)
 
 

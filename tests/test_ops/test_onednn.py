@@ -112,3 +112,20 @@ def test_a_single_pixel_takes_no_loop():
         found = pointwise_conv(x, conv)
     torch.testing.assert_close(found, conv(x), rtol=1e-4, atol=1e-5)
     assert not any('dilated' in event.key for event in profile.key_averages())
+
+
+def test_predictions_only_leaves_training_as_it_is():
+    def build():
+        torch.manual_seed(0)
+        along_x = nn.Conv3d(32, 32, (3, 1, 1), padding=(1, 0, 0))
+        return nn.Sequential(nn.Conv3d(32, 32, 1), along_x)
+
+    plain = build()
+    model = prefer_onednn(nn.Sequential(*build(), nn.Linear(8, 8)), predictions_only=True)
+    assert type(model[2]) is nn.Linear
+    x = _draw(1, 32, 32, 32, 8).contiguous(memory_format=torch.channels_last_3d)
+    assert torch.equal(model[:2](x), plain(x))
+    with torch.no_grad():
+        found, expected = model[:2](x), plain(x)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert found.is_contiguous(memory_format=torch.channels_last_3d)

@@ -59,8 +59,9 @@ class MonoScene(BaseCompletor):
         self.volume_unet = MODELS.build(
             {**volume_unet, 'shape': feature_grid.shape, 'scale_factor': feature_scale}
         )
-        # Not the volume: the gates of its ReLUs flip by rounding, and gradients jump.
         prefer_onednn(self.image_unet)
+        # The gates of its ReLUs flip by rounding, and gradients jump.
+        prefer_onednn(self.volume_unet, predictions_only=True)
         self.coarse_field = f'gt_voxels_1_{4 * feature_scale}'
         self.coarse_shape = feature_grid.coarsen(4).shape
         losses = losses or {}

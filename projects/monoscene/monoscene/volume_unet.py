@@ -82,6 +82,8 @@ class ContextVolumeUNet(BaseModule):
             mega voxels at a quarter of the resolution, flat · ``down1``, ``down2``, ``context``,
             ``up2``, ``up1``, ``up0``: the volumes on the way.
         """
+        if not torch.is_grad_enabled():
+            x = channels_last_on_cpu(x)
         outputs = {}
         outputs['down1'] = self._run(self.down1, x)
         outputs['down2'] = self._run(self.down2, outputs['down1'])
