@@ -9,6 +9,7 @@ import torch
 from tiny_symphonies import GRID, IMAGE_SIZE, build_tiny_symphonies, collate, make_sample
 
 from mmssc.errors import DataError
+from mmssc.ops import deform_attn
 from mmssc.structures import VoxelGrid
 
 
@@ -75,6 +76,20 @@ def test_recomputation_changes_nothing_but_the_memory():
     torch.testing.assert_close(buffers_cp, buffers)
     assert buffers['head.decoder.aspp.branches.0.norm1.num_batches_tracked'] == 1
     assert buffers['head.decoder.classifier.up.norm.num_batches_tracked'] == 2
+
+
+def test_recomputation_samples_the_maps_only_once_more(monkeypatch):
+    calls, sample = [], deform_attn._sample
+    monkeypatch.setattr(deform_attn, '_sample', lambda *args: calls.append(1) or sample(*args))
+    counts = []
+    for with_cp in (False, True):
+        model = build_tiny_symphonies(**{'head.decoder.with_cp': with_cp}).train()
+        batch = collate(model, make_sample(0))
+        calls.clear()
+        model.parse_losses(model(**batch, mode='loss'))[0].backward()
+        counts.append(len(calls))
+    in_neck = len(model.neck.transformer.encoder.layers)
+    assert counts[1] == counts[0] + (counts[0] - in_neck)
 
 
 def test_a_step_in_mixed_precision_is_finite(model):

@@ -213,7 +213,8 @@ class SymphoniesDecoder(BaseModule):
                 last=number == num_layers - 1,
                 exact_squeeze=exact_squeeze,
                 num_heads=num_heads,
-                **attention,
+                # with_cp recomputes the layer as a whole; its attention would run a third time.
+                **{**attention, 'with_cp': False},
             )
             for number in range(num_layers)
         )
