@@ -10,6 +10,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
 from mmssc.errors import DataError
+from mmssc.models.fusion import fuse_for_inference
 from mmssc.models.losses import ContextRelationLoss
 from mmssc.performance import count_training_step
 from mmssc.registry import MODELS
@@ -259,3 +260,17 @@ def test_recomputation_saves_memory_and_changes_no_figure(geffnet, monkeypatch):
         torch.testing.assert_close(other, found[0], rtol=0, atol=0)
     assert peaks[1] < 0.7 * peaks[0]
     assert peaks[2] < 0.95 * peaks[1]
+
+
+def test_the_decoder_folds_its_normalisation(model):
+    model.train()
+    for _ in range(2):  # running statistics that are not those of the start
+        model(**model.data_preprocessor(small_batch(), True), mode='loss')
+    data = model.eval().data_preprocessor(small_batch())
+    with torch.no_grad():
+        expected = model(**data, mode='tensor')['logits']
+        found = fuse_for_inference(model)(**data, mode='tensor')['logits']
+    assert not any(
+        isinstance(part, torch.nn.BatchNorm2d) for part in model.image_unet.blocks.modules()
+    )
+    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
