@@ -21,7 +21,7 @@ def recompute_in_backward(
 
     Values, gradients and running statistics of batch normalisation equal those of a plain call;
     dropout draws the same masks again. The cost is one more forward pass of the module, but for an
-    operation at its end: a convolution there needs its input only and does not run again.
+    operation at its end: a convolution of PyTorch needs its input only and does not run again.
 
     Args:
         module: Its batch normalisation updates its statistics once only.
