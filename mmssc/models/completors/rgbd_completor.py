@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.geometry.depth_mapping import invert_mapping, invert_pixel_mapping
+from mmssc.models.layers.memory_layout import fast_layout
 from mmssc.models.layers.volume_augmentation import VolumeChange
 from mmssc.models.losses.volume_losses import stack_targets
 from mmssc.ops import prefer_onednn
@@ -197,7 +198,9 @@ class RGBDCompletor(BaseCompletor):
         Returns:
             ``logits``, ``augmented_logits`` and ``change``; see :meth:`forward_network`.
         """
-        augmented = self.head(*(change.apply(features[name]) for name in self.head_inputs))
+        # A swap of axes leaves an order in memory that convolutions and sums are slow on.
+        volumes = (fast_layout(change.apply(features[name])) for name in self.head_inputs)
+        augmented = self.head(*volumes)
         return dict(logits=change.undo(augmented), augmented_logits=augmented, change=change)
 
     def segmentation_losses(
