@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from .autocast import autocast_dtype
+from .line_conv import LineConv3d, has_line_kernel, line_conv, takes_hint
 
 __all__ = ['channels_last_on_cpu', 'linear', 'matmul', 'pointwise_conv', 'prefer_onednn']
 
@@ -64,7 +65,7 @@ def pointwise_conv(x: Tensor, conv: nn.Conv2d | nn.Conv3d) -> Tensor:
     function = F.conv3d if isinstance(conv, nn.Conv3d) else F.conv2d
     dilation = conv.dilation
     # A single pixel, such as a mean of the image, takes a loop with a dilation.
-    if x.device.type == 'cpu' and x.shape[2:].numel() > 1:
+    if takes_hint(x) and x.shape[2:].numel() > 1:
         # A dilation changes nothing where the kernel has one cell, but then PyTorch takes oneDNN.
         sides = zip(conv.kernel_size, conv.dilation)
         dilation = tuple(2 if kernel == 1 else given for kernel, given in sides)
@@ -72,7 +73,7 @@ def pointwise_conv(x: Tensor, conv: nn.Conv2d | nn.Conv3d) -> Tensor:
 
 
 def prefer_onednn(model: _Module, predictions_only: bool = False) -> _Module:
-    """Let linear layers and convolutions of one voxel, pixel or axis x use oneDNN on the CPU.
+    """Let linear layers and convolutions of one voxel, pixel or line use oneDNN on the CPU.
 
     Parameters, their names and the results stay the same. Subclasses of PyTorch's layers do not
     change.
@@ -91,8 +92,12 @@ def prefer_onednn(model: _Module, predictions_only: bool = False) -> _Module:
                 module.__class__ = _PredictingPointwiseConv3d
         elif type(module) is nn.Linear:
             module.__class__ = _LinearLayer
-        elif type(module) in _POINTWISE and _is_pointwise(module):
-            module.__class__ = _POINTWISE[type(module)]
+        elif type(module) is nn.Conv2d and _is_pointwise(module):
+            module.__class__ = _PointwiseConv2d
+        elif type(module) in (nn.Conv3d, LineConv3d) and _is_pointwise(module):
+            module.__class__ = _PointwiseConv3d
+        elif type(module) is nn.Conv3d and has_line_kernel(module):
+            module.__class__ = LineConv3d
     return model
 
 
@@ -106,9 +111,10 @@ class _PointwiseConv2d(nn.Conv2d):
         return pointwise_conv(input, self)
 
 
-class _PointwiseConv3d(nn.Conv3d):
+class _PointwiseConv3d(LineConv3d):
     def forward(self, input: Tensor) -> Tensor:
-        return pointwise_conv(input, self)
+        output = line_conv(input, self) if has_line_kernel(self) else None
+        return pointwise_conv(input, self) if output is None else output
 
 
 class _PredictingPointwiseConv3d(nn.Conv3d):
@@ -116,12 +122,6 @@ class _PredictingPointwiseConv3d(nn.Conv3d):
         if torch.is_grad_enabled():
             return super().forward(input)
         return pointwise_conv(input, self)
-
-
-_POINTWISE: dict[type[nn.Module], type[nn.Module]] = {
-    nn.Conv2d: _PointwiseConv2d,
-    nn.Conv3d: _PointwiseConv3d,
-}
 
 
 def _is_pointwise(conv: nn.Module) -> bool:

@@ -74,7 +74,7 @@ class AMMNet(RGBDCompletor):
         self.discriminator: nn.Module | None = None
         if discriminator is not None:
             shared = dict(num_classes=self.head.num_classes, volume_shape=self.voxel_grid.shape)
-            self.discriminator = MODELS.build({**shared, **discriminator})
+            self.discriminator = prefer_onednn(MODELS.build({**shared, **discriminator}))
             if loss_adv is None or loss_disc is None:
                 expected = 'loss_adv and loss_disc beside it'
                 raise DataError('config', 'AMMNet.discriminator', expected, 'one or none')

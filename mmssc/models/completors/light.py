@@ -12,6 +12,7 @@ from mmssc.errors import DataError
 from mmssc.geometry.tracing import has_values
 from mmssc.models.layers.volume_augmentation import VolumeChange
 from mmssc.models.losses.volume_losses import loss_names, stack_targets
+from mmssc.ops import prefer_onednn
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -63,7 +64,7 @@ class LightCompletor(BaseCompletor):
     ) -> None:
         super().__init__(voxel_grid, data_preprocessor, test_cfg, init_cfg)
         self.stem = MODELS.build(stem)
-        self.head = MODELS.build(head)
+        self.head = prefer_onednn(MODELS.build(head))
         self.losses = torch.nn.ModuleList(MODELS.build(loss) for loss in losses)
         self.augmentation = None if augmentation is None else MODELS.build(augmentation)
         self.offset_scale, self.ignore_index = offset_scale, ignore_index

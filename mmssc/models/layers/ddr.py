@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 from mmssc.ops.average_pool import AveragePool3d
+from mmssc.ops.line_conv import LineConv3d
 from mmssc.ops.transposed_conv import TransposedConv3d
 
 from .axis_arguments import along_axis
@@ -173,9 +174,9 @@ class DDRBottleneck3D(nn.Module):
         return F.relu(e + self.downsample(x), inplace=True)
 
 
-def _axis_conv(planes: int, axis: int, stride: int, dilation: int) -> nn.Conv3d:
+def _axis_conv(planes: int, axis: int, stride: int, dilation: int) -> LineConv3d:
     """Convolution of length 3 along one axis of the volume: 0, 1 or 2."""
-    return nn.Conv3d(
+    return LineConv3d(
         planes,
         planes,
         along_axis(axis, 3, 1),
