@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -25,3 +26,28 @@ def test_a_frozen_weight_and_mixed_precision():
     assert x.grad is not None and conv.weight.grad is None
     with torch.autocast('cpu', dtype=torch.bfloat16):
         assert conv(x).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize('options', [
+    dict(kernel_size=3, stride=2, padding=1, output_padding=1), dict(kernel_size=2, stride=2),
+    dict(kernel_size=(3, 1, 4), stride=(1, 2, 3), padding=(2, 0, 1), dilation=(2, 1, 1)),
+    dict(kernel_size=3, stride=1, padding=1, bias=False),
+    dict(kernel_size=3, stride=2, padding=4, output_padding=1), dict(kernel_size=3, groups=2),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize('amp', [False, True])
+def test_gradients_of_all_options_equal_those_of_pytorch(options, amp):
+    torch.manual_seed(0)
+    fast, plain = TransposedConv3d(4, 6, **options), nn.ConvTranspose3d(4, 6, **options)
+    plain.load_state_dict(fast.state_dict())
+    x = torch.randn(2, 4, 7, 6, 8).contiguous(memory_format=torch.channels_last_3d)
+    grads = []
+    for layer in (fast, plain):
+        volume = x.clone(memory_format=torch.preserve_format).requires_grad_()
+        with torch.autocast('cpu', torch.bfloat16, enabled=amp):
+            output = layer(volume)
+        assert output.dtype == (torch.bfloat16 if amp else torch.float32)
+        loss = output.float().square().sum()
+        grads.append(torch.autograd.grad(loss, (volume, *layer.parameters())))
+    for found, expected in zip(*grads):
+        scale = float(expected.abs().max())
+        torch.testing.assert_close(found, expected, rtol=0, atol=(0.03 if amp else 1e-5) * scale)
