@@ -57,14 +57,14 @@ def line_conv(x: Tensor, conv: nn.Conv3d) -> Tensor | None:
         return None
     if not x.is_contiguous(memory_format=torch.channels_last_3d):
         return None
+    assert not isinstance(conv.padding, str)
     axis = _axis(conv)
     batch, channels, *sides = x.shape
     x_side, y_side, z_side = sides
     shape = ((batch, x_side, -1), (batch * x_side, y_side, z_side), (batch, -1, z_side))[axis]
     images = x.permute(0, 2, 3, 4, 1).view(*shape, channels).permute(0, 3, 1, 2)
-    stride, padding, dilation = (
-        option[axis] for option in (conv.stride, conv.padding, conv.dilation)
-    )
+    stride, padding = conv.stride[axis], conv.padding[axis]
+    dilation = conv.dilation[axis]
     is_last = axis == 2
     kernel = conv.weight.flatten(2).unsqueeze(2 if is_last else 3)
     if conv.kernel_size[axis] == 1 and takes_hint(x):
