@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmssc.dataset_facts import NYU_GRID, NYU_IMAGE_SIZE
 from mmssc.formats.sscnet import RAW_TO_CLASS
-from mmssc.option_choices import NYU_GRID, NYU_IMAGE_SIZE
 from mmssc.registry import DATASETS
 
 from .rgbd_dataset import RGBDDataset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmssc.option_choices import DRIVING_GRID
+from mmssc.dataset_facts import DRIVING_GRID
 from mmssc.registry import DATASETS
 
 from .driving_dataset import DrivingDataset

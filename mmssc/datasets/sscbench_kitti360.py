@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmssc.option_choices import DRIVING_GRID
+from mmssc.dataset_facts import DRIVING_GRID
 from mmssc.registry import DATASETS
 
 from .driving_dataset import DrivingDataset

@@ -15,9 +15,9 @@ from os import PathLike
 import numpy as np
 from PIL import Image
 
+from mmssc.dataset_facts import NYU_CAMERAS, NYU_IMAGE_SIZE
 from mmssc.errors import DataError
 from mmssc.fileio import atomic_write
-from mmssc.option_choices import NYU_CAMERAS, NYU_IMAGE_SIZE
 from mmssc.structures import VoxelGrid
 from mmssc.structures.camera_checks import as_pose
 

@@ -12,7 +12,7 @@ prepare_process()
 
 import sys
 
-from mmssc.option_choices import DRIVING_GRID, SEMANTIC_KITTI_SPLITS
+from mmssc.dataset_facts import DRIVING_GRID, SEMANTIC_KITTI_SPLITS
 from mmssc.preparation.driving.parser import build_parser
 
 SUMMARY = __doc__.splitlines()[0]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mmssc.dataset_facts import KITTI_360_SPLITS, SEMANTIC_KITTI_SPLITS
 from mmssc.datasets.driving_dataset import DrivingDataset
 from mmssc.datasets.semantic_kitti import SemanticKITTIDataset
 from mmssc.datasets.sscbench_kitti360 import SSCBenchKITTI360Dataset, kitti360_calibration
@@ -18,7 +19,6 @@ from mmssc.formats.ground_checks import DepthView
 from mmssc.formats.images import other_image_suffix
 from mmssc.formats.kitti import baseline_focal_of, read_calib, read_indexed_poses, read_poses
 from mmssc.formats.matrices import to_homogeneous
-from mmssc.option_choices import KITTI_360_SPLITS, SEMANTIC_KITTI_SPLITS
 from mmssc.structures import VoxelGrid
 
 __all__ = [

@@ -5,14 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mmssc.dataset_facts import NYU_CAMERAS, NYU_GRID, NYU_IMAGE_SIZE
 from mmssc.errors import DataError
-from mmssc.option_choices import (
-    DEPTH_KINDS,
-    NYU_CAMERAS,
-    NYU_GRID,
-    NYU_IMAGE_SIZE,
-    RGBD_SOURCES,
-)
+from mmssc.option_choices import DEPTH_KINDS, RGBD_SOURCES
 from mmssc.shared_options import add_cropped_option, add_work_options, positive_number
 
 __all__ = ['Camera', 'nyu_parser', 'own_parser']
@@ -52,7 +47,7 @@ def nyu_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _own_camera(text: str) -> tuple[float, float, float, float]:
+def _own_camera(text: str) -> Camera:
     """``fx,fy,cx,cy``, or a file with the 3 x 3 matrix."""
     try:
         fx, fy, cx, cy = (float(part) for part in text.split(','))
