@@ -19,22 +19,15 @@ from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
 from mmssc.config_errors import config_errors, module_of
-from mmssc.config_options import (
-    CONFIG_HELP,
-    MAX_LEVELS,
-    ConfigOptions,
-    add_cfg_options,
-    merge_options,
-    runner_settings,
-)
+from mmssc.config_options import MAX_LEVELS, merge_options, runner_settings
 from mmssc.config_values import check_custom_imports, check_values
 from mmssc.errors import DataError, nearest_name
 from mmssc.file_kinds import HEAD_BYTES, describe_file
 from mmssc.resources import find_config
 
 __all__ = [
-    'CONFIG_HELP', 'ConfigOptions', 'add_cfg_options', 'config_errors', 'config_files_of',
-    'data_roots_of', 'datasets_of', 'merge_options', 'read_config_file',
+    'config_errors', 'config_files_of', 'data_roots_of', 'datasets_of', 'merge_options',
+    'read_config_file',
 ]  # fmt: skip
 
 # What mmengine reads.

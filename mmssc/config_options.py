@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # Parsers import this module: --help does not need mmengine.
 
 __all__ = [
     'CONFIG_HELP', 'MAX_LEVELS', 'OPTION', 'SWITCHES', 'ConfigOptions', 'add_cfg_options',
-    'add_common_arguments', 'merge_options', 'nearest_name', 'parse_value', 'runner_settings',
+    'merge_options', 'nearest_name', 'parse_value', 'runner_settings',
 ]  # fmt: skip
 
 #: Help of the argument of a tool that :func:`mmssc.config_file.read_config_file` takes.
@@ -80,22 +80,6 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         help='override settings of the config, e.g. train_cfg.max_epochs=2 '
         'model.backbone.init_cfg=None "custom_hooks=[dict(type=\'EMAHook\')]"',
     )
-
-
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that training and testing share."""
-    parser.add_argument(
-        '--work-dir', help='folder for logs and results (default: work_dirs/<config name>)'
-    )
-    add_cfg_options(parser)
-    parser.add_argument(
-        '--launcher',
-        choices=('none', 'pytorch', 'slurm', 'mpi'),
-        default='none',
-        help='launcher that started the processes of a distributed run',
-    )
-    # Old torch.distributed.launch passes the argument, torchrun sets the variable.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
 def _short(text: Any) -> str:

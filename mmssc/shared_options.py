@@ -1,6 +1,6 @@
 """Options that several commands share, and the types of their values.
 
-Only the standard library is imported here, so that ``--help`` takes no time.
+Nothing slow is imported here, so that ``--help`` takes no time.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import argparse
 import math
 import os
 
+from mmssc.config_options import add_cfg_options
 from mmssc.shards import add_shard_option
 
 __all__ = [
-    'add_cropped_option', 'add_work_options', 'positive_integer', 'positive_number',
-    'spaced_number',
+    'add_common_arguments', 'add_cropped_option', 'add_work_options', 'positive_integer',
+    'positive_number', 'spaced_number',
 ]  # fmt: skip
 
 _MAX_DEFAULT_WORKERS = 8
@@ -56,6 +57,22 @@ def spaced_number(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f'{text} is not a number') from None
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that training and testing share."""
+    parser.add_argument(
+        '--work-dir', help='folder for logs and results (default: work_dirs/<config name>)'
+    )
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--launcher',
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none',
+        help='launcher that started the processes of a distributed run',
+    )
+    # Old torch.distributed.launch passes the argument, torchrun sets the variable.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
 def add_cropped_option(parser: argparse.ArgumentParser) -> None:

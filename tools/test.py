@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from mmssc.config_options import CONFIG_HELP, add_common_arguments
+from mmssc.config_options import CONFIG_HELP
 from mmssc.errors import DataError
 from mmssc.fileio import (
     atomic_write,
@@ -22,6 +22,7 @@ from mmssc.fileio import (
     note_outputs,
 )
 from mmssc.model_index import UNTRAINED
+from mmssc.shared_options import add_common_arguments
 
 
 def parse_args() -> argparse.Namespace:

@@ -10,9 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmssc.config_options import CONFIG_HELP, add_common_arguments
+from mmssc.config_options import CONFIG_HELP
 from mmssc.errors import DataError
 from mmssc.fileio import check_writable
+from mmssc.shared_options import add_common_arguments
 
 
 def parse_args() -> argparse.Namespace:

@@ -23,7 +23,6 @@ from mmengine.runner import Runner
 from mmssc.command_line import command
 from mmssc.compat import init_cpu_process_group, own_configs_stay, short_screen_log
 from mmssc.config_file import read_config_file
-from mmssc.config_options import add_common_arguments
 from mmssc.engine.earlier_training import checkpoint_folder_of, newest_checkpoint
 from mmssc.engine.resuming import find_resume_checkpoint, require_whole_checkpoint
 from mmssc.errors import DataError
@@ -34,9 +33,9 @@ from mmssc.model_index import find_checkpoint
 from mmssc.version import __version__
 
 __all__ = [
-    'add_common_arguments', 'build_runner', 'choose_checkpoint', 'close_process_group',
-    'disk_errors_named', 'enable_amp', 'find_resume_checkpoint', 'load_config', 'lock_work_folder',
-    'require_checkpoint', 'run_main', 'say',
+    'build_runner', 'choose_checkpoint', 'close_process_group', 'disk_errors_named', 'enable_amp',
+    'find_resume_checkpoint', 'load_config', 'lock_work_folder', 'require_checkpoint', 'run_main',
+    'say',
 ]  # fmt: skip
 
 

@@ -14,18 +14,8 @@ from mmssc.errors import DataError
 from mmssc.fileio import check_writable, lock_folder, share_folder
 from mmssc.preparation.frame_jobs import FAILURES_SHOWN, StepReport
 from mmssc.shards import Shard
-from mmssc.shared_options import (
-    add_cropped_option,
-    add_work_options,
-    positive_integer,
-    positive_number,
-    spaced_number,
-)
 
-__all__ = [
-    'LISTS_LATER', 'add_cropped_option', 'add_work_options', 'check_shard', 'positive_integer',
-    'positive_number', 'run_converter', 'spaced_number',
-]  # fmt: skip
+__all__ = ['LISTS_LATER', 'check_shard', 'run_converter']
 
 #: What a shard says instead of writing info lists.
 LISTS_LATER = 'not written: run the same command without --shard when all shards have ended'

@@ -11,7 +11,6 @@ from mmengine.config import Config
 from mmengine.runner import Runner, set_random_seed
 
 from mmssc.engine.launch import (
-    add_common_arguments,
     build_runner,
     choose_checkpoint,
     close_process_group,
@@ -22,6 +21,7 @@ from mmssc.engine.launch import (
     run_main,
 )
 from mmssc.errors import DataError
+from mmssc.shared_options import add_common_arguments
 
 
 def arguments(*words):
