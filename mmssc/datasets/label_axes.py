@@ -112,8 +112,9 @@ def _hits_of_shifted(
     source[axis] = slice(max(-shift, 0), -shift if shift > 0 else None)
     target[axis] = slice(max(shift, 0), shift if shift < 0 else None)
     there = scan[tuple(target)]
-    hits = (int(np.count_nonzero(occupied[tuple(part)] & there)) for part in (source, target))
-    return next(hits), next(hits), int(np.count_nonzero(there))
+    moved = int(np.count_nonzero(occupied[tuple(source)] & there))
+    as_stored = int(np.count_nonzero(occupied[tuple(target)] & there))
+    return moved, as_stored, int(np.count_nonzero(there))
 
 
 def _other_orders(volume: np.ndarray, axes: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:

@@ -78,7 +78,7 @@ def _add_driving_options(parser: argparse.ArgumentParser) -> None:
     add('--image-right', nargs='+', metavar='FILE', help=text)
     text = 'distance of the two cameras (default: that of P2 and P3 in --calib)'
     add('--baseline', type=positive_number, metavar='METRES', help=text)
-    text = 'search range of stereo matching in pixels, a multiple of 16 (default: 128)'
+    text = f'search range of stereo matching in pixels, a multiple of 16 (default: {MAX_DISPARITY})'
     add('--max-disparity', type=positive_integer, default=MAX_DISPARITY, metavar='N', help=text)
     add('--depth-model', metavar='MODULE:FUNCTION', help='depth from a function of your own, '
         'instead of --depth; runs the code of that module')  # fmt: skip

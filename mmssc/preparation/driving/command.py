@@ -107,7 +107,6 @@ def prepare_driving(
     """
     grid = layout_class.dataset.METAINFO['voxel_grid']
     parsed = build_parser(layout_class.splits, grid, description).parse_args(arguments)
-
     check_shard(parsed, has_work=set(parsed.steps) != {'infos'})
 
     def work() -> list[StepReport]:

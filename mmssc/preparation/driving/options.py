@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmssc.errors import DataError
+from mmssc.option_choices import MAX_DISPARITY
 from mmssc.structures import VoxelGrid
 
 from .layouts import DrivingLayout
@@ -45,7 +46,7 @@ class PreparationOptions:
     depth_from: str | None = None
     depth_kind: str = 'depth'
     depth_suffix: str = '.npy'
-    max_disparity: int = 128
+    max_disparity: int = MAX_DISPARITY
     baseline: float | None = None
     max_height: float = 80.0
     crop_offsets: Sequence[int] | None = None
