@@ -114,7 +114,7 @@ def test_a_broken_config_is_one_line(run, tmp_path, tool):
     assert errors.count('\n') == 1
 
 
-def test_the_remedy_for_another_grid_works_in_the_command(run):
+def test_the_remedy_for_another_grid_is_one_of_this_command(run):
     changed = ['--cfg-options', 'model.voxel_grid.voxel_size=0.1']
     status, errors = run('deployment/export.py', 'light_depth_nyu', '--out', 'x.onnx', *changed)
     assert status == 2 and 'voxel_grid: expected 60 x 36 x 60 voxels of 0.1 x' in errors
