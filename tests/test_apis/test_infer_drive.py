@@ -94,7 +94,7 @@ def test_missing_earlier_frames_are_said(infer, drive, tmp_path):
     common = ('--formats', 'npy', '--out')
     status, printed = infer('--image', *images, '--depth', *depth, *common, tmp_path / 'alone')
     assert status == 0
-    assert printed.count('reads 2 earlier frames more than given: each image takes') == 1
+    assert printed.count('reads 2 earlier frames more than given: the image itself') == 1
     options = ('--image', images[0], '--depth', depth[0], '--poses', drive / 'poses.txt')
     given = ('--earlier-image', *images[1:], '--earlier-depth', *depth[1:], '--frames', 2, 1, 0)
     status, printed = infer(*options, *given, *common, tmp_path / 'complete')

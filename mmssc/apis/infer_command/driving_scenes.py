@@ -79,7 +79,7 @@ def _infer_scenes(cfg: Config, args: argparse.Namespace) -> int:
 def _say_missing(count: int) -> None:
     """Say that a model gets the image itself in place of earlier frames."""
     text = f'the model reads {counted(count, "earlier frame")} more than given'
-    text += ': each image takes their place, too'
+    text += ': the image itself takes their place'
     print(f'{text} (--earlier-image, or a drive as --image, with --poses)', file=sys.stderr)
 
 
