@@ -81,6 +81,12 @@ def test_a_constructor_of_a_project_may_read_patterns(lines_of):
             dict(val_cfg=None, val_dataloader=None, val_evaluator=None),
             'The config has no validation (val_cfg, val_dataloader); save_best (ssc/SSC_mIoU)',
         ),
+        (  # No second line says which score chooses the best.
+            dict(
+                train_cfg=dict(val_begin=9), default_hooks=dict(checkpoint=dict(save_best='auto'))
+            ),
+            'it never validates; save_best (auto) keeps no checkpoint',
+        ),
         (
             dict(default_hooks=dict(checkpoint=dict(save_begin=4))),
             'save_begin of CheckpointHook is 4, but the training has 3 epochs',

@@ -38,7 +38,7 @@ def _late_validation(runner: Runner) -> Iterator[str]:
     if runner.val_loop is None:
         if scores:
             yield f'The config has no validation (val_cfg, val_dataloader){nothing_best}'
-    elif loop.val_begin > length:
+    elif _never_validates(runner):
         yield (
             f'train_cfg.val_begin is {loop.val_begin}, but {training}: it never validates'
             f'{nothing_best}. {change}val_begin=1'
@@ -57,6 +57,15 @@ def _late_validation(runner: Runner) -> Iterator[str]:
             )
 
 
+def _never_validates(runner: Runner) -> bool:
+    """Whether the first validation of one of mmengine's loops lies behind the end."""
+    loop = runner.train_loop
+    if not isinstance(loop, (EpochBasedTrainLoop, IterBasedTrainLoop)):
+        return False
+    length, _ = _length(runner, isinstance(loop, EpochBasedTrainLoop))
+    return loop.val_begin > length
+
+
 def _checkpoint_hooks(runner: Runner) -> list[CheckpointHook]:
     return [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
 
@@ -70,7 +79,7 @@ def _length(runner: Runner, by_epoch: bool) -> tuple[int, str]:
 def _automatic_scores(runner: Runner) -> Iterator[str]:
     metrics = getattr(getattr(runner.val_loop, 'evaluator', None), 'metrics', ())
     automatic = [hook for hook in _checkpoint_hooks(runner) if 'auto' in (hook.save_best or ())]
-    if not automatic or not metrics:
+    if not automatic or not metrics or _never_validates(runner):
         return
     names = metrics[0].figure_names() if hasattr(metrics[0], 'figure_names') else []
     first = names[0] if names else f'the first score of {type(metrics[0]).__name__}'
