@@ -88,7 +88,8 @@ def test_a_name_takes_the_weights_along():
     by_name, by_path = init_model(DEPTH), init_model(ROOT / f'configs/light/{DEPTH}.py', WEIGHTS)
     states = by_name.state_dict(), by_path.state_dict()
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[1])
-    random = init_model(DEPTH, 'untrained').state_dict()
+    random, again = (init_model(DEPTH, 'untrained').state_dict() for _ in range(2))
+    assert all(torch.equal(random[key], again[key]) for key in random)
     assert not all(torch.equal(random[key], states[0][key]) for key in random)
 
 

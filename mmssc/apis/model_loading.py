@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,8 @@ def init_model(
         config: File, name of a config (``'sgn-T'``), or loaded config.
         checkpoint: File with weights, or the name of a model; only weights and plain values are
             read from it. None takes the weights of a config that is given by name; for other
-            configs it keeps random weights, as ``'untrained'`` always does.
+            configs it keeps random weights, as ``'untrained'`` always does: the same in every
+            process.
         device: Where the model goes.
         voxel_grid: Predict this box instead of the one the config names. Networks are
             convolutional, so they can predict another box with voxels of the same size; some
@@ -143,7 +145,8 @@ def init_model(
         trained_grid = VoxelGrid.build(cfg.model.voxel_grid)
         if voxel_grid is not None:
             cfg.model.voxel_grid = VoxelGrid.build(voxel_grid).to_dict()
-        model = MODELS.build(cfg.model)
+        with _fixed_seed() if checkpoint is None else nullcontext():
+            model = MODELS.build(cfg.model)
         model.cfg = cfg
         model.dataset_meta = dataset_meta_of(cfg)
         check_num_classes(model, model.dataset_meta)
@@ -163,6 +166,17 @@ def init_model(
             )
         model.load_state_dict(state, strict=False)
     return model.to(device).eval()
+
+
+@contextmanager
+def _fixed_seed() -> Iterator[None]:
+    """Let two runs with random weights agree; random numbers of the caller stay as they are."""
+    state = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(0)
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(state)
 
 
 def _check_device(device: str | torch.device) -> None:
