@@ -133,8 +133,58 @@ def test_poses_of_a_whole_drive_go_with_numbered_images(infer, drive, expected, 
         '--image', drive / 'image', '--depth', drive / 'depth', '--poses', tmp_path / 'long.txt',
         '--formats', 'npy',
     )  # fmt: skip
-    assert status == 0 and 'taken are 8 to 11' in printed
+    assert status == 0 and 'taken are 8 to 11\n' in printed
     assert all_close(predictions(tmp_path / 'out', range(8, 12)), expected)
+
+
+def test_numbered_images_with_gaps_take_their_lines(infer, drive, tmp_path):
+    """Key frames of a drive: the same scenes as with a file of their poses only."""
+    lines = (drive / 'poses.txt').read_text().splitlines()
+    (tmp_path / 'keys.txt').write_text('\n'.join(lines[:3]))
+    (tmp_path / 'long.txt').write_text('\n'.join(lines[n] for n in (0, 0, 3, 1, 3, 2, 3)))
+    for folder, end in (('image', 'png'), ('depth', 'npy')):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            name = f'{folder}/{2 * number + 1:06d}.{end}'
+            shutil.copy(drive / f'{folder}/{number + 8}.{end}', tmp_path / name)
+    common = ('--image', tmp_path / 'image', '--depth', tmp_path / 'depth', '--formats', 'npy')
+    status, printed = infer(*common, '--poses', tmp_path / 'long.txt')
+    assert status == 0 and 'taken are 1 to 5, with gaps\n' in printed
+    status, printed = infer(*common, '--poses', tmp_path / 'keys.txt', '--out', tmp_path / 'keys')
+    assert status == 0 and 'taken are' not in printed
+    names = [f'{number:06d}' for number in (1, 3, 5)]
+    found, keys = (predictions(tmp_path / folder, names) for folder in ('out', 'keys'))
+    assert all(map(np.array_equal, found, keys))
+    (tmp_path / 'short.txt').write_text('\n'.join((lines * 2)[:5]))  # There is no line 5.
+    status, printed = infer(*common, '--poses', tmp_path / 'short.txt')
+    assert status == 2 and 'lines: expected 3, one for each frame, found 5' in printed
+
+
+@pytest.mark.parametrize(
+    ('most', 'count', 'message'),
+    [
+        (2, 2, None),  # Of the taken frames.
+        (2, 4, None),
+        (2, 7, 'expected 4, one for each frame, found 7'),
+        (2, 3, 'expected at least 4, one for each frame, found 3'),
+        (2, 1, 'expected at least 2, one for each frame, found 1'),
+        (9, 7, 'expected 4, one for each frame, found 7'),
+    ],
+)
+def test_poses_of_another_drive_are_refused_for_a_part_of_a_video(
+    infer, drive, tmp_path, most, count, message
+):
+    lines = (drive / 'poses.txt').read_text().splitlines()
+    (tmp_path / 'poses.txt').write_text('\n'.join((lines * 2)[:count]))
+    (tmp_path / 'numbered').mkdir()
+    for number in range(4):
+        shutil.copy(drive / f'depth/{number + 8}.npy', tmp_path / f'numbered/{number:06d}.npy')
+    status, printed = infer(
+        '--image', drive / 'my.drive.avi', '--depth', tmp_path / 'numbered', '--poses',
+        tmp_path / 'poses.txt', '--max-frames', most, '--formats', 'npy',
+    )  # fmt: skip
+    assert status == (2 if message else 0)
+    assert message is None or message in printed
 
 
 def test_a_drive_without_its_poses_is_refused(infer, drive, tmp_path):
@@ -157,7 +207,7 @@ def test_a_model_without_earlier_frames_takes_a_drive_but_no_poses(infer, drive,
     common = ('--image', drive / 'image', '--depth', drive / 'depth', '--formats', 'npy')
     status, printed = infer(*common, '--poses', drive / 'poses.txt', *alone)
     assert status == 2 and 'this model reads no earlier frames' in printed
-    assert 'Leave out --poses' in printed
+    assert 'Leave out --poses' in printed and 'taken are' not in printed
     assert infer(*common, *alone)[0] == 0
     assert len([*(tmp_path / 'out').glob('*.npy')]) == 4
 

@@ -232,28 +232,31 @@ def read_drive_poses(args: argparse.Namespace, drive: DriveFrames) -> np.ndarray
     if not args.poses:
         return None
     poses = read_poses(args.poses)
-    if len(poses) != drive.count and not (drive.has_more and len(poses) > drive.count):
-        lines = _numbered_lines(args, drive)
-        if lines is None or lines.stop > len(poses):
+    count = drive.count
+    if drive.has_more and len(poses) > count:
+        count = count_video_frames(args.image[0], len(poses) + 1)
+    if len(poses) != count:
+        lines = _numbered_lines(args)
+        if lines is None or lines[-1] >= len(poses):
             hint = 'Write a line for each frame, in their order'
-            expected = f'{drive.count}, one for each frame'
+            least = 'at least ' if drive.has_more and count > len(poses) else ''
+            expected = f'{least}{count}, one for each frame'
             raise DataError(args.poses, 'lines', expected, len(poses), hint)
-        first, last = lines.start, lines.start + (len(drive.names) - 1) * args.frame_step
-        text = f'poses: line n (from 0) is that of image n; taken are {first} to {last}'
-        print(f'{args.poses}: {text}', file=sys.stderr)
+        taken = lines[:: args.frame_step][: len(drive.names)]
+        text = f'poses: line n (from 0) is that of image n; taken are {taken[0]} to {taken[-1]}'
+        has_gaps = len(lines) <= lines[-1] - lines[0]
+        print(f'{args.poses}: {text}{", with gaps" * has_gaps}', file=sys.stderr)
         poses = poses[lines]
     return poses[:: args.frame_step][: len(drive.names)]
 
 
-def _numbered_lines(args: argparse.Namespace, drive: DriveFrames) -> slice | None:
-    """The lines that the names of the images count, if these are numbers without a gap."""
+def _numbered_lines(args: argparse.Namespace) -> list[int] | None:
+    """The lines that the names of the images count, if these are increasing numbers."""
     if _is_video(args.image):
         return None
     images = _images_in(Path(args.image[0])) if _is_folder(args.image) else args.image
     stems = [Path(image).stem for image in images]
     if not all(stem.isascii() and stem.isdecimal() for stem in stems):
         return None
-    first = int(stems[0])
-    if [int(stem) for stem in stems] != list(range(first, first + len(stems))):
-        return None
-    return slice(first, first + len(stems))
+    lines = [int(stem) for stem in stems]
+    return lines if all(one < other for one, other in zip(lines, lines[1:])) else None

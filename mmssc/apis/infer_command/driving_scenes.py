@@ -12,6 +12,7 @@ import numpy as np
 from mmengine.config import Config
 
 from mmssc.apis import Drive, load_depth_model
+from mmssc.apis.model_loading import dataset_config_of
 from mmssc.errors import DataError, counted
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import baseline_focal_of, read_calib, read_poses
@@ -85,14 +86,14 @@ def _say_missing(count: int) -> None:
 
 def _infer_drive(cfg: Config, args: argparse.Namespace) -> int:
     """Predict every frame of a drive, with the earlier frames that the model reads."""
+    is_temporal = bool(dataset_config_of(cfg).get('frame_offsets'))
+    _check_poses_fit(args, is_temporal)
     source = find_drive(args)
     camera, baseline = _read_camera(args)
     poses = read_drive_poses(args, source)
     inputs = [*source.inputs, *filter(None, (args.calib, args.poses))]
     results = Results(args, source.names, inputs, source.stems)
     inferencer = _build(cfg, args)
-    is_temporal = inferencer.num_frames > 1
-    _check_poses_fit(args, is_temporal)
     drive = Drive(
         inferencer, source.frames, *camera, poses, baseline=baseline,
         max_disparity=args.max_disparity, batch_size=args.batch_size,
