@@ -30,6 +30,7 @@ __all__ = [
     'check_writable',
     'lock_folder',
     'note_outputs',
+    'output_folder',
     'remove_stale_files',
     'share_folder',
     'temporary_path',
@@ -42,6 +43,8 @@ _MAX_NOTES = 1 << 26  # bytes
 _OTHER_NAME = 'Choose another name or folder for the output'
 # Outputs of this process that are not written yet -> the command.
 _EXPECTED: dict[Path, str] = {}
+# Outputs that did not exist at the check and are not written yet.
+_NEW: set[Path] = set()
 # Named pipes that are open for writing since the check: the reader would end if they were closed.
 _PIPES: dict[Path, int] = {}
 # Names of open files of this process.
@@ -54,8 +57,9 @@ def atomic_write(path: str | PathLike[str], mode: str = 'wb') -> Iterator[IO]:
 
     The parent folder is created. If the body raises or the process dies, ``path`` does not change.
     After an exception the temporary file is removed. An expected output is noted when it is
-    written, see :func:`note_outputs`. A link stays: the file that it names changes.
-    An existing file keeps its permissions. A device or a pipe is written to directly.
+    written, see :func:`note_outputs`. A new output of :func:`check_outputs` replaces no file that
+    another process has written meanwhile. A link stays: the file that it names changes. An existing
+    file keeps its permissions. A device or a pipe is written to directly.
 
     Args:
         path: Final name of the file.
@@ -63,7 +67,7 @@ def atomic_write(path: str | PathLike[str], mode: str = 'wb') -> Iterator[IO]:
 
     Raises:
         OSError: The file cannot be written; the error names ``path``.
-        DataError: No process reads the named pipe ``path``.
+        DataError: No process reads the named pipe ``path``, or the file is new since the check.
     """
     path = Path(path)
     with _named(path):
@@ -88,7 +92,7 @@ def atomic_write(path: str | PathLike[str], mode: str = 'wb') -> Iterator[IO]:
                 if found:
                     os.chmod(temporary, stat.S_IMODE(found.st_mode))
                 yield file
-            os.replace(temporary, target)
+            _place(temporary, target, path)
         _note_written(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -104,6 +108,26 @@ def _named(path: Path) -> Iterator[None]:
         if error.errno is None or not (error.filename is None or is_temporary(error.filename)):
             raise
         raise type(error)(error.errno, error.strerror, str(path)) from error
+
+
+def _place(temporary: Path, target: Path, path: Path) -> None:
+    """Rename a finished file to ``target``, the real name of ``path``."""
+    absolute = Path(os.path.abspath(path))
+    if absolute not in _NEW:
+        os.replace(temporary, target)
+        return
+    try:
+        # Unlike a rename, it never replaces a file.
+        os.link(temporary, target)
+    except OSError as error:
+        # A disk may have no links.
+        if os.path.lexists(target):
+            found = 'one that another process has written since the start'
+            raise DataError(path, None, 'a new file', found, _OTHER_NAME) from error
+        os.replace(temporary, target)
+    else:
+        temporary.unlink()
+    _NEW.remove(absolute)
 
 
 def _open_special(path: Path, mode: str) -> IO:
@@ -152,6 +176,7 @@ def check_outputs(
 ) -> None:
     """Check before the work that no output replaces an input or an existing file.
 
+    If another process writes an output that is new now, :func:`atomic_write` does not replace it.
     Devices and pipes are no files that can be lost, but a named pipe needs a reader. Removes what
     killed commands have left unfinished beside the outputs.
 
@@ -181,7 +206,10 @@ def check_outputs(
         _check_notes(folder / _NOTES_NAME)
     new_in = set()
     for path in paths:
+        absolute = Path(os.path.abspath(path))
+        _NEW.discard(absolute)
         if not path.exists():
+            _NEW.add(absolute)
             target = Path(os.path.realpath(path))
             if target.is_symlink():
                 raise DataError(path, None, 'a new file', 'a link to itself', _OTHER_NAME)
@@ -354,3 +382,23 @@ def check_output_folder(
     if names and not overwrite:
         hint += ', or replace files in it with --overwrite'
         raise DataError(folder, None, 'a new or empty folder', 'files', hint)
+
+
+@contextmanager
+def output_folder(
+    folder: str | PathLike[str],
+    overwrite: bool = False,
+    maker: str = '',
+    data: Iterable[str | PathLike[str]] = (),
+) -> Iterator[None]:
+    """Check a folder for results with :func:`check_output_folder`, and be its only writer.
+
+    Raises:
+        DataError: As :func:`check_output_folder`, or another command writes there.
+    """
+    data = [*data]
+    check_output_folder(folder, overwrite, maker, data)
+    with lock_folder(folder):
+        # The command that held the lock may have left files.
+        check_output_folder(folder, overwrite, maker, data)
+        yield

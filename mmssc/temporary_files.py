@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import re
 import secrets
@@ -10,8 +11,9 @@ import shutil
 import socket
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 
@@ -28,12 +30,23 @@ _LOCK_TIMEOUT = 10.0
 # Errors of file systems without locks.
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 _TEMPORARY = re.compile(r'\.mmssc-(?P<host>[^-]+)-(?P<process>\d+)-[0-9a-f]+\.tmp')
-# Files of other machines: nobody can ask whether their writer still runs.
+# Files of other machines and containers: nobody can ask whether their writer still runs.
 _STALE_AFTER = 24 * 3600.0
 
 
+@functools.cache
 def _host() -> str:
-    return re.sub(r'[^A-Za-z0-9.]', '', socket.gethostname())[:32] or 'host'
+    """The place where a number of a process means this process.
+
+    Machines can have equal names, and each container counts its processes from 1.
+    """
+    name = re.sub(r'[^A-Za-z0-9.]', '', socket.gethostname())[:32] or 'host'
+    try:
+        with open('/proc/sys/kernel/random/boot_id', encoding='ascii') as file:
+            place = f'{file.read()} {os.readlink("/proc/self/ns/pid")}'
+    except OSError:  # not Linux
+        return name
+    return f'{name}.{zlib.crc32(place.encode()):08x}'
 
 
 def temporary_path(path: Path) -> Path:
@@ -60,15 +73,17 @@ def _is_stale(path: Path, host: str, process: int) -> bool:
     # On Windows, os.kill ends the process.
     if host == _host() and os.name == 'posix':
         return not _runs(process)
-    if path.is_dir():  # Its time does not change while a file in it grows.
-        return False
-    return time.time() - path.stat().st_mtime > _STALE_AFTER
+    # The time of a folder does not change while a file in it grows.
+    inside = path.rglob('*') if path.is_dir() and not path.is_symlink() else ()
+    newest = max(one.lstat().st_mtime for one in (path, *inside))
+    return time.time() - newest > _STALE_AFTER
 
 
 def remove_stale_files(folder: Path) -> int:
     """Remove temporary files and folders of killed processes of mmssc, and no others.
 
-    Returns their number. Folders of other machines stay.
+    Returns their number. Those of other machines and containers, and of the time before the last
+    start of this one, stay for a day.
 
     Args:
         folder: May be missing.
@@ -111,8 +126,9 @@ def temporary_folder() -> Iterator[Path]:
 def lock_folder(folder: str | PathLike[str], timeout: float | None = None) -> Iterator[None]:
     """Be the only process of mmssc that writes to a folder; a killed process frees the lock.
 
-    Creates the folder. While the lock holds, the folder has a file ``.mmssc.lock``. On a file
-    system without locks, a second writer goes unnoticed.
+    Creates the folder, and removes it again if the body fails before it writes. While the lock
+    holds, the folder has a file ``.mmssc.lock``. On a file system without locks, a second writer
+    goes unnoticed.
 
     Args:
         folder: Data root or work folder.
@@ -123,10 +139,23 @@ def lock_folder(folder: str | PathLike[str], timeout: float | None = None) -> It
             file.
         OSError: The folder cannot be made or written to.
     """
+    folder = Path(folder)
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with _lock_of(folder, timeout):
+            yield
+    except BaseException:
+        with suppress(OSError):  # not empty
+            for one in new:
+                one.rmdir()
+        raise
+
+
+@contextmanager
+def _lock_of(folder: Path, timeout: float | None) -> Iterator[None]:
     from filelock import FileLock, Timeout  # Importing mmssc needs mmengine's packages only.
 
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / _LOCK_NAME
     # Older releases of filelock empty the file that a link names.
     if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from mmssc.config_options import CONFIG_HELP
@@ -20,6 +21,7 @@ from mmssc.fileio import (
     check_outputs,
     check_writable,
     note_outputs,
+    output_folder,
 )
 from mmssc.model_index import UNTRAINED
 from mmssc.shared_options import add_common_arguments
@@ -73,6 +75,7 @@ from mmssc.engine.launch import (
     build_runner,
     close_process_group,
     disk_errors_named,
+    is_first_process,
     load_config,
     require_checkpoint,
     say,
@@ -108,11 +111,27 @@ def export_only(cfg: Config, output_dir: str) -> None:
         metric.output_dir = output_dir
 
 
-def run_test(args: argparse.Namespace, cfg: Config) -> None:
-    """Test as the command line says."""
+def output_folders(args: argparse.Namespace) -> dict[str, str]:
+    """Folder to write to -> maker of its files."""
+    makers = {
+        args.show_dir: PICTURES,
+        args.output_dir: PREDICTIONS,
+        args.save_predictions: PREDICTION_FILES,
+    }
+    return {folder: maker for folder, maker in makers.items() if folder}
+
+
+def check_arguments(args: argparse.Namespace, cfg: Config) -> None:
+    """Refuse what does not fit, before anything is written.
+
+    Raises:
+        DataError: An option, the config or the checkpoint is wrong.
+    """
     check_writable(cfg.work_dir, 'Give another folder with --work-dir')
-    untrained = args.checkpoint == UNTRAINED
-    cfg.load_from = None if untrained else require_checkpoint(args.checkpoint, args.config)
+    if args.checkpoint != UNTRAINED:
+        cfg.load_from = require_checkpoint(args.checkpoint, args.config)
+    else:
+        cfg.load_from = None
     cfg.resume = False
     if args.show_dir and os.path.realpath(args.show_dir) == os.path.realpath(cfg.work_dir):
         hint = f'Give --show-dir {Path(args.show_dir, "pictures")}'
@@ -121,14 +140,13 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
     if args.out:
         inputs = [*inputs_of(cfg), *filter(None, [cfg.load_from])]
         check_outputs([args.out], inputs, args.overwrite, FIGURES, is_figures_file)
-    for folder, maker in (
-        (args.show_dir, PICTURES),
-        (args.output_dir, PREDICTIONS),
-        (args.save_predictions, PREDICTION_FILES),
-    ):
-        if folder:
-            check_output_folder(folder, args.overwrite, maker, data_roots_of(cfg))
+    for folder, maker in output_folders(args).items():
+        check_output_folder(folder, args.overwrite, maker, data_roots_of(cfg))
     check_buildable(cfg, ['test'])
+
+
+def run_test(args: argparse.Namespace, cfg: Config) -> None:
+    """Test as the command line says."""
     if args.format_only:
         names = ('sequences', 'submission.zip')
         note_outputs((Path(args.output_dir, name) for name in names), PREDICTIONS)
@@ -138,7 +156,7 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
         settings = hooks.get('visualization') or dict(type='SSCVisualizationHook')
         hooks['visualization'] = dict(settings, draw=True, show_dir=args.show_dir)
     runner = build_runner(cfg)
-    if untrained:
+    if args.checkpoint == UNTRAINED:
         unwrap_model(runner).init_weights()
     else:
         runner.register_hook(dict(type='CheckpointMatchHook'))
@@ -162,7 +180,13 @@ def main() -> None:
     args = parse_args()
     with config_errors(args.config), loader_worker_errors(), known_warnings_hidden():
         cfg = load_config(args)
-        with disk_errors_named(cfg.work_dir):
+        with disk_errors_named(cfg.work_dir), ExitStack() as folders:
+            check_arguments(args, cfg)
+            # The processes of a run share their folders.
+            for folder, maker in output_folders(args).items() if is_first_process(cfg) else ():
+                folders.enter_context(
+                    output_folder(folder, args.overwrite, maker, data_roots_of(cfg))
+                )
             run_test(args, cfg)
     close_process_group()
 

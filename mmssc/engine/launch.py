@@ -34,8 +34,8 @@ from mmssc.version import __version__
 
 __all__ = [
     'build_runner', 'choose_checkpoint', 'close_process_group', 'disk_errors_named', 'enable_amp',
-    'find_resume_checkpoint', 'load_config', 'lock_work_folder', 'require_checkpoint', 'run_main',
-    'say',
+    'find_resume_checkpoint', 'is_first_process', 'load_config', 'lock_work_folder',
+    'require_checkpoint', 'run_main', 'say',
 ]  # fmt: skip
 
 
@@ -252,6 +252,12 @@ def choose_checkpoint(cfg: Config, resume: str | None) -> None:
         require_whole_checkpoint(cfg.load_from)
 
 
+def is_first_process(cfg: Config) -> bool:
+    """Whether this is the first of several processes, before they know each other."""
+    variable = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
+    return not int(os.environ.get(variable.get(cfg.launcher, ''), 0))
+
+
 @contextmanager
 def lock_work_folder(cfg: Config) -> Iterator[None]:
     """Be the only training in a work folder, and remove temporary files of killed ones.
@@ -261,8 +267,7 @@ def lock_work_folder(cfg: Config) -> Iterator[None]:
     Raises:
         DataError: Another training runs there.
     """
-    variable = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
-    if int(os.environ.get(variable.get(cfg.launcher, ''), 0)):
+    if not is_first_process(cfg):
         yield
         return
     with lock_folder(cfg.work_dir):

@@ -11,6 +11,7 @@ from PIL import Image
 from tiny_tree import GRID
 
 from mmssc.datasets import SemanticKITTIDataset
+from mmssc.fileio import lock_folder
 from mmssc.formats.kitti import read_voxel_labels, write_raw_labels, write_voxel_labels
 
 CLASSES = SemanticKITTIDataset.METAINFO['classes']
@@ -137,6 +138,23 @@ def test_only_common_frames_are_compared(folder, tool_in_process):
         'config.py', 'three', '--out-dir', 'out'
     )
     assert status == 2 and 'labels to score against, found none' in output
+    assert not (folder / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    ('tool', 'results'), [('analyze_results.py', ['bad']), ('compare_results.py', ['good', 'bad'])]
+)
+def test_two_commands_do_not_write_to_one_folder(
+    folder, tool_in_process, monkeypatch, tool, results
+):
+    monkeypatch.setattr('mmssc.temporary_files._LOCK_TIMEOUT', 0.1)
+    config = [folder / 'config.py'] if len(results) == 1 else []
+    options = [] if config else ['--config', folder / 'config.py']
+    with lock_folder(folder / 'out'):
+        status, output = tool_in_process(f'analysis_tools/{tool}')(
+            *config, *results, *options, '--out-dir', 'out'
+        )
+    assert status == 2 and 'out: expected no other command that writes to this' in output
 
 
 def test_figures_are_compared_without_a_config(tmp_path, monkeypatch, tool_in_process):

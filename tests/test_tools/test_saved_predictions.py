@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from tool_runs import HERE, TOY_CONFIG
 
+from mmssc.fileio import lock_folder
 from mmssc.formats.kitti import read_voxel_labels
 
 
@@ -22,6 +23,10 @@ def test_every_prediction_gets_a_file(tool_in_process, tmp_path, monkeypatch):
     status, output = test(*command)
     assert status == 2 and 'predictions: expected a new or empty folder, found files' in output
     assert test(*command, '--overwrite')[0] == 0
+    monkeypatch.setattr('mmssc.temporary_files._LOCK_TIMEOUT', 0.1)
+    with lock_folder('predictions'):
+        status, output = test(*command, '--overwrite')
+    assert status == 2 and 'predictions: expected no other command that writes to this' in output
     (tmp_path / 'predictions/mine.npy').write_text('x')
     status, output = test(*command, '--overwrite')
     assert status == 2 and "found 'mine.npy'" in output

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from mmssc.config_options import add_cfg_options
-from mmssc.fileio import check_output_folder, note_outputs
+from mmssc.fileio import note_outputs, output_folder
 
 
 def parse_args() -> argparse.Namespace:
@@ -65,8 +65,6 @@ def analyse(cfg: Config, args: argparse.Namespace) -> None:
     Raises:
         DataError: A file or an option is wrong.
     """
-    data = [*data_roots_of(cfg), args.predictions]
-    check_output_folder(args.out_dir, args.overwrite, MAKER, data)
     saved = SavedPredictions(cfg, [args.predictions])
     classes, protocol = saved.meta['classes'], args.protocol or first_protocol(cfg)
     analysis = PredictionAnalysis(len(classes), protocol, args.distance_step, args.height_step)
@@ -92,7 +90,10 @@ def main() -> None:
     """Analyse as the command line says."""
     arguments = parse_args()
     with config_errors(arguments.config):
-        analyse(read_config_file(arguments.config, arguments.cfg_options), arguments)
+        cfg = read_config_file(arguments.config, arguments.cfg_options)
+        data = [*data_roots_of(cfg), arguments.predictions]
+        with output_folder(arguments.out_dir, arguments.overwrite, MAKER, data):
+            analyse(cfg, arguments)
 
 
 if __name__ == '__main__':

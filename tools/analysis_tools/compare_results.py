@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mmssc.config_options import add_cfg_options
 from mmssc.errors import DataError, counted
-from mmssc.fileio import check_output_folder, note_outputs
+from mmssc.fileio import note_outputs, output_folder
 
 
 def parse_args() -> argparse.Namespace:
@@ -51,6 +51,8 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_early(parse_args)
 
+from mmengine.config import Config
+
 from mmssc.config_file import config_errors, data_roots_of, read_config_file
 from mmssc.evaluation.functional import scores_from_counts
 from mmssc.evaluation.prediction_analysis import PredictionAnalysis
@@ -74,9 +76,9 @@ def compare_figures(args: argparse.Namespace, names: list[str]) -> None:
     """Compare files of figures."""
     header, rows = figure_table(dict(zip(names, map(read_figures_file, args.results))))
     if args.out_dir is not None:
-        check_output_folder(args.out_dir, args.overwrite, MAKER)
-        note_outputs([args.out_dir / 'scores.csv'], MAKER)
-        write_csv(args.out_dir / 'scores.csv', header, rows)
+        with output_folder(args.out_dir, args.overwrite, MAKER):
+            note_outputs([args.out_dir / 'scores.csv'], MAKER)
+            write_csv(args.out_dir / 'scores.csv', header, rows)
     print(format_table(header, rows))
 
 
@@ -87,9 +89,15 @@ def compare_folders(args: argparse.Namespace, names: list[str]) -> None:
         DataError: A file or an option is wrong.
     """
     cfg = read_config_file(args.config, args.cfg_options)
-    if args.out_dir is not None:
-        data = [*data_roots_of(cfg), *args.results]
-        check_output_folder(args.out_dir, args.overwrite, MAKER, data)
+    if args.out_dir is None:
+        compare_predictions(args, cfg, names)
+        return
+    with output_folder(args.out_dir, args.overwrite, MAKER, [*data_roots_of(cfg), *args.results]):
+        compare_predictions(args, cfg, names)
+
+
+def compare_predictions(args: argparse.Namespace, cfg: Config, names: list[str]) -> None:
+    """Print the scores, and write tables and pictures."""
     saved = SavedPredictions(cfg, args.results)
     classes, protocol = saved.meta['classes'], args.protocol or first_protocol(cfg)
     analyses = {name: PredictionAnalysis(len(classes), protocol) for name in names}

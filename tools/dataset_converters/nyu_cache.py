@@ -57,8 +57,8 @@ def main() -> None:
     lists = {f'nyu_infos_{split}': args.root / f'nyu_infos_{split}.json' for split in args.splits}
     classes = NYUDataset.METAINFO['classes']
     outputs = [args.out / name for name in (CACHE_NAME, *(f'{name}.json' for name in lists))]
-    check_outputs(outputs, lists.values(), args.overwrite, MAKER)
     with lock_folder(args.out):
+        check_outputs(outputs, lists.values(), args.overwrite, MAKER)
         note_outputs(outputs, MAKER)
         written = cache_frames(
             lists, args.out, len(classes), args.source, segmentation=args.segmentation
