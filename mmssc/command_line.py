@@ -22,18 +22,18 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, NoReturn
 
-from mmssc.errors import MMSSCError, join_sentences
+from mmssc.errors import DataError, MMSSCError, join_sentences
 from mmssc.kept_memory import keep_memory
 from mmssc.tool_commands import as_typed
 
 __all__ = [
     'CLOSED_PIPE', 'FINDINGS', 'FIRST_ERROR', 'INTERRUPTED', 'USE_ERROR', 'add_overwrite_option',
-    'command', 'is_first_report', 'parse_early', 'prepare_process',
+    'command', 'is_first_report', 'parse_early', 'prepare_process', 'run_each',
 ]  # fmt: skip
 
 #: Exit statuses; docs/en/user_guides/exit_statuses.md describes them. 0: all is well.
@@ -133,6 +133,34 @@ def parse_early(parse_args: Callable[[], object]) -> None:
     if status:
         sys.exit(status)
     gc.disable()
+
+
+def run_each(items: Sequence[Any], work: Callable[[Any], object]) -> int:
+    """Do the work of a command for each item; one that fails does not stop the others.
+
+    Args:
+        items: Files or names.
+        work: Gets an item.
+
+    Returns:
+        0, or :data:`FINDINGS` if some have failed; stderr lists them at the end.
+
+    Raises:
+        DataError: The only item has failed.
+    """
+    failures = []
+    for item in items:
+        try:
+            work(item)
+        except DataError as error:
+            if len(items) == 1:
+                raise
+            failures.append(error)
+    for failure in failures:
+        _print(f'error: {_message_of(failure)}')
+    if failures:
+        _print(f'{len(failures)} of {len(items)} failed')
+    return FINDINGS if failures else 0
 
 
 def is_first_report(status: int) -> bool:

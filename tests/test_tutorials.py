@@ -40,6 +40,31 @@ def test_the_overview_names_every_notebook():
     assert len(NOTEBOOKS) == 5 and all(f']({path.name})' in text for path in NOTEBOOKS)
 
 
+def test_a_notebook_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, tool_in_process):
+    run = tool_in_process('misc/run_notebooks.py')
+    stored = {name: notebook(tmp_path, '1 + 1').rename(tmp_path / name) for name in ('a', 'b', 'c')}
+    stored['b'].write_text('no notebook')
+    stored['c'].unlink()
+    done = []
+
+    class Client:
+        """In place of a kernel, which takes a minute."""
+
+        def __init__(self, notebook, **_):
+            done.append(notebook)
+
+        def execute(self, **_):
+            pass
+
+    monkeypatch.setattr('nbclient.NotebookClient', Client)
+    status, output = run('--check', *(stored[name] for name in ('b', 'c', 'a')))
+    assert status == 1 and len(done) == 1 and f'{stored["a"]}: 0 s' in output
+    lines = output.splitlines()[-3:]
+    assert lines[0].startswith(f'error: {stored["b"]}: expected a Jupyter notebook')
+    assert lines[1].startswith(f'error: {stored["c"]}: ') and lines[2] == '2 of 3 failed'
+    assert run('--check', stored['b'])[0] == 2
+
+
 @pytest.mark.notebook
 @pytest.mark.parametrize('path', NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run_and_show_what_is_stored(path):

@@ -59,7 +59,10 @@ SHARED = 'shared'
 _REMARKS = 5
 # Names become file names: no folders, no hidden files, no control characters.
 _UNSAFE = re.compile(r'[/\\{}:*?"<>|]|^[.\s]|[.\s]$')
-FRAME_NAME = 'a name without / \\ { } : * ? " < > | that does not begin or end with a dot or blank'
+FRAME_NAME = (
+    'a name of printable characters (UTF-8) without / \\ { } : * ? " < > | that does not begin or '
+    'end with a dot or blank'
+)
 
 
 @dataclass(frozen=True)

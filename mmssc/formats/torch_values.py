@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ class TensorBuilder:
             raise ForbiddenContentError(f'a tensor of {len(sizes)} sizes, {len(strides)} strides')
         count = prod(sizes)
         if not count:  # Strides and offset do not matter.
-            return torch.empty(sizes, dtype=dtype, device=content.device)
+            return _empty(sizes, dtype, content.device)
         last = start + sum((length - 1) * step for length, step in zip(sizes, strides))
         elements = content.numel() // dtype.itemsize
         if last >= elements:
@@ -156,7 +157,7 @@ class TensorBuilder:
         self._bytes_left -= count * dtype.itemsize
         if self._bytes_left < 0:
             raise ForbiddenContentError('tensors that are together much larger than the file')
-        tensor = torch.empty(0, dtype=dtype, device=content.device)
+        tensor = _empty((0,), dtype, content.device)
         tensor.set_(content.untyped_storage(), start, sizes, strides)
         if _overlaps(sizes, strides):
             # Fused kernels ignore strides. They would read beyond the storage.
@@ -167,6 +168,15 @@ class TensorBuilder:
         if requires_grad and (tensor.is_floating_point() or tensor.is_complex()):
             tensor.requires_grad_()
         return tensor
+
+
+def _empty(sizes: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    if dtype is not torch.complex32:
+        return torch.empty(sizes, dtype=dtype, device=device)
+    with warnings.catch_warnings():
+        # Few operations of torch know this type, but nobody computes with it here.
+        warnings.filterwarnings('ignore', message='ComplexHalf support is experimental')
+        return torch.empty(sizes, dtype=dtype, device=device)
 
 
 def _is_known(dtype: Any) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections import Counter, OrderedDict, defaultdict
 
 import numpy as np
@@ -245,3 +247,18 @@ def test_every_truncated_file_is_refused(legacy):
     for length in range(0, len(whole), 7):
         with pytest.raises(DataError):
             read_torch_file(io.BytesIO(whole[:length]))
+
+
+@pytest.mark.filterwarnings('ignore:ComplexHalf support')
+@ALL_FORMATS
+def test_half_complex_numbers_are_read_without_a_warning(tmp_path, legacy, protocol):
+    """torch warns once in a process."""
+    value = [torch.zeros(count, dtype=torch.complex32) for count in (3, 0)]
+    (tmp_path / 'a.pth').write_bytes(stored(value, legacy, protocol).getvalue())
+    code = 'import sys\nfrom mmssc.formats.torch_file import read_torch_file\n'
+    code += 'print([one.dtype for one in read_torch_file(sys.argv[1])])'
+    done = subprocess.run(
+        [sys.executable, '-c', code, tmp_path / 'a.pth'], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == '[torch.complex32, torch.complex32]\n'
+    assert 'ComplexHalf' not in done.stderr

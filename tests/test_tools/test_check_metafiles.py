@@ -152,3 +152,39 @@ def test_another_folder_is_refused_in_words(tmp_path, tool_in_process):
     for path in (tmp_path, tmp_path / 'none'):
         status, output = tool_in_process('misc/check_metafiles.py')(path)
         assert status == 2 and 'expected the folder of the repository, with configs/' in output
+
+
+@pytest.mark.parametrize(
+    ('content', 'problem'),
+    [
+        ({'Collections': 5}, 'Collections: expected a list, found 5'),
+        ({'Collections': 'SGN'}, "Collections: expected a list, found 'SGN'"),
+        ({'Models': {'Name': 'sgn-T'}}, "Models: expected a list, found {'Name': 'sgn-T'}"),
+        ({'Collections': [5]}, 'None: Name is missing'),
+        ({'Models': [[]]}, 'None: Name is missing'),
+        *(
+            ({'Models': [{**MODEL, key: value}]}, f'{key}: expected {kind}, found {value!r}')
+            for key, value, kind in (
+                ('Name', 5, 'text'),
+                ('Config', [CONFIG], 'text'),
+                ('In Collection', {'a': 1}, 'text'),
+                ('Weights', 5, 'text'),
+                ('Results', 5, 'a list'),
+                ('Results', {'a': 1}, 'a list'),
+            )
+        ),
+        ({'Models': [{**MODEL, 'Results': [5]}]}, 'sgn-T: Results: Task is missing'),
+        ({'Models': [{**MODEL, 'Metadata': {'Source': []}}]}, 'sgn-T: Metadata.Source: expected'),
+    ],
+)
+def test_an_entry_of_another_kind_is_found(tree, check, content, problem):
+    entries = {'Collections': [COLLECTION], 'Models': [MODEL], **content}
+    (tree / METAFILE).write_text(yaml.safe_dump(entries))
+    status, lines = check()
+    assert status == 1 and any(problem in line for line in lines)
+
+
+def test_an_index_of_another_kind_is_found(tree, check):
+    for value in (5, METAFILE, {'a': METAFILE}):
+        (tree / 'model-index.yml').write_text(yaml.safe_dump({'Import': value}))
+        assert check() == (1, [f'model-index.yml: Import: expected a list, found {value!r}'])

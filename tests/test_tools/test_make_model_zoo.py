@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
 import pytest
 import yaml
 from tool_runs import ROOT
+
+from mmssc.errors import DataError
 
 METAFILE = """# A comment.
 Collections:
@@ -122,6 +125,25 @@ def test_without_a_name_all_models_are_measured(zoo, tmp_path, names, measured):
     update(tmp_path, names)
     models = yaml.safe_load((tmp_path / 'metafile.yml').read_text())['Models']
     assert [one['Name'] for one in models if one['Metadata'].get('Seconds') == 7] == measured
+
+
+def test_a_measurement_that_fails_does_not_stop_the_others(zoo, tmp_path):
+    path = tmp_path / 'metafile.yml'
+    head, name, rest = path.read_text().partition('- Name: trained')
+    path.write_text(head + name + re.sub('Config: .*', 'Config: none.py', rest, count=1))
+    update = runpy.run_path(str(ROOT / 'tools/misc/make_model_zoo.py'))['update_metafiles']
+
+    def measure(config, folder):
+        if config.name == 'none.py':
+            raise DataError(config, None, 'benchmark.py without an error', 'the error above')
+        return {'Seconds': 7}
+
+    update.__globals__['measure'] = measure
+    assert update(tmp_path, ['trained', 'planned']) == 1
+    models = yaml.safe_load(path.read_text())['Models']
+    assert [one['Name'] for one in models if one['Metadata'].get('Seconds') == 7] == ['planned']
+    with pytest.raises(DataError, match='none.py'):
+        update(tmp_path, ['trained'])
 
 
 @pytest.mark.slow  # Builds a network and runs it.

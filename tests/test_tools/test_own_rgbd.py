@@ -410,7 +410,10 @@ def test_other_file_names_are_refused_before_the_work(root, name, capsys):
     path = root / f'depth/frame-{name}.png'
     shutil.copy(root / 'depth/frame-a.png', path)
     assert prepare(root) == 2
-    assert 'file name: expected a name without' in capsys.readouterr().err
+    assert (
+        'file name: expected a name of printable characters (UTF-8) without'
+        in capsys.readouterr().err
+    )
     assert not (root / 'prepared').exists()
 
 

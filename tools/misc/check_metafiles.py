@@ -13,7 +13,7 @@ prepare_process()
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,10 @@ def check_metafiles(root: Path) -> list[str]:
         if not metafile.with_name('README.md').is_file():
             problems.append(f'{_name(metafile.with_name("README.md"), root)}: no such file')
         problems += [f'{_name(metafile, root)}: {text}' for text in _check_file(metafile, root)]
-    listed = _read(root / 'model-index.yml').get('Import') or []
+    index = _read(root / 'model-index.yml')
+    listed = index.get('Import') or []
+    if wrong := [*_of_other_kinds(index, ('Import',), list)]:
+        return [*problems, *(f'model-index.yml: {text}' for text in wrong)]
     expected = [_name(metafile, root) for metafile in metafiles]
     problems += [f'model-index.yml: {name} is missing' for name in expected if name not in listed]
     problems += [
@@ -90,11 +93,23 @@ def _missing(entry: Any, fields: tuple[str, ...]) -> Iterator[str]:
     return (f'{field} is missing' for field in fields if _field(entry, field) in (None, ''))
 
 
+def _of_other_kinds(entry: Any, fields: Iterable[str], kind: type) -> Iterator[str]:
+    expected = 'a list' if kind is list else 'text'
+    for field in fields:
+        found = _field(entry, field)
+        if found is not None and not isinstance(found, kind):
+            yield f'{field}: expected {expected}, found {found!r:.60}'
+
+
 def _check_file(metafile: Path, root: Path) -> Iterator[str]:
     content = _read(metafile)
     collections, models = (content.get(key) or [] for key in ('Collections', 'Models'))
     if not collections:
         yield 'no such file, or no Collections in it'
+        return
+    wrong = [*_of_other_kinds(content, ('Collections', 'Models'), list)]
+    if wrong:
+        yield from wrong
         return
     readme = _name(metafile.with_name('README.md'), root)
     for collection in collections:
@@ -111,16 +126,19 @@ def _check_file(metafile: Path, root: Path) -> Iterator[str]:
             f'{_field(model, "Name")}: {problem}'
             for problem in _check_model(model, names, leaves, root)
         )
-    described = [_field(model, 'Config') for model in models]
+    configs = [_field(model, 'Config') for model in models]
+    described = [config for config in configs if isinstance(config, str)]
     yield from (f'{leaf} is not described' for leaf in sorted(leaves.difference(described)))
-    repeated = {config for config in described if config and described.count(config) > 1}
+    repeated = {config for config in described if described.count(config) > 1}
     yield from (f'{config} is described more than once' for config in sorted(repeated))
 
 
 def _check_model(model: Any, collections: list[Any], leaves: set[str], root: Path) -> Iterator[str]:
     missing = [*_missing(model, MODEL_FIELDS)]
-    if missing:
-        yield from missing
+    wrong = [*_of_other_kinds(model, ('Name', 'In Collection', 'Config', 'Weights'), str)]
+    wrong += _of_other_kinds(model, ('Results',), list)
+    if missing or wrong:
+        yield from [*missing, *wrong]
         return
     if model['In Collection'] not in collections:
         yield f'In Collection: no such collection: {model["In Collection"]}'

@@ -8,7 +8,7 @@ multiply-adds, time and memory to their metafiles: ``tools/analysis_tools/benchm
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, command, prepare_process
+from mmssc.command_line import FINDINGS, command, prepare_process, run_each
 
 prepare_process()
 
@@ -239,26 +239,32 @@ def with_figures(text: str, name: str, figures: Entry) -> str:
     return f'{text[: line.start(1)]}{flow}{text[line.end(1) :]}'
 
 
-def update_metafiles(root: Path, names: list[str]) -> None:
-    """Measure models, and write the figures to their metafiles.
+def update_metafiles(root: Path, names: list[str]) -> int:
+    """Measure models, and write the figures to their metafiles; one that fails stops no other.
 
     Args:
         root: Folder of the repository.
         names: Names of the models; empty: all.
 
+    Returns:
+        The exit status.
+
     Raises:
-        DataError: There is no such model, or a measurement has failed.
+        DataError: There is no such model, or the only measurement has failed.
     """
     models = {model['Name']: model for model in read_metafiles(root)[1]}
     for name in names:
         if name not in models:
             raise DataError('--measure', None, f'one of {", ".join(models)}', name)
-    for name in names or models:
+
+    def update(name: str) -> None:
         path = models[name]['metafile']
         figures = measure(root / models[name]['Config'], path.parent)
         text = with_figures(read_text(path), name, figures)
         with atomic_write(path, 'w') as file:
             file.write(text)
+
+    return run_each(names or [*models], update)
 
 
 @command
@@ -278,12 +284,13 @@ def main() -> int:
             return 0
         print(f'{PAGE} is outdated: run python tools/misc/make_model_zoo.py')
         return FINDINGS
+    status = 0
     if args.measure is not None:
-        update_metafiles(args.root, args.measure)
+        status = update_metafiles(args.root, args.measure)
     text = page_text(args.root)
     with atomic_write(page, 'w') as file:
         file.write(text)
-    return 0
+    return status
 
 
 if __name__ == '__main__':

@@ -1,13 +1,14 @@
 """Run notebooks again and store what they show: ``python tools/misc/run_notebooks.py FILE ...``.
 
 ``--check`` stores nothing; status 1 if a notebook no longer shows what is stored in it. Only the
-numbers may differ, because they depend on the processor. The notebooks run with this Python and
+numbers may differ, because they depend on the processor. A notebook that fails does not stop the
+others. The notebooks run with this Python and
 this mmssc, on one thread. Progress bars and warnings are not stored.
 """
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, command, prepare_process
+from mmssc.command_line import FINDINGS, command, prepare_process, run_each
 
 prepare_process()
 
@@ -175,20 +176,23 @@ def main() -> int:
     parser.add_argument('--check', action='store_true', help='compare with what is stored')
     args = parser.parse_args()
     _, nbformat = import_libraries()
-    status = 0
-    for path in args.notebooks:
+    outdated = []
+
+    def run(path: Path) -> None:
         start = time.monotonic()
         stored = read_notebook(path)
         notebook = run_notebook(path)
         if args.check:
             found = differences(stored, notebook)
-            status = FINDINGS if found else status
+            outdated.extend(found)
             print(*(f'{path}: {line}' for line in found), sep='\n', end='\n' if found else '')
         else:
             with atomic_write(path, 'w') as file:
                 file.write(nbformat.writes(notebook) + '\n')
         print(f'{path}: {time.monotonic() - start:.0f} s')
-    return status
+
+    status = run_each(args.notebooks, run)
+    return FINDINGS if outdated else status
 
 
 if __name__ == '__main__':
