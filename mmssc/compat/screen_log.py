@@ -82,6 +82,8 @@ class _ShortMessages(logging.Formatter):
 def short_screen_log(is_in_table: Callable[[str], bool]) -> Iterator[None]:
     """Let a Runner that is built inside print little; its log file and its scalars keep everything.
 
+    Characters that the log file cannot hold are written as codes.
+
     Args:
         is_in_table: Whether a figure, as ``'ssc/SC_Recall'``, is left out of the line of scores.
     """
@@ -93,7 +95,11 @@ def short_screen_log(is_in_table: Callable[[str], bool]) -> Iterator[None]:
         logger = build_logger(*args, **kwargs)
         for handler in logger.handlers:
             # A FileHandler is a StreamHandler, too.
-            if not isinstance(handler, logging.FileHandler) and handler.formatter is not None:
+            if isinstance(handler, logging.FileHandler):
+                # A name in a message, such as that of the work folder, may be no text.
+                handler.errors = 'backslashreplace'
+                handler.stream.reconfigure(errors=handler.errors)
+            elif handler.formatter is not None:
                 handler.addFilter(_is_for_screen)
                 handler.setFormatter(_ShortMessages(handler.formatter, is_in_table))
         return logger

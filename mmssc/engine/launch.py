@@ -265,13 +265,21 @@ def lock_work_folder(cfg: Config) -> Iterator[None]:
     Only the first of several processes holds the lock.
 
     Raises:
-        DataError: Another training runs there.
+        DataError: Another training runs there, or the name of a folder is not UTF-8.
     """
     if not is_first_process(cfg):
         yield
         return
+    folders = Path(cfg.work_dir), checkpoint_folder_of(cfg)
+    for folder in folders:
+        try:
+            os.path.abspath(folder).encode()
+        except UnicodeEncodeError:
+            expected = 'UTF-8, as in the text file last_checkpoint'
+            hint = 'Give another folder with --work-dir'
+            raise DataError(folder, 'name', expected, 'other bytes', hint) from None
     with lock_folder(cfg.work_dir):
-        for folder in (Path(cfg.work_dir), checkpoint_folder_of(cfg)):
+        for folder in folders:
             remove_stale_files(folder)
         yield
 

@@ -1,4 +1,4 @@
-"""Names of frames with dots, blanks and umlauts: list, training, test, pictures, inference."""
+"""Names of frames with dots, blanks and umlauts, and of folders that are no text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tool_runs import ROOM_CONFIG, room_options, run_tool_in
+from tool_runs import ROOM_CONFIG, TOY_CONFIG, room_options, run_tool_in
 
 
 @pytest.fixture
@@ -41,3 +41,15 @@ def test_training_and_test_with_ordinary_names(renamed_rooms: Path, tmp_path: Pa
     assert names and all(name.startswith('test_büro 13.05 ') for name in names)
     check = run_tool_in(tmp_path, 'misc/check_dataset.py', ROOM_CONFIG, *options)
     assert 'no problem found' in check.stdout
+
+
+def test_a_work_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    """The log of a test writes it as codes; a training could not list its checkpoints."""
+    done = run_tool_in(tmp_path, 'test.py', TOY_CONFIG, 'untrained', '--work-dir', 'a\udcff')
+    assert 'Logging error' not in done.stderr
+    (log,) = (tmp_path / 'a\udcff').glob('*/*.log')
+    assert r'a\udcff' in log.read_text('utf-8')
+    done = run_tool_in(tmp_path, 'train.py', TOY_CONFIG, '--work-dir', 'b\udcff', status=2)
+    expected = 'name: expected UTF-8, as in the text file last_checkpoint, found other bytes'
+    assert expected in done.stderr and 'Traceback' not in done.stderr
+    assert not (tmp_path / 'b\udcff').exists()

@@ -405,16 +405,14 @@ def test_ordinary_file_names_are_names_of_frames(root, name):
     assert Path(frames[name]['img_paths'][0]).name == f'{name}.jpg'
 
 
-@pytest.mark.parametrize('name', ['a:b', 'a{frame_id}', 'a.', ' a', 'a\n'])
+@pytest.mark.parametrize('name', ['a:b', 'a{frame_id}', 'a.', ' a', 'a\n', 'a\udcff'])
 def test_other_file_names_are_refused_before_the_work(root, name, capsys):
     path = root / f'depth/frame-{name}.png'
     shutil.copy(root / 'depth/frame-a.png', path)
-    assert prepare(root) == 2
-    assert (
-        'file name: expected a name of printable characters (UTF-8) without'
-        in capsys.readouterr().err
-    )
-    assert not (root / 'prepared').exists()
+    assert prepare(root, '--out', root / 'new/out') == 2
+    expected = 'file name: expected a name of printable characters (UTF-8) without'
+    assert expected in capsys.readouterr().err
+    assert not (root / 'prepared').exists() and not (root / 'new').exists()
 
 
 def test_hidden_files_are_no_frames(root):
