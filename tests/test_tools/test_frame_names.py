@@ -43,8 +43,11 @@ def test_training_and_test_with_ordinary_names(renamed_rooms: Path, tmp_path: Pa
     assert 'no problem found' in check.stdout
 
 
-def test_a_work_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+def test_a_work_folder_whose_name_is_no_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The log of a test writes it as codes; a training could not list its checkpoints."""
+    monkeypatch.setenv('PYTHONIOENCODING', 'utf-8:backslashreplace')  # For this test to read.
     done = run_tool_in(tmp_path, 'test.py', TOY_CONFIG, 'untrained', '--work-dir', 'a\udcff')
     assert 'Logging error' not in done.stderr
     (log,) = (tmp_path / 'a\udcff').glob('*/*.log')

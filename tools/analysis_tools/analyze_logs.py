@@ -99,6 +99,7 @@ def analyse(args: argparse.Namespace) -> None:
         print(*dict.fromkeys(key for log in logs.values() for key in log.keys), sep='\n')
         return
     keys = choose_keys(logs, args.keys)
+    has_scores = any(map(figure_view, keys))
     rows, panels = [], {}
     for key in keys:
         curves = {name: log.curve(key) for name, log in logs.items()}
@@ -112,7 +113,8 @@ def analyse(args: argparse.Namespace) -> None:
             lines = {name: (x, smooth(y, args.smooth)) for name, (x, y) in raw.items()}
         unit = ' or '.join(dict.fromkeys(curve.unit for curve in found.values()))
         panels[title] = (unit, lines, raw if smoothed else {})
-    print(format_table(['last value (protocol)', *names], rows))
+    heading = 'last value (protocol)' if has_scores else 'last value'
+    print(format_table([heading, *names], rows))
     if args.out is not None:
         note_outputs([args.out], MAKER)
         save_chart(args.out, draw_curves(panels))
