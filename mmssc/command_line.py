@@ -24,10 +24,11 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from types import TracebackType
 from typing import Any, NoReturn
 
-from mmssc.errors import DataError, MMSSCError, join_sentences
+from mmssc.errors import DataError, MMSSCError, join_sentences, nearest_name
 from mmssc.kept_memory import keep_memory
 from mmssc.tool_commands import as_typed
 
@@ -324,8 +325,21 @@ def _refuse_arguments(parser: argparse.ArgumentParser, message: str) -> NoReturn
         is_setting = re.match(r'error: unrecognized arguments: [a-z_][\w.]*=', message)
         if is_setting and '--cfg-options' in parser._option_string_actions:
             message = join_sentences(message, 'Settings of the config follow --cfg-options')
+        if re.match('error: (unrecognized|the following) arguments', message):
+            message = join_sentences(message, *_misspelt_option(parser, message))
         _print(as_typed(join_sentences(message, '-h shows the usage')))
     raise SystemExit(USE_ERROR)
+
+
+def _misspelt_option(parser: argparse.ArgumentParser, message: str) -> list[str]:
+    """Sentences about the first unknown option that is like a known one, to follow a message."""
+    known = parser._option_string_actions
+    for word in takewhile(lambda word: word != '--', sys.argv[1:]):
+        name = word.partition('=')[0]
+        if re.match('--?[A-Za-z]', name) and not any(one.startswith(name) for one in known):
+            if near := nearest_name(name, known):
+                return [near] if name in message else [f'{name} is unknown', near]
+    return []
 
 
 def prepare_process() -> None:
