@@ -15,7 +15,7 @@ from mmssc.errors import DataError
 from .camera_pose import tilted_camera
 from .depth_mapping import check_depth_camera
 from .floor_evidence import FloorPlane, JudgedFloor, floor_probability, judge_floor, measure_view
-from .gravity import SurfacePatches, find_up, surface_patches
+from .gravity import FILLED, SurfacePatches, find_up, surface_patches
 
 __all__ = ['check_placement', 'FloorFit', 'find_floor', 'pose_above_floor']
 
@@ -172,6 +172,10 @@ def find_floor(
     middle = float(seen.median()) if len(seen) else 0.0
     patches = surface_patches(depth, cam2img, max_depth)
     if middle > max_depth or len(patches.areas) < FEWEST_PATCHES:
+        empty = 1 - len(seen) / depth.numel()
+        if middle <= max_depth and empty > 1 - FILLED:
+            found = f'few flat surfaces: {100 * empty:.0f} % of the pixels have no depth'
+            raise _no_floor(found, 'Fill the holes of the depth')
         raise _no_floor(f'few flat surfaces within {max_depth:g} m (median depth: {middle:.3g} m)')
     found = candidate_floors(patches, max_angle, heights, tolerance)
     if not found[0]:
@@ -220,9 +224,9 @@ def _turned(patches: SurfacePatches, rotation: Tensor) -> SurfacePatches:
     return SurfacePatches(normals, points, patches.areas)
 
 
-def _no_floor(found: str) -> DataError:
+def _no_floor(found: str, remedy: str = 'Check the unit of the depth') -> DataError:
     return DataError('depth', 'floor', 'a level surface with nothing below it', found,
-                     'Check the unit of the depth, or give the pose of the camera')  # fmt: skip
+                     f'{remedy}, or give the pose of the camera')  # fmt: skip
 
 
 def _confidence(

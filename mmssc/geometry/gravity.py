@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['SurfacePatches', 'find_up', 'surface_patches']
+__all__ = ['FILLED', 'SurfacePatches', 'find_up', 'surface_patches']
 
 # Patches along the longer side of the image; normals are fitted to 3 x 3 of them.
 _PATCHES = 100
-# Share of pixels with depth that a fit needs.
-_FILLED = 0.6
+#: Share of pixels with depth that a surface needs.
+FILLED = 0.6
 # A fit whose residual is larger lies on an edge (1/metre). One step of a Kinect is 0.003.
 _FLAT = 0.012
 _NEAREST = 0.2
@@ -73,7 +73,7 @@ def surface_patches(depth: Tensor, cam2img: Tensor, max_depth: float = 8.0) -> S
     ray = torch.stack([centre[1], centre[2], torch.ones_like(c)], -1)
     plane = torch.stack([a, b, c], -1)
     inverse = (plane * ray).sum(-1)
-    flat = (window[0] >= _FILLED) & (cells[0] > 0) & (residual < _FLAT)
+    flat = (window[0] >= FILLED) & (cells[0] > 0) & (residual < _FLAT)
     flat &= inverse > 1 / max_depth
     plane, ray, inverse = plane[flat], ray[flat], inverse[flat]
     normals = -plane / plane.norm(dim=1, keepdim=True)

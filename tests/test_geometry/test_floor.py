@@ -88,6 +88,16 @@ def test_no_floor_in_view():
         find_floor(torch.zeros(IMAGE), CAMERA)
 
 
+def test_holes_of_the_depth_are_named_as_the_cause():
+    room = depth_of_planes(tilted_camera(1.2, math.radians(10)), ROOM)
+    assert find_floor(room, CAMERA, upright=True)
+    holes = torch.rand(IMAGE, generator=torch.Generator().manual_seed(0)) < 0.6
+    with pytest.raises(DataError, match='few flat .*: 6. % of the pixels have no .*Fill the holes'):
+        find_floor(room.masked_fill(holes, 0), CAMERA, upright=True)
+    with pytest.raises(DataError, match=r'few flat surfaces within 8 m \(median depth: 70 m'):
+        find_floor(torch.full(IMAGE, 70.0).masked_fill(holes, 0), CAMERA)
+
+
 def test_tilted_camera_looks_down_and_rolls_clockwise():
     pose = tilted_camera(1.4, tilt=math.radians(30), roll=math.radians(10))
     right, down, forward = pose[:3, :3].T
