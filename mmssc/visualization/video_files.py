@@ -94,9 +94,11 @@ class VideoFile:
 
     def _check_whole(self) -> None:
         """OpenCV does not say that it could not write."""
-        video = cv2.VideoCapture(str(self._work))
-        count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-        video.release()
+        count = 0
+        if _has_all_boxes(self._work):  # FFmpeg prints errors about other files.
+            video = cv2.VideoCapture(str(self._work))
+            count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+            video.release()
         if count != self._count:
             hint = 'Free space there, or set TMPDIR to another folder'
             folder = tempfile.gettempdir()
@@ -114,6 +116,23 @@ class VideoFile:
                 first.save(
                     file, format='GIF', save_all=True, append_images=others, duration=pause, loop=0
                 )
+
+
+def _has_all_boxes(path: Path) -> bool:
+    """Whether an MP4 file ends with its last box, and one of them lists the pictures."""
+    place, end, kinds = 0, path.stat().st_size, set()
+    with open(path, 'rb') as file:
+        while place < end:
+            file.seek(place)
+            head = file.read(16)
+            size = int.from_bytes(head[:4], 'big')
+            if size == 1:  # The next 8 bytes after the kind hold it.
+                size = int.from_bytes(head[8:], 'big')
+            if size < 8:
+                return False
+            kinds.add(head[4:8])
+            place += size
+    return place == end and b'moov' in kinds
 
 
 def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

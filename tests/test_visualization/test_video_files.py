@@ -79,7 +79,8 @@ def test_the_slowest_and_the_fastest_rate_are_written(tmp_path, monkeypatch, rat
     assert [*tmp_path.iterdir()] == [tmp_path / f'a{suffix}']
 
 
-def test_a_video_that_a_full_disk_cuts_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize('left', [300, 0, 2])
+def test_a_video_that_a_full_disk_cuts_is_refused(tmp_path, capfd, left):
     whole = tmp_path / 'a.mp4'
     whole.write_bytes(b'of an earlier run')
     with pytest.raises(DataError, match='space for the video a.mp4'), VideoFile(whole) as video:
@@ -87,9 +88,10 @@ def test_a_video_that_a_full_disk_cuts_is_refused(tmp_path, monkeypatch):
             video.add(picture)
         writer = video._writer
         video._writer = SimpleNamespace(
-            release=lambda: (writer.release(), os.truncate(video._work, 300))
+            release=lambda: (writer.release(), os.truncate(video._work, left))
         )
     assert whole.read_bytes() == b'of an earlier run'
+    assert 'moov' not in capfd.readouterr().err  # What FFmpeg prints about such a file.
 
 
 def test_nothing_is_left_after_an_error_or_without_pictures(tmp_path):
