@@ -336,9 +336,10 @@ def _misspelt_option(parser: argparse.ArgumentParser, message: str) -> list[str]
     known = parser._option_string_actions
     for word in takewhile(lambda word: word != '--', sys.argv[1:]):
         name = word.partition('=')[0]
-        if re.match('--?[A-Za-z]', name) and not any(one.startswith(name) for one in known):
-            if near := nearest_name(name, known):
-                return [near] if name in message else [f'{name} is unknown', near]
+        if not re.match('--?[A-Za-z]', name) or any(one.startswith(name) for one in known):
+            continue
+        if near := nearest_name(name, known):
+            return [near] if name in message else [f'{name} is unknown', near]
     return []
 
 

@@ -360,7 +360,7 @@ def test_no_base_of_a_config_is_overwritten(tmp_path, tool, arguments):
         (
             'dataset_converters/own_rgbd.py',
             ['a', '--camrea', '1,1,1,1'],
-            'the following arguments are required: --camera. --camrea is unknown. Did you mean --camera? -h shows',
+            'the following arguments are required: --camera. --camrea is unknown. Did you mean --',
         ),
         (
             'train.py',
