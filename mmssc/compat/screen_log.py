@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import logging
 import re
 import warnings
@@ -98,7 +99,8 @@ def short_screen_log(is_in_table: Callable[[str], bool]) -> Iterator[None]:
             if isinstance(handler, logging.FileHandler):
                 # A name in a message, such as that of the work folder, may be no text.
                 handler.errors = 'backslashreplace'
-                handler.stream.reconfigure(errors=handler.errors)
+                if isinstance(handler.stream, io.TextIOWrapper):
+                    handler.stream.reconfigure(errors=handler.errors)
             elif handler.formatter is not None:
                 handler.addFilter(_is_for_screen)
                 handler.setFormatter(_ShortMessages(handler.formatter, is_in_table))

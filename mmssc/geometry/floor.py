@@ -174,8 +174,8 @@ def find_floor(
     if middle > max_depth or len(patches.areas) < FEWEST_PATCHES:
         empty = 1 - len(seen) / depth.numel()
         if middle <= max_depth and empty > 1 - FILLED:
-            found = f'few flat surfaces: {100 * empty:.0f} % of the pixels have no depth'
-            raise _no_floor(found, 'Fill the holes of the depth')
+            holes = f'few flat surfaces: {100 * empty:.0f} % of the pixels have no depth'
+            raise _no_floor(holes, 'Fill the holes of the depth')
         raise _no_floor(f'few flat surfaces within {max_depth:g} m (median depth: {middle:.3g} m)')
     found = candidate_floors(patches, max_angle, heights, tolerance)
     if not found[0]:

@@ -205,7 +205,9 @@ def test_a_drive_without_its_poses_is_refused(infer, drive, tmp_path):
 def test_a_model_without_earlier_frames_takes_a_drive_but_no_poses(infer, drive, tmp_path):
     alone = ('--cfg-options', 'test_dataloader.dataset.frame_offsets=[]')
     common = ('--image', drive / 'image', '--depth', drive / 'depth', '--formats', 'npy')
-    status, printed = infer(*common, '--poses', drive / 'poses.txt', *alone)
+    lines = (drive / 'poses.txt').read_text().splitlines()
+    (tmp_path / 'long.txt').write_text('\n'.join(lines * 3))
+    status, printed = infer(*common, '--poses', tmp_path / 'long.txt', *alone)
     assert status == 2 and 'this model reads no earlier frames' in printed
     assert 'Leave out --poses' in printed and 'taken are' not in printed
     assert infer(*common, *alone)[0] == 0

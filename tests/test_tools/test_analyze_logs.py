@@ -20,6 +20,8 @@ def test_logs_are_drawn(tmp_path, monkeypatch, tool_in_process):
     assert status == 0
     rows = [[cell.strip() for cell in line.split('|')] for line in output.splitlines()]
     assert ['loss', '5 (iteration 4)', '10 (iteration 4)'] in rows
+    assert rows[0][0] == 'last value (protocol)'
+    assert analyse('one', '--keys', 'loss')[1].startswith('last value |')
     assert [
         'ssc/SC_IoU (full)',
         '10 (epoch 4), best 10 (epoch 4)',
