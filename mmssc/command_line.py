@@ -338,7 +338,7 @@ def _misspelt_option(parser: argparse.ArgumentParser, message: str) -> list[str]
         name = word.partition('=')[0]
         if not re.match('--?[A-Za-z]', name) or any(one.startswith(name) for one in known):
             continue
-        if near := nearest_name(name, known):
+        if near := nearest_name(name, known, alike=0.75):
             return [near] if name in message else [f'{name} is unknown', near]
     return []
 
