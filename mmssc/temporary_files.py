@@ -156,12 +156,7 @@ def lock_folder(folder: str | PathLike[str], timeout: float | None = None) -> It
 def _lock_of(folder: Path, timeout: float | None) -> Iterator[None]:
     from filelock import FileLock, Timeout  # Importing mmssc needs mmengine's packages only.
 
-    path = folder / _LOCK_NAME
-    # Older releases of filelock empty the file that a link names.
-    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
-        hint = 'Remove it, or choose another folder'
-        raise DataError(path, None, 'a regular file of mmssc', 'something else', hint)
-    lock = FileLock(str(path))
+    lock = FileLock(str(_lock_file(folder)))
     try:
         lock.acquire(timeout=_LOCK_TIMEOUT if timeout is None else timeout)
     except Timeout:
@@ -177,6 +172,16 @@ def _lock_of(folder: Path, timeout: float | None) -> Iterator[None]:
         lock.release()
 
 
+def _lock_file(folder: Path) -> Path:
+    """The file of the lock, which may not exist yet."""
+    path = folder / _LOCK_NAME
+    # Older releases of filelock empty the file that a link names.
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        hint = 'Remove it, or choose another folder'
+        raise DataError(path, None, 'a regular file of mmssc', 'something else', hint)
+    return path
+
+
 @contextmanager
 def share_folder(folder: str | PathLike[str], timeout: float | None = None) -> Iterator[None]:
     """Write to a folder beside others that share it, but not beside one that locks it.
@@ -189,13 +194,14 @@ def share_folder(folder: str | PathLike[str], timeout: float | None = None) -> I
         timeout: Seconds to wait for a process that has locked the folder; None: ten.
 
     Raises:
-        DataError: A process still has the folder for itself.
+        DataError: A process still has the folder for itself, or ``.mmssc.lock`` is a link or no
+            regular file.
         OSError: The folder cannot be made or written to.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + (_LOCK_TIMEOUT if timeout is None else timeout)
-    while (descriptor := _shared_lock(folder / _LOCK_NAME)) is None:
+    while (descriptor := _shared_lock(_lock_file(folder))) is None:
         if time.monotonic() > end:
             raise _busy(folder)
         time.sleep(0.05)

@@ -23,6 +23,7 @@ from mmssc.fileio import (
     lock_folder,
     note_outputs,
     remove_stale_files,
+    share_folder,
     temporary_path,
 )
 from mmssc.formats.numpy_arrays import write_npy
@@ -223,11 +224,12 @@ def test_a_lock_that_is_a_link_or_no_file_is_refused(tmp_path):
     lock.parent.mkdir()
     for make in (lambda: lock.symlink_to('../mine.txt'), lambda: os.mkfifo(lock), lock.mkdir):
         make()
-        with (
-            pytest.raises(DataError, match='lock: expected a regular file of mmssc'),
-            lock_folder(lock.parent, timeout=0.1),
-        ):
-            pass
+        for lock_it in (lock_folder, share_folder):
+            with (
+                pytest.raises(DataError, match='lock: expected a regular file of mmssc'),
+                lock_it(lock.parent, timeout=0.1),
+            ):
+                pass
         lock.rmdir() if lock.is_dir() else lock.unlink()
     assert (tmp_path / 'mine.txt').read_text() == 'mine'
 
