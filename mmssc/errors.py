@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = [
     'DataError', 'MMSSCError', 'MissingDependencyError', 'NotFiniteError', 'UnsafeCheckpointError',
-    'nearest_name',
+    'counted', 'nearest_name',
 ]  # fmt: skip
 
 # Longer texts in a message are cut: a file may choose them.
