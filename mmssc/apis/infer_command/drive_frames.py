@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from mmssc.apis.base_inferencer import CROP_OPTION, warn_about
 from mmssc.errors import DataError, counted
 from mmssc.formats.images import IMAGE_SUFFIXES, read_image_shape
 from mmssc.formats.kitti import read_poses
 from mmssc.formats.video import count_video_frames, is_video, read_video
 from mmssc.structures.camera_checks import check_image_size
+
+from ..base_inferencer import CROP_OPTION, warn_about
 
 __all__ = [
     'DriveFrames',

@@ -12,7 +12,6 @@ import numpy as np
 from mmengine.config import Config
 
 from mmssc.apis import Drive, load_depth_model
-from mmssc.apis.model_loading import dataset_config_of
 from mmssc.errors import DataError, counted
 from mmssc.formats.images import read_rgb
 from mmssc.formats.kitti import baseline_focal_of, read_calib, read_poses
@@ -21,6 +20,7 @@ from mmssc.formats.video import is_video
 from mmssc.preparation.driving.camera_check import check_baseline
 from mmssc.progress import Progress
 
+from ..model_loading import dataset_config_of
 from .drive_frames import check_image_sizes, files_of_scenes, find_drive, is_drive, read_drive_poses
 from .results import Results
 from .scene_loop import inferencer_of, predict_all
