@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from os.path import join
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.logging import print_log
@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmssc.datasets.label_rules import raw_to_train_labels
 from mmssc.errors import DataError, counted
 from mmssc.registry import DATASETS
+from mmssc.structures import VoxelGrid
 
 from .converter_hint import converter_hint
 from .driving_cameras import check_drive, pose_rows
@@ -22,6 +23,17 @@ from .frame_choice import FrameChoiceDataset
 from .frame_ranges import describe_frames
 
 __all__ = ['DrivingDataset']
+
+
+class _Drive(NamedTuple):
+    """A sequence: ``P2`` (3, 4), ``lidar2cam`` (4, 4), poses of the lidar (N, 4, 4), and the row of
+    the pose of each frame.
+    """
+
+    projection: np.ndarray
+    lidar2cam: np.ndarray
+    lidar_poses: np.ndarray
+    rows: dict[int, int]
 
 
 @DATASETS.register_module()
@@ -152,54 +164,53 @@ class DrivingDataset(FrameChoiceDataset):
         """Read the info file and make an item of every sample, sorted by sequence and frame."""
         info = self.read_list()
         self._metainfo['voxel_grid'] = info['metainfo']['voxel_grid'].to_dict()
-        lidar = {
-            name: self.lidar_poses(sequence['poses'], sequence['lidar2cam'])
-            for name, sequence in info['sequences'].items()
-        }
-        rows = {name: pose_rows(sequence) for name, sequence in info['sequences'].items()}
-        self._check_cameras(info, lidar, rows)
-        samples = sorted(info['data_list'], key=lambda item: (item['sequence'], item['frame_id']))
-        items = [
-            self._make_item(
-                sample,
-                info['sequences'][sample['sequence']],
-                lidar[sample['sequence']],
-                rows[sample['sequence']],
-                info['metainfo'],
-            )
-            for sample in samples
-        ]
-        self._warn_of_repeated_frames(samples, rows)
-        return items
-
-    def _check_cameras(
-        self,
-        info: Mapping[str, Any],
-        lidar_poses: Mapping[str, np.ndarray],
-        rows: Mapping[str, Mapping[int, int]],
-    ) -> None:
-        for name, sequence in info['sequences'].items():
-            fields = f'sequences.{name}.lidar2cam', f'sequences.{name}.P2'
-            remarks = check_drive(
+        self._drives = {
+            name: _Drive(
                 sequence['P2'],
                 sequence['lidar2cam'],
-                info['metainfo']['voxel_grid'],
+                self.lidar_poses(sequence['poses'], sequence['lidar2cam']),
+                pose_rows(sequence),
+            )
+            for name, sequence in info['sequences'].items()
+        }
+        self._cropped_images = info['metainfo'].get('cropped_images', False)
+        self._check_cameras(info['metainfo']['voxel_grid'])
+        samples = sorted(info['data_list'], key=lambda item: (item['sequence'], item['frame_id']))
+        if self.frame_offsets:
+            self._check_poses(samples, info['sequences'])
+        self._warn_of_repeated_frames(samples)
+        return samples
+
+    def _check_cameras(self, grid: VoxelGrid) -> None:
+        for name, drive in self._drives.items():
+            fields = f'sequences.{name}.lidar2cam', f'sequences.{name}.P2'
+            remarks = check_drive(
+                drive.projection,
+                drive.lidar2cam,
+                grid,
                 self.ann_file,
                 fields,
-                lidar_poses=dict(zip(rows[name], lidar_poses[name])),
+                lidar_poses=dict(zip(drive.rows, drive.lidar_poses)),
             )
             for remark in remarks:
                 text = f'{self.ann_file}: sequence {name}: {remark}'
                 print_log(text, 'current', logging.WARNING)
 
-    def _warn_of_repeated_frames(
-        self, samples: Sequence[Mapping[str, Any]], rows: Mapping[str, Mapping[int, int]]
-    ) -> None:
+    def _check_poses(self, samples: Sequence[Mapping[str, Any]], sequences: Mapping) -> None:
+        for sample in samples:
+            name, frame_id = sample['sequence'], sample['frame_id']
+            rows = self._drives[name].rows
+            if int(frame_id) not in rows and 'pose_indices' not in sequences[name]:
+                expected = f'a pose of frame {int(frame_id)} for {name}/{frame_id}'
+                hint = f'poses.txt of {name} is too short: complete it first. {self.prepare_hint}'
+                raise DataError(self.ann_file, 'poses', expected, counted(len(rows), 'pose'), hint)
+
+    def _warn_of_repeated_frames(self, samples: Sequence[Mapping[str, Any]]) -> None:
         """Say where the sample's own frame replaces another one, except at the start of a drive."""
         repeated: dict[tuple[str, str], list[str]] = {}
         for sample in samples:
             name, frame = sample['sequence'], int(sample['frame_id'])
-            posed = rows[name]
+            posed = self._drives[name].rows
             targets = [frame + offset for offset in self.frame_offsets if frame + offset >= 0]
             left_out = [target for target in targets if not self._can_read(frame, target, posed)]
             if left_out:
@@ -212,39 +223,37 @@ class DrivingDataset(FrameChoiceDataset):
             text = f'{self.ann_file}: sequence {name}: {text}: {describe_frames(frames)}'
             print_log(text, 'current', logging.WARNING)
 
-    def _make_item(
-        self,
-        sample: dict,
-        sequence: dict[str, np.ndarray],
-        lidar_poses: np.ndarray,
-        rows: Mapping[int, int],
-        metainfo: Mapping[str, Any],
-    ) -> dict[str, Any]:
-        name, frame_id = sample['sequence'], sample['frame_id']
+    def make_item(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Paths, calibration and motion of a sample, see the class."""
+        if 'frames' in record:
+            return record
+        name, frame_id, drive = (
+            record['sequence'],
+            record['frame_id'],
+            self._drives[record['sequence']],
+        )
         frame = int(frame_id)
-        if self.frame_offsets and frame not in rows and 'pose_indices' not in sequence:
-            expected = f'a pose of frame {frame} for {name}/{frame_id}'
-            hint = f'poses.txt of {name} is too short: complete it first. {self.prepare_hint}'
-            raise DataError(self.ann_file, 'poses', expected, counted(len(rows), 'pose'), hint)
-        chosen = self._choose_frames(frame, rows)
+        chosen = self._choose_frames(frame, drive.rows)
         lidar2cam, frame2ref = [], []
         for target, row, current_row in chosen:
             # The current frame has exactly no motion; inv(T) @ T would have rounding errors.
             motion = moved_back = np.eye(4)
             if target != frame:
-                motion = np.linalg.inv(lidar_poses[row]) @ lidar_poses[current_row]
-                moved_back = np.linalg.inv(lidar_poses[current_row]) @ lidar_poses[row]
-            lidar2cam.append(sequence['lidar2cam'] @ motion)
+                poses = drive.lidar_poses
+                motion = np.linalg.inv(poses[row]) @ poses[current_row]
+                moved_back = np.linalg.inv(poses[current_row]) @ poses[row]
+            lidar2cam.append(drive.lidar2cam @ motion)
             frame2ref.append(moved_back)
         item = dict(
             sequence=name,
             frame_id=frame_id,
             num_classes=len(self._metainfo['classes']),
             ignore_index=self._metainfo['ignore_index'],
-            voxel_grid=metainfo['voxel_grid'],
-            cropped_images=metainfo.get('cropped_images', False),
-            cam2img=sequence['P2'][:, :3].copy(),
-            P2=sequence['P2'],
+            voxel_grid=VoxelGrid.build(self._metainfo['voxel_grid']),
+            cropped_images=self._cropped_images,
+            # Copies: a transform may change its arrays.
+            cam2img=drive.projection[:, :3].copy(),
+            P2=drive.projection.copy(),
             lidar2cam=np.stack(lidar2cam),
             frame2ref=np.stack(frame2ref),
             frames=[self._frame_paths(name, target, len(frame_id)) for target, _, _ in chosen],
@@ -254,7 +263,7 @@ class DrivingDataset(FrameChoiceDataset):
             },
             prepare_hint=self.prepare_hint if self.CONVERTER else None,
         )
-        if sample['labelled']:
+        if record['labelled']:
             folder = join(self.data_prefix['labels'], name)
             scales = ('1_1', '1_2', '1_4', '1_8')
             item['label_paths'] = {s: join(folder, f'{frame_id}_{s}.npy') for s in scales}

@@ -28,7 +28,7 @@ import numpy as np
 
 from mmssc.errors import DataError, join_sentences
 from mmssc.fileio import atomic_write
-from mmssc.formats.json_fields import read_json, require_array, require_field
+from mmssc.formats.json_fields import MAX_LIST_BYTES, read_json, require_array, require_field
 from mmssc.structures import VoxelGrid
 from mmssc.structures.camera_checks import as_intrinsics, as_pose
 
@@ -120,7 +120,7 @@ def read_driving_list(path: str | PathLike[str], hint: str | None = None) -> dic
         DataError: The file is missing, is not JSON, or has a wrong or missing value.
     """
     try:
-        return _parse_info(read_json(path), str(path))
+        return _parse_info(read_json(path, MAX_LIST_BYTES), str(path))
     except DataError as error:
         hint = join_sentences(error.hint or '', hint or '') or None
         raise DataError(error.file, error.field, error.expected, error.found, hint) from error

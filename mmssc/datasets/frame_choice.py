@@ -1,4 +1,4 @@
-"""The argument ``indices`` of a data set, checked."""
+"""What all data sets share: items that are made when they are read, and checked ``indices``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,31 @@ __all__ = ['FrameChoiceDataset']
 
 
 class FrameChoiceDataset(BaseDataset):
-    """A data set that refuses ``indices`` beyond its frames.
+    """A data set that refuses ``indices`` beyond its frames, and starts fast with a long list.
 
     For a number above that of the frames, mmengine would use fewer frames without a word; for 0 or
     an empty list, none.
+
+    mmengine keeps what :meth:`load_data_list` returns. That is a short record for each frame; the
+    paths and matrices of its item take fifty times as much memory, and long to make for a million
+    frames. So :meth:`make_item` makes an item when it is read.
     """
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """The item of a frame, as the pipeline gets it.
+
+        Args:
+            idx: Number of the frame; -1 is the last one.
+        """
+        record = super().get_data_info(idx)
+        return dict(self.make_item(record), sample_idx=record['sample_idx'])
+
+    def make_item(self, record: dict[str, Any]) -> dict[str, Any]:
+        """The item of a record of :meth:`load_data_list`; this base returns the record.
+
+        A subclass whose own ``load_data_list`` makes whole items gets them back.
+        """
+        return record
 
     def _get_unserialized_subset(self, indices: Any) -> list:
         _check_indices(indices, len(self.data_list), f'{type(self).__name__}.indices')

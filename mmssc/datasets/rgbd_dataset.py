@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os.path import join
 from typing import Any
 
@@ -112,19 +113,30 @@ class RGBDDataset(FrameChoiceDataset):
         frames = self.read_list()
         self._warn_of_cameras(frames)
         self._metainfo['voxel_grid'] = frames.voxel_grid.to_dict()
-        table = self._file_table(frames)
-        items = [self._make_item(frames, frame, table) for frame in frames.frames]
-        kept = [item for item in items if not set(self.require) & item['missing']]
+        self._list = replace(frames, frames=())
+        self._table = self._file_table(frames)
+        self._never_there = set(self.require) - set(self._table)
+        kept = [
+            dict(frame=frame)
+            for frame in frames.frames
+            if not set(self.require) & self._missing_keys(frame)
+        ]
+        total = len(frames.frames)
         if not kept:
             needed = f' with {", ".join(self.require)}' if self.require else ''
-            found = f'none of {len(items)}'
+            found = f'none of {total}'
             raise DataError(
                 self.ann_file, 'data_list', f'a frame{needed}', found, self.prepare_hint
             )
-        if len(kept) < len(items):
-            text = f'{self.ann_file}: {len(kept)} of {len(items)} frames have {self.require}'
+        if len(kept) < total:
+            text = f'{self.ann_file}: {len(kept)} of {total} frames have {self.require}'
             print_log(text, 'current')
         return kept
+
+    def _missing_keys(self, frame: Frame) -> set[str]:
+        """Keys without a file for this frame."""
+        missing = {key for key, (name, _) in self._table.items() if name in frame.missing}
+        return missing | self._never_there
 
     def _check_sources(self, frames: RGBDList) -> None:
         for name in ('source', 'clean_source', 'label_source'):
@@ -176,9 +188,11 @@ class RGBDDataset(FrameChoiceDataset):
         table.update({key: ('', file) for key, file in self.own_files.items()})
         return table
 
-    def _make_item(
-        self, frames: RGBDList, frame: Frame, table: Mapping[str, tuple[str, FrameFile]]
-    ) -> dict[str, Any]:
+    def make_item(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Paths and camera of a frame, see the class."""
+        if 'files' in record:
+            return record
+        frame, frames = record['frame'], self._list
         item = dict(
             sequence=frames.split,
             frame_id=frame.frame_id,
@@ -189,10 +203,9 @@ class RGBDDataset(FrameChoiceDataset):
             fine_factor=frames.fine_factor,
             files={
                 key: (join(self.data_root, file.of(frame.frame_id)), file.format)
-                for key, (_, file) in table.items()
+                for key, (_, file) in self._table.items()
             },
-            missing={key for key, (name, _) in table.items() if name in frame.missing}
-            | (set(self.require) - set(table)),
+            missing=self._missing_keys(frame),
             prepare_hint=self.prepare_hint,
         )
         if self.source in frames.cameras:

@@ -56,11 +56,15 @@ class PredictionFolder:
             hint = 'tools/test.py CONFIG CHECKPOINT --save-predictions DIR writes one'
             found = 'a file' if self.folder.exists() else 'no such folder'
             raise DataError(folder, None, 'a folder of predictions', found, hint)
-        items = [dataset.get_data_info(index) for index in range(len(dataset))]
-        names = Counter(str(item.get('frame_id', '')) for item in items)
+        # Only the names: whole items of a long list do not fit into memory.
+        items = [
+            {key: item.get(key, '') for key in ('sequence', 'frame_id')}
+            for item in map(dataset.get_data_info, range(len(dataset)))
+        ]
+        names = Counter(str(item['frame_id']) for item in items)
         self.frames: dict[int, Path] = {}
         for index, item in enumerate(items):
-            path = self._find(item, names[str(item.get('frame_id', ''))] == 1)
+            path = self._find(item, names[str(item['frame_id'])] == 1)
             if path is not None:
                 self.frames[index] = path
         if not self.frames:

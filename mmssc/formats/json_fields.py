@@ -15,11 +15,17 @@ from mmssc.errors import DataError
 from .regular_files import read_text
 
 __all__ = [
-    'MAX_JSON_BYTES', 'number_array', 'parse_json', 'read_json', 'require_array', 'require_field',
+    'MAX_JSON_BYTES', 'MAX_LIST_BYTES', 'number_array', 'parse_json', 'read_json', 'require_array',
+    'require_field',
 ]  # fmt: skip
 
-#: Largest JSON file. A list of all drives of SemanticKITTI takes 5 MiB.
+#: Largest JSON file.
 MAX_JSON_BYTES = 64 * 2**20
+#: Largest list of frames: a million with their poses. All drives of SemanticKITTI take 5 MiB.
+MAX_LIST_BYTES = 512 * 2**20
+# Lists and objects in a file. A million RGB-D frames have 8 million; an empty one takes 3 bytes in
+# the file and 64 in memory.
+_MAX_CONTAINERS = 20_000_000
 # Levels of containers in each other. Our own files have six.
 _MAX_DEPTH = 100
 # Words for types in messages. JSON calls a dict an object.
@@ -70,14 +76,20 @@ def parse_json(text: str) -> Any:
     return value
 
 
-def read_json(path: str | PathLike[str]) -> Any:
+def read_json(path: str | PathLike[str], limit: int = MAX_JSON_BYTES) -> Any:
     """Read a JSON file.
 
+    Args:
+        path: The file.
+        limit: Largest size in bytes.
+
     Raises:
-        DataError: The file is missing, unreadable, larger than 64 MiB or not JSON, or as
-            :func:`parse_json`.
+        DataError: The file is missing, unreadable, larger than the limit or not JSON, has more than
+            20 million lists and objects, or as :func:`parse_json`.
     """
-    text = read_text(path, MAX_JSON_BYTES)
+    text = read_text(path, limit)
+    if text.count('[') + text.count('{') > _MAX_CONTAINERS:
+        raise DataError(path, 'JSON', f'at most {_MAX_CONTAINERS} lists and objects', 'more')
     try:
         return parse_json(text)
     except ValueError as error:

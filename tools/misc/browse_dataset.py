@@ -71,7 +71,7 @@ def browse(arguments: argparse.Namespace) -> None:
     check_output_folder(out_dir, overwrite=True, maker=MAKER, data=data_roots_of(cfg))
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmssc'):
         dataset = DATASETS.build(cfg[f'{arguments.split}_dataloader'].dataset)
-    items = [dataset.get_data_info(index) for index in range(len(dataset))]
+    items = map(dataset.get_data_info, range(len(dataset)))
     names = [f'{item["sequence"]}/{item["frame_id"]}' for item in items]
     chosen = choose(names, arguments)
     stems = [out_dir / names[index].replace('/', '_') for index in chosen]
@@ -85,7 +85,7 @@ def browse(arguments: argparse.Namespace) -> None:
             continue
         image = inputs['img'][0].permute(1, 2, 0).numpy() if 'img' in inputs else None
         points = inputs['points'].numpy() if 'points' in inputs else None
-        read = read_camera_images(items[index])
+        read = read_camera_images(dataset.get_data_info(index))
         image = read.get('img') if image is None else image
         scene = Scene.from_sample(sample, dataset.metainfo, image, points, depth=read.get('depth'))
         note_outputs(scene_paths(stem, arguments.formats).values(), MAKER)
