@@ -13,6 +13,8 @@ from torch.utils.checkpoint import checkpoint
 from mmssc.compat import MMCV_OPS_HINT, has_compiled_mmcv_ops
 from mmssc.errors import DataError, MissingDependencyError
 
+from .backends import plain_ops_only
+
 __all__ = ['MultiScaleDeformableAttention', 'deformable_attention']
 
 _BACKENDS = ('auto', 'torch', 'mmcv')
@@ -77,7 +79,7 @@ def _use_mmcv(backend: str, value: Tensor) -> bool:
     if backend not in _BACKENDS:
         raise DataError('deformable_attention', 'backend', f'one of {_BACKENDS}', repr(backend))
     if backend == 'auto':
-        return value.is_cuda and has_compiled_mmcv_ops()
+        return value.is_cuda and not plain_ops_only() and has_compiled_mmcv_ops()
     if backend == 'mmcv' and not has_compiled_mmcv_ops():
         raise MissingDependencyError(
             f"mmcv has no compiled ops here: {MMCV_OPS_HINT}, or use backend='torch'"

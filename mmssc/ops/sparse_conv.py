@@ -17,6 +17,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from mmssc.errors import DataError, MissingDependencyError
 
 from .autocast import autocast_dtype
+from .backends import plain_ops_only
 from .onednn import linear, matmul
 
 if TYPE_CHECKING:
@@ -234,7 +235,8 @@ class SubMConv3d(nn.Module):
 
     def _use_spconv(self, features: Tensor) -> bool:
         if self.backend == 'auto':
-            return features.is_cuda and len(features) > 0 and spconv_available()
+            wanted = features.is_cuda and len(features) > 0 and not plain_ops_only()
+            return wanted and spconv_available()
         return self.backend == 'spconv'
 
     def _forward_spconv(self, features: Tensor, index: SparseIndex) -> Tensor:

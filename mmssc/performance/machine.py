@@ -10,9 +10,48 @@ from typing import Any
 
 import torch
 
+from mmssc.errors import DataError
 from mmssc.version import __version__
 
-__all__ = ['describe_machine', 'measure_peak']
+__all__ = ['describe_machine', 'measure_peak', 'no_gpu_reason', 'usable_device']
+
+
+def no_gpu_reason() -> str | None:
+    """Why torch sees no GPU; None if it sees one."""
+    if torch.cuda.is_available():
+        return None
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f'torch {torch.__version__} is a CPU build'
+    built = f'torch {torch.__version__} is built for CUDA {torch.version.cuda}'
+    if os.environ.get('CUDA_VISIBLE_DEVICES') in ('', '-1'):
+        return f'{built}, but CUDA_VISIBLE_DEVICES hides every GPU'
+    return f'{built}, but finds no GPU or no driver that is new enough (nvidia-smi shows both)'
+
+
+def usable_device(name: str, option: str = '--device') -> torch.device:
+    """The device of an option.
+
+    Args:
+        name: ``'cpu'``, ``'cuda'`` or ``'cuda:1'``.
+        option: Its name, for the error.
+
+    Raises:
+        DataError: There is no such device here.
+    """
+    expected = 'cpu, cuda or cuda:NUMBER'
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DataError(option, None, expected, repr(name)) from error
+    if device.type not in ('cpu', 'cuda'):
+        raise DataError(option, None, expected, repr(name))
+    count = torch.cuda.device_count() if device.type == 'cuda' else 1
+    if not count:
+        raise DataError(option, None, 'a GPU', no_gpu_reason(), 'Give --device cpu')
+    if device.type == 'cuda' and (device.index or 0) >= count:
+        hint = f'GPUs are counted from 0, up to {count - 1}'
+        raise DataError(option, None, f'one of {count} GPUs', name, hint)
+    return device
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -60,13 +60,15 @@ class Clock:
     """CPU seconds, wall time and peak memory of the measured runs.
 
     Args:
-        device: The device of the model.
+        device: The device of the model. On a GPU, the peak is that since the clock was made.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.cpu_seconds: list[float] = []
         self.wall_seconds: list[float] = []
+        if device.type == 'cuda':
+            torch.cuda.reset_peak_memory_stats(device)
 
     @contextmanager
     def measure(self) -> Iterator[None]:
@@ -77,6 +79,11 @@ class Clock:
         self._wait()
         self.cpu_seconds.append(time.process_time() - cpu)
         self.wall_seconds.append(time.perf_counter() - wall)
+
+    def forget(self) -> None:
+        """Delete the times so far (the warm-up)."""
+        self.cpu_seconds.clear()
+        self.wall_seconds.clear()
 
     def figures(self) -> dict[str, Any]:
         """The measurements; ``peak_mib`` of the whole process, or of its memory on the GPU."""
@@ -97,17 +104,33 @@ class Clock:
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith('VmHWM:'))
 
 
+def repeat(run: Callable[[int], Any], clock: Clock, warmup: int, iters: int) -> Any:
+    """Run ``run(number)`` several times and measure all but the first ``warmup`` runs.
+
+    Returns:
+        What the first run has returned.
+    """
+    for number in range(warmup + iters):
+        if number == warmup:
+            clock.forget()
+        with clock.measure():
+            output = run(number)
+        if number == 0:
+            first = output
+        del output  # It would count in the peak of the next run.
+    return first
+
+
 def predict(model: Any, batch: dict, job: dict[str, Any], clock: Clock) -> dict[str, Any]:
     """Measure predictions; returns the outputs that the versions must agree on."""
     model.eval()
     device, amp = clock.device.type, job['amp']
+
+    def run(number: int) -> Any:
+        return model(**model.data_preprocessor(batch, False), mode='predict')
+
     with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=amp):
-        for number in range(job['warmup'] + job['iters']):
-            if number == job['warmup']:
-                clock.cpu_seconds.clear()
-                clock.wall_seconds.clear()
-            with clock.measure():
-                samples = model(**model.data_preprocessor(batch, False), mode='predict')
+        samples = repeat(run, clock, job['warmup'], job['iters'])
         job['figures'] = clock.figures()  # The tensors below are not part of a prediction.
         tensors = model(**model.data_preprocessor(batch, False), mode='tensor')
     outputs = {key: value for key, value in tensors.items() if isinstance(value, torch.Tensor)}
@@ -121,17 +144,14 @@ def train(model: Any, batch: dict, job: dict[str, Any], clock: Clock, cfg: Any) 
         import_module('mmssc.engine.launch').enable_amp(cfg)
     optim_wrapper = import_module('mmengine.optim').build_optim_wrapper(model, cfg.optim_wrapper)
     model.train()
-    for number in range(job['warmup'] + job['iters']):
-        if number == job['warmup']:
-            clock.cpu_seconds.clear()
-            clock.wall_seconds.clear()
+
+    def run(number: int) -> Any:
         torch.manual_seed(number)
-        with clock.measure():
-            losses = model.train_step(batch, optim_wrapper)
-        if number == 0:
-            outputs = {key: torch.as_tensor(value) for key, value in losses.items()}
+        return model.train_step(batch, optim_wrapper)
+
+    losses = repeat(run, clock, job['warmup'], job['iters'])
     job['figures'] = clock.figures()
-    return outputs
+    return {key: torch.as_tensor(value) for key, value in losses.items()}
 
 
 def main(path: str) -> None:

@@ -126,6 +126,7 @@ from mmssc.performance import (
     open_version,
     plain_sample,
     run_iteration,
+    usable_device,
 )
 from mmssc.registry import DATASETS, METRICS, MODELS
 
@@ -284,6 +285,7 @@ def main() -> int:
     warnings.simplefilter('ignore')
     args = parse_args()
     args.device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    usable_device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
     status = 0

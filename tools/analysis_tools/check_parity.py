@@ -64,6 +64,7 @@ from mmssc.parity.methods import get_recipe
 from mmssc.parity.recipe import ParityOptions, ParityRecipe, ParityRun
 from mmssc.parity.report import ParityCase, ParityReport
 from mmssc.parity.rounding import compare
+from mmssc.performance import usable_device
 from mmssc.plugins import import_project
 
 
@@ -106,6 +107,7 @@ def _check_case(
 def main() -> int:
     """Check as the command line says."""
     args = parse_args()
+    usable_device(args.device)
     start = time.perf_counter()
     with config_errors(args.config):
         report = run_checks(args)
