@@ -286,10 +286,10 @@ def _parse(raw: Any, file: str) -> RGBDList:
         cameras[source] = tuple(numbers.tolist())
     files = _parse_files(require_field(metainfo, 'files', Mapping, file, 'metainfo'), file)
     items = require_field(raw, 'data_list', list, file, '')
+    located, corners = _parse_column(items, 'origin', (3,), file)
+    origins = dict(zip(located, map(tuple, corners.tolist())))
     poses = _parse_poses(items, file, rotate)
-    frames = [
-        _parse_frame(item, number, file, poses.get(number)) for number, item in enumerate(items)
-    ]
+    frames = [_parse_frame(item, number, file, origins, poses) for number, item in enumerate(items)]
     names = [frame.frame_id for frame in frames]
     if len(set(names)) != len(names):
         double = Counter(names).most_common(1)[0][0]
@@ -322,20 +322,33 @@ def _parse_files(raw: Mapping, file: str) -> dict[str, dict[str, FrameFile]]:
     return files
 
 
-def _parse_poses(items: Sequence[Any], file: str, rotate: int) -> dict[int, np.ndarray]:
-    """Index in the list -> pose (4, 4) float64, for the frames that have one."""
-    posed = [
+def _parse_column(
+    items: Sequence[Any], key: str, shape: tuple[int, ...], file: str
+) -> tuple[list[int], np.ndarray]:
+    """Indices of the frames that have this entry, and its numbers (N, *shape) float64."""
+    having = [
         number for number, item in enumerate(items)
-        if isinstance(item, Mapping) and item.get('cam2world') is not None
+        if isinstance(item, Mapping) and item.get(key) is not None
     ]  # fmt: skip
     try:
         # All at once takes a tenth of the time.
-        given = number_array(
-            [items[number]['cam2world'] for number in posed], (None, 4, 4), file, ''
-        )
+        values = [items[number][key] for number in having]
+        return having, number_array(values, (None, *shape), file, key)
+    except ValueError:  # A DataError, or lists of different lengths: name the frame.
+        for number in having:
+            require_array(items[number], key, shape, file, f'data_list[{number}]')
+        raise
+
+
+def _parse_poses(items: Sequence[Any], file: str, rotate: int) -> dict[int, np.ndarray]:
+    """Index in the list -> pose (4, 4) float64, for the frames that have one."""
+    posed, given = _parse_column(items, 'cam2world', (4, 4), file)
+    try:
         poses = as_pose(given, file, 'cam2world')
-    except ValueError:  # A DataError, or lists of different lengths: find the wrong one.
-        poses = np.stack([_parse_pose(items[number], number, file) for number in posed])
+    except DataError:
+        for number, pose in zip(posed, given):
+            as_pose(pose, file, f'data_list[{number}].cam2world')
+        raise
     # If z of the camera's y axis (down) is not above 0, the camera is not upside down.
     upright = _upright(poses, rotate)
     for row in np.flatnonzero(upright[:, 2, 1] > 0):
@@ -344,13 +357,9 @@ def _parse_poses(items: Sequence[Any], file: str, rotate: int) -> dict[int, np.n
     return dict(zip(posed, poses))
 
 
-def _parse_pose(item: Mapping, number: int, file: str) -> np.ndarray:
-    name = f'data_list[{number}]'
-    matrix = require_array(item, 'cam2world', (4, 4), file, name)
-    return as_pose(matrix, file, f'{name}.cam2world')
-
-
-def _parse_frame(raw: Any, number: int, file: str, cam2world: np.ndarray | None) -> Frame:
+def _parse_frame(
+    raw: Any, number: int, file: str, origins: Mapping[int, Any], poses: Mapping[int, np.ndarray]
+) -> Frame:
     name = f'data_list[{number}]'
     frame_id = require_field(raw, 'frame_id', str, file, name)
     if not is_frame_name(frame_id):
@@ -358,8 +367,4 @@ def _parse_frame(raw: Any, number: int, file: str, cam2world: np.ndarray | None)
     missing = raw.get('missing', [])
     if not isinstance(missing, list) or not all(isinstance(entry, str) for entry in missing):
         raise DataError(file, f'{name}.missing', 'a list of source/key', repr(missing)[:60])
-    origin = None
-    if raw.get('origin') is not None:
-        x, y, z = require_array(raw, 'origin', (3,), file, name).tolist()
-        origin = (x, y, z)
-    return Frame(frame_id, frozenset(missing), origin, cam2world)
+    return Frame(frame_id, frozenset(missing), origins.get(number), poses.get(number))

@@ -19,7 +19,7 @@ from mmssc.shards import Shard
 from .label_checks import LABEL_SAMPLES, check_occupied
 from .report import TreeReport
 
-__all__ = ['check_config']
+__all__ = ['check_config', 'without_wrappers']
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -43,21 +43,21 @@ def check_config(
             if not cfg.get(loader):
                 continue
             try:
-                for dataset in _without_wrappers(DATASETS.build(cfg[loader]['dataset'])):
+                for dataset in without_wrappers(DATASETS.build(cfg[loader]['dataset'])):
                     check.add_dataset(loader, dataset)
             except DataError as error:
                 check.report.add_error(error)
     return check.report.finish()
 
 
-def _without_wrappers(dataset: Any) -> Iterator[Any]:
+def without_wrappers(dataset: Any) -> Iterator[Any]:
     """The data sets inside wrappers such as ``RepeatDataset`` and ``ConcatDataset``."""
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
     for one in inner:
         if one is None:
             yield dataset
         else:
-            yield from _without_wrappers(one)
+            yield from without_wrappers(one)
 
 
 class _ConfigCheck:

@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from mmssc.errors import counted
+from mmssc.errors import DataError, counted
 from mmssc.evaluation.score_table import format_table
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
 from mmssc.performance import describe_machine, no_gpu_reason, usable_device
@@ -105,8 +105,11 @@ def run(args: argparse.Namespace, device: torch.device) -> tuple[list[StepResult
         steps = [*check_steps(str(device), scratch), *timing.values()]
         if args.only:
             steps = [one for one in steps if any(word in one.name for word in args.only)]
-        if args.list or not steps:
-            print('\n'.join(one.name for one in steps) or 'no step has this name: --list')
+        if not steps:
+            hint = 'gpu_check.py --list shows the names'
+            raise DataError('--only', None, 'a word of a step', args.only, hint)
+        if args.list:
+            print('\n'.join(one.name for one in steps))
             return [], []
         results = [gpu_result(device)]
         show(results[0])
@@ -130,14 +133,14 @@ def main() -> int:
     print(', '.join(f'{key} {value}' for key, value in machine.items()))
     results, records = run(args, device)
     if not results:
-        return 0 if args.list else FINDINGS
+        return 0
     print_results(results)
     print_times(records)
     if args.out:
         content = dict(machine=machine, steps=[asdict(one) for one in results], times=records)
+        note_outputs(outputs, MAKER)
         with atomic_write(args.out, 'w') as file:
             json.dump(content, file, indent=2)
-        note_outputs(outputs, MAKER)
     wrong = sum(one.went_wrong for one in results)
     where = 'on this GPU' if device.type == 'cuda' else 'on the CPU; no GPU was used'
     print(f'\n{counted(wrong, "step")} went wrong {where}.' if wrong else f'\nAll is well {where}.')

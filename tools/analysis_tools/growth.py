@@ -21,6 +21,7 @@ import torch
 
 from mmssc.apis.model_loading import inputs_of, read_config
 from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors
+from mmssc.errors import counted
 from mmssc.evaluation.score_table import format_table
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
 from mmssc.performance import RUNS, describe_machine, usable_device
@@ -123,6 +124,8 @@ def measure(args: argparse.Namespace, config: str) -> list[dict[str, Any]]:
     records = measure_growth(config, cases_of(args.runs, args.precisions, sizes), settings, show)
     print(f'\n{config}\n{format_table(HEADER, [describe(record) for record in records])}')
     print_efficiency(records)
+    measured = sum(one.get('seconds') is not None for one in records)
+    print(f'{measured} of {counted(len(records), "case")} measured')
     return records
 
 
@@ -143,12 +146,12 @@ def main() -> int:
     for config in args.config:
         with config_errors(config):
             records += measure(args, config)
+    note_outputs(outputs, MAKER)
     if args.out:
         with atomic_write(args.out, 'w') as file:
             json.dump(dict(machine=machine, records=records), file, indent=2)
     if args.plot:
         save_chart(args.plot, draw_curves(growth_panels(records)))
-    note_outputs(outputs, MAKER)
     return 0 if all(one.get('finite', True) for one in records) else FINDINGS
 
 

@@ -96,12 +96,12 @@ def main() -> None:
             records.append(measure_list(kind, frames))
             print('  '.join(describe(records[-1])), flush=True)
     print(f'\n{format_table(HEADER, [describe(record) for record in records])}')
+    note_outputs(outputs, MAKER)
     if args.out:
         with atomic_write(args.out, 'w') as file:
             json.dump(dict(machine=machine, records=records), file, indent=2)
     if args.plot:
         save_chart(args.plot, draw_curves(panels_of(records)))
-    note_outputs(outputs, MAKER)
 
 
 if __name__ == '__main__':
