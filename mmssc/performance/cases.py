@@ -126,11 +126,11 @@ def measure_cases(
     torch.manual_seed(0)  # Which voxels sparse layers take depends on the weights.
     with torch.cuda.device(device) if device.type == 'cuda' else nullcontext():
         model = _distributed(MODELS.build(cfg.model).to(device), cfg, device)
-        weights = copy.deepcopy(model.state_dict()) if len(cases) > 1 else {}
+        # Not on the GPU, where they would count in its peak.
+        weights = {key: one.to('cpu', copy=True) for key, one in model.state_dict().items()}
         records = []
         for case in cases:
-            if weights:
-                model.load_state_dict(weights)
+            model.load_state_dict(weights)
             rank, share = int(os.environ.get('RANK', 0)), case.batch_size // case.processes
             numbers = range(rank * share, (rank + 1) * share)
             batch = pseudo_collate([load(number) for number in numbers])
@@ -144,17 +144,18 @@ def measure_cases(
 def _measure(
     model: nn.Module, batch: Any, job: dict[str, Any], case: Case, cfg: Config, device: torch.device
 ) -> dict[str, Any]:
-    clock = Clock(device)
+    clock, outputs = Clock(device), None
     try:
         if case.run == 'inference':
             outputs = predict(model, batch, job, clock)
         else:
             outputs = train(model, batch, job, clock, copy.deepcopy(cfg))
     except torch.cuda.OutOfMemoryError:
-        model.zero_grad(set_to_none=True)
+        pass  # Not in here: the error keeps what fills the memory.
+    model.zero_grad(set_to_none=True)
+    if outputs is None:
         torch.cuda.empty_cache()
         return dict(note=OUT_OF_MEMORY)
-    model.zero_grad(set_to_none=True)
     figures = job['figures']
     return dict(
         seconds=_median(figures['wall_seconds']),

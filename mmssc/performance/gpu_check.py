@@ -82,7 +82,7 @@ def check_steps(device: str, scratch: Path, root: Path | None = None) -> list[St
     """Steps that show whether the installation computes what it should.
 
     Args:
-        device: ``'cpu'`` leaves out the large cases.
+        device: ``'cuda'``, ``'cuda:1'``, or ``'cpu'``, which leaves out the large cases.
         scratch: Folder for the data of the quick start.
         root: Folder with ``tools/``, ``configs/`` and, in a clone, ``tests/``.
     """
@@ -94,20 +94,30 @@ def check_steps(device: str, scratch: Path, root: Path | None = None) -> list[St
     steps += _plain_steps(cases, device, root)
     steps.append(_test_step(on_cpu, root))
     steps += _quick_start_steps(scratch, root)
-    return [_in_environment(step, on_cpu, root) for step in steps]
+    return [_in_environment(step, device, root) for step in steps]
 
 
 def _tool(root: Path, script: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, str(root / 'tools' / script), *arguments)
 
 
-def _in_environment(step: Step, on_cpu: bool, root: Path) -> Step:
-    """The step with the mmssc of this process; a check of the CPU finds no GPU."""
+def _kind(device: str) -> str:
+    """The device without its index: a step sees only one GPU, see :func:`_in_environment`."""
+    return device.partition(':')[0]
+
+
+def _in_environment(step: Step, device: str, root: Path) -> Step:
+    """The step with the mmssc of this process; it sees only the GPU of the check, or none."""
     # Configs of a project import its module.
     paths = [str(OWN_FOLDER), str(root / _PROJECT), os.environ.get('PYTHONPATH', '')]
     environment = dict(step.environment, PYTHONPATH=os.pathsep.join(filter(None, paths)))
-    if on_cpu:
+    kind, _, index = device.partition(':')
+    if kind == 'cpu':
         environment['CUDA_VISIBLE_DEVICES'] = '-1'
+    elif index:
+        # The indices of torch count the GPUs that this process sees.
+        seen = os.environ.get('CUDA_VISIBLE_DEVICES')
+        environment['CUDA_VISIBLE_DEVICES'] = seen.split(',')[int(index)] if seen else index
     return replace(step, environment=environment)
 
 
@@ -119,7 +129,7 @@ def _parity_step(case: _Parity, device: str, root: Path, plain: bool = False) ->
     manifest, arrays = (str(root / file) for file in case.files)
     command = _tool(
         root, 'analysis_tools/check_parity.py', case.method, '--manifest', manifest,
-        '--case', arrays, '--device', device, '--failures-only',
+        '--case', arrays, '--device', _kind(device), '--failures-only',
         *(('--project', str(root / _PROJECT)) if case.in_project else ()),
     )  # fmt: skip
     return Step(name, (command,), 120, {PLAIN_OPS: '1'} if plain else {})
@@ -151,8 +161,8 @@ def _test_step(on_cpu: bool, root: Path) -> Step:
         return Step(name, missing='they need a GPU')
     if not files:
         return Step(name, missing=f'tests/ {_NOT_HERE}')
-    command = [sys.executable, '-m', 'pytest', '-q', '-m', 'cuda', '-p', 'no:cacheprovider']
-    return Step(name, ([*command, *files],), 120)
+    command = (sys.executable, '-m', 'pytest', '-q', '-m', 'cuda', '-p', 'no:cacheprovider')
+    return Step(name, ((*command, *files),), 120)
 
 
 def _quick_start_steps(scratch: Path, root: Path) -> Iterator[Step]:
@@ -190,9 +200,9 @@ def timing_steps(device: str, scratch: Path, root: Path | None = None) -> dict[P
             steps[out] = Step(name, missing=f'{config} {_NOT_HERE}')
             continue
         command = _tool(
-            root, 'analysis_tools/growth.py', str(root / config), '--device', device,
+            root, 'analysis_tools/growth.py', str(root / config), '--device', _kind(device),
             '--batch-sizes', *sizes, '--grids', '1', '--precisions', 'fp32', 'bf16',
             '--iters', iters, '--out', str(out),
         )  # fmt: skip
-        steps[out] = _in_environment(Step(name, (command,), 120), on_cpu, root)
+        steps[out] = _in_environment(Step(name, (command,), 120), device, root)
     return steps

@@ -41,6 +41,19 @@ def test_every_method_and_case_of_the_clone_is_tried_on_a_gpu():
     assert set(parity_steps('cpu')) == {'sgn-tiny', 'symphonies-decoder', 'monoscene-nyu3d'}
 
 
+def test_all_steps_see_the_gpu_of_the_check(monkeypatch, tmp_path):
+    def seen(device: str) -> set[str | None]:
+        steps = [*gpu_check.check_steps(device, tmp_path, ROOT),
+                 *gpu_check.timing_steps(device, tmp_path, ROOT).values()]  # fmt: skip
+        assert not any('cuda:1' in word for one in steps for word in sum(one.commands, ()))
+        return {one.environment.get('CUDA_VISIBLE_DEVICES') for one in steps}
+
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    assert (seen('cuda'), seen('cuda:1'), seen('cpu')) == ({None}, {'1'}, {'-1'})
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '2,GPU-5')
+    assert seen('cuda:1') == {'GPU-5'}
+
+
 def test_what_is_not_there_is_said(tmp_path):
     steps = [*gpu_check.check_steps('cuda', tmp_path, tmp_path),
              *gpu_check.timing_steps('cuda', tmp_path, tmp_path).values()]  # fmt: skip

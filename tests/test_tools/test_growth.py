@@ -72,7 +72,7 @@ def test_efficiency_and_curves():
 def test_growth_is_measured_in_processes(run_tool, tmp_path):
     done = run_tool(
         TOOL, CONFIG, '--runs', 'training', '--batch-sizes', 1, '--grids', 2, '--processes', 1, 2,
-        '--iters', 1, '--warmup', 0, '--threads', 1, '--shape', 24, 32, '--out', 'a.json',
+        '--iters', 1, '--threads', 1, '--shape', 24, 32, '--out', 'a.json',
         '--plot', 'a.png', '--cfg-options', 'model.voxel_grid.shape=20,12,20',
     )  # fmt: skip
     records = json.loads((tmp_path / 'a.json').read_text('utf-8'))['records']

@@ -81,3 +81,19 @@ def test_grid_is_filled_in_its_own_axes():
     assert volume[0, 0, 3, 3, 0] == 1.0
     # Voxel (0, 3, 0), 0.5 m ahead: u = 32 - 16 * 3 < 0, not seen.
     assert volume[0, 0, 0, 3, 0] == 0.0
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_several_frames_on_a_gpu_equal_those_on_the_cpu(unit_cases, dtype):
+    results = []
+    for device in ('cpu', 'cuda'):
+        features, pixels, visible = (value.to(device) for value in _case(unit_cases))
+        features = features.to(dtype).requires_grad_()
+        output = lift_features(features, pixels, visible, 16)
+        output.float().square().sum().backward()
+        results.append([output.detach().float().cpu(), features.grad.float().cpu()])
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-2
+    for on_cpu, on_gpu in zip(*results):
+        torch.testing.assert_close(on_gpu, on_cpu, rtol=tolerance, atol=tolerance)
