@@ -7,8 +7,8 @@ from __future__ import annotations
 
 __all__ = [
     'CHART_SUFFIXES', 'CHECKPOINT_METHODS', 'DEPTH_KINDS', 'EXPORT_FORMATS', 'LABEL_DATASETS',
-    'MAX_DISPARITY', 'PARITY_METHODS', 'PICTURE_FORMATS', 'PREDICTION_FORMATS', 'RGBD_SOURCES',
-    'RUNS',
+    'LIST_KINDS', 'MAX_DISPARITY', 'PARITY_METHODS', 'PICTURE_FORMATS', 'PREDICTION_FORMATS',
+    'RGBD_SOURCES', 'RUNS',
 ]  # fmt: skip
 
 #: Formats of the pictures of a scene.
@@ -30,8 +30,10 @@ PARITY_METHODS = (
     'sgn-T', 'sgn-S', 'sgn-L', 'sgn-tiny', 'cleaners', 'sketch', 'symphonies', 'symphonies-small',
     'symphonies-decoder', 'ammnet',
 )  # fmt: skip
-#: What a comparison of two versions runs.
+#: What is measured of a model.
 RUNS = ('inference', 'training')
+#: Kinds of data lists whose growth is measured.
+LIST_KINDS = ('driving', 'rgbd')
 
 #: Search range of stereo matching, pixels.
 MAX_DISPARITY = 128

@@ -103,7 +103,7 @@ def only_text(content):
             other_classes,
             'classes: expected 20 classes: .*, car, .*found 2 classes: empty, chair',
         ),
-        (other_grid, r'voxel_grid: expected .*0.4.*found .*0.2.*give voxel_grid'),
+        (other_grid, r'voxel_grid: expected .*0.4.*found .*0.2.*in Python: voxel_grid'),
         (only_text, 'tensors only'),
         (damaged_grid, 'changed.pth: meta, dataset_meta, voxel_grid: expected a grid, .*damaged'),
         (no_grid, 'changed.pth: meta, dataset_meta, voxel_grid: expected a grid, .*damaged'),

@@ -8,7 +8,13 @@ takes too long does not end the others. Without a GPU it runs fewer and smaller 
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, add_overwrite_option, command, prepare_process
+from mmssc.command_line import (
+    FINDINGS,
+    add_overwrite_option,
+    command,
+    parse_early,
+    prepare_process,
+)
 
 prepare_process()
 
@@ -21,18 +27,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mmssc.errors import DataError, counted
-from mmssc.evaluation.score_table import format_table
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
-from mmssc.performance import describe_machine, no_gpu_reason, usable_device
-from mmssc.performance.gpu_check import check_steps, timing_steps
-from mmssc.performance.processes import FAILED, LEFT_OUT, OK, StepResult, run_steps
 from mmssc.temporary_files import temporary_folder
-
-MAKER = 'gpu_check.py'
-NOTE_WIDTH = 90
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,6 +49,20 @@ def parse_args() -> argparse.Namespace:
     if not 0 < args.minutes <= 1440:
         parser.error('--minutes must be above 0 and at most 1440')
     return args
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+import torch
+
+from mmssc.evaluation.score_table import format_table
+from mmssc.performance import describe_machine, no_gpu_reason, usable_device
+from mmssc.performance.gpu_check import check_steps, timing_steps
+from mmssc.performance.processes import FAILED, LEFT_OUT, OK, StepResult, run_steps
+
+MAKER = 'gpu_check.py'
+NOTE_WIDTH = 90
 
 
 def gpu_result(device: torch.device) -> StepResult:

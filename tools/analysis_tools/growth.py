@@ -7,7 +7,13 @@ needs no data. Options with one value (``--grids 1``) leave out what should not 
 
 from __future__ import annotations
 
-from mmssc.command_line import FINDINGS, add_overwrite_option, command, prepare_process
+from mmssc.command_line import (
+    FINDINGS,
+    add_overwrite_option,
+    command,
+    parse_early,
+    prepare_process,
+)
 
 prepare_process()
 
@@ -17,14 +23,51 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmssc.config_options import CONFIG_HELP, add_cfg_options
+from mmssc.errors import counted
+from mmssc.fileio import atomic_write, check_outputs, note_outputs
+from mmssc.option_choices import RUNS
+from mmssc.shared_options import positive_integer
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', nargs='+', help=CONFIG_HELP)
+    add('--batch-sizes', dest='batch_size', type=positive_integer, nargs='+', default=[1, 2, 4])
+    text = 'times as many voxels as the config has, along the first axis (default: 1 2)'
+    add('--grids', dest='grid', type=positive_integer, nargs='+', default=[1, 2], help=text)
+    text = 'images of a sample, for driving configs (default: those of the config)'
+    add('--frames', type=positive_integer, nargs='+', default=[], help=text)
+    text = 'processes that share a training step with one sample each (default: none)'
+    add('--processes', type=positive_integer, nargs='+', default=[], help=text)
+    add('--runs', nargs='+', choices=RUNS, default=list(RUNS), help='default: both')
+    add('--precisions', nargs='+', choices=('fp32', 'bf16'), default=['fp32'])
+    add('--iters', type=positive_integer, default=3, help='measured runs of each case')
+    add('--warmup', type=positive_integer, default=1, help='runs before the measured ones')
+    add('--device', help='default: the GPU if there is one')
+    add('--threads', type=positive_integer, metavar='N', help='threads of torch on the CPU')
+    text = 'image size of the random samples'
+    add('--shape', type=positive_integer, nargs=2, metavar=('HEIGHT', 'WIDTH'), help=text)
+    add('--out', metavar='FILE.json', help='also write the figures to this file')
+    add('--plot', metavar='FILE.png', help='also draw time and memory')
+    add_overwrite_option(parser)
+    add_cfg_options(parser)
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
 import torch
 
 from mmssc.apis.model_loading import inputs_of, read_config
-from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors
-from mmssc.errors import counted
+from mmssc.config_file import config_errors
 from mmssc.evaluation.score_table import format_table
-from mmssc.fileio import atomic_write, check_outputs, note_outputs
-from mmssc.performance import RUNS, describe_machine, usable_device
+from mmssc.performance import describe_machine, usable_device
 from mmssc.performance.growth import (
     AXES,
     Settings,
@@ -37,42 +80,6 @@ from mmssc.visualization.charts import check_chart_suffix, draw_curves, save_cha
 
 MAKER = 'growth.py'
 HEADER = ['run', 'type', 'batch', 'grid', 'frames', 'processes', 'seconds', 'CPU s', 'peak MiB', '']
-
-
-def positive(text: str) -> int:
-    """A whole number from 1, for ``type=`` of :mod:`argparse`."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text}: expected a whole number from 1')
-    return int(text)
-
-
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add('config', nargs='+', help=CONFIG_HELP)
-    add('--batch-sizes', dest='batch_size', type=positive, nargs='+', default=[1, 2, 4])
-    text = 'times as many voxels as the config has, along the first axis (default: 1 2)'
-    add('--grids', dest='grid', type=positive, nargs='+', default=[1, 2], help=text)
-    text = 'images of a sample, for driving configs (default: those of the config)'
-    add('--frames', type=positive, nargs='+', default=[], help=text)
-    text = 'processes that share a training step with one sample each (default: none)'
-    add('--processes', type=positive, nargs='+', default=[], help=text)
-    add('--runs', nargs='+', choices=RUNS, default=list(RUNS), help='default: both')
-    add('--precisions', nargs='+', choices=('fp32', 'bf16'), default=['fp32'])
-    add('--iters', type=positive, default=3, help='measured runs of each case')
-    add('--warmup', type=positive, default=1, help='runs before the measured ones')
-    add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    add('--threads', type=positive, metavar='N', help='threads of torch on the CPU')
-    text = 'image size of the random samples'
-    add('--shape', type=positive, nargs=2, metavar=('HEIGHT', 'WIDTH'), help=text)
-    add('--out', metavar='FILE.json', help='also write the figures to this file')
-    add('--plot', metavar='FILE.png', help='also draw time and memory')
-    add_overwrite_option(parser)
-    add_cfg_options(parser)
-    return parser.parse_args()
 
 
 def describe(record: Mapping[str, Any]) -> list[str]:
@@ -133,6 +140,7 @@ def measure(args: argparse.Namespace, config: str) -> list[dict[str, Any]]:
 def main() -> int:
     """Measure what the command line asks for."""
     args = parse_args()
+    args.device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     outputs = [path for path in (args.out, args.plot) if path]
     if args.plot:
         check_chart_suffix(args.plot, '--plot')

@@ -7,7 +7,7 @@ need a minute, and 4 GB of memory and 400 MB of disk for a while.
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -17,19 +17,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
-from mmssc.evaluation.score_table import format_table
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
-from mmssc.performance import describe_machine
-from mmssc.performance.lists import LIST_KINDS, measure_list
-from mmssc.visualization.charts import check_chart_suffix, draw_curves, save_chart
-
-MAKER = 'list_growth.py'
-HEADER = [
-    'list', 'frames', 'file MiB', 'start CPU s', 'us a frame', 'shuffle s', 'item us', 'memory MiB',
-    'peak MiB',
-]  # fmt: skip
+from mmssc.option_choices import LIST_KINDS
 
 
 def number_of_frames(text: str) -> int:
@@ -47,11 +36,28 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     text = 'lengths of the lists (default: 100 10000 1000000)'
     add('--frames', type=number_of_frames, nargs='+', default=[100, 10**4, 10**6], help=text)
-    add('--kinds', nargs='+', choices=[*LIST_KINDS], default=[*LIST_KINDS], help='default: all')
+    add('--kinds', nargs='+', choices=LIST_KINDS, default=LIST_KINDS, help='default: all')
     add('--out', metavar='FILE.json', help='also write the figures to this file')
     add('--plot', metavar='FILE.png', help='also draw time and memory')
     add_overwrite_option(parser)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+import torch
+
+from mmssc.evaluation.score_table import format_table
+from mmssc.performance import describe_machine
+from mmssc.performance.lists import measure_list
+from mmssc.visualization.charts import check_chart_suffix, draw_curves, save_chart
+
+MAKER = 'list_growth.py'
+HEADER = [
+    'list', 'frames', 'file MiB', 'start CPU s', 'us a frame', 'shuffle s', 'item us', 'memory MiB',
+    'peak MiB',
+]  # fmt: skip
 
 
 def describe(record: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ config as one process of its data loader does. Times are CPU seconds of one core
 
 from __future__ import annotations
 
-from mmssc.command_line import add_overwrite_option, command, prepare_process
+from mmssc.command_line import add_overwrite_option, command, parse_early, prepare_process
 
 prepare_process()
 
@@ -16,20 +16,9 @@ import sys
 import warnings
 from typing import Any
 
-import cv2
-import torch
-from mmengine.registry import DefaultScope
-
-from mmssc.apis.model_loading import inputs_of, read_config
-from mmssc.config_file import CONFIG_HELP, add_cfg_options, config_errors
+from mmssc.config_options import CONFIG_HELP, add_cfg_options
 from mmssc.errors import DataError
-from mmssc.evaluation.score_table import format_table
 from mmssc.fileio import atomic_write, check_outputs, note_outputs
-from mmssc.performance import describe_machine
-from mmssc.performance.loading import measure_loading
-from mmssc.registry import DATASETS
-
-MAKER = 'loading_speed.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,6 +37,23 @@ def parse_args() -> argparse.Namespace:
     if args.samples < 1:
         parser.error('--samples must be 1 or more')
     return args
+
+
+if __name__ == '__main__':
+    parse_early(parse_args)
+
+import cv2
+import torch
+from mmengine.registry import DefaultScope
+
+from mmssc.apis.model_loading import inputs_of, read_config
+from mmssc.config_file import config_errors
+from mmssc.evaluation.score_table import format_table
+from mmssc.performance import describe_machine
+from mmssc.performance.loading import measure_loading
+from mmssc.registry import DATASETS
+
+MAKER = 'loading_speed.py'
 
 
 def measure(args: argparse.Namespace, config: str) -> dict[str, Any]:
