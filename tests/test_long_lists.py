@@ -13,8 +13,7 @@ from mmssc.datasets.frame_ranges import describe_frames
 from mmssc.datasets.rgbd_list import read_rgbd_list
 from mmssc.errors import DataError
 from mmssc.formats import json_fields
-from mmssc.option_choices import LIST_KINDS
-from mmssc.performance.lists import measure_list, write_list
+from mmssc.performance.lists import LIST_KINDS, measure_list, write_list
 
 
 @pytest.fixture(params=LIST_KINDS)

@@ -14,6 +14,7 @@ from mmssc import option_choices
 from mmssc.checkpoints import METHODS
 from mmssc.formats.sscnet import DEPTH_READERS
 from mmssc.parity.methods import RECIPES
+from mmssc.performance.lists import LIST_KINDS
 from mmssc.preparation.rgbd.layouts import RAW_SOURCES
 from mmssc.registry import INFERENCERS
 from mmssc.visualization.panel import text_font
@@ -24,6 +25,7 @@ def test_the_choices_are_those_of_the_code():
     assert (*RECIPES,) == option_choices.PARITY_METHODS
     assert (*DEPTH_READERS,) == option_choices.DEPTH_KINDS
     assert (*RAW_SOURCES,) == option_choices.RGBD_SOURCES
+    assert (*LIST_KINDS,) == option_choices.LIST_KINDS
 
 
 def test_lazy_packages_have_their_names():

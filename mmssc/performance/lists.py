@@ -16,10 +16,9 @@ from mmengine.dataset import BaseDataset, DefaultSampler
 from mmengine.logging import MMLogger
 
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset
-from mmssc.option_choices import LIST_KINDS
 from mmssc.temporary_files import temporary_folder
 
-__all__ = ['measure_list', 'write_list']
+__all__ = ['LIST_KINDS', 'measure_list', 'write_list']
 
 # Frames of a drive; the longest of SemanticKITTI has 4661.
 _DRIVE = 5000
@@ -91,30 +90,29 @@ def _open_driving(path: str) -> BaseDataset:
     return SemanticKITTIDataset(path, frame_offsets=_OFFSETS)
 
 
-# For each kind: what makes the content for a number of frames, and what opens the data set.
-_MAKERS: tuple[tuple[Callable[[int], dict], Callable[[str], BaseDataset]], ...] = (
-    (_driving_list, _open_driving),
-    (_rgbd_list, NYUDataset),
-)
-_KINDS = dict(zip(LIST_KINDS, _MAKERS))
+#: Kind of list -> what makes its content for a number of frames, and what opens its data set.
+LIST_KINDS: dict[str, tuple[Callable[[int], dict], Callable[[str], BaseDataset]]] = {
+    'driving': (_driving_list, _open_driving),
+    'rgbd': (_rgbd_list, NYUDataset),
+}
 
 
 def write_list(kind: str, frames: int, path: Path) -> None:
     """Write a list of made-up frames; their files do not exist.
 
     Args:
-        kind: One of :data:`mmssc.option_choices.LIST_KINDS`.
+        kind: A key of :data:`LIST_KINDS`.
         frames: How many.
         path: The file.
     """
-    path.write_text(json.dumps(_KINDS[kind][0](frames)), 'utf-8')
+    path.write_text(json.dumps(LIST_KINDS[kind][0](frames)), 'utf-8')
 
 
 def measure_list(kind: str, frames: int) -> dict[str, Any]:
     """Write a list and open its data set, in processes of their own.
 
     Args:
-        kind: One of :data:`mmssc.option_choices.LIST_KINDS`.
+        kind: A key of :data:`LIST_KINDS`.
         frames: How many.
 
     Returns:
@@ -141,7 +139,7 @@ def _measure(kind: str, path: str) -> dict[str, Any]:
     MMLogger.get_instance('lists', log_level=logging.ERROR)
     before = _memory('VmRSS:')
     start = time.process_time()
-    dataset = _KINDS[kind][1](path)
+    dataset = LIST_KINDS[kind][1](path)
     started = time.process_time()
     memory, peak = _memory('VmRSS:'), _memory('VmHWM:')
     shuffling = time.process_time()
