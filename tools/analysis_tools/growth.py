@@ -121,7 +121,7 @@ def measure(args: argparse.Namespace, config: str) -> list[dict[str, Any]]:
     """
     sizes = {axis: getattr(args, axis) for axis in AXES}
     options = {
-        key: list(value) if isinstance(value, tuple) else value
+        key: list(value) if isinstance(value, (list, tuple)) else value
         for key, value in (args.cfg_options or {}).items()
     }
     settings = Settings(
