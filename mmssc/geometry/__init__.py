@@ -21,13 +21,13 @@ from .depth_volumes import DepthVolumes, depth_volumes
 from .floor import FloorFit, check_placement, find_floor, pose_above_floor
 from .floor_contradiction import floor_contradiction
 from .frustum import NO_FRUSTUM, assign_frustums, count_frustum_classes, frustum_index
-from .label_pooling import pool_labels
+from .label_pooling import pool_labels, pool_labels_class_first
 from .measured_reach import measured_reach
 from .projection import PROJECTION_RULES, field_of_view_mask, project_voxels, voxel_to_pixel
 from .rigid import invert_rigid, transform_points
 from .sketch import label_sketch
 from .tsdf import compute_tsdf, flip_tsdf, label_weight, observed_voxels, pool_tsdf
-from .voxelize import points_to_occupancy, quantize_points
+from .voxelize import floor_points, points_to_occupancy, quantize_points, scan_to_occupancy
 
 __all__ = [
     'FittedCamera',
@@ -51,6 +51,7 @@ __all__ = [
     'floor_contradiction',
     'fit_camera_pose',
     'flip_tsdf',
+    'floor_points',
     'frustum_index',
     'invert_mapping',
     'invert_pixel_mapping',
@@ -63,9 +64,11 @@ __all__ = [
     'pose_above_floor',
     'points_to_occupancy',
     'pool_labels',
+    'pool_labels_class_first',
     'pool_tsdf',
     'project_voxels',
     'quantize_points',
+    'scan_to_occupancy',
     'tilted_camera',
     'transform_points',
     'turn_camera',

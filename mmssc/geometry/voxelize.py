@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mmssc.structures import VoxelGrid
 
-__all__ = ['quantize_points', 'points_to_occupancy']
+__all__ = ['floor_points', 'points_to_occupancy', 'quantize_points', 'scan_to_occupancy']
 
 
 def quantize_points(points: Tensor, grid: VoxelGrid, margin: float = 1e-4) -> tuple[Tensor, Tensor]:
@@ -25,10 +25,7 @@ def quantize_points(points: Tensor, grid: VoxelGrid, margin: float = 1e-4) -> tu
         ``indices`` (M', 3) int64 along the array axes of the grid, for the points inside, in input
         order, and ``inside`` (M,) bool.
     """
-    points = points.to(torch.float32)
-    columns = ['xyz'.index(axis) for axis in grid.axes]
-    if columns != [0, 1, 2]:
-        points = points[:, columns]
+    points = _in_array_order(points.to(torch.float32), grid)
     low, high = (
         torch.tensor(corner, dtype=torch.float64, device=points.device)
         for corner in (grid.origin, grid.upper)
@@ -55,3 +52,51 @@ def points_to_occupancy(points: Tensor, grid: VoxelGrid) -> Tensor:
     indices, _ = quantize_points(points, grid)
     occupied[indices.unbind(1)] = True
     return occupied
+
+
+def floor_points(points: Tensor, grid: VoxelGrid) -> tuple[Tensor, Tensor]:
+    """Voxel index of every point inside a grid, exact on the faces of voxels.
+
+    It is ``floor((p - min) / size)``, computed in float64, for ``min <= p < max`` (the rule of
+    LMSCNet and CarlaSC for scans). It differs from :func:`quantize_points` by a few voxels of a
+    scan.
+
+    Args:
+        points: (M, 3 or more), columns x, y, z of the grid's frame, metres.
+        grid: The grid.
+
+    Returns:
+        ``indices`` (M', 3) int64 along the array axes of the grid, for the points inside, in input
+        order, and ``inside`` (M,) bool.
+    """
+    points = _in_array_order(points.to(torch.float64), grid)
+    low, high, shape = (
+        torch.tensor(numbers, dtype=torch.float64, device=points.device)
+        for numbers in (grid.origin, grid.upper, grid.shape)
+    )
+    inside = ((points >= low) & (points < high)).all(dim=1)
+    indices = torch.floor((points[inside] - low) / ((high - low) / shape))
+    # The quotient of a point right below the upper face can round up.
+    return torch.minimum(indices, shape - 1).to(torch.int64), inside
+
+
+def scan_to_occupancy(points: Tensor, grid: VoxelGrid) -> Tensor:
+    """Voxels that hold at least one point of a scan, by :func:`floor_points`.
+
+    Args:
+        points: (M, 3 or more), columns x, y, z of the grid's frame, metres.
+        grid: The grid.
+
+    Returns:
+        bool of ``grid.shape``.
+    """
+    occupied = torch.zeros(grid.shape, dtype=torch.bool, device=points.device)
+    indices, _ = floor_points(points, grid)
+    occupied[indices.unbind(1)] = True
+    return occupied
+
+
+def _in_array_order(points: Tensor, grid: VoxelGrid) -> Tensor:
+    """Columns x, y, z in the order of the grid's axes."""
+    columns = ['xyz'.index(axis) for axis in grid.axes]
+    return points[:, :3] if columns == [0, 1, 2] else points[:, columns]

@@ -3,6 +3,7 @@
 from .ammnet import AMMNet
 from .base_completor import BaseCompletor
 from .cleaners import CleanerS
+from .lidar import LidarCompletor
 from .light import LightCompletor
 from .rgbd_completor import RGBDCompletor
 from .sgn import SGN
@@ -10,6 +11,6 @@ from .sketch import SketchCompletor
 from .symphonies import Symphonies
 
 __all__ = [
-    'SGN', 'AMMNet', 'BaseCompletor', 'CleanerS', 'LightCompletor', 'RGBDCompletor',
-    'SketchCompletor', 'Symphonies',
+    'SGN', 'AMMNet', 'BaseCompletor', 'CleanerS', 'LidarCompletor', 'LightCompletor',
+    'RGBDCompletor', 'SketchCompletor', 'Symphonies',
 ]  # fmt: skip

@@ -2,13 +2,14 @@
 
 from .ammnet import ModulatedCompletionHead
 from .image_semantic_head import ImageSemanticHead
+from .scaled_volume_head import LMSCNetHead, ScaledVolumeHead, SSCNetHead
 from .sgn import PointOccupancyHead, SGNHead
 from .sketch import SketchHead, SketchSemanticHead
 from .symphonies import SymphoniesDecoder, SymphoniesHead
 from .volume_completion_head import VolumeCompletionHead, VolumeUNetHead
 
 __all__ = [
-    'ImageSemanticHead', 'ModulatedCompletionHead', 'PointOccupancyHead', 'SGNHead',
-    'SketchHead', 'SketchSemanticHead', 'SymphoniesDecoder', 'SymphoniesHead',
-    'VolumeCompletionHead', 'VolumeUNetHead',
+    'ImageSemanticHead', 'LMSCNetHead', 'ModulatedCompletionHead', 'PointOccupancyHead', 'SGNHead',
+    'SSCNetHead', 'ScaledVolumeHead', 'SketchHead', 'SketchSemanticHead', 'SymphoniesDecoder',
+    'SymphoniesHead',    'VolumeCompletionHead', 'VolumeUNetHead',
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Layers that more than one method uses."""
 
 from .axis_arguments import along_axis
+from .bev_unet import BEVUNet
 from .ddr import (
     ConvBlock3D,
     DDRBottleneck3D,
@@ -18,14 +19,16 @@ from .volume_augmentation import VolumeAugmentation, VolumeChange
 from .volume_heads import (
     DilatedSegmentationHead,
     FlatVolumeConv3d,
+    OccupancySegmentationHead,
     ResidualASPP3d,
     VoxelClassifier,
 )
 from .weight_init import kaiming_init_convs
 
 __all__ = [
-    'ConvBlock3D', 'DDRBottleneck3D', 'DDRStage', 'DilatedSegmentationHead', 'DistributedBN',
-    'FlatVolumeConv3d', 'ResidualASPP3d', 'TwoStageTrunk', 'TwoStageUNet', 'UpsampleBlock3D',
+    'BEVUNet', 'ConvBlock3D', 'DDRBottleneck3D', 'DDRStage', 'DilatedSegmentationHead',
+    'DistributedBN', 'FlatVolumeConv3d', 'OccupancySegmentationHead', 'ResidualASPP3d',
+    'TwoStageTrunk', 'TwoStageUNet', 'UpsampleBlock3D',
     'UpsamplingClassifier', 'VolumeAugmentation', 'VolumeChange', 'VolumeClassifier',
     'VoxelClassifier', 'along_axis', 'build_norm', 'conv_stack', 'kaiming_init_convs',
     'normalize_rows', 'recompute_in_backward',

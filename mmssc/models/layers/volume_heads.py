@@ -15,7 +15,8 @@ from .norm import build_norm
 from .recompute import recompute_in_backward
 
 __all__ = [
-    'DilatedSegmentationHead', 'FlatVolumeConv3d', 'ResidualASPP3d', 'VoxelClassifier',
+    'DilatedSegmentationHead', 'FlatVolumeConv3d', 'OccupancySegmentationHead', 'ResidualASPP3d',
+    'VoxelClassifier',
 ]  # fmt: skip
 
 _BN = dict(type='BN')
@@ -75,8 +76,21 @@ class ResidualASPP3d(nn.Module):
         return _add_branches(x, self.branches, self.with_cp)
 
 
-class DilatedSegmentationHead(nn.Module):
-    """LMSCNet's segmentation head: the branches of :class:`ResidualASPP3d` on a one-channel volume.
+class _DilatedTrunk(nn.Module):
+    """The branches of :class:`ResidualASPP3d` on a one-channel volume (LMSCNet)."""
+
+    def __init__(self, channels: int, norm_cfg: dict[str, Any], dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.branches = _dilated_branches(channels, dilations, norm_cfg)
+        self.conv_in = FlatVolumeConv3d(1, channels, 3, padding=1)
+
+    def extract(self, volume: Tensor) -> Tensor:
+        """Map (B, 1, ...) to features (B, channels, ...)."""
+        return _add_branches(F.relu(self.conv_in(volume)), self.branches)
+
+
+class DilatedSegmentationHead(_DilatedTrunk):
+    """LMSCNet's segmentation head, as in SGN: occupancy logits and guidance features.
 
     Args:
         channels: Number of channels.
@@ -89,17 +103,40 @@ class DilatedSegmentationHead(nn.Module):
     def __init__(
         self, channels: int, norm_cfg: dict[str, Any], dilations: tuple[int, ...] = (1, 2, 3)
     ) -> None:
-        super().__init__()
-        self.branches = _dilated_branches(channels, dilations, norm_cfg)
-        self.conv_in = FlatVolumeConv3d(1, channels, 3, padding=1)
+        super().__init__(channels, norm_cfg, dilations)
         self.guidance_conv = FlatVolumeConv3d(channels, channels, 3, padding=1)
         self.guidance_norm = build_norm(norm_cfg, channels, 3)
         self.classifier = FlatVolumeConv3d(channels, 1, 3, padding=1)
 
     def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, 1, ...) to logits (B, 1, ...) and guidance features (B, channels, ...)."""
-        x = _add_branches(F.relu(self.conv_in(volume)), self.branches)
+        x = self.extract(volume)
         return self.classifier(x), F.relu(self.guidance_norm(self.guidance_conv(x)))
+
+
+class OccupancySegmentationHead(_DilatedTrunk):
+    """LMSCNet's segmentation head: class logits from a one-channel volume.
+
+    Args:
+        num_classes: Number of classes K.
+        channels: Number of channels.
+        norm_cfg: Normalisation of the volumes.
+        dilations: Dilation of each branch.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        channels: int = 8,
+        norm_cfg: dict[str, Any] = _BN,
+        dilations: tuple[int, ...] = (1, 2, 3),
+    ) -> None:
+        super().__init__(channels, norm_cfg, dilations)
+        self.classifier = FlatVolumeConv3d(channels, num_classes, 3, padding=1)
+
+    def forward(self, volume: Tensor) -> Tensor:
+        """Map (B, 1, X, Y, Z) to logits (B, K, X, Y, Z)."""
+        return self.classifier(self.extract(volume))
 
 
 class _DilatedBranch(nn.Module):

@@ -1,6 +1,7 @@
 """Losses for semantic scene completion."""
 
 from .adversarial import AdversarialLoss
+from .balanced_cross_entropy import BalancedCrossEntropyLoss
 from .base_loss import SSCLoss
 from .class_weights import class_weights_from_counts
 from .context_relation import ContextRelationLoss
@@ -17,9 +18,9 @@ from .occupancy import BinaryOccupancyLoss
 from .scene_class_affinity import GeometricScalLoss, SemanticScalLoss
 
 __all__ = [
-    'AdversarialLoss', 'BinaryOccupancyLoss', 'ClassAffinityDistillationLoss',
-    'ClassCenterDistillationLoss', 'ContextRelationLoss', 'FeatureDistillationLoss',
-    'FrustumProportionLoss', 'GeometricScalLoss', 'LovaszSoftmaxLoss', 'SSCLoss',
-    'SemanticScalLoss', 'StandardNormalKLLoss', 'VoxelCrossEntropyLoss',
+    'AdversarialLoss', 'BalancedCrossEntropyLoss', 'BinaryOccupancyLoss',
+    'ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss', 'ContextRelationLoss',
+    'FeatureDistillationLoss', 'FrustumProportionLoss', 'GeometricScalLoss', 'LovaszSoftmaxLoss',
+    'SSCLoss', 'SemanticScalLoss', 'StandardNormalKLLoss', 'VoxelCrossEntropyLoss',
     'class_weights_from_counts',
 ]  # fmt: skip

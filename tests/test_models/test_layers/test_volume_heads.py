@@ -6,13 +6,13 @@ from reference_units import load_unit
 from torch import nn
 from torch.nn import functional as F
 
-from mmssc.models.heads.sgn.bev_unet import BEVUNet
 from mmssc.models.layers import (
     DilatedSegmentationHead,
     FlatVolumeConv3d,
     UpsamplingClassifier,
     VoxelClassifier,
 )
+from mmssc.models.layers.bev_unet import BEVUNet
 from mmssc.parity.reference_fill import normal
 
 

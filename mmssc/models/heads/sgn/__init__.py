@@ -1,6 +1,7 @@
 """Heads of SGN and the layers that only they use."""
 
-from .bev_unet import BEVUNet
+from mmssc.models.layers.bev_unet import BEVUNet
+
 from .multi_scale_pooling import MultiScalePooling
 from .point_occupancy_head import PointOccupancyHead
 from .semantic_diffusion import MPAC, ASPP3d, SemanticDiffusion

@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 from mmssc.geometry.voxelize import quantize_points
-from mmssc.models.layers import DilatedSegmentationHead
+from mmssc.models.layers import BEVUNet, DilatedSegmentationHead
 from mmssc.ops import SparseIndex, group_mean
 from mmssc.registry import MODELS
 from mmssc.structures import VoxelGrid
 
-from .bev_unet import BEVUNet
 from .multi_scale_pooling import MultiScalePooling
 from .sparse_blocks import SparseResidualBlock
 

@@ -35,16 +35,31 @@ class BEVUNet(nn.Module):
 
     def forward(self, occupancy: Tensor) -> Tensor:
         """Map (B, X, Y, Z) to (B, Z / 2, X / 2, Y / 2), z first. X, Y: multiples of 8."""
+        return self.decode(self.encode(occupancy))[2]
+
+    def encode(self, occupancy: Tensor) -> list[Tensor]:
+        """Features of the four stages, (B, C, X / s, Y / s) with s = 1, 2, 4, 8."""
         x = occupancy.permute(0, 3, 1, 2)
         skips = []
         for stage, encoder in enumerate(self.encoders):
             x = encoder(F.max_pool2d(x, 2) if stage else x)
             skips.append(x)
-        out_1_8 = self.out_1_8(skips[3])
-        x = torch.cat([self.up_1_8(out_1_8), skips[2]], dim=1)
-        out_1_4 = self.out_1_4(F.relu(self.decoder_1_4(x)))
-        x = torch.cat([self.up_1_4(out_1_4), skips[1], self.up_1_8_to_1_2(out_1_8)], dim=1)
-        return self.out_1_2(F.relu(self.decoder_1_2(x)))
+        return skips
+
+    def decode(self, skips: list[Tensor], finest: int = 2) -> dict[int, Tensor]:
+        """Side outputs from the coarsest to the scale ``finest`` (2, 4 or 8).
+
+        Returns:
+            Scale s -> (B, Z / s, X / s, Y / s), the heights of a volume as channels.
+        """
+        outputs = {8: self.out_1_8(skips[3])}
+        if finest <= 4:
+            x = torch.cat([self.up_1_8(outputs[8]), skips[2]], dim=1)
+            outputs[4] = self.out_1_4(F.relu(self.decoder_1_4(x)))
+        if finest <= 2:
+            parts = [self.up_1_4(outputs[4]), skips[1], self.up_1_8_to_1_2(outputs[8])]
+            outputs[2] = self.out_1_2(F.relu(self.decoder_1_2(torch.cat(parts, dim=1))))
+        return outputs
 
 
 def _double_conv(in_channels: int, out_channels: int) -> nn.Sequential:

@@ -1,0 +1,126 @@
+"""Completion of a LiDAR scan: LMSCNet, SSCNet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmssc.errors import DataError
+from mmssc.geometry.voxelize import scan_to_occupancy
+from mmssc.registry import MODELS
+from mmssc.structures import SSCDataSample, VoxelGrid
+
+from .base_completor import BaseCompletor
+
+__all__ = ['LidarCompletor']
+
+_HINT = 'The pipeline needs LoadScanOccupancy (voxels of a scan), or a transform that adds "points"'
+
+
+@MODELS.register_module()
+class LidarCompletor(BaseCompletor):
+    """Completion from the voxels that a scan hits.
+
+    Args:
+        backbone: Occupancy (B, X, Y, Z) to features by scale: :class:`PlaneUNet` or
+            :class:`SSCNetTrunk`.
+        head: A :class:`ScaledVolumeHead`: :class:`LMSCNetHead` or :class:`SSCNetHead`.
+        voxel_grid: Grid of scan and prediction.
+        data_preprocessor: Config of the data preprocessor.
+        test_cfg: See :class:`BaseCompletor`; ``exit_scale=4`` predicts at a quarter of the
+            resolution and repeats every voxel, without the finer layers. 1 or another scale of
+            the head.
+        init_cfg: Initialisation config of mmengine.
+
+    Raises:
+        DataError: The grid does not fit the backbone, or the head has no ``exit_scale``.
+    """
+
+    test_settings = (*BaseCompletor.test_settings, 'exit_scale')
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        head: dict[str, Any],
+        voxel_grid: VoxelGrid | Mapping[str, Any],
+        data_preprocessor: dict[str, Any] | None = None,
+        test_cfg: Mapping[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(voxel_grid, data_preprocessor, test_cfg, init_cfg)
+        if self.voxel_grid.axes != ('x', 'y', 'z'):
+            found = self.voxel_grid.axes
+            raise DataError('config', 'model.voxel_grid.axes', ('x', 'y', 'z'), found)
+        self.backbone = MODELS.build(backbone)
+        self.backbone.check_shape(self.voxel_grid.shape)
+        self.head = MODELS.build(head)
+        self.official_method = self.head.official_method
+        self.exit_scale = self.test_cfg.get('exit_scale', 1)
+        if self.exit_scale not in self.head.scales:
+            expected = f'a scale of the head: {self.head.scales}'
+            raise DataError('config', 'LidarCompletor.test_cfg.exit_scale', expected,
+                            self.exit_scale)  # fmt: skip
+
+    def occupancy(self, inputs: Mapping[str, Any]) -> Tensor:
+        """The voxels of the scans, (B, X, Y, Z) float32, 0 or 1.
+
+        Args:
+            inputs: ``occupancy`` (B, X, Y, Z) bool; or ``points``, per sample (M, 3) metres in the
+                grid's frame.
+
+        Raises:
+            DataError: There is neither, or the occupancy has another shape than the grid.
+        """
+        if 'occupancy' in inputs:
+            occupancy = inputs['occupancy']
+        elif 'points' in inputs:
+            clouds = inputs['points']
+            occupancy = torch.stack([scan_to_occupancy(p, self.voxel_grid) for p in clouds])
+        else:
+            expected = 'the voxels of a scan, or its points'
+            raise DataError('inputs', 'occupancy', expected, sorted(inputs), _HINT)
+        if tuple(occupancy.shape[1:]) != self.voxel_grid.shape:
+            found = tuple(occupancy.shape[1:])
+            raise DataError('inputs', 'shape of occupancy', self.voxel_grid.shape, found)
+        return occupancy.float()
+
+    def extract_feat(self, inputs: dict[str, Any], finest: int = 1) -> dict[int, Tensor]:
+        """Features of the backbone by scale.
+
+        Args:
+            inputs: See :meth:`occupancy`.
+            finest: Scale after which the backbone may stop.
+        """
+        return self.backbone(self.occupancy(inputs), finest)
+
+    def loss(
+        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
+    ) -> dict[str, Tensor]:
+        """Losses of a batch.
+
+        Args:
+            inputs: See :meth:`occupancy`.
+            data_samples: Samples with the targets of the head's scales.
+
+        Raises:
+            DataError: A target is missing or differs in size from the prediction.
+        """
+        features = self.extract_feat(inputs, min(self.head.scales))
+        return self.head.loss(self.head(features), data_samples)
+
+    @torch.no_grad()
+    def predict_logits(self, inputs: dict[str, Any]) -> Tensor:
+        """Logits (B, K, X, Y, Z) of a batch; those of ``exit_scale`` are repeated."""
+        scale = self.exit_scale
+        logits = self.head(self.extract_feat(inputs, scale), (scale,))[scale]
+        return logits if scale == 1 else F.interpolate(logits, scale_factor=scale)
+
+    def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        """``logits`` (B, K, X, Y, Z); of other scales of the head ``logits_1_S``."""
+        logits = self.head(self.extract_feat(inputs))
+        names = {1: 'logits'}
+        return {names.get(scale, f'logits_1_{scale}'): volume for scale, volume in logits.items()}
