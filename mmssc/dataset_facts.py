@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
-    'DRIVING_GRID', 'KITTI_360_SPLITS', 'NYU_CAMERAS', 'NYU_GRID', 'NYU_IMAGE_SIZE',
+    'CARLASC_GRID', 'DRIVING_GRID', 'KITTI_360_SPLITS', 'NYU_CAMERAS', 'NYU_GRID', 'NYU_IMAGE_SIZE',
     'SEMANTIC_KITTI_SPLITS', 'Splits',
 ]  # fmt: skip
 
@@ -25,6 +25,10 @@ NYU_CAMERAS = dict(nyu=(518.8579, 519.4696, 325.58, 253.74), nyucad=(518.8579, 5
 #: Voxel grid of SemanticKITTI and SSCBench-KITTI-360, in the lidar frame, metres.
 DRIVING_GRID: dict[str, Any] = dict(
     origin=[0.0, -25.6, -2.0], voxel_size=[0.2] * 3, shape=[256, 256, 32]
+)
+#: Voxel grid of CarlaSC, in CARLA's left-handed lidar frame (x forward, y right, z up), metres.
+CARLASC_GRID: dict[str, Any] = dict(
+    origin=[-25.6, -25.6, -2.0], voxel_size=[0.4, 0.4, 0.375], shape=[128, 128, 8], frame='carla'
 )
 #: Voxel grid of NYU and NYUCAD, metres.
 NYU_GRID: dict[str, Any] = dict(

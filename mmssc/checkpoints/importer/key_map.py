@@ -24,6 +24,11 @@ TRANSFORMS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tenso
         lambda weight: weight.permute(0, 4, 1, 2, 3),
         lambda weight: weight.permute(0, 2, 3, 4, 1),
     ),
+    # Kernels of 3D convolutions on axes z, x, y, and ours on x, y, z; both channel axes stay.
+    'zxy_to_xyz': (
+        lambda weight: weight.permute(0, 1, 3, 4, 2),
+        lambda weight: weight.permute(0, 1, 4, 2, 3),
+    ),
     # A linear layer and the 1x1 convolution that does the same.
     'linear_to_conv': (lambda weight: weight[:, :, None, None], lambda weight: weight[:, :, 0, 0]),
 }

@@ -7,6 +7,7 @@ from mmssc.errors import DataError
 from .ammnet import AMMNET
 from .cleaners import CLEANERS, CLEANERS_TEACHER
 from .key_map import CheckpointMethod
+from .lidar import LMSCNET, SSCNET, SSCNET_FULL
 from .sgn import SGN
 from .sketch import SKETCH, SKETCH_BACKBONE
 from .symphonies import SYMPHONIES
@@ -15,7 +16,18 @@ __all__ = ['METHODS', 'get_method', 'register_method']
 
 METHODS: dict[str, CheckpointMethod] = {
     method.name: method
-    for method in (SGN, CLEANERS, CLEANERS_TEACHER, AMMNET, SKETCH, SKETCH_BACKBONE, SYMPHONIES)
+    for method in (
+        SGN,
+        CLEANERS,
+        CLEANERS_TEACHER,
+        AMMNET,
+        SKETCH,
+        SKETCH_BACKBONE,
+        SYMPHONIES,
+        LMSCNET,
+        SSCNET_FULL,
+        SSCNET,
+    )  # fmt: skip
 }
 
 

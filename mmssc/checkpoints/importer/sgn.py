@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .bev_unet import BEV_UNET
 from .key_map import CheckpointMethod, KeyRule, prefix_rules
 
 __all__ = ['SGN', 'sgn_model_config']
@@ -50,22 +51,6 @@ _VOXELIZE = {
     },
     **{f'soft_model.proj_block.{a}': f'attention.{b}' for a, b in _ATTENTION.items()},
 }
-_BEV_UNET = {
-    'Encoder_block1': 'encoders.0',
-    **{
-        f'Encoder_block{i + 1}.{2 * n + 1}': f'encoders.{i}.{2 * n}'
-        for i in (1, 2, 3)
-        for n in (0, 1)
-    },
-    'conv_out_scale_1_8': 'out_1_8',
-    'deconv1_8': 'up_1_8',
-    'conv1_4': 'decoder_1_4',
-    'conv_out_scale_1_4': 'out_1_4',
-    'deconv1_4': 'up_1_4',
-    'deconv_1_8__1_2': 'up_1_8_to_1_2',
-    'conv1_2': 'decoder_1_2',
-    'conv_out_scale_1_2': 'out_1_2',
-}
 _SEGMENTATION_HEAD = {
     'conv0': 'conv_in',
     'conv1.*': 'branches.*.conv1',
@@ -104,7 +89,7 @@ _RULES = (
     *prefix_rules(f'{_HEAD}.ssc_header', 'head.ssc_header', _CLASSIFIER),
     *prefix_rules(f'{_POINTS}.voxelize', 'head.points_head.voxelize', _VOXELIZE),
     *prefix_rules(_SEGMENTATION, 'head.points_head.seg_head', _SEGMENTATION_HEAD),
-    *prefix_rules(_POINTS, 'head.points_head.unet', _BEV_UNET),
+    *prefix_rules(_POINTS, 'head.points_head.unet', BEV_UNET),
 )
 
 _UNUSED = 'built and stored by the reference, result never used'
