@@ -5,6 +5,7 @@ from typing import Any
 from mmssc.renamed import renamed_attribute
 
 from . import transforms
+from .carla_sc import CarlaSCDataset
 from .driving_dataset import DrivingDataset
 from .nyu import NYUDataset
 from .rgbd_dataset import RGBDDataset
@@ -12,6 +13,7 @@ from .semantic_kitti import SemanticKITTIDataset
 from .sscbench_kitti360 import SSCBenchKITTI360Dataset
 
 __all__ = [
+    'CarlaSCDataset',
     'NYUDataset',
     'RGBDDataset',
     'SSCBenchKITTI360Dataset',

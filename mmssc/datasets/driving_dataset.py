@@ -48,7 +48,8 @@ class DrivingDataset(FrameChoiceDataset):
       images are cut out of larger ones
     - ``lidar2cam`` (N, 4, 4) float64, lidar of the current frame -> camera of frame n
     - ``frame2ref`` (N, 4, 4) float64, lidar of frame n -> lidar of the current frame
-    - ``frames``: N dicts ``frame_id, img_path, pseudo_lidar_path, depth_path``, current frame first
+    - ``frames``: N dicts ``frame_id, img_path, pseudo_lidar_path, depth_path, scan_path``, current
+      frame first
     - ``label_paths``: ``{'1_1': path, '1_2': ..., '1_4': ..., '1_8': ...}``; missing if the sample
       has no labels according to the info file
     - ``voxel_paths``: ``{'bin': path, 'occluded': path}``, raw voxel files of the data set
@@ -292,4 +293,5 @@ class DrivingDataset(FrameChoiceDataset):
             img_path=join(prefix['sequences'], image),
             pseudo_lidar_path=join(prefix['pseudo_lidar'], sequence, f'{frame_id}.bin'),
             depth_path=join(prefix['depth'], sequence, frame_id + self.depth_suffix),
+            scan_path=join(prefix['sequences'], sequence, 'velodyne', f'{frame_id}.bin'),
         )

@@ -37,7 +37,7 @@ def sensor_position(sample: SSCDataSample) -> Tensor | None:
     lidar2cam = sample.get('lidar2cam')
     if lidar2cam is not None:
         return torch.linalg.inv(torch.as_tensor(lidar2cam, dtype=torch.float64)[0])[:3, 3]
-    is_lidar = VoxelGrid.build(sample.voxel_grid).frame == 'lidar'
+    is_lidar = VoxelGrid.build(sample.voxel_grid).frame != 'world'
     return torch.zeros(3, dtype=torch.float64) if is_lidar else None
 
 

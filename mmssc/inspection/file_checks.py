@@ -98,6 +98,7 @@ def _check_depth(path: Path, shape: tuple[int, ...]) -> None:
 _QUICK_CHECKS: dict[str, Callable[[Path, tuple[int, ...]], None]] = dict(
     bits=lambda path, shape: _expect_size(path, (prod(shape) + 7) // 8),
     raw_labels=lambda path, shape: _expect_size(path, 2 * prod(shape)),
+    words=lambda path, shape: _expect_size(path, 4 * prod(shape)),
     points=_check_points,
     depth=_check_depth,
 )
@@ -120,8 +121,9 @@ def check_file(
     """Check one required file.
 
     Args:
-        kind: ``'image'``, ``'bits'``, ``'raw_labels'``, ``'labels'``, ``'points'``, ``'depth'``, or
-            another kind, whose quick check depends on the extension: ``.png``, ``.npy``, ``.npz``.
+        kind: ``'image'``, ``'bits'``, ``'raw_labels'``, ``'labels'``, ``'words'`` (four bytes per
+            voxel), ``'points'``, ``'depth'``, or another kind, whose quick check depends on the
+            extension: ``.png``, ``.npy``, ``.npz``.
         path: The file; ``ARCHIVE.npz/MEMBER`` for a part of an archive.
         shape: Shape of the array; empty: any.
         thorough: Read and decode the whole file; otherwise its size, header and end are checked.

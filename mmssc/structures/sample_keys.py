@@ -167,6 +167,7 @@ SAMPLE_KEYS: dict[str, SampleKey] = {
                   'RGB, 0..255; float32 after resizing or padding'),
         SampleKey('depth', 'input', ('N', 'H', 'W'), 'float32', 'metres, 0 = none'),
         SampleKey('points', 'input', ('M', 3), 'float32', 'metres', frames=('grid',)),
+        SampleKey('occupancy', 'input', _VOLUME, 'bool', 'voxels that a scan hits'),
         SampleKey('segmentation', 'input', ('H', 'W'), 'uint8', 'id of a 2D segmentation',
                   stored_as='segmentation'),
         SampleKey('tsdf', 'input', _CHANNEL, 'float32', _SIGNED, stored_as='tsdf'),

@@ -36,7 +36,8 @@ class VoxelGrid:
         shape: Number of voxels along each array axis.
         axes: Name of each array axis in ``frame``; ``('x', 'y', 'z')`` means that the first index
             runs along x of the frame.
-        frame: Name of the coordinate frame, ``'lidar'`` or ``'world'``.
+        frame: Name of the coordinate frame: ``'lidar'``, ``'world'``, or ``'carla'``, CARLA's
+            lidar frame, which is left-handed (x forward, y right, z up).
 
     Raises:
         DataError: A size is not positive, a number is not finite, a number of voxels is not whole,
@@ -117,6 +118,11 @@ class VoxelGrid:
             low + size * count for low, size, count in zip(self.origin, self.voxel_size, self.shape)
         )
         return x, y, z
+
+    @property
+    def is_left_handed(self) -> bool:
+        """Whether the frame is left-handed: pictures have to mirror it."""
+        return self.frame == 'carla'
 
     @property
     def num_voxels(self) -> int:

@@ -153,6 +153,25 @@ class Scene:
     depth: np.ndarray | None = None
     unlabelled: np.ndarray | None = None
 
+    def __post_init__(self) -> None:
+        """Mirror a scene in a left-handed frame: everything that draws is right-handed."""
+        grid = self.grid
+        if not grid.is_left_handed:
+            return
+        axis = grid.axes.index('y')
+        origin = list(grid.origin)
+        origin[axis] = -grid.upper[axis]
+        mirrored: dict[str, Any] = dict(
+            volumes={name: np.flip(volume, axis) for name, volume in self.volumes.items()},
+            grid=VoxelGrid(origin, grid.voxel_size, grid.shape, grid.axes, 'lidar'),
+        )
+        if self.unlabelled is not None:
+            mirrored['unlabelled'] = np.flip(self.unlabelled, axis)
+        if self.points is not None:
+            mirrored['points'] = self.points * np.array([1, -1, 1], self.points.dtype)
+        for name, value in mirrored.items():
+            object.__setattr__(self, name, value)
+
     @classmethod
     def from_sample(
         cls,

@@ -9,8 +9,10 @@ from .driving_images import CropDrivingImages, JitterDrivingColors
 from .driving_masks import LoadDrivingMasks
 from .formatting import PackSSCInputs
 from .grid_and_camera import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
+from .lidar_flips import FlipLidarScene
 from .load_driving import LoadDrivingDepth, LoadDrivingImages, LoadDrivingLabels, LoadDrivingPoints
 from .load_rgbd import LoadRGBDFrame
+from .load_scans import LoadCarlaSCLabels, LoadScanOccupancy
 from .reading import ReadingTransform, SampleFile, reading_transforms
 from .rgbd_flips import FlipRGBDVolumes, TransposeRGBDVolumes
 from .rgbd_images import (
@@ -32,15 +34,18 @@ __all__ = [
     'FlipRGBDImage',
     'FlipDrivingImages',
     'FlipDrivingScene',
+    'FlipLidarScene',
     'FlipRGBDVolumes',
     'FrustumTargets',
     'JitterDrivingColors',
+    'LoadCarlaSCLabels',
     'LoadDrivingDepth',
     'LoadRGBDFrame',
     'LoadDrivingPoints',
     'LoadDrivingImages',
     'LoadDrivingMasks',
     'LoadDrivingLabels',
+    'LoadScanOccupancy',
     'MaskVoxelRange',
     'MoveOriginToGrid',
     'PackSSCInputs',

@@ -21,8 +21,8 @@ class SampleFile:
     Args:
         path: The file; ``ARCHIVE.npz/MEMBER`` for a part of an archive.
         kind: Format of the file. The quick check of :mod:`mmssc.inspection` knows ``'bits'``,
-            ``'points'`` (``.bin`` of KITTI) and ``'depth'``; it checks other kinds by their file
-            extension.
+            ``'words'`` (four bytes per voxel), ``'points'`` (``.bin`` of KITTI) and ``'depth'``;
+            it checks other kinds by their file extension.
         read: Reads and checks the whole file; raises :class:`~mmssc.errors.DataError`.
         keys: Keys of the sample that are made from it.
         shape: Shape of the array if it is known before reading, else empty.
@@ -46,7 +46,7 @@ class ReadingTransform(BaseTransform):
     inferencers, which take these from memory.
     """
 
-    #: Data sets that the transform is for, ``'driving'`` or ``'rgbd'``; empty: any.
+    #: Data sets that the transform is for, ``'driving'``, ``'lidar'`` or ``'rgbd'``; empty: any.
     data_kind: str = ''
 
     @property

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from mmssc.errors import DataError
 from mmssc.geometry.frustum import frustum_index
-from mmssc.geometry.label_pooling import pool_labels
+from mmssc.geometry.label_pooling import pool_labels, pool_labels_class_first
 from mmssc.geometry.ranges import range_slices
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
@@ -98,18 +99,31 @@ class PoolVoxelLabels(BaseTransform):
     Args:
         factors: Edges of the blocks, in voxels of ``gt_voxels``.
         tie: See :func:`mmssc.geometry.pool_labels`.
+        rule: ``'majority'``: :func:`mmssc.geometry.pool_labels`. ``'class_first'``: the rule of
+            LMSCNet, :func:`mmssc.geometry.pool_labels_class_first`, which has no ``tie``.
+
+    Raises:
+        DataError: ``rule`` is unknown.
     """
 
-    def __init__(self, factors: Sequence[int] = (4,), tie: str = 'ignore') -> None:
+    def __init__(
+        self, factors: Sequence[int] = (4,), tie: str = 'ignore', rule: str = 'majority'
+    ) -> None:
+        if rule not in ('majority', 'class_first'):
+            expected = "'majority' or 'class_first'"
+            raise DataError('config', 'PoolVoxelLabels.rule', expected, repr(rule))
         self.factors = tuple(int(factor) for factor in factors)
-        self.tie = tie
+        self.tie, self.rule = tie, rule
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pool."""
         labels = torch.from_numpy(np.array(results['gt_voxels']))
         classes, ignore = results['num_classes'], results['ignore_index']
         for factor in self.factors:
-            pooled = pool_labels(labels, factor, classes, ignore, tie=self.tie)
+            if self.rule == 'class_first':
+                pooled = pool_labels_class_first(labels, factor, classes, ignore)
+            else:
+                pooled = pool_labels(labels, factor, classes, ignore, tie=self.tie)
             results[f'gt_voxels_1_{factor}'] = pooled.numpy()
         return results
 
