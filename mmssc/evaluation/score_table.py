@@ -8,11 +8,15 @@ from collections.abc import Mapping, Sequence
 from .functional import SSCCounts, SSCScores
 from .protocols import FULL
 
-__all__ = ['figure_view', 'format_table', 'is_in_table', 'name_figures', 'score_table']
+__all__ = [
+    'figure_view', 'format_table', 'is_in_table', 'name_all_class_figures', 'name_figures',
+    'score_table',
+]  # fmt: skip
 
 _IN_TABLE_ONLY = re.compile(r'(.*/)?(SC_Precision|SC_Recall|combined_IoU|SSC_(?!mIoU).+_IoU)')
 _FIGURE = re.compile(
-    r'(?:.*/)?(?:SC_Precision|SC_Recall|SC_IoU|SSC_mIoU|SSC_.+_IoU|combined_IoU)(?:_([^/]+))?'
+    r'(?:.*/)?(?:SC_Precision|SC_Recall|SC_IoU|SSC_mIoU|SSC_.+_IoU|combined_IoU|Accuracy|'
+    r'mIoU_with_[^_/]+)(?:_([^/]+))?'
 )
 
 
@@ -33,9 +37,14 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str] | None]) ->
 
 
 def score_table(
-    scores: Mapping[str, SSCScores], counts: Mapping[str, SSCCounts], classes: Sequence[str]
+    scores: Mapping[str, SSCScores],
+    counts: Mapping[str, SSCCounts],
+    classes: Sequence[str],
+    all_classes: bool = False,
 ) -> str:
     """One row per figure, one column per view (``full``, ``12.8m``, ...), in percent.
+
+    ``all_classes`` adds the figures of :func:`name_all_class_figures`.
 
     The last column is the number of labelled voxels of a class in the first view. A class without
     voxels scores 0 and still counts in mIoU.
@@ -51,6 +60,13 @@ def score_table(
             ('SSC mIoU', 'miou'),
         )
     ]
+    if all_classes:
+        further = {
+            view: name_all_class_figures(scores[view], counts[view], classes) for view in views
+        }
+        for key in further[views[0]]:
+            cells = [f'{further[view][key]:.2f}' for view in views]
+            rows.append([key.replace('_', ' '), *cells, ''])
     rows.append(None)
     for index, name in enumerate(classes):
         figures = [f'{scores[view].class_iou[index]:.2f}' for view in views]
@@ -98,3 +114,26 @@ def name_figures(scores: SSCScores, classes: Sequence[str], suffix: str = '') ->
     rounded = {key: round(value, 2) for key, value in figures.items()}
     rounded['combined_IoU'] = round(rounded['SC_IoU'] + rounded['SSC_mIoU'], 2)
     return {f'{key}{suffix}': value for key, value in rounded.items()}
+
+
+def name_all_class_figures(
+    scores: SSCScores, counts: SSCCounts, classes: Sequence[str], suffix: str = ''
+) -> dict[str, float]:
+    """Figures that count the empty class like the others; percent, two decimals.
+
+    Args:
+        scores: Of a view.
+        counts: Of the same view.
+        classes: K names.
+        suffix: End of every name, for views other than ``full``.
+
+    Returns:
+        ``mIoU_with_NAME``, the mean IoU over all classes, where NAME is the first class, and
+        ``Accuracy``, the share of voxels with the right class.
+    """
+    matrix = counts.confusion.double()
+    figures = {
+        f'mIoU_with_{classes[0]}': sum(scores.class_iou) / len(classes),
+        'Accuracy': 100 * float(matrix.trace() / matrix.sum().clamp_min(1)),
+    }
+    return {f'{key}{suffix}': round(value, 2) for key, value in figures.items()}

@@ -21,9 +21,9 @@ from mmssc.geometry.ranges import range_slices
 from mmssc.registry import METRICS
 from mmssc.structures import VoxelGrid
 
-from ..functional import SSCCounts, count_voxels, scores_from_counts, sum_counts
+from ..functional import SSCCounts, SSCScores, count_voxels, scores_from_counts, sum_counts
 from ..protocols import FULL, count_protocol, protocol_masks
-from ..score_table import name_figures, score_table
+from ..score_table import name_all_class_figures, name_figures, score_table
 from ..submission import (
     SubmissionRules,
     check_submission,
@@ -66,6 +66,9 @@ class SSCMetric(BaseMetric):
         field_of_view: Also score ``full`` in the voxels whose centre the reference camera sees.
         ignored_as_empty: Report the official codes' figure of class 0, which counts every voxel
             without a label as a hit. No other figure changes.
+        all_classes: Also report ``mIoU_with_NAME``, the mean IoU over all classes and the empty
+            one, whose name is NAME, and ``Accuracy``, the share of voxels with the right class.
+            CarlaSC publishes these two; ``SSC_mIoU`` stays the mean without the empty class.
         format_only: Write predictions for a test server without scoring.
         output_dir: Folder for ``sequences/`` and ``submission.zip``; needed with ``format_only``.
         allow_unofficial_grid: With ``format_only``: also write volumes that no server accepts.
@@ -82,6 +85,7 @@ class SSCMetric(BaseMetric):
         ranges: Sequence[float] = (),
         field_of_view: bool = False,
         ignored_as_empty: bool = False,
+        all_classes: bool = False,
         format_only: bool = False,
         output_dir: str | PathLike[str] | None = None,
         allow_unofficial_grid: bool = False,
@@ -100,6 +104,7 @@ class SSCMetric(BaseMetric):
         self.ranges = tuple(float(extent) for extent in ranges)
         self.field_of_view = field_of_view
         self.ignored_as_empty = ignored_as_empty
+        self.all_classes = all_classes
         self.format_only = format_only
         self.output_dir = Path() if output_dir is None else Path(output_dir)
         self.allow_unofficial_grid = allow_unofficial_grid
@@ -126,12 +131,19 @@ class SSCMetric(BaseMetric):
         views = [*self.protocols, *(_range_name(extent) for extent in self.ranges)]
         views += [FIELD_OF_VIEW] if self.field_of_view else []
         nothing = torch.zeros(0, dtype=torch.uint8)
-        scores = scores_from_counts(count_voxels(nothing, nothing, len(self.classes)))
+        counts = count_voxels(nothing, nothing, len(self.classes))
         return [
             f'{self.prefix}/{name}'
             for view in views
-            for name in name_figures(scores, self.classes, _suffix(view))
+            for name in self._name_figures(scores_from_counts(counts), counts, view)
         ]
+
+    def _name_figures(self, scores: SSCScores, counts: SSCCounts, view: str) -> dict[str, float]:
+        suffix = _suffix(view)
+        figures = name_figures(scores, self.classes, suffix)
+        if self.all_classes:
+            figures |= name_all_class_figures(scores, counts, self.classes, suffix)
+        return figures
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Count every sample of a batch (or write its prediction).
@@ -170,13 +182,13 @@ class SSCMetric(BaseMetric):
             for view, total in counts.items()
         }
         title = f'{self.prefix}: {counted(len(results), "sample")}'
-        print_log(f'{title}\n{score_table(scores, counts, classes)}', 'current')
+        print_log(f'{title}\n{score_table(scores, counts, classes, self.all_classes)}', 'current')
         figures: dict[str, float] = {}
         for view, score in scores.items():
             if not counts[view].confusion.any():
                 text = f'{title}: no voxel of {view!r} has a label; its figures mean nothing'
                 print_log(text, 'current', logging.WARNING)
-            figures.update(name_figures(score, classes, _suffix(view)))
+            figures.update(self._name_figures(score, counts[view], view))
         return figures
 
     @staticmethod
