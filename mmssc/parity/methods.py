@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmssc.errors import DataError
+from mmssc.parity.lidar.recipe import CarlaParity, LidarParity
 from mmssc.parity.rgbd.ammnet import AMMNetParity
 from mmssc.parity.rgbd.cleaners import CleanersParity
 from mmssc.parity.sgn.recipe import SGNParity
@@ -21,6 +22,8 @@ RECIPES: dict[str, ParityRecipe] = {
     'symphonies-small': SymphoniesParity('small'),
     'symphonies-decoder': SymphoniesParity('decoder'),
     'ammnet': AMMNetParity(),
+    **{kind: LidarParity(kind) for kind in ('lmscnet', 'lmscnet-ss', 'sscnet-full', 'sscnet')},
+    **{f'carla-{kind}': CarlaParity(kind) for kind in ('lmscnet-ss', 'sscnet-full')},
 }
 
 

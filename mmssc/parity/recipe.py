@@ -32,11 +32,13 @@ class ParityOptions:
         forward_only: Skip gradients, training steps and the losses in training mode.
         device: Device of the model.
         model_config: Config of the model to check; None takes the method's own.
+        weights: Official checkpoint, for cases that were made with one.
     """
 
     forward_only: bool = False
     device: str = 'cpu'
     model_config: Mapping[str, Any] | None = None
+    weights: str | None = None
 
 
 class ParityRun(NamedTuple):

@@ -34,8 +34,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--case', nargs='+', default=[], metavar='NPZ', help='case files')
     parser.add_argument('--units', metavar='NPZ', help='file of unit cases')
     parser.add_argument(
-        '--data', metavar='DIR', help='raw files that the unit cases were made from (sketch: NYU)'
-    )
+        '--data', metavar='DIR',
+        help='raw files that figures were made from (units of sketch: NYU; carla-...: a '
+        'SemanticKITTI tree)',
+    )  # fmt: skip
+    text = 'the official checkpoint that the figures were made with (carla-...)'
+    parser.add_argument('--weights', metavar='FILE', help=text)
     text = f'check its model instead of the default one: {CONFIG_HELP}'
     parser.add_argument('--config', help=text)
     parser.add_argument('--device', default='cpu', help='device of the model (default: cpu)')
@@ -82,11 +86,11 @@ def run_checks(args: argparse.Namespace) -> ParityReport:
         model_config = read_config(args.config).model
     if args.project:
         import_project(args.project, 'parity')
-    options = ParityOptions(args.forward_only, args.device, model_config)
+    options = ParityOptions(args.forward_only, args.device, model_config, args.weights)
     recipe, report = get_recipe(args.method), ParityReport(verbose=not args.failures_only)
     for path in args.case:
         print(f'\n{args.method}: {path}\n{report.header()}', flush=True)
-        compare(report, partial(_check_case, recipe, args.manifest, path, options))
+        compare(report, partial(_check_case, recipe, args.manifest, path, options, args.data))
     if args.units:
         print(f'\nunit cases: {args.units}\n{report.header()}', flush=True)
         compare(report, lambda table: recipe.check_units(ParityCase(args.units, args.data), table))
@@ -98,9 +102,10 @@ def _check_case(
     manifest: str,
     path: str,
     options: ParityOptions,
+    data: str | None,
     report: ParityReport,
 ) -> None:
-    recipe.check_case(ParityRun(manifest, ParityCase(path), report, options))
+    recipe.check_case(ParityRun(manifest, ParityCase(path, data), report, options))
 
 
 @command

@@ -1,0 +1,1 @@
+"""Parity of LMSCNet and SSCNet for LiDAR scans."""
