@@ -188,8 +188,8 @@ def _check_grid(path: str, grid: VoxelGrid) -> None:
         ('grid_size', grid.shape), ('min_bound', grid.origin), ('max_bound', grid.upper),
     ):  # fmt: skip
         numbers = params.get(key)
-        is_list = isinstance(numbers, list) and len(numbers) == 3
-        found = numbers if is_list and all(isinstance(n, (int, float)) for n in numbers) else []
-        if not found or max(abs(a - b) for a, b in zip(found, expected)) > 1e-6:
+        found = numbers if isinstance(numbers, list) and len(numbers) == 3 else []
+        are_numbers = found and all(isinstance(number, (int, float)) for number in found)
+        if not are_numbers or max(abs(a - b) for a, b in zip(found, expected)) > 1e-6:
             hint = 'mmssc reads the Cartesian labels, in their published grid'
             raise DataError(path, key, expected, numbers, hint)

@@ -92,7 +92,7 @@ def lmscnet_model_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any
     return dict(
         type='mmssc.LidarCompletor',
         voxel_grid=_grid(num_classes, height),
-        backbone=dict(type='mmssc.PlaneUNet', height=height),
+        backbone=dict(type='mmssc.PlaneUNet'),
         head=dict(
             type='mmssc.LMSCNetHead', num_classes=num_classes, scales=scales, channels=channels
         ),

@@ -20,17 +20,19 @@ class PlaneUNet(nn.Module):
     """:class:`BEVUNet` with one more output, at full resolution (LMSCNet).
 
     Args:
-        height: Number of z voxels of the input, a multiple of 8.
+        voxel_shape: Voxels of the input along x, y, z, multiples of 8. Only z decides the size of
+            the network. :class:`LidarCompletor` gives its own.
 
     Raises:
-        DataError: ``height`` is not a multiple of 8.
+        DataError: A side is not a multiple of 8.
     """
 
-    def __init__(self, height: int) -> None:
-        if height < 8 or height % 8:
-            raise DataError('config', 'PlaneUNet.height', 'a multiple of 8', height)
+    def __init__(self, voxel_shape: Sequence[int]) -> None:
+        if any(side < 8 or side % 8 for side in voxel_shape):
+            expected = 'multiples of 8 for PlaneUNet'
+            raise DataError('config', 'model.voxel_grid.shape', expected, tuple(voxel_shape))
         super().__init__()
-        self.height = height
+        height = voxel_shape[2]
         self.unet = BEVUNet(height)
         eighth, quarter, half = height // 8, height // 4, height // 2
         self.up_1_2 = nn.ConvTranspose2d(half, half, 6, stride=2, padding=2)
@@ -38,19 +40,6 @@ class PlaneUNet(nn.Module):
         self.up_1_8_to_1_1 = nn.ConvTranspose2d(eighth, eighth, 8, stride=8)
         channels = half + height + quarter + eighth
         self.decoder_1_1 = nn.Conv2d(channels, height, 3, padding=1)
-
-    def check_shape(self, shape: Sequence[int]) -> None:
-        """Refuse a grid that the network cannot take.
-
-        Args:
-            shape: Voxels along x, y, z.
-
-        Raises:
-            DataError: x or y is not a multiple of 8, or z is not ``height``.
-        """
-        if shape[0] % 8 or shape[1] % 8 or shape[2] != self.height:
-            expected = f'multiples of 8 along x and y, {self.height} (PlaneUNet.height) along z'
-            raise DataError('config', 'model.voxel_grid.shape', expected, tuple(shape))
 
     def forward(self, occupancy: Tensor, finest: int = 1) -> dict[int, Tensor]:
         """Compute volumes at the scales 8, 4, 2, 1, from the coarsest to ``finest``.

@@ -20,10 +20,21 @@ _OUT_CHANNELS = 128
 
 @MODELS.register_module()
 class SSCNetTrunk(nn.Module):
-    """Features at a quarter of the resolution, without normalisation (SSCNet for LiDAR scans)."""
+    """Features at a quarter of the resolution, without normalisation (SSCNet for LiDAR scans).
 
-    def __init__(self) -> None:
+    Args:
+        voxel_shape: Voxels of the input along x, y, z, multiples of 4. :class:`LidarCompletor`
+            gives its own.
+
+    Raises:
+        DataError: A side is not a multiple of 4.
+    """
+
+    def __init__(self, voxel_shape: Sequence[int]) -> None:
         super().__init__()
+        if any(side % 4 for side in voxel_shape):
+            expected = 'multiples of 4 for SSCNetTrunk'
+            raise DataError('config', 'model.voxel_grid.shape', expected, tuple(voxel_shape))
         self.out_channels = _OUT_CHANNELS
         self.stem = nn.Sequential(nn.Conv3d(1, 16, 7, stride=2, padding=3), nn.ReLU())
         self.block_1_2 = _ShortcutBlock(16, 32)
@@ -36,18 +47,6 @@ class SSCNetTrunk(nn.Module):
             nn.Conv3d(_OUT_CHANNELS, _OUT_CHANNELS, 1),
             nn.ReLU(),
         )
-
-    def check_shape(self, shape: Sequence[int]) -> None:
-        """Refuse a grid that the network cannot take.
-
-        Args:
-            shape: Voxels along x, y, z.
-
-        Raises:
-            DataError: A side is not a multiple of 4.
-        """
-        if any(side % 4 for side in shape):
-            raise DataError('config', 'model.voxel_grid.shape', 'multiples of 4', tuple(shape))
 
     def forward(self, occupancy: Tensor, finest: int = 1) -> dict[int, Tensor]:
         """Compute features.

@@ -27,7 +27,7 @@ class LidarCompletor(BaseCompletor):
 
     Args:
         backbone: Occupancy (B, X, Y, Z) to features by scale: :class:`PlaneUNet` or
-            :class:`SSCNetTrunk`.
+            :class:`SSCNetTrunk`. It gets ``voxel_shape``.
         head: A :class:`ScaledVolumeHead`: :class:`LMSCNetHead` or :class:`SSCNetHead`.
         voxel_grid: Grid of scan and prediction.
         data_preprocessor: Config of the data preprocessor.
@@ -55,8 +55,7 @@ class LidarCompletor(BaseCompletor):
         if self.voxel_grid.axes != ('x', 'y', 'z'):
             found = self.voxel_grid.axes
             raise DataError('config', 'model.voxel_grid.axes', ('x', 'y', 'z'), found)
-        self.backbone = MODELS.build(backbone)
-        self.backbone.check_shape(self.voxel_grid.shape)
+        self.backbone = MODELS.build({'voxel_shape': self.voxel_grid.shape, **backbone})
         self.head = MODELS.build(head)
         self.official_method = self.head.official_method
         self.exit_scale = self.test_cfg.get('exit_scale', 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from mmengine.optim import ExponentialLR
@@ -205,7 +207,7 @@ def _check_metrics(case: ParityCase, report: ParityReport) -> None:
     report.equal('metric/confusion', counts.confusion.t(), case['metric/confusion'])
     scores = scores_from_counts(counts, epsilon=1e-13)
     precision, recall = scores.precision, scores.recall
-    figures = dict(
+    figures: dict[str, Any] = dict(
         miou=scores.miou, class_iou=np.array(scores.class_iou), iou=scores.iou,
         precision=precision, recall=recall, f1=2 * precision * recall / (precision + recall),
     )  # fmt: skip
