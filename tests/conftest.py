@@ -83,6 +83,12 @@ def seven_scenes() -> Path:
     return _folder_of('MMSSC_SEVEN_SCENES', 'a folder with frame-000000.depth.png of 7-Scenes')
 
 
+@pytest.fixture(scope='session')
+def carlasc_weights() -> Path:
+    """The two published checkpoints of CarlaSC, where the machine has them."""
+    return _folder_of('MMSSC_CARLASC_WEIGHTS', 'a folder with LMSC_11_T1B_Epoch19.pt of CarlaSC')
+
+
 @pytest.fixture
 def tool_in_process(monkeypatch, capsys):
     """``tool_in_process('misc/x.py')`` gives a function: arguments -> (exit status, output).

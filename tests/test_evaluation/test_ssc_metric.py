@@ -16,6 +16,7 @@ from mmengine.evaluator import Evaluator
 
 from mmssc.errors import DataError
 from mmssc.evaluation import SSCMetric
+from mmssc.evaluation.score_table import figure_view
 from mmssc.geometry import field_of_view_mask
 from mmssc.registry import METRICS
 from mmssc.structures import SSCDataSample, VoxelGrid
@@ -353,3 +354,29 @@ def test_two_processes_write_one_submission(tmp_path):
         values = [set(np.frombuffer(package.read(name), '<u2').tolist()) for name in names]
     assert names == [f'sequences/11/predictions/{5 * index:06d}.label' for index in range(5)]
     assert values == [{0}, {10}, {11}, {15}, {18}]
+
+
+def test_figures_with_the_empty_class():
+    samples = [make_sample(seed) for seed in range(3)]
+    plain = run(make_metric(ranges=(4.0,)), samples)
+    figures = run(make_metric(ranges=(4.0,), all_classes=True), samples)
+    assert {key: figures[key] for key in plain} == plain
+    more = ['toy/mIoU_with_empty', 'toy/Accuracy', 'toy/mIoU_with_empty_4m', 'toy/Accuracy_4m']
+    assert set(figures) - set(plain) == set(more)
+    ious = [plain[f'toy/SSC_{name}_IoU'] for name in CLASSES]
+    assert figures['toy/mIoU_with_empty'] == pytest.approx(np.mean(ious), abs=0.011)
+    assert plain['toy/SSC_mIoU'] == pytest.approx(np.mean(ious[1:]), abs=0.011)
+    target = torch.stack([sample.gt_voxels for sample in samples])
+    right = torch.stack([sample.pred_voxels for sample in samples]) == target
+    share = 100 * float(right[target != 255].float().mean())
+    assert figures['toy/Accuracy'] == pytest.approx(share, abs=0.006)
+    assert set(make_metric(ranges=(4.0,), all_classes=True).figure_names()) == set(figures)
+
+
+@pytest.mark.parametrize(
+    ('name', 'view'),
+    [('ssc/mIoU_with_free', 'full'), ('ssc/Accuracy_12.8m', '12.8m'),
+     ('mIoU_with_free_12.8m', '12.8m')],
+)  # fmt: skip
+def test_figures_with_the_empty_class_have_a_view(name, view):
+    assert figure_view(name) == view

@@ -23,6 +23,7 @@ from mmssc.engine.resuming import find_resume_checkpoint
 from mmssc.evaluation.result_comparison import read_figures_file
 from mmssc.evaluation.submission import SubmissionRules, check_submission
 from mmssc.formats import (
+    carla_sc,
     depth_units,
     images,
     json_fields,
@@ -187,6 +188,15 @@ READERS = {
         lambda found: found['a'].dtype.isnative,
     ),
     'NpzArchive': Reader('a.npz', save_npz(a=TSDF), read_archive),
+    # carla_sc
+    'read_raw_ids': Reader(
+        'f.label', lambda p: carla_sc.write_raw_ids(p, LABELS),
+        lambda p: carla_sc.read_raw_ids(p, SHAPE), is_array(SHAPE, np.uint8, 0, 22),
+    ),
+    'read_ray_counts': Reader(
+        'f.bin', lambda p: carla_sc.write_ray_counts(p, LABELS),
+        lambda p: carla_sc.read_ray_counts(p, SHAPE), is_array(SHAPE, np.float32, 0),
+    ),
     # kitti, depth_units
     'read_calib': Reader(
         'calib.txt', lambda p: kitti.write_calib(p, dict(P2=CAMERA, Tr=np.eye(4))),

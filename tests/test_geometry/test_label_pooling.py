@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmssc.errors import DataError
-from mmssc.geometry import pool_labels
+from mmssc.geometry import pool_labels, pool_labels_class_first
 
 
 def pool_labels_by_loop(labels, factor, ignore=255, threshold=0.95):
@@ -86,3 +86,47 @@ def test_refuses_wrong_sides_and_ids():
     labels[0, 0, 0] = 20
     with pytest.raises(DataError, match=r'0\.\.19 or 255, found \[20\]'):
         pool_labels(labels, 2, 20)
+
+
+def by_the_rule_of_lmscnet(labels: np.ndarray, factor: int) -> np.ndarray:
+    """Block by block, as the rule says it."""
+    shape = tuple(side // factor for side in labels.shape)
+    pooled = np.empty(shape, labels.dtype)
+    for index in np.ndindex(shape):
+        block = labels[tuple(slice(i * factor, (i + 1) * factor) for i in index)]
+        classes = block[(block != 0) & (block != 255)]
+        if classes.size:
+            pooled[index] = np.bincount(classes).argmax()
+        else:
+            pooled[index] = 0 if (block == 0).any() else 255
+    return pooled
+
+
+@pytest.mark.parametrize('factor', [2, 4, 8])
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int64])
+def test_class_first_pooling_block_by_block(factor, dtype):
+    random = np.random.default_rng(factor)
+    labels = random.choice([0, 1, 2, 19, 255], (16, 8, 24), p=[0.5, 0.02, 0.02, 0.01, 0.45])
+    labels[:8, :, :8] = 255
+    labels[8:, :, 8:16] = 0
+    expected = by_the_rule_of_lmscnet(labels.astype(np.uint8), factor)
+    found = pool_labels_class_first(torch.from_numpy(labels).to(dtype), factor, 20)
+    assert found.dtype == dtype and np.array_equal(found.numpy(), expected)
+    assert {0, 1, 255} <= set(np.unique(expected))
+    other = pool_labels(torch.from_numpy(labels), factor, 20)
+    assert not np.array_equal(other.numpy(), expected)
+
+
+def test_class_first_pooling_starts_from_the_finest_scale():
+    labels = torch.full((4, 4, 4), 255, dtype=torch.uint8)
+    labels[0, 0, :2], labels[0, 1, 0] = 2, 2
+    labels[2, 0, 0], labels[0, 2, 0] = 1, 1
+    assert pool_labels_class_first(labels, 4, 5).item() == 2
+    assert pool_labels_class_first(pool_labels_class_first(labels, 2, 5), 2, 5).item() == 1
+
+
+def test_class_first_pooling_refuses_what_does_not_fit():
+    with pytest.raises(DataError, match='multiples of 4'):
+        pool_labels_class_first(torch.zeros(4, 6, 4, dtype=torch.uint8), 4, 5)
+    with pytest.raises(DataError, match='ids'):
+        pool_labels_class_first(torch.full((4, 4, 4), 7, dtype=torch.uint8), 4, 5)

@@ -12,7 +12,10 @@ import pytest
 import yaml
 from tool_runs import ROOT
 
-DATA = ('datasets/NYU', 'samples/nyu', 'samples/semantickitti', 'samples/seven_scenes')
+DATA = (
+    'datasets/NYU', 'samples/nyu', 'samples/semantickitti', 'samples/seven_scenes',
+    'samples/lidar/carlasc_weights',
+)  # fmt: skip
 
 
 # Every program of the environment: one of its checks may be told to fail.
@@ -75,6 +78,7 @@ def test_the_script_leaves_the_data_beside_the_checkout_and_nothing_of_its_own(c
     for variable, name in (
         ('MMSSC_NYU', 'datasets/NYU'), ('MMSSC_NYU_RAW', 'samples/nyu'),
         ('MMSSC_SAMPLES', 'samples/semantickitti'), ('MMSSC_SEVEN_SCENES', 'samples/seven_scenes'),
+        ('MMSSC_CARLASC_WEIGHTS', 'samples/lidar/carlasc_weights'),
     ):  # fmt: skip
         assert Path(used[variable]).resolve() == (shared / name).resolve()
     for later in ('notebook tests/test_tutorials.py', 'browser tests/test_visualization'):

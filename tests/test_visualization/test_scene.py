@@ -201,3 +201,20 @@ def test_a_flipped_sample_has_no_view_from_the_camera(room):
     sample, meta = room
     sample.set_metainfo(dict(cam2img=np.diag([-1.0, 1, 1]) @ sample.cam2img))
     assert Scene.from_sample(sample, meta).camera is None
+
+
+def test_a_left_handed_scene_is_mirrored(sample, meta, grid):
+    points = np.array([[4.0, 1.0, 0.0]], np.float32)
+    right = Scene.from_sample(sample, meta, points=points)
+    left_grid = replace(grid, frame='carla')
+    sample.set_metainfo(dict(voxel_grid=left_grid))
+    mirrored = Scene.from_sample(sample, meta, points=points)
+    axis = grid.axes.index('y')
+    for name, volume in right.volumes.items():
+        assert np.array_equal(mirrored.volumes[name], np.flip(volume, axis))
+    assert np.array_equal(mirrored.unlabelled, np.flip(right.unlabelled, axis))
+    assert mirrored.points.tolist() == [[4, -1, 0]]
+    assert mirrored.grid.frame == 'lidar' and not mirrored.grid.is_left_handed
+    assert mirrored.grid.origin[axis] == -grid.upper[axis]
+    # Nothing else changes: drawn again, it is the same.
+    assert mirrored.draw(400).shape[1] == 400

@@ -26,8 +26,8 @@ TRANSFORMS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tenso
     ),
     # Kernels of 3D convolutions on axes z, x, y, and ours on x, y, z; both channel axes stay.
     'zxy_to_xyz': (
-        lambda weight: weight.permute(0, 1, 3, 4, 2),
-        lambda weight: weight.permute(0, 1, 4, 2, 3),
+        lambda weight: weight.movedim(2, -1),
+        lambda weight: weight.movedim(-1, 2),
     ),
     # A linear layer and the 1x1 convolution that does the same.
     'linear_to_conv': (lambda weight: weight[:, :, None, None], lambda weight: weight[:, :, 0, 0]),

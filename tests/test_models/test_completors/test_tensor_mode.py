@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from tiny_lidar import build_tiny_lidar
+from tiny_lidar import collate as collate_lidar
+from tiny_lidar import make_sample as make_lidar_sample
 from tiny_rgbd import tiny_ammnet, tiny_batch, tiny_network
 from tiny_sgn import build_tiny_sgn, collate, make_sample
 from tiny_sketch import tiny_sketch
@@ -36,11 +39,14 @@ def build(method: str) -> tuple[nn.Module, dict[str, Any]]:
         model = build_tiny_symphonies()
         samples = [make_symphonies_sample(seed) for seed in (0, 1)]
         return model, collate_symphonies(model, *samples)
+    if method == 'lidar':
+        model = build_tiny_lidar()
+        return model, collate_lidar(model, make_lidar_sample(0), make_lidar_sample(1))
     inputs, samples = tiny_batch()
     return MODELS.build(RGBD[method]), dict(inputs=inputs, data_samples=samples)
 
 
-@pytest.mark.parametrize('method', ['sgn', 'symphonies', *RGBD])
+@pytest.mark.parametrize('method', ['sgn', 'symphonies', 'lidar', *RGBD])
 def test_logits_come_first(method: str) -> None:
     model, data = build(method)
     model.eval()
