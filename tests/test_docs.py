@@ -194,6 +194,7 @@ def test_the_citation_has_the_version_of_the_package():
     [
         ('semantic_kitti', 'SemanticKITTIDataset'),
         ('sscbench_kitti360', 'SSCBenchKITTI360Dataset'),
+        ('carla_sc', 'CarlaSCDataset'),
         ('nyu', 'NYUDataset'),
     ],
 )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from mmengine.config import Config
 
-from mmssc.datasets.transforms import CropDrivingImages
+from mmssc.datasets.transforms import CropDrivingImages, reading_transforms
 from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 from mmssc.testing.random_driving_sample import random_driving_sample
+from mmssc.testing.random_lidar_sample import random_lidar_sample
 from mmssc.testing.random_rgbd_sample import random_rgbd_sample
 
 from .model_loading import dataset_config_of, dataset_meta_of
@@ -45,9 +47,12 @@ def random_samples(
     if not grids:
         raise DataError('config', 'model.voxel_grid', 'a grid', 'none')
     grid, num_classes = VoxelGrid.build(grids[0]), len(meta['classes'])
+    steps = [TRANSFORMS.build(step) for step in dataset.get('pipeline') or ()]
+    readings = [reading for step in steps for reading in reading_transforms(step)]
+    if any('occupancy' in reading.inputs for reading in readings):
+        return partial(_lidar_sample, grid, num_classes, points)
     if image_size is None:
-        crops = [TRANSFORMS.build(step) for step in dataset.get('pipeline') or ()]
-        sizes = [step.size for step in crops if isinstance(step, CropDrivingImages)]
+        sizes = [step.size for step in steps if isinstance(step, CropDrivingImages)]
         image_size = sizes[0] if sizes else meta.get('image_size')
     if image_size is None:
         raise DataError('config', 'image size', 'one in the data set or a crop', 'none', remedy)
@@ -63,6 +68,10 @@ def random_samples(
         )
 
     return load
+
+
+def _lidar_sample(grid: VoxelGrid, num_classes: int, points: int, seed: int) -> dict[str, Any]:
+    return random_lidar_sample(grid, num_classes, points, seed)
 
 
 def _find_values(node: Any, key: str) -> Iterator[Any]:

@@ -33,6 +33,7 @@ FILE_NAME = re.compile(r'sequences/([0-9]{2})/predictions/([0-9]{6})\.label')
 SERVERS = ('SemanticKITTI',)
 NO_SERVER = {
     'SSCBenchKITTI360': 'its test labels are public: run the metric on the test split',
+    'CarlaSC': 'its test labels are public: run the metric on the test split',
     'NYU': 'its test labels are public: run the metric on the test split',
     'NYUCAD': 'its test labels are public: run the metric on the test split',
 }

@@ -5,8 +5,15 @@ _base_ = ['../../configs/lmscnet/lmscnet_semantickitti.py']
 custom_imports = dict(imports=['kill_hook'])
 model = dict(voxel_grid=dict(voxel_size=0.8, shape=(64, 64, 8)))
 
+# Without flips: two processes would draw others than one with the doubled batch.
+train_pipeline = [
+    dict(type='LoadScanOccupancy', source='voxels'),
+    dict(type='LoadDrivingLabels', scales=('1_1',)),
+    dict(type='PoolVoxelLabels', factors=(2, 4, 8), rule='class_first'),
+    dict(type='PackSSCInputs'),
+]
 loader = dict(num_workers=0, persistent_workers=False)
-train_dataloader = dict(**loader, batch_size=2)
+train_dataloader = dict(**loader, batch_size=2, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(**loader, batch_size=2)
 test_dataloader = val_dataloader
 
