@@ -106,7 +106,7 @@ def by_the_rule_of_lmscnet(labels: np.ndarray, factor: int) -> np.ndarray:
 @pytest.mark.parametrize('dtype', [torch.uint8, torch.int64])
 def test_class_first_pooling_block_by_block(factor, dtype):
     random = np.random.default_rng(factor)
-    labels = random.choice([0, 1, 2, 19, 255], (16, 8, 24), p=[0.5, 0.02, 0.02, 0.01, 0.45])
+    labels = random.choice([0, 1, 2, 19, 255], (32, 16, 24), p=[0.5, 0.02, 0.02, 0.01, 0.45])
     labels[:8, :, :8] = 255
     labels[8:, :, 8:16] = 0
     expected = by_the_rule_of_lmscnet(labels.astype(np.uint8), factor)

@@ -128,3 +128,13 @@ def test_factors_are_whole(factor):
 def test_coarsen_refuses_a_remainder():
     with pytest.raises(DataError, match='multiples of 3'):
         VoxelGrid(**KITTI).coarsen(3)
+
+
+def test_only_the_frame_of_carla_is_left_handed():
+    grid = VoxelGrid((-1, -1, -1), (0.4, 0.4, 0.375), (8, 8, 8), frame='carla')
+    assert grid.is_left_handed and grid.coarsen(2).is_left_handed
+    assert VoxelGrid.build(grid.to_dict()) == grid
+    assert not any(
+        VoxelGrid((0, 0, 0), 1, (2, 2, 2), frame=frame).is_left_handed
+        for frame in ('lidar', 'world')
+    )
