@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from mmssc.dataset_facts import CARLASC_GRID
 from mmssc.errors import DataError
 from mmssc.formats.json_fields import read_json
-from mmssc.option_choices import CARLASC_GRID
 from mmssc.registry import DATASETS
 from mmssc.structures import VoxelGrid
 

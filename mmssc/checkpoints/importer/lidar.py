@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmssc.option_choices import CARLASC_GRID, DRIVING_GRID
+from mmssc.dataset_facts import CARLASC_GRID, DRIVING_GRID
 
 from .bev_unet import BEV_UNET
 from .key_map import CheckpointMethod, KeyRule, prefix_rules
