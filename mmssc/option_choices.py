@@ -24,13 +24,13 @@ EXPORT_FORMATS = {'onnx': '.onnx', 'torch-export': '.pt2'}
 #: Methods whose checkpoints can be imported.
 CHECKPOINT_METHODS = (
     'sgn', 'cleaners', 'cleaners-teacher', 'ammnet', 'sketch', 'sketch-backbone', 'symphonies',
-    'lmscnet', 'sscnet-full', 'sscnet',
+    'lmscnet', 'sscnet-full', 'sscnet', 'voxdet-lidar',
 )  # fmt: skip
 #: Methods and variants with a parity check.
 PARITY_METHODS = (
     'sgn-T', 'sgn-S', 'sgn-L', 'sgn-tiny', 'cleaners', 'sketch', 'symphonies', 'symphonies-small',
     'symphonies-decoder', 'ammnet', 'lmscnet', 'lmscnet-ss', 'sscnet-full', 'sscnet',
-    'carla-lmscnet-ss', 'carla-sscnet-full',
+    'carla-lmscnet-ss', 'carla-sscnet-full', 'voxdet-lidar',
 )  # fmt: skip
 #: What is measured of a model.
 RUNS = ('inference', 'training')

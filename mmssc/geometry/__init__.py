@@ -25,9 +25,16 @@ from .label_pooling import pool_labels, pool_labels_class_first
 from .measured_reach import measured_reach
 from .projection import PROJECTION_RULES, field_of_view_mask, project_voxels, voxel_to_pixel
 from .rigid import invert_rigid, transform_points
+from .run_lengths import hide_long_runs, run_lengths
 from .sketch import label_sketch
 from .tsdf import compute_tsdf, flip_tsdf, label_weight, observed_voxels, pool_tsdf
-from .voxelize import floor_points, points_to_occupancy, quantize_points, scan_to_occupancy
+from .voxelize import (
+    floor_points,
+    points_to_cells,
+    points_to_occupancy,
+    quantize_points,
+    scan_to_occupancy,
+)
 
 __all__ = [
     'FittedCamera',
@@ -53,6 +60,7 @@ __all__ = [
     'flip_tsdf',
     'floor_points',
     'frustum_index',
+    'hide_long_runs',
     'invert_mapping',
     'invert_pixel_mapping',
     'invert_rigid',
@@ -62,12 +70,14 @@ __all__ = [
     'observed_voxels',
     'place_grid',
     'pose_above_floor',
+    'points_to_cells',
     'points_to_occupancy',
     'pool_labels',
     'pool_labels_class_first',
     'pool_tsdf',
     'project_voxels',
     'quantize_points',
+    'run_lengths',
     'scan_to_occupancy',
     'tilted_camera',
     'transform_points',

@@ -7,7 +7,10 @@ from torch import Tensor
 
 from mmssc.structures import VoxelGrid
 
-__all__ = ['floor_points', 'points_to_occupancy', 'quantize_points', 'scan_to_occupancy']
+__all__ = [
+    'floor_points', 'points_to_cells', 'points_to_occupancy', 'quantize_points',
+    'scan_to_occupancy',
+]  # fmt: skip
 
 
 def quantize_points(points: Tensor, grid: VoxelGrid, margin: float = 1e-4) -> tuple[Tensor, Tensor]:
@@ -36,6 +39,31 @@ def quantize_points(points: Tensor, grid: VoxelGrid, margin: float = 1e-4) -> tu
     shape = torch.tensor(grid.shape, dtype=torch.float32, device=points.device)
     scaled = shape * (points[inside] - low.to(torch.float32)) / (high - low).to(torch.float32)
     return scaled.to(torch.int64), inside
+
+
+def points_to_cells(points: Tensor, grid: VoxelGrid) -> tuple[Tensor, Tensor, Tensor]:
+    """Voxel of every point strictly inside a grid, and its offset from the centre of that voxel.
+
+    The index is ``floor((p - min) / size)`` with ``size = (max - min) / n``, computed in float32
+    and in this order (as in VoxDet). :func:`quantize_points` rounds otherwise at voxel faces.
+
+    Args:
+        points: (M, 3) float32, columns x, y, z of the grid's frame, metres.
+        grid: The grid.
+
+    Returns:
+        ``indices`` (M', 3) int64 and ``offsets`` (M', 3) float32 in metres of the points inside,
+        both along the array axes of the grid and in input order, and ``inside`` (M,) bool.
+    """
+    points = _in_array_order(points.to(torch.float32), grid)
+    low, high = points.new_tensor(grid.origin), points.new_tensor(grid.upper)
+    inside = ((points > low) & (points < high)).all(dim=1)
+    count = points.new_tensor(grid.shape)
+    size = (high - low) / count
+    # Rounding can lift a point just below the upper face to the next index.
+    kept = points[inside]
+    cell = ((kept - low) / size).floor().minimum(count - 1)
+    return cell.to(torch.int64), kept - ((cell + 0.5) * size + low), inside
 
 
 def points_to_occupancy(points: Tensor, grid: VoxelGrid) -> Tensor:

@@ -9,6 +9,7 @@ from mmssc.parity.rgbd.cleaners import CleanersParity
 from mmssc.parity.sgn.recipe import SGNParity
 from mmssc.parity.sketch.recipe import SketchParity
 from mmssc.parity.symphonies.recipe import SymphoniesParity
+from mmssc.parity.voxdet.recipe import VoxDetLidarParity
 
 from .recipe import ParityRecipe
 
@@ -24,6 +25,7 @@ RECIPES: dict[str, ParityRecipe] = {
     'ammnet': AMMNetParity(),
     **{kind: LidarParity(kind) for kind in ('lmscnet', 'lmscnet-ss', 'sscnet-full', 'sscnet')},
     **{f'carla-{kind}': CarlaParity(kind) for kind in ('lmscnet-ss', 'sscnet-full')},
+    'voxdet-lidar': VoxDetLidarParity(),
 }
 
 

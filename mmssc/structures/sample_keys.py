@@ -168,6 +168,7 @@ SAMPLE_KEYS: dict[str, SampleKey] = {
         SampleKey('depth', 'input', ('N', 'H', 'W'), 'float32', 'metres, 0 = none'),
         SampleKey('points', 'input', ('M', 3), 'float32', 'metres', frames=('grid',)),
         SampleKey('occupancy', 'input', _VOLUME, 'bool', 'voxels that a scan hits'),
+        SampleKey('reflectance', 'input', ('M',), 'float32', '0..1, of each point'),
         SampleKey('segmentation', 'input', ('H', 'W'), 'uint8', 'id of a 2D segmentation',
                   stored_as='segmentation'),
         SampleKey('tsdf', 'input', _CHANNEL, 'float32', _SIGNED, stored_as='tsdf'),

@@ -13,6 +13,7 @@ from torch import Tensor
 
 __all__ = [
     'TRANSFORMS', 'CheckpointMethod', 'JoinRule', 'KeyRule', 'Rule', 'Selection', 'prefix_rules',
+    'without_lightning_prefix',
 ]  # fmt: skip
 
 # Name -> (reference to ours, ours to reference).
@@ -130,6 +131,13 @@ Selection = tuple[dict[str, Tensor], list[tuple[str, str]]]
 def prefix_rules(reference: str, ours: str, table: Mapping[str, str]) -> tuple[KeyRule, ...]:
     """One rule per entry of ``table``, with paths below ``reference`` and ``ours``."""
     return tuple(KeyRule(f'{reference}.{a}', f'{ours}.{b}') for a, b in table.items())
+
+
+def without_lightning_prefix(state: Mapping[str, Tensor]) -> Selection:
+    """State dict of a network; files of Lightning name everything below ``model.``."""
+    if all(key.startswith('model.') for key in state):
+        return {key[len('model.') :]: value for key, value in state.items()}, []
+    return dict(state), []
 
 
 @dataclass(frozen=True)

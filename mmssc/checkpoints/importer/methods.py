@@ -11,24 +11,17 @@ from .lidar import LMSCNET, SSCNET, SSCNET_FULL
 from .sgn import SGN
 from .sketch import SKETCH, SKETCH_BACKBONE
 from .symphonies import SYMPHONIES
+from .voxdet import VOXDET_LIDAR
 
 __all__ = ['METHODS', 'get_method', 'register_method']
 
 METHODS: dict[str, CheckpointMethod] = {
     method.name: method
     for method in (
-        SGN,
-        CLEANERS,
-        CLEANERS_TEACHER,
-        AMMNET,
-        SKETCH,
-        SKETCH_BACKBONE,
-        SYMPHONIES,
-        LMSCNET,
-        SSCNET_FULL,
-        SSCNET,
-    )  # fmt: skip
-}
+        SGN, CLEANERS, CLEANERS_TEACHER, AMMNET, SKETCH, SKETCH_BACKBONE, SYMPHONIES, LMSCNET,
+        SSCNET_FULL, SSCNET, VOXDET_LIDAR,
+    )
+}  # fmt: skip
 
 
 def get_method(name: str) -> CheckpointMethod:

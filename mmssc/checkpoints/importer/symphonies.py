@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmssc.geometry.working_volume import normalized_centers
 
-from .key_map import CheckpointMethod, KeyRule, Selection, prefix_rules
+from .key_map import CheckpointMethod, KeyRule, prefix_rules, without_lightning_prefix
 
 __all__ = ['SYMPHONIES', 'symphonies_decoder_config', 'symphonies_model_config']
 
@@ -59,13 +59,6 @@ _DROPPED = {
     'encoder.model.panoptic_head.criterion': 'losses of MaskDINO, never computed',
     'decoder.image_grid': 'row and column of every pixel: computed for any image size',
 }
-
-
-def _select(state: Mapping[str, Tensor]) -> Selection:
-    """Lightning files name everything below ``model.``."""
-    if all(key.startswith('model.') for key in state):
-        return {key[len('model.') :]: value for key, value in state.items()}, []
-    return dict(state), []
 
 
 def symphonies_decoder_config(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
@@ -163,6 +156,6 @@ SYMPHONIES = CheckpointMethod(
     class_keys=(f'{_CLASSIFIER}.2.weight', f'{_CLASSIFIER}.2.bias'),
     datasets={20: 'SemanticKITTI', 19: 'SSCBench-KITTI-360'},
     model_config=symphonies_model_config,
-    select=_select,
+    select=without_lightning_prefix,
     describe=_describe_grid,
 )

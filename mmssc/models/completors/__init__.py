@@ -9,8 +9,9 @@ from .rgbd_completor import RGBDCompletor
 from .sgn import SGN
 from .sketch import SketchCompletor
 from .symphonies import Symphonies
+from .voxdet import VoxDet
 
 __all__ = [
     'SGN', 'AMMNet', 'BaseCompletor', 'CleanerS', 'LidarCompletor', 'LightCompletor',
-    'RGBDCompletor', 'SketchCompletor', 'Symphonies',
+    'RGBDCompletor', 'SketchCompletor', 'Symphonies', 'VoxDet',
 ]  # fmt: skip

@@ -7,9 +7,10 @@ from .sgn import PointOccupancyHead, SGNHead
 from .sketch import SketchHead, SketchSemanticHead
 from .symphonies import SymphoniesDecoder, SymphoniesHead
 from .volume_completion_head import VolumeCompletionHead, VolumeUNetHead
+from .voxdet import VolumeLogitsHead, VoxDetHead
 
 __all__ = [
     'ImageSemanticHead', 'LMSCNetHead', 'ModulatedCompletionHead', 'PointOccupancyHead', 'SGNHead',
     'SSCNetHead', 'ScaledVolumeHead', 'SketchHead', 'SketchSemanticHead', 'SymphoniesDecoder',
-    'SymphoniesHead',    'VolumeCompletionHead', 'VolumeUNetHead',
+    'SymphoniesHead', 'VolumeCompletionHead', 'VolumeUNetHead', 'VolumeLogitsHead', 'VoxDetHead',
 ]  # fmt: skip

@@ -30,24 +30,39 @@ _BN = dict(type='BN')
 
 
 class ConvBlock3D(nn.Module):
-    """3x3x3 convolution without bias, normalisation, ReLU.
+    """Convolution without bias, normalisation, ReLU.
 
     Args:
         in_channels: Input channels.
         out_channels: Output channels.
         norm_cfg: Normalisation, see :func:`build_norm`.
+        kernel_size: Side of the kernel, an odd number.
+        stride: Stride of every axis; a side of n becomes ceil(n / stride).
+        activate: Whether the ReLU follows.
     """
 
     conv_norm_pairs = (('conv', 'norm'),)
 
-    def __init__(self, in_channels: int, out_channels: int, norm_cfg: dict[str, Any] = _BN) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        norm_cfg: dict[str, Any] = _BN,
+        kernel_size: int = 3,
+        stride: int = 1,
+        activate: bool = True,
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(in_channels, out_channels, 3, padding=1, bias=False)
+        self.conv = nn.Conv3d(
+            in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False
+        )
         self.norm = build_norm(norm_cfg, out_channels, 3)
+        self.activate = activate
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in_channels, X, Y, Z) to (B, out_channels, X, Y, Z)."""
-        return F.relu(self.norm(self.conv(fast_layout(x))), inplace=True)
+        """Map (B, in_channels, X, Y, Z) to (B, out_channels, X', Y', Z')."""
+        x = self.norm(self.conv(fast_layout(x)))
+        return F.relu(x, inplace=True) if self.activate else x
 
 
 def conv_stack(widths: Sequence[int], norm_cfg: dict[str, Any] = _BN) -> nn.Sequential:

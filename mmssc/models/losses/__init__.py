@@ -15,12 +15,14 @@ from .frustum_proportion import FrustumProportionLoss
 from .kl import StandardNormalKLLoss
 from .lovasz import LovaszSoftmaxLoss
 from .occupancy import BinaryOccupancyLoss
+from .run_length import RunLengthLoss
 from .scene_class_affinity import GeometricScalLoss, SemanticScalLoss
 
 __all__ = [
     'AdversarialLoss', 'BalancedCrossEntropyLoss', 'BinaryOccupancyLoss',
     'ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss', 'ContextRelationLoss',
     'FeatureDistillationLoss', 'FrustumProportionLoss', 'GeometricScalLoss', 'LovaszSoftmaxLoss',
+    'RunLengthLoss',
     'SSCLoss', 'SemanticScalLoss', 'StandardNormalKLLoss', 'VoxelCrossEntropyLoss',
     'class_weights_from_counts',
 ]  # fmt: skip

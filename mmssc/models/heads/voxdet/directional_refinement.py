@@ -1,0 +1,94 @@
+"""Attention of a voxel to six places along the axes (VoxDet, arXiv 2506.04623)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmssc.errors import DataError
+from mmssc.models.layers.norm import build_norm
+
+__all__ = ['GRID_ORDERS', 'DirectionalRefinement', 'sampling_grids']
+
+#: How :func:`sampling_grids` hands coordinates to ``grid_sample``.
+GRID_ORDERS = ('xyz', 'zyx')
+
+
+def sampling_grids(distances: Tensor, grid_order: str = 'xyz') -> Tensor:
+    """Where the context of every voxel lies: one place in each axis direction.
+
+    The place is the index of the voxel, moved along one axis by ``distance * (n - 1)`` and kept
+    inside the volume.
+
+    Args:
+        distances: (B, 6, X, Y, Z), shares of the axis, directions x+, x-, y+, y-, z+, z-.
+        grid_order: ``'xyz'`` stacks the coordinates as the released models do; ``grid_sample`` then
+            takes x for z and z for x. ``'zyx'`` is the order that it expects.
+
+    Returns:
+        (B, 6, X, Y, Z, 3) from -1 to 1 between the centres of the first and the last voxel.
+
+    Raises:
+        DataError: Unknown order.
+    """
+    if grid_order not in GRID_ORDERS:
+        expected = ' or '.join(map(repr, GRID_ORDERS))
+        raise DataError('config', 'VoxDetHead.grid_order', expected, repr(grid_order))
+    shape = distances.shape[2:]
+    coordinates = []
+    for axis, count in enumerate(shape):
+        last = count - 1
+        index = torch.arange(count, device=distances.device, dtype=distances.dtype)
+        index = index.view([-1 if other == axis else 1 for other in range(3)])
+        moved = [index.expand(distances.shape[:1] + shape)] * 6
+        for direction, sign in ((2 * axis, 1), (2 * axis + 1, -1)):
+            moved[direction] = (index + sign * distances[:, direction] * last).clamp(0, last)
+        # An axis with a single voxel has no extent.
+        coordinates.append(2 * torch.stack(moved, 1) / max(last, 1) - 1)
+    return torch.stack(coordinates if grid_order == 'xyz' else coordinates[::-1], -1)
+
+
+class DirectionalRefinement(nn.Module):
+    """Attention of every voxel to the six places of :func:`sampling_grids`, at half the resolution.
+
+    Args:
+        channels: Channels C.
+        norm_cfg: Normalisation.
+        align_corners: How the places are read. The released models read with False: up to half a
+            voxel off at the borders, where the outer half voxel fades to 0.
+    """
+
+    def __init__(
+        self, channels: int, norm_cfg: dict[str, Any], align_corners: bool = False
+    ) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+        for name in ('query', 'key', 'value', 'out'):
+            setattr(self, f'{name}_conv', nn.Conv3d(channels, channels, 1, bias=False))
+            setattr(self, f'{name}_norm', build_norm(norm_cfg, channels, 3))
+
+    def forward(self, x: Tensor, grids: Tensor) -> Tensor:
+        """Refine a volume.
+
+        Args:
+            x: (B, C, X, Y, Z).
+            grids: (B, 6, X', Y', Z', 3), the sides of the volume halved.
+
+        Returns:
+            (B, C, X, Y, Z).
+        """
+        batch, directions = grids.shape[:2]
+        half = F.interpolate(x, scale_factor=0.5, mode='trilinear', align_corners=False)
+        query = self.query_norm(self.query_conv(half)).unsqueeze(1)
+        places = grids.flatten(1, 2)
+        found = F.grid_sample(half, places, align_corners=self.align_corners)
+        found = found.unflatten(2, (directions, -1)).transpose(1, 2).flatten(0, 1)
+        key = self.key_norm(self.key_conv(found)).unflatten(0, (batch, directions))
+        value = self.value_norm(self.value_conv(found)).unflatten(0, (batch, directions))
+        scores = (query * key).sum(2, keepdim=True) / x.shape[1] ** 0.5
+        mixed = (scores.softmax(1) * value).sum(1)
+        mixed = F.interpolate(mixed, x.shape[2:], mode='trilinear', align_corners=False)
+        return self.out_norm(self.out_conv(mixed + x))

@@ -1,0 +1,1 @@
+"""Parity recipe of VoxDet."""
