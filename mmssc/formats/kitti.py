@@ -27,9 +27,9 @@ from .volumes import check_whole_numbers, order_hint
 
 __all__ = [
     'baseline_focal_of', 'read_calib', 'read_depth', 'read_indexed_poses', 'read_poses',
-    'read_raw_labels', 'read_velodyne', 'read_voxel_bits', 'read_voxel_labels', 'write_calib',
-    'write_depth', 'write_indexed_poses', 'write_poses', 'write_raw_labels', 'write_velodyne',
-    'write_voxel_bits', 'write_voxel_labels',
+    'read_raw_labels', 'read_scan', 'read_velodyne', 'read_voxel_bits', 'read_voxel_labels',
+    'write_calib', 'write_depth', 'write_indexed_poses', 'write_poses', 'write_raw_labels',
+    'write_velodyne', 'write_voxel_bits', 'write_voxel_labels',
 ]  # fmt: skip
 
 Shape = Sequence[int]
@@ -257,6 +257,23 @@ def read_velodyne(path: str | PathLike[str]) -> np.ndarray:
         raise DataError(path, 'points', 'little-endian float32', 'big-endian (swapped bytes)', hint)
     if not np.isfinite(points).all():
         raise DataError(path, 'points', 'finite numbers', 'NaN or infinity')
+    return points
+
+
+def read_scan(path: str | PathLike[str]) -> np.ndarray:
+    """Read a lidar scan: x, y, z in metres and the reflectance.
+
+    Returns:
+        (N, 4) float32, N > 0.
+
+    Raises:
+        DataError: As :func:`read_velodyne`, or a reflectance is not in 0..1.
+    """
+    points = read_velodyne(path)
+    low, high = float(points[:, 3].min()), float(points[:, 3].max())
+    if low < 0 or high > 1:
+        hint = 'Scale the fourth column (intensities up to 255: divide them by 255)'
+        raise DataError(path, 'reflectance', 'numbers in 0..1', f'{low:g}..{high:g}', hint)
     return points
 
 

@@ -9,7 +9,7 @@ from mmssc.option_choices import DRIVING_GRID
 
 from .key_map import CheckpointMethod, KeyRule, Rule, prefix_rules, without_lightning_prefix
 
-__all__ = ['VOXDET_LIDAR', 'voxdet_model_config']
+__all__ = ['PLANE_NAMES', 'VOXDET_LIDAR', 'voxdet_model_config']
 
 _ENCODER = 'occ_encoder_backbone.local_aggregator.local_encoder_backbone'
 _NECK = 'occ_encoder_backbone.local_aggregator.local_encoder_neck'
@@ -19,7 +19,8 @@ _POINTS = 'lidar_tokenizer.point_mlp'
 # Branch of the neck in the reference -> our neck.
 _BRANCHES = {'cls': 'class_neck', 'reg': 'run_neck'}
 _PREDICTOR = {'0': '0.conv', '1': '0.norm', '3': '1'}
-_PLANES = {
+#: Part of a three-plane module of the reference -> ours.
+PLANE_NAMES = {
     **{
         f'{theirs}_{plane}': f'planes.{plane}.{ours}'
         for plane in ('xy', 'yz', 'zx')
@@ -55,7 +56,7 @@ def _fpn_rules(reference: str, ours: str, branch: str = '') -> tuple[KeyRule, ..
 
 
 def _neck_rules(branch: str, ours: str) -> tuple[KeyRule, ...]:
-    planes = prefix_rules(f'{_NECK}.sp_tpvs_{branch}.*', f'{ours}.levels.*.planes', _PLANES)
+    planes = prefix_rules(f'{_NECK}.sp_tpvs_{branch}.*', f'{ours}.levels.*.planes', PLANE_NAMES)
     return _fpn_rules(_NECK, ours, f'_{branch}') + planes
 
 

@@ -15,7 +15,7 @@ from mmssc.errors import DataError
 from mmssc.formats.depth_units import DepthView, check_road_depth
 from mmssc.formats.file_warnings import warn_of_file
 from mmssc.formats.images import check_upright, read_rgb
-from mmssc.formats.kitti import read_depth, read_velodyne, read_voxel_labels
+from mmssc.formats.kitti import read_depth, read_scan, read_velodyne, read_voxel_labels
 from mmssc.formats.volumes import check_class_ids
 from mmssc.geometry import depth_to_points, invert_rigid, pool_labels, transform_points
 from mmssc.registry import TRANSFORMS
@@ -245,33 +245,39 @@ class LoadDrivingPoints(ReadingTransform):
     ``P2``, ``lidar2cam``; ``ori_shape`` and ``img_paths`` if images were loaded
 
     Added Keys: ``points`` ((M, 3) float32, metres, current lidar frame); for ``'depth'`` also
-    ``depth_is_read``
+    ``depth_is_read``; for ``'velodyne'`` also ``reflectance`` ((M,) float32, 0..1)
 
     Args:
         source: ``'pseudo_lidar'`` reads the prepared point files; ``'depth'`` computes the same
-            points from the depth maps, whose files have a quarter of the size.
+            points from the depth maps, whose files have a quarter of the size; ``'velodyne'`` reads
+            the scans of the lidar.
         crop_to_grid: After the motion, leave out points outside ``voxel_grid``, which no grid of
             the same box uses.
 
     Raises:
-        DataError: A file is missing or damaged, or a depth map does not have the size of the image
-            or belongs to an image that turns when it is read.
+        DataError: A file is missing or damaged, a reflectance is not in 0..1, or a depth map does
+            not have the size of the image or belongs to an image that turns when it is read.
     """
 
     data_kind = 'driving'
-    inputs = ('points',)
+    inputs: tuple[str, ...] = ('points',)
 
     def __init__(self, source: str = 'pseudo_lidar', crop_to_grid: bool = False) -> None:
-        if source not in ('pseudo_lidar', 'depth'):
-            expected = "'pseudo_lidar' or 'depth'"
+        if source not in ('pseudo_lidar', 'depth', 'velodyne'):
+            expected = "'pseudo_lidar', 'depth' or 'velodyne'"
             raise DataError('config', 'LoadDrivingPoints.source', expected, repr(source))
         self.source = source
+        if source == 'velodyne':
+            self.inputs = ('points', 'reflectance')
         self.crop_to_grid = crop_to_grid
 
     def files(self, results: Mapping[str, Any]) -> list[SampleFile]:
-        """The point files, or the depth maps."""
+        """The point files, the depth maps, or the scans, which are raw files."""
         if self.source == 'depth':
             return _depth_files(results, self.inputs)
+        if self.source == 'velodyne':
+            options = 'scan_path', 'points', read_scan, self.inputs
+            return _frame_files(results, *options, prepared=False)
         return _frame_files(results, 'pseudo_lidar_path', 'points', read_velodyne, self.inputs)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -284,13 +290,16 @@ class LoadDrivingPoints(ReadingTransform):
             if file.path not in clouds:
                 clouds[file.path] = self._cloud(file.path, content, results)
         points = merge_clouds([clouds[file.path] for file, _ in read], results['frame2ref'])
-        return self.add_arrays(results, dict(points=points))
+        arrays = dict(points=points)
+        if self.source == 'velodyne':
+            arrays['reflectance'] = np.concatenate([content[:, 3] for _, content in read])
+        return self.add_arrays(results, arrays)
 
     def _cloud(self, path: str, content: np.ndarray, results: Mapping[str, Any]) -> np.ndarray:
         """(M, 3) points of one frame, from the content of its file."""
         if self.source == 'depth':
             return lift_depth(content, results['P2'], results['lidar2cam'][0])
-        if (content[:, 3] != 1).any():
+        if self.source == 'pseudo_lidar' and (content[:, 3] != 1).any():
             text = 'the fourth column is not 1 (lidar reflectance?); it is ignored'
             warn_of_file(path, 'fourth column', text)
         return content[:, :3]
@@ -298,14 +307,14 @@ class LoadDrivingPoints(ReadingTransform):
     def add_arrays(self, results: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
         """Add the points, cropped to the grid if ``crop_to_grid`` is set."""
         points = arrays['points']
+        results.update(arrays)
         if self.crop_to_grid:
             grid = results['voxel_grid']
             inside = np.ones(len(points), bool)
             for axis, low, high in zip(grid.axes, grid.origin, grid.upper):
                 column = points[:, 'xyz'.index(axis)]
                 inside &= (column > np.float32(low)) & (column < np.float32(high))
-            points = points[inside]
-        results['points'] = points
+            results.update({name: array[inside] for name, array in arrays.items()})
         return results
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch.nn.functional as F
@@ -32,14 +33,13 @@ class _ResidualBlock(nn.Module):
         shortcut_norm_cfg: dict[str, Any] | None,
     ) -> None:
         super().__init__()
-        self.conv1 = ConvBlock3D(channels, channels, norm_cfg, stride=stride)
-        self.conv2 = ConvBlock3D(channels, channels, norm_cfg, activate=False)
+        conv = partial(ConvBlock3D, channels, channels, channels_last=False)
+        self.conv1 = conv(norm_cfg, stride=stride)
+        self.conv2 = conv(norm_cfg, activate=False)
         self.drop_path = DropPath(drop_path)
         self.shortcut: nn.Module = nn.Identity()
         if shortcut_norm_cfg is not None:
-            self.shortcut = ConvBlock3D(
-                channels, channels, shortcut_norm_cfg, stride=stride, activate=False
-            )
+            self.shortcut = conv(shortcut_norm_cfg, stride=stride, activate=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.drop_path(self.conv2(self.conv1(x))) + self.shortcut(x), inplace=True)

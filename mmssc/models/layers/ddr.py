@@ -39,6 +39,9 @@ class ConvBlock3D(nn.Module):
         kernel_size: Side of the kernel, an odd number.
         stride: Stride of every axis; a side of n becomes ceil(n / stride).
         activate: Whether the ReLU follows.
+        channels_last: Whether volumes get the memory order of :func:`fast_layout`; otherwise they
+            are contiguous. On a CPU, PyTorch (2.13) sums the statistics of channels-last volumes
+            in one run of float32: with 260,000 voxels, group normalisation is off by 1 %.
     """
 
     conv_norm_pairs = (('conv', 'norm'),)
@@ -51,17 +54,19 @@ class ConvBlock3D(nn.Module):
         kernel_size: int = 3,
         stride: int = 1,
         activate: bool = True,
+        channels_last: bool = True,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv3d(
             in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False
         )
         self.norm = build_norm(norm_cfg, out_channels, 3)
-        self.activate = activate
+        self.activate, self.channels_last = activate, channels_last
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, X', Y', Z')."""
-        x = self.norm(self.conv(fast_layout(x)))
+        x = fast_layout(x) if self.channels_last else x.contiguous()
+        x = self.norm(self.conv(x))
         return F.relu(x, inplace=True) if self.activate else x
 
 

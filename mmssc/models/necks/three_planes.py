@@ -46,7 +46,7 @@ class ThreePlanes(nn.Module):
         super().__init__()
         self.weights_conv = nn.Conv3d(channels, len(_PLANES), 1, bias=False)
         self.planes = nn.ModuleDict({name: _Plane(channels, norm_cfg) for name in _PLANES})
-        self.fuse = ConvBlock3D(channels, channels, norm_cfg, kernel_size=1)
+        self.fuse = ConvBlock3D(channels, channels, norm_cfg, kernel_size=1, channels_last=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, X, Y, Z) to the same shape."""

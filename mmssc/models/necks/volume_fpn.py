@@ -25,8 +25,10 @@ class _Level(nn.Module):
 
     def __init__(self, channels: int, norm_cfg: dict[str, Any], with_planes: bool) -> None:
         super().__init__()
-        self.lateral = ConvBlock3D(2 * channels, channels, norm_cfg, kernel_size=1)
-        self.fpn = ConvBlock3D(channels, channels, norm_cfg)
+        self.lateral = ConvBlock3D(
+            2 * channels, channels, norm_cfg, kernel_size=1, channels_last=False
+        )
+        self.fpn = ConvBlock3D(channels, channels, norm_cfg, channels_last=False)
         kaiming_init_convs(self, 'fan_out')
         # After the initialisation above: its convolutions keep PyTorch's own.
         self.planes = ThreePlanes(channels, norm_cfg) if with_planes else nn.Identity()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from os import PathLike
@@ -14,9 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmssc.checkpoints import get_method
-from mmssc.datasets import SemanticKITTIDataset
 from mmssc.models.completors import VoxDet
-from mmssc.models.losses import class_weights_from_counts
 from mmssc.parity import reference_fill as fill
 from mmssc.parity.recipe import (
     ParityRecipe,
@@ -33,9 +31,9 @@ from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
 
 from .inputs import case_grid, make_inputs, make_sample, make_scan
-from .units import check_voxdet_units
+from .units import HIDDEN_RUNS, check_voxdet_units, class_weights
 
-__all__ = ['HIDDEN_RUNS', 'VoxDetLidarParity', 'voxdet_losses']
+__all__ = ['VoxDetLidarParity', 'voxdet_losses']
 
 METHOD = get_method('voxdet-lidar')
 # Arrays relative to their deviation, losses and gradient norms to their value.
@@ -43,13 +41,11 @@ _PROBE, _LOSS, _GRADIENT = 1e-4, 1e-5, 1e-3
 # Norms around 1e-3 are sums that cancel: the official float32 figures are uncertain by this.
 _SMALL_GRADIENT = 1e-5
 _ARGMAX_SHARE = 1e-4
-#: Runs that the official training hides: cars of 30 voxels and more.
-HIDDEN_RUNS = ((1, 30),)
 
 
-def voxdet_losses(counts: Iterable[int]) -> dict[str, Any]:
+def voxdet_losses() -> dict[str, Any]:
     """Configs of the losses as in the shipped config: of the head, and of the auxiliary head."""
-    weights = class_weights_from_counts(tuple(counts), scale=1.0, offset=1e-3, digits=None)
+    weights = class_weights()
 
     def terms(ce: float, sem_scal: float, geo_scal: float) -> dict[str, Any]:
         return dict(
@@ -106,7 +102,7 @@ class VoxDetLidarParity(ParityRecipe):
 
 def _model_config(manifest: str | PathLike[str]) -> dict[str, Any]:
     config = METHOD.model_config(fill.read_manifest(manifest))
-    losses = voxdet_losses(SemanticKITTIDataset.METAINFO['class_counts'])
+    losses = voxdet_losses()
     config['head'].update(losses['head'], hidden_runs=HIDDEN_RUNS)
     config['aux_head'].update(losses['aux_head'])
     front_end = config['front_end']

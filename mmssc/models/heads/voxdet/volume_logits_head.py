@@ -18,7 +18,7 @@ __all__ = ['VolumeLogitsHead', 'volume_predictor']
 def volume_predictor(channels: int, out_channels: int, norm_cfg: dict[str, Any]) -> nn.Sequential:
     """3x3x3 convolution to half the channels, normalisation, ReLU, 1x1x1 convolution; no biases."""
     return nn.Sequential(
-        ConvBlock3D(channels, channels // 2, norm_cfg),
+        ConvBlock3D(channels, channels // 2, norm_cfg, channels_last=False),
         nn.Conv3d(channels // 2, out_channels, 1, bias=False),
     )
 
