@@ -56,8 +56,8 @@ def deform_conv2d(
     function = _mmcv_conv if _use_mmcv(backend, x, size) else _torch_conv
     with torch.autocast(x.device.type, enabled=False):
         wide = torch.promote_types(x.dtype, torch.float32)
-        arguments = (tensor.to(wide) for tensor in (x, offset, weight))
-        return function(*arguments, padding, groups).to(x.dtype)
+        output = function(x.to(wide), offset.to(wide), weight.to(wide), padding, groups)
+        return output.to(x.dtype)
 
 
 def _use_mmcv(backend: str, x: Tensor, size: int) -> bool:

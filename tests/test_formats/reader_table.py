@@ -223,6 +223,10 @@ READERS = {
         'a.bin', lambda p: kitti.write_velodyne(p, np.ones((5, 3))), kitti.read_velodyne,
         is_array((None, 4), np.float32),
     ),
+    'read_scan': Reader(
+        'a.bin', lambda p: kitti.write_velodyne(p, np.ones((5, 3))), kitti.read_scan,
+        is_array((None, 4), np.float32),
+    ),
     'read_voxel_labels': Reader(
         'a.npy', save_npy(LABELS.astype(np.float32)), lambda p: kitti.read_voxel_labels(p, SHAPE),
         is_array(SHAPE, np.uint8),

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from mmssc.geometry import points_to_occupancy, quantize_points
+from mmssc.geometry import points_to_cells, points_to_occupancy, quantize_points
 from mmssc.structures import VoxelGrid
 
 GRID = VoxelGrid((0, -25.6, -2), 0.2, (256, 256, 32))
@@ -57,3 +57,29 @@ def test_axes_of_the_grid_are_respected():
 def test_no_points():
     assert quantize_points(torch.zeros(0, 3), GRID)[0].shape == (0, 3)
     assert not points_to_occupancy(torch.zeros(0, 3), GRID).any()
+
+
+def test_points_strictly_inside_have_a_cell_and_an_offset():
+    grid = VoxelGrid((0.0, -1.0, -2.0), (0.4, 0.5, 0.4), (4, 4, 2))
+    low, high = torch.tensor(grid.origin), torch.tensor(grid.upper)
+    points = torch.stack([
+        low, high, low + 1e-3, high - 1e-3, torch.tensor([0.5, -0.4, -1.7]),
+        torch.tensor([0.5, 1.1, -1.7]),
+    ])  # fmt: skip
+    cells, offsets, inside = points_to_cells(points, grid)
+    assert inside.tolist() == [False, False, True, True, True, False]
+    assert cells.tolist() == [[0, 0, 0], [3, 3, 1], [1, 1, 0]]
+    torch.testing.assert_close(offsets[2], torch.tensor([-0.1, -0.15, 0.1]), atol=1e-6, rtol=0)
+
+
+def test_a_point_right_below_the_upper_face_stays_inside():
+    grid = VoxelGrid((0.0, -25.6, -2.0), 0.4, (128, 128, 16))
+    below = torch.nextafter(torch.tensor(grid.upper), torch.zeros(3))
+    cells, _, inside = points_to_cells(below[None], grid)
+    assert inside.all() and (cells[0] < torch.tensor(grid.shape)).all()
+
+
+def test_cells_follow_the_axes_of_the_grid():
+    grid = VoxelGrid((0.0, 0.0, 0.0), 1.0, (2, 3, 4), axes=('x', 'z', 'y'))
+    cells, offsets, _ = points_to_cells(torch.tensor([[0.5, 3.25, 1.5]]), grid)
+    assert cells.tolist() == [[0, 1, 3]] and offsets.tolist() == [[0.0, 0.0, -0.25]]

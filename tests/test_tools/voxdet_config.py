@@ -24,10 +24,10 @@ test_dataloader = loader
 train_cfg = dict(max_iters=6, val_interval=3)
 # Not Adam: see street_config.py.
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='SGD', lr=3e-3, momentum=0.9, weight_decay=1e-4)
+    optimizer=dict(_delete_=True, type='SGD', lr=2e-4, momentum=0.9, weight_decay=1e-4)
 )
 param_scheduler = [
-    dict(type='OneCycleLR', eta_max=3e-3, total_steps=16, pct_start=0.3, by_epoch=False)
+    dict(type='OneCycleLR', eta_max=2e-4, total_steps=16, pct_start=0.3, by_epoch=False)
 ]
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=3))
 # Every figure of the log is that of one iteration, not a running mean.

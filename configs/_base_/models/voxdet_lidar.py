@@ -22,9 +22,7 @@ model = dict(
         type='mmssc.PointVolumeEncoder',
         channels=channels,
         norm_cfg=bn,
-        backbone=dict(
-            type='mmssc.VolumeResNet', channels=channels, depths=(2, 2, 2), norm_cfg=bn
-        ),
+        backbone=dict(type='mmssc.VolumeResNet', channels=channels, depths=(2, 2, 2), norm_cfg=bn),
         neck=dict(type='mmssc.VolumeFPN', channels=channels, norm_cfg=gn),
     ),
     encoder=dict(

@@ -9,7 +9,7 @@ from mmssc.option_choices import DRIVING_GRID
 
 from .key_map import CheckpointMethod, KeyRule, Rule, prefix_rules, without_lightning_prefix
 
-__all__ = ['PLANE_NAMES', 'VOXDET_LIDAR', 'voxdet_model_config']
+__all__ = ['PLANE_NAMES', 'REFINEMENT_NAMES', 'VOXDET_LIDAR', 'voxdet_model_config']
 
 _ENCODER = 'occ_encoder_backbone.local_aggregator.local_encoder_backbone'
 _NECK = 'occ_encoder_backbone.local_aggregator.local_encoder_neck'
@@ -32,6 +32,12 @@ PLANE_NAMES = {
     'fuse_conv': 'fuse.conv',
     'fuse_gn': 'fuse.norm',
 }  # fmt: skip
+#: Part of a refinement of the reference -> ours.
+REFINEMENT_NAMES = {
+    f'{name}_{part}': f'{name}.{part}'
+    for name in ('query', 'key', 'value', 'out')
+    for part in ('conv', 'norm')
+}
 
 
 def _conv_rules(reference: str, ours: str, norm: str) -> tuple[KeyRule, ...]:
@@ -68,7 +74,7 @@ _RULES: tuple[Rule, ...] = (
     *(rule for branch, ours in _BRANCHES.items() for rule in _neck_rules(branch, ours)),
     *prefix_rules(f'{_HEAD}.bbox_convs.0', 'head.regressor', _PREDICTOR),
     *prefix_rules(f'{_HEAD}.cls_convs.0', 'head.classifier', _PREDICTOR),
-    KeyRule(f'{_HEAD}.refine_conv', 'head.refinements'),
+    *prefix_rules(f'{_HEAD}.refine_conv.*', 'head.refinements.*', REFINEMENT_NAMES),
     *prefix_rules(f'{_AUX}.occ_convs.0', 'aux_head.classifier', _PREDICTOR),
 )
 

@@ -97,8 +97,8 @@ class VolumeResNet(BaseModule):
     def forward(self, x: Tensor) -> list[Tensor]:
         """Map (B, channels, X, Y, Z) to the output of every stage, finest first."""
         outputs = []
-        for stage in self.stages:
-            for block in stage:
+        for stage in self.stages.children():
+            for block in stage.children():
                 x = recompute_in_backward(block, x) if self.with_cp else block(x)
             outputs.append(x)
         return outputs

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import nn
 
 __all__ = ['kaiming_init_convs']
 
 
-def kaiming_init_convs(module: nn.Module, mode: str = 'fan_in') -> None:
+def kaiming_init_convs(module: nn.Module, mode: Literal['fan_in', 'fan_out'] = 'fan_in') -> None:
     """Initialise the weights of all 2D and 3D convolutions with ``kaiming_normal_``.
 
     Biases and transposed convolutions keep PyTorch's initial values.

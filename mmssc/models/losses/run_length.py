@@ -37,7 +37,7 @@ class RunLengthLoss(SSCLoss):
         self.masked = masked
         self.reduction = check_reduction(reduction, type(self).__name__)
 
-    def per_sample(self, distances: Tensor, target: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+    def per_sample(self, distances: Tensor, target: Tensor, labels: Tensor) -> Tensor:
         """The loss of every sample.
 
         Args:

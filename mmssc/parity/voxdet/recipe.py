@@ -178,9 +178,10 @@ def _check_labels(
         found = torch.bincount(labels.flatten().int(), minlength=256)
         report.equal(f'{name}/hist', found, case[f'{name}/hist'])
     expected = case['pred/hist']
-    found = torch.bincount(logits.argmax(1).flatten(), minlength=len(expected)).cpu().numpy()
+    predicted = torch.bincount(logits.argmax(1).flatten(), minlength=len(expected))
     # One voxel with another label changes two classes.
-    different, total = int(np.abs(found - expected).sum()) // 2, int(expected.sum())
+    different = int(np.abs(predicted.cpu().numpy() - expected).sum()) // 2
+    total = int(expected.sum())
     report.at_most('pred/hist', different, max(1, int(_ARGMAX_SHARE * total)), total, 'voxels')
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
+from mmcv.cnn.bricks.drop import DropPath
 from mmengine.optim import OneCycleLR
 from torch import Tensor, nn
 
-from mmssc.checkpoints.importer.voxdet import PLANE_NAMES
+from mmssc.checkpoints.importer.voxdet import PLANE_NAMES, REFINEMENT_NAMES
 from mmssc.datasets import SemanticKITTIDataset
 from mmssc.geometry import hide_long_runs, run_lengths
 from mmssc.models.backbones import PointCellEncoder, PointVolumeEncoder, VolumeResNet
@@ -75,13 +76,13 @@ def check_voxdet_units(case: ParityCase, report: ParityReport) -> None:
 
 
 def _check_runs(case: ParityCase, report: ParityReport) -> None:
-    labels = torch.from_numpy(case['box/labels'])
+    labels = torch.tensor(case['box/labels'])
     lengths = run_lengths(labels)
     report.equal('box/offsets', lengths, case['box/offsets'])
-    coarse = (..., *[slice(None, None, 4)] * 3)
-    report.equal('reg/labels_down', labels[coarse], case['reg/labels_down'])
+    report.equal('reg/labels_down', labels[..., ::4, ::4, ::4], case['reg/labels_down'])
     extent = torch.tensor(labels.shape[1:]).repeat_interleave(2).view(-1, 1, 1, 1)
-    report.close('reg/target', lengths[coarse] / extent, case['reg/target'], relative=_CLOSE)
+    target = lengths[..., ::4, ::4, ::4] / extent
+    report.close('reg/target', target, case['reg/target'], relative=_CLOSE)
 
     cars = torch.zeros(1, 40, 36, 34, dtype=torch.uint8)
     cars[0, 2:31, 1, 1] = cars[0, 2:32, 3, 1] = cars[0, 0:40, 5, 1] = 1
@@ -97,8 +98,8 @@ def _check_runs(case: ParityCase, report: ParityReport) -> None:
 
 def _check_run_loss(case: ParityCase, report: ParityReport, uniform: Draw) -> None:
     predicted = uniform('reg_pred', 2, 6, 6, 5, 4)
-    target = torch.from_numpy(case['reg/target'])
-    labels = torch.from_numpy(case['reg/labels_down'])
+    target = torch.tensor(case['reg/target'])
+    labels = torch.tensor(case['reg/labels_down'])
     for batch in (1, 2):
         name, parts = f'reg/b{batch}', (target[:batch], labels[:batch])
         report.equal(f'{name}/valid', int((parts[1] != 255).sum()), case[f'{name}/valid'])
@@ -132,12 +133,13 @@ def _check_places(
 ) -> None:
     distances = uniform('grid_off', 2, 6, 4, 3, 2)
     report.close('grid', sampling_grids(distances), case['grid'], absolute=1e-6)
-    module = _filled(DirectionalRefinement(16, _GN), 'refine', seed, case['refine/keys'])
+    names = {ours: theirs for theirs, ours in REFINEMENT_NAMES.items()}
+    module = _filled(DirectionalRefinement(16, _GN), 'refine', seed, case['refine/keys'], names)
     inputs = [normal('refine_x', 2, 16, 8, 6, 4), distances]
     for tensor in inputs:
         tensor.requires_grad_()
     found = module(inputs[0], sampling_grids(distances))
-    _check_module(module, inputs, found, 'refine', case, report, normal)
+    _check_module(module, inputs, found, 'refine', case, report, normal, names)
 
 
 def _check_planes(case: ParityCase, report: ParityReport, seed: int, normal: Draw) -> None:
@@ -190,7 +192,7 @@ def _check_encoder(case: ParityCase, report: ParityReport, seed: int, normal: Dr
 
 
 def _check_losses(case: ParityCase, report: ParityReport, normal: Draw) -> None:
-    labels = torch.from_numpy(case['box/labels'])
+    labels = torch.tensor(case['box/labels'])
     logits = normal('loss_logits', len(labels), NUM_CLASSES, *labels.shape[1:], scale=2.0)
     losses: dict[str, nn.Module] = dict(
         ce=VoxelCrossEntropyLoss(class_weights(), normalizer='weights', reduction='batch'),
@@ -217,7 +219,7 @@ def _check_settings(case: ParityCase, report: ParityReport) -> None:
     key = 'class_weights/kitti'
     report.close(key, class_weights(), case[key], relative=1e-6)
     network = VolumeResNet(4, depths=(3, 3, 3))
-    rates = [block.drop_path.drop_prob for stage in network.stages for block in stage]
+    rates = [part.drop_prob for part in network.modules() if isinstance(part, DropPath)]
     report.close('drop_path/3d_333', rates, case['drop_path/3d_333'], absolute=1e-7)
     optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=3e-4)
     total = int(case['lr/step'][-1]) + 1
@@ -233,11 +235,11 @@ def _check_settings(case: ParityCase, report: ParityReport) -> None:
 
 
 def _filled(
-    module: nn.Module, prefix: str, seed: int, keys: Sequence[str],
+    module: nn.Module, prefix: str, seed: int, keys: np.ndarray,
     names: Mapping[str, str] | None = None,
 ) -> nn.Module:  # fmt: skip
     """Load the weights of a unit case in evaluation mode; ``names``: our part -> theirs."""
-    known = {key.split(':')[0] for key in keys}
+    known = {key.split(':')[0] for key in keys.tolist()}
     state = {}
     for key, tensor in module.state_dict().items():
         theirs = _their_name(key, names)
@@ -266,6 +268,7 @@ def _check_module(
     tensors |= {_their_name(key, names): value for key, value in module.named_parameters()}
     for key, norm in zip(case[f'{root}/grad_names'].tolist(), case[f'{root}/grad_norm'].tolist()):
         gradient = tensors[key].grad
+        assert gradient is not None
         report.close(
             f'{root}/grad/{key}', gradient.double().norm(), norm,
             relative=_GRADIENT, absolute=_CANCELLED,

@@ -8,13 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmssc.errors import DataError
-from mmssc.models.layers.norm import build_norm
+from mmssc.models.layers.ddr import ConvBlock3D
 
-__all__ = ['GRID_ORDERS', 'DirectionalRefinement', 'sampling_grids']
-
-#: How :func:`sampling_grids` hands coordinates to ``grid_sample``.
-GRID_ORDERS = ('xyz', 'zyx')
+__all__ = ['DirectionalRefinement', 'sampling_grids']
 
 
 def sampling_grids(distances: Tensor, grid_order: str = 'xyz') -> Tensor:
@@ -30,13 +26,7 @@ def sampling_grids(distances: Tensor, grid_order: str = 'xyz') -> Tensor:
 
     Returns:
         (B, 6, X, Y, Z, 3) from -1 to 1 between the centres of the first and the last voxel.
-
-    Raises:
-        DataError: Unknown order.
     """
-    if grid_order not in GRID_ORDERS:
-        expected = ' or '.join(map(repr, GRID_ORDERS))
-        raise DataError('config', 'VoxDetHead.grid_order', expected, repr(grid_order))
     shape = distances.shape[2:]
     coordinates = []
     for axis, count in enumerate(shape):
@@ -66,9 +56,12 @@ class DirectionalRefinement(nn.Module):
     ) -> None:
         super().__init__()
         self.align_corners = align_corners
-        for name in ('query', 'key', 'value', 'out'):
-            setattr(self, f'{name}_conv', nn.Conv3d(channels, channels, 1, bias=False))
-            setattr(self, f'{name}_norm', build_norm(norm_cfg, channels, 3))
+        self.query, self.key, self.value, self.out = (
+            ConvBlock3D(
+                channels, channels, norm_cfg, kernel_size=1, activate=False, channels_last=False
+            )
+            for _ in range(4)
+        )
 
     def forward(self, x: Tensor, grids: Tensor) -> Tensor:
         """Refine a volume.
@@ -82,13 +75,13 @@ class DirectionalRefinement(nn.Module):
         """
         batch, directions = grids.shape[:2]
         half = F.interpolate(x, scale_factor=0.5, mode='trilinear', align_corners=False)
-        query = self.query_norm(self.query_conv(half)).unsqueeze(1)
+        query = self.query(half).unsqueeze(1)
         places = grids.flatten(1, 2)
         found = F.grid_sample(half, places, align_corners=self.align_corners)
         found = found.unflatten(2, (directions, -1)).transpose(1, 2).flatten(0, 1)
-        key = self.key_norm(self.key_conv(found)).unflatten(0, (batch, directions))
-        value = self.value_norm(self.value_conv(found)).unflatten(0, (batch, directions))
+        key = self.key(found).unflatten(0, (batch, directions))
+        value = self.value(found).unflatten(0, (batch, directions))
         scores = (query * key).sum(2, keepdim=True) / x.shape[1] ** 0.5
         mixed = (scores.softmax(1) * value).sum(1)
         mixed = F.interpolate(mixed, x.shape[2:], mode='trilinear', align_corners=False)
-        return self.out_norm(self.out_conv(mixed + x))
+        return self.out(mixed + x)

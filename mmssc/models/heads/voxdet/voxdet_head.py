@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmssc.errors import DataError
 from mmssc.geometry import hide_long_runs, run_lengths
 from mmssc.models.layers.recompute import recompute_in_backward
 from mmssc.models.losses.volume_losses import stack_targets
@@ -76,6 +77,9 @@ class VoxDetHead(VolumeLogitsHead):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(num_classes, channels, norm_cfg, losses, init_cfg)
+        if grid_order not in ('xyz', 'zyx'):
+            expected = "'xyz' or 'zyx'"
+            raise DataError('config', 'VoxDetHead.grid_order', expected, repr(grid_order))
         self.grid_order, self.hidden_runs, self.with_cp = grid_order, hidden_runs, with_cp
         self.regressor = volume_predictor(channels, _DIRECTIONS, norm_cfg)
         self.refinements = nn.ModuleList(
@@ -127,8 +131,8 @@ class VoxDetHead(VolumeLogitsHead):
         if self.hidden_runs:
             labels = hide_long_runs(labels, lengths, self.hidden_runs)
         extent = torch.tensor(shape, device=labels.device).repeat_interleave(2).view(-1, 1, 1, 1)
-        coarse = (..., *[slice(None, None, step)] * 3)
-        return VoxDetTargets(labels, lengths[coarse] / extent, labels[coarse])
+        distances = lengths[..., ::step, ::step, ::step] / extent
+        return VoxDetTargets(labels, distances, labels[..., ::step, ::step, ::step])
 
     def loss(self, outputs: dict[str, Tensor], targets: VoxDetTargets) -> dict[str, Tensor]:
         """``loss_<name>`` of the classes, and ``loss_voxel_ctr`` of the distances.
