@@ -49,8 +49,7 @@ def make_batch(
 ) -> tuple[dict[str, list[torch.Tensor]], list[SSCDataSample]]:
     """Inputs and data samples."""
     samples = [random_driving_sample(GRID, NUM_CLASSES, (8, 8), 1, points, seed) for seed in seeds]
-    clouds = [sample['inputs']['points'] for sample in samples]
-    generator = torch.Generator().manual_seed(0)
-    reflectance = [torch.rand(points, generator=generator) for _ in samples]
-    inputs = dict(points=clouds, reflectance=reflectance)
+    inputs = {
+        key: [sample['inputs'][key] for sample in samples] for key in ('points', 'reflectance')
+    }
     return inputs, [sample['data_samples'] for sample in samples]

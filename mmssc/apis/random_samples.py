@@ -54,6 +54,9 @@ def random_samples(
     if image_size is None:
         sizes = [step.size for step in steps if isinstance(step, CropDrivingImages)]
         image_size = sizes[0] if sizes else meta.get('image_size')
+        read = {key for reading in readings for key in reading.inputs}
+        if read and not read & {'img', 'depth'}:
+            image_size = 1, 1  # The model takes no image.
     if image_size is None:
         raise DataError('config', 'image size', 'one in the data set or a crop', 'none', remedy)
     height, width = image_size

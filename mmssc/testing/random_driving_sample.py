@@ -38,8 +38,8 @@ def random_driving_sample(
         seed: Everything is a function of it and of the other arguments.
 
     Returns:
-        ``inputs`` with ``img`` (N, 3, H, W) uint8, ``depth`` (N, H, W) float32 metres and
-        ``points`` (M, 3) float32 metres;
+        ``inputs`` with ``img`` (N, 3, H, W) uint8, ``depth`` (N, H, W) float32 metres, ``points``
+        (M, 3) float32 metres and ``reflectance`` (M,) float32;
         ``data_samples`` with ``gt_voxels``, ``gt_voxels_1_2`` (``1_4``, ``1_8``) where
         the sides allow, ``frustum_index`` and the metainfo.
     """
@@ -70,9 +70,11 @@ def random_driving_sample(
     points = random.uniform(voxel_grid.origin, voxel_grid.upper, (points_per_frame * num_frames, 3))
     images = random.integers(0, 256, (num_frames, 3, height, width), dtype=np.uint8)
     depth = random.uniform(1, 50, (num_frames, height, width)).astype(np.float32)
+    reflectance = random.random(len(points), np.float32)
     inputs = dict(
         img=torch.from_numpy(images),
         depth=torch.from_numpy(depth),
         points=torch.from_numpy(points.astype(np.float32)),
+        reflectance=torch.from_numpy(reflectance),
     )
     return dict(inputs=inputs, data_samples=sample)

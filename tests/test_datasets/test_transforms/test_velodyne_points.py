@@ -63,7 +63,7 @@ def test_a_scan_with_other_units_is_refused(scans):
     points = read_scan(path).copy()
     points[:, 3] *= 255
     write_velodyne(path, points)
-    with pytest.raises(DataError, match='000005.bin: reflectance: expected numbers in 0..1'):
+    with pytest.raises(DataError, match='000005.bin: .*reflectance: expected numbers in 0..1'):
         load(scans)
 
 
