@@ -24,6 +24,7 @@ from tool_runs import (
 from mmssc.compat import load_checkpoint_file
 
 CONFIG = HERE / 'voxdet_config.py'
+STREET_GRID = '--grid-shape', 64, 64, 8, '--voxel-size', 0.8
 TEST_SPLIT = 'test_dataloader.dataset.ann_file=semantickitti_infos_test.json'
 
 
@@ -63,17 +64,23 @@ def test_test_gives_the_figures_of_the_validation_and_pictures(streets, voxdet_r
 
 
 def test_neither_images_nor_depth_are_needed(streets, voxdet_run, tmp_path):
-    """A tree of scans, labels and lists is enough."""
-    for source in streets.glob('dataset/sequences/*/velodyne'):
-        shutil.copytree(source, tmp_path / 'tree' / source.relative_to(streets))
-    shutil.copytree(streets / 'dataset/labels', tmp_path / 'tree/dataset/labels')
-    for path in streets.glob('*.json'):
-        shutil.copy(path, tmp_path / 'tree')
+    """Scans, voxels, calibration and poses are enough to prepare, check and test."""
+    tree = tmp_path / 'tree'
+    images = shutil.ignore_patterns('image_*')
+    shutil.copytree(streets / 'dataset/sequences', tree / 'dataset/sequences', ignore=images)
+    command = 'dataset_converters/semantic_kitti.py', 'tree', *STREET_GRID, '--workers', 1
+    failed = run_tool_in(tmp_path, *command, status=2)
+    assert 'no such folder' in failed.stderr and '--steps labels infos' in failed.stderr
+    run_tool_in(tmp_path, *command, '--steps', 'labels', 'infos')
+    done = run_tool_in(tmp_path, 'misc/check_dataset.py', 'tree')
+    assert '00: scans without images' in done.stdout
     run_tool_in(
         tmp_path, 'test.py', CONFIG, voxdet_run / 'iter_6.pth', '--out', 'scores.json',
-        *street_options(tmp_path / 'tree'),
+        *street_options(tree),
     )  # fmt: skip
-    assert json.loads((tmp_path / 'scores.json').read_text())
+    scores = json.loads((tmp_path / 'scores.json').read_text())
+    validated = read_scalars(voxdet_run)[-1]
+    assert scores == {key: validated[key] for key in scores}
 
 
 def test_a_missing_scan_stops_the_run_with_its_name(streets, tmp_path):

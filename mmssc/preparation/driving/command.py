@@ -30,6 +30,10 @@ def _read_options(arguments: argparse.Namespace, layout: DrivingLayout) -> Prepa
         raise DataError(layout.root, '--sequences', ', '.join(available), ', '.join(unknown))
     for sequence in sequences:
         layout.check_images(sequence)
+        if {'depth', 'pseudo_lidar'} & {*arguments.steps} and not layout.has_images(sequence):
+            folder = layout.left_image(sequence, '*').parent
+            hint = 'Methods that take the scans of the lidar need no images: --steps labels infos'
+            raise DataError(folder, 'folder', 'images', 'no such folder', hint)
     size = arguments.voxel_size
     grid = VoxelGrid(
         arguments.grid_origin, size * 3 if len(size) == 1 else size, arguments.grid_shape

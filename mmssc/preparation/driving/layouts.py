@@ -70,17 +70,27 @@ class DrivingLayout(ABC):
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         if not self.sequences():
-            wanted = self.left_image('*', '*').parent
-            raise DataError(self.root, 'sequences', f'images in {wanted}', 'none')
+            wanted = f'images in {self.left_image("*", "*").parent}'
+            wanted += f', or scans in {self.scan_file("*", "*").parent}'
+            raise DataError(self.root, 'sequences', wanted, 'none')
 
     def _folder(self, kind: str) -> Path:
         return self.root / self.dataset.DATA_PREFIX[kind]
 
     def sequences(self) -> list[str]:
-        """Names of the drives that have left images, sorted."""
+        """Names of the drives that have left images, sorted; without any image, those with scans.
+
+        Methods that take scans need no images.
+        """
         folder = self._folder('sequences')
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-        return sorted(name for name in names if self.left_image(name, '*').parent.is_dir())
+        with_images = [name for name in names if self.has_images(name)]
+        with_scans = (name for name in names if self.scan_file(name, '*').parent.is_dir())
+        return sorted(with_images or with_scans)
+
+    def has_images(self, sequence: str) -> bool:
+        """Whether a drive has a folder of left images."""
+        return self.left_image(sequence, '*').parent.is_dir()
 
     def frame_ids(self, sequence: str) -> list[str]:
         """Frames that have a left image, sorted."""
@@ -111,6 +121,10 @@ class DrivingLayout(ABC):
         """Path of a left image."""
         name = self.dataset.IMAGE_PATH.format(sequence=sequence, frame_id=frame_id)
         return self._folder('sequences') / name
+
+    def scan_file(self, sequence: str, frame_id: str) -> Path:
+        """Path of a scan of the lidar."""
+        return self._folder('sequences') / sequence / 'velodyne' / f'{frame_id}.bin'
 
     @abstractmethod
     def right_image(self, sequence: str, frame_id: str) -> Path:

@@ -166,7 +166,7 @@ def _info(layout: DrivingLayout, options: PreparationOptions, split: str) -> dic
         entries[sequence] = layout.info_entry(sequence)
         images = set(image_ids(layout, sequence))
         for number, frame in enumerate(sample_ids(layout, sequence)):
-            if frame not in images:
+            if frame not in images and layout.has_images(sequence):
                 layout.check_images(sequence)
                 image = layout.left_image(sequence, frame)
                 raise DataError(image, 'file', 'the image of a voxel file', 'none')
