@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmssc.option_choices import DRIVING_GRID
+from mmssc.dataset_facts import DRIVING_GRID
 
 from .key_map import CheckpointMethod, KeyRule, Rule, prefix_rules, without_lightning_prefix
 
