@@ -1,4 +1,4 @@
-r"""Predict the scene of your own images.
+r"""Predict the scene of your own images, depth images or scans.
 
     python tools/infer.py CONFIG CHECKPOINT --image image.png --depth depth.npy \
         --calib calib.txt --out predictions
@@ -8,6 +8,11 @@ In place of them, give the right images of stereo pairs (``--image-right``) or a
 own (``--depth-model``). Several images are several scenes of one camera. For temporal models, give
 a drive (a folder of images or a video, with ``--poses``), or the earlier frames of one scene with
 ``--earlier-image`` and their poses.
+
+Models for LiDAR scans (configs/lmscnet) need the scan only. They find the ground in it, so the
+sensor can be at any height (``--sensor-height``) and tilted (``--sensor-rotation``):
+
+    python tools/infer.py CONFIG CHECKPOINT --points scan.bin --out predictions
 
 Models for depth cameras (configs/light, RGB-D) need the depth image and its intrinsics. Without
 ``--cam2world`` or ``--height``, the tool searches the floor in the depth image:

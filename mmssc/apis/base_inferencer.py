@@ -146,7 +146,7 @@ class BaseInferencer:
                     config, field, f'a transform for {self.data_kind} data',
                     f'one for {reading.data_kind} data',
                     'mmssc.apis.build_inferencer picks the inferencer of a config: '
-                    'DrivingInferencer or RGBDInferencer',
+                    'DrivingInferencer, LidarInferencer or RGBDInferencer',
                 )  # fmt: skip
             missing = [key for key in reading.inputs if key not in self.provided]
             if missing:

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmssc.model_index import find_checkpoint
 
 from .driving_inferencer import DrivingInferencer
+from .lidar_inferencer import LidarInferencer, is_lidar_config
 from .model_loading import read_config
 from .rgbd_inferencer import RGBDInferencer, is_rgbd_config
 
@@ -25,7 +26,7 @@ def build_inferencer(
     *,
     cfg_options: Mapping[str, Any] | None = None,
     **options: Any,
-) -> DrivingInferencer | RGBDInferencer:
+) -> DrivingInferencer | LidarInferencer | RGBDInferencer:
     """Build the inferencer that provides the inputs of a config's test pipeline.
 
     Args:
@@ -42,5 +43,7 @@ def build_inferencer(
     """
     checkpoint = find_checkpoint(checkpoint, config)
     cfg = read_config(config, cfg_options)
-    kind = RGBDInferencer if is_rgbd_config(cfg) else DrivingInferencer
+    if is_rgbd_config(cfg):
+        return RGBDInferencer(cfg, checkpoint, device, **options)
+    kind = LidarInferencer if is_lidar_config(cfg) else DrivingInferencer
     return kind(cfg, checkpoint, device, **options)

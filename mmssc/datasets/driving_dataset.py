@@ -52,7 +52,8 @@ class DrivingDataset(FrameChoiceDataset):
       frame first
     - ``label_paths``: ``{'1_1': path, '1_2': ..., '1_4': ..., '1_8': ...}``; missing if the sample
       has no labels according to the info file
-    - ``voxel_paths``: ``{'bin': path, 'occluded': path}``, raw voxel files of the data set
+    - ``voxel_paths``: ``{'bin': path, 'occluded': ..., 'invalid': ...}``, raw voxel files of the
+      data set
     - ``prepare_hint``: the command that makes the files, or None
 
     Samples are sorted by sequence and frame. If the sequence has no frame at an offset, the current
@@ -260,7 +261,7 @@ class DrivingDataset(FrameChoiceDataset):
             frames=[self._frame_paths(name, target, len(frame_id)) for target, _, _ in chosen],
             voxel_paths={
                 kind: join(self.data_prefix['sequences'], name, 'voxels', f'{frame_id}.{kind}')
-                for kind in ('bin', 'occluded')
+                for kind in ('bin', 'occluded', 'invalid')
             },
             prepare_hint=self.prepare_hint if self.CONVERTER else None,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ['nyu_masks', 'visibility_masks']
+__all__ = ['nyu_masks', 'scan_masks', 'visibility_masks']
 
 
 def visibility_masks(candidates: np.ndarray, visible: np.ndarray) -> dict[str, np.ndarray]:
@@ -19,6 +19,21 @@ def visibility_masks(candidates: np.ndarray, visible: np.ndarray) -> dict[str, n
         space, for completion. The metric leaves out voxels labelled "ignore".
     """
     return dict(nyu_ssc=candidates, nyu_sc=candidates & ~visible)
+
+
+def scan_masks(occluded: np.ndarray, invalid: np.ndarray) -> dict[str, np.ndarray]:
+    """The voxels of a drive by what the scan sees of them. Each voxel is in exactly one set.
+
+    Args:
+        occluded: (X, Y, Z) bool, hidden from the scan of the sample (``.occluded``).
+        invalid: (X, Y, Z) bool, not seen by any scan that the labels come from (``.invalid``).
+
+    Returns:
+        ``unobserved``: ``invalid``; ``occluded``: the others that are hidden; ``visible``: the
+        rest. SemanticKITTI has no labels for unobserved voxels, so it has no scores there.
+    """
+    hidden = occluded & ~invalid
+    return dict(visible=~(hidden | invalid), occluded=hidden, unobserved=invalid)
 
 
 def nyu_masks(label_weight: np.ndarray, voxel_to_pixel: np.ndarray) -> dict[str, np.ndarray]:

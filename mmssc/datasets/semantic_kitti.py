@@ -57,6 +57,7 @@ class SemanticKITTIDataset(DrivingDataset):
             12: 49, 13: 50, 14: 51, 15: 70, 16: 71, 17: 72, 18: 80, 19: 81,
         },
         voxel_grid=DRIVING_GRID,
+        sensor_height=1.73,
         ignore_index=255,
     )  # fmt: skip
     CONVERTER = 'tools/dataset_converters/semantic_kitti.py'

@@ -89,6 +89,7 @@ class SSCBenchKITTI360Dataset(DrivingDataset):
             12: 51, 13: 70, 14: 72, 15: 80, 16: 81, 17: 52, 18: 99,
         },
         voxel_grid=DRIVING_GRID,
+        sensor_height=1.73,
         ignore_index=255,
     )  # fmt: skip
     DATA_PREFIX = dict(

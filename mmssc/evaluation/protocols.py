@@ -13,10 +13,12 @@ from mmssc.errors import DataError
 
 from .functional import SSCCounts, count_voxels
 
-__all__ = ['FULL', 'NYU', 'count_protocol', 'protocol_masks']
+__all__ = ['FULL', 'NYU', 'VISIBILITY', 'count_protocol', 'protocol_masks']
 
 FULL = 'full'
 NYU = 'nyu'
+#: Sets of voxels of a drive: seen by the scan, hidden from it, seen by no scan.
+VISIBILITY = ('visible', 'occluded', 'unobserved')
 # Masks of the protocol: semantics on visible surface and occluded space, completion on occluded.
 _NYU_MASKS = ('nyu_ssc', 'nyu_sc')
 
@@ -75,5 +77,7 @@ def _mask_of(sample: Mapping[str, Any], mask: str, name: str) -> Tensor:
         hint = "The protocol 'full' needs no mask"
         if mask in _NYU_MASKS:
             hint = 'LoadRGBDFrame(keys=[..., "eval_masks"]) indoors, LoadDrivingMasks on a drive'
+        elif mask in VISIBILITY:
+            hint = "The pipeline needs LoadDrivingMasks(kinds=('visibility',))"
         raise DataError(name, 'eval_masks', f'a mask {mask!r}', sorted(masks), hint)
     return torch.as_tensor(masks[mask], dtype=torch.bool)

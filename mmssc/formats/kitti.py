@@ -26,10 +26,10 @@ from .regular_files import read_bytes, read_ends, read_text
 from .volumes import check_whole_numbers, order_hint
 
 __all__ = [
-    'baseline_focal_of', 'read_calib', 'read_depth', 'read_indexed_poses', 'read_poses',
-    'read_raw_labels', 'read_scan', 'read_velodyne', 'read_voxel_bits', 'read_voxel_labels',
-    'write_calib', 'write_depth', 'write_indexed_poses', 'write_poses', 'write_raw_labels',
-    'write_velodyne', 'write_voxel_bits', 'write_voxel_labels',
+    'baseline_focal_of', 'check_byte_order', 'read_calib', 'read_depth', 'read_indexed_poses',
+    'read_poses', 'read_raw_labels', 'read_scan', 'read_velodyne', 'read_voxel_bits',
+    'read_voxel_labels', 'write_calib', 'write_depth', 'write_indexed_poses', 'write_poses',
+    'write_raw_labels', 'write_velodyne', 'write_voxel_bits', 'write_voxel_labels',
 ]  # fmt: skip
 
 Shape = Sequence[int]
@@ -252,9 +252,7 @@ def read_velodyne(path: str | PathLike[str]) -> np.ndarray:
         found = f'{len(content)} bytes'
         raise DataError(path, 'size', 'a multiple of 16 bytes (4 float32 per point)', found)
     points = np.frombuffer(content, '<f4').astype(np.float32).reshape(-1, 4)
-    if not _are_metres(points) and _are_metres(points.byteswap()):
-        hint = f'Write it again: np.fromfile({str(path)!r}, ">f4").astype("<f4").tofile(...)'
-        raise DataError(path, 'points', 'little-endian float32', 'big-endian (swapped bytes)', hint)
+    check_byte_order(path, points)
     if not np.isfinite(points).all():
         raise DataError(path, 'points', 'finite numbers', 'NaN or infinity')
     return points
@@ -275,6 +273,21 @@ def read_scan(path: str | PathLike[str]) -> np.ndarray:
         hint = 'Scale the fourth column (intensities up to 255: divide them by 255)'
         raise DataError(path, 'reflectance', 'numbers in 0..1', f'{low:g}..{high:g}', hint)
     return points
+
+
+def check_byte_order(path: str | PathLike[str], points: np.ndarray) -> None:
+    """Refuse numbers of a point file whose bytes are swapped.
+
+    Args:
+        path: The file.
+        points: Its float32 numbers, read as little-endian ones.
+
+    Raises:
+        DataError: They make sense only in the other byte order.
+    """
+    if not _are_metres(points) and _are_metres(points.byteswap()):
+        hint = f'Write it again: np.fromfile({str(path)!r}, ">f4").astype("<f4").tofile(...)'
+        raise DataError(path, 'points', 'little-endian float32', 'big-endian (swapped bytes)', hint)
 
 
 def _are_metres(points: np.ndarray) -> bool:

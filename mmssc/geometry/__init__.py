@@ -26,6 +26,9 @@ from .measured_reach import measured_reach
 from .projection import PROJECTION_RULES, field_of_view_mask, project_voxels, voxel_to_pixel
 from .rigid import invert_rigid, transform_points
 from .run_lengths import hide_long_runs, run_lengths
+from .scan_ground import ScanGround, find_scan_ground
+from .scan_thinning import beam_numbers, rosette_mask, thin_beams
+from .scan_visibility import OCCLUDED, UNOBSERVED, VISIBLE, scan_visibility
 from .sketch import label_sketch
 from .tsdf import compute_tsdf, flip_tsdf, label_weight, observed_voxels, pool_tsdf
 from .voxelize import (
@@ -40,8 +43,13 @@ __all__ = [
     'FittedCamera',
     'FloorFit',
     'NO_FRUSTUM',
+    'OCCLUDED',
     'PROJECTION_RULES',
+    'ScanGround',
+    'UNOBSERVED',
+    'VISIBLE',
     'assign_frustums',
+    'beam_numbers',
     'DepthVolumes',
     'camera_tilt',
     'check_placement',
@@ -55,6 +63,7 @@ __all__ = [
     'disparity_to_depth',
     'field_of_view_mask',
     'find_floor',
+    'find_scan_ground',
     'floor_contradiction',
     'fit_camera_pose',
     'flip_tsdf',
@@ -77,8 +86,11 @@ __all__ = [
     'pool_tsdf',
     'project_voxels',
     'quantize_points',
+    'rosette_mask',
     'run_lengths',
     'scan_to_occupancy',
+    'scan_visibility',
+    'thin_beams',
     'tilted_camera',
     'transform_points',
     'turn_camera',

@@ -58,6 +58,7 @@ def test_item(tree, info):
             'img_path': f'{root}/dataset/sequences/08/image_2/000005.png',
             'pseudo_lidar_path': f'{root}/dataset/pseudo_lidar/08/000005.bin',
             'depth_path': f'{root}/dataset/depth/08/000005.npy',
+            'scan_path': f'{root}/dataset/sequences/08/velodyne/000005.bin',
         }
     ]
     assert item['label_paths']['1_2'] == f'{root}/dataset/labels/08/000005_1_2.npy'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
+from scan_files import POINTS, write_las, write_pcd, write_ply
 from tiny_nyu import IMAGE_SIZE, SPEC, frame_arrays, make_list
 from tiny_tree import make_info
 
@@ -28,11 +30,15 @@ from mmssc.formats import (
     images,
     json_fields,
     kitti,
+    las,
     matrices,
     numpy_arrays,
+    pcd,
+    ply,
     regular_files,
     rgbd_frame,
     scalar_logs,
+    scans,
     sscnet,
     torch_file,
     torchssc,
@@ -121,6 +127,16 @@ def is_plain(value: Any, depth: int = 0) -> bool:
     if isinstance(value, (list, tuple, set)):
         return depth <= 100 and all(is_plain(one, depth + 1) for one in value)
     return isinstance(value, (str, bytes, int, float, torch.Tensor, np.ndarray, type(None)))
+
+
+is_points = is_array((None, 3), np.float32, -10_000, 10_000)
+
+
+def is_scan(scan: Any) -> bool:
+    bright = scan.reflectance
+    return is_points(scan.points) and (
+        bright is None or is_array((None,), np.float32, 0, 1)(bright)
+    )
 
 
 RULES = SubmissionRules(SHAPE, np.arange(20, dtype=np.uint16))
@@ -227,6 +243,19 @@ READERS = {
         'a.bin', lambda p: kitti.write_velodyne(p, np.ones((5, 3))), kitti.read_scan,
         is_array((None, 4), np.float32),
     ),
+    # scans of users
+    'read_scan_file': Reader(
+        'a.bin', lambda p: p.write_bytes(POINTS.tobytes()), scans.read_scan_file, is_scan
+    ),
+    'read_scan_file.npy': Reader('a.npy', save_npy(POINTS), scans.read_scan_file, is_scan),
+    'read_pcd': Reader('a.pcd', write_pcd, pcd.read_pcd, is_scan),
+    'read_pcd.ascii': Reader('a.pcd', lambda p: write_pcd(p, 'ascii'), pcd.read_pcd, is_scan),
+    'read_pcd.packed': Reader(
+        'a.pcd', lambda p: write_pcd(p, 'binary_compressed'), pcd.read_pcd, is_scan
+    ),
+    'read_ply': Reader('a.ply', write_ply, ply.read_ply, is_scan),
+    'read_ply.ascii': Reader('a.ply', lambda p: write_ply(p, 'ascii'), ply.read_ply, is_scan),
+    'read_las': Reader('a.las', write_las, las.read_las, is_scan),
     'read_voxel_labels': Reader(
         'a.npy', save_npy(LABELS.astype(np.float32)), lambda p: kitti.read_voxel_labels(p, SHAPE),
         is_array(SHAPE, np.uint8),
@@ -358,3 +387,7 @@ READERS = {
     'ParityCase': Reader('a_1.npz', save_npz(seed=np.int64(3), a=TSDF), ParityCase),
     'check_submission': Reader('a.zip', write_submission, lambda p: check_submission(p, RULES)),
 }  # fmt: skip
+if find_spec('lazrs'):
+    READERS['read_las.laz'] = Reader(
+        'a.laz', lambda p: write_las(p, packed=True), las.read_las, is_scan
+    )

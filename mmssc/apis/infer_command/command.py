@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from mmssc.apis import is_rgbd_config, read_config
+from mmengine.config import Config
+
+from mmssc.apis import is_lidar_config, is_rgbd_config, read_config
 from mmssc.command_line import command
 from mmssc.config_file import config_errors
 from mmssc.engine.launch import require_checkpoint
@@ -13,10 +15,14 @@ from mmssc.formats.file_warnings import warning_anew
 from mmssc.model_index import UNTRAINED
 
 from .driving_scenes import infer_driving
+from .lidar_scenes import infer_lidar
 from .options import build_parser, check_options
 from .rgbd_scenes import infer_rgbd
 
 __all__ = ['infer']
+
+# Kind of a model -> what predicts its scenes.
+_SCENES = {'driving': infer_driving, 'lidar': infer_lidar, 'rgbd': infer_rgbd}
 
 
 @command
@@ -31,12 +37,19 @@ def infer(description: str) -> int:
     args = parser.parse_intermixed_args()  # CONFIG --out DIR CHECKPOINT works, too.
     with config_errors(args.config):
         cfg = read_config(args.config, args.cfg_options)
-        is_rgbd = is_rgbd_config(cfg)
-        check_options(parser, args, is_rgbd)
+        kind = _kind_of(cfg)
+        check_options(parser, args, kind)
         if args.checkpoint == UNTRAINED:
             print('untrained: random weights, so the predicted classes mean nothing',
                   file=sys.stderr)  # fmt: skip
         else:
             args.checkpoint = require_checkpoint(args.checkpoint, args.config)
         check_writable(args.out, 'Give another folder for --out')
-        return (infer_rgbd if is_rgbd else infer_driving)(cfg, args)
+        return _SCENES[kind](cfg, args)
+
+
+def _kind_of(cfg: Config) -> str:
+    """What a model reads: ``'driving'`` images, ``'lidar'`` scans or ``'rgbd'`` frames."""
+    if is_rgbd_config(cfg):
+        return 'rgbd'
+    return 'lidar' if is_lidar_config(cfg) else 'driving'

@@ -25,6 +25,7 @@ from ..base_inferencer import CROP_OPTION, warn_about
 __all__ = [
     'DriveFrames',
     'check_image_sizes',
+    'files_of_folder',
     'find_drive',
     'files_of_scenes',
     'is_drive',
@@ -98,22 +99,32 @@ def find_drive(args: argparse.Namespace) -> DriveFrames:
     return DriveFrames(names, [Path(n).stem for n in names], frames, inputs, len(images))
 
 
-def _images_in(folder: Path) -> list[str]:
-    """The images of a folder in the order of the numbers in their names."""
+def files_of_folder(folder: Path, suffixes: Sequence[str], what: str) -> list[str]:
+    """The files of a folder with these endings, in the order of the numbers in their names.
+
+    Raises:
+        DataError: There is none.
+    """
     paths = [
         path for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
+        if path.suffix.lower() in suffixes and not path.name.startswith('.')
     ]  # fmt: skip
     if not paths:
-        raise DataError(folder, 'images', f'files {", ".join(IMAGE_SUFFIXES)}', 'none')
+        raise DataError(folder, what, f'files {", ".join(suffixes)}', 'none')
     paths.sort(key=lambda path: [
         (int(part), part) if part.isdecimal() else (-1, part)
         for part in re.split(r'(\d+)', path.name)
     ])  # fmt: skip
-    counts = Counter(path.stem for path in paths)
+    return [str(path) for path in paths]
+
+
+def _images_in(folder: Path) -> list[str]:
+    """The images of a folder; two may not be called the same."""
+    images = files_of_folder(folder, IMAGE_SUFFIXES, 'images')
+    counts = Counter(Path(image).stem for image in images)
     if twice := next((stem for stem, count in counts.items() if count > 1), None):
         raise DataError(folder, 'images', 'one image a frame', f'two called {twice}')
-    return [str(path) for path in paths]
+    return images
 
 
 def files_of_scenes(

@@ -25,7 +25,7 @@ from .drive_frames import check_image_sizes, files_of_scenes, find_drive, is_dri
 from .results import Results
 from .scene_loop import inferencer_of, predict_all
 
-__all__ = ['infer_driving']
+__all__ = ['check_frames', 'infer_driving']
 
 # Key of a frame -> option.
 _EARLIER = {
@@ -170,9 +170,23 @@ def _earlier_frames(args: argparse.Namespace, lidar2cam: np.ndarray) -> list[dic
             raise DataError(option, None, expected, len(given))
         columns[key] = given or [None] * count
     poses = read_poses(args.poses)
-    if len(args.frames) != count + 1 or not all(0 <= n < len(poses) for n in args.frames):
-        hint = f'{args.poses} has {counted(len(poses), "pose")}'
-        raise DataError('--frames', None, f'{count + 1} of 0..{len(poses) - 1}', args.frames, hint)
+    check_frames(args, count, len(poses))
     lidar = [np.linalg.inv(lidar2cam) @ poses[n] @ lidar2cam for n in args.frames]
     columns['frame2ref'] = [np.linalg.inv(lidar[0]) @ pose for pose in lidar[1:]]
     return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+
+def check_frames(args: argparse.Namespace, earlier: int, poses: int) -> None:
+    """Refuse --frames that do not name a pose for the scene and for each earlier one.
+
+    Args:
+        args: The command line.
+        earlier: Number of earlier images or scans.
+        poses: Number of poses in --poses.
+
+    Raises:
+        DataError: Another number of frames is given, or one has no pose.
+    """
+    if len(args.frames) != earlier + 1 or not all(0 <= n < poses for n in args.frames):
+        hint = f'{args.poses} has {counted(poses, "pose")}'
+        raise DataError('--frames', None, f'{earlier + 1} of 0..{poses - 1}', args.frames, hint)

@@ -18,14 +18,24 @@ from mmssc.shared_options import (
 
 __all__ = ['build_parser', 'check_options']
 
-# Options of one kind of model, which the other kind would ignore.
-DRIVING_OPTIONS = (
-    'points', 'image_right', 'baseline', 'max_disparity', 'depth_model', 'calib', 'lidar2cam',
-    'earlier_image', 'earlier_depth', 'earlier_points', 'earlier_image_right', 'poses', 'frames',
-    'frame_step', 'max_frames', 'crop',
-)  # fmt: skip
-RGBD_OPTIONS = ('cam2world', 'segmentation', 'depth_kind', 'depth_scale', 'height', 'tilt', 'roll',
-                'rotate', 'show_all')  # fmt: skip
+# Kind of model -> what its models are for, and the options that not all kinds take.
+_KINDS = {'driving': 'images', 'rgbd': 'depth cameras', 'lidar': 'scans'}
+_OPTIONS = {
+    'driving': (
+        'image', 'depth', 'cam2img', 'cropped_images', 'points', 'image_right', 'baseline',
+        'max_disparity', 'depth_model', 'calib', 'lidar2cam', 'earlier_image', 'earlier_depth',
+        'earlier_points', 'earlier_image_right', 'poses', 'frames', 'frame_step', 'max_frames',
+        'crop',
+    ),
+    'rgbd': (
+        'image', 'depth', 'cam2img', 'cropped_images', 'cam2world', 'segmentation', 'depth_kind',
+        'depth_scale', 'height', 'tilt', 'roll', 'rotate', 'show_all',
+    ),
+    'lidar': (
+        'points', 'sensor_height', 'sensor_rotation', 'largest_intensity', 'earlier_points',
+        'calib', 'poses', 'frames', 'frame_step', 'max_frames',
+    ),
+}  # fmt: skip
 #: What videos and animated GIFs can have.
 FRAME_RATES = (0.1, 100.0)
 #: Largest number of frames of a folder or a video without ``--max-frames``.
@@ -35,7 +45,7 @@ FRAME_RATE = 5.0
 
 
 def build_parser(description: str) -> argparse.ArgumentParser:
-    """The options for both kinds of model."""
+    """The options for all kinds of model."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -52,6 +62,7 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     add_cropped_option(parser)
     _add_driving_options(parser)
     _add_rgbd_options(parser)
+    _add_lidar_options(parser)
     add('--grid-shape', nargs=3, type=int, metavar='N', help='predict another box: voxels per axis')
     add('--grid-origin', nargs=3, type=float, metavar='METRES', help='lower corner of that box')
     add('--voxel-size', type=float, metavar='METRES', help='voxel size of that box')
@@ -65,7 +76,7 @@ def build_parser(description: str) -> argparse.ArgumentParser:
         help=f'pictures per second of the video (default: {FRAME_RATE:g})')  # fmt: skip
     add('--device', help='default: the GPU if there is one')
     add('--batch-size', type=positive_integer, default=1,
-        help='scenes at once; those of a depth camera are predicted one by one')  # fmt: skip
+        help='scenes at once; depth images and scans are predicted one by one')  # fmt: skip
     add_overwrite_option(parser)
     add_cfg_options(parser)
     return parser
@@ -73,7 +84,8 @@ def build_parser(description: str) -> argparse.ArgumentParser:
 
 def _add_driving_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add('--points', nargs='+', metavar='FILE', help='.bin (float32 x y z w), one per image')
+    add('--points', nargs='+', metavar='FILE', help='.bin (float32 x y z w), one per image; for a '
+        'model of scans: .bin, .npy, .pcd, .ply, .las, .laz, or a folder of them')  # fmt: skip
     text = 'right images of rectified stereo pairs, one per image, instead of --depth; or a folder'
     add('--image-right', nargs='+', metavar='FILE', help=text)
     text = 'distance of the two cameras (default: that of P2 and P3 in --calib)'
@@ -86,11 +98,13 @@ def _add_driving_options(parser: argparse.ArgumentParser) -> None:
     add('--lidar2cam', nargs=12, type=float, metavar='N', help='voxel frame to camera, 3x4')
     add('--earlier-image', nargs='+', default=[], metavar='FILE', help='earlier frames of a scene')
     add('--earlier-depth', nargs='+', metavar='FILE', help='one per earlier image')
-    add('--earlier-points', nargs='+', metavar='FILE', help='one per earlier image')
+    text = 'one per earlier image; for a model of scans: past scans, with --poses and --frames'
+    add('--earlier-points', nargs='+', metavar='FILE', help=text)
     add('--earlier-image-right', nargs='+', metavar='FILE', help='one per earlier image')
-    add('--poses', help='poses.txt of KITTI: camera poses, a line for each frame of a drive')
-    add('--frames', nargs='+', type=int, metavar='N', help='with --earlier-image: lines of --poses '
-        '(from 0): the image, then the earlier ones')  # fmt: skip
+    text = 'poses.txt of KITTI: camera poses, a line for each frame of a drive; for a model of '
+    add('--poses', help=text + 'scans: poses of the LiDAR, or camera poses with --calib')
+    add('--frames', nargs='+', type=int, metavar='N', help='with --earlier-image or scans: lines '
+        'of --poses (from 0): the image or scan, then the earlier ones')  # fmt: skip
     text = 'take every N-th frame of a folder or a video (default: 1); models count these frames'
     add('--frame-step', type=positive_integer, default=1, metavar='N', help=text)
     text = f'take at most so many frames of a folder or a video (default: {MAX_FRAMES})'
@@ -122,17 +136,33 @@ def _add_rgbd_options(parser: argparse.ArgumentParser) -> None:
         help='depth camera: also draw voxels behind the farthest measured surface')  # fmt: skip
 
 
-def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_rgbd: bool) -> None:
+def _add_lidar_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    text = 'scans: height of the sensor above the ground (default: search the ground in the scan)'
+    add('--sensor-height', type=positive_number, metavar='METRES', help=text)
+    text = 'scans: turn of a sensor that is not level or does not look ahead: about x (forward), y '
+    text += '(left; positive looks down) and z (up), in degrees'
+    add('--sensor-rotation', nargs=3, type=float, metavar=('ROLL', 'PITCH', 'YAW'), help=text)
+    text = 'scans: largest intensity that the sensor gives (default: 1, 255 or 65535)'
+    add('--largest-intensity', type=positive_number, metavar='N', help=text)
+
+
+def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, kind: str) -> None:
     """Refuse options that the model does not take, and ask for those that it needs.
+
+    Args:
+        parser: The parser.
+        args: The command line.
+        kind: ``'driving'``, ``'rgbd'`` or ``'lidar'``.
 
     Raises:
         DataError: An option is missing or does not fit the model.
     """
-    for name in DRIVING_OPTIONS if is_rgbd else RGBD_OPTIONS:
-        if getattr(args, name) != parser.get_default(name):
-            own, other = ('depth cameras', 'images') if is_rgbd else ('images', 'depth cameras')
+    for name in dict.fromkeys(name for names in _OPTIONS.values() for name in names):
+        if name not in _OPTIONS[kind] and getattr(args, name) != parser.get_default(name):
+            other = ' or '.join(_KINDS[one] for one in _KINDS if name in _OPTIONS[one])
             hint = f'Leave it out, or give the config of a model for {other}'
-            option, expected = _option(name), f'an option of models for {own}'
+            option, expected = _option(name), f'an option of models for {_KINDS[kind]}'
             raise DataError(option, None, expected, f'one of models for {other}', hint)
     low, high = FRAME_RATES
     if args.frame_rate is not None and not low <= args.frame_rate <= high:
@@ -144,16 +174,31 @@ def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace, is_
     if args.frame_rate is not None and 'mp4' not in args.formats:
         hint = 'Add mp4 to --formats'
         raise DataError('--frame-rate', None, 'mp4 among the formats', args.formats, hint)
-    if is_rgbd:
-        _check_rgbd_options(args)
-    else:
-        _check_driving_options(args)
+    {
+        'driving': _check_driving_options, 'rgbd': _check_rgbd_options,
+        'lidar': _check_lidar_options,
+    }[kind](args)  # fmt: skip
+
+
+def _check_batch_size(args: argparse.Namespace, scenes: str) -> None:
+    if args.batch_size != 1:
+        expected = f'1: {scenes} are predicted one by one'
+        raise DataError('--batch-size', None, expected, args.batch_size, 'Leave it out')
+
+
+def _check_lidar_options(args: argparse.Namespace) -> None:
+    _check_batch_size(args, 'scans')
+    if not args.points:
+        raise DataError('command line', None, '--points, which this model needs', 'none')
+    if not Path(args.points[0]).is_dir() and (
+        args.frame_step != 1 or args.max_frames != MAX_FRAMES
+    ):
+        expected = 'a folder of scans as --points'
+        raise DataError('--frame-step, --max-frames', None, expected, 'single scans')
 
 
 def _check_rgbd_options(args: argparse.Namespace) -> None:
-    if args.batch_size != 1:
-        expected = '1: scenes of a depth camera are predicted one by one'
-        raise DataError('--batch-size', None, expected, args.batch_size, 'Leave it out')
+    _check_batch_size(args, 'scenes of a depth camera')
     if not (args.depth and args.cam2img):
         expected = '--depth and --cam2img, which this model needs'
         missing = [name for name in ('depth', 'cam2img') if not getattr(args, name)]

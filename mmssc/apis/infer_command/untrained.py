@@ -1,4 +1,4 @@
-"""What is drawn of an untrained network for drives.
+"""What is drawn of an untrained network for drives and scans.
 
 It takes nearly every voxel for occupied: a solid block, and from the camera inside it nothing.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmssc.geometry import field_of_view_mask
+from mmssc.geometry import UNOBSERVED, field_of_view_mask
 from mmssc.structures import VoxelGrid
 
 __all__ = ['SHARE_DRAWN', 'keep_logits', 'least_empty_voxels']
@@ -22,6 +22,15 @@ SHARE_DRAWN = 0.05
 def keep_logits(model: Any) -> None:
     """Let a model return what :func:`least_empty_voxels` compares."""
     model.test_cfg = {**(model.test_cfg or {}), 'keep_logits': True}
+
+
+def _in_view(sample: Any) -> Tensor:
+    """The voxels in the view of the camera, or in the directions of the rays of a scan."""
+    if sample.get('visibility') is not None:
+        return sample.visibility != UNOBSERVED
+    ref2cam, cam2img = (torch.as_tensor(sample.get(key)) for key in ('lidar2cam', 'cam2img'))
+    grid, size = VoxelGrid.build(sample.voxel_grid), tuple(sample.img_shape[:2])
+    return field_of_view_mask(grid, ref2cam[0], cam2img, size)
 
 
 def least_empty_voxels(sample: Any) -> Tensor | None:
@@ -37,9 +46,7 @@ def least_empty_voxels(sample: Any) -> Tensor | None:
     logits = sample.get('voxel_logits')
     if logits is None:
         return None
-    ref2cam, cam2img = (torch.as_tensor(sample.get(key)) for key in ('lidar2cam', 'cam2img'))
-    grid, size = VoxelGrid.build(sample.voxel_grid), tuple(sample.img_shape[:2])
-    seen = field_of_view_mask(grid, ref2cam[0], cam2img, size) & (sample.pred_voxels > 0)
+    seen = _in_view(sample) & (sample.pred_voxels > 0)
     if not seen.any():
         return None
     # It grows with the probability of being empty.

@@ -10,6 +10,7 @@ from .driving_masks import LoadDrivingMasks
 from .formatting import PackSSCInputs
 from .grid_and_camera import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
 from .lidar_flips import FlipLidarScene
+from .lidar_points import DropLidarPoints, JitterLidarPoints, ThinLidarBeams
 from .load_driving import LoadDrivingDepth, LoadDrivingImages, LoadDrivingLabels, LoadDrivingPoints
 from .load_rgbd import LoadRGBDFrame
 from .load_scans import LoadCarlaSCLabels, LoadScanOccupancy
@@ -31,6 +32,7 @@ __all__ = [
     'CropRGBDImage',
     'CropDrivingImages',
     'DistortRGBDColors',
+    'DropLidarPoints',
     'FlipRGBDImage',
     'FlipDrivingImages',
     'FlipDrivingScene',
@@ -38,6 +40,7 @@ __all__ = [
     'FlipRGBDVolumes',
     'FrustumTargets',
     'JitterDrivingColors',
+    'JitterLidarPoints',
     'LoadCarlaSCLabels',
     'LoadDrivingDepth',
     'LoadRGBDFrame',
@@ -55,6 +58,7 @@ __all__ = [
     'ResizeRGBDImage',
     'SampleFile',
     'SetIntrinsics',
+    'ThinLidarBeams',
     'TransposeRGBDVolumes',
     'reading_transforms',
 ]

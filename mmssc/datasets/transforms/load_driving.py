@@ -269,6 +269,7 @@ class LoadDrivingPoints(ReadingTransform):
         self.source = source
         if source == 'velodyne':
             self.inputs = ('points', 'reflectance')
+            self.data_kind = 'lidar'
         self.crop_to_grid = crop_to_grid
 
     def files(self, results: Mapping[str, Any]) -> list[SampleFile]:

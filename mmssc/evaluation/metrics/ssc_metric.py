@@ -59,8 +59,9 @@ class SSCMetric(BaseMetric):
     Args:
         protocols: Name or names of the voxel sets to score: ``full``; ``nyu``, the protocol of the
             indoor papers: SSC on the mask ``nyu_ssc`` (voxels of the label weight), SC on
-            ``nyu_sc`` (the same voxels without the visible surface); or any mask of
-            ``eval_masks``.
+            ``nyu_sc`` (the same voxels without the visible surface); on drives ``visible``,
+            ``occluded`` and ``unobserved``, see :func:`mmssc.datasets.eval_masks.scan_masks`; or
+            any mask of ``eval_masks``.
         ranges: Also score ``full`` inside these ranges in metres; see
             :func:`mmssc.geometry.ranges.range_slices`.
         field_of_view: Also score ``full`` in the voxels whose centre the reference camera sees.

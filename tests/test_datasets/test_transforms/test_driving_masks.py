@@ -76,3 +76,48 @@ def test_samples_without_labels_and_damaged_files(item):
     path.unlink()
     with pytest.raises(DataError, match='000005.occluded: frame 08/000005, file'):
         LoadDrivingMasks()(dict(item))
+
+
+def test_visible_occluded_and_unobserved_voxels(item, tree):
+    path = tree / 'dataset/sequences/08/voxels/000005.invalid'
+    write_voxel_bits(path, np.random.default_rng(4).random(GRID.shape) < 0.3)
+    results = LoadDrivingMasks(kinds=('visibility',))(item)
+    masks = results['eval_masks']
+    assert list(masks) == ['visible', 'occluded', 'unobserved']
+    for n, (hidden, invalid) in enumerate(zip(bits(item, 'occluded'), bits(item, 'invalid'))):
+        found = [bool(masks[name].reshape(-1)[n]) for name in masks]
+        assert found == [not (hidden or invalid), bool(hidden and not invalid), bool(invalid)]
+    sample = PackSSCInputs()(results)['data_samples']
+    guess = np.random.default_rng(1).integers(0, 20, GRID.shape).astype(np.uint8)
+    sample.set_data(dict(pred_voxels=sample.gt_voxels.new_tensor(guess)))
+    metric = SSCMetric(protocols=('full', *masks))
+    metric.dataset_meta = SemanticKITTIDataset.METAINFO
+    metric.process(None, [sample.to_dict()])
+    scores = metric.compute_metrics(metric.results)
+    for name, mask in masks.items():
+        labels = np.where(mask, results['gt_voxels'], 255)
+        expected = SSCMetric.calculate([guess], [labels], metric.classes)
+        assert scores[f'SSC_mIoU_{name}'] == expected['SSC_mIoU'] > 0
+        assert scores[f'SC_IoU_{name}'] == expected['SC_IoU']
+    # Every labelled voxel is in exactly one of them.
+    parts = [metric.results[0][name].confusion for name in masks]
+    assert (sum(parts) == metric.results[0]['full'].confusion).all()
+
+
+def test_both_kinds_of_masks(item, tree):
+    write_voxel_bits(tree / 'dataset/sequences/08/voxels/000005.invalid', np.zeros(GRID.shape))
+    step = LoadDrivingMasks(kinds=('nyu', 'visibility'))
+    assert len(step.files(item)) == 3
+    names = ['nyu_ssc', 'nyu_sc', 'visible', 'occluded', 'unobserved']
+    assert list(step(item)['eval_masks']) == names
+
+
+def test_a_score_without_its_masks_says_what_is_missing(item):
+    sample = PackSSCInputs()(LoadDrivingMasks()(item))['data_samples']
+    sample.set_data(dict(pred_voxels=sample.gt_voxels.clone()))
+    metric = SSCMetric(protocols='occluded')
+    metric.dataset_meta = SemanticKITTIDataset.METAINFO
+    with pytest.raises(DataError, match=r"needs LoadDrivingMasks\(kinds=\('visibility',\)\)"):
+        metric.process(None, [sample.to_dict()])
+    with pytest.raises(DataError, match="'nyu', 'visibility' or both, found seen"):
+        LoadDrivingMasks(kinds=('seen',))

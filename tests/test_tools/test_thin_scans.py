@@ -1,0 +1,77 @@
+"""tools/analysis_tools/thin_scans.py on a tiny tree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scan_model import GRID, street_scan, write_config
+from tiny_tree import P2, TR
+
+from mmssc.apis import LidarInferencer, init_model
+from mmssc.datasets.driving_list import write_driving_list
+from mmssc.evaluation import SSCMetric
+from mmssc.formats.kitti import to_homogeneous, write_velodyne, write_voxel_labels
+
+SCAN = street_scan()
+
+
+@pytest.fixture(scope='module')
+def tree(tmp_path_factory):
+    """Config, weights and two labelled scans."""
+    root = tmp_path_factory.mktemp('thin')
+    torch.manual_seed(0)
+    model = init_model(write_config(root / 'config.py'))
+    torch.save(dict(state_dict=model.state_dict(), meta={}), root / 'weights.pth')
+    rng = np.random.default_rng(0)
+    for frame in ('000000', '000001'):
+        write_velodyne(root / f'dataset/sequences/08/velodyne/{frame}.bin', SCAN)
+        labels = rng.choice(np.uint8([0, 1, 9, 255]), GRID['shape'])
+        write_voxel_labels(root / f'dataset/labels/08/{frame}_1_1.npy', labels)
+    poses = np.stack([np.eye(4)] * 2)
+    info = dict(
+        metainfo=dict(dataset='SemanticKITTI', split='val', format_version=1, voxel_grid=GRID),
+        sequences={'08': dict(P2=P2, lidar2cam=to_homogeneous(TR), poses=poses)},
+        data_list=[
+            dict(sequence='08', frame_id=frame, labelled=True) for frame in ('000000', '000001')
+        ],
+    )
+    write_driving_list(root / 'semantickitti_infos_val.json', info)
+    return root
+
+
+@pytest.fixture
+def thin(tree, tool_in_process):
+    run = tool_in_process('analysis_tools/thin_scans.py')
+    root = f'test_dataloader.dataset.data_root={tree}'
+
+    def call(*options):
+        arguments = (tree / 'config.py', tree / 'weights.pth', '--device', 'cpu', *options)
+        return run(*arguments, '--cfg-options', root)
+
+    return call
+
+
+def test_the_table(tree, thin, tmp_path):
+    status, printed = thin('--out', tmp_path / 'table.md')
+    assert status == 0, printed
+    table = (tmp_path / 'table.md').read_text()
+    rows = [line.strip('| ').split(' | ') for line in table.splitlines()[2:]]
+    assert [row[0] for row in rows] == ['all', 'beams-32', 'beams-16', 'livox']
+    points = [float(row[1]) for row in rows]
+    assert points[0] == len(SCAN) > 1.9 * points[1] > 3.7 * points[2] and points[3] > 100
+    assert rows[0][4:] == ['0.00', '0.00'] and table in printed
+    sample = LidarInferencer(tree / 'config.py', tree / 'weights.pth', 'cpu')(
+        SCAN, sensor_height=1.73
+    )
+    labels = [np.load(tree / f'dataset/labels/08/{name}_1_1.npy') for name in ('000000', '000001')]
+    names = [str(number) for number in range(20)]
+    expected = SSCMetric.calculate([sample.pred_voxels] * 2, labels, names)
+    assert float(rows[0][2]) == expected['SC_IoU'] and float(rows[0][3]) == expected['SSC_mIoU']
+
+
+def test_options(thin):
+    status, printed = thin('--patterns', 'beams-16', '--samples', 1)
+    assert status == 0 and printed.count('| beams-16 |') == 1 and '| all |' not in printed
+    status, printed = thin('--patterns', 'beams-24')
+    assert status == 2 and 'beams-N with N a divisor of 64, found beams-24' in printed
