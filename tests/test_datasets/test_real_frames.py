@@ -16,7 +16,14 @@ from mmssc.datasets.transforms import (
     PackSSCInputs,
 )
 from mmssc.formats import kitti as kf
-from mmssc.geometry import field_of_view_mask, points_to_occupancy, pool_labels, voxel_to_pixel
+from mmssc.geometry import (
+    field_of_view_mask,
+    points_to_cells,
+    points_to_occupancy,
+    pool_labels,
+    quantize_points,
+    voxel_to_pixel,
+)
 from mmssc.structures import VoxelGrid
 
 GRID = VoxelGrid.build(SemanticKITTIDataset.METAINFO['voxel_grid'])
@@ -117,3 +124,16 @@ def test_the_road_is_in_the_lower_half_of_the_image(packed):
     assert len(road) > 500
     assert float((road[:, 1] > 370 / 2).float().mean()) > 0.98
     assert np.isfinite(sample.lidar2cam).all()
+
+
+@pytest.mark.parametrize('sequence, frame', [('00', '000000'), ('08', '000005')])
+def test_scans_have_reflectances_in_their_range(real_frames, sequence, frame):
+    points = kf.read_scan(real_frames / f'dataset/sequences/{sequence}/velodyne/{frame}.bin')
+    assert len(points) > 100_000
+    cells, offsets, inside = points_to_cells(torch.from_numpy(points[:, :3].copy()), GRID)
+    assert 0.3 < inside.float().mean() < 0.7
+    # Both rules for cells differ only on the faces of voxels and at the border of the box.
+    other, kept = quantize_points(torch.from_numpy(points[:, :3].copy()), GRID)
+    assert (inside | ~kept).all()
+    assert (cells[kept[inside]] != other).any(1).float().mean() < 1e-3
+    assert offsets.abs().max() <= 0.1 + 1e-5

@@ -69,7 +69,7 @@ def test_wrong_units_are_found(run_tool: RunTool, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_full_size_model(run_tool: RunTool) -> None:
-    """Half an hour and 7 GB on one busy core; without the backward pass a few minutes."""
+    """A few minutes; with the backward pass three times as long, and 10 GB."""
     manifest, case = DATA / 'manifest_lidar.csv', DATA / 'lidar_full_1.npz'
     arguments = ('--manifest', manifest, '--case', case)
     status, text = run_tool('voxdet-lidar', *arguments, '--forward-only')

@@ -144,6 +144,10 @@ def test_the_pose_of_the_frame_can_be_given(export, depth_image, tmp_path):
     [
         (('sgn-T', '--out', 'x.onnx'), 'SGN, which has sparse convolutions'),
         (('symphonies-light_semantickitti', 'untrained', '--out', 'x.onnx'), 'Symphonies, which'),
+        (
+            ('voxdet-lidar_semantickitti', 'untrained', '--out', 'x.onnx'),
+            'VoxDet, which has the',
+        ),
         (('light_depth_nyu', '--out', 'x.pt2'), '--out: expected a name that ends with .onnx'),
         (('light_depth_nyu', '--out', 'x.onnx', '--height', '1'), '--height: expected --depth'),
         (('light_depth_nyu', '--out', 'x.onnx', '--rotate', '0'), '--rotate: expected --depth'),

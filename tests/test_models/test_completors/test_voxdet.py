@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from tiny_voxdet import GRID, build_tiny_voxdet, make_batch, tiny_config
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmssc.errors import DataError
+from mmssc.models.backbones import VolumeResNet
 from mmssc.models.fusion import fuse_for_inference
+from mmssc.models.necks import VolumeFPN
 from mmssc.registry import MODELS
 
 
@@ -139,6 +142,35 @@ def test_the_fused_model_predicts_the_same():
     torch.testing.assert_close(
         fuse_for_inference(model).predict_logits(inputs), expected, rtol=1e-4, atol=1e-4
     )
+
+
+def test_volumes_stay_contiguous():
+    """Statistics of channels-last volumes are inaccurate on a CPU."""
+    model = build_tiny_voxdet().train()
+    odd = []
+
+    def look(module, args, output):
+        if isinstance(output, torch.Tensor) and output.dim() == 5 and not output.is_contiguous():
+            odd.append(module)
+
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Conv3d, torch.nn.GroupNorm, _BatchNorm)):
+            module.register_forward_hook(look)
+    total(model, 0, 1)
+    assert not odd
+
+
+def test_convolution_blocks_start_as_published():
+    """Kaiming initialisation by the number of outputs; other layers keep PyTorch's own."""
+    torch.manual_seed(0)
+    network, neck = VolumeResNet(32), VolumeFPN(32, dict(type='GN', num_groups=8), 2, True)
+    wide = (2 / (32 * 27)) ** 0.5
+    for weight in (network.stages[0][0].conv1.conv.weight, neck.levels[0].fpn.conv.weight):
+        assert weight.std().item() == pytest.approx(wide, rel=0.05)
+    lateral = neck.levels[0].lateral.conv.weight
+    assert lateral.std().item() == pytest.approx((2 / 32) ** 0.5, rel=0.1)
+    plane = neck.levels[0].planes.planes['xy'].conv.weight
+    assert plane.abs().max() <= (1 / 32) ** 0.5
 
 
 def test_paths_are_dropped_in_training_only():
