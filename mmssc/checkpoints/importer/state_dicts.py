@@ -164,7 +164,7 @@ def _move_all(
             if name not in moved:
                 moved[name] = _join(rule, reference, name, source)
         elif rule.transform:
-            moved[name] = TRANSFORMS[rule.transform][0](value).contiguous()
+            moved[name] = _transform(rule.transform, value, key, source)
         else:
             moved[name] = value
     if unknown:
@@ -172,6 +172,14 @@ def _move_all(
         found = _list('unknown', unknown)
         raise DataError(source, 'keys', f'a checkpoint of {method.name}', found, hint)
     return moved
+
+
+def _transform(name: str, value: Tensor, key: str, source: str) -> Tensor:
+    try:
+        return TRANSFORMS[name][0](value).contiguous()
+    except (IndexError, RuntimeError) as error:
+        expected = f'a tensor that {name!r} can turn'
+        raise DataError(source, f'shape of {key}', expected, tuple(value.shape)) from error
 
 
 def _join(rule: JoinRule, reference: Mapping[str, Tensor], name: str, source: str) -> Tensor:

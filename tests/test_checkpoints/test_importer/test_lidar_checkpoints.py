@@ -86,6 +86,13 @@ def test_another_method_is_refused(name, method, message):
         import_state_dict(reference, get_method(method))
 
 
+def test_a_tensor_with_too_few_axes_is_named():
+    reference = fill_checkpoint(DATA / 'manifest_sscnet.csv', 3)
+    reference['conv2_1.weight'] = torch.zeros(3)
+    with pytest.raises(DataError, match=r'shape of conv2_1\.weight'):
+        import_state_dict(reference, get_method('sscnet'))
+
+
 @pytest.mark.parametrize(
     ('file', 'method', 'numbers'),
     [
