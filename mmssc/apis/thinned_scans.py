@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -49,8 +50,7 @@ def find_patterns(names: Sequence[str], total: int = 64) -> dict[str, Pattern]:
         kind, _, number = name.partition('-')
         is_count = number.isascii() and number.isdecimal() and 0 < int(number[:6]) <= total
         if kind == 'beams' and is_count and total % int(number) == 0:
-            keep = int(number)
-            patterns[name] = lambda points, keep=keep: thin_beams(points, keep, total)
+            patterns[name] = partial(thin_beams, keep=int(number), total=total)
         elif name == 'all':
             patterns[name] = lambda points: np.ones(len(points), bool)
         elif name == 'livox':

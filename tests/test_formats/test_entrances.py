@@ -17,7 +17,7 @@ OPENS = re.compile(
 #: File -> number of such lines, and why none of them reads a file from outside unchecked.
 ALLOWED = {
     'mmssc/command_line.py': (2, 'writes'),
-    'mmssc/config_file.py': (1, 'the first bytes of a regular file'),
+    'mmssc/config_file.py': (2, 'the first bytes of a regular file; configs that were read'),
     'mmssc/evaluation/submission.py': (1, 'writes'),
     'mmssc/datasets/label_rules.py': (1, 'a hint'),
     'mmssc/compat/config_texts.py': (
@@ -47,7 +47,8 @@ ALLOWED = {
     'mmssc/performance/worker.py': (3, 'files of its own parent, a file of the kernel'),
     'mmssc/tool_commands.py': (2, 'our own scripts'),
     'mmssc/visualization/html_viewer.py': (3, 'our own page and scripts'),
-    'mmssc/visualization/video_files.py': (2, 'a file that it has written'),
+    'mmssc/temporary_files.py': (2, 'a number of the system; its own lock'),
+    'mmssc/visualization/video_files.py': (3, 'a file that it has written'),
     'tools/analysis_tools/gpu_check.py': (1, 'a file of its own process'),
     'tools/misc/check_env.py': (1, 'our own requirements'),
     'tools/misc/check_metafiles.py': (1, 'text that was read'),
