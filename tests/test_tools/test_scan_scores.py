@@ -1,6 +1,8 @@
-"""tools/analysis_tools/thin_scans.py on a tiny tree."""
+"""Scores of a LiDAR model by the commands, on a tiny tree: thinned scans, visible voxels."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pytest
@@ -11,7 +13,12 @@ from tiny_tree import P2, TR
 from mmssc.apis import LidarInferencer, init_model
 from mmssc.datasets.driving_list import write_driving_list
 from mmssc.evaluation import SSCMetric
-from mmssc.formats.kitti import to_homogeneous, write_velodyne, write_voxel_labels
+from mmssc.formats.kitti import (
+    to_homogeneous,
+    write_velodyne,
+    write_voxel_bits,
+    write_voxel_labels,
+)
 
 SCAN = street_scan()
 
@@ -75,3 +82,28 @@ def test_options(thin):
     assert status == 0 and printed.count('| beams-16 |') == 1 and '| all |' not in printed
     status, printed = thin('--patterns', 'beams-24')
     assert status == 2 and 'beams-N with N a divisor of 64, found beams-24' in printed
+
+
+def test_scores_of_visible_and_occluded_voxels(tree, tool_in_process, tmp_path):
+    rng = np.random.default_rng(7)
+    for frame in ('000000', '000001'):
+        for kind in ('occluded', 'invalid'):
+            path = tree / f'dataset/sequences/08/voxels/{frame}.{kind}'
+            write_voxel_bits(path, rng.random(GRID['shape']) < 0.4)
+    config = tree / 'visibility.py'
+    config.write_text(
+        "_base_ = 'config.py'\n"
+        'steps = _base_.test_dataloader.dataset.pipeline\n'
+        "masks = dict(type='LoadDrivingMasks', optional=True, kinds=('visibility',))\n"
+        'test_dataloader = dict(dataset=dict(pipeline=[*steps[:-1], masks, steps[-1]]))\n'
+        "test_evaluator = dict(protocols=('full', 'visible', 'occluded', 'unobserved'))\n"
+    )
+    run = tool_in_process('test.py')
+    figures = tmp_path / 'figures.json'
+    status, printed = run(config, tree / 'weights.pth', '--out', figures, '--work-dir', tmp_path,
+                          '--cfg-options', f'test_dataloader.dataset.data_root={tree}')  # fmt: skip
+    assert not status, printed
+    found = json.loads(figures.read_text())
+    ious = [found[f'ssc/SC_IoU{part}'] for part in ('', '_visible', '_occluded', '_unobserved')]
+    assert len({*ious}) == 4 and min(ious) > 0
+    assert min(ious[1:]) < ious[0] < max(ious[1:])
