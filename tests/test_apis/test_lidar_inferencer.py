@@ -13,14 +13,15 @@ from mmengine.config import Config
 from scan_model import GRID, street_scan, write_config
 
 from mmssc.apis import DrivingInferencer, LidarInferencer, build_inferencer, is_lidar_config
+from mmssc.datasets import SemanticKITTIDataset
 from mmssc.errors import DataError
 from mmssc.geometry import OCCLUDED, UNOBSERVED, VISIBLE, scan_to_occupancy
-from mmssc.option_choices import DRIVING_GRID
 from mmssc.registry import INFERENCERS
 from mmssc.structures import VoxelGrid
 
 SCAN = street_scan()
 BOX = VoxelGrid(**GRID)
+METAINFO = SemanticKITTIDataset.METAINFO
 
 
 @pytest.fixture(scope='module')
@@ -242,7 +243,7 @@ def test_is_built_for_its_configs(config):
 
 @pytest.mark.parametrize('frame', ['00/velodyne/000000.bin', '08/velodyne/000005.bin'])
 def test_real_scans_stay_where_they_are(config, real_frames, frame):
-    inferencer = LidarInferencer(config, 'untrained', 'cpu', voxel_grid=DRIVING_GRID)
+    inferencer = LidarInferencer(config, 'untrained', 'cpu', voxel_grid=METAINFO['voxel_grid'])
     sample = inferencer(real_frames / 'dataset/sequences' / frame)
     assert (sample.scan2grid == np.eye(4)).all()
     assert sample.sensor_height == pytest.approx(1.73, abs=0.15)
