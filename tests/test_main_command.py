@@ -94,7 +94,7 @@ def test_every_command_names_a_script():
     [
         (['trian'], 'error: mmssc: expected a command (train, test, '),
         (['Train'], 'found Train. Did you mean train?'),
-        (['prepare', 'nyuu'], 'error: mmssc prepare: expected a data set (make_synthetic, nyu, '),
+        (['prepare', 'nyuu'], 'error: mmssc prepare: expected a data set (lidar_targets, '),
         (['prepare', 'kitti360'], 'Did you mean sscbench_kitti360?'),
         (['tool'], 'error: mmssc tool: expected a script of tools/ (analysis_tools/analyze_logs, '),
         (['tool', 'bencmark'], 'found bencmark'),

@@ -35,6 +35,7 @@ from mmssc.formats import (
     numpy_arrays,
     pcd,
     ply,
+    point_labels,
     regular_files,
     rgbd_frame,
     scalar_logs,
@@ -256,6 +257,10 @@ READERS = {
     'read_ply': Reader('a.ply', write_ply, ply.read_ply, is_scan),
     'read_ply.ascii': Reader('a.ply', lambda p: write_ply(p, 'ascii'), ply.read_ply, is_scan),
     'read_las': Reader('a.las', write_las, las.read_las, is_scan),
+    'read_point_labels': Reader(
+        'a.label', lambda p: point_labels.write_point_labels(p, np.arange(5)),
+        lambda p: point_labels.read_point_labels(p, 5), is_array((5,), np.uint16),
+    ),
     'read_voxel_labels': Reader(
         'a.npy', save_npy(LABELS.astype(np.float32)), lambda p: kitti.read_voxel_labels(p, SHAPE),
         is_array(SHAPE, np.uint8),

@@ -1,0 +1,1 @@
+"""Voxel targets from labelled lidar scans."""
