@@ -66,6 +66,21 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     add('--frame-step', type=float, default=1.0, help='metres driven between frames')
     add('--label-step', type=int, default=5, help='write a voxel file every N frames')
     add('--lidar-size', type=int, nargs=2, default=(64, 600), metavar=('ROWS', 'COLUMNS'))
+    add(
+        '--lidar',
+        choices=('exact', 'rendered'),
+        default='exact',
+        help='rendered: with range, '
+        'noise, lost returns and reflectance by material, and labels/SS/*.label of the points',
+    )
+    add = parser.add_argument_group('semantickitti, with --lidar rendered').add_argument
+    add('--lidar-elevations', type=float, nargs=2, metavar=('UP', 'DOWN'),
+        help='angle of the first and last row of beams, degrees (2 -24.8)')  # fmt: skip
+    add('--lidar-ranges', type=float, nargs=2, metavar=('NEAR', 'FAR'),
+        help='nearest and farthest measurement, metres, up to 80 (2 80)')  # fmt: skip
+    add('--lidar-dropout', type=float, metavar='SHARE', help='lost measurements (0.02)')
+    add('--lidar-noise', type=float, metavar='METRES',
+        help='standard deviation of the range (0.015)')  # fmt: skip
     parsed = parser.parse_args(arguments)
     for name, value in DEFAULTS[parsed.layout].items():
         if getattr(parsed, name) is None:
@@ -89,6 +104,7 @@ from mmssc.synthetic.streets.drive import (
     write_sensor_files,
     write_voxel_files,
 )
+from mmssc.synthetic.streets.lidar import LidarModel
 
 Task = tuple[Any, Callable[[], Any]]
 
@@ -135,6 +151,9 @@ class Record:
         self.path = out / 'synthetic.json'
         # Convert through JSON, so that tuples equal the lists in the file.
         self.settings = json.loads(json.dumps(asdict(settings)))
+        # Trees of earlier releases know no model of the lidar.
+        if self.settings.get('lidar', ...) is None:
+            del self.settings['lidar']
         self.complete: list[str] = []
         if self.path.exists():
             self._read(overwrite)
@@ -154,9 +173,10 @@ class Record:
         if overwrite:
             self.complete = []
         elif made_with != self.settings:
-            changed = {key: made_with.get(key) for key in self.settings
-                       if made_with.get(key) != self.settings[key]}  # fmt: skip
-            expected = {key: self.settings[key] for key in changed}
+            keys = [*self.settings, *(key for key in made_with if key not in self.settings)]
+            changed = {key: made_with.get(key) for key in keys
+                       if made_with.get(key) != self.settings.get(key)}  # fmt: skip
+            expected = {key: self.settings.get(key) for key in changed}
             hint = 'Choose another --out, or remove the tree'
             raise DataError(self.path, 'settings', expected, changed, hint)
 
@@ -243,6 +263,23 @@ def write_rooms(
             file.writelines(f'{name}\n' for name in there)
 
 
+def lidar_model(args: argparse.Namespace) -> LidarModel | None:
+    """The lidar that the command line describes."""
+    options = ('elevations', 'ranges', 'dropout', 'noise')
+    values = {name: getattr(args, f'lidar_{name}') for name in options}
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if value is not None
+    }
+    if args.lidar == 'rendered':
+        return LidarModel(**given)
+    for name in given:
+        hint = f'Give --lidar rendered, or leave --lidar-{name} out'
+        raise DataError('command line', f'--lidar-{name}', '--lidar rendered', 'exact', hint)
+    return None
+
+
 def make_drives(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> str:
     """Write the drives that the command line describes."""
     if len(args.frames) != 1:
@@ -255,6 +292,7 @@ def make_drives(args: argparse.Namespace, pool: ProcessPoolExecutor | None) -> s
         frame_step=args.frame_step,
         label_step=args.label_step,
         lidar_size=tuple(args.lidar_size),
+        lidar=lidar_model(args),
     )
     repeated = {name for name in args.sequences if args.sequences.count(name) > 1}
     if repeated or not all(name.isdigit() and len(name) == 2 for name in args.sequences):

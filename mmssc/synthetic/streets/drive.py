@@ -25,6 +25,7 @@ from mmssc.formats.kitti import (
     write_velodyne,
     write_voxel_bits,
 )
+from mmssc.formats.point_labels import write_point_labels
 from mmssc.structures import VoxelGrid
 from mmssc.synthetic.panorama import SIGHT, Panorama, take_panorama
 from mmssc.synthetic.ray_casting import (
@@ -38,6 +39,7 @@ from mmssc.synthetic.ray_casting import (
 
 from .appearance import cast_shadow, paint_image
 from .layout import Street, build_street
+from .lidar import LidarModel, returned
 from .objects import RAW_IDS
 from .voxels import VoxelAnnotation, annotate_voxels
 
@@ -70,6 +72,8 @@ class DriveSettings:
         frame_step: Metres between frames.
         label_step: Write voxel files every ``label_step`` frames.
         lidar_size: Rows and columns of the scan.
+        lidar: How the lidar measures, with labels of its points; None: the exact first surface of
+            every beam, without point labels.
     """
 
     frames: int = 25
@@ -79,6 +83,7 @@ class DriveSettings:
     frame_step: float = 1.0
     label_step: int = 5
     lidar_size: tuple[int, int] = (64, 600)
+    lidar: LidarModel | None = None
 
     def __post_init__(self) -> None:
         checks = {
@@ -212,20 +217,33 @@ class SyntheticDrive:
 
     def scan(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """Lidar scan: (N, 4) float32 x, y, z (m, lidar frame), reflectance, and raw ids (N,)."""
+        model = self.settings.lidar
         rows, columns = self.settings.lidar_size
-        elevations = np.deg2rad(np.linspace(*_LIDAR_ELEVATIONS, rows))
+        limits = _LIDAR_ELEVATIONS if model is None else model.elevations
+        elevations = np.deg2rad(np.linspace(*limits, rows))
         rays = PanoramaRays(elevations, columns, self.lidar2world[frame])
-        distance, _, labels = self._cast(rays, SIGHT)
+        distance, index, labels = self._cast(rays, SIGHT)
         hit = np.isfinite(distance)
-        world2lidar = rays.world2sensor
         points = rays.points(np.where(hit, distance, 0))[hit]
+        labels, rng = labels[hit], np.random.default_rng((*self.entropy, 3, frame))
+        if model is None:
+            reflectance = self._simple_reflectance(labels, rng)
+        else:
+            points, reflectance, kept = returned(
+                model, self.street.solids, points, rays.origin, index[hit], labels, rng
+            )
+            labels = labels[kept]
+        world2lidar = rays.world2sensor
         points = points @ world2lidar[:3, :3].T + world2lidar[:3, 3]
+        return np.column_stack((points, reflectance)).astype(np.float32), labels
+
+    @staticmethod
+    def _simple_reflectance(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Reflectance by class, without materials."""
         table = np.full(max(RAW_IDS.values()) + 1, 0.3)
         for name, value in _REFLECTANCE.items():
             table[RAW_IDS[name]] = value
-        rng = np.random.default_rng((*self.entropy, 3, frame))
-        reflectance = np.clip(table[labels[hit]] + rng.normal(0, 0.05, hit.sum()), 0, 0.99)
-        return np.column_stack((points, reflectance)).astype(np.float32), labels[hit]
+        return np.clip(table[labels] + rng.normal(0, 0.05, len(labels)), 0, 0.99)
 
     def panorama(self, frame: int) -> Panorama:
         """Visibility from a position; the panoramas of all frames give the voxel labels."""
@@ -275,7 +293,9 @@ def remove_other_frames(out: str | PathLike[str], sequence: str, settings: Drive
     folder, depth_folder = drive_folders(out, sequence)
     frames = {f'{frame:06d}' for frame in range(settings.frames)}
     labelled = {f'{frame:06d}' for frame in range(0, settings.frames, settings.label_step)}
-    kinds = dict.fromkeys((folder / name for name in ('image_2', 'image_3', 'velodyne')), frames)
+    kinds = dict.fromkeys(
+        (folder / name for name in ('image_2', 'image_3', 'velodyne', 'labels')), frames
+    )
     for place, names in {**kinds, depth_folder: frames, folder / 'voxels': labelled}.items():
         for path in place.glob('[0-9]' * 6 + '.*'):
             if path.stem not in names:
@@ -305,7 +325,10 @@ def write_sensor_files(
     _write_image(folder / 'image_2' / f'{name}.png', left.image)
     _write_image(folder / 'image_3' / f'{name}.png', drive.render(frame, 3).image)
     write_depth(depth_folder / f'{name}.npy', left.depth)
-    write_velodyne(folder / 'velodyne' / f'{name}.bin', drive.scan(frame)[0])
+    points, labels = drive.scan(frame)
+    write_velodyne(folder / 'velodyne' / f'{name}.bin', points)
+    if settings.lidar is not None:
+        write_point_labels(folder / 'labels' / f'{name}.label', labels)
     return drive.panorama(frame)
 
 
