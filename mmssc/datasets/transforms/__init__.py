@@ -13,6 +13,7 @@ from .lidar_flips import FlipLidarScene
 from .lidar_points import DropLidarPoints, JitterLidarPoints, ThinLidarBeams
 from .load_driving import LoadDrivingDepth, LoadDrivingImages, LoadDrivingLabels, LoadDrivingPoints
 from .load_rgbd import LoadRGBDFrame
+from .load_scan_depth import LoadScanDepth
 from .load_scans import LoadCarlaSCLabels, LoadScanOccupancy
 from .reading import ReadingTransform, SampleFile, reading_transforms
 from .rgbd_flips import FlipRGBDVolumes, TransposeRGBDVolumes
@@ -48,6 +49,7 @@ __all__ = [
     'LoadDrivingImages',
     'LoadDrivingMasks',
     'LoadDrivingLabels',
+    'LoadScanDepth',
     'LoadScanOccupancy',
     'MaskVoxelRange',
     'MoveOriginToGrid',

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mmssc.geometry.lidar_depth import project_lidar
+
 __all__ = ['DepthErrors', 'compare_depth', 'draw_depth_check', 'project_lidar']
 
 _CLOSE, _FAR = 0.05, 0.10
@@ -31,36 +33,6 @@ class DepthErrors:
     median_relative: float
     median_signed: float
     within_10_percent: float
-
-
-def project_lidar(
-    points: np.ndarray,
-    lidar2cam: np.ndarray,
-    projection: np.ndarray,
-    image_shape: tuple[int, int],
-    max_depth: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lidar points in the image.
-
-    Args:
-        points: (N, 3+) metres, lidar frame.
-        lidar2cam: (4, 4) lidar to rectified camera frame.
-        projection: (3, 4) pixels.
-        image_shape: (height, width).
-        max_depth: Points beyond this depth are left out, metres.
-
-    Returns:
-        Pixels (M, 2) int64 (u, v), nearest pixel, and depths (M,) float64, far points first.
-    """
-    camera = points[:, :3].astype(np.float64) @ lidar2cam[:3, :3].T + lidar2cam[:3, 3]
-    camera = camera[camera[:, 2] > 0]
-    homogeneous = camera @ projection[:, :3].T + projection[:, 3]
-    pixels = np.rint(homogeneous[:, :2] / homogeneous[:, 2:]).astype(np.int64)
-    height, width = image_shape
-    inside = ((pixels >= 0) & (pixels < (width, height))).all(1) & (camera[:, 2] < max_depth)
-    pixels, depth = pixels[inside], camera[inside, 2]
-    far_first = np.argsort(-depth, kind='stable')
-    return pixels[far_first], depth[far_first]
 
 
 def _relative_errors(depth: np.ndarray, pixels: np.ndarray, lidar_depth: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mmcv.transforms import Compose, RandomApply, RandomChoice
 from tiny_nyu import write_nyu_tree
-from tiny_tree import GRID
+from tiny_tree import GRID, IMAGE_SIZE
 
 from mmssc.datasets import NYUDataset, SemanticKITTIDataset
 from mmssc.datasets.transforms import (
@@ -18,17 +18,19 @@ from mmssc.datasets.transforms import (
     LoadDrivingMasks,
     LoadDrivingPoints,
     LoadRGBDFrame,
+    LoadScanDepth,
     PackSSCInputs,
     ReadingTransform,
     SampleFile,
     reading_transforms,
 )
 from mmssc.errors import DataError
-from mmssc.formats.kitti import write_voxel_bits
+from mmssc.formats.kitti import write_velodyne, write_voxel_bits
 
 DRIVING = {
     'images': (LoadDrivingImages(), ('img',), 3),
     'depth': (LoadDrivingDepth(), ('depth',), 3),
+    'depth of scans': (LoadScanDepth(), ('depth',), 3),
     'points': (LoadDrivingPoints(), ('points',), 3),
     'points of depth': (LoadDrivingPoints(source='depth'), ('points',), 3),
     'labels': (LoadDrivingLabels(), (), 2),
@@ -65,6 +67,10 @@ def test_driving_transforms_read_the_files_they_name(tree, case):
         write_voxel_bits(path, np.zeros(GRID.shape, bool))
     transform, inputs, count = DRIVING[case]
     assert transform.inputs == inputs and transform.data_kind == 'driving'
+    if case == 'depth of scans':
+        item['ori_shape'] = IMAGE_SIZE
+        for frame in item['frames']:
+            write_velodyne(frame['scan_path'], np.array([(10.0, 0, 0)]))
     if case == 'masks':
         item['gt_voxels'] = np.zeros(GRID.shape, np.uint8)
     check_that_these_files_are_read(transform, item, tree, count)
