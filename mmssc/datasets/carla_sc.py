@@ -59,6 +59,7 @@ class CarlaSCDataset(FrameChoiceDataset):
 
     METAINFO: dict[str, Any] = dict(
         dataset='CarlaSC',
+        sensor_height=1.8,
         classes=(
             'free', 'building', 'barrier', 'other', 'pedestrian', 'pole', 'road', 'ground',
             'sidewalk', 'vegetation', 'vehicle',
