@@ -8,7 +8,8 @@ from mmssc.errors import DataError
 
 __all__ = ['beam_numbers', 'rosette_mask', 'thin_beams']
 
-_MOST_BEAMS = 256
+# More than any lidar has.
+_MOST_BEAMS = 300
 # Cells of the directions that a rosette covers, radians.
 _CELL = np.deg2rad(0.2)
 

@@ -235,4 +235,4 @@ def test_raw_files_of_a_distributed_frame_must_be_there(
     status, text = run_tool('sketch', '--units', unit, '--data', distributed)
     assert status == 2 and 'NYU0009_0000.png' in text
     status, text = run_tool('sketch', '--units', unit)
-    assert status == 0 and '1 figures compared' in text
+    assert status == 0 and '1 figure compared' in text

@@ -20,7 +20,8 @@ from mmssc.structures import VoxelGrid
 __all__ = ['PointCellEncoder', 'PointVolumeEncoder']
 
 _BN = dict(type='BN')
-_WIDTHS = (64, 128, 256)
+# Each layer is twice as wide as the one before.
+_WIDTHS = tuple(64 * 2**layer for layer in range(3))
 # Offset from the centre of the cell, two coordinates, reflectance.
 _FEATURES = 6
 
