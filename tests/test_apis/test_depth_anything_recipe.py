@@ -75,6 +75,9 @@ def test_the_recipe_gives_metres_to_the_command(infer, drive, tmp_path):
 @pytest.mark.usefixtures('recipe')
 def test_without_the_package_the_error_names_it(infer, drive, monkeypatch):
     monkeypatch.setitem(sys.modules, 'depth_anything_3.api', None)
-    status, printed = infer('--image', drive / 'image', '--depth-model', f'{NAME}:metric')
+    poses = drive / 'poses.txt'
+    status, printed = infer(
+        '--image', drive / 'image', '--poses', poses, '--depth-model', f'{NAME}:metric'
+    )
     assert status == 2 and '--depth-model: expected a module that can be imported' in printed
     assert 'depth_anything_3' in printed

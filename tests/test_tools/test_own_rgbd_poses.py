@@ -32,10 +32,14 @@ def run(root: Path, *options: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize('workers', [1, 2])
 def test_a_pose_that_the_floor_contradicts_is_said_once(root, workers):
-    """Workers print their warnings as the command does, and one for the folder."""
+    """Workers print their warnings as the command does, and one for the folder.
+
+    The second frame says that there are more.
+    """
     done = run(root, '--height', 1.18, '--tilt', 25, '--workers', workers)
     lines = [line for line in done.stderr.splitlines() if 'frames: ' not in line]
-    assert done.returncode == 0 and len(lines) == 1
+    assert done.returncode == 0 and len(lines) == 2
+    assert 'the same finding as in ' in lines[1]
     assert lines[0].startswith(f'warning: {root}/depth/') and '3.9 degrees up' in lines[0]
     assert 'the floor in the image does not fit the given pose' in lines[0]
     done = run(root, '--height', 1.18, '--tilt', -4, '--overwrite', '--workers', 1)
