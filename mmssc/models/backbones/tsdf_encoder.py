@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmssc.models.layers.ddr import TwoStageUNet, conv_stack
 from mmssc.registry import MODELS
@@ -38,10 +38,17 @@ class TSDFEncoder(BaseModule):
         self.stem = conv_stack(widths, norm_cfg)
         self.unet = TwoStageUNet(widths[-1], dropout, norm_cfg)
 
-    def forward(self, tsdf: Tensor) -> Tensor:
-        """Map (B, 1, X, Y, Z), values in [-1, 1], to (B, widths[-1], X, Y, Z).
+    def forward(self, tsdf: Tensor, classifier: nn.Module | None = None) -> Tensor:
+        """Encode a volume.
+
+        Args:
+            tsdf: (B, 1, X, Y, Z), values in [-1, 1].
+            classifier: See :meth:`TwoStageUNet.forward`.
+
+        Returns:
+            (B, widths[-1], X, Y, Z), or what ``classifier`` makes of it.
 
         Raises:
             DataError: A side is not a multiple of 4.
         """
-        return self.unet(self.stem(tsdf))
+        return self.unet(self.stem(tsdf), classifier)

@@ -61,4 +61,4 @@ class VolumeCompletionHead(VolumeUNetHead):
         Raises:
             DataError: A side is not a multiple of 4.
         """
-        return self.classifier(self.unet(volume + tsdf_feat))
+        return self.unet(volume + tsdf_feat, self.classifier)

@@ -7,6 +7,7 @@ Completion", CVPR 2019, in the form that 3D-Sketch, CleanerS and AMMNet share.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch.nn.functional as F
@@ -14,15 +15,17 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 from mmssc.ops.average_pool import AveragePool3d
+from mmssc.ops.lean_relu import lean_relu
 from mmssc.ops.line_conv import LineConv3d
 from mmssc.ops.transposed_conv import TransposedConv3d
 
 from .axis_arguments import along_axis
 from .memory_layout import fast_layout
 from .norm import build_norm
+from .recompute import recompute_in_backward
 
 __all__ = [
-    'ConvBlock3D', 'DDRBottleneck3D', 'DDRStage', 'TwoStageTrunk', 'TwoStageUNet',
+    'ConvBlock3D', 'ConvStack', 'DDRBottleneck3D', 'DDRStage', 'TwoStageTrunk', 'TwoStageUNet',
     'UpsampleBlock3D', 'VolumeClassifier', 'conv_stack',
 ]  # fmt: skip
 
@@ -61,18 +64,56 @@ class ConvBlock3D(nn.Module):
             in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False
         )
         self.norm = build_norm(norm_cfg, out_channels, 3)
-        self.activate, self.channels_last = activate, channels_last
+        self.has_relu, self.channels_last = activate, channels_last
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, X', Y', Z')."""
-        x = fast_layout(x) if self.channels_last else x.contiguous()
-        x = self.norm(self.conv(x))
-        return F.relu(x, inplace=True) if self.activate else x
+        return self.activate(self.convolve(x))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """The convolution alone."""
+        return self.conv(fast_layout(x) if self.channels_last else x.contiguous())
+
+    def activate(self, x: Tensor) -> Tensor:
+        """Normalisation, and ReLU if the block has it, of the result of :meth:`convolve`."""
+        x = self.norm(x)
+        return F.relu(x, inplace=True) if self.has_relu else x
 
 
-def conv_stack(widths: Sequence[int], norm_cfg: dict[str, Any] = _BN) -> nn.Sequential:
-    """:class:`ConvBlock3D` from each of ``widths`` to the next."""
-    return nn.Sequential(*(ConvBlock3D(a, b, norm_cfg) for a, b in zip(widths, widths[1:])))
+class ConvStack(nn.Sequential):
+    """:class:`ConvBlock3D` after each other.
+
+    Of each block but the last only the output of the convolution is stored for the backward pass,
+    which repeats normalisation and ReLU.
+
+    Args:
+        blocks: Each takes the channels that the one before it gives.
+        summed: The result goes into a sum only, so the last ReLU need not store it.
+    """
+
+    def __init__(self, *blocks: ConvBlock3D, summed: bool = False) -> None:
+        super().__init__(*blocks)
+        self.summed = summed
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, channels before, X, Y, Z) to (B, channels after, X, Y, Z)."""
+        blocks: list[Any] = list(self)
+        x = blocks[0].convolve(input)
+        for block, following in zip(blocks, blocks[1:]):
+            x = recompute_in_backward(block, x, function=partial(_activate_for, following, block))
+        return lean_relu(blocks[-1].norm(x)) if self.summed else blocks[-1].activate(x)
+
+
+def _activate_for(following: ConvBlock3D, block: ConvBlock3D, x: Tensor) -> Tensor:
+    return following.convolve(block.activate(x))
+
+
+def conv_stack(
+    widths: Sequence[int], norm_cfg: dict[str, Any] = _BN, summed: bool = False
+) -> ConvStack:
+    """:class:`ConvBlock3D` from each of ``widths`` to the next; see :class:`ConvStack`."""
+    blocks = (ConvBlock3D(a, b, norm_cfg) for a, b in zip(widths, widths[1:]))
+    return ConvStack(*blocks, summed=summed)
 
 
 class UpsampleBlock3D(nn.Module):
@@ -103,7 +144,29 @@ class UpsampleBlock3D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, 2X, 2Y, 2Z)."""
-        return self.dropout(F.relu(self.norm(self.conv(fast_layout(x))), inplace=True))
+        return self.activate(self.convolve(x))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """The convolution alone."""
+        return self.conv(fast_layout(x))
+
+    def activate(self, x: Tensor) -> Tensor:
+        """Normalisation, ReLU and dropout of the result of :meth:`convolve`."""
+        return self.dropout(lean_relu(self.norm(x)))
+
+    def classify(self, x: Tensor, classifier: nn.Module) -> Tensor:
+        """``classifier(self(x))``; the backward pass repeats all but the convolution.
+
+        Args:
+            x: (B, in_channels, X, Y, Z).
+            classifier: Takes (B, out_channels, 2X, 2Y, 2Z); without batch normalisation.
+        """
+        function = partial(_classify, self, classifier)
+        return recompute_in_backward(self, self.convolve(x), function=function)
+
+
+def _classify(block: UpsampleBlock3D, classifier: nn.Module, x: Tensor) -> Tensor:
+    return classifier(block.activate(x))
 
 
 class VolumeClassifier(nn.Module):
@@ -260,7 +323,11 @@ class DDRStage(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, X/2, Y/2, Z/2)."""
-        return super().forward(fast_layout(input))
+        first, *others = self
+        x = recompute_in_backward(first, fast_layout(input))
+        for block in others:
+            x = block(x)
+        return x
 
 
 class TwoStageTrunk(nn.Module):
@@ -299,15 +366,20 @@ class TwoStageUNet(nn.Module):
         self.up1 = UpsampleBlock3D(2 * channels, channels, dropout, norm_cfg)
         self.up2 = UpsampleBlock3D(channels, channels, norm_cfg=norm_cfg)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, X, Y, Z) to the same shape.
+    def forward(self, x: Tensor, classifier: nn.Module | None = None) -> Tensor:
+        """Map (B, C, X, Y, Z) to the same shape, or to what ``classifier`` makes of it.
+
+        Args:
+            x: (B, C, X, Y, Z).
+            classifier: See :meth:`UpsampleBlock3D.classify`.
 
         Raises:
             DataError: A side is not a multiple of 4.
         """
         self.check_sides(x)
         s1, s2 = self.trunk(x)
-        return self.up2(self.up1(s2) + s1)
+        half = self.up1(s2) + s1
+        return self.up2(half) if classifier is None else self.up2.classify(half, classifier)
 
     @staticmethod
     def check_sides(x: Tensor) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmssc.models.heads.volume_completion_head import VolumeUNetHead
 from mmssc.models.layers.ddr import DDRStage, UpsampleBlock3D
+from mmssc.models.layers.recompute import recompute_in_backward
 from mmssc.registry import MODELS
 
 from .feature_modulation import FeatureModulation
@@ -50,8 +51,13 @@ class ModulatedCompletionHead(VolumeUNetHead):
     def forward(self, volume: Tensor, tsdf_feat: Tensor) -> Tensor:
         """Compute logits; see :meth:`VolumeCompletionHead.forward`."""
         self.unet.check_sides(volume)
-        at_start, at_half, at_end = self.modulations
+        at_start, at_half, _ = self.modulations
         s1, s2 = self.unet.trunk(at_start(volume, tsdf_feat))
         half_guide = self.down_scale(tsdf_feat)
         half = at_half(self.unet.up1(s2) + s1, half_guide)
-        return self.classifier(at_end(self.unet.up2(half), self.up_scale(half_guide)))
+        up, guide = self.unet.up2.convolve(half), self.up_scale.convolve(half_guide)
+        return recompute_in_backward(self, up, guide, function=self._modulate_and_classify)
+
+    def _modulate_and_classify(self, up: Tensor, guide: Tensor) -> Tensor:
+        at_end = self.modulations[2]
+        return self.classifier(at_end(self.unet.up2.activate(up), self.up_scale.activate(guide)))

@@ -136,7 +136,7 @@ class SketchHead(BaseModule):
         return losses
 
     def _first_sketch(self, tsdf: Tensor) -> tuple[Tensor, Tensor]:
-        raw = self.classifier(self.encoder(tsdf))
+        raw = self.encoder(tsdf, self.classifier)
         return raw, raw.argmax(dim=1, keepdim=True).to(raw.dtype)
 
 
@@ -163,8 +163,8 @@ class SketchSemanticHead(VolumeUNetHead):
     ) -> None:
         super().__init__(channels, num_classes, norm_cfg=norm_cfg, **kwargs)
         widths = (2, *sketch_widths, channels)
-        self.raw_encoder = conv_stack(widths, norm_cfg)
-        self.prior_encoder = conv_stack(widths, norm_cfg)
+        self.raw_encoder = conv_stack(widths, norm_cfg, summed=True)
+        self.prior_encoder = conv_stack(widths, norm_cfg, summed=True)
         kaiming_init_convs(self)
 
     def forward(self, volume: Tensor, sketch_raw: Tensor, sketch_prior: Tensor) -> Tensor:
@@ -182,4 +182,4 @@ class SketchSemanticHead(VolumeUNetHead):
             DataError: A side is not a multiple of 4.
         """
         embedded = self.raw_encoder(sketch_raw) + self.prior_encoder(sketch_prior)
-        return self.classifier(self.unet(volume + embedded))
+        return self.unet(volume + embedded, self.classifier)
