@@ -323,10 +323,9 @@ class DDRStage(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, X/2, Y/2, Z/2)."""
-        first, *others = self
-        x = recompute_in_backward(first, fast_layout(input))
-        for block in others:
-            x = block(x)
+        x = fast_layout(input)
+        for block in self:
+            x = recompute_in_backward(block, x)
         return x
 
 
