@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmssc.models.layers.ddr import TwoStageUNet, conv_stack
+from mmssc.models.layers.recompute import recompute_in_backward
 from mmssc.registry import MODELS
 
 __all__ = ['TSDFEncoder']
@@ -25,6 +27,7 @@ class TSDFEncoder(BaseModule):
             the U-Net and of the result.
         dropout: Rate of the element-wise dropout after the first up-sampling.
         norm_cfg: Normalisation.
+        with_cp: Compute the whole encoder again in the backward pass, convolutions included.
     """
 
     def __init__(
@@ -32,11 +35,13 @@ class TSDFEncoder(BaseModule):
         widths: Sequence[int],
         dropout: float = 0.3,
         norm_cfg: dict[str, Any] = _PLAIN_BN,
+        with_cp: bool = False,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.stem = conv_stack(widths, norm_cfg)
         self.unet = TwoStageUNet(widths[-1], dropout, norm_cfg)
+        self.with_cp = with_cp
 
     def forward(self, tsdf: Tensor, classifier: nn.Module | None = None) -> Tensor:
         """Encode a volume.
@@ -51,4 +56,8 @@ class TSDFEncoder(BaseModule):
         Raises:
             DataError: A side is not a multiple of 4.
         """
+        encode = partial(self._encode, classifier=classifier)
+        return recompute_in_backward(self, tsdf, function=encode) if self.with_cp else encode(tsdf)
+
+    def _encode(self, tsdf: Tensor, classifier: nn.Module | None) -> Tensor:
         return self.unet(self.stem(tsdf), classifier)

@@ -30,6 +30,14 @@ def store_everything(patch):
     patch.setattr(ddr, 'lean_relu', lambda x: F.relu(x, inplace=True))
 
 
+def with_checkpoints(config):
+    parts = ('head', 'tsdf_encoder', 'sketch_head')
+    return {
+        **config,
+        **{name: dict(config[name], with_cp=True) for name in parts if name in config},
+    }
+
+
 def training_step(config, weights):
     """Losses, gradients and statistics of a step, and the bytes that its graph stores."""
     model = MODELS.build(config).train()
@@ -60,3 +68,6 @@ def test_recomputation_saves_memory_and_changes_no_figure(name, monkeypatch):
     found, after = training_step(config, weights)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert after < 0.7 * before
+    found, least = training_step(with_checkpoints(config), weights)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert least < 0.8 * after

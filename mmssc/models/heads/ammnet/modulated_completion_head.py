@@ -48,8 +48,8 @@ class ModulatedCompletionHead(VolumeUNetHead):
         )
         self.up_scale = UpsampleBlock3D(channels, channels, norm_cfg=norm_cfg)
 
-    def forward(self, volume: Tensor, tsdf_feat: Tensor) -> Tensor:
-        """Compute logits; see :meth:`VolumeCompletionHead.forward`."""
+    def complete(self, volume: Tensor, tsdf_feat: Tensor) -> Tensor:
+        """Compute logits; see :meth:`VolumeCompletionHead.complete`."""
         self.unet.check_sides(volume)
         at_start, at_half, _ = self.modulations
         s1, s2 = self.unet.trunk(at_start(volume, tsdf_feat))

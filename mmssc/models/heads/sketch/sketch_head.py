@@ -33,6 +33,7 @@ class SketchHead(BaseModule):
         dropout: Channel dropout before the classifiers.
         cvae: Arguments of :class:`SketchCVAE` (``num_samples``, ``sampling``, ``seed``, ...).
         norm_cfg: Normalisation.
+        with_cp: See :class:`TSDFEncoder`.
         loss_raw: Loss of the first prediction.
         loss_posterior: Loss of the VAE with codes from the posterior.
         loss_prior: Loss of the VAE with codes from the prior, as at test time.
@@ -45,6 +46,7 @@ class SketchHead(BaseModule):
         dropout: float = 0.1,
         cvae: Mapping[str, Any] | None = None,
         norm_cfg: dict[str, Any] = _PLAIN_BN,
+        with_cp: bool = False,
         loss_raw: dict[str, Any] | None = None,
         loss_posterior: dict[str, Any] | None = None,
         loss_prior: dict[str, Any] | None = None,
@@ -52,7 +54,7 @@ class SketchHead(BaseModule):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.encoder = TSDFEncoder(widths, dropout=0.0, norm_cfg=norm_cfg)
+        self.encoder = TSDFEncoder(widths, dropout=0.0, norm_cfg=norm_cfg, with_cp=with_cp)
         self.classifier = VolumeClassifier(widths[-1], 2, dropout)
         self.cvae = SketchCVAE(**{'dropout': dropout, 'norm_cfg': norm_cfg, **(cvae or {})})
         losses = dict(raw=loss_raw, posterior=loss_posterior, prior=loss_prior)
@@ -167,7 +169,7 @@ class SketchSemanticHead(VolumeUNetHead):
         self.prior_encoder = conv_stack(widths, norm_cfg, summed=True)
         kaiming_init_convs(self)
 
-    def forward(self, volume: Tensor, sketch_raw: Tensor, sketch_prior: Tensor) -> Tensor:
+    def complete(self, volume: Tensor, sketch_raw: Tensor, sketch_prior: Tensor) -> Tensor:
         """Compute logits.
 
         Args:
