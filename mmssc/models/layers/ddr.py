@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -97,6 +98,8 @@ class ConvStack(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, channels before, X, Y, Z) to (B, channels after, X, Y, Z)."""
+        if not torch.is_grad_enabled():
+            return super().forward(input)  # frees each volume before the next convolution
         blocks: list[Any] = list(self)
         x = blocks[0].convolve(input)
         for block, following in zip(blocks, blocks[1:]):
@@ -161,6 +164,8 @@ class UpsampleBlock3D(nn.Module):
             x: (B, in_channels, X, Y, Z).
             classifier: Takes (B, out_channels, 2X, 2Y, 2Z); without batch normalisation.
         """
+        if not torch.is_grad_enabled():
+            return classifier(self(x))  # frees the output of the convolution earlier
         function = partial(_classify, self, classifier)
         return recompute_in_backward(self, self.convolve(x), function=function)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mmssc.models.heads.volume_completion_head import VolumeUNetHead
@@ -51,10 +52,12 @@ class ModulatedCompletionHead(VolumeUNetHead):
     def complete(self, volume: Tensor, tsdf_feat: Tensor) -> Tensor:
         """Compute logits; see :meth:`VolumeCompletionHead.complete`."""
         self.unet.check_sides(volume)
-        at_start, at_half, _ = self.modulations
+        at_start, at_half, at_end = self.modulations
         s1, s2 = self.unet.trunk(at_start(volume, tsdf_feat))
         half_guide = self.down_scale(tsdf_feat)
         half = at_half(self.unet.up1(s2) + s1, half_guide)
+        if not torch.is_grad_enabled():  # frees the outputs of the convolutions earlier
+            return self.classifier(at_end(self.unet.up2(half), self.up_scale(half_guide)))
         up, guide = self.unet.up2.convolve(half), self.up_scale.convolve(half_guide)
         return recompute_in_backward(self, up, guide, function=self._modulate_and_classify)
 
