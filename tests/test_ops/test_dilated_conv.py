@@ -38,9 +38,9 @@ def test_values_and_gradients_equal_those_of_pytorch(monkeypatch, side, options,
     torch.manual_seed(0)
     fast, plain = DilatedConv3d(16, 4, 3, **options), nn.Conv3d(16, 4, 3, **options)
     plain.load_state_dict(fast.state_dict())
+    if fast.padding[0] == 0:
+        side = max(side, 5)  # The kernel has to fit.
     x = layout(torch.randn(2, 16, side, 7, 6)).requires_grad_()
-    if side < 5 and fast.padding[0] == 0:
-        pytest.skip('the volume is smaller than the kernel')
     found, expected = fast(x), plain(x)
     assert torch.equal(found, expected)
     factor = torch.randn_like(found)
