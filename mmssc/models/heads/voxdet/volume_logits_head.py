@@ -51,7 +51,7 @@ class VolumeLogitsHead(BaseModule):
         )
 
     def classify(self, volume: Tensor, shape: Sequence[int]) -> Tensor:
-        """Map (B, channels, X, Y, Z) to logits (B, K, *shape)."""
+        """Map (B, channels, X, Y, Z) to logits (B, K, X, Y, Z) of the shape asked for."""
         logits = self.classifier(volume)
         return F.interpolate(logits, tuple(shape), mode='trilinear', align_corners=False)
 

@@ -97,7 +97,7 @@ class VoxDetHead(VolumeLogitsHead):
             shape: Voxels of the logits along each axis.
 
         Returns:
-            ``logits`` (B, K, *shape); ``distances`` (B, 6, X / 2, Y / 2, Z / 2), shares of the
+            ``logits`` (B, K, grid); ``distances`` (B, 6, X / 2, Y / 2, Z / 2), shares of the
             axis.
         """
         raw = F.interpolate(
