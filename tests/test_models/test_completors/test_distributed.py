@@ -64,7 +64,9 @@ BUILDERS = dict(sgn=_build_sgn, cleaners=_build_cleaners, sketch=_build_sketch)
 
 def _batch(kind: str, model: nn.Module, indices: list[int]) -> dict[str, Any]:
     if kind == 'sgn':
-        return collate(model, *(make_sample(index) for index in indices))
+        # In samples 0 and 1, rounding of float32 decides about a ReLU: an image changed by 1e-7
+        # moves gradients by 1 %. In these it moves none by more than 1e-6.
+        return collate(model, *(make_sample(index + 2) for index in indices))
     inputs, samples = tiny_batch(2)
     generator = torch.Generator().manual_seed(1)
     codes = torch.randn(4, 2, 4, *(side // 4 for side in SHAPE), generator=generator)[:, indices]
