@@ -34,6 +34,12 @@ WRONG = {
     'analysis_tools/compare_results.py': (['.', '..', '--config', '{config}'], NO_CONFIG),
     'analysis_tools/geometric_baselines.py': (['{config}'], NO_CONFIG),
     'analysis_tools/get_flops.py': (['{config}'], NO_CONFIG),
+    'analysis_tools/gpu_check.py': (['--only', 'none'], 'error: --only: expected a word of a step'),
+    'analysis_tools/growth.py': (['{config}'], NO_CONFIG),
+    'analysis_tools/list_growth.py': (['--plot', 'x.jpg'], 'error: --plot'),
+    'analysis_tools/loading_speed.py': (['{config}'], NO_CONFIG),
+    'analysis_tools/thin_scans.py': (['{config}'], NO_CONFIG),
+    'dataset_converters/lidar_targets.py': (['none'], 'error: none'),
     'dataset_converters/make_synthetic.py': (
         ['--out', 'x', '--frames', '1', '2'], 'error: command line: --frames',
     ),
