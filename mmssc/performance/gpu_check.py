@@ -58,6 +58,12 @@ _CASES = (
     _Parity('ammnet', 'ammnet/manifest.csv', 'ammnet/case_1.npz', 'full'),
     _Parity('sketch', 'sketch/manifest.csv', 'sketch/case_1.npz', 'full'),
     _Parity('monoscene', 'manifest_full_case.csv', 'full_case_1.npz', 'full'),
+    *(_Parity(kind, f'lidar/manifest_{kind}.csv', f'lidar/case_{kind}_1.npz', 'full')
+      for kind in ('lmscnet', 'lmscnet-ss', 'sscnet-full')),
+    _Parity('sscnet', 'lidar/manifest_sscnet.csv', 'lidar/case_tiny_1.npz', 'small'),
+    *(_Parity(f'carla-{kind}', f'lidar/manifest_carla_{kind}.csv', 'lidar/case_carla_1.npz', 'full')
+      for kind in ('lmscnet-ss', 'sscnet-full')),
+    _Parity('voxdet-lidar', 'voxdet/manifest_lidar.csv', 'voxdet/lidar_full_1.npz', 'full'),
 )  # fmt: skip
 _NO_FULL_SYMPHONIES = Step(
     'parity symphonies', missing='no file of its full case is published; symphonies-small runs'
