@@ -64,7 +64,8 @@ def run_script(
         if not select.select([server.stdout], [], [], SECONDS)[0]:
             raise TimeoutError(f'{words}\n{out.read_text()}\n{err.read_text()}')
         status = int(server.stdout.readline())
-        return subprocess.CompletedProcess(words, status, out.read_text(), err.read_text())
+        texts = (file.read_text('utf-8', errors='backslashreplace') for file in (out, err))
+        return subprocess.CompletedProcess(words, status, *texts)
 
 
 @cache
