@@ -106,6 +106,7 @@ def test_scattered_frames_are_described_in_one_pass():
     assert text.startswith('0, 1, 3, 6') and text.endswith('(299994 more)')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', LIST_KINDS)
 def test_the_start_of_a_data_set_is_measured(kind):
     record = measure_list(kind, 30)

@@ -136,6 +136,7 @@ def test_a_remedy_of_a_command_can_be_typed(tmp_path):
     assert 'python -m mmssc prepare make_synthetic makes' in errors and 'tools/' not in errors
 
 
+@pytest.mark.slow
 def test_the_tools_take_names(tmp_path):
     text, _ = mmssc(tmp_path, 'tool', 'misc/print_config', 'sgn-T')
     assert "type='mmssc.SGN'" in text

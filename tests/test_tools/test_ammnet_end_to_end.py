@@ -26,6 +26,7 @@ EVERYTHING = (
 RunTool = Callable[..., subprocess.CompletedProcess]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_run_equals_an_uninterrupted_one(
     run_tool: RunTool, tmp_path: Path
 ) -> None:

@@ -87,6 +87,7 @@ def test_growth_is_measured_in_processes(run_tool, tmp_path):
     assert failed.stderr.startswith('error: ') and '--frames' in failed.stderr
 
 
+@pytest.mark.slow
 def test_lists_are_measured(tool_in_process, tmp_path):
     out, plot = tmp_path / 'lists.json', tmp_path / 'lists.png'
     status, text = tool_in_process('analysis_tools/list_growth.py')(

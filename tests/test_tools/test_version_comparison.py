@@ -90,6 +90,7 @@ def test_a_second_config_is_checked_before_the_first_is_measured(second, run_too
     assert Path(second).name in done.stderr and not done.stdout
 
 
+@pytest.mark.slow
 def test_a_version_that_fails_says_why(run_tool, tmp_path):
     folder = tmp_path / 'broken'
     shutil.copytree(ROOT / 'mmssc', folder / 'mmssc')
