@@ -46,7 +46,7 @@ def test_shadows_of_boxes_have_their_closed_form(sensor) -> None:
     empty = ~occupied
     assert (seen & occupied).sum() == 0
     assert seen[surely_lit & empty].all()
-    # No voxel is seen all of whose corners and whose centre are hidden.
+    # A voxel is not seen if its centre and all of its corners are hidden.
     corners = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * 0.2
     for corner in corners:
         dark &= hidden_points(centers + corner, BOXES, sensor, 0.0).reshape(GRID.shape)
