@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ['HEAD_BYTES', 'FileKind', 'describe_file']
+__all__ = ['HEAD_BYTES', 'FileKind', 'describe_file', 'describe_size']
 
 #: Bytes from the start of a file that :func:`describe_file` needs.
 HEAD_BYTES = 512
@@ -90,6 +90,20 @@ def describe_file(head: bytes) -> FileKind:
     if _is_text(head):
         return FileKind(f'a text file that starts with {head[:20].decode("utf-8", "ignore")!r}')
     return FileKind(f'a file that starts with {head[:8]!r}')
+
+
+def describe_size(head: bytes, size: int) -> tuple[str, str | None]:
+    """What to say of a binary file of a wrong size, and a remedy if it is a text in its place.
+
+    Args:
+        head: As for :func:`describe_file`.
+        size: Of the whole file, bytes.
+    """
+    kind = describe_file(head)
+    # Numbers can begin with the same bytes as other kinds of file.
+    if kind.remedy and _is_text(head):
+        return f'{size} bytes: {kind.text}', kind.remedy
+    return f'{size} bytes', None
 
 
 def _is_text(head: bytes) -> bool:

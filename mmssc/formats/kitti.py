@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from mmssc.errors import DataError
+from mmssc.file_kinds import HEAD_BYTES, describe_size
 from mmssc.fileio import atomic_write
 from mmssc.structures.camera_checks import as_intrinsics, as_pose
 
@@ -182,10 +183,11 @@ def write_indexed_poses(path: str | PathLike[str], index: np.ndarray, poses: np.
 def _read_exact(
     path: str | PathLike[str], size: int, what: str, hints: Mapping[int, str] | None = None
 ) -> bytes:
-    found = read_ends(path, 1)[2]
-    if found != size:
-        hint = (hints or {}).get(found)
-        raise DataError(path, 'size', f'{size} bytes ({what})', f'{found} bytes', hint)
+    head, _, found_size = read_ends(path, HEAD_BYTES)
+    if found_size != size:
+        found, hint = describe_size(head, found_size)
+        hint = (hints or {}).get(found_size, hint)
+        raise DataError(path, 'size', f'{size} bytes ({what})', found, hint)
     return read_bytes(path)
 
 
@@ -249,8 +251,8 @@ def read_velodyne(path: str | PathLike[str]) -> np.ndarray:
     """
     content = read_bytes(path)
     if len(content) % 16:
-        found = f'{len(content)} bytes'
-        raise DataError(path, 'size', 'a multiple of 16 bytes (4 float32 per point)', found)
+        found, hint = describe_size(content[:HEAD_BYTES], len(content))
+        raise DataError(path, 'size', 'a multiple of 16 bytes (4 float32 per point)', found, hint)
     points = np.frombuffer(content, '<f4').astype(np.float32).reshape(-1, 4)
     check_byte_order(path, points)
     if not np.isfinite(points).all():

@@ -10,7 +10,7 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.file_kinds import HEAD_BYTES, describe_file
 
-from .regular_files import read_bytes
+from .regular_files import MAX_BYTES, read_bytes
 from .scan_points import (
     PointField,
     Scan,
@@ -125,6 +125,9 @@ def _read_compressed(
         raise DataError(path, 'size', 'two sizes before the points', f'{len(content)} bytes')
     packed, unpacked = struct.unpack_from('<II', content)
     wanted = count * sum(field.dtype.itemsize * field.count for field in fields)
+    if wanted > MAX_BYTES:
+        most = f'at most {MAX_BYTES // 2**20} MiB'
+        raise DataError(path, 'unpacked size', most, f'{wanted} bytes')
     if unpacked != wanted:
         raise DataError(path, 'unpacked size', f'{wanted} bytes', f'{unpacked} bytes')
     if len(content) - 8 < packed:

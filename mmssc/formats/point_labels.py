@@ -7,11 +7,14 @@ from os import PathLike
 import numpy as np
 
 from mmssc.errors import DataError
+from mmssc.file_kinds import HEAD_BYTES, describe_size
 from mmssc.fileio import atomic_write
 
 from .regular_files import read_bytes, read_ends
 
 __all__ = ['read_point_labels', 'write_point_labels']
+
+_OTHER_SCAN = 'Is it the label file of another scan?'
 
 
 def read_point_labels(path: str | PathLike[str], count: int) -> np.ndarray:
@@ -28,13 +31,13 @@ def read_point_labels(path: str | PathLike[str], count: int) -> np.ndarray:
     Raises:
         DataError: The file is missing or does not have exactly four bytes per point.
     """
-    found = read_ends(path, 1)[2]
-    if found != 4 * count:
-        hint = 'Is it the label file of another scan?'
-        if found == 2 * count:
+    head, _, size = read_ends(path, HEAD_BYTES)
+    if size != 4 * count:
+        found, hint = describe_size(head, size)
+        if size == 2 * count:
             hint = 'Two bytes per point: store the ids as uint32'
         expected = f'{4 * count} bytes (uint32 for each of {count} points)'
-        raise DataError(path, 'size', expected, f'{found} bytes', hint)
+        raise DataError(path, 'size', expected, found, hint or _OTHER_SCAN)
     return (np.frombuffer(read_bytes(path), '<u4') & 0xFFFF).astype(np.uint16)
 
 

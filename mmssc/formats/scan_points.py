@@ -12,6 +12,8 @@ import numpy as np
 
 from mmssc.errors import DataError
 
+from .regular_files import MAX_BYTES
+
 __all__ = [
     'PointField', 'Scan', 'check_point_count', 'make_scan', 'scale_intensity', 'scan_of_columns',
     'scan_of_records', 'scan_of_text',
@@ -25,7 +27,9 @@ _FARTHEST = 10_000.0
 _INTENSITIES = ('intensity', 'reflectance', 'reflectivity', 'scalar_intensity', 'i')
 # What the largest intensity of a sensor can be.
 _RANGES = (1.0, 255.0, 65535.0)
-_LINES_AT_ONCE = 2**20  # bytes
+_LINES_AT_ONCE = _LONGEST_LINE = 2**20  # bytes
+# As float64. Texts of real scans with as many have more than MAX_BYTES.
+_MOST_NUMBERS = MAX_BYTES // 8
 _MAP_HINT = 'Subtract the position of the sensor, and give metres'
 
 
@@ -82,8 +86,11 @@ def scale_intensity(
         (M,) float32.
 
     Raises:
-        DataError: A number is negative, infinite or larger than ``largest``.
+        DataError: A number is negative, infinite or larger than ``largest``; or ``largest`` is no
+            positive number.
     """
+    if largest is not None and not 0 < largest < np.inf:
+        raise DataError(source, 'largest intensity', 'a positive number', largest)
     values = np.nan_to_num(np.asarray(intensity, np.float64), nan=0.0, posinf=np.inf)
     top = float(values.max(initial=0.0))
     if largest is None:
@@ -120,7 +127,8 @@ def make_scan(
         found = 'only points at (0, 0, 0), NaN or infinity' if len(points) else 'no point'
         raise DataError(source, 'points', 'at least one return', found)
     points = points[kept]
-    farthest = float(np.abs(points).max())
+    # Not np.abs(): the lowest whole number has no positive counterpart.
+    farthest = max(float(points.max()), -float(points.min()))
     if farthest > _FARTHEST:
         expected = f'coordinates in the frame of the sensor, at most {_FARTHEST:g} m'
         raise DataError(source, 'points', expected, f'{farthest:.6g}', _MAP_HINT)
@@ -212,12 +220,18 @@ def scan_of_text(
         largest: See :func:`scale_intensity`.
 
     Raises:
-        DataError: There are too few numbers, a word is no number, or see :func:`scan_of_columns`.
+        DataError: There are too few or too many numbers, a line is very long, a word is no number,
+            or see :func:`scan_of_columns`.
     """
     width = sum(field.count for field in fields)
     wanted, blocks, found = count * width, [], 0
+    if wanted > _MOST_NUMBERS:
+        raise DataError(path, 'points', f'at most {_MOST_NUMBERS} numbers as text', wanted)
     file = io.BytesIO(content)
     while found < wanted and (lines := file.readlines(_LINES_AT_ONCE)):
+        if len(lines[-1]) > _LONGEST_LINE:  # Its words would take much more memory than the file.
+            found_text = 'one that is longer'
+            raise DataError(path, 'points', 'a line of at most 1 MiB for each', found_text)
         words = b''.join(lines).split()[: wanted - found]
         try:
             blocks.append(np.array([float(word) for word in words]))

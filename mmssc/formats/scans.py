@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from mmssc.errors import DataError
+from mmssc.file_kinds import HEAD_BYTES, describe_size
 
 from .kitti import check_byte_order
 from .las import read_las
 from .numpy_arrays import read_npy
 from .pcd import read_pcd
 from .ply import read_ply
-from .regular_files import read_bytes
+from .regular_files import open_data_file, read_bytes
 from .scan_points import Scan, check_point_count, make_scan
 
 __all__ = ['SCAN_SUFFIXES', 'read_scan_file']
@@ -47,6 +48,8 @@ def read_scan_file(path: str | PathLike[str], largest: float | None = None) -> S
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _READERS:
+        with open_data_file(path):  # A folder, or nothing, is another mistake.
+            pass
         expected = f'a scan: {", ".join(_READERS)}'
         raise DataError(path, 'file name', expected, suffix or 'no suffix')
     return _READERS[suffix](path, largest)
@@ -56,15 +59,19 @@ def _read_bin(path: str | PathLike[str], largest: float | None) -> Scan:
     """Float32 rows of four numbers, or of five if the fifth is the number of a beam."""
     content = read_bytes(path)
     if len(content) % 4:
-        raise DataError(path, 'size', 'float32 numbers (4 bytes each)', f'{len(content)} bytes')
+        found, hint = describe_size(content[:HEAD_BYTES], len(content))
+        raise DataError(path, 'size', 'float32 numbers (4 bytes each)', found, hint)
     numbers = np.frombuffer(content, '<f4')
     check_byte_order(path, numbers)
     if len(numbers) % 5 == 0 and _are_rings(numbers[4::5]) and not _are_rings(numbers[:1000]):
         return _scan_of_rows(numbers.reshape(-1, 5), path, largest)
     if len(numbers) % 4:
         expected = 'rows of 4 float32 numbers: x, y, z, intensity (or 5, the last one the beam)'
-        hint = 'Save other rows as .npy: np.save(FILE, points), points of shape (N, 3) or (N, 4)'
-        raise DataError(path, 'size', expected, f'{len(content)} bytes', hint)
+        found, hint = describe_size(content[:HEAD_BYTES], len(content))
+        hint = hint or (
+            'Save other rows as .npy: np.save(FILE, points), points of shape (N, 3) or (N, 4)'
+        )
+        raise DataError(path, 'size', expected, found, hint)
     return _scan_of_rows(numbers.reshape(-1, 4), path, largest)
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from mmssc.errors import DataError
 from mmssc.formats import kitti as kf
 from mmssc.formats.images import read_image_shape
+from mmssc.formats.point_labels import read_point_labels
 
 SHAPE = (8, 4, 2)
 # The folder is shared by the examples of a test: each writes its own file anew.
@@ -111,6 +112,26 @@ def test_points_with_swapped_bytes_are_refused(tmp_path, count):
     (tmp_path / 'a.bin').write_bytes(points.tobytes())
     with pytest.raises(DataError, match='a.bin: points: expected little-endian .*swapped bytes'):
         kf.read_velodyne(tmp_path / 'a.bin')
+
+
+@pytest.mark.parametrize(
+    'read',
+    [
+        kf.read_velodyne,
+        lambda path: kf.read_voxel_bits(path, SHAPE),
+        lambda path: kf.read_raw_labels(path, SHAPE),
+        lambda path: read_point_labels(path, 5),
+    ],
+)
+def test_a_pointer_in_place_of_numbers(tmp_path, read):
+    path = tmp_path / 'a'
+    path.write_bytes(b'version https://git-lfs.github.com/spec/v1\n'.ljust(132))
+    with pytest.raises(DataError, match="132 bytes: a pointer of Git LFS.*Run 'git lfs pull'"):
+        read(path)
+    path.write_bytes(bytes(131))  # The box of another grid can be empty.
+    with pytest.raises(DataError, match='found 131 bytes') as caught:
+        read(path)
+    assert 'zeros' not in str(caught.value)
 
 
 def test_velodyne_round_trip(tmp_path):

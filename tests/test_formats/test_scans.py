@@ -95,11 +95,19 @@ def test_a_known_range_of_intensity():
     np.testing.assert_allclose(scale_intensity([0, 1, 2], 'a', 4), [0, 0.25, 0.5])
     with pytest.raises(DataError, match='0 to 1, found 0 to 2'):
         scale_intensity([0, 2], 'a', 1)
+    for largest in (np.nan, np.inf, 0, -1):
+        with pytest.raises(DataError, match='largest intensity: expected a positive number'):
+            scale_intensity([0, 0], 'a', largest)
 
 
 def test_coordinates_of_a_map(tmp_path):
     with pytest.raises(DataError, match='frame of the sensor.*5.4e.06.*Subtract the position'):
         make_scan(np.array([[4e5, 5.4e6, 100.0]]), None, 'a.las')
+
+
+def test_the_lowest_whole_number_is_far_away():
+    with pytest.raises(DataError, match='in the frame of the sensor.*found 32768'):
+        make_scan(np.array([[-32768, 1, 2]], np.int16), None, 'a.npy')
 
 
 def header_of(path):
@@ -110,6 +118,9 @@ WRONG = {
     'a.txt': (b'1 2 3', 'a scan: .bin, .npy, .pcd'),
     'odd.bin': (bytes(13), 'float32 numbers'),
     'three.bin': (POINTS[:101, :3].tobytes(), 'rows of 4 float32.*Save other rows as .npy'),
+    'pointer.bin': (b'version https://git-lfs.github.com/spec/v1\n'.ljust(132),
+                    "132 bytes: a pointer of Git LFS.*Run 'git lfs pull'"),
+    'page.bin': (b'<!doctype html><html>', '21 bytes: a web page'),
     'swapped.bin': (POINTS.astype('>f4').tobytes(), 'swapped bytes'),
     'image.pcd': (b'\x89PNG\r\n\x1a\n' + bytes(30), 'that of a .pcd file.*found a PNG image'),
     'page.ply': (b'<!doctype html><html>', 'that of a .ply file.*a web page'),
@@ -129,6 +140,13 @@ WRONG = {
     'bomb.pcd': (b'FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nPOINTS 19000000\nDATA binary_compressed\n'
                  + struct.pack('<II', 6, 228_000_000) + b'\x00a\xe0\xff\x00\x00',
                  'LZF data of 228000000 bytes, found damaged'),
+    'large.pcd': (b'FIELDS x y z w\nSIZE 4 4 4 4\nTYPE F F F F\nCOUNT 1 1 1 20\nPOINTS 19000000\n'
+                  b'DATA binary_compressed\n' + struct.pack('<II', 6, 1_748_000_000) + bytes(6),
+                  'unpacked size: expected at most 1024 MiB, found 1748000000 bytes'),
+    'wide.pcd': (b'FIELDS x y z w\nSIZE 4 4 4 4\nTYPE F F F F\nCOUNT 1 1 1 20\nPOINTS 19000000\n'
+                 b'DATA ascii\n1 2 3\n', 'at most 134217728 numbers as text, found 437000000'),
+    'line.ply': (b'ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n'
+                 + bytes(2**20 + 1), 'a line of at most 1 MiB'),
     'list.ply': (b'ply\nformat ascii 1.0\nelement vertex 1\nproperty list int int x\nend_header\n',
                  "'property TYPE NAME'"),
     'face.ply': (b'ply\nformat ascii 1.0\nelement face 1\nend_header\n', 'as first element'),
@@ -145,6 +163,13 @@ def test_a_wrong_file_gets_one_clear_line(tmp_path, name):
     with pytest.raises(DataError, match=text) as caught:
         read_scan_file(tmp_path / name)
     assert '\n' not in str(caught.value) and name in str(caught.value)
+
+
+def test_a_folder_is_no_file_of_a_wrong_name(tmp_path):
+    with pytest.raises(DataError, match='a regular file, found a folder'):
+        read_scan_file(tmp_path)
+    with pytest.raises(DataError, match='an existing file, found none'):
+        read_scan_file(tmp_path / 'missing')
 
 
 @pytest.mark.parametrize('suffix', SCAN_SUFFIXES)
