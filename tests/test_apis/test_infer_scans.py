@@ -104,6 +104,20 @@ def test_past_scans(folder, infer, predict, tmp_path, kind):
     assert (other_way != expected).float().mean() > 0.01
 
 
+def test_camera_poses_without_the_calibration_are_noticed(folder, infer, tmp_path, recwarn):
+    poses = np.stack([np.eye(4)] * 5)
+    poses[:, 0, 3] = np.arange(5) * 2
+    write_poses(tmp_path / 'camera.txt', LIDAR2CAM @ poses @ np.linalg.inv(LIDAR2CAM))
+    scans = ('--points', folder / 'velodyne/9.bin', '--earlier-points', folder / 'velodyne/8.bin')
+    options = ('--poses', tmp_path / 'camera.txt', '--frames', 1, 0, '--formats', 'npy')
+    with pytest.warns(UserWarning, match='camera.txt: poses: the car starts sideways'):
+        assert infer(*scans, *options)[0] == 0
+    recwarn.clear()
+    calib = ('--calib', folder / 'calib.txt')
+    assert infer(*scans, *options, *calib, '--overwrite')[0] == 0
+    assert not any('poses' in str(one.message) for one in recwarn)
+
+
 def test_height_and_rotation(folder, infer, predict, tmp_path):
     turned = SCAN * np.float32((-1, -1, 1, 1))
     turned.tofile(tmp_path / 'back.bin')

@@ -197,6 +197,23 @@ def test_faults_name_their_file_and_a_remedy(tree: Path, capsys: pytest.CaptureF
     assert 'a scan with labels and a pose' in capsys.readouterr().err
 
 
+def test_poses_in_other_axes_are_noted(tree: Path, capsys: pytest.CaptureFixture) -> None:
+    poses = tree / SEQUENCES / '00/poses.txt'
+    lidar = np.tile(np.eye(4), (5, 1, 1))
+    lidar[:, 0, 3] = np.arange(5) * 2
+    write_poses(poses, LIDAR_TO_CAMERA @ lidar @ np.linalg.inv(LIDAR_TO_CAMERA))
+    for kind, is_odd in (('camera', False), ('lidar', True)):
+        assert run(tree, '--overwrite', '--poses', kind) == 0
+        assert ('00: poses: the car starts sideways' in capsys.readouterr().out) == is_odd
+
+
+def test_ids_are_small_numbers(tree: Path, capsys: pytest.CaptureFixture) -> None:
+    for text in ('65536', '9' * 5000):
+        with pytest.raises(SystemExit):
+            run(tree, '--moving-ids', text)
+        assert 'is not a whole number of 0..65535' in capsys.readouterr().err
+
+
 def test_shards_share_the_frames(tree: Path, tmp_path: Path) -> None:
     assert run(tree) == 0
     for number in (1, 2):

@@ -15,7 +15,9 @@ from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import to_homogeneous
 from mmssc.formats.scans import SCAN_SUFFIXES
 from mmssc.geometry import OCCLUDED, UNOBSERVED, VISIBLE
+from mmssc.structures.camera_placement import drive_remarks
 
+from ..base_inferencer import warn_about
 from .drive_frames import files_of_folder
 from .driving_scenes import check_frames
 from .results import Results
@@ -78,6 +80,7 @@ def _past_scans(args: argparse.Namespace, scans: list[str]) -> list[tuple[str, n
     if args.calib:  # Poses of KITTI are those of its camera.
         lidar2cam = to_homogeneous(read_calib(args.calib, ('Tr',))['Tr'])
         poses = np.linalg.inv(lidar2cam) @ poses @ lidar2cam
+    warn_about(args.poses, drive_remarks(poses, np.arange(len(poses))))
     current, *others = (poses[number] for number in args.frames)
     return [(path, np.linalg.inv(current) @ pose) for path, pose in zip(earlier, others)]
 

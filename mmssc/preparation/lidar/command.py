@@ -18,6 +18,7 @@ from mmssc.preparation.command_line import check_shard, run_converter
 from mmssc.preparation.folder_settings import claim_folder
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
 from mmssc.structures import VoxelGrid
+from mmssc.structures.camera_placement import drive_remarks
 
 from .parser import build_parser
 from .targets import SUFFIXES, LabelledScan, TargetRule, TargetTask
@@ -80,9 +81,10 @@ def _motion(poses: np.ndarray, frame: int, target: int) -> np.ndarray:
 def _tasks_of(
     folder: Path, output: Path, rule: TargetRule, arguments: argparse.Namespace
 ) -> tuple[list[TargetTask], list[str]]:
-    """The tasks of a drive, and notes about scans that cannot be used."""
-    sequence, notes = folder.name, []
+    """The tasks of a drive, and notes about odd poses and scans that cannot be used."""
+    sequence = folder.name
     poses = _lidar_poses(folder, arguments.poses)
+    notes = [f'{sequence}: {remark}' for remark in drive_remarks(poses, np.arange(len(poses)))]
     scans, labels = _frames(folder / 'velodyne', '.bin'), _frames(folder / 'labels', '.label')
     posed = {name for name in scans if int(name) < len(poses)}
     for left_out, reason in ((scans - labels, 'label file'), (scans - posed, 'pose')):

@@ -17,7 +17,7 @@ POSE_KINDS = ('camera', 'lidar')
 
 def _number(text: str) -> int:
     """A whole number of 0..65535, for ``type=`` of :mod:`argparse`."""
-    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 1 << 16):
         raise argparse.ArgumentTypeError(f'{text} is not a whole number of 0..65535')
     return int(text)
 
