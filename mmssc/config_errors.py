@@ -8,15 +8,17 @@ import reprlib
 import textwrap
 import traceback
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from types import FrameType
 from typing import Any
 
+from mmengine.registry import Registry
+
 from mmssc.config_places import failed_layer, place_of_builders, place_of_type
 from mmssc.errors import DataError, MMSSCError, join_sentences, nearest_name
 
-__all__ = ['config_errors', 'module_of', 'unknown_argument', 'unknown_type']
+__all__ = ['config_errors', 'functions_taking', 'module_of', 'unknown_argument', 'unknown_type']
 
 _MISSING = (KeyError, AttributeError)
 _INHERITED = 'Entries that a dict had before stay unless the new dict has _delete_=True'
@@ -201,19 +203,36 @@ def _unknown_type(names: Mapping[str, Any]) -> tuple[str, ...]:
         cfg = names['cfg']
         found = f'only {", ".join(map(str, cfg))}' if isinstance(cfg, Mapping) else repr(cfg)
         return 'type', kind, found
-    return unknown_type(names['registry'].name, names['obj_type'])
+    return unknown_type(names['registry'], names['obj_type'])
 
 
-def unknown_type(registry: str, name: str) -> tuple[str, str, str, str]:
-    """Field, expected, found and hint for a name that is not in a registry."""
-    hint = 'Is the module that registers it in custom_imports?'
-    return 'type', f'a registered {registry}', repr(name), hint
+def unknown_type(registry: Registry, name: str) -> tuple[str, str, str, str]:
+    """Field, expected, found and hint for a name that is not in a registry or its parents."""
+    known: set[str] = set()
+    one: Registry | None = registry
+    while one is not None:
+        known.update(one.module_dict)
+        one = one.parent
+    near = nearest_name(name.rpartition('.')[2], known, 0.7)
+    hint = join_sentences(near or '', 'Is the module that registers it in custom_imports?')
+    return 'type', f'a registered {registry.name}', repr(name), hint
+
+
+def functions_taking(kind: Any) -> list[Any]:
+    """A function; or of a class its constructor and those of its bases, which get ``**kwargs``."""
+    if not isinstance(kind, type):
+        return [kind]
+    bases = [base for base in kind.__mro__ if base is not object]
+    return [vars(base)['__init__'] for base in bases if '__init__' in vars(base)]
 
 
 def unknown_argument(name: str, kind: Any) -> tuple[str, str, str, str]:
     """Field, expected, found and hint for an argument that a class or function does not take."""
-    known = inspect.signature(kind).parameters
-    hint = nearest_name(name, known, 0.7)
+    known: set[str] = set()
+    for function in functions_taking(kind):
+        with suppress(TypeError, ValueError):  # A function in C.
+            known.update(inspect.signature(function).parameters)
+    hint = nearest_name(name, known - {'self', 'args', 'kwargs'}, 0.7)
     hint = hint or join_sentences(nearest_name(name, known) or '', _INHERITED)
     return kind.__name__, 'known arguments', name, hint
 

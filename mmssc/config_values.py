@@ -47,6 +47,7 @@ _DIST = tuple(dict.fromkeys(('backend', 'init_backend', 'port', *(
     inspect.signature(torch.distributed.init_process_group).parameters
     if torch.distributed.is_available() else ()
 ))))  # fmt: skip
+_RANDOMNESS = ('deterministic', 'diff_rank_seed', 'seed')
 _IMPORTS = ('allow_failed_imports', 'imports')
 # Pattern of a setting -> its entries.
 _ENTRIES = {
@@ -57,6 +58,7 @@ _ENTRIES = {
     r'env_cfg\.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
     # It takes any entry, and passes those that it does not know on when it saves.
     r'default_hooks\.checkpoint': _CHECKPOINT,
+    r'randomness': _RANDOMNESS,
     r'optim_wrapper(\.\w+)?\.paramwise_cfg': _PARAMWISE,
     r'optim_wrapper(\.\w+)?\.paramwise_cfg\.custom_keys\..+': ('decay_mult', 'lr_mult'),
 }
@@ -221,7 +223,7 @@ def _check_entries(
     known = _first_match(_ENTRIES, place)
     if known is None:
         return
-    if known is _LOADER and 'runner_type' in cfg:
+    if known in (_LOADER, _RANDOMNESS) and 'runner_type' in cfg:
         return  # A Runner of a project can read other entries.
     if known is _CHECKPOINT and value.get('type', 'CheckpointHook') != 'CheckpointHook':
         return

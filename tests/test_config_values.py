@@ -101,6 +101,7 @@ def test_words_in_a_config_file_and_in_a_dict_are_read(tmp_path):
         ('env_cfg.mp_cfg.mp_start_metho', 'x', 'an entry of env_cfg.mp_cfg .*mp_start_method?'),
         ('env_cfg.dist_cfg.tmeout', 60, 'an entry of env_cfg.dist_cfg .*Did you mean timeout?'),
         ('env_cfg.dist_cfg.timeout', 'long', "a number, found 'long'"),
+        ('randomness.sed', 1, 'an entry of randomness .*Did you mean seed?'),
         ('env_cfg.cudnn_benchmrk', True, 'an entry of env_cfg .*Did you mean cudnn_benchmark?'),
         ('auto_scale_lr.base_batch', 4, 'an entry of auto_scale_lr .*Did you mean base_batch_size'),
         ('optim_wrapper.paramwise_cfg.norm_decay', 0, 'an entry of .*Did you mean norm_decay_mult'),

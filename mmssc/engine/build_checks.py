@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, DefaultScope
 
-from mmssc.config_errors import config_errors, unknown_argument, unknown_type
+from mmssc.config_errors import config_errors, functions_taking, unknown_argument, unknown_type
 from mmssc.config_file import datasets_of
 from mmssc.config_values import places_of, registry_of, taker_of
 from mmssc.errors import DataError
@@ -32,8 +32,8 @@ _READ_BEFORE = {
 _READ_BY_PARTS = re.compile(r'model\..*_cfgs?(\.|$)')
 # Places where the table of registries is sure, so that a name without a class is an error.
 _SURE = re.compile(
-    r'model|visualizer|log_processor|(default|custom)_hooks\.\w+|optim_wrapper\.optimizer|'
-    r'(train|val|test)_(cfg|dataloader\.(batch_)?sampler)|param_scheduler(\.\d+)?'
+    r'model|visualizer(\.vis_backends\.\d+)?|log_processor|(default|custom)_hooks\.\w+|'
+    r'optim_wrapper\.optimizer|(train|val|test)_(cfg|dataloader\.(batch_)?sampler)|param_scheduler(\.\d+)?'
 )
 # Classes of these packages pass **kwargs on to their base.
 _PASS_ON = ('mmengine', 'mmssc')
@@ -72,7 +72,8 @@ def _check_arguments(place: str, settings: Mapping[str, Any]) -> None:
         return
     kind, registry = taker_of(place, settings), registry_of(place)
     if kind is None and registry is not None and _SURE.fullmatch(place):
-        field, expected, found, hint = unknown_type(registry.name, settings['type'])
+        with registry.switch_scope_and_registry(None) as own:
+            field, expected, found, hint = unknown_type(own, settings['type'])
         raise DataError('config', f'{place}.{field}', expected, found, hint)
     tables = [names for key, names in _READ_BEFORE.items() if re.fullmatch(key, place)]
     others = {'type', '_scope_'}.union(*tables)
@@ -86,12 +87,9 @@ def _check_arguments(place: str, settings: Mapping[str, Any]) -> None:
 
 def _not_taken(kind: Any, names: Iterable[str]) -> list[str]:
     """Those of the names that a class or function surely does not take as arguments."""
-    functions = [kind]
-    if isinstance(kind, type):
-        bases = [base for base in kind.__mro__ if base is not object]
-        functions = [vars(base)['__init__'] for base in bases if '__init__' in vars(base)]
-        if not functions:
-            return list(names) if kind.__new__ is object.__new__ else []
+    functions = functions_taking(kind)
+    if not functions:
+        return list(names) if kind.__new__ is object.__new__ else []
     known: set[str] = set()
     for function in functions:
         if hasattr(function, '__wrapped__') and not hasattr(function, 'old_names'):

@@ -21,6 +21,7 @@ SLIPS = [
     ('param_scheduler.0.begn', 'param_scheduler.0: LinearLR', None),
     ('train_cfg.max_epoch', 'train_cfg: EpochBasedTrainLoop', 'max_epochs'),
     ('train_dataloader.sampler.shufle', 'train_dataloader.sampler: DefaultSampler', 'shuffle'),
+    ('train_dataloader.dataset.indces', 'train_dataloader.dataset: NYUDataset', 'indices'),
     ('train_dataloader.dataset.data_rooot', 'train_dataloader.dataset: NYUDataset', 'data_root'),
     ('visualizer.nam', 'visualizer: SSCVisualizer', 'name'),
     ('default_hooks.logger.intervl', 'default_hooks.logger: LoggerHook', 'interval'),
@@ -47,11 +48,26 @@ def test_a_misspelt_argument_is_named(place: str, owner: str, near: str | None):
     [
         ('optim_wrapper.optimizer.type', 'optimizer'), ('model.type', 'model'),
         ('default_hooks.logger.type', 'hook'), ('visualizer.type', 'visualizer'),
+        ('visualizer.vis_backends.0.type', 'vis_backend'),
     ],
 )  # fmt: skip
 def test_an_unknown_type_is_named(place: str, kind: str):
     cfg = read_config_file(ROOT / 'configs/light/light_depth_nyu.py', {place: 'Foo'})
     with pytest.raises(DataError, match=f"{place}: expected a registered {kind}, found 'Foo'. Is"):
+        check_buildable(cfg, ('train', 'val'))
+
+
+@pytest.mark.parametrize(
+    ('place', 'name', 'near'),
+    [
+        ('model.type', 'LightCompleter', 'LightCompletor'),
+        ('model.type', 'mmssc.LightCompleter', 'LightCompletor'),
+        ('optim_wrapper.optimizer.type', 'AdmW', 'AdamW'),
+    ],
+)
+def test_a_misspelt_type_is_named(place: str, name: str, near: str):
+    cfg = read_config_file(ROOT / 'configs/light/light_depth_nyu.py', {place: name})
+    with pytest.raises(DataError, match=rf"found '{name}'. Did you mean {near}\? Is the module"):
         check_buildable(cfg, ('train', 'val'))
 
 
