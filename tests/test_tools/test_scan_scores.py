@@ -59,6 +59,12 @@ def thin(tree, tool_in_process):
     return call
 
 
+def test_a_model_for_images_is_refused(tool_in_process):
+    status, printed = tool_in_process('analysis_tools/thin_scans.py')('light_depth_nyu')
+    expected = 'light_depth_nyu: expected the config of a model for scans, found one for images'
+    assert status == 2 and expected in printed
+
+
 def test_the_table(tree, thin, tmp_path):
     status, printed = thin('--out', tmp_path / 'table.md')
     assert status == 0, printed

@@ -47,7 +47,7 @@ if __name__ == '__main__':
 
 from mmengine.registry import init_default_scope
 
-from mmssc.apis import LidarInferencer, read_config
+from mmssc.apis import LidarInferencer, is_lidar_config, read_config
 from mmssc.apis.model_loading import dataset_config_of, inputs_of
 from mmssc.apis.thinned_scans import find_patterns, score_thinned, thinned_table
 from mmssc.config_file import config_errors
@@ -66,6 +66,9 @@ def main() -> None:
     patterns = find_patterns(args.patterns, args.beams)
     with config_errors(args.config):
         cfg = read_config(args.config, args.cfg_options)
+        if not is_lidar_config(cfg):
+            expected, hint = 'the config of a model for scans', 'lmscnet-ss_semantickitti is one'
+            raise DataError(args.config, None, expected, 'one for images', hint)
         checkpoint = require_checkpoint(args.checkpoint, args.config)
         if args.out:
             check_outputs([args.out], [*inputs_of(cfg), checkpoint], args.overwrite, MAKER)
