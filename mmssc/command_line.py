@@ -54,6 +54,9 @@ FIRST_ERROR = 'MMSSC_FIRST_ERROR'
 _WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _OUTPUT = 'standard output'
 
+# Whether parse_early() has stopped the collection of garbage.
+_garbage_waits = False
+
 
 def command(main: Callable[..., int | None]) -> Callable[..., int]:
     """Decorate the main function of a tool so that it returns an exit status.
@@ -71,9 +74,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def run(*args: Any, **kwargs: Any) -> int:
-        if not gc.isenabled():  # See parse_early().
-            gc.freeze()
-            gc.enable()
+        _collect_garbage_again()
         try:
             with _named_output():
                 try:
@@ -133,7 +134,18 @@ def parse_early(parse_args: Callable[[], object]) -> None:
     status = parse()
     if status:
         sys.exit(status)
+    global _garbage_waits
+    _garbage_waits = gc.isenabled()
     gc.disable()
+
+
+def _collect_garbage_again() -> None:
+    """End what :func:`parse_early` has begun; whoever runs without a collector keeps that."""
+    global _garbage_waits
+    if _garbage_waits:
+        gc.freeze()
+        gc.enable()
+    _garbage_waits = False
 
 
 def run_each(items: Sequence[Any], work: Callable[[Any], object]) -> int:

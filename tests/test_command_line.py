@@ -15,7 +15,14 @@ import cv2
 import pytest
 import torch
 
-from mmssc.command_line import CLOSED_PIPE, FINDINGS, INTERRUPTED, USE_ERROR, command
+from mmssc.command_line import (
+    CLOSED_PIPE,
+    FINDINGS,
+    INTERRUPTED,
+    USE_ERROR,
+    command,
+    parse_early,
+)
 from mmssc.errors import DataError, MissingDependencyError
 from mmssc.preparation.command_line import run_converter
 
@@ -69,14 +76,27 @@ def test_an_interrupt_is_one_line(capsys):
 
 def test_garbage_is_collected_from_the_start_of_main():
     frozen = gc.get_freeze_count()
-    gc.disable()
     try:
+        parse_early(lambda: None)
+        assert not gc.isenabled()
         assert command(lambda: int(not gc.isenabled()))() == 0
         assert gc.get_freeze_count() > frozen
     finally:
         gc.unfreeze()
         gc.enable()
     assert command(lambda: gc.get_freeze_count())() == 0, 'only after parse_early()'
+
+
+@pytest.mark.parametrize('early', [False, True])
+def test_garbage_that_nobody_collects_stays(early):
+    gc.disable()
+    try:
+        if early:
+            parse_early(lambda: None)
+        assert command(lambda: int(gc.isenabled()))() == 0
+    finally:
+        gc.unfreeze()
+        gc.enable()
 
 
 def test_warnings_for_users_are_one_line():
