@@ -10,6 +10,8 @@ import pytest
 import torch
 from tool_runs import ROOM_CONFIG, ROOT, room_options, tool_environment
 
+from mmssc.compat import load_checkpoint_file
+
 
 def train_on_machines(folder: Path, count: int, processes: int, options: list[str]) -> list[str]:
     """Train with ``dist_train.sh`` started once per machine; their outputs."""
@@ -40,6 +42,6 @@ def test_two_machines_train_the_network_of_one(rooms, tmp_path):
         outputs = train_on_machines(tmp_path, count, processes, options)
         assert '2 processes on cpu' in outputs[0] and 'ssc/SC_IoU' in outputs[0]
         assert all('ssc/SC_IoU' not in output for output in outputs[1:]), 'only one writes the log'
-        path = tmp_path / f'run{count}/epoch_2.pth'
-        states.append(torch.load(path, weights_only=False)['state_dict'])
+        checkpoint = load_checkpoint_file(tmp_path / f'run{count}/epoch_2.pth')
+        states.append(checkpoint['state_dict'])
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
