@@ -108,6 +108,32 @@ def test_a_deep_box_hides_no_wrong_scale_of_a_car(above_lidar: float, bottom: fl
             check_road_depth('truck', depth * np.float32(3), view)
 
 
+@pytest.mark.parametrize(
+    ('above_lidar', 'bottom', 'too_large', 'too_small'),
+    [
+        (0, -2, (1.5, 1.8), (1.5, 1.8)),
+        (0, -2.5, (1.5, 2.5), (1.5, 1.8)),
+        (0, -5, (1.5, 5), (1.5, 1.8)),
+        (0, -10, (1.5, 10), (1.5, 1.8)),
+        (0, -1.5, (1.5, 2), (2, 2.5)),
+        (0, -1, (1.5, 2), (3, 4)),
+        (0, -0.5, (1.5, 2), (7, 10)),
+        (1.73, 0, (1.5, 2), (2, 2)),
+        (1.73, -5, (1.5, 7), (1.5, 2)),
+        (1.73, -10, (1.5, 10), (1.5, 2)),
+    ],
+)
+def test_the_factors_of_the_conventions(above_lidar, bottom, too_large, too_small):
+    """The table of docs/en/conventions.md: a warning and an error from these factors on."""
+    depth, view = ego_view(bottom, above_lidar)
+    for unusual, impossible in (too_large, [1 / factor for factor in too_small]):
+        with pytest.raises((DataError, UserWarning), match='times too'), warnings.catch_warnings():
+            warnings.simplefilter('error')
+            check_road_depth('car', depth * np.float32(unusual), view)
+        with pytest.raises(DataError, match='times too'):
+            check_road_depth('car', depth * np.float32(impossible), view)
+
+
 def test_a_box_far_above_the_origin_says_where_the_road_is():
     depth, view = ego_view(3.0, above_lidar=5.0)
     with warnings.catch_warnings():
