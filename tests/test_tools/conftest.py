@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
-from tool_runs import ROOM_CONFIG, STREET_FRAMES, room_options, run_tool_in
+from tool_runs import ROOM_CONFIG, STREET_FRAMES, room_options, run_tool_in, street_options
 
 # Fine grid of the labels and grid of the network, 4.8 x 2.88 x 4.8 m.
 FINE_ROOMS = ('--grid-shape', 40, 24, 40, '--voxel-size', 0.12, '--image-size', 60, 80)
@@ -40,6 +40,21 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder, 'dataset_converters/semantic_kitti.py', 'tree', *STREET_GRID, '--workers', 1
     )
     return tree
+
+
+@pytest.fixture(scope='session')
+def train_on_streets(
+    streets: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Path], Path]:
+    """Train a config once, in one process; gives its work folder."""
+
+    @cache
+    def train(config: Path) -> Path:
+        folder = tmp_path_factory.mktemp(config.stem)
+        run_tool_in(folder, 'train.py', config, '--work-dir', 'run', *street_options(streets))
+        return folder / 'run'
+
+    return train
 
 
 @pytest.fixture(scope='session')

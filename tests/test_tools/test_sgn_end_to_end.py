@@ -38,11 +38,9 @@ TEST_SPLIT = 'test_dataloader.dataset.ann_file=semantickitti_infos_test.json'
 
 
 @pytest.fixture(scope='session')
-def trained(streets, tmp_path_factory) -> Path:
+def trained(train_on_streets) -> Path:
     """Work folder of two epochs in one process, two samples a batch."""
-    folder = tmp_path_factory.mktemp('one_process')
-    run_tool_in(folder, 'train.py', STREET_CONFIG, '--work-dir', 'run', *street_options(streets))
-    return folder / 'run'
+    return train_on_streets(STREET_CONFIG)
 
 
 @pytest.fixture(scope='session')
