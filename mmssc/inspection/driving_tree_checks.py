@@ -352,7 +352,8 @@ def _read_depth(layout: DrivingLayout, sequence: str, path: Path, grid: VoxelGri
 
 
 def _note_unprepared(layout: DrivingLayout, report: TreeReport) -> None:
-    for name in ('labels', 'pseudo_lidar', 'depth'):
+    has_images = any(map(layout.has_images, layout.sequences()))
+    for name in ('labels', 'pseudo_lidar', 'depth') if has_images else ('labels',):
         folder = layout.root / layout.dataset.DATA_PREFIX[name]
         if not folder.is_dir():
             command = f'python {layout.dataset.CONVERTER} {layout.root}'

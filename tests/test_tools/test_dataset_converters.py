@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,7 @@ from converter_trees import (
     semantic_kitti_tree,
     snapshot,
 )
+from tool_runs import tool_environment
 
 from mmssc.datasets import SemanticKITTIDataset, SSCBenchKITTI360Dataset
 from mmssc.datasets.driving_list import read_driving_list
@@ -311,6 +315,36 @@ def test_sequences_without_labels_are_said(tmp_path: Path, capsys: pytest.Captur
     assert '11: 2 samples, no voxels/*.label (is a test sequence)' in capsys.readouterr().out
     info = read_driving_list(root / 'semantickitti_infos_test.json')
     assert [item['labelled'] for item in info['data_list']] == [False, False]
+
+
+def test_voxels_of_scans_are_enough(tree: Path, capsys: pytest.CaptureFixture) -> None:
+    """LMSCNet reads ``voxels/*.bin``: neither images nor points."""
+    for images in tree.glob('dataset/sequences/*/image_*'):
+        shutil.rmtree(images)
+    assert run_here(tree, '--steps', 'labels', 'infos') == 0
+    assert 'train: 3 samples, 3 labelled' in capsys.readouterr().out
+
+
+def test_drives_without_images_among_others_are_named(
+    tree: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for images in tree.glob('dataset/sequences/08/image_*'):
+        shutil.rmtree(images)
+    assert run_here(tree, '--steps', 'labels', 'infos') == 0
+    output = capsys.readouterr().out
+    assert 'train: without 01, 02, 03, 04, 05, 06, 07, 09, 10 (not on disk)' in output
+    assert 'val: without 08 (no images, but other drives have some. Methods that take' in output
+    assert 'val: no info file' in output
+    assert not (tree / 'semantickitti_infos_val.json').exists()
+
+
+def test_notes_of_a_check_can_be_typed(tree: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, '-m', 'mmssc', 'check', tree], env=tool_environment(), text=True,
+        capture_output=True,
+    )  # fmt: skip
+    assert f'(run python -m mmssc prepare semantic_kitti {tree})' in done.stdout
+    assert 'tools/' not in done.stdout, done.stderr
 
 
 def test_kitti360(tmp_path: Path) -> None:

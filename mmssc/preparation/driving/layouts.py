@@ -72,6 +72,7 @@ class DrivingLayout(ABC):
         if not self.sequences():
             wanted = f'images in {self.left_image("*", "*").parent}'
             wanted += f', or scans in {self.scan_file("*", "*").parent}'
+            wanted += f' or {self.voxel_file("*", "*", ".bin").parent}'
             raise DataError(self.root, 'sequences', wanted, 'none')
 
     def _folder(self, kind: str) -> Path:
@@ -85,12 +86,16 @@ class DrivingLayout(ABC):
         folder = self._folder('sequences')
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         with_images = [name for name in names if self.has_images(name)]
-        with_scans = (name for name in names if self.scan_file(name, '*').parent.is_dir())
-        return sorted(with_images or with_scans)
+        return sorted(with_images or filter(self.has_scans, names))
 
     def has_images(self, sequence: str) -> bool:
         """Whether a drive has a folder of left images."""
         return self.left_image(sequence, '*').parent.is_dir()
+
+    def has_scans(self, sequence: str) -> bool:
+        """Whether a drive has a folder of scans, as points or as the voxels that they hit."""
+        files = (self.scan_file(sequence, '*'), self.voxel_file(sequence, '*', '.bin'))
+        return any(file.parent.is_dir() for file in files)
 
     def frame_ids(self, sequence: str) -> list[str]:
         """Frames that have a left image, sorted."""

@@ -191,17 +191,32 @@ def _info(layout: DrivingLayout, options: PreparationOptions, split: str) -> dic
     }
 
 
+def _left_out(layout: DrivingLayout, split: str, sequences: Sequence[str]) -> list[str]:
+    """Remarks about sequences of a split that its info file does not list."""
+    missing = sorted(set(sequences) - set(layout.sequences()))
+    no_images = [name for name in missing if layout.has_scans(name)]
+    absent = sorted(set(missing) - set(no_images))
+    reasons = {
+        'no images, but other drives have some. Methods that take scans need a tree without any '
+        'images: link the other files into one': no_images,
+        'not on disk': absent,
+    }
+    return [
+        f'{split}: without {", ".join(names)} ({reason})'
+        for reason, names in reasons.items()
+        if names
+    ]
+
+
 def make_infos(layout: DrivingLayout, options: PreparationOptions) -> StepReport:
     """Write info files of every split with a sequence on disk; keep unchanged files."""
     report = StepReport('infos')
     for split, sequences in options.splits.items():
         path = layout.info_file(split)
-        missing = sorted(set(sequences) - set(layout.sequences()))
-        if len(missing) == len(set(sequences)):
-            report.notes.append(f'{split}: no sequence on disk, no info file')
+        report.notes += _left_out(layout, split, sequences)
+        if not set(sequences) & set(layout.sequences()):
+            report.notes.append(f'{split}: no info file')
             continue
-        if missing:
-            report.notes.append(f'{split}: without {", ".join(missing)} (not on disk)')
         info = _info(layout, options, split)
         changed = replace_if_changed(path, partial(write_driving_list, info=info))
         report.made += changed
