@@ -84,7 +84,7 @@ def print_report(report: TreeReport, every_file: bool = False) -> None:
         cells = [f'{counts.get(kind, "-"):>12}' for kind in kinds]
         print(' '.join([f'{sequence:{width}s}', *cells]))
     for note in report.notes:
-        print(f'note     {note}')
+        print(as_typed(f'note     {note}'))
     for line in report.problems if every_file else summarise_problems(report):
         print(as_typed(str(line)))
     by_kind: dict[str, int] = {}

@@ -49,7 +49,7 @@ def rows_of(model: ModelEntry) -> Iterator[list[str]]:
     """One row of the list for each data set that the model has figures for."""
     source = model.metadata['Source'].partition(' ')[0]
     parameters = model.metadata.get('Parameters')
-    size = '-' if parameters is None else f'{parameters / 1e6:.1f} M'
+    size = '-' if parameters is None else f'{parameters / 1e6:.2f} M'
     for result in model.results or [dict(Dataset='-', Metrics={})]:
         figures = [result['Metrics'].get(key) for key in ('IoU', 'mIoU')]
         texts = ['-' if figure is None else f'{figure:.2f}' for figure in figures]
