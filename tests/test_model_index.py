@@ -123,7 +123,7 @@ def test_the_list_and_the_description(tool_in_process):
         '70.70',
         '31.10',
         'reproduced',
-        '1.3 M',
+        '1.25 M',
         'here',
     ]
     row = next(line for line in text.splitlines() if line.startswith('sgn-T '))
