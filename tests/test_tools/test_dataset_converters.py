@@ -334,7 +334,8 @@ def test_drives_without_images_among_others_are_named(
     output = capsys.readouterr().out
     assert 'train: without 01, 02, 03, 04, 05, 06, 07, 09, 10 (not on disk)' in output
     assert 'val: without 08 (no images, but other drives have some. Methods that take' in output
-    assert 'val: no info file' in output
+    assert 'images: link the other files into one), no info file' in output
+    assert 'test: no sequence on disk, no info file' in output
     assert not (tree / 'semantickitti_infos_val.json').exists()
 
 

@@ -196,6 +196,8 @@ def _left_out(layout: DrivingLayout, split: str, sequences: Sequence[str]) -> li
     missing = sorted(set(sequences) - set(layout.sequences()))
     no_images = [name for name in missing if layout.has_scans(name)]
     absent = sorted(set(missing) - set(no_images))
+    if len(absent) == len(set(sequences)):
+        return [f'{split}: no sequence on disk']
     reasons = {
         'no images, but other drives have some. Methods that take scans need a tree without any '
         'images: link the other files into one': no_images,
@@ -213,10 +215,11 @@ def make_infos(layout: DrivingLayout, options: PreparationOptions) -> StepReport
     report = StepReport('infos')
     for split, sequences in options.splits.items():
         path = layout.info_file(split)
-        report.notes += _left_out(layout, split, sequences)
+        left_out = _left_out(layout, split, sequences)
         if not set(sequences) & set(layout.sequences()):
-            report.notes.append(f'{split}: no info file')
+            report.notes += [f'{remark}, no info file' for remark in left_out]
             continue
+        report.notes += left_out
         info = _info(layout, options, split)
         changed = replace_if_changed(path, partial(write_driving_list, info=info))
         report.made += changed
