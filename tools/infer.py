@@ -28,7 +28,7 @@ prepare_process()
 
 import sys
 
-from mmssc.apis.infer_command.options import build_parser
+from mmssc.apis.infer_command.parser import build_parser
 
 if __name__ == '__main__':
     parse_early(build_parser(__doc__).parse_intermixed_args)

@@ -242,5 +242,5 @@ def test_the_tool_uses_public_names_only():
     assert not {(m, name) for m, name in names if name not in import_module(m).__all__}
     modules = {module for module, _ in names if module.startswith('mmssc.apis')}
     assert modules == {
-        'mmssc.apis', 'mmssc.apis.infer_command', 'mmssc.apis.infer_command.options',
+        'mmssc.apis', 'mmssc.apis.infer_command', 'mmssc.apis.infer_command.parser',
     }  # fmt: skip

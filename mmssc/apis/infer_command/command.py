@@ -16,7 +16,7 @@ from mmssc.model_index import UNTRAINED
 
 from .driving_scenes import infer_driving
 from .lidar_scenes import infer_lidar
-from .options import build_parser, check_options
+from .parser import build_parser, check_options
 from .rgbd_scenes import infer_rgbd
 
 __all__ = ['infer']

@@ -21,7 +21,7 @@ from mmssc.visualization.html_viewer import PageFile
 from mmssc.visualization.scene import FORMATS, Scene
 from mmssc.visualization.video_files import VideoFile
 
-from .options import FRAME_RATE
+from .parser import FRAME_RATE
 from .untrained import SHARE_DRAWN, least_empty_voxels
 
 __all__ = ['Results']
