@@ -161,6 +161,21 @@ def test_field_of_view_scores_the_seen_voxels_and_its_cache_stays_small():
     assert len(metric._seen) <= 4
 
 
+def test_a_method_without_images_takes_the_size_of_those_of_others():
+    sample = make_sample(4)
+    sample.set_metainfo(calibration(0.1))
+    with_image = run(make_metric(field_of_view=True), [sample])
+    without = make_sample(4)
+    without.set_metainfo({**calibration(0.1), 'img_shape': None})
+    assert run(make_metric(field_of_view=(16, 32)), [without]) == with_image
+    assert run(make_metric(field_of_view=[16, 8]), [without]) != with_image
+    with pytest.raises(DataError, match=r'img_shape: .*without images.*field_of_view=.370,1220.'):
+        run(make_metric(field_of_view=True), [without])
+    for wrong in ((370,), (370, 0), 'all', (370, 12.5)):
+        with pytest.raises(DataError, match='SSCMetric.field_of_view: expected True, False or'):
+            make_metric(field_of_view=wrong)
+
+
 def test_named_masks_are_protocols():
     mask = torch.zeros(GRID.shape, dtype=torch.bool)
     mask[2:5] = True

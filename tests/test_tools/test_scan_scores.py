@@ -102,7 +102,8 @@ def test_scores_of_visible_and_occluded_voxels(tree, tool_in_process, tmp_path):
         'steps = _base_.test_dataloader.dataset.pipeline\n'
         "masks = dict(type='LoadDrivingMasks', optional=True, kinds=('visibility',))\n"
         'test_dataloader = dict(dataset=dict(pipeline=[*steps[:-1], masks, steps[-1]]))\n'
-        "test_evaluator = dict(protocols=('full', 'visible', 'occluded', 'unobserved'))\n"
+        "parts = ('full', 'visible', 'occluded', 'unobserved')\n"
+        'test_evaluator = dict(protocols=parts, ranges=(6.4, 12.8), field_of_view=(32, 48))\n'
     )
     run = tool_in_process('test.py')
     figures = tmp_path / 'figures.json'
@@ -113,3 +114,15 @@ def test_scores_of_visible_and_occluded_voxels(tree, tool_in_process, tmp_path):
     ious = [found[f'ssc/SC_IoU{part}'] for part in ('', '_visible', '_occluded', '_unobserved')]
     assert len({*ious}) == 4 and min(ious) > 0
     assert min(ious[1:]) < ious[0] < max(ious[1:])
+    near, whole, seen = (found[f'ssc/SC_IoU_{part}'] for part in ('6.4m', '12.8m', 'fov'))
+    assert whole == ious[0] and len({near, whole, seen}) == 3 and min(near, seen) > 0
+
+
+def test_the_view_of_a_camera_needs_a_size(tree, tool_in_process, tmp_path):
+    run = tool_in_process('test.py')
+    options = ('--cfg-options', f'test_dataloader.dataset.data_root={tree}')
+    command = (tree / 'config.py', tree / 'weights.pth', '--work-dir', tmp_path, *options)
+    status, printed = run(*command, 'test_evaluator.field_of_view=True')
+    assert status == 2 and 'test_evaluator.field_of_view=[370,1220]' in printed
+    status, printed = run(*command, 'test_evaluator.field_of_view=[32,48]')
+    assert not status and 'fov' in printed

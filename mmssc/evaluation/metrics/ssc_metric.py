@@ -54,7 +54,7 @@ class SSCMetric(BaseMetric):
 
     A data sample needs ``pred_voxels`` and ``gt_voxels`` (X, Y, Z), ``eval_masks[NAME]`` for a
     protocol other than ``full`` (two for ``nyu``), ``voxel_grid`` for ranges, and ``voxel_grid``,
-    ``lidar2cam``, ``cam2img`` and ``img_shape`` for the field of view.
+    ``lidar2cam``, ``cam2img`` and ``img_shape`` (or a size of images) for the field of view.
 
     Args:
         protocols: Name or names of the voxel sets to score: ``full``; ``nyu``, the protocol of the
@@ -65,6 +65,8 @@ class SSCMetric(BaseMetric):
         ranges: Also score ``full`` inside these ranges in metres; see
             :func:`mmssc.geometry.ranges.range_slices`.
         field_of_view: Also score ``full`` in the voxels whose centre the reference camera sees.
+            (height, width) in pixels for methods that read no image, such as those of scans:
+            ``(370, 1220)`` is the view of camera methods on SemanticKITTI.
         ignored_as_empty: Report the official codes' figure of class 0, which counts every voxel
             without a label as a hit. No other figure changes.
         all_classes: Also report ``mIoU_with_NAME``, the mean IoU over all classes and the empty
@@ -84,7 +86,7 @@ class SSCMetric(BaseMetric):
         self,
         protocols: str | Sequence[str] = (FULL,),
         ranges: Sequence[float] = (),
-        field_of_view: bool = False,
+        field_of_view: bool | Sequence[int] = False,
         ignored_as_empty: bool = False,
         all_classes: bool = False,
         format_only: bool = False,
@@ -103,7 +105,7 @@ class SSCMetric(BaseMetric):
             raise DataError('config', 'SSCMetric.protocols', 'at least one', 'none', hint)
         self.protocols = (protocols,) if isinstance(protocols, str) else tuple(protocols)
         self.ranges = tuple(float(extent) for extent in ranges)
-        self.field_of_view = field_of_view
+        self.field_of_view = _checked_view(field_of_view)
         self.ignored_as_empty = ignored_as_empty
         self.all_classes = all_classes
         self.format_only = format_only
@@ -284,7 +286,7 @@ class SSCMetric(BaseMetric):
         grid: VoxelGrid = _require(sample, 'voxel_grid', name)
         lidar2cam = torch.as_tensor(_require(sample, 'lidar2cam', name), dtype=torch.float64)[0]
         cam2img = torch.as_tensor(_require(sample, 'cam2img', name), dtype=torch.float64)
-        height, width = (int(side) for side in _require(sample, 'img_shape', name)[:2])
+        height, width = self._image_size(sample, name)
         key = (grid, height, width, *lidar2cam.flatten().tolist(), *cam2img.flatten().tolist())
         if key not in self._seen:
             self._seen[key] = field_of_view_mask(
@@ -294,6 +296,30 @@ class SSCMetric(BaseMetric):
                 self._seen.popitem(last=False)
         self._seen.move_to_end(key)
         return self._seen[key]
+
+    def _image_size(self, sample: Mapping[str, Any], name: str) -> tuple[int, int]:
+        """(height, width) of the image, or of the images that the config names."""
+        if not isinstance(self.field_of_view, bool):
+            return self.field_of_view
+        if sample.get('img_shape') is None:
+            expected = 'the size of the image, for the field of view'
+            hint = 'Give it as [HEIGHT,WIDTH]: test_evaluator.field_of_view=[370,1220]'
+            raise DataError(name, 'img_shape', expected, 'a method without images', hint)
+        height, width = (int(side) for side in sample['img_shape'][:2])
+        return height, width
+
+
+def _checked_view(value: bool | Sequence[int]) -> bool | tuple[int, int]:
+    if isinstance(value, bool):
+        return value
+    if (
+        not isinstance(value, Sequence)
+        or len(value) != 2
+        or not all(isinstance(side, int) and side > 0 for side in value)
+    ):
+        expected = 'True, False or (height, width) in pixels'
+        raise DataError('config', 'SSCMetric.field_of_view', expected, repr(value))
+    return value[0], value[1]
 
 
 def _range_name(extent: float) -> str:
