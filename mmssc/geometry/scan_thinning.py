@@ -32,7 +32,8 @@ def beam_numbers(points: np.ndarray) -> np.ndarray:
     if count > _MOST_BEAMS or (np.diff(azimuth) > np.pi).sum() > count // 8:
         expected = 'points in the order of the beams, as in the files of KITTI'
         raise DataError('scan', 'points', expected, 'another order')
-    return np.concatenate([[0], np.cumsum(starts)])
+    # Cut for a scan without a point.
+    return np.concatenate([[0], np.cumsum(starts)])[: len(points)]
 
 
 def thin_beams(points: np.ndarray, keep: int, total: int = 64) -> np.ndarray:

@@ -37,12 +37,15 @@ class FlipLidarScene(BaseTransform):
         prob: Probability of each axis.
 
     Raises:
-        DataError: An axis is unknown, or the sample has indices of voxels.
+        DataError: An axis is unknown or repeated, the probability is not in 0..1, or the sample
+            has indices of voxels.
     """
 
     def __init__(self, axes: Sequence[str] = ('x', 'y'), prob: float = 0.5) -> None:
-        if not set(axes) <= {'x', 'y'}:
+        if not set(axes) <= {'x', 'y'} or len(set(axes)) != len(axes):
             raise DataError('config', 'FlipLidarScene.axes', "'x', 'y' or both", tuple(axes))
+        if not 0 <= prob <= 1:
+            raise DataError('config', 'FlipLidarScene.prob', 'a probability 0..1', prob)
         self.axes, self.prob = tuple(axes), prob
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

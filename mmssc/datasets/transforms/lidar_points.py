@@ -47,11 +47,11 @@ class JitterLidarPoints(BaseTransform):
         largest: Distances are cut at this one, metres.
 
     Raises:
-        DataError: A number is negative.
+        DataError: A number is negative or NaN.
     """
 
     def __init__(self, std: float = 0.01, largest: float = 0.05) -> None:
-        if std < 0 or largest < 0:
+        if not (std >= 0 and largest >= 0):  # NaN, too
             raise DataError('config', 'JitterLidarPoints', 'distances of 0 or more',
                             (std, largest))  # fmt: skip
         self.std, self.largest = std, largest

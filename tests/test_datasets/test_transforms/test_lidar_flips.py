@@ -68,5 +68,8 @@ def test_what_cannot_be_reversed_is_refused():
     results = {**make_results(), 'pixel_to_voxel': np.zeros((4, 5), np.int64)}
     with pytest.raises(DataError, match='pixel_to_voxel'):
         FlipLidarScene().flip(results, ('x',))
-    with pytest.raises(DataError, match='FlipLidarScene.axes'):
-        FlipLidarScene(axes=('z',))
+    for axes in (('z',), ('x', 'x')):
+        with pytest.raises(DataError, match='FlipLidarScene.axes'):
+            FlipLidarScene(axes=axes)
+    with pytest.raises(DataError, match='FlipLidarScene.prob: expected a probability'):
+        FlipLidarScene(prob=7)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -11,13 +13,14 @@ from mmssc.datasets import SemanticKITTIDataset
 from mmssc.datasets.transforms import (
     DropLidarPoints,
     FlipDrivingScene,
+    FlipLidarScene,
     JitterLidarPoints,
     LoadDrivingPoints,
     ThinLidarBeams,
 )
 from mmssc.errors import DataError
 from mmssc.formats.kitti import write_velodyne
-from mmssc.geometry import scan_to_occupancy
+from mmssc.geometry import floor_points, scan_to_occupancy
 
 RNG = np.random.default_rng(5)
 #: Scan of each frame: (M, 4), some points outside of the grid.
@@ -119,12 +122,52 @@ def test_thinned_beams(keep):
     np.testing.assert_array_equal(points[results['reflectance']], results['points'])
 
 
+@pytest.mark.parametrize('count', [0, 1])
+@pytest.mark.parametrize(
+    'change', [ThinLidarBeams(64), DropLidarPoints((0.0, 0.0)), JitterLidarPoints()]
+)
+def test_a_scan_of_no_or_one_point(change, count):
+    results = change(dict(points=np.ones((count, 3), np.float32), reflectance=np.ones(count)))
+    assert results['points'].shape == (count, 3) and len(results['reflectance']) == count
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_all_changes_together_keep_scans_whole(items, seed):
+    """Past scan, jitter, dropout, flips: points, reflectance, occupancy and targets stay together.
+
+    The label of each voxel says which of its points is the brightest one, so it names its voxel.
+    """
+    random.seed(seed)
+    results = LoadDrivingPoints(source='velodyne')(dict(items(frame_offsets=(-3,))['08', '000005']))
+    for change in (JitterLidarPoints(0.02), DropLidarPoints((0.1, 0.6))):
+        results = change(results)
+    results['occupancy'] = occupancy(results['points'])
+    results['gt_voxels'] = brightest(results)
+    results['eval_masks'] = dict(visible=results['occupancy'].copy())
+    before = results['gt_voxels']
+    flipped = FlipLidarScene(prob=1.0)(results)
+    np.testing.assert_array_equal(flipped['occupancy'], occupancy(flipped['points']))
+    np.testing.assert_array_equal(flipped['gt_voxels'], brightest(flipped))
+    np.testing.assert_array_equal(flipped['eval_masks']['visible'], flipped['occupancy'])
+    np.testing.assert_array_equal(flipped['gt_voxels'][::-1, ::-1], before)
+
+
+def brightest(results):
+    """(X, Y, Z) uint8: the largest reflectance of the points of each voxel."""
+    cells, inside = floor_points(torch.from_numpy(results['points']), GRID)
+    volume = np.zeros(GRID.shape, np.uint8)
+    bright = (results['reflectance'][inside.numpy()] * 250 + 1).astype(np.uint8)
+    np.maximum.at(volume, tuple(cells.T.numpy()), bright)
+    return volume
+
+
 @pytest.mark.parametrize(
     'make, text',
     [
         (lambda: ThinLidarBeams(24), 'divisors of 64 beams, found .24.'),
         (lambda: DropLidarPoints((0.5, 0.2)), 'the lower one first'),
         (lambda: JitterLidarPoints(-1), 'distances of 0 or more'),
+        (lambda: JitterLidarPoints(float('nan')), 'distances of 0 or more'),
         (lambda: ThinLidarBeams(16)(sample()), 'points in the order of the beams'),
     ],
 )
