@@ -23,6 +23,13 @@ _HIGHEST = 100.0
 _NO_GROUND = (
     'no clear ground in the scan, which stays at its height (sensor_height=, --sensor-height)'
 )
+# Another axis that can be up in a scan; what the scan is then, and roll, pitch and yaw for it.
+_OTHER_WAYS_UP = (
+    ((0, 0, -1), 'upside down', '180 0 0'),
+    ((0, -1, 0), 'in camera axes (y down)', '-90 0 -90'),
+    ((0, 1, 0), 'in axes with y up', '90 0 -90'),
+)
+_ENOUGH_POINTS = 20_000
 _LEVELLED = 'the ground is tilted by more than 5 degrees: the scan is levelled (rotation=, '
 _LEVELLED += '--sensor-rotation)'
 
@@ -92,7 +99,7 @@ def place_scan(
         if abs(shift) < grid.voxel_size[grid.axes.index('z')]:
             shift = 0.0
     elif trained_height is not None:
-        remarks.append(_NO_GROUND)
+        remarks.append(_NO_GROUND + (_find_other_up(points) if rotation is None else ''))
     scan2grid = np.eye(4)
     scan2grid[:3, :3], scan2grid[2, 3] = turn, shift
     return ScanPlacement(scan2grid, sensor_height, is_found, tuple(remarks))
@@ -117,6 +124,21 @@ def _check_height(height: float, trained_height: float | None, source: str | Pat
             height, 'Leave it out, or say it (cfg_options=, --cfg-options): '
             'test_dataloader.dataset.metainfo.sensor_height=METRES',
         )  # fmt: skip
+
+
+def _find_other_up(points: np.ndarray) -> str:
+    """A hint about a scan that has a clear ground only with another axis up; else nothing."""
+    some = points[:: max(1, len(points) // _ENOUGH_POINTS)]
+    best, hint = 0.0, ''
+    for up, kind, angles in _OTHER_WAYS_UP:
+        # Any turn with this axis up: rows are the new x, y, z in the old axes.
+        ahead = np.roll(up, 1)
+        ground = find_scan_ground(some @ np.array([ahead, np.cross(up, ahead), up]).T)
+        # A wall can be taken for the ground, too, but is rarely the larger plane.
+        if ground is not None and ground.share > best:
+            best = ground.share
+            hint = f'; it has one if it is {kind}: rotation=, --sensor-rotation {angles}'
+    return hint
 
 
 def _levelling(up: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from scan_model import GRID, street_scan, write_config
+from scipy.spatial.transform import Rotation
 
 from mmssc.apis import DrivingInferencer, LidarInferencer, build_inferencer, is_lidar_config
 from mmssc.datasets import SemanticKITTIDataset
@@ -133,6 +134,27 @@ def test_a_sensor_that_looks_back(inferencer):
     back = np.diag([-1.0, -1, 1])
     found, expected = inferencer(turned, rotation=back), inferencer(SCAN)
     torch.testing.assert_close(found.voxel_logits, expected.voxel_logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    'axes, kind',
+    [
+        ([[1, 0, 0], [0, -1, 0], [0, 0, -1]], 'upside down'),
+        ([[0, -1, 0], [0, 0, -1], [1, 0, 0]], 'in camera axes'),
+        ([[0, -1, 0], [0, 0, 1], [-1, 0, 0]], 'in axes with y up'),
+    ],
+)
+def test_a_scan_in_other_axes_is_told_with_its_rotation(inferencer, axes, kind):
+    turned = np.c_[SCAN[:, :3] @ np.array(axes).T, SCAN[:, 3]].astype(np.float32)
+    with pytest.warns(UserWarning, match=f'no clear ground.*it is {kind}') as caught:
+        assert inferencer(turned).sensor_height is None
+    angles = str(caught[0].message).rpartition('--sensor-rotation ')[2].split()
+    rotation = Rotation.from_euler('xyz', [float(angle) for angle in angles], degrees=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')  # With the rotation of the message, all is well.
+        found = inferencer(turned, rotation=rotation.as_matrix())
+    np.testing.assert_allclose(found.scan2grid[:3, :3] @ axes, np.eye(3), atol=1e-9)
+    assert found.sensor_height == pytest.approx(1.73, abs=0.06)
 
 
 def test_past_scans_are_moved_by_their_poses(inferencer):
