@@ -39,10 +39,12 @@ class Scan(NamedTuple):
     Args:
         points: (M, 3) float32 metres, M > 0; points without a return are left out.
         reflectance: (M,) float32, 0..1; None if there is none.
+        kept: (N,) bool, which points of the file these are: for labels of all its points.
     """
 
     points: np.ndarray
     reflectance: np.ndarray | None
+    kept: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def make_scan(
     reflectance = None
     if intensity is not None:
         reflectance = scale_intensity(intensity[kept], source, largest)
-    return Scan(np.ascontiguousarray(points, np.float32), reflectance)
+    return Scan(np.ascontiguousarray(points, np.float32), reflectance, kept)
 
 
 def scan_of_columns(

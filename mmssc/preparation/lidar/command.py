@@ -14,6 +14,7 @@ from mmssc.datasets.semantic_kitti import SemanticKITTIDataset
 from mmssc.errors import DataError, counted
 from mmssc.formats.kitti import read_calib, read_poses
 from mmssc.formats.matrices import to_homogeneous
+from mmssc.formats.scans import SCAN_SUFFIXES
 from mmssc.preparation.command_line import check_shard, run_converter
 from mmssc.preparation.folder_settings import claim_folder
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
@@ -47,19 +48,24 @@ def _sequences(arguments: argparse.Namespace) -> list[str]:
     return sorted(set(arguments.sequences or available))
 
 
-def _frames(folder: Path, suffix: str) -> set[str]:
-    """Numbers of the files of a folder with an ending.
+def _frames(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    """Number of each frame -> its file, for files of a folder with these endings.
 
     Raises:
-        DataError: A file has another name.
+        DataError: A file has another name, or a frame has two files.
     """
-    paths = folder.glob(f'*{suffix}') if folder.is_dir() else ()
-    names = {path.stem for path in paths if path.name[0] != '.'}
-    odd = sorted(name for name in names if not (name.isascii() and name.isdigit()))
-    if odd:
-        expected = f'frame numbers, as in 000000{suffix}'
-        raise DataError(folder, 'file names', expected, odd[0], 'Move other files away')
-    return names
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() not in suffixes or path.name[0] == '.':
+            continue
+        if not (path.stem.isascii() and path.stem.isdigit()):
+            expected = f'frame numbers, as in 000000{path.suffix}'
+            raise DataError(folder, 'file names', expected, path.stem, 'Move other files away')
+        if path.stem in found:
+            both = f'{found[path.stem].name} and {path.name}'
+            raise DataError(folder, 'file names', 'one file for a frame', both, 'Move one away')
+        found[path.stem] = path
+    return found
 
 
 def _lidar_poses(folder: Path, kind: str) -> np.ndarray:
@@ -85,14 +91,16 @@ def _tasks_of(
     sequence = folder.name
     poses = _lidar_poses(folder, arguments.poses)
     notes = [f'{sequence}: {remark}' for remark in drive_remarks(poses, np.arange(len(poses)))]
-    scans, labels = _frames(folder / 'velodyne', '.bin'), _frames(folder / 'labels', '.label')
+    scans = _frames(folder / 'velodyne', SCAN_SUFFIXES)
+    labels = _frames(folder / 'labels', ('.label',))
     posed = {name for name in scans if int(name) < len(poses)}
-    for left_out, reason in ((scans - labels, 'label file'), (scans - posed, 'pose')):
+    for partners, reason in ((labels.keys(), 'label file'), (posed, 'pose')):
+        left_out = scans.keys() - partners
         if left_out:
             which = describe_frames(sorted(left_out))
             text = f'{sequence}: {counted(len(left_out), "scan")} without a {reason} left out'
             notes.append(f'{text}: {which}')
-    usable = {int(name): name for name in sorted(scans & labels & posed)}
+    usable = {int(name): name for name in sorted(scans.keys() & labels & posed)}
     tasks = []
     for target, name in usable.items():
         if target % arguments.every:
@@ -100,11 +108,7 @@ def _tasks_of(
         others = [*range(target - 1, target - rule.past - 1, -1)]
         others += range(target + 1, target + rule.future + 1)
         chosen = [
-            LabelledScan(
-                folder / 'velodyne' / f'{usable[frame]}.bin',
-                folder / 'labels' / f'{usable[frame]}.label',
-                _motion(poses, frame, target),
-            )
+            LabelledScan(scans[usable[frame]], labels[usable[frame]], _motion(poses, frame, target))
             for frame in (target, *others)
             if frame in usable
         ]
@@ -159,8 +163,12 @@ def prepare_lidar_targets(description: str, arguments: Sequence[str] | None = No
     rule = TargetRule(
         VoxelGrid(parsed.grid_origin, size * 3 if len(size) == 1 else size, parsed.grid_shape),
         parsed.past, parsed.future, parsed.moving, sorted(set(parsed.moving_ids)),
-        sorted(set(parsed.drop_ids)), parsed.view_step,
+        sorted(set(parsed.drop_ids)), parsed.view_step, sorted(set(parsed.coarse_labels)),
     )  # fmt: skip
+    coarsest = max(rule.coarse_labels, default=1)
+    if any(side % coarsest for side in rule.grid.shape):
+        expected = f'sides that are multiples of {coarsest}, for --coarse-labels'
+        raise DataError('--grid-shape', None, expected, rule.grid.shape)
     return run_converter(
         lambda: _make_targets(parsed, rule),
         parsed.root,

@@ -67,6 +67,10 @@ def _add_scan_options(parser: argparse.ArgumentParser) -> None:
     add('--moving', choices=MOVING_RULES, default='own', help=text)
     text = 'look for empty space from every N-th of the scans'
     add('--view-step', type=positive_integer, default=5, metavar='N', help=text)
+    text = 'also write .label_1_K and .invalid_1_K as the official code of LMSCNet reads them; the '
+    text += 'labels must be raw ids of SemanticKITTI'
+    add('--coarse-labels', type=int, nargs='+', choices=(2, 4, 8), default=[], metavar='K',
+        help=text)  # fmt: skip
     text = 'take empty space from dataset/sequences/SS/voxels/*.invalid and .occluded of this '
     text += 'folder, instead of rays'
     add('--empty-from', type=Path, metavar='DIR', help=text)

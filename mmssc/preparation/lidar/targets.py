@@ -9,23 +9,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from mmssc.formats.kitti import (
-    read_velodyne,
-    read_voxel_bits,
-    write_raw_labels,
-    write_voxel_bits,
-)
+from mmssc.datasets.label_rules import raw_to_train_labels
+from mmssc.datasets.semantic_kitti import SemanticKITTIDataset
+from mmssc.formats.kitti import read_voxel_bits, write_raw_labels, write_voxel_bits
 from mmssc.formats.point_labels import read_point_labels
+from mmssc.formats.scans import read_scan_file
 from mmssc.formats.volumes import unlabelled_remark
+from mmssc.geometry.label_pooling import pool_labels_class_first
 from mmssc.geometry.line_of_sight import seen_empty_voxels
 from mmssc.geometry.scan_voxels import VoxelVotes, flat_voxel_index, points_in_grid
 from mmssc.structures import VoxelGrid
 
-__all__ = ['SUFFIXES', 'LabelledScan', 'TargetRule', 'TargetTask', 'masks_of_empty_space']
+__all__ = [
+    'COARSE_FACTORS', 'SUFFIXES', 'LabelledScan', 'TargetRule', 'TargetTask',
+    'masks_of_empty_space',
+]  # fmt: skip
 
-#: Endings of the files of a target.
-SUFFIXES = ('.bin', '.label', '.invalid', '.occluded')
+_FULL = ('.bin', '.label', '.invalid', '.occluded')
+#: Lengths of the coarser voxels that LMSCNet learns from, in voxels.
+COARSE_FACTORS = (2, 4, 8)
+#: Endings of all files that a target can have.
+SUFFIXES = (
+    *_FULL, *(f'{kind}_1_{factor}' for factor in COARSE_FACTORS for kind in ('.label', '.invalid'))
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class TargetRule:
         moving_ids: Raw ids of moving objects.
         drop_ids: Raw ids whose points are left out.
         view_step: Empty space is seen from the target's scan and every n-th of the others.
+        coarse_labels: Of :data:`COARSE_FACTORS`, the scales at which labels are written, too, by
+            the rule of LMSCNet, in train ids of SemanticKITTI.
     """
 
     grid: VoxelGrid
@@ -50,12 +60,25 @@ class TargetRule:
     moving_ids: Sequence[int] = tuple(range(252, 260))
     drop_ids: Sequence[int] = (0, 1)
     view_step: int = 5
+    coarse_labels: Sequence[int] = ()
 
     def recipe(self) -> dict[str, Any]:
         """The settings as plain values."""
         settings = {**asdict(self), 'voxel_grid': self.grid.to_dict()}
         del settings['grid']
+        if not self.coarse_labels:  # Folders from before this setting stay as they are.
+            del settings['coarse_labels']
         return settings
+
+    def file_sizes(self) -> dict[str, int]:
+        """Ending of each file of a target -> its bytes."""
+        sizes = {}
+        for factor in (1, *self.coarse_labels):
+            voxels, scale = self.grid.num_voxels // factor**3, f'_1_{factor}' if factor > 1 else ''
+            kinds = ('.label', '.invalid') if scale else _FULL
+            for kind in kinds:
+                sizes[kind + scale] = 2 * voxels if kind == '.label' else (voxels + 7) // 8
+        return sizes
 
     def keeps(self, labels: np.ndarray, is_own: bool) -> np.ndarray:
         """Points that count, by their raw ids (N,); ``is_own``: of the target's scan."""
@@ -117,12 +140,9 @@ class TargetTask:
 
     def is_finished(self) -> bool:
         """Whether all files are there with the right size."""
-        voxels = self.rule.grid.num_voxels
-        bits = (voxels + 7) // 8
-        sizes = {suffix: 2 * voxels if suffix == '.label' else bits for suffix in SUFFIXES}
         return all(
             self._path(suffix).is_file() and self._path(suffix).stat().st_size == size
-            for suffix, size in sizes.items()
+            for suffix, size in self.rule.file_sizes().items()
         )
 
     def make(self) -> Mapping[str, int]:
@@ -135,8 +155,23 @@ class TargetTask:
         write_voxel_bits(self._path('.invalid'), invalid)
         write_voxel_bits(self._path('.occluded'), occluded)
         write_raw_labels(self._path('.label'), labels)
+        if self.rule.coarse_labels:
+            self._write_coarse(labels, invalid)
         remark = unlabelled_remark(labels, ignore=-1)
         return Counter() if remark is None else Counter({remark: labels.size})
+
+    def _write_coarse(self, labels: np.ndarray, invalid: np.ndarray) -> None:
+        """The files that the official code of LMSCNet makes and reads."""
+        meta = SemanticKITTIDataset.METAINFO
+        train = raw_to_train_labels(
+            labels, invalid, meta['learning_map'], source=self._path('.label')
+        )
+        for factor in self.rule.coarse_labels:
+            coarse = pool_labels_class_first(
+                torch.from_numpy(train), factor, len(meta['classes']), meta['ignore_index']
+            ).numpy()
+            write_raw_labels(self._path(f'.label_1_{factor}'), coarse)
+            write_voxel_bits(self._path(f'.invalid_1_{factor}'), coarse == meta['ignore_index'])
 
     def _label_voxels(self) -> tuple[np.ndarray, np.ndarray]:
         """Voxels of the own scan, bool, and the majority of all scans, uint16; both flat."""
@@ -144,8 +179,8 @@ class TargetTask:
         votes = VoxelVotes(rule.grid.num_voxels)
         own = np.zeros(rule.grid.num_voxels, bool)
         for number, scan in enumerate(self.scans):
-            points = read_velodyne(scan.points)[:, :3]
-            labels = read_point_labels(scan.labels, len(points))
+            points, _, returned = read_scan_file(scan.points)
+            labels = read_point_labels(scan.labels, len(returned))[returned]
             kept = rule.keeps(labels, is_own=number == 0)
             moved = points[kept].astype(np.float64)
             if number > 0:
