@@ -1,24 +1,68 @@
-"""Scores of a LiDAR model on scans that are thinned like those of other sensors."""
+"""Scores of a LiDAR model on scans that are changed to those of other sensors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from mmengine.dataset import BaseDataset
+from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.evaluation.functional import SSCCounts, count_voxels, scores_from_counts, sum_counts
 from mmssc.formats.scans import read_scan_file
-from mmssc.geometry import rosette_mask, thin_beams
+from mmssc.geometry import VISIBLE, rosette_mask, scan_to_occupancy, thin_beams
+from mmssc.structures import SSCDataSample
 
 from .lidar_inferencer import LidarInferencer
 
-__all__ = ['ThinnedScores', 'find_patterns', 'score_thinned', 'thinned_table']
+__all__ = [
+    'OtherSensor', 'ThinnedScores', 'find_patterns', 'labelled_scans', 'score_thinned',
+    'thinned_table', 'unlabelled_scans',
+]  # fmt: skip
 
-Pattern = Callable[[np.ndarray], np.ndarray]
+#: (N, 3 or 4) rows of a scan, and the volume (X, Y, Z) uint8 to score against, 255 = ignore.
+ScanAndTruth = tuple[np.ndarray, Tensor]
+
+
+@dataclass(frozen=True)
+class OtherSensor:
+    """How the scan of another sensor is imitated.
+
+    Args:
+        keeps: (M, 3) points to (M,) bool, those that it measures; None: all.
+        height: Its height above the ground, metres; None: that of the data set.
+        is_ignored: Complete the scan as if its sensor were at the height of the data set.
+    """
+
+    keeps: Callable[[np.ndarray], np.ndarray] | None = None
+    height: float | None = None
+    is_ignored: bool = False
+
+    def complete(self, inferencer: LidarInferencer, rows: np.ndarray) -> tuple[int, SSCDataSample]:
+        """Number of points, and the completed scan.
+
+        Args:
+            inferencer: The model.
+            rows: (N, 3 or 4) float32: x, y, z, reflectance, from a sensor at the height of the
+                training data.
+        """
+        rows = rows if self.keeps is None else rows[self.keeps(rows[:, :3])]
+        height = inferencer.trained_height
+        if self.height is not None:
+            if height is None:
+                expected = 'a data set that says how high its sensor is'
+                raise DataError('--patterns', None, expected, f'height-{self.height:g}')
+            rows = rows.copy()
+            rows[:, 2] += height - self.height
+            height = height if self.is_ignored else None
+        sample = inferencer(rows, sensor_height=height, rotation=np.eye(3), largest_intensity=1.0)
+        return len(rows), sample
 
 
 class ThinnedScores(NamedTuple):
@@ -27,7 +71,7 @@ class ThinnedScores(NamedTuple):
     Args:
         points: Mean number of points of a scan.
         iou: Completion IoU, percent.
-        miou: Mean IoU of the classes, percent.
+        miou: Mean IoU of the classes, percent; NaN if the truth has no classes.
     """
 
     points: float
@@ -35,79 +79,129 @@ class ThinnedScores(NamedTuple):
     miou: float
 
 
-def find_patterns(names: Sequence[str], total: int = 64) -> dict[str, Pattern]:
-    """The rules of patterns by name: (M, 3) points to (M,) bool, which points stay.
+def find_patterns(names: Sequence[str], total: int = 64) -> dict[str, OtherSensor]:
+    """The sensors by the names of their patterns.
 
     Args:
-        names: ``'all'``; ``'beams-N'``, N of the beams; ``'livox'``, a rosette ahead.
+        names: ``'all'``; ``'beams-N'``, N of the beams; ``'livox'``, a rosette ahead;
+            ``'height-H'``, H metres above the ground, which the inferencer has to find;
+            ``'unknown-height-H'``, the same without its search.
         total: Number of beams of the sensor.
 
     Raises:
-        DataError: A name is unknown, or N does not divide ``total``.
+        DataError: A name is unknown, N does not divide ``total``, or H is not 0.1 to 20.
     """
-    patterns: dict[str, Pattern] = {}
+    patterns: dict[str, OtherSensor] = {}
     for name in names:
-        kind, _, number = name.partition('-')
+        kind, _, number = name.rpartition('-')
         is_count = number.isascii() and number.isdecimal() and 0 < int(number[:6]) <= total
         if kind == 'beams' and is_count and total % int(number) == 0:
-            patterns[name] = partial(thin_beams, keep=int(number), total=total)
+            patterns[name] = OtherSensor(partial(thin_beams, keep=int(number), total=total))
+        elif kind in ('height', 'unknown-height') and _is_height(number):
+            patterns[name] = OtherSensor(height=float(number), is_ignored=kind == 'unknown-height')
         elif name == 'all':
-            patterns[name] = lambda points: np.ones(len(points), bool)
+            patterns[name] = OtherSensor()
         elif name == 'livox':
-            patterns[name] = rosette_mask
+            patterns[name] = OtherSensor(rosette_mask)
         else:
-            expected = f'all, livox, or beams-N with N a divisor of {total}'
+            expected = f'all, livox, beams-N with N a divisor of {total}, '
+            expected += 'height-H or unknown-height-H with H of 0.1 to 20 metres'
             raise DataError('--patterns', None, expected, name)
     return patterns
 
 
-def score_thinned(
-    inferencer: LidarInferencer,
-    dataset: BaseDataset,
-    patterns: Mapping[str, Pattern],
-    samples: Iterable[int],
-) -> dict[str, ThinnedScores]:
-    """Score thinned scans against the labels of whole scans.
+def _is_height(text: str) -> bool:
+    digits = text.replace('.', '', 1)
+    return digits.isascii() and digits.isdecimal() and 0.1 <= float(text) <= 20
+
+
+def labelled_scans(dataset: BaseDataset, samples: Iterable[int]) -> Iterator[ScanAndTruth]:
+    """Scans of a data set, and their labels.
+
+    Args:
+        dataset: Samples with ``scan_path`` of their frames and labels.
+        samples: Their numbers.
+
+    Raises:
+        DataError: A sample has no scan or no labels.
+    """
+    for number in samples:
+        frame = dataset.get_data_info(number)['frames'][0]
+        if 'scan_path' not in frame:
+            raise DataError(f'sample {number}', 'frames', 'a data set with scans', 'no scan_path')
+        labels = dataset[number]['data_samples'].get('gt_voxels')
+        if labels is None:
+            raise DataError(frame['scan_path'], 'labels', 'a labelled sample', 'an unlabelled one')
+        yield _rows(frame['scan_path']), labels
+
+
+def unlabelled_scans(
+    inferencer: LidarInferencer, paths: Iterable[str | PathLike[str]], against: str = 'prediction'
+) -> Iterator[ScanAndTruth]:
+    """Scans of a user, and what the whole scan says.
 
     Args:
         inferencer: The model.
-        dataset: Samples with ``scan_path`` of their frames and labels.
+        paths: Files, see :func:`mmssc.formats.scans.read_scan_file`.
+        against: ``'prediction'``, that for the whole scan; ``'seen'``: 1 where the whole scan has a
+            point, 0 where its rays pass, 255 elsewhere.
+
+    Raises:
+        DataError: A file is wrong, or no point of it lies inside the box.
+    """
+    for path in paths:
+        rows = _rows(path)
+        _, whole = OtherSensor().complete(inferencer, rows)
+        truth = whole.pred_voxels
+        if against == 'seen':
+            truth = torch.full_like(truth, 255)
+            truth[whole.visibility == VISIBLE] = 0
+            truth[scan_to_occupancy(torch.from_numpy(rows), inferencer.voxel_grid)] = 1
+        yield rows, truth
+
+
+def _rows(path: str | PathLike[str]) -> np.ndarray:
+    scan = read_scan_file(path)
+    return scan.points if scan.reflectance is None else np.c_[scan.points, scan.reflectance]
+
+
+def score_thinned(
+    inferencer: LidarInferencer,
+    scans: Iterable[ScanAndTruth],
+    patterns: Mapping[str, OtherSensor],
+    has_classes: bool = True,
+) -> dict[str, ThinnedScores]:
+    """Score the scans of other sensors.
+
+    Args:
+        inferencer: The model.
+        scans: :func:`labelled_scans` or :func:`unlabelled_scans`.
         patterns: See :func:`find_patterns`.
-        samples: Numbers of the samples to score.
+        has_classes: Whether the truth says more than occupied (1) or empty (0).
 
     Returns:
         Name of a pattern -> scores.
 
     Raises:
-        DataError: A sample has no scan or no labels, or the points of a scan are in another order.
+        DataError: The points of a scan are in another order, or see the scans.
     """
-    num_classes = len(inferencer.dataset_meta['classes'])
+    num_classes = len(inferencer.dataset_meta['classes']) if has_classes else 2
     counts: dict[str, list[SSCCounts]] = {name: [] for name in patterns}
     points: dict[str, list[int]] = {name: [] for name in patterns}
-    for number in samples:
-        frame = dataset.get_data_info(number)['frames'][0]
-        if 'scan_path' not in frame:
-            raise DataError(f'sample {number}', 'frames', 'a data set with scans', 'no scan_path')
-        scan = read_scan_file(frame['scan_path'])
-        labels = dataset[number]['data_samples'].get('gt_voxels')
-        if labels is None:
-            raise DataError(frame['scan_path'], 'labels', 'a labelled sample', 'an unlabelled one')
-        rows = scan.points
-        if scan.reflectance is not None:
-            rows = np.c_[rows, scan.reflectance]
-        for name, pattern in patterns.items():
-            kept = pattern(scan.points)
-            sample = inferencer(
-                rows[kept], sensor_height=inferencer.trained_height, rotation=np.eye(3),
-                largest_intensity=1.0,
-            )  # fmt: skip
-            counts[name].append(count_voxels(sample.pred_voxels, labels, num_classes))
-            points[name].append(int(kept.sum()))
+    for rows, truth in scans:
+        for name, sensor in patterns.items():
+            count, sample = sensor.complete(inferencer, rows)
+            predicted = sample.pred_voxels
+            predicted = predicted if has_classes else (predicted > 0).to(torch.uint8)
+            counts[name].append(count_voxels(predicted, truth, num_classes))
+            points[name].append(count)
     scores = {
         name: scores_from_counts(sum_counts(parts, num_classes)) for name, parts in counts.items()
     }
     return {
-        name: ThinnedScores(float(np.mean(points[name])), score.iou, score.miou)
+        name: ThinnedScores(
+            float(np.mean(points[name])), score.iou, score.miou if has_classes else np.nan
+        )
         for name, score in scores.items()
     }
 
@@ -118,6 +212,7 @@ def thinned_table(scores: Mapping[str, ThinnedScores]) -> str:
     lines = ['| scan | points | IoU | mIoU | loss in IoU | loss in mIoU |',
              '| --- | --- | --- | --- | --- | --- |']  # fmt: skip
     for name, one in scores.items():
-        losses = f'{first.iou - one.iou:.2f} | {first.miou - one.miou:.2f}'
-        lines.append(f'| {name} | {one.points:.0f} | {one.iou:.2f} | {one.miou:.2f} | {losses} |')
+        figures = one.iou, one.miou, first.iou - one.iou, first.miou - one.miou
+        texts = ('-' if np.isnan(figure) else f'{figure:.2f}' for figure in figures)
+        lines.append(f'| {name} | {one.points:.0f} | {" | ".join(texts)} |')
     return '\n'.join(lines)

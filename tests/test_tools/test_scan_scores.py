@@ -19,6 +19,7 @@ from mmssc.formats.kitti import (
     write_voxel_bits,
     write_voxel_labels,
 )
+from mmssc.geometry import VISIBLE, scan_to_occupancy
 
 SCAN = street_scan()
 
@@ -86,8 +87,51 @@ def test_the_table(tree, thin, tmp_path):
 def test_options(thin):
     status, printed = thin('--patterns', 'beams-16', '--samples', 1)
     assert status == 0 and printed.count('| beams-16 |') == 1 and '| all |' not in printed
-    status, printed = thin('--patterns', 'beams-24')
-    assert status == 2 and 'beams-N with N a divisor of 64, found beams-24' in printed
+    for wrong in ('beams-24', 'height-x', 'height-nan', 'height-99', 'unknown-height-'):
+        status, printed = thin('--patterns', wrong)
+        assert status == 2 and 'beams-N with N a divisor of 64' in printed
+        assert f'found {wrong}' in printed and printed.count('\n') == 1
+    status, printed = thin('--against', 'seen')
+    assert status == 2 and '--against: expected scans without labels (--points)' in printed
+
+
+def rows_of(table):
+    lines = [line for line in table.splitlines() if line.startswith('| ')]
+    return {cells[0]: cells[1:] for cells in (line.strip('| ').split(' | ') for line in lines[2:])}
+
+
+def test_scans_without_labels(tree, thin, tmp_path):
+    folder = tmp_path / 'scans'
+    folder.mkdir()
+    for number in (2, 10):
+        np.save(folder / f'{number}.npy', SCAN)
+    names = ('all', 'beams-16', 'height-1.0', 'unknown-height-1.0')
+    status, printed = thin('--points', folder, '--patterns', *names)
+    assert status == 0, printed
+    rows = rows_of(printed)
+    assert list(rows) == list(names)
+    # Against the prediction for the whole scan; a height that is found changes little.
+    assert rows['all'][1:] == ['100.00', *rows['all'][2:3], '0.00', '0.00']
+    # The network is not trained and takes every voxel for occupied: classes tell.
+    mious = {name: float(row[2]) for name, row in rows.items()}
+    assert mious['all'] > mious['beams-16'] + 0.5
+    assert mious['height-1.0'] > mious['unknown-height-1.0'] + 0.5
+
+
+def test_scans_without_labels_against_what_they_show(tree, thin, tmp_path):
+    np.save(tmp_path / 'a.npy', SCAN)
+    status, printed = thin('--points', tmp_path / 'a.npy', '--against', 'seen', '--patterns', 'all')
+    assert status == 0, printed
+    inferencer = LidarInferencer(tree / 'config.py', tree / 'weights.pth', 'cpu')
+    sample = inferencer(SCAN, sensor_height=1.73)
+    hit = scan_to_occupancy(torch.from_numpy(SCAN), inferencer.voxel_grid)
+    seen = sample.visibility == VISIBLE
+    assert seen[hit].all() and (seen & ~hit).any()
+    predicted = (sample.pred_voxels > 0)[seen]
+    iou = 100 * (predicted & hit[seen]).sum() / (predicted | hit[seen]).sum()
+    points, found, miou, loss, _ = rows_of(printed)['all']
+    assert float(found) == pytest.approx(iou.item(), abs=0.005)
+    assert (int(points), miou, loss) == (len(SCAN), '-', '0.00')
 
 
 def test_scores_of_visible_and_occluded_voxels(tree, tool_in_process, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from .driving_scenes import check_frames
 from .results import Results
 from .scene_loop import inferencer_of, predict_all
 
-__all__ = ['infer_lidar']
+__all__ = ['infer_lidar', 'scans_of']
 
 
 def infer_lidar(cfg: Config, args: argparse.Namespace) -> int:
@@ -52,11 +53,22 @@ def infer_lidar(cfg: Config, args: argparse.Namespace) -> int:
         return predict_all(scans, 1, predict)
 
 
+def scans_of(points: Sequence[str]) -> list[str]:
+    """The given files; or those of the one folder, in the order of the numbers in their names.
+
+    Raises:
+        DataError: The folder holds no scan.
+    """
+    if len(points) != 1 or not Path(points[0]).is_dir():
+        return list(points)
+    return files_of_folder(Path(points[0]), SCAN_SUFFIXES, 'scans')
+
+
 def _find_scans(args: argparse.Namespace) -> list[str]:
     """The files of --points; those of a folder in the order of the numbers in their names."""
-    if len(args.points) != 1 or not Path(args.points[0]).is_dir():
-        return list(args.points)
-    scans = files_of_folder(Path(args.points[0]), SCAN_SUFFIXES, 'scans')
+    scans = scans_of(args.points)
+    if scans == args.points:
+        return scans
     taken = scans[:: args.frame_step][: args.max_frames]
     if len(taken) < len(scans[:: args.frame_step]):
         count = counted(len(taken), 'scan')
