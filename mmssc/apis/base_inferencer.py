@@ -109,6 +109,8 @@ class BaseInferencer:
 
     #: Kind of data that the inferencer is for, see :class:`ReadingTransform`.
     data_kind: str
+    #: Other kinds of data that it takes beside its own one.
+    also_takes: tuple[str, ...] = ()
     #: Inputs that it can provide.
     provided: tuple[str, ...]
 
@@ -127,6 +129,7 @@ class BaseInferencer:
         transforms = build_test_transforms(cfg)
         readings = [one for step in transforms for one in reading_transforms(step)]
         self._check(readings, str(cfg.filename or 'config'))
+        self.readings = tuple(readings)
         self.inputs = frozenset(key for reading in readings for key in reading.inputs)
         self.pipeline = Compose(_without_files(transforms, left_out))
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
@@ -139,9 +142,11 @@ class BaseInferencer:
         if not readings:
             expected = 'a transform that says which inputs it reads (ReadingTransform)'
             raise DataError(config, 'pipeline', expected, 'none')
+        has_own = any(reading.data_kind == self.data_kind for reading in readings)
+        allowed = ('', self.data_kind, *(self.also_takes if has_own else ()))
         for reading in readings:
             field = f'pipeline, {type(reading).__name__}'
-            if reading.data_kind not in ('', self.data_kind):
+            if reading.data_kind not in allowed:
                 raise DataError(
                     config, field, f'a transform for {self.data_kind} data',
                     f'one for {reading.data_kind} data',

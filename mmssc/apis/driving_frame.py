@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
 
+from mmssc.datasets.transforms import LoadScanDepth
+from mmssc.datasets.transforms.load_driving import lift_depth, merge_clouds
 from mmssc.errors import DataError
 from mmssc.formats.images import check_upright
-from mmssc.formats.kitti import read_depth, read_velodyne
+from mmssc.formats.kitti import read_depth
+from mmssc.formats.scan_points import scale_intensity
+from mmssc.formats.scans import read_scan_file
 from mmssc.structures.camera_checks import as_pose
 
 from .base_inferencer import read_image
 from .image_depth import EstimatedDepth
 
 __all__ = [
-    'read_frame_depth', 'read_frame_points', 'read_motion', 'read_right_image', 'source_of',
+    'depth_of_frames', 'points_of_frames', 'read_frame_depth', 'read_frame_points', 'read_motion',
+    'read_right_image', 'source_of',
 ]  # fmt: skip
 
 
@@ -60,18 +66,94 @@ def read_frame_depth(value: Any, size: tuple[int, int], name: str) -> np.ndarray
     return depth
 
 
-def read_frame_points(value: Any, name: str) -> np.ndarray:
-    """Points (M, 3) float32 in metres that a caller gives as a file or an array.
+def read_frame_points(
+    value: Any, name: str, with_reflectance: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Points that a caller gives as a file (see :func:`read_scan_file`) or an array.
+
+    Args:
+        value: File or (M, 3 or more) numbers; a fourth column is the intensity.
+        name: The frame, for errors.
+        with_reflectance: Whether the model reads it.
+
+    Returns:
+        (M, 3) float32 metres, and (M,) float32 reflectance of 0..1 or None.
 
     Raises:
         DataError: They are wrong.
     """
     if isinstance(value, (str, PathLike)):
-        return read_velodyne(value)[:, :3]
+        scan = read_scan_file(value)
+        return scan.points, scan.reflectance if with_reflectance else None
     points = np.asarray(value, dtype=np.float32)
     if points.ndim != 2 or points.shape[1] < 3 or not np.isfinite(points).all():
         raise DataError(name, 'points', '(M, 3) finite metres', f'{points.dtype} {points.shape}')
-    return points[:, :3]
+    if not with_reflectance or points.shape[1] == 3:
+        return points[:, :3], None
+    return points[:, :3], scale_intensity(points[:, 3], name)
+
+
+def depth_of_frames(
+    frames: Sequence[dict[str, Any]],
+    projection: np.ndarray,
+    lidar2cam: np.ndarray,
+    scan_depth: LoadScanDepth | None,
+) -> list[np.ndarray]:
+    """The depth map of each frame, (H, W) float32; that of points where a frame has only these.
+
+    Args:
+        frames: With ``img``, ``depth`` and ``points``.
+        projection: (3, 4) pixels.
+        lidar2cam: (4, 4), frame of the voxels to the camera.
+        scan_depth: The transform of the config that projects scans; None: it reads depth maps.
+
+    Raises:
+        DataError: A frame has only points, and there is no such transform, or none is in the image.
+    """
+    for frame in frames:
+        if frame['depth'] is not None:
+            continue
+        if scan_depth is None:
+            raise DataError(
+                frame['frame_id'], 'depth', 'a depth map: this model takes no points', 'points',
+                'To project a scan, put LoadScanDepth in the place of LoadDrivingDepth: '
+                '--cfg-options test_dataloader.dataset.pipeline.1.type=LoadScanDepth',
+            )  # fmt: skip
+        size = frame['img'].shape[:2]
+        camera = lidar2cam, projection, size
+        frame['depth'] = scan_depth.project(frame['points'], *camera, frame['frame_id'])
+    return [frame['depth'] for frame in frames]
+
+
+def points_of_frames(
+    frames: Sequence[Mapping[str, Any]],
+    motions: Sequence[np.ndarray],
+    projection: np.ndarray,
+    lidar2cam: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The points of all frames in the current one, (M, 3), and their reflectance (M,), 0 = none.
+
+    Args:
+        frames: With ``frame_id``, ``depth``, ``points`` and ``reflectance``.
+        motions: (4, 4) of each frame, to the current one.
+        projection: (3, 4) pixels.
+        lidar2cam: (4, 4), frame of the voxels to the camera.
+    """
+    clouds: dict[str, np.ndarray] = {}
+    for frame in frames:
+        # Lift a repeated frame only once.
+        if frame['frame_id'] not in clouds:
+            points = frame['points']
+            if points is None:
+                points = lift_depth(frame['depth'], projection, lidar2cam)
+            clouds[frame['frame_id']] = points
+    reflectance = [
+        np.zeros(len(clouds[frame['frame_id']]), np.float32)
+        if frame['reflectance'] is None else frame['reflectance']
+        for frame in frames
+    ]  # fmt: skip
+    merged = merge_clouds([clouds[frame['frame_id']] for frame in frames], motions)
+    return merged, np.concatenate(reflectance)
 
 
 def read_motion(matrix: Any, field: str, name: str) -> np.ndarray:

@@ -11,8 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from mmssc.datasets.transforms import CropDrivingImages
-from mmssc.datasets.transforms.load_driving import lift_depth, merge_clouds
+from mmssc.datasets.transforms import CropDrivingImages, LoadScanDepth
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import DepthView, check_road_depth
 from mmssc.formats.file_warnings import warning_anew
@@ -25,6 +24,8 @@ from mmssc.structures.camera_placement import check_road_camera, drive_remarks
 
 from .base_inferencer import CROP_OPTION, BaseInferencer, read_image, warn_about
 from .driving_frame import (
+    depth_of_frames,
+    points_of_frames,
     read_frame_depth,
     read_frame_points,
     read_motion,
@@ -71,7 +72,8 @@ class DrivingInferencer(BaseInferencer):
     """
 
     data_kind = 'driving'
-    provided = ('img', 'depth', 'points')
+    also_takes = ('lidar',)
+    provided = ('img', 'depth', 'points', 'reflectance')
 
     def __init__(
         self,
@@ -93,6 +95,7 @@ class DrivingInferencer(BaseInferencer):
         self.frame_numbers = (0, *offsets)
         self.num_frames = len(self.frame_numbers)
         self.needs_points = bool({'depth', 'points'} & self.inputs)
+        self._scan_depth = next((r for r in self.readings if isinstance(r, LoadScanDepth)), None)
         self.depth_model = depth_model
         if depth_model is not None and not self.needs_points:
             expected = 'none: this model takes images only'
@@ -127,7 +130,8 @@ class DrivingInferencer(BaseInferencer):
                 (x right, y down, z forward), metres.
             depth: File (``.npy`` or ``.png``) or (H, W) metres along the optical axis, 0 = none;
                 instead of ``points``.
-            points: File (``.bin``) or (M, 3 or more) metres in the frame of the voxels.
+            points: File of a scan or (M, 3 or more) metres in the frame of the voxels. A model
+                that reads depth needs ``LoadScanDepth`` in its config, which projects them.
             earlier_frames: For temporal models, in the order of the config's ``frame_offsets``:
                 dicts with ``img``, ``depth``, ``points`` (in that frame's own frame) or
                 ``img_right``, and ``frame2ref`` (4, 4), from that frame's voxel frame to the
@@ -288,7 +292,7 @@ class DrivingInferencer(BaseInferencer):
 
     def _given(
         self,
-        frames: Sequence[Mapping[str, Any]],
+        frames: Sequence[dict[str, Any]],
         motions: Sequence[np.ndarray],
         projection: np.ndarray,
         lidar2cam: np.ndarray,
@@ -296,24 +300,10 @@ class DrivingInferencer(BaseInferencer):
         """The inputs of the model."""
         given: dict[str, Any] = dict(img=[frame['img'] for frame in frames])
         if 'depth' in self.inputs:
-            for frame in frames:
-                if frame['depth'] is None:
-                    expected = 'a depth map: this model takes no points'
-                    raise DataError(frame['frame_id'], 'depth', expected, 'points')
-            given['depth'] = [frame['depth'] for frame in frames]
+            given['depth'] = depth_of_frames(frames, projection, lidar2cam, self._scan_depth)
         if 'points' in self.inputs:
-            clouds: dict[str, np.ndarray] = {}
-            for frame in frames:
-                # Lift a repeated frame only once.
-                if frame['frame_id'] not in clouds:
-                    points = frame['points']
-                    clouds[frame['frame_id']] = (
-                        lift_depth(frame['depth'], projection, lidar2cam)
-                        if points is None
-                        else points
-                    )
-            merged = merge_clouds([clouds[frame['frame_id']] for frame in frames], motions)
-            given['points'] = merged
+            clouds = points_of_frames(frames, motions, projection, lidar2cam)
+            given['points'], given['reflectance'] = clouds
         return given
 
     def _frame(
@@ -342,6 +332,9 @@ class DrivingInferencer(BaseInferencer):
                 '(img_right=, --image-right), or a depth model (depth_model=, --depth-model)',
             )  # fmt: skip
         size = (image.shape[0], image.shape[1])
+        cloud: tuple[Any, Any] = (None, None)
+        if points is not None:
+            cloud = read_frame_points(points, name, 'reflectance' in self.inputs)
         return dict(
             frame_id=name,
             name=source or name,
@@ -349,7 +342,8 @@ class DrivingInferencer(BaseInferencer):
             img=image,
             depth=None if depth is None else read_frame_depth(depth, size, name),
             img_right=None if right is None else read_right_image(right, source, name),
-            points=None if points is None else read_frame_points(points, name),
+            points=cloud[0],
+            reflectance=cloud[1],
         )
 
 

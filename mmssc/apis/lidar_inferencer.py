@@ -36,12 +36,14 @@ _NO_INTENSITY = 'no intensity: the model reads it, and gets 0 everywhere'
 
 
 def is_lidar_config(config: str | PathLike[str] | Config) -> bool:
-    """Whether the config's model reads scans of a LiDAR."""
-    return any(
-        reading.data_kind == 'lidar' and reading.inputs
+    """Whether the config's model reads scans of a LiDAR, and no images."""
+    kinds = {
+        reading.data_kind
         for step in build_test_transforms(read_config(config))
         for reading in reading_transforms(step)
-    )
+        if reading.inputs
+    }
+    return 'lidar' in kinds and 'driving' not in kinds
 
 
 @INFERENCERS.register_module()

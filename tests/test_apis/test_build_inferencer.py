@@ -155,7 +155,8 @@ def test_points_are_cropped_as_the_config_says(cfg, checkpoint, scene):
 
 def test_what_cannot_be_given_is_refused_at_once(cfg, rgbd_cfg):
     steps_of(cfg).insert(1, dict(type='RandomApply', transforms=[dict(type=ReadRadar)]))
-    with pytest.raises(DataError, match=r'ReadRadar: .* give \(img, depth, points\), found radar'):
+    text = r'ReadRadar: .* give \(img, depth, points, reflectance\), found radar'
+    with pytest.raises(DataError, match=text):
         build_inferencer(cfg)
     steps_of(rgbd_cfg)[0]['keys'].append('tsdf_clean')
     with pytest.raises(DataError, match='RGBDInferencer can give .*, found tsdf_clean'):

@@ -115,7 +115,7 @@ def main() -> None:
             raise DataError(args.config, None, expected, 'one for images', hint)
         checkpoint = require_checkpoint(args.checkpoint, args.config)
         if args.out:
-            inputs = [*inputs_of(cfg), *paths, checkpoint]
+            inputs: list[str | Path] = [*inputs_of(cfg), *paths, checkpoint]
             check_outputs([args.out], inputs, args.overwrite, MAKER)
         inferencer = LidarInferencer(cfg, checkpoint, args.device)
         scans = _scans(args, cfg, inferencer, paths)

@@ -17,6 +17,7 @@ import numpy as np
 from mmssc.errors import DataError, counted
 from mmssc.formats.images import IMAGE_SUFFIXES, read_image_shape
 from mmssc.formats.kitti import read_poses
+from mmssc.formats.scans import SCAN_SUFFIXES
 from mmssc.formats.video import count_video_frames, is_video, read_video
 from mmssc.structures.camera_checks import check_image_size
 
@@ -35,7 +36,7 @@ __all__ = [
 # Option -> endings of its files in a folder, the preferred one first; what a file is.
 _SUFFIXES = {
     'depth': (('.npy', '.png'), 'the depth map'),
-    'points': (('.bin',), 'the points'),
+    'points': (SCAN_SUFFIXES, 'the points'),
     'image_right': (IMAGE_SUFFIXES, 'the right image'),
 }
 # Option -> key of a frame.

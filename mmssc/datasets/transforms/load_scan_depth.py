@@ -65,16 +65,35 @@ class LoadScanDepth(ReadingTransform):
             raise DataError('config', 'LoadScanDepth', expected, 'none', hint)
         check_images_upright(results.get('img_paths', ()))
         results['depth_is_read'] = True
-        depth = [self._project(file, points, results) for file, points in self.read_files(results)]
+        # The camera has the same place on the car in all frames, so entry 0 holds for each.
+        camera = results['lidar2cam'][0], results['P2'], results['ori_shape']
+        depth = [
+            self.project(points, *camera, file.path) for file, points in self.read_files(results)
+        ]
         return self.add_arrays(results, dict(depth=depth))
 
-    def _project(
-        self, file: SampleFile, points: np.ndarray, results: Mapping[str, Any]
+    def project(
+        self,
+        points: np.ndarray,
+        lidar2cam: np.ndarray,
+        projection: np.ndarray,
+        image_size: tuple[int, int],
+        source: str,
     ) -> np.ndarray:
-        # The camera has the same place on the car in all frames, so entry 0 holds for each.
-        camera = results['lidar2cam'][0], results['P2']
-        depth = scan_to_depth(points, *camera, results['ori_shape'], self.max_depth)
+        """Make the depth map (H, W) float32 of a scan, metres, 0 = no point.
+
+        Args:
+            points: (M, 3 or more) metres.
+            lidar2cam: (4, 4), frame of the points to the camera.
+            projection: (3, 4) pixels.
+            image_size: (height, width).
+            source: The scan, for the error.
+
+        Raises:
+            DataError: No point is in the image.
+        """
+        depth = scan_to_depth(points, lidar2cam, projection, image_size, self.max_depth)
         if not depth.any():
-            hint = 'Do lidar2cam and P2 belong to this scan?'
-            raise DataError(file.path, 'points', 'points in the image', 'none', hint)
+            hint = 'Do the camera and its place on the car (lidar2cam, P2) belong to this scan?'
+            raise DataError(source, 'points', 'points in the image', 'none', hint)
         return depth
