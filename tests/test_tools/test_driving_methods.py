@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from tool_runs import (
     HERE,
     STREET_FRAMES,
+    TEST_SPLIT,
     assert_equal_trees,
     read_scalars,
     run_tool_in,
@@ -28,8 +29,6 @@ from mmssc.apis import init_model
 from mmssc.compat import load_checkpoint_file
 from mmssc.evaluation.submission import raw_id_table
 from mmssc.formats.kitti import read_raw_labels
-
-TEST_SPLIT = 'test_dataloader.dataset.ann_file=semantickitti_infos_test.json'
 
 
 class Method(NamedTuple):

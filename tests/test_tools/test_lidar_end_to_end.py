@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 import torch
 from tiny_lidar import write_carla_scene
-from tool_runs import HERE, ROOT, finite_losses, read_scalars, run_tool_in, street_options
+from tool_runs import (
+    HERE,
+    ROOT,
+    TEST_SPLIT,
+    finite_losses,
+    read_scalars,
+    run_tool_in,
+    street_options,
+)
 
 from mmssc.apis import init_model
 from mmssc.datasets import SemanticKITTIDataset

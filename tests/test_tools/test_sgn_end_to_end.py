@@ -20,6 +20,7 @@ from PIL import Image
 from tool_runs import (
     STREET_CONFIG,
     STREET_FRAMES,
+    TEST_SPLIT,
     assert_equal_trees,
     read_scalars,
     run_tool_in,
@@ -34,7 +35,6 @@ from mmssc.formats.kitti import read_raw_labels
 SHAPE = (64, 64, 8)
 CLASSES = SemanticKITTIDataset.METAINFO['classes']
 VIEWS = ('', '_12.8m', '_25.6m', '_51.2m')
-TEST_SPLIT = 'test_dataloader.dataset.ann_file=semantickitti_infos_test.json'
 
 
 @pytest.fixture(scope='session')

@@ -21,6 +21,8 @@ STREET_CONFIG = HERE / 'street_config.py'
 ROOM_CONFIG = HERE / 'room_config.py'
 #: Frames of every sequence of the fixture ``streets``.
 STREET_FRAMES = [f'{frame:06d}' for frame in range(3)]
+#: Option of tools: the drives without labels.
+TEST_SPLIT = 'test_dataloader.dataset.ann_file=semantickitti_infos_test.json'
 
 #: The grid of the fixture ``rooms``, for a config of larger ones.
 TINY_ROOMS = {'model.voxel_grid.shape': (20, 12, 20), 'model.voxel_grid.voxel_size': 0.24}
