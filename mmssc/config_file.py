@@ -19,7 +19,7 @@ from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
 from mmssc.config_errors import config_errors, module_of
-from mmssc.config_options import MAX_LEVELS, merge_options, runner_settings
+from mmssc.config_options import MAX_LEVELS, OLD_SECTIONS, merge_options, runner_settings
 from mmssc.config_values import check_custom_imports, check_values
 from mmssc.errors import DataError, nearest_name
 from mmssc.file_kinds import HEAD_BYTES, describe_file
@@ -90,17 +90,6 @@ def _warn_of_misspelt(cfg: Config, path: str | PathLike[str]) -> None:
             warnings.warn(f'{path}: {name}: no setting has this name. {hint}', stacklevel=3)
 
 
-# Sections of mmcv 1.x, which nothing reads -> what replaced them.
-_OLD_SECTIONS = {
-    'checkpoint_config': 'default_hooks.checkpoint', 'cudnn_benchmark': 'env_cfg.cudnn_benchmark',
-    'data': 'train_dataloader, val_dataloader and test_dataloader',
-    'dist_params': 'env_cfg.dist_cfg', 'evaluation': 'train_cfg.val_interval',
-    'fp16': "optim_wrapper.type='AmpOptimWrapper'", 'log_config': 'default_hooks.logger',
-    'lr_config': 'param_scheduler', 'momentum_config': 'param_scheduler',
-    'optimizer': 'optim_wrapper.optimizer', 'optimizer_config': 'optim_wrapper.clip_grad',
-    'resume_from': 'load_from', 'runner': 'train_cfg', 'seed': 'randomness.seed',
-    'total_epochs': 'train_cfg.max_epochs', 'total_iters': 'train_cfg.max_iters',
-}  # fmt: skip
 # Some have names that a config of today may use, too: entries of the dicts of mmcv 1.x.
 _OLD_ENTRIES = {
     'data': {'samples_per_gpu', 'workers_per_gpu', 'train', 'val', 'test'},
@@ -110,9 +99,9 @@ _OLD_ENTRIES = {
 
 def _warn_of_old_sections(cfg: Config, path: str | PathLike[str]) -> None:
     """Warn about sections of mmcv 1.x that are not variables which the config itself reads."""
-    names = {*cfg} & {*_OLD_SECTIONS}
+    names = {*cfg} & {*OLD_SECTIONS}
     for name in sorted(names - _names_read(cfg) if names else ()):
-        place, value = _OLD_SECTIONS[name], cfg[name]
+        place, value = OLD_SECTIONS[name], cfg[name]
         used: Any = cfg._cfg_dict
         for part in place.split('.'):
             used = used.get(part) if isinstance(used, Mapping) else None

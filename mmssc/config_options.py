@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # Parsers import this module: --help does not need mmengine.
     from mmengine.config import Config
 
 __all__ = [
-    'CONFIG_HELP', 'MAX_LEVELS', 'OPTION', 'SWITCHES', 'ConfigOptions', 'add_cfg_options',
-    'merge_options', 'nearest_name', 'parse_value', 'runner_settings',
+    'CONFIG_HELP', 'MAX_LEVELS', 'OLD_SECTIONS', 'OPTION', 'SWITCHES', 'ConfigOptions',
+    'add_cfg_options', 'merge_options', 'nearest_name', 'parse_value', 'runner_settings',
 ]  # fmt: skip
 
 #: Help of the argument of a tool that :func:`mmssc.config_file.read_config_file` takes.
@@ -25,6 +25,19 @@ CONFIG_HELP = 'config file, or name of a config (mmssc info --list)'
 OPTION = '--cfg-options'
 #: Text that stands for True or False, in lower case.
 SWITCHES = dict(yes=True, on=True, true=True, no=False, off=False, false=False)
+#: Sections of mmcv 1.x, which nothing reads -> what replaced them.
+OLD_SECTIONS = {
+    'auto_resume': 'resume', 'checkpoint_config': 'default_hooks.checkpoint',
+    'cudnn_benchmark': 'env_cfg.cudnn_benchmark',
+    'data': 'train_dataloader, val_dataloader and test_dataloader',
+    'deterministic': 'randomness.deterministic',
+    'dist_params': 'env_cfg.dist_cfg', 'evaluation': 'train_cfg.val_interval',
+    'fp16': "optim_wrapper.type='AmpOptimWrapper'", 'log_config': 'default_hooks.logger',
+    'lr_config': 'param_scheduler', 'momentum_config': 'param_scheduler',
+    'optimizer': 'optim_wrapper.optimizer', 'optimizer_config': 'optim_wrapper.clip_grad',
+    'resume_from': 'load_from and resume=True', 'runner': 'train_cfg', 'seed': 'randomness.seed',
+    'total_epochs': 'train_cfg.max_epochs', 'total_iters': 'train_cfg.max_iters',
+}  # fmt: skip
 _BRACKETS = {'(': ')', '[': ']', '{': '}'}
 _PLAIN_WORD = re.compile(r'\w[\w-]*')
 _NOTHING = object()
@@ -329,7 +342,10 @@ def _check_first(key: str, cfg: Config, settings: Collection[str]) -> None:
     if name in settings:
         return
     if name not in cfg:
-        hint = nearest_name(name, {*settings, *cfg}) or 'Define a setting of your own in the config'
+        old = OLD_SECTIONS.get(name)
+        hint = f'Set {old} instead of this section of mmcv 1.x' if old else None
+        hint = hint or nearest_name(name, {*settings, *cfg})
+        hint = hint or 'Define a setting of your own in the config'
         raise DataError(OPTION, key, 'a setting that exists', name, hint)
     same = _settings_with(cfg, key, settings)
     names = f', such as {", ".join(same[:4])},' if same else ''

@@ -192,3 +192,14 @@ def test_options_that_do_not_fit_are_refused(cfg, option, message):
         merge_options(cfg, options(option))
     assert str(caught.value).startswith(f'--cfg-options: {message}')
     assert cfg.to_dict() == before
+
+
+@pytest.mark.parametrize(
+    ('key', 'place'),
+    [('total_epochs', 'train_cfg.max_epochs'), ('lr_config.policy', 'param_scheduler'),
+     ('seed', 'randomness.seed'), ('data.samples_per_gpu', 'train_dataloader'),
+     ('evaluation.interval', 'train_cfg.val_interval'), ('runner.max_epochs', 'train_cfg')],
+)  # fmt: skip
+def test_sections_of_mmcv_1_get_the_name_of_today(key, place):
+    with pytest.raises(DataError, match=f'a setting that exists.* Set {place}.* of mmcv 1.x'):
+        merge_options(Config(dict(model=dict(type='A'))), {key: 1})

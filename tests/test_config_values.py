@@ -285,6 +285,9 @@ def test_sections_of_mmcv_1_are_said(tmp_path, recwarn):
         ('fp16 = dict(loss_scale=512.0)', 'fp16', "optim_wrapper.type='AmpOptimWrapper'"),
         ('seed = 0', 'seed', 'randomness.seed'),
         ('cudnn_benchmark = True', 'cudnn_benchmark', 'env_cfg.cudnn_benchmark'),
+        ('resume_from = "a.pth"', 'resume_from', 'load_from and resume=True'),
+        ('auto_resume = True', 'auto_resume', 'resume'),
+        ('deterministic = True', 'deterministic', 'randomness.deterministic'),
     ],
 )
 def test_sections_of_mmcv_1_with_names_of_variables_are_said(tmp_path, recwarn, text, name, place):
