@@ -23,6 +23,7 @@ from .depth_units import read_metres
 from .images import read_png_uint16
 from .matrices import parse_numbers, to_homogeneous
 from .numpy_arrays import read_npy, write_npy
+from .point_rows import FOURTH_COLUMN, check_byte_order, check_columns, check_metres
 from .regular_files import read_bytes, read_ends, read_text
 from .volumes import check_whole_numbers, order_hint
 
@@ -247,16 +248,20 @@ def read_velodyne(path: str | PathLike[str]) -> np.ndarray:
 
     Raises:
         DataError: The file is missing, empty, not a multiple of 16 bytes, a number is not finite,
-            or the bytes of each number are swapped.
+            the bytes of each number are swapped, the rows have three numbers, or the points cannot
+            be metres.
     """
     content = read_bytes(path)
     if len(content) % 16:
         found, hint = describe_size(content[:HEAD_BYTES], len(content))
+        hint = hint or (None if len(content) % 12 else f'Rows of x, y, z? {FOURTH_COLUMN}')
         raise DataError(path, 'size', 'a multiple of 16 bytes (4 float32 per point)', found, hint)
     points = np.frombuffer(content, '<f4').astype(np.float32).reshape(-1, 4)
     check_byte_order(path, points)
+    check_columns(path, points)
     if not np.isfinite(points).all():
         raise DataError(path, 'points', 'finite numbers', 'NaN or infinity')
+    check_metres(path, points)
     return points
 
 
@@ -275,29 +280,6 @@ def read_scan(path: str | PathLike[str]) -> np.ndarray:
         hint = 'Scale the fourth column (intensities up to 255: divide them by 255)'
         raise DataError(path, 'reflectance', 'numbers in 0..1', f'{low:g}..{high:g}', hint)
     return points
-
-
-def check_byte_order(path: str | PathLike[str], points: np.ndarray) -> None:
-    """Refuse numbers of a point file whose bytes are swapped.
-
-    Args:
-        path: The file.
-        points: Its float32 numbers, read as little-endian ones.
-
-    Raises:
-        DataError: They make sense only in the other byte order.
-    """
-    if not _are_metres(points) and _are_metres(points.byteswap()):
-        hint = f'Write it again: np.fromfile({str(path)!r}, ">f4").astype("<f4").tofile(...)'
-        raise DataError(path, 'points', 'little-endian float32', 'big-endian (swapped bytes)', hint)
-
-
-def _are_metres(points: np.ndarray) -> bool:
-    """Whether some numbers of a point file can be metres and reflectances."""
-    sample = np.abs(points[:: max(1, len(points) // 1000)])
-    with np.errstate(invalid='ignore'):
-        possible = (sample == 0) | ((sample > 1e-5) & (sample < 1e5))
-    return float(possible.mean()) > 0.9
 
 
 def write_velodyne(path: str | PathLike[str], points: np.ndarray) -> None:

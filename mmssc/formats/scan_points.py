@@ -30,7 +30,7 @@ _RANGES = (1.0, 255.0, 65535.0)
 _LINES_AT_ONCE = _LONGEST_LINE = 2**20  # bytes
 # As float64. Texts of real scans with as many have more than MAX_BYTES.
 _MOST_NUMBERS = MAX_BYTES // 8
-_MAP_HINT = 'Subtract the position of the sensor, and give metres'
+_MAP_HINT = 'Subtract the position of the sensor, and give metres (divide millimetres by 1000)'
 
 
 class Scan(NamedTuple):

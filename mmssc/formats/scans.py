@@ -10,11 +10,11 @@ import numpy as np
 from mmssc.errors import DataError
 from mmssc.file_kinds import HEAD_BYTES, describe_size
 
-from .kitti import check_byte_order
 from .las import read_las
 from .numpy_arrays import read_npy
 from .pcd import read_pcd
 from .ply import read_ply
+from .point_rows import check_byte_order, check_columns
 from .regular_files import open_data_file, read_bytes
 from .scan_points import Scan, check_point_count, make_scan
 
@@ -72,7 +72,9 @@ def _read_bin(path: str | PathLike[str], largest: float | None) -> Scan:
             'Save other rows as .npy: np.save(FILE, points), points of shape (N, 3) or (N, 4)'
         )
         raise DataError(path, 'size', expected, found, hint)
-    return _scan_of_rows(numbers.reshape(-1, 4), path, largest)
+    rows = numbers.reshape(-1, 4)
+    check_columns(path, rows)
+    return _scan_of_rows(rows, path, largest)
 
 
 def _are_rings(numbers: np.ndarray) -> bool:

@@ -409,3 +409,27 @@ def test_point_labels_are_read_back(tmp_path: Path) -> None:
     assert read_point_labels(path, 2).tolist() == [252, 40]
     write_point_labels(path, np.array((259, 0)))
     assert read_point_labels(path, 2).tolist() == [259, 0]
+
+
+def test_a_scan_in_millimetres_is_refused(tree: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tree / SEQUENCES / '00/velodyne/000001.bin'
+    write_velodyne(path, scan_of(1)[0] * 1000)
+    assert run(tree, '--future', 0) == 1
+    printed = capsys.readouterr().err
+    assert f'00/000001: {path}: points: expected metres, found half' in printed
+    assert 'divide millimetres by 1000' in printed
+    assert (tree / SEQUENCES / '00/voxels/000002.bin').exists()
+
+
+def test_a_grid_without_points_is_said(tree: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = tree / SEQUENCES / '00/velodyne'
+    assert run(tree, '--future', 0, '--grid-origin', 300, -8, -2) == 0
+    text = f'targets: {folder}: no point is in the grid: are they metres, x forward, z up?'
+    assert f'{text} (3072 voxels in 3 frames)' in capsys.readouterr().out
+    # Points without a label are points.
+    other = tree.parent / 'other'
+    assert run(tree, '--future', 0, '--drop-ids', ROAD, CAR, WALL, UNLABELLED, '--moving', 'none',
+               '--out', other) == 0  # fmt: skip
+    printed = capsys.readouterr().out
+    assert 'every voxel is empty (3072 voxels in 3 frames)' in printed
+    assert 'no point' not in printed

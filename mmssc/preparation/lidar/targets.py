@@ -148,7 +148,7 @@ class TargetTask:
     def make(self) -> Mapping[str, int]:
         """Write the files; return what is odd about the labels."""
         shape = self.rule.grid.shape
-        scan, labels = self._label_voxels()
+        scan, labels, sees_grid = self._label_voxels()
         labels, scan = labels.reshape(shape), scan.reshape(shape)
         invalid, occluded = self._masks(labels > 0)
         write_voxel_bits(self._path('.bin'), scan)
@@ -158,6 +158,9 @@ class TargetTask:
         if self.rule.coarse_labels:
             self._write_coarse(labels, invalid)
         remark = unlabelled_remark(labels, ignore=-1)
+        if remark and not sees_grid:
+            folder = self.scans[0].points.parent
+            remark = f'{folder}: no point is in the grid: are they metres, x forward, z up?'
         return Counter() if remark is None else Counter({remark: labels.size})
 
     def _write_coarse(self, labels: np.ndarray, invalid: np.ndarray) -> None:
@@ -173,23 +176,29 @@ class TargetTask:
             write_raw_labels(self._path(f'.label_1_{factor}'), coarse)
             write_voxel_bits(self._path(f'.invalid_1_{factor}'), coarse == meta['ignore_index'])
 
-    def _label_voxels(self) -> tuple[np.ndarray, np.ndarray]:
-        """Voxels of the own scan, bool, and the majority of all scans, uint16; both flat."""
+    def _label_voxels(self) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Voxels of the own scan, bool, and the majority of all scans, uint16; both flat.
+
+        Also whether a point of a scan is in the grid, whatever its label is.
+        """
         rule = self.rule
         votes = VoxelVotes(rule.grid.num_voxels)
         own = np.zeros(rule.grid.num_voxels, bool)
+        sees_grid = False
         for number, scan in enumerate(self.scans):
             points, _, returned = read_scan_file(scan.points)
             labels = read_point_labels(scan.labels, len(returned))[returned]
             kept = rule.keeps(labels, is_own=number == 0)
-            moved = points[kept].astype(np.float64)
+            moved = points.astype(np.float64)
             if number > 0:
                 moved = moved @ scan.motion[:3, :3].T + scan.motion[:3, 3]
             voxels = flat_voxel_index(moved, rule.grid)
+            sees_grid |= bool((voxels >= 0).any())
+            voxels = voxels[kept]
             votes.add(voxels, labels[kept])
             if number == 0:
                 own[voxels[voxels >= 0]] = True
-        return own, votes.majority()
+        return own, votes.majority(), sees_grid
 
     def _masks(self, occupied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``invalid`` and ``occluded``."""
