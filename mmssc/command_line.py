@@ -53,6 +53,8 @@ FIRST_ERROR = 'MMSSC_FIRST_ERROR'
 # A disk that is full or broken, a quota, a limit of size.
 _WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _OUTPUT = 'standard output'
+# OpenCV reads them when it is imported, and when it opens the first video.
+_SILENT_LIBRARIES = {'OPENCV_LOG_LEVEL': 'SILENT', 'OPENCV_FFMPEG_LOGLEVEL': '-8'}
 
 # Whether parse_early() has stopped the collection of garbage.
 _garbage_waits = False
@@ -360,8 +362,8 @@ def prepare_process() -> None:
 
     A wrong command line ends it in one line, too. Characters that the screen or a pipe cannot show,
     such as those of a file name in another encoding, are written as codes, as Python does on
-    stderr. The process keeps the memory of large volumes
-    (:func:`mmssc.kept_memory.keep_memory`).
+    stderr. OpenCV and its FFmpeg do not print what they find in damaged images and videos. The
+    process keeps the memory of large volumes (:func:`mmssc.kept_memory.keep_memory`).
 
     It changes the process: only scripts call it, and before their other imports.
     """
@@ -370,6 +372,8 @@ def prepare_process() -> None:
         sys.excepthook = _stop_before_main
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == 'strict':
         sys.stdout.reconfigure(errors='backslashreplace')
+    for name, silent in _SILENT_LIBRARIES.items():
+        os.environ.setdefault(name, silent)
     keep_memory()
 
 

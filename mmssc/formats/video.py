@@ -123,10 +123,11 @@ def _opened(path: str | PathLike[str]) -> Iterator[cv2.VideoCapture]:
         raise DataError(path, 'video', 'MP4, AVI, MOV, MKV or WebM', 'another file', _AS_IMAGES)
     video = cv2.VideoCapture(absolute, cv2.CAP_FFMPEG)
     try:
-        if not video.isOpened():
-            raise DataError(path, 'video', 'one that can be decoded', 'none', _AS_IMAGES)
+        # The size of a damaged video can be 0.
         size = [int(video.get(p)) for p in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH)]
-        if not 0 < size[0] * size[1] <= _MAX_PIXELS:
+        if not video.isOpened() or min(size) <= 0:
+            raise DataError(path, 'video', 'one that can be decoded', 'none', _AS_IMAGES)
+        if size[0] * size[1] > _MAX_PIXELS:
             expected = f'at most {_MAX_PIXELS // 10**6} million pixels'
             raise DataError(path, 'image size', expected, f'{size[0]} x {size[1]}')
         if turn := int(video.get(cv2.CAP_PROP_ORIENTATION_META)) % 360:

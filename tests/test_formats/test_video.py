@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -41,6 +43,22 @@ def test_a_step_leaves_out_frames(video):
 
 def test_endings():
     assert is_video('a.MP4') and is_video('b/c.avi') and not is_video('a.png')
+
+
+@pytest.mark.parametrize('part', ['half', 'noise'])
+def test_a_damaged_video_gets_one_line(video, part):
+    content = bytearray(video.read_bytes())
+    random = np.random.default_rng(0)
+    if part == 'noise':
+        content[50:] = random.integers(0, 256, len(content) - 50, np.uint8).tobytes()
+    video.write_bytes(content[: len(content) // 2] if part == 'half' else content)
+    # In a process of its own: FFmpeg and OpenCV print nothing of their own there.
+    code = 'from mmssc import command_line as c; c.prepare_process()\n'
+    code += 'from mmssc.formats.video import count_video_frames\n'
+    code += f'c.command(count_video_frames)({str(video)!r}, 100)'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stderr.startswith(f'error: {video}: video: expected one that can be decoded')
+    assert done.stdout == '' and done.stderr.count('\n') == 1
 
 
 def test_a_video_cut_off_is_said(video):
