@@ -3,6 +3,7 @@
 from .adversarial import AdversarialLoss
 from .balanced_cross_entropy import BalancedCrossEntropyLoss
 from .base_loss import SSCLoss
+from .class_sums import ClassSums, ClassSumsLoss
 from .class_weights import class_weights_from_counts
 from .context_relation import ContextRelationLoss
 from .cross_entropy import VoxelCrossEntropyLoss
@@ -20,9 +21,9 @@ from .scene_class_affinity import GeometricScalLoss, SemanticScalLoss
 
 __all__ = [
     'AdversarialLoss', 'BalancedCrossEntropyLoss', 'BinaryOccupancyLoss',
-    'ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss', 'ContextRelationLoss',
-    'FeatureDistillationLoss', 'FrustumProportionLoss', 'GeometricScalLoss', 'LovaszSoftmaxLoss',
-    'RunLengthLoss',
+    'ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss', 'ClassSums', 'ClassSumsLoss',
+    'ContextRelationLoss', 'FeatureDistillationLoss', 'FrustumProportionLoss', 'GeometricScalLoss',
+    'LovaszSoftmaxLoss', 'RunLengthLoss',
     'SSCLoss', 'SemanticScalLoss', 'StandardNormalKLLoss', 'VoxelCrossEntropyLoss',
     'class_weights_from_counts',
 ]  # fmt: skip

@@ -100,14 +100,24 @@ class SSCLoss(nn.Module):
         Raises:
             ValueError: The shapes do not match.
         """
-        if target.shape != logits.shape[:1] + logits.shape[2:]:
-            raise ValueError(
-                f'logits {tuple(logits.shape)} need a target of shape '
-                f'{tuple(logits.shape[:1] + logits.shape[2:])}, got {tuple(target.shape)}'
-            )
+        self.check_shapes(logits, target)
         target = target.flatten(1)
         valid = target != self.ignore_index
         return logits.flatten(2), target.long().masked_fill(~valid, 0), valid
+
+    @staticmethod
+    def check_shapes(logits: Tensor, target: Tensor) -> None:
+        """Refuse logits (B, K, ...) and a target of another shape than (B, ...).
+
+        Raises:
+            ValueError: The shapes do not match.
+        """
+        expected = logits.shape[:1] + logits.shape[2:]
+        if target.shape != expected:
+            raise ValueError(
+                f'logits {tuple(logits.shape)} need a target of shape {tuple(expected)}, '
+                f'got {tuple(target.shape)}'
+            )
 
     def pool_batch(self, logits: Tensor, *volumes: Tensor) -> tuple[Tensor, ...]:
         """Merge the batch into one sample if ``reduction`` is ``'batch'``.

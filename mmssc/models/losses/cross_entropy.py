@@ -11,13 +11,14 @@ from torch.nn import functional
 from mmssc.errors import DataError
 from mmssc.registry import MODELS
 
-from .base_loss import SSCLoss, check_reduction, sample_of_points
+from .base_loss import check_reduction, sample_of_points
+from .class_sums import ClassSums, ClassSumsLoss, SumSettings
 
 __all__ = ['VoxelCrossEntropyLoss']
 
 
 @MODELS.register_module()
-class VoxelCrossEntropyLoss(SSCLoss):
+class VoxelCrossEntropyLoss(ClassSumsLoss):
     """Cross entropy with class weights, divided by the number of valid voxels.
 
     ``sum_v w[t_v] * CE_v / count(valid)`` for each sample. PyTorch's own weighted mean divides by
@@ -89,11 +90,7 @@ class VoxelCrossEntropyLoss(SSCLoss):
         Raises:
             DataError: There is not one class weight per class.
         """
-        weights = self.class_weight
-        if weights is not None and len(weights) != logits.shape[1]:
-            expected = f'{logits.shape[1]} weights, one per class (num_classes of the head)'
-            field = 'VoxelCrossEntropyLoss.class_weight'
-            raise DataError('config', field, expected, f'{len(weights)} weights')
+        self._check_weights(logits.shape[1])
         valid = target != self.ignore_index
         if mask is not None:
             valid = valid & mask.bool()
@@ -116,6 +113,35 @@ class VoxelCrossEntropyLoss(SSCLoss):
             total, norm = zeros.index_add(0, sample, entropy), zeros.index_add(0, sample, share)
         if avg_factor is not None:
             norm = torch.as_tensor(avg_factor, dtype=total.dtype, device=total.device)
+        return self._divide(total, norm)
+
+    def sum_settings(self) -> SumSettings | None:
+        """See :meth:`ClassSumsLoss.sum_settings`; label smoothing needs more than the sums."""
+        return None if self.label_smoothing else super().sum_settings()
+
+    def from_sums(self, sums: ClassSums) -> Tensor:
+        """The loss of every sample, see :meth:`ClassSumsLoss.from_sums`.
+
+        Raises:
+            DataError: There is not one class weight per class.
+        """
+        count = sums.class_count
+        self._check_weights(count.shape[1])
+        total = sums.log_score
+        if self.class_weight is not None:
+            total = total * self.class_weight
+            if self.normalizer == 'weights':
+                count = count * self.class_weight
+        return self._divide(-total.sum(1), count.sum(1))
+
+    def _check_weights(self, num_classes: int) -> None:
+        weights = self.class_weight
+        if weights is not None and len(weights) != num_classes:
+            expected = f'{num_classes} weights, one per class (num_classes of the head)'
+            field = 'VoxelCrossEntropyLoss.class_weight'
+            raise DataError('config', field, expected, f'{len(weights)} weights')
+
+    def _divide(self, total: Tensor, norm: Tensor) -> Tensor:
         if self.reduction == 'batch':
             norm = norm.sum() / len(total)
         return total / norm.clamp_min(torch.finfo(norm.dtype).tiny)

@@ -8,7 +8,8 @@ from torch import Tensor
 from mmssc.geometry.frustum import NO_FRUSTUM
 from mmssc.registry import MODELS
 
-from .base_loss import SSCLoss, check_reduction
+from .base_loss import check_reduction
+from .class_sums import ClassSums, ClassSumsLoss
 
 __all__ = ['FrustumProportionLoss']
 
@@ -17,7 +18,7 @@ _TINY = torch.finfo(torch.float32).tiny
 
 
 @MODELS.register_module()
-class FrustumProportionLoss(SSCLoss):
+class FrustumProportionLoss(ClassSumsLoss):
     """Divergence of predicted and labelled class proportions in each frustum of the image.
 
     ``q`` is the softmax summed over the labelled voxels of a frustum, normalised; ``t`` are their
@@ -58,17 +59,11 @@ class FrustumProportionLoss(SSCLoss):
                 f'target {tuple(target.shape)} and frustum_index {tuple(frustum_index.shape)} '
                 'differ in shape'
             )
-        logits, target, frustum_index = self.pool_batch(logits, target, frustum_index)
-        logits, target, valid = self.flatten_voxels(logits, target)
-        index = frustum_index.flatten(1).long().masked_fill(~valid, NO_FRUSTUM)
-        mass = _sum_by_frustum(logits.softmax(1), index)
-        num_classes = logits.shape[1]
-        bins = index * num_classes + target
-        count = torch.stack(
-            [torch.bincount(row, minlength=(NO_FRUSTUM + 1) * num_classes) for row in bins]
-        )
-        count = count.view(len(bins), NO_FRUSTUM + 1, num_classes)[:, :NO_FRUSTUM].to(mass.dtype)
+        return self.from_sums(self.make_sums(logits, target, frustum_index))
 
+    def from_sums(self, sums: ClassSums) -> Tensor:
+        """The loss of every sample, from sums with frustums."""
+        mass, count = sums.mass[:, :NO_FRUSTUM], sums.count[:, :NO_FRUSTUM]
         total = count.sum(2)
         share = count / total.clamp_min(1).unsqueeze(2)
         predicted = mass / mass.sum(2, keepdim=True).clamp_min(_TINY)
@@ -76,26 +71,3 @@ class FrustumProportionLoss(SSCLoss):
         used = total > 0
         divergence = (share * logarithms).sum(2).masked_fill(~used, 0)
         return divergence.sum(1) / used.sum(1).clamp_min(1)
-
-
-def _sum_by_frustum(probability: Tensor, index: Tensor, parts: int = 16) -> Tensor:
-    """Sum over the voxels of each frustum.
-
-    Uses partial sums, as :func:`~mmssc.models.losses.base_loss.sum_by_class` does.
-
-    Args:
-        probability: (B, K, V).
-        index: (B, V) int64; the last index means no frustum.
-        parts: Number of partial sums.
-
-    Returns:
-        (B, F, K) without the last frustum.
-    """
-    batch, num_classes, length = probability.shape
-    frustums = NO_FRUSTUM + 1
-    start = torch.arange(length, device=index.device) % parts * frustums
-    start = start + torch.arange(batch, device=index.device).unsqueeze(1) * (parts * frustums)
-    rows = probability.transpose(1, 2).reshape(-1, num_classes)
-    sums = rows.new_zeros(batch * parts * frustums, num_classes)
-    sums = sums.index_add(0, (index + start).flatten(), rows)
-    return sums.view(batch, parts, frustums, num_classes).sum(1)[:, :NO_FRUSTUM]

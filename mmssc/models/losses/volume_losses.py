@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from mmssc.errors import DataError
 from mmssc.structures import SSCDataSample
 
+from .class_sums import ClassSums, ClassSumsLoss, SumSettings
+
 __all__ = ['loss_names', 'stack_targets', 'volume_losses']
 
 
@@ -47,6 +49,8 @@ def volume_losses(
 ) -> dict[str, Tensor]:
     """Losses on the logits of a volume, each with the targets that it needs.
 
+    Losses that need sums of the same probabilities share them, see :class:`ClassSums`.
+
     Args:
         losses: Name -> :class:`~mmssc.models.losses.SSCLoss`. A module without ``extra_targets``
             gets the logits and the labels.
@@ -62,12 +66,44 @@ def volume_losses(
     """
     shape = logits.shape[2:]
     target = stack_targets(data_samples, field, shape)
-    values = {}
+    extra = {
+        name: [stack_targets(data_samples, one, shape) for one in _extra_targets(loss)]
+        for name, loss in losses.items()
+    }
+    shared = _shared_sums(losses, logits, target, extra)
+    return {
+        name: loss(logits, target, sums=shared[name])
+        if name in shared
+        else loss(logits, target, *extra[name])
+        for name, loss in losses.items()
+    }
+
+
+def _extra_targets(loss: nn.Module) -> Sequence[str]:
+    return getattr(loss, 'extra_targets', ())
+
+
+def _shared_sums(
+    losses: Mapping[str, nn.Module] | nn.ModuleDict,
+    logits: Tensor,
+    target: Tensor,
+    extra: Mapping[str, Sequence[Tensor]],
+) -> dict[str, ClassSums]:
+    """Name of a loss -> its sums, if it is not the only loss that needs them."""
+    groups: dict[SumSettings, dict[str, ClassSumsLoss]] = {}
     for name, loss in losses.items():
-        fields = getattr(loss, 'extra_targets', ())
-        extra = (stack_targets(data_samples, extra_field, shape) for extra_field in fields)
-        values[name] = loss(logits, target, *extra)
-    return values
+        if isinstance(loss, ClassSumsLoss):
+            settings = loss.sum_settings()
+            if settings is not None:
+                groups.setdefault(settings, {})[name] = loss
+    shared = {}
+    for group in groups.values():
+        if len(group) > 1:
+            # The frustums of the one loss that needs them do not matter to the others.
+            maker = max(group, key=lambda name: len(extra[name]))
+            sums = group[maker].make_sums(logits, target, *extra[maker])
+            shared.update(dict.fromkeys(group, sums))
+    return shared
 
 
 def loss_names(losses: Iterable[nn.Module]) -> list[str]:
