@@ -45,7 +45,8 @@ class SGNHead(BaseModule):
             None keeps all. Limits the memory of an untrained head, which proposes most of the
             volume.
         norm_cfg: Normalisation of the sparse guidance; default plain batch normalisation.
-        with_cp: Recompute the MPAC blocks in the backward pass instead of storing their tensors.
+        with_cp: Recompute the MPAC blocks and the sparse residual blocks in the backward pass
+            instead of storing their tensors.
         loss_ssc, loss_sem_scal, loss_geo_scal: Losses of the final logits.
         loss_sem: Losses of the seeds, summed.
         loss_occ, loss_pts: Losses of the image and the depth-based occupancy.
@@ -83,7 +84,7 @@ class SGNHead(BaseModule):
         self.occ_header = nn.Sequential(
             OrderedDict(diffusion=occ_diffusion, classifier=occ_classifier)
         )
-        self.sparse_guidance = SparseGuidance(embed_dims, norm_cfg)
+        self.sparse_guidance = SparseGuidance(embed_dims, norm_cfg, with_cp)
         self.sem_header = VoxelClassifier(embed_dims, num_classes)
         self.prior_mlp = nn.Sequential(
             nn.Linear(embed_dims, half),

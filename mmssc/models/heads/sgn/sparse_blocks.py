@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmssc.models.layers import recompute_in_backward
 from mmssc.models.layers.norm import build_norm, normalize_rows
 from mmssc.ops import SparseIndex, SubMConv3d, group_max
 
@@ -46,13 +47,18 @@ class SparseResidualBlock(nn.Module):
 class SparseGuidance(nn.Module):
     """Sparse guidance block: attention on the seed voxels at full and half resolution.
 
+    Training stores the input and the output of each attention; the rest of it is computed again in
+    the backward pass.
+
     Args:
         channels: Number of channels C.
         norm_cfg: Normalisation of the rows.
+        with_cp: Compute the residual blocks again, too.
     """
 
-    def __init__(self, channels: int, norm_cfg: dict[str, Any]) -> None:
+    def __init__(self, channels: int, norm_cfg: dict[str, Any], with_cp: bool = False) -> None:
         super().__init__()
+        self.with_cp = with_cp
         self.block = SparseResidualBlock(channels, norm_cfg)
         self.attention = MultiScalePooling(channels, channels, channels)
         self.block_down = SparseResidualBlock(channels, norm_cfg)
@@ -61,8 +67,14 @@ class SparseGuidance(nn.Module):
 
     def forward(self, seeds: Tensor, index: SparseIndex) -> Tensor:
         """Map (N, C) seed features, rows of ``index``, to the same shape."""
-        fine = self.attention(self.block(seeds, index), index)
+        fine = self._attend(self.block, self.attention, seeds, index)
         index_down, group = index.coarsen(2)
         coarse = group_max(fine, group, len(index_down))
-        coarse = self.attention_down(self.block_down(coarse, index_down), index_down)
+        coarse = self._attend(self.block_down, self.attention_down, coarse, index_down)
         return self.fuse(torch.cat([seeds, fine, coarse.index_select(0, group)], dim=1))
+
+    def _attend(
+        self, block: nn.Module, attention: nn.Module, rows: Tensor, index: SparseIndex
+    ) -> Tensor:
+        mixed = recompute_in_backward(block, rows, index) if self.with_cp else block(rows, index)
+        return recompute_in_backward(attention, mixed, index)

@@ -85,3 +85,29 @@ def test_a_sample_does_not_depend_on_the_rest_of_the_batch():
         alone[:, 0] = 0
         output = guidance(features[rows], SparseIndex(alone, (6, 5, 4), 1))
         torch.testing.assert_close(both[rows], output, rtol=1e-5, atol=1e-6)
+
+
+def test_recomputation_changes_no_figure_and_stores_less():
+    index = SparseIndex((torch.rand(1, 8, 8, 8) < 0.5).nonzero(), (8, 8, 8), 1)
+    features = torch.randn(len(index), 16)
+    weights = SparseGuidance(16, BN).state_dict()
+    results, stored = [], []
+
+    def note(tensor):
+        if tensor.is_floating_point():
+            stored[-1][tensor.data_ptr()] = tensor.numel()
+        return tensor
+
+    for with_cp in (False, True):
+        guidance = SparseGuidance(16, BN, with_cp).train()
+        guidance.load_state_dict(weights)
+        rows = features.clone().requires_grad_()
+        stored.append({})
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            output = guidance(rows, index)
+        gradients = torch.autograd.grad(output.square().sum(), [rows, *guidance.parameters()])
+        results.append((output, *gradients, *guidance.buffers()))
+    for plain, recomputed in zip(*results):
+        assert torch.equal(plain, recomputed)
+    plain, recomputed = (sum(one.values()) for one in stored)
+    assert recomputed < 0.6 * plain
