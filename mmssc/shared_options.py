@@ -13,11 +13,16 @@ from mmssc.config_options import add_cfg_options
 from mmssc.shards import add_shard_option
 
 __all__ = [
-    'add_common_arguments', 'add_cropped_option', 'add_work_options', 'positive_integer',
-    'positive_number', 'spaced_number',
+    'AMP_HELP', 'add_common_arguments', 'add_cropped_option', 'add_work_options',
+    'positive_integer', 'positive_number', 'spaced_number',
 ]  # fmt: skip
 
 _MAX_DEFAULT_WORKERS = 8
+#: Of ``--amp`` in commands that predict.
+AMP_HELP = (
+    'mixed precision: faster; few labels differ. bfloat16 on the CPU and on GPUs that support it, '
+    'else float16'
+)
 
 
 def _available_cores() -> int:

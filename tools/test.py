@@ -24,7 +24,7 @@ from mmssc.fileio import (
     output_folder,
 )
 from mmssc.model_index import UNTRAINED
-from mmssc.shared_options import add_common_arguments
+from mmssc.shared_options import AMP_HELP, add_common_arguments
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,6 +50,7 @@ def parse_args() -> argparse.Namespace:
         'differ from those of the validation in the last digits'
     )
     parser.add_argument('--fuse', action='store_true', help=text)
+    parser.add_argument('--amp', action='store_true', help=AMP_HELP)
     parser.add_argument('--output-dir', help='folder for the predictions of --format-only')
     add_overwrite_option(parser)
     add_common_arguments(parser)
@@ -162,6 +163,8 @@ def run_test(args: argparse.Namespace, cfg: Config) -> None:
         runner.register_hook(dict(type='CheckpointMatchHook'))
     if args.fuse:
         runner.register_hook(dict(type='FuseForInferenceHook'))
+    if args.amp:
+        runner.register_hook(dict(type='HalfPrecisionHook'))
     if args.save_predictions:
         runner.register_hook(dict(type='PredictionFilesHook', folder=args.save_predictions))
     figures = runner.test()

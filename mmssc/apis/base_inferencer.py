@@ -18,6 +18,7 @@ from mmssc.errors import DataError
 from mmssc.formats.images import read_rgb
 from mmssc.model_index import find_checkpoint
 from mmssc.models.fusion import fuse_for_inference
+from mmssc.models.half_precision import predict_in_half_precision
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 
@@ -101,6 +102,7 @@ class BaseInferencer:
         left_out: Classes of transforms to drop from the pipeline.
         fuse: Fold batch normalisation into convolutions, see :func:`fuse_for_inference`; the model
             then cannot be trained.
+        amp: Predict in mixed precision, see :func:`predict_in_half_precision`.
 
     Raises:
         DataError: The pipeline reads inputs that this class cannot provide; see also
@@ -123,6 +125,7 @@ class BaseInferencer:
         cfg_options: Mapping[str, Any] | None,
         left_out: tuple[type, ...] = (),
         fuse: bool = True,
+        amp: bool = False,
     ) -> None:
         checkpoint = find_checkpoint(checkpoint, config)
         cfg = read_config(config, cfg_options)
@@ -135,6 +138,8 @@ class BaseInferencer:
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         model = init_model(cfg, checkpoint, device, voxel_grid)
         self.model = fuse_for_inference(model) if fuse else model
+        if amp:
+            predict_in_half_precision(self.model)
 
     def _check(self, readings: Sequence[ReadingTransform], config: str) -> None:
         """Refuse a pipeline whose inputs this class cannot provide."""

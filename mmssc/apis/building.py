@@ -34,8 +34,8 @@ def build_inferencer(
         checkpoint: File with weights, or name of a model; None: see :func:`init_model`.
         device: Default: the GPU if there is one.
         cfg_options: Overrides of the config.
-        options: Further arguments of the class: ``voxel_grid``; ``crop`` and ``depth_model`` of
-            :class:`DrivingInferencer`.
+        options: Further arguments of the class: ``voxel_grid``, ``fuse``, ``amp``; ``crop`` and
+            ``depth_model`` of :class:`DrivingInferencer`.
 
     Raises:
         DataError: The pipeline reads inputs that no inferencer provides; see also

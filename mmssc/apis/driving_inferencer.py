@@ -66,6 +66,7 @@ class DrivingInferencer(BaseInferencer):
             callable (H, W, 3) uint8 RGB -> (H, W) metres along the optical axis, 0 = none. If it
             has a parameter ``focal_length``, it gets that of the image, in pixels.
         fuse: Fold batch normalisation into convolutions; False keeps a model that can be trained.
+        amp: Predict in mixed precision, see :func:`predict_in_half_precision`.
 
     Raises:
         DataError: The model needs other inputs; see also :func:`init_model`.
@@ -86,11 +87,14 @@ class DrivingInferencer(BaseInferencer):
         cfg_options: Mapping[str, Any] | None = None,
         depth_model: DepthModel | None = None,
         fuse: bool = True,
+        amp: bool = False,
     ) -> None:
         # The transform keeps the top left corner, so the intrinsics are the same with and without
         # it.
         left_out = () if crop else (CropDrivingImages,)
-        super().__init__(config, checkpoint, device, voxel_grid, cfg_options, left_out, fuse=fuse)
+        super().__init__(
+            config, checkpoint, device, voxel_grid, cfg_options, left_out, fuse=fuse, amp=amp
+        )
         offsets = dataset_config_of(self.model.cfg).get('frame_offsets') or ()
         self.frame_numbers = (0, *offsets)
         self.num_frames = len(self.frame_numbers)

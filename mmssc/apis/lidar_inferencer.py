@@ -64,6 +64,7 @@ class LidarInferencer(BaseInferencer):
         voxel_grid: Predict this box instead of the config's, see :func:`init_model`.
         cfg_options: Overrides of the config.
         fuse: Fold batch normalisation into convolutions; False keeps a model that can be trained.
+        amp: Predict in mixed precision, see :func:`predict_in_half_precision`.
 
     Raises:
         DataError: The model needs other inputs; see also :func:`init_model`.
@@ -81,8 +82,9 @@ class LidarInferencer(BaseInferencer):
         voxel_grid: VoxelGrid | Mapping[str, Any] | None = None,
         cfg_options: Mapping[str, Any] | None = None,
         fuse: bool = True,
+        amp: bool = False,
     ) -> None:
-        super().__init__(config, checkpoint, device, voxel_grid, cfg_options, fuse=fuse)
+        super().__init__(config, checkpoint, device, voxel_grid, cfg_options, fuse=fuse, amp=amp)
         #: The box of the model, in the right-handed frame of a user's scan.
         self.voxel_grid = replace(self.model.voxel_grid, frame='lidar')
         #: Height of the sensor above the ground in the training data, metres; None: not known.

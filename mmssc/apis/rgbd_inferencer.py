@@ -114,6 +114,7 @@ class RGBDInferencer(BaseInferencer):
         voxel_grid: Predict this box instead of the config's, see :func:`init_model`; its origin
             does not matter.
         fuse: Fold batch normalisation into convolutions; False keeps a model that can be trained.
+        amp: Predict in mixed precision, see :func:`predict_in_half_precision`.
 
     Raises:
         DataError: The config's model needs other inputs; see also :func:`init_model`.
@@ -133,8 +134,9 @@ class RGBDInferencer(BaseInferencer):
         voxel_grid: VoxelGrid | Mapping[str, Any] | None = None,
         cfg_options: Mapping[str, Any] | None = None,
         fuse: bool = True,
+        amp: bool = False,
     ) -> None:
-        super().__init__(config, checkpoint, device, voxel_grid, cfg_options, fuse=fuse)
+        super().__init__(config, checkpoint, device, voxel_grid, cfg_options, fuse=fuse, amp=amp)
         source = getattr(self.model, 'tsdf_source', 'tsdf')
         if source not in _COMPUTED:
             raise DataError(

@@ -30,6 +30,7 @@ from mmssc.evaluation.score_table import is_in_table
 from mmssc.fileio import lock_folder, remove_stale_files
 from mmssc.formats.regular_files import open_regular_file
 from mmssc.model_index import find_checkpoint
+from mmssc.models.half_precision import half_type
 from mmssc.version import __version__
 
 __all__ = [
@@ -103,7 +104,8 @@ def _enable_amp_of(wrapper: Any) -> None:
         return
     if kind != 'OptimWrapper':
         raise DataError('config', 'optim_wrapper.type', 'OptimWrapper, which --amp replaces', kind)
-    if not torch.cuda.is_available() or torch.cuda.is_bf16_supported():
+    device_type = 'cuda' if torch.cuda.is_available() else 'cpu'
+    if half_type(device_type) is torch.bfloat16:
         wrapper.type = 'AutocastOptimWrapper'
     else:
         wrapper.type = 'AmpOptimWrapper'

@@ -244,3 +244,14 @@ def test_the_tool_uses_public_names_only():
     assert modules == {
         'mmssc.apis', 'mmssc.apis.infer_command', 'mmssc.apis.infer_command.parser',
     }  # fmt: skip
+
+
+def test_mixed_precision_predicts_nearly_the_same(arguments, tree, infer):
+    raw, depth = tree / 'dataset/sequences/08', tree / 'dataset/depth/08/000002.npy'
+    options = ('--depth', depth, '--calib', raw / 'calib.txt',
+               '--formats', 'npy', '--overwrite')  # fmt: skip
+    labels = []
+    for more in ((), ('--amp',)):
+        assert infer(*options, *more) == 0
+        labels.append(np.load(arguments[-1] / '000002.npy'))
+    assert (labels[0] != labels[1]).mean() < 0.1

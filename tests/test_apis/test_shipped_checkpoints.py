@@ -57,10 +57,11 @@ def test_the_file_is_small_and_safe(name):
     assert stored['meta']['dataset_meta']['classes'] == NYUDataset.METAINFO['classes']
 
 
+@pytest.mark.parametrize('amp', [False, True])
 @pytest.mark.parametrize('name', EXPECTED)
-def test_the_recorded_figures(name, room):
+def test_the_recorded_figures(name, amp, room):
     inferencer = RGBDInferencer(
-        ROOT / f'configs/light/{name}.py', ROOT / f'checkpoints/{name}.pth', 'cpu'
+        ROOT / f'configs/light/{name}.py', ROOT / f'checkpoints/{name}.pth', 'cpu', amp=amp
     )
     segmentation = room['segmentation'] if 'seg' in name else None
     sample = inferencer(

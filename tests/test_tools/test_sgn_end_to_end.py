@@ -69,6 +69,18 @@ def test_every_class_is_scored_by_name(trained, tested):
     assert scores == {key: validated[key] for key in scores}
 
 
+def test_mixed_precision_scores_within_a_point(streets, trained, tested, tmp_path):
+    run_tool_in(
+        tmp_path, 'test.py', STREET_CONFIG, trained / 'epoch_2.pth', '--amp', '--out', 'half.json',
+        *street_options(streets),
+    )  # fmt: skip
+    half = json.loads((tmp_path / 'half.json').read_text())
+    scores = json.loads((tested / 'scores.json').read_text())
+    assert half != scores
+    for name in ('ssc/SC_IoU', 'ssc/SSC_mIoU'):
+        assert half[name] == pytest.approx(scores[name], abs=1.0)
+
+
 def test_untrained_network_has_other_figures(streets, tested, tmp_path):
     arguments = (STREET_CONFIG, 'untrained', '--out', 'untrained.json', *street_options(streets))
     run_tool_in(tmp_path, 'test.py', *arguments)

@@ -105,6 +105,14 @@ def test_folded_batch_normalisation_changes_no_figure(run_tool, tmp_path, checkp
     assert apart == folded
 
 
+def test_mixed_precision_needs_a_completor_of_mmssc(run_tool, checkpoint):
+    done = run_tool('test.py', TOY_CONFIG, checkpoint, '--amp', status=2)
+    assert done.stderr.splitlines()[-1] == (
+        f'error: {TOY_CONFIG}: model: expected a BaseCompletor, found InstantCompletor. '
+        'Leave --amp out (in Python: amp), or derive the model from BaseCompletor'
+    )
+
+
 def test_a_checkpoint_of_another_model_is_not_scored(run_tool, tmp_path, checkpoint):
     state = torch.load(tmp_path / checkpoint, weights_only=True)['state_dict']
     meta = dict(dataset_meta=dict(classes=('empty', 'road', 'tree')))

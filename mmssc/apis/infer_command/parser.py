@@ -10,6 +10,7 @@ from mmssc.config_options import CONFIG_HELP, add_cfg_options
 from mmssc.errors import DataError
 from mmssc.option_choices import DEPTH_KINDS, MAX_DISPARITY, PREDICTION_FORMATS
 from mmssc.shared_options import (
+    AMP_HELP,
     add_cropped_option,
     positive_integer,
     positive_number,
@@ -75,6 +76,7 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     add('--frame-rate', type=positive_number, metavar='N',
         help=f'pictures per second of the video (default: {FRAME_RATE:g})')  # fmt: skip
     add('--device', help='default: the GPU if there is one')
+    add('--amp', action='store_true', help=AMP_HELP)
     add('--batch-size', type=positive_integer, default=1,
         help='scenes at once; depth images and scans are predicted one by one')  # fmt: skip
     add_overwrite_option(parser)

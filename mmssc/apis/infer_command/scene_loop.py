@@ -25,7 +25,7 @@ def inferencer_of(cfg: Config, args: argparse.Namespace, **options: Any) -> Any:
     changes = {name: value for name, value in changes.items() if value is not None}
     grid = {**cfg.model.voxel_grid.to_dict(), **changes} if changes else None
     inferencer = build_inferencer(
-        cfg, args.checkpoint, device=args.device, voxel_grid=grid, **options
+        cfg, args.checkpoint, device=args.device, voxel_grid=grid, amp=args.amp, **options
     )
     if 'label' in args.formats and 'inverse_learning_map' not in inferencer.dataset_meta:
         hint = 'Leave label out of --formats; npy has the class ids'

@@ -7,6 +7,7 @@ from .custom_keys_hook import CustomKeysHook
 from .epoch_seed_hook import EpochSeedHook, epoch_seed
 from .finite_check_hook import FiniteCheckHook
 from .fuse_for_inference_hook import FuseForInferenceHook
+from .half_precision_hook import HalfPrecisionHook
 from .prediction_files_hook import PredictionFilesHook
 from .replace_training_hook import ReplaceTrainingHook
 from .resume_check_hook import ResumeCheckHook
@@ -19,8 +20,8 @@ from .validation_record_hook import ValidationRecordHook
 
 __all__ = [
     'BroadcastBuffersHook', 'CheckpointMatchHook', 'ClassCountHook', 'CustomKeysHook',
-    'EpochSeedHook', 'FiniteCheckHook', 'FuseForInferenceHook', 'PredictionFilesHook',
-    'ReplaceTrainingHook', 'ResumeCheckHook', 'SSCVisualizationHook', 'ScheduleLengthHook',
-    'ScoreNameCheckHook', 'SharedMemoryCheckHook', 'ValidationCheckHook', 'ValidationRecordHook',
-    'epoch_seed',
+    'EpochSeedHook', 'FiniteCheckHook', 'FuseForInferenceHook', 'HalfPrecisionHook',
+    'PredictionFilesHook', 'ReplaceTrainingHook', 'ResumeCheckHook', 'SSCVisualizationHook',
+    'ScheduleLengthHook', 'ScoreNameCheckHook', 'SharedMemoryCheckHook', 'ValidationCheckHook',
+    'ValidationRecordHook', 'epoch_seed',
 ]  # fmt: skip

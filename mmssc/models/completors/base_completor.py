@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -56,6 +57,8 @@ class BaseCompletor(BaseModel):
         renamed_weights: Prefix of weights in older checkpoints -> their prefix now.
         official_method: METHOD of ``import_checkpoint.py`` for the authors' checkpoints; '' if
             there are none.
+        prediction_type: Type of mixed precision in predictions, see
+            :func:`mmssc.models.half_precision.predict_in_half_precision`; None: none.
         export_obstacle: Why ``tools/deployment/export.py`` cannot export the network; '' if it
             can.
     """
@@ -66,6 +69,7 @@ class BaseCompletor(BaseModel):
     renamed_weights: Mapping[str, str] = MappingProxyType({})
     official_method = ''
     export_obstacle = ''
+    prediction_type: torch.dtype | None = None
 
     def __init__(
         self,
@@ -134,7 +138,8 @@ class BaseCompletor(BaseModel):
                 raise DataError('forward', 'data_samples', "targets for mode='loss'", 'none')
             return self.loss(inputs, data_samples)
         if mode == 'predict':
-            return self.predict(inputs, data_samples)
+            with self._prediction_precision():
+                return self.predict(inputs, data_samples)
         if mode == 'tensor':
             return self.forward_tensors(inputs)
         raise DataError('forward', 'mode', "'loss', 'predict' or 'tensor'", repr(mode))
@@ -202,6 +207,11 @@ class BaseCompletor(BaseModel):
     ) -> None:
         rename_weights(state_dict, self.renamed_weights, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def _prediction_precision(self) -> AbstractContextManager:
+        if self.prediction_type is None:
+            return nullcontext()  # A caller's own autocast stays.
+        return torch.autocast(next(self.parameters()).device.type, self.prediction_type)
 
     def _check_grids(self, data_samples: Sequence[SSCDataSample]) -> None:
         for sample in data_samples:
