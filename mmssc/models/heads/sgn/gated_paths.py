@@ -72,10 +72,11 @@ class _GatedSum(torch.autograd.Function):
         leaves = [weight.detach().requires_grad_() for weight in weights]
         for place in _steps(x, axis):
             part, share, above = (_images(volume[place], axis) for volume in volumes)
-            inputs = part.detach().requires_grad_(), share.detach().requires_grad_(), *leaves
+            part, share = part.detach().requires_grad_(), share.detach().requires_grad_()
             with torch.enable_grad(), torch.autocast('cpu', ctx.dtype, enabled=bool(ctx.dtype)):
-                total = _mix(*inputs[:2], axis, leaves)
-            to_x, to_gates, *parts = torch.autograd.grad(total, inputs, above)
+                total = _mix(part, share, axis, leaves)
+            gradients = torch.autograd.grad(total, [part, share, *leaves], above)
+            to_x, to_gates, *parts = gradients
             grad_x[place] = to_x.reshape(grad_x[place].shape)
             grad_gates[place] = to_gates.reshape(grad_gates[place].shape)
             for one, more in zip(sums, parts):
