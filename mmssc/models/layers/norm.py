@@ -12,13 +12,74 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmssc.ops.exact_norm import has_inexact_sums, normalize
 from mmssc.registry import MODELS
 
 __all__ = ['DistributedBN', 'build_norm', 'normalize_rows']
 
 
+class _ExactBatchNorm(_BatchNorm):
+    """Batch normalisation that adds up channels-last tensors exactly, see :mod:`mmssc.ops.exact_norm`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (N, C, ...) over all axes but C."""
+        takes_batch = self.training or self.running_mean is None
+        if not (takes_batch and has_inexact_sums(input) and _takes_float32(self)):
+            return super().forward(input)
+        self._check_input_dim(input)
+        output, mean, var = normalize(input, self.weight, self.bias, self.eps)
+        count = input.numel() // self.num_features
+        if self.training:
+            self._update_running_statistics(mean[0], var[0] * count / (count - 1))
+        return output
+
+    def _update_running_statistics(self, mean: Tensor, unbiased_var: Tensor) -> None:
+        if not self.track_running_stats:
+            return
+        running_mean, running_var = self.running_mean, self.running_var
+        batches = self.num_batches_tracked
+        if running_mean is None or running_var is None or batches is None:
+            return
+        batches.add_(1)
+        weight = 1.0 / float(batches) if self.momentum is None else self.momentum
+        running_mean.lerp_(mean.to(running_mean.dtype), weight)
+        running_var.lerp_(unbiased_var.to(running_var.dtype), weight)
+
+
+class _BatchNorm1d(_ExactBatchNorm, nn.BatchNorm1d):
+    pass
+
+
+class _BatchNorm2d(_ExactBatchNorm, nn.BatchNorm2d):
+    pass
+
+
+class _BatchNorm3d(_ExactBatchNorm, nn.BatchNorm3d):
+    pass
+
+
+class _GroupNorm(nn.GroupNorm):
+    def forward(self, input: Tensor) -> Tensor:
+        if not (has_inexact_sums(input) and _takes_float32(self)):
+            return super().forward(input)
+        return normalize(input, self.weight, self.bias, self.eps, self.num_groups)[0]
+
+
+def _takes_float32(norm: nn.Module) -> bool:
+    return norm.weight is None or norm.weight.dtype == torch.float32
+
+
+# Of layers of these very classes; others, such as nn.SyncBatchNorm, stay as they are.
+_EXACT: dict[type[nn.Module], type[nn.Module]] = {
+    nn.BatchNorm1d: _BatchNorm1d,
+    nn.BatchNorm2d: _BatchNorm2d,
+    nn.BatchNorm3d: _BatchNorm3d,
+    nn.GroupNorm: _GroupNorm,
+}
+
+
 @MODELS.register_module()
-class DistributedBN(_BatchNorm):
+class DistributedBN(_ExactBatchNorm):
     """Batch normalisation over the samples of all processes.
 
     Like ``nn.SyncBatchNorm``, but for any number of dimensions, any device and any backend (also
@@ -63,18 +124,6 @@ class DistributedBN(_BatchNorm):
             output = output * self.weight.view(view) + self.bias.view(view)
         return output.to(input.dtype)
 
-    def _update_running_statistics(self, mean: Tensor, unbiased_var: Tensor) -> None:
-        if not self.track_running_stats:
-            return
-        running_mean, running_var = self.running_mean, self.running_var
-        batches = self.num_batches_tracked
-        if running_mean is None or running_var is None or batches is None:
-            return
-        batches.add_(1)
-        weight = 1.0 / float(batches) if self.momentum is None else self.momentum
-        running_mean.lerp_(mean.to(running_mean.dtype), weight)
-        running_var.lerp_(unbiased_var.to(running_var.dtype), weight)
-
 
 class _AllReduceSum(torch.autograd.Function):
     """Sum over processes; the gradient is the sum of the gradients of all processes."""
@@ -95,6 +144,9 @@ class _AllReduceSum(torch.autograd.Function):
 def build_norm(norm_cfg: dict[str, Any], channels: int, dims: int) -> nn.Module:
     """Build a normalisation layer.
 
+    Batch and group normalisation have exact statistics in any order in memory; on a CPU, those of
+    PyTorch (2.13) are wrong for large channels-last tensors.
+
     Args:
         norm_cfg: ``type`` and arguments. ``'BN'`` is plain batch normalisation for
             ``dims``; other names come from the registry, e.g. ``'DistributedBN'``, ``'SyncBN'`` or
@@ -105,7 +157,9 @@ def build_norm(norm_cfg: dict[str, Any], channels: int, dims: int) -> nn.Module:
     # mmcv's 'BN' is always BatchNorm2d, and mmcv looks up names without our scope.
     names = {'BN': f'BN{dims}d', 'DistributedBN': 'mmssc.DistributedBN'}
     cfg = {**norm_cfg, 'type': names.get(norm_cfg['type'], norm_cfg['type'])}
-    return build_norm_layer(cfg, channels)[1]
+    norm = build_norm_layer(cfg, channels)[1]
+    norm.__class__ = _EXACT.get(type(norm), type(norm))
+    return norm
 
 
 def normalize_rows(norm: nn.Module, rows: Tensor) -> Tensor:
