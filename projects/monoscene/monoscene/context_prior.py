@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmssc.models.layers import DDRBottleneck3D, ResidualASPP3d
+from mmssc.ops import channels_last_on_cpu
 
 __all__ = ['ContextPrior']
 
@@ -51,5 +52,6 @@ class ContextPrior(nn.Module):
         mega = self.mega_context(pooled).flatten(2)
         logits = [relation(pooled).flatten(2) for relation in self.relations]
         contexts = [torch.bmm(mega, one.sigmoid()).unflatten(2, shape) for one in logits]
-        merged = self.merge(torch.cat([x, *contexts], dim=1))
+        joined = torch.cat([x, *contexts], dim=1)
+        merged = self.merge(channels_last_on_cpu(joined))
         return self.refine(merged), torch.stack(logits, dim=1)

@@ -35,10 +35,8 @@ class ContextVolumeUNet(BaseModule):
         shape: (X, Y, Z) of the lifted features, multiples of 4.
         scale_factor: Resolution of the prediction over that of the features, 1 or 2.
         num_relations: Relations of the context prior, 4 or 2.
-        channels_last_head: Keep the volumes of the head channels last in memory in training, too.
-            A CPU then takes less time for its 3x3x3 convolutions of few channels, but PyTorch sums
-            the statistics of its normalisations in single precision (with 2 million voxels a
-            variance was seen 1e-3 off). Predictions on a CPU always use this layout.
+        channels_last_head: Keep the volumes of the head channels last in memory on a GPU, too. On a
+            CPU all volumes have this order: 3x3x3 convolutions take two thirds of the time.
         with_cp: Recompute blocks in the backward pass instead of storing their tensors.
 
     Raises:
@@ -82,8 +80,7 @@ class ContextVolumeUNet(BaseModule):
             mega voxels at a quarter of the resolution, flat · ``down1``, ``down2``, ``context``,
             ``up2``, ``up1``, ``up0``: the volumes on the way.
         """
-        if not torch.is_grad_enabled():
-            x = channels_last_on_cpu(x)
+        x = channels_last_on_cpu(x)
         outputs = {}
         outputs['down1'] = self._run(self.down1, x)
         outputs['down2'] = self._run(self.down2, outputs['down1'])
@@ -119,7 +116,7 @@ class _Head(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last_3d)
-        elif not self.training:
-            x = channels_last_on_cpu(x)  # no statistics are summed
+        else:
+            x = channels_last_on_cpu(x)
         # Losses go through the logits class by class, so these are never channels last.
         return self.classifier(self.aspp(F.relu(self.conv_in(x)))).contiguous()

@@ -154,15 +154,19 @@ def test_layout_of_the_head_changes_nothing():
     torch.testing.assert_close(results[1], results[0], rtol=1e-9, atol=1e-9)
 
 
-def test_only_predictions_use_a_channels_last_head_on_a_cpu():
-    net = dict(type='mmssc.ContextVolumeUNet', channels=16, num_classes=3, shape=(16, 16, 8))
-    head = MODELS.build(net).head
-    layouts = []
-    head.aspp.register_forward_pre_hook(lambda module, inputs: layouts.append(inputs[0].stride(1)))
-    x = torch.randn(2, 8, 32, 32, 16)
-    head.train()(x)
-    head.eval()(x)
-    assert layouts == [32 * 32 * 16, 1]
+@pytest.mark.parametrize('training', [True, False])
+def test_volumes_are_channels_last_on_a_cpu(training):
+    config = dict(type='mmssc.ContextVolumeUNet', channels=16, num_classes=3, shape=(16, 16, 8))
+    net = MODELS.build(config).train(training)
+    strides = {}
+    for name in ('up2', 'up1', 'up0', 'head.aspp'):
+
+        def note(module, inputs, output, name=name):
+            strides[name] = output.stride(1)
+
+        net.get_submodule(name).register_forward_hook(note)
+    net(torch.randn(2, 16, 16, 16, 8))
+    assert strides == dict.fromkeys(strides, 1) and len(strides) == 4
 
 
 def test_wrong_sizes_are_refused():
