@@ -79,9 +79,11 @@ class _Normalize(torch.autograd.Function):
         var = _mean_of_groups(column_var + (column_mean - mean).square(), shape)
         scale = (var + eps).rsqrt()
         shift = -mean * scale
-        if weight is not None and bias is not None:
-            many = weight.repeat(shape[0])
-            scale, shift = scale * many, shift * many + bias.repeat(shape[0])
+        if weight is not None:
+            factor = weight.repeat(shape[0])
+            scale, shift = scale * factor, shift * factor
+        if bias is not None:
+            shift = shift + bias.repeat(shape[0])
         output = torch.empty_like(x)
         for rows, out, *one in zip(samples, _rows(output, is_batch), scale.float(), shift.float()):
             for block, part in _blocks(rows, out):
@@ -106,11 +108,14 @@ class _Normalize(torch.autograd.Function):
             slope = -by_value * inverse.square()
             offset = -by_one * inverse - slope * mean
             to_x, scale = torch.empty_like(x), inverse * factor
-            parts = zip(samples, tops, _rows(to_x, ctx.is_batch), scale, slope, offset)
-            for *rows, one_scale, one_slope, one_offset in parts:
-                _write_gradient(*rows, one_scale, one_slope.float(), one_offset.float())
-        if weight is not None:
-            to_weight, to_bias = sums.unflatten(2, (-1, len(weight))).sum((1, 2)).float()
+            factors = scale, slope.float(), offset.float()
+            for one in zip(samples, tops, _rows(to_x, ctx.is_batch), *factors):
+                _write_gradient(*one)
+        by_channel = sums.unflatten(2, (-1, x.shape[1])).sum((1, 2)).float()
+        if ctx.needs_input_grad[1]:
+            to_weight = by_channel[0]
+        if ctx.needs_input_grad[2]:
+            to_bias = by_channel[1]
         return to_x, to_weight, to_bias, None, None, None
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from mmssc.models.layers import DistributedBN, build_norm
+from mmssc.ops.exact_norm import normalize
 
 CHANNELS = 12
 VOLUME = (2, CHANNELS, 60, 36, 61)  # 263,520 voxels, not a power of two
@@ -112,6 +114,20 @@ def test_the_output_can_be_changed_in_place(name):
     torch.relu_(norm(inputs[0])).backward(grad)
     torch.relu(norm(inputs[1])).backward(grad)
     assert torch.equal(inputs[0].grad, inputs[1].grad)
+
+
+@pytest.mark.parametrize('shape', [(1, 1, 60, 36, 60), (1, 3, 1, 36, 600), (2, 5, 60, 1, 60)])
+def test_axes_of_length_one_and_a_weight_without_bias(shape):
+    x, grad = volume(1, torch.channels_last_3d, shape)
+    weight = torch.linspace(0.5, 1.5, shape[1]).requires_grad_()
+    output, mean, var = normalize(x.requires_grad_(), weight, None, 1e-5)
+    found = [output.detach(), *torch.autograd.grad(output, (x, weight), grad)]
+    x, grad = (one.detach().double().contiguous() for one in (x, grad))
+    weight = weight.detach().double().requires_grad_()
+    true = F.batch_norm(x.requires_grad_(), None, None, weight, None, True)
+    exact = [true.detach(), *torch.autograd.grad(true, (x, weight), grad)]
+    assert max(largest_errors(found, exact)) < 2e-6
+    assert mean.shape == var.shape == (1, shape[1])
 
 
 def test_frozen_parameters_get_no_gradient():

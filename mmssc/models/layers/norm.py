@@ -19,7 +19,7 @@ __all__ = ['DistributedBN', 'build_norm', 'normalize_rows']
 
 
 class _ExactBatchNorm(_BatchNorm):
-    """Batch normalisation that adds up channels-last tensors exactly, see :mod:`mmssc.ops.exact_norm`."""
+    """Batch normalisation with exact sums of channels-last tensors, also on a CPU."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise (N, C, ...) over all axes but C."""
