@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmssc.models.layers import with_exact_norms
 from mmssc.ops import channels_last_on_cpu, prefer_onednn
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
@@ -51,7 +52,7 @@ class SGN(BaseCompletor):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(voxel_grid, data_preprocessor, test_cfg, init_cfg)
-        self.backbone = MODELS.build(backbone)
+        self.backbone = with_exact_norms(MODELS.build(backbone))
         self.neck = MODELS.build(neck)
         feature_grid = self.voxel_grid.coarsen(feature_scale)
         self.lifter = MODELS.build({**lifter, 'voxel_grid': feature_grid})

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.geometry.working_volume import to_xyz_axes
+from mmssc.models.layers import with_exact_norms
 from mmssc.models.lifters import VolumeProjection, project_volume
 from mmssc.ops import channels_last_on_cpu, prefer_onednn
 from mmssc.registry import MODELS
@@ -68,8 +69,8 @@ class Symphonies(BaseCompletor):
             expected = f'a multiple of downsample_z = {downsample_z}'
             raise DataError('config', 'height of the projected grid', expected, z)
         self.downsample_z, self.voxel_assignment = downsample_z, voxel_assignment
-        self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(neck)
+        self.backbone = with_exact_norms(MODELS.build(backbone))
+        self.neck = with_exact_norms(MODELS.build(neck))
         decoder = dict(
             head['decoder'],
             volume_shape=(x, y, z // downsample_z),

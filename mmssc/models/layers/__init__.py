@@ -12,7 +12,7 @@ from .ddr import (
     VolumeClassifier,
     conv_stack,
 )
-from .norm import DistributedBN, build_norm, normalize_rows
+from .norm import DistributedBN, build_norm, normalize_rows, with_exact_norms
 from .recompute import recompute_in_backward
 from .upsampling_classifier import UpsamplingClassifier
 from .volume_augmentation import VolumeAugmentation, VolumeChange
@@ -31,5 +31,5 @@ __all__ = [
     'TwoStageTrunk', 'TwoStageUNet', 'UpsampleBlock3D',
     'UpsamplingClassifier', 'VolumeAugmentation', 'VolumeChange', 'VolumeClassifier',
     'VoxelClassifier', 'along_axis', 'build_norm', 'conv_stack', 'kaiming_init_convs',
-    'normalize_rows', 'recompute_in_backward',
+    'normalize_rows', 'recompute_in_backward', 'with_exact_norms',
 ]  # fmt: skip

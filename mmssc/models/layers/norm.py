@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -15,14 +15,21 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmssc.ops.exact_norm import has_inexact_sums, normalize
 from mmssc.registry import MODELS
 
-__all__ = ['DistributedBN', 'build_norm', 'normalize_rows']
+__all__ = ['DistributedBN', 'build_norm', 'normalize_rows', 'with_exact_norms']
+
+_Module = TypeVar('_Module', bound=nn.Module)
 
 
 class _ExactBatchNorm(_BatchNorm):
-    """Batch normalisation with exact sums of channels-last tensors, also on a CPU."""
+    """Batch normalisation with exact sums of channels-last tensors, also on a CPU.
+
+    A frozen layer keeps nothing for the backward pass; PyTorch's keeps its whole input.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise (N, C, ...) over all axes but C."""
+        if _is_frozen(self) and input.requires_grad and input.dtype == torch.float32:
+            return _scale_and_shift(self, input)
         takes_batch = self.training or self.running_mean is None
         if not (takes_batch and has_inexact_sums(input) and _takes_float32(self)):
             return super().forward(input)
@@ -63,6 +70,22 @@ class _GroupNorm(nn.GroupNorm):
         if not (has_inexact_sums(input) and _takes_float32(self)):
             return super().forward(input)
         return normalize(input, self.weight, self.bias, self.eps, self.num_groups)[0]
+
+
+def _is_frozen(norm: _BatchNorm) -> bool:
+    """Whether the output is a fixed scale and shift of the input."""
+    parameters = norm.weight, norm.bias
+    if norm.training or norm.running_mean is None or None in parameters:
+        return False
+    return not any(one.requires_grad for one in parameters)
+
+
+def _scale_and_shift(norm: _BatchNorm, input: Tensor) -> Tensor:
+    assert norm.running_mean is not None and norm.running_var is not None
+    view = [1, -1] + [1] * (input.dim() - 2)
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    shift = norm.bias - norm.running_mean * scale
+    return torch.addcmul(shift.view(view), input, scale.view(view))
 
 
 def _takes_float32(norm: nn.Module) -> bool:
@@ -157,9 +180,23 @@ def build_norm(norm_cfg: dict[str, Any], channels: int, dims: int) -> nn.Module:
     # mmcv's 'BN' is always BatchNorm2d, and mmcv looks up names without our scope.
     names = {'BN': f'BN{dims}d', 'DistributedBN': 'mmssc.DistributedBN'}
     cfg = {**norm_cfg, 'type': names.get(norm_cfg['type'], norm_cfg['type'])}
-    norm = build_norm_layer(cfg, channels)[1]
-    norm.__class__ = _EXACT.get(type(norm), type(norm))
-    return norm
+    return with_exact_norms(build_norm_layer(cfg, channels)[1])
+
+
+def with_exact_norms(model: _Module) -> _Module:
+    """Let the normalisation layers of a network from another library be exact, as those built here.
+
+    Frozen layers also store less for the backward pass. Outputs differ by rounding only.
+
+    Args:
+        model: Changed in place; subclasses of PyTorch's layers stay as they are.
+
+    Returns:
+        The model.
+    """
+    for module in model.modules():
+        module.__class__ = _EXACT.get(type(module), type(module))
+    return model
 
 
 def normalize_rows(norm: nn.Module, rows: Tensor) -> Tensor:

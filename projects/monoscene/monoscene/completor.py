@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmssc.models.completors import BaseCompletor
+from mmssc.models.layers import with_exact_norms
 from mmssc.models.losses.volume_losses import stack_targets, volume_losses
 from mmssc.ops import channels_last_on_cpu, prefer_onednn
 from mmssc.registry import MODELS
@@ -53,7 +54,7 @@ class MonoScene(BaseCompletor):
     ) -> None:
         super().__init__(voxel_grid, data_preprocessor, test_cfg, init_cfg)
         feature_grid = self.voxel_grid.coarsen(feature_scale)
-        self.image_unet = MODELS.build(image_unet)
+        self.image_unet = with_exact_norms(MODELS.build(image_unet))
         self.lifter = MODELS.build({**lifter, 'voxel_grid': feature_grid})
         self.num_classes = volume_unet.get('num_classes')
         self.volume_unet = MODELS.build(

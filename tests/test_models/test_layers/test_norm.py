@@ -1,11 +1,13 @@
 """Normalisation over processes equals normalisation of the whole batch."""
 
+import copy
+
 import pytest
 import torch
 import torch.distributed as dist
 from torch import multiprocessing, nn
 
-from mmssc.models.layers import DistributedBN, build_norm, normalize_rows
+from mmssc.models.layers import DistributedBN, build_norm, normalize_rows, with_exact_norms
 
 SHAPES = {1: (5, 3), 2: (2, 3, 4, 5), 3: (2, 3, 2, 4, 3)}
 # Rows of each process; the last case leaves one process without any.
@@ -76,3 +78,33 @@ def test_other_norms_and_frozen_parameters():
     frozen = build_norm(dict(type='DistributedBN', requires_grad=False, momentum=0.3), 4, 3)
     assert frozen.momentum == 0.3
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
+
+
+def _stored(model, image):
+    """Numbers that the forward pass keeps for the backward pass, which also runs."""
+    sizes = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda x: sizes.append(x.numel()) or x, lambda x: x
+    ):
+        model(image).square().mean().backward()
+    return sum(sizes)
+
+
+def test_a_frozen_norm_of_another_library_keeps_no_input():
+    plain = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)).eval()
+    for parameter in plain[1].parameters():
+        nn.init.uniform_(parameter, 0.5, 2.0)
+        parameter.requires_grad_(False)
+    plain[1].running_mean.uniform_(-1.0, 1.0)
+    plain[1].running_var.uniform_(0.5, 2.0)
+    ours = with_exact_norms(copy.deepcopy(plain))
+    image = torch.randn(2, 3, 20, 20)
+    assert _stored(plain, image) - _stored(ours, image) >= plain(image).numel()
+    torch.testing.assert_close(ours(image), plain(image))
+    torch.testing.assert_close(ours[0].weight.grad, plain[0].weight.grad)
+
+
+def test_subclasses_of_norms_stay_as_they_are():
+    model = nn.Sequential(nn.SyncBatchNorm(4), nn.BatchNorm2d(4))
+    with_exact_norms(model)
+    assert type(model[0]) is nn.SyncBatchNorm and type(model[1]) is not nn.BatchNorm2d
