@@ -88,6 +88,7 @@ class StepReport:
         self.failures[task.sequence, task.frame_id] = str(error)
         if len(self.failures) <= FAILURES_SHOWN:
             line = f'error: {self.step}: {task.sequence}/{task.frame_id}: {error}'
+            line = ' '.join(line.split())
             (write or partial(print, file=sys.stderr, flush=True))(line)
 
     def add_remarks(self, remarks: Mapping[str, int]) -> None:

@@ -51,7 +51,7 @@ def depth_model(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ('error', 'batch_size'),
-    [('RuntimeError("out of range")', 3), ('StopIteration', 1), ('SystemExit(3)', 1)],
+    [('RuntimeError("out of\\nrange")', 3), ('StopIteration', 1), ('SystemExit(3)', 1)],
 )
 def test_a_depth_model_that_raises_spoils_one_frame(
     infer, drive, depth_model, tmp_path, error, batch_size
@@ -65,6 +65,8 @@ def test_a_depth_model_that_raises_spoils_one_frame(
     assert f'error: {drive / "image/9.png"}: not predicted: ' in printed
     assert 'depth model broken_depth.broken: expected' in printed
     assert f'found {name}' in printed and 'broken_depth.py, line 7' in printed
+    (line,) = (one for one in printed.splitlines() if one.startswith('error: '))
+    assert 'broken_depth.py' in line  # One line, also of an error with several.
     assert count_kept(tmp_path / 'out') == (3, 3, 3)
 
 

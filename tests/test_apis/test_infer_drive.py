@@ -443,3 +443,22 @@ def test_many_images_are_found_in_short_time(tmp_path):
     drive = find_drive(args)
     assert time.process_time() - start < 8
     assert len(drive.names) == 20_000 and drive.stems[-1] == '19999'
+
+
+def test_several_videos_are_refused(infer, drive):
+    video = drive / 'my.drive.avi'
+    status, printed = infer('--image', video, video, '--formats', 'npy')
+    assert status == 2
+    assert f'--image: expected images, or one video, found {video} and other files' in printed
+    assert 'Run the command once for each video' in printed
+
+
+def test_too_many_earlier_frames_are_not_too_few(infer, drive, tmp_path):
+    image, depth = drive / 'image/11.png', drive / 'depth/11.npy'
+    status, printed = infer(
+        '--image', image, '--depth', depth, '--earlier-image', image, image, image,
+        '--earlier-depth', depth, depth, depth, '--poses', drive / 'poses.txt',
+        '--frames', 3, 2, 1, 0, '--formats', 'npy',
+    )  # fmt: skip
+    assert status == 2 and 'earlier_frames: expected at most 2' in printed
+    assert 'more than given' not in printed

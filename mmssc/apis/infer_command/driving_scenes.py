@@ -56,7 +56,7 @@ def _infer_scenes(cfg: Config, args: argparse.Namespace) -> int:
     results = Results(args, args.image, filter(None, inputs))
     inferencer = _build(cfg, args)
     missing = inferencer.num_frames - 1 - len(earlier)
-    if missing:
+    if missing > 0:
         _say_missing(missing)
 
     def predict(scenes: list[int]) -> None:

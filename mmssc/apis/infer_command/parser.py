@@ -232,8 +232,14 @@ def _check_driving_options(args: argparse.Namespace) -> None:
     for name in ('earlier_depth', 'earlier_points', 'earlier_image_right'):
         if getattr(args, name) and not args.earlier_image:
             raise DataError(_option(name), None, 'with --earlier-image', 'without it')
-    from .drive_frames import is_drive  # It imports OpenCV: not for --help.
+    # They import OpenCV: not for --help.
+    from mmssc.formats.video import is_video
 
+    from .drive_frames import is_drive
+
+    if len(args.image) > 1 and (videos := [*filter(is_video, args.image)]):
+        expected, hint = 'images, or one video', 'Run the command once for each video'
+        raise DataError('--image', None, expected, f'{videos[0]} and other files', hint)
     if is_drive(args):
         if args.earlier_image or args.frames:
             option = '--earlier-image' if args.earlier_image else '--frames'

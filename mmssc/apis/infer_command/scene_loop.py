@@ -74,7 +74,7 @@ def predict_all(
         raise next(iter(failures.values()))
     for name, failure in failures.items():
         # The error may name the file of the scene itself.
-        text = str(failure).removeprefix(f'{name}: ')
+        text = ' '.join(str(failure).removeprefix(f'{name}: ').split())
         print(f'error: {name}: not predicted: {text}', file=sys.stderr)
     if failures:
         print(f'{len(failures)} of {len(names)} scenes not predicted', file=sys.stderr)
