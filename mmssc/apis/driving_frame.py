@@ -50,6 +50,8 @@ def read_right_image(value: Any, left: str | None, name: str) -> np.ndarray:
 def read_frame_depth(value: Any, size: tuple[int, int], name: str) -> np.ndarray | EstimatedDepth:
     """Depth (H, W) float32 in metres, 0 = none, that a caller gives as a file or an array.
 
+    What an array masks is no depth.
+
     Raises:
         DataError: It is wrong, or has another size than the image.
     """
@@ -58,7 +60,7 @@ def read_frame_depth(value: Any, size: tuple[int, int], name: str) -> np.ndarray
     if isinstance(value, (str, PathLike)):
         name, depth = fspath(value), read_depth(value)
     else:
-        depth = np.asarray(value, dtype=np.float32)
+        depth = np.asarray(np.ma.filled(value, 0), dtype=np.float32)
     if depth.shape != size:
         raise DataError(name, 'depth size', f'{size} as the image', depth.shape)
     if not np.isfinite(depth).all() or (depth < 0).any():

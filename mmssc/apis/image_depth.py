@@ -24,8 +24,8 @@ __all__ = [
     'pair_depth',
 ]  # fmt: skip
 
-#: (H, W, 3) uint8 RGB -> (H, W) metres along the optical axis, 0 = none. If it has a parameter
-#: ``focal_length``, it gets that of the image, in pixels.
+#: (H, W, 3) uint8 RGB -> (H, W) metres along the optical axis, 0 or masked = none. If it has a
+#: parameter ``focal_length``, it gets that of the image, in pixels.
 DepthModel = Callable[..., Any]
 # What a pair has at least; exchanged images have fewer matches.
 _FEWEST_MATCHES = 0.15
@@ -138,6 +138,8 @@ def model_depth(
         raise DataError(name, field, expected, _describe_failure(error), hint) from error
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu().float().numpy()
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.filled(0)
     size = image.shape[:2]
     expected = f'{size} floating-point metres, 0 = none'
     if not isinstance(values, np.ndarray) or values.dtype.kind != 'f' or values.shape != size:

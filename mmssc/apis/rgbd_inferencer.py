@@ -317,9 +317,12 @@ class RGBDInferencer(BaseInferencer):
 
 
 def _one_depth(value: Any) -> np.ndarray:
-    """The depth image of a caller as float32; :func:`check_room_depth` checks its shape."""
+    """The depth image of a caller as float32, 0 where it is masked.
+
+    :func:`check_room_depth` checks its shape.
+    """
     try:
-        return np.ascontiguousarray(value, np.float32)
+        return np.ascontiguousarray(np.ma.filled(value, 0), np.float32)
     except (TypeError, ValueError) as error:
         expected, found = 'one file, or an array (H, W) in metres', type(value).__name__
         hint = None

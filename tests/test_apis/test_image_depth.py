@@ -168,6 +168,21 @@ def test_a_model_of_torch_is_taken(alone_config, checkpoint, scene):
     assert user(scene['images'][2], P2, LIDAR2CAM)
 
 
+def test_masked_depth_is_none(alone_config, checkpoint, scene):
+    depth = np.full((70, 100), 1.5, np.float32)
+    depth[:, 60:] = 0
+    masked = np.ma.array(np.full_like(depth, 1.5), mask=depth == 0)
+    user = DrivingInferencer(alone_config, checkpoint, 'cpu', depth_model=lambda image: masked)
+
+    def logits(given):
+        (sample,) = user([scene['images'][2]], P2, LIDAR2CAM, depth=[given])
+        return sample.voxel_logits
+
+    expected = logits(depth)
+    assert torch.equal(logits(masked), expected) and torch.equal(logits(None), expected)
+    assert not torch.equal(logits(masked.data), expected)
+
+
 @pytest.mark.parametrize(
     ('output', 'message'),
     [

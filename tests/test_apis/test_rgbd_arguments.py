@@ -45,3 +45,14 @@ def test_a_missing_segmentation_names_the_argument(room):  # noqa: F811
     model = RGBDInferencer(small_config('light_seg_nyu'), device='cpu')
     with pytest.raises(DataError, match=r'found none\. Give segmentation$'):
         model(room['depth'], CAMERA, room['cam2world'])
+
+
+def test_masked_depth_is_none(inferencer, room):  # noqa: F811
+    depth = room['depth'].copy()
+    masked = np.ma.array(depth.copy(), mask=np.zeros(depth.shape, bool))
+    masked.mask[:, :60] = True
+    depth[:, :60] = 0
+    found, expected = (
+        inferencer(one, CAMERA, room['cam2world']).pred_voxels for one in (masked, depth)
+    )
+    assert (found == expected).all()
