@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = [
     'CARLASC_GRID', 'DRIVING_GRID', 'KITTI_360_SPLITS', 'NYU_CAMERAS', 'NYU_GRID', 'NYU_IMAGE_SIZE',
-    'SEMANTIC_KITTI_SPLITS', 'Splits',
+    'SEGMENT_NAMES', 'SEMANTIC_KITTI_SPLITS', 'Splits',
 ]  # fmt: skip
 
 #: Split -> sequences.
@@ -21,6 +21,12 @@ NYU_IMAGE_SIZE = (480, 640)
 #: fx, fy, cx, cy in pixels. The Kinect of NYU, as in the files of 3D-Sketch, CleanerS and AMMNet,
 #: and the camera that rendered NYUCAD; SSCNet and DDRNet use the latter for both.
 NYU_CAMERAS = dict(nyu=(518.8579, 519.4696, 325.58, 253.74), nyucad=(518.8579, 518.8579, 320, 240))
+
+#: The 13 classes of NYU's labelled images and 0 = none: the ids of the seg13 files of the papers.
+SEGMENT_NAMES = (
+    'none', 'bed', 'books', 'ceiling', 'chair', 'floor', 'furniture', 'objects', 'picture', 'sofa',
+    'table', 'tv', 'wall', 'window',
+)  # fmt: skip
 
 #: Voxel grid of SemanticKITTI and SSCBench-KITTI-360, in the lidar frame, metres.
 DRIVING_GRID: dict[str, Any] = dict(

@@ -10,11 +10,13 @@ import math
 import os
 
 from mmssc.config_options import add_cfg_options
+from mmssc.errors import DataError
 from mmssc.shards import add_shard_option
 
 __all__ = [
-    'AMP_HELP', 'add_common_arguments', 'add_cropped_option', 'add_work_options',
-    'positive_integer', 'positive_number', 'spaced_number',
+    'AMP_HELP', 'add_common_arguments', 'add_cropped_option', 'add_segmenter_options',
+    'add_work_options', 'check_segmenter_options', 'positive_integer', 'positive_number',
+    'spaced_number',
 ]  # fmt: skip
 
 _MAX_DEFAULT_WORKERS = 8
@@ -87,6 +89,50 @@ def add_cropped_option(parser: argparse.ArgumentParser) -> None:
         'the principal point can be anywhere'
     )
     parser.add_argument('--cropped-images', action='store_true', help=text)
+
+
+def add_segmenter_options(parser: argparse.ArgumentParser, start: str = '') -> None:
+    """Add the options of :class:`mmssc.segmentation.SegmenterSource`.
+
+    Args:
+        parser: The parser.
+        start: The first words of each help text.
+    """
+    add = parser.add_argument
+    text = (
+        f'{start}segment the colour images with a model of mmseg (its config or the name of one) '
+    )
+    text += 'or a function of your own, in place of --segmentation; runs the code that it names'
+    add('--segmenter', metavar='CONFIG|MODULE:FUNCTION', help=text)
+    add(
+        '--segmenter-checkpoint', metavar='FILE', help=f'{start}weights of the model of --segmenter'
+    )
+    text = f'{start}JSON: classes of the segmenter that the table of classes lacks'
+    add('--segmenter-table', metavar='FILE', help=text)
+
+
+def check_segmenter_options(args: argparse.Namespace, image_option: str) -> None:
+    """Check what goes together with ``--segmenter``.
+
+    Args:
+        args: The command line.
+        image_option: The option that gives the colour images.
+
+    Raises:
+        DataError: An option has no use, or the images are missing.
+    """
+    if args.segmenter is None:
+        for name in ('segmenter_checkpoint', 'segmenter_table'):
+            if getattr(args, name) is not None:
+                option, hint = f'--{name.replace("_", "-")}', 'Give --segmenter, or leave it out'
+                raise DataError(option, None, 'with --segmenter', 'without it', hint)
+        return
+    if args.segmentation:
+        hint = 'Leave one of them out'
+        raise DataError('--segmenter', None, 'no --segmentation beside it', 'both', hint)
+    if not getattr(args, image_option.removeprefix('--')):
+        expected, hint = f'colour images ({image_option})', f'Give {image_option}'
+        raise DataError('--segmenter', None, expected, 'none', hint)
 
 
 def add_work_options(parser: argparse.ArgumentParser) -> None:

@@ -35,7 +35,8 @@ def build_inferencer(
         device: Default: the GPU if there is one.
         cfg_options: Overrides of the config.
         options: Further arguments of the class: ``voxel_grid``, ``fuse``, ``amp``; ``crop`` and
-            ``depth_model`` of :class:`DrivingInferencer`.
+            ``depth_model`` of :class:`DrivingInferencer`, ``segmenter`` of
+            :class:`RGBDInferencer`.
 
     Raises:
         DataError: The pipeline reads inputs that no inferencer provides; see also

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +13,7 @@ import torch
 from mmssc.errors import DataError
 from mmssc.geometry.stereo import MAX_DISPARITY, stereo_depth
 from mmssc.preparation.driving.camera_check import check_baseline
+from mmssc.user_functions import call_on_image, check_takes_image, load_function
 
 from .base_inferencer import warn_about
 
@@ -128,14 +126,8 @@ def model_depth(
             finite metres.
     """
     keywords = dict(focal_length=focal_length) if _takes_focal_length(model) else {}
-    _check_takes_image(model, keywords)
-    try:
-        # The model gets a copy: what it changes must not reach the network.
-        values = model(image.copy(), **keywords)
-    except (Exception, SystemExit) as error:
-        hint = 'Try this function alone with this image'
-        field, expected = f'depth model {_name_of(model)}', 'the depth of the image'
-        raise DataError(name, field, expected, _describe_failure(error), hint) from error
+    check_takes_image(model, 'depth model', keywords, _MODEL_REMEDY)
+    values = call_on_image(model, image, name, 'depth model', 'the depth of the image', keywords)
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu().float().numpy()
     if isinstance(values, np.ma.MaskedArray):
@@ -154,37 +146,11 @@ def model_depth(
     return EstimatedDepth(values, is_stereo=False)
 
 
-def _name_of(model: DepthModel) -> str:
-    """Module and name of a function; of an object, those of its class."""
-    named: Any = model if hasattr(model, '__qualname__') else type(model)
-    return f'{named.__module__}.{named.__qualname__}'
-
-
-def _describe_failure(error: BaseException) -> str:
-    """Kind and text of an exception, and the line that raised it."""
-    line = traceback.extract_tb(error.__traceback__)[-1]
-    text = f'{type(error).__name__}: {error}' if str(error) else type(error).__name__
-    return f'{text} ({Path(line.filename).name}, line {line.lineno})'
-
-
 def _takes_focal_length(model: DepthModel) -> bool:
     try:
         return 'focal_length' in inspect.signature(model).parameters
     except (TypeError, ValueError):  # Some callables of C have no signature.
         return False
-
-
-def _check_takes_image(model: DepthModel, keywords: dict[str, float]) -> None:
-    try:
-        signature = inspect.signature(model)
-    except (TypeError, ValueError):  # Some callables of C have no signature.
-        return
-    try:
-        signature.bind(None, **keywords)
-    except TypeError as error:
-        expected = 'a function of an image, perhaps with focal_length'
-        found = f'{getattr(model, "__name__", type(model).__name__)}{signature}'
-        raise DataError('depth model', None, expected, found, _MODEL_REMEDY) from error
 
 
 def load_depth_model(text: str) -> DepthModel:
@@ -196,26 +162,4 @@ def load_depth_model(text: str) -> DepthModel:
     Raises:
         DataError: There is no such module or function, or the module ends the process.
     """
-    option, form = '--depth-model', 'package.module:function'
-    module_name, colon, path = text.partition(':')
-    if not (colon and module_name and path) or module_name.startswith('.'):
-        raise DataError(option, None, form, text)
-    try:
-        found: Any = import_module(module_name)
-    except SystemExit as error:
-        expected, program = 'a module without a program', 'one that ends itself (sys.exit)'
-        raise DataError(option, None, expected, f'{module_name}: {program}') from error
-    except ImportError as error:
-        hint = 'Install its package in this environment, or add its folder to PYTHONPATH'
-        expected = f'a module that can be imported ({form})'
-        raise DataError(option, None, expected, f'{module_name}: {error}', hint) from error
-    for name in path.split('.'):
-        if not hasattr(found, name):
-            raise DataError(option, None, f'a function of {module_name}', f'no {path} in it')
-        found = getattr(found, name)
-    if isinstance(found, type):
-        hint = 'Make an object of it in the module, and name the object or its method'
-        raise DataError(option, None, f'a function ({form})', f'the class {path}', hint)
-    if not callable(found):
-        raise DataError(option, None, f'a function ({form})', f'{type(found).__name__} {path}')
-    return found
+    return load_function(text, '--depth-model')

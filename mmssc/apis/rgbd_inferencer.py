@@ -38,6 +38,7 @@ from mmssc.geometry import (
     place_grid,
 )
 from mmssc.registry import INFERENCERS
+from mmssc.segmentation import Segmenter
 from mmssc.structures import SSCDataSample, VoxelGrid
 from mmssc.structures.camera_placement import share_remarks
 
@@ -115,6 +116,9 @@ class RGBDInferencer(BaseInferencer):
             does not matter.
         fuse: Fold batch normalisation into convolutions; False keeps a model that can be trained.
         amp: Predict in mixed precision, see :func:`predict_in_half_precision`.
+        segmenter: Segments the images of scenes without segmentation, for models that read one:
+            :func:`~mmssc.segmentation.load_segmenter`, or a function, see
+            :class:`~mmssc.segmentation.Segmenter`.
 
     Raises:
         DataError: The config's model needs other inputs; see also :func:`init_model`.
@@ -135,8 +139,14 @@ class RGBDInferencer(BaseInferencer):
         cfg_options: Mapping[str, Any] | None = None,
         fuse: bool = True,
         amp: bool = False,
+        segmenter: Callable[..., Any] | None = None,
     ) -> None:
         super().__init__(config, checkpoint, device, voxel_grid, cfg_options, fuse=fuse, amp=amp)
+        if segmenter is not None and 'segmentation' not in self.inputs:
+            expected, hint = 'none: this model reads no segmentation', 'Leave it out'
+            raise DataError('RGBDInferencer', 'segmenter', expected, 'one', hint)
+        is_ready = segmenter is None or isinstance(segmenter, Segmenter)
+        self.segmenter = segmenter if is_ready else Segmenter(segmenter)
         source = getattr(self.model, 'tsdf_source', 'tsdf')
         if source not in _COMPUTED:
             raise DataError(
@@ -174,8 +184,10 @@ class RGBDInferencer(BaseInferencer):
             cam2world: (4, 4), camera (x right, y down, z forward) to a world with z up and the
                 floor at z = 0, metres. None: from ``height``, or find the floor in the depth
                 image; the camera is then at x = y = 0 and looks along y.
-            img: (H, W, 3) uint8 RGB, registered with the depth; for models that read one.
+            img: (H, W, 3) uint8 RGB, registered with the depth; for models that read one. For the
+                segmenter it may have another size.
             segmentation: (H, W) uint8 ids, registered with the depth; for models that read one.
+                None: from the segmenter.
             depth_kind: See :func:`read_depth_image`.
             origin: Lower corner of the box, world x, y, z; None places it in front of the camera
                 by SSCNet's rule.
@@ -216,8 +228,7 @@ class RGBDInferencer(BaseInferencer):
             units = {self.words(key): value for key, value in readings.items()}
             remedy = self.words(remedy)
             check_room_depth(name, depth, units, remedy=remedy)
-            images = self._images(name, depth.shape, img, segmentation)
-            images = {key: _turned_images(value, rotate or 0) for key, value in images.items()}
+            images = self._images(name, depth.shape, img, segmentation, rotate or 0)
             angles, has_floor = (height, tilt, roll), origin is None
             view = upright_view(
                 name, depth, cam2img, cam2world, angles, rotate, has_floor, units, cropped_images
@@ -279,23 +290,34 @@ class RGBDInferencer(BaseInferencer):
         return sample
 
     def _images(
-        self, name: str, size: tuple[int, int], img: Any, segmentation: Any
+        self, name: str, size: tuple[int, int], img: Any, segmentation: Any, rotate: int
     ) -> dict[str, Any]:
-        """Check image and segmentation, if the model reads them: size of the depth image."""
+        """Image and segmentation, if the model reads them: turned, of the size of the depth."""
         images: dict[str, Any] = {}
         for key, value in (('img', img), ('segmentation', segmentation)):
             if key not in self.inputs:
                 continue
+            if value is None and key == 'segmentation' and self.segmenter is not None:
+                images[key] = self._segmented(name, size, img, rotate)
+                continue
             if value is None:
-                hint = 'Give --image' if key == 'img' else 'Give --segmentation'
+                hint = 'Give --image' if key == 'img' else 'Give --segmentation, or --segmenter'
                 raise DataError(name, key, 'an image: this model reads one', 'none', hint)
-            if key == 'img' and isinstance(value, (str, PathLike)):
-                check_upright(value, 'the depth image does not turn with it')
-            array = read_image(value, name) if key == 'img' else _read_ids(value, name)
+            array = _read_colour(value, name) if key == 'img' else _read_ids(value, name)
             if array.shape[:2] != size:
                 raise DataError(name, f'{key} size', size, array.shape[:2])
+            array = turn_image(array, rotate)
             images[key] = [array] if key == 'img' else array
         return images
+
+    def _segmented(self, name: str, size: tuple[int, int], img: Any, rotate: int) -> np.ndarray:
+        """The segmentation of an image, upright: the segmenter has never seen turned ones."""
+        if img is None:
+            expected = 'an image: the segmenter reads it'
+            raise DataError(name, 'img', expected, 'none', 'Give --image')
+        size = size[::-1] if rotate in (90, 270) else size
+        assert self.segmenter is not None
+        return self.segmenter(turn_image(_read_colour(img, name), rotate), name, size)
 
     def _volumes(self, volumes: DepthVolumes, size: tuple[int, int]) -> dict[str, np.ndarray]:
         """The volumes as arrays; the inverse mapping only if the model reads it."""
@@ -346,11 +368,11 @@ def _readings(
     return {}, 'Leave out --depth-kind if the file holds plain millimetres'
 
 
-def _turned_images(value: Any, degrees: int) -> Any:
-    """An image or a list of images, turned clockwise."""
-    if isinstance(value, list):
-        return [turn_image(image, degrees) for image in value]
-    return turn_image(value, degrees)
+def _read_colour(value: Any, name: str) -> np.ndarray:
+    """An image of a caller; files must lie as the depth image does."""
+    if isinstance(value, (str, PathLike)):
+        check_upright(value, 'the depth image does not turn with it')
+    return read_image(value, name)
 
 
 def _read_ids(value: Any, name: str) -> np.ndarray:

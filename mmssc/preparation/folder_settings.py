@@ -26,13 +26,14 @@ RECIPE_NAME = 'recipe.json'
 _INFO_LIST = re.compile(rb'\s*\{\s*"metainfo"')
 # Setting of a recipe -> its name in messages; others are called as they are.
 _IN_WORDS = dict(
-    baseline_focal='baseline times focal length', coarse_labels='--coarse-labels',
+    baseline_focal='baseline times focal length', coarse_labels='--coarse-labels', color='--color',
     depth_kind='--depth-kind', depth_limits='--depth-limits', depth_scale='--depth-scale',
     drop_ids='--drop-ids', empty_from='--empty-from', fine_factor='--fine-factor',
     future='--future', height='--height', image_size='--image-size',
     max_disparity='--max-disparity', max_height='--max-height', moving='--moving',
     moving_ids='--moving-ids', origin='--origin', past='--past', poses='--poses', roll='--roll',
-    rotate='--rotate', tie='--tie', tilt='--tilt', truncation='--truncation',
+    rotate='--rotate', segmenter='--segmenter', segmenter_checkpoint='--segmenter-checkpoint',
+    segmenter_table='--segmenter-table', tie='--tie', tilt='--tilt', truncation='--truncation',
     view_step='--view-step',
 )  # fmt: skip
 _GRID_IN_WORDS = dict(shape='--grid-shape', voxel_size='--voxel-size', origin='--grid-origin')

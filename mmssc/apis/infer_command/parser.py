@@ -12,6 +12,8 @@ from mmssc.option_choices import DEPTH_KINDS, MAX_DISPARITY, PREDICTION_FORMATS
 from mmssc.shared_options import (
     AMP_HELP,
     add_cropped_option,
+    add_segmenter_options,
+    check_segmenter_options,
     positive_integer,
     positive_number,
     spaced_number,
@@ -30,7 +32,8 @@ _OPTIONS = {
     ),
     'rgbd': (
         'image', 'depth', 'cam2img', 'cropped_images', 'cam2world', 'segmentation', 'depth_kind',
-        'depth_scale', 'height', 'tilt', 'roll', 'rotate', 'show_all',
+        'depth_scale', 'height', 'tilt', 'roll', 'rotate', 'show_all', 'segmenter',
+        'segmenter_checkpoint', 'segmenter_table',
     ),
     'lidar': (
         'points', 'sensor_height', 'sensor_rotation', 'largest_intensity', 'earlier_points',
@@ -134,6 +137,7 @@ def _add_rgbd_options(parser: argparse.ArgumentParser) -> None:
     )
     add('--rotate', type=int, choices=(0, 90, 180, 270), help=text)
     add('--segmentation', nargs='+', metavar='FILE', help='depth camera: 8-bit id images')
+    add_segmenter_options(parser, 'depth camera: ')
     add('--show-all', action='store_true',
         help='depth camera: also draw voxels behind the farthest measured surface')  # fmt: skip
 
@@ -206,6 +210,7 @@ def _check_rgbd_options(args: argparse.Namespace) -> None:
         missing = [name for name in ('depth', 'cam2img') if not getattr(args, name)]
         found = f'no {" and no ".join(f"--{name}" for name in missing)}'
         raise DataError('command line', None, expected, found)
+    check_segmenter_options(args, '--image')
 
 
 def _check_driving_options(args: argparse.Namespace) -> None:

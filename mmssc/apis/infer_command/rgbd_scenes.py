@@ -16,6 +16,7 @@ from mmssc.errors import DataError, counted
 from mmssc.formats.images import read_rgb
 from mmssc.formats.matrices import read_matrix
 from mmssc.geometry import check_placement, describe_camera, turn_camera
+from mmssc.segmentation import SegmenterSource
 from mmssc.structures.camera_checks import as_pose
 from mmssc.structures.camera_placement import check_room_camera
 
@@ -43,12 +44,16 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
             raise DataError(path, None, 'a depth image', 'a folder', hint)
     pose = _read_pose(args)
     images, segmentations = (_one_per_scene(args, name) for name in ('image', 'segmentation'))
+    source = _segmenter_source(args)
     inputs = [*args.depth, *filter(None, (*images, *segmentations, args.cam2world))]
-    results = Results(args, args.depth, inputs)
+    results = Results(args, args.depth, [*inputs, *(source.files if source else ())])
     inferencer = inferencer_of(cfg, args)
-    if args.segmentation and 'segmentation' not in inferencer.inputs:
-        expected = 'none: this model reads no segmentation'
-        raise DataError('--segmentation', None, expected, args.segmentation, 'Leave it out')
+    for name in ('segmentation', 'segmenter'):
+        if getattr(args, name) and 'segmentation' not in inferencer.inputs:
+            expected = 'none: this model reads no segmentation'
+            raise DataError(f'--{name}', None, expected, getattr(args, name), 'Leave it out')
+    if source is not None:
+        inferencer.segmenter = source.load(args.device)
     turns = -(args.rotate or 0) // 90
 
     def predict(scenes: list[int]) -> None:
@@ -72,6 +77,12 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
 
     with results:
         return predict_all(args.depth, 1, predict)
+
+
+def _segmenter_source(args: argparse.Namespace) -> SegmenterSource | None:
+    if args.segmenter is None:
+        return None
+    return SegmenterSource(args.segmenter, args.segmenter_checkpoint, args.segmenter_table)
 
 
 def _read_pose(args: argparse.Namespace) -> np.ndarray | None:

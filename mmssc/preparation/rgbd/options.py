@@ -67,6 +67,7 @@ def claim_results(
     recipe: Mapping[str, Any],
     arguments: argparse.Namespace,
     hint: str = 'Give another --out',
+    suffixes: Sequence[str] = ('.npz', '.npy'),
 ) -> None:
     """Prepare a folder for results; files of others are never changed.
 
@@ -75,13 +76,14 @@ def claim_results(
         recipe: Settings of the results.
         arguments: With ``overwrite`` (make results of this command again) and ``shard``.
         hint: What to do if the folder has files of another origin.
+        suffixes: File name endings of results.
 
     Raises:
         DataError: The folder has files of another origin or of other settings.
     """
     elsewhere = ', or write to another folder with --out ANOTHER'
     overwrite, shared = arguments.overwrite, arguments.shard is not None
-    if not claim_folder(folder, recipe, ('.npz', '.npy'), overwrite, elsewhere, shared):
+    if not claim_folder(folder, recipe, suffixes, overwrite, elsewhere, shared):
         raise DataError(
             folder, 'files', 'no files, or files of this command', 'files of another origin',
             hint,

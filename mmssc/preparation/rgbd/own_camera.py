@@ -29,10 +29,12 @@ from mmssc.geometry import check_placement, describe_camera
 from mmssc.preparation.command_line import LISTS_LATER, check_shard, run_converter
 from mmssc.preparation.folder_settings import info_list_to_write, replace_if_changed
 from mmssc.preparation.frame_jobs import FrameRunner, StepReport
+from mmssc.shared_options import check_segmenter_options
 
 from .layouts import prepared_path
 from .options import check_camera, claim_results, spec_of
 from .own_frame import CONFIDENCE, EXTRAS, OWN_SOURCE, OwnFrameTask, PoseRule
+from .own_segmentation import SEGMENT_FILE, segment_tasks
 from .parsers import own_parser
 from .tasks import FrameSettings
 
@@ -108,6 +110,8 @@ def _listed(
         path = pattern.replace('*', '{frame_id}')
         kind = 'rgb' if key == 'img' else 'ids'
         shared[key] = FrameFile(path if out == root else str((root / path).absolute()), kind)
+    if arguments.segmenter is not None:
+        shared['segmentation'] = FrameFile(SEGMENT_FILE, 'ids')
     if shared:
         files[SHARED] = shared
     frames = []
@@ -130,6 +134,7 @@ def _listed(
 
 def _work(arguments: argparse.Namespace) -> list[StepReport]:
     root, out = arguments.root, arguments.out or arguments.root
+    check_segmenter_options(arguments, '--color')
     info_list_to_write(out / _LIST_NAME)
     depth_files = _frames(root, arguments.depth)
     for option, pattern in _image_patterns(arguments).values():
@@ -175,17 +180,20 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
         )
         for frame_id, path in depth_files.items()
     ]
+    segments = segment_tasks(arguments, depth_files, settings.spec.image_size)
     with FrameRunner(arguments.workers, arguments.shard) as runner:
-        report = runner.run('frames', tasks)
+        reports = [runner.run('frames', tasks)]
+        if segments:
+            reports.append(runner.run('segmentation', segments))
     infos = StepReport('infos')
     if arguments.shard is not None:
         infos.notes.append(LISTS_LATER)
-    elif done := [task for task in tasks if (OWN_SOURCE, task.frame_id) not in report.failures]:
+    elif done := [task for task in tasks if (OWN_SOURCE, task.frame_id) not in reports[0].failures]:
         infos.notes.append(f'{out / _LIST_NAME}: {len(done)} of {len(tasks)} frames')
         remarks += _write_list(arguments, settings, done, infos, is_searched)
     for remark in remarks:
         warnings.warn(f'{root}: {remark}', stacklevel=2)
-    return [report, infos]
+    return [*reports, infos]
 
 
 def _write_list(

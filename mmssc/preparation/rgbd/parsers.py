@@ -8,7 +8,12 @@ from pathlib import Path
 from mmssc.dataset_facts import NYU_CAMERAS, NYU_GRID, NYU_IMAGE_SIZE
 from mmssc.errors import DataError
 from mmssc.option_choices import DEPTH_KINDS, RGBD_SOURCES
-from mmssc.shared_options import add_cropped_option, add_work_options, positive_number
+from mmssc.shared_options import (
+    add_cropped_option,
+    add_segmenter_options,
+    add_work_options,
+    positive_number,
+)
 
 __all__ = ['Camera', 'nyu_parser', 'own_parser']
 
@@ -91,6 +96,7 @@ def own_parser(description: str) -> argparse.ArgumentParser:
     text = 'colour images, registered with the depth and of its size'
     add('--color', metavar='PATTERN', help=text)
     add('--segmentation', metavar='PATTERN', help='8-bit images of class ids, of the same size')
+    add_segmenter_options(parser)
     text = 'values of the depth image per metre'
     add('--depth-scale', type=positive_number, default=1000.0, help=text)
     add('--out', type=Path, help='folder for the results (the data root), if not ROOT')

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmssc.dataset_facts import SEGMENT_NAMES
+
 from .depth_sensor import pixel_noise
 from .layout import Room
 from .objects import BOOKS, PICTURE, RAW_IDS
 
-__all__ = ['SEGMENT_NAMES', 'recognise_segments', 'true_segments']
+__all__ = ['recognise_segments', 'true_segments']
 
-# The 13 classes of NYU's labelled images and 0 = none, the ids of the seg13 files of the papers.
-SEGMENT_NAMES = (
-    'none', 'bed', 'books', 'ceiling', 'chair', 'floor', 'furniture', 'objects', 'picture', 'sofa',
-    'table', 'tv', 'wall', 'window',
-)  # fmt: skip
 _SEGMENT_OF = {
     'ceiling': 'ceiling', 'floor': 'floor', 'wall': 'wall', 'window': 'window', 'door': 'wall',
     'chair': 'chair', 'bed': 'bed', 'sofa': 'sofa', 'table': 'table', 'side_table': 'table',
@@ -53,7 +50,7 @@ def recognise_segments(room: Room, index: np.ndarray, rng: np.random.Generator) 
         rng: Generator of the errors.
 
     Returns:
-        (H, W) uint8, ids of :data:`SEGMENT_NAMES`.
+        (H, W) uint8, ids of :data:`~mmssc.dataset_facts.SEGMENT_NAMES`.
     """
     shape = index.shape
     segments, things = true_segments(room, index), room.things[index]
