@@ -145,8 +145,9 @@ class RGBDInferencer(BaseInferencer):
         if segmenter is not None and 'segmentation' not in self.inputs:
             expected, hint = 'none: this model reads no segmentation', 'Leave it out'
             raise DataError('RGBDInferencer', 'segmenter', expected, 'one', hint)
-        is_ready = segmenter is None or isinstance(segmenter, Segmenter)
-        self.segmenter = segmenter if is_ready else Segmenter(segmenter)
+        if segmenter is not None and not isinstance(segmenter, Segmenter):
+            segmenter = Segmenter(segmenter)
+        self.segmenter: Segmenter | None = segmenter
         source = getattr(self.model, 'tsdf_source', 'tsdf')
         if source not in _COMPUTED:
             raise DataError(

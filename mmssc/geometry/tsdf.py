@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import product
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from mmssc.errors import DataError
 from mmssc.geometry.depth_mapping import check_depth_camera, hit_voxels
@@ -14,10 +16,15 @@ from mmssc.structures import VoxelGrid
 
 __all__ = ['compute_tsdf', 'observed_voxels', 'pool_tsdf', 'flip_tsdf', 'label_weight']
 
-# Voxels per slab: large enough for vector units, small enough for the cache.
-_SLAB_VOXELS = 400_000
+# Voxels per slab. CPU: large enough for vector units, small enough for the cache of a core. Other
+# devices: few operations, each in memory of a few hundred MB.
+_SLAB_VOXELS, _SLAB_VOXELS_ELSEWHERE = 100_000, 10_000_000
 # A voxel this close to the measured depth is not behind it (metres).
 _DEPTH_TOLERANCE = 1e-4
+# The largest float32 below a half: x + 0.5 would round 0.49999997 up to 1.
+_BELOW_HALF = 0.49999997
+# A divisor in place of 0.
+_SMALLEST = 1e-30
 # Smallest magnitude of a flipped value; a smaller distance has no sign.
 _FLIPPED_MINIMUM = 1e-3
 
@@ -69,14 +76,25 @@ def compute_tsdf(
     if not 0 <= depth_limits[0] < depth_limits[1]:
         raise DataError('TSDF', 'depth_limits', '0 <= low < high', tuple(depth_limits))
     depth = depth.to(torch.float32)
-    tsdf = _truncated_distance(pixel_voxels, grid, truncation)
-    planes = max(1, _SLAB_VOXELS // (grid.shape[1] * grid.shape[2]))
+    squares = _squared_distance(pixel_voxels, grid, truncation)
+    reach = _number(truncation / min(grid.voxel_size), depth.device)
     projection = _CornerProjection(depth, cam2img, cam2world, grid, depth_limits)
-    for first in range(0, grid.shape[0], planes):
-        slab = slice(first, min(first + planes, grid.shape[0]))
-        tsdf[slab] *= projection.sign(slab)
-    # A product with the sign -1 may be -0.
-    return tsdf.add_(0.0)
+    tsdf = torch.empty(grid.shape, dtype=torch.float32, device=depth.device)
+    for (slab,) in _slabs(tsdf, 0):
+        # A sum of squares is exact in float32.
+        magnitude = squares[slab].to(torch.float32).sqrt_().div_(reach).clamp_(max=1)
+        # A product with the sign -1 may be -0.
+        tsdf[slab] = magnitude.mul_(projection.sign(slab)).add_(0.0)
+    return tsdf
+
+
+def _slabs(volume: Tensor, axis: int) -> Iterator[tuple[slice, ...]]:
+    """Indices of the parts of a volume along an axis."""
+    count = _SLAB_VOXELS if volume.device.type == 'cpu' else _SLAB_VOXELS_ELSEWHERE
+    length = volume.shape[axis]
+    planes = max(1, count * length // volume.numel())
+    for first in range(0, length, planes):
+        yield (slice(None),) * axis + (slice(first, min(first + planes, length)),)
 
 
 class _CornerProjection:
@@ -98,7 +116,10 @@ class _CornerProjection:
         camera, pose = cam2img.to(depth), cam2world.to(depth)
         self.focal, self.center = (camera[0, 0], camera[1, 1]), (camera[0, 2], camera[1, 2])
         low, high = depth_limits
-        self.has_depth = (depth >= low) & (depth <= high)
+        has_depth = (depth >= low) & (depth <= high)
+        # Measured depth with a border of one pixel, NaN where there is none: flat, for lookups.
+        measured = torch.where(has_depth, depth, math.nan)
+        self.measured = functional.pad(measured, (1, 1, 1, 1), value=math.nan).reshape(-1)
         # terms[w][i]: R[w, i] * (corner_w - t_w), shaped to broadcast along its array axis.
         self.terms: list[list[Tensor]] = []
         self.first_axis = 'xyz'.index(grid.axes[0])
@@ -122,32 +143,26 @@ class _CornerProjection:
         """+1 in front, -1 behind, 0 not observed; float32, shape of the slab."""
         height, width = self.depth.shape
         z = self._coordinate(2, slab)
-        column = (self._coordinate(0, slab) / z).mul_(self.focal[0]).add_(self.center[0])
-        row = (self._coordinate(1, slab) / z).mul_(self.focal[1]).add_(self.center[1])
-        # Exactly these round to a pixel of the image (half away from zero).
-        seen = (z > 0) & (column > -0.5) & (column < width - 0.5)
-        seen &= (row > -0.5) & (row < height - 0.5)
-        voxels = torch.nonzero(seen.reshape(-1))[:, 0]
-        z, column, row = (value.reshape(-1)[voxels] for value in (z, column, row))
-        pixels = _round_half_up(row) * width + _round_half_up(column)
-        surface = self.depth.reshape(-1)[pixels]
-        in_front = (surface > z) | ((surface - z).abs() < _DEPTH_TOLERANCE)
-        signs = in_front.to(torch.float32).mul_(2).sub_(1)
-        signs *= self.has_depth.reshape(-1)[pixels]
-        volume = torch.zeros(seen.numel(), dtype=torch.float32, device=seen.device)
-        volume[voxels] = signs
-        return volume.reshape(seen.shape)
+        # What is not in front of the camera is left out below.
+        ahead = z.clamp(min=_SMALLEST)
+        row, column = (
+            # Rounded, halves upwards; outside the image: a pixel of the border.
+            (self._coordinate(i, slab).div_(ahead).mul_(self.focal[i]).add_(self.center[i]))
+            .add_(_BELOW_HALF).floor_().clamp_(-1, size).to(torch.int32)
+            for i, size in ((1, height), (0, width))
+        )  # fmt: skip
+        pixels = row.add_(1).mul_(width + 2).add_(column).add_(1)
+        measured = self.measured.index_select(0, pixels.reshape(-1)).reshape(z.shape)
+        behind = z - measured
+        known = (behind == behind) & (z > 0)
+        in_front = (behind < _DEPTH_TOLERANCE) & known
+        # Bytes are faster than bools.
+        signs = in_front.view(torch.int8).mul(2).sub_(known.view(torch.int8))
+        return signs.to(torch.float32)
 
 
-def _round_half_up(values: Tensor) -> Tensor:
-    """Round values above -0.5 to the nearest whole number, halves upwards; int64."""
-    # Not floor(x + 0.5): the sum rounds 0.49999997 up to 1.
-    whole = values.to(torch.int64)
-    return whole + (values - whole >= 0.5)
-
-
-def _truncated_distance(pixel_voxels: Tensor, grid: VoxelGrid, truncation: float) -> Tensor:
-    """Distance to the nearest voxel hit over ``truncation``, at most 1; float32, grid shape.
+def _squared_distance(pixel_voxels: Tensor, grid: VoxelGrid, truncation: float) -> Tensor:
+    """Squared distance to the nearest voxel hit, in the smallest edges of a voxel; grid shape.
 
     The squared distance is separable: one minimum over shifts per axis, exact up to the truncation.
     """
@@ -165,8 +180,7 @@ def _truncated_distance(pixel_voxels: Tensor, grid: VoxelGrid, truncation: float
     for axis in range(3):
         ratio = grid.voxel_size[axis] / unit
         squares = _minimum_over_shifts(squares, axis, ratio, limit)
-    # float(): a sum of squares is exact in float32.
-    return squares.to(torch.float32).sqrt_().div_(_number(reach, device)).clamp_(max=1)
+    return squares
 
 
 def _number(value: float, device: torch.device) -> Tensor:
@@ -177,7 +191,15 @@ def _number(value: float, device: torch.device) -> Tensor:
 
 
 def _minimum_over_shifts(squares: Tensor, axis: int, ratio: float, limit: int) -> Tensor:
-    """``min_k squares[i + k] + (k * ratio) ** 2`` along one axis."""
+    """``min_k squares[i + k] + (k * ratio) ** 2`` along one axis, in place."""
+    # Slab by slab along another axis, so that all shifts work in the cache.
+    for slab in _slabs(squares, 0 if axis else 1):
+        squares[slab] = _shifted_minimum(squares[slab], axis, ratio, limit)
+    return squares
+
+
+def _shifted_minimum(squares: Tensor, axis: int, ratio: float, limit: int) -> Tensor:
+    """:func:`_minimum_over_shifts` of a slab, as a new tensor."""
     result = squares.clone()
     length = squares.shape[axis]
     for shift in range(1, length):
