@@ -53,3 +53,13 @@ def test_indoor_configs_are_measured_on_random_rooms(name, step, run_tool, tmp_p
     result = json.loads((tmp_path / 'figures.json').read_text())
     stages = {row['stage']: row['mean_ms'] for row in result['stages']}
     assert stages[step] > 0 and stages['metric'] > 0
+
+
+def test_the_tsdf_of_a_frame_is_a_stage_of_its_own(run_tool, tmp_path):
+    run_tool(
+        'analysis_tools/benchmark.py', 'light_depth_nyu', '--synthetic-input', '--iters', 2,
+        '--prediction-only', '--out', 'figures.json',
+        '--cfg-options', 'model.voxel_grid.shape=20,12,20',
+    )  # fmt: skip
+    stages = json.loads((tmp_path / 'figures.json').read_text())['stages']
+    assert stages[0]['stage'] == 'TSDF and mapping' and stages[0]['cpu_ms'] > 0

@@ -1,7 +1,8 @@
 """Measure time, memory and parameters of a config, or compare two versions of mmssc.
 
 ``python tools/analysis_tools/benchmark.py CONFIG`` measures loading, preprocessing, the forward
-pass, prediction with its metric, losses, backward pass and optimiser step, on the CPU or a GPU.
+pass, prediction with its metric, losses, backward pass and optimiser step, on the CPU or a GPU; for
+models that read a TSDF also how long it takes to make it (with the mapping) from a depth image.
 With several optimisers it measures the training step as a whole. ``--synthetic-input`` needs no
 data, and ``--prediction-only`` neither memory nor time for a training. ``--against COMMIT``
 measures predictions and training steps of this version and of another one, by turns and in
@@ -109,9 +110,11 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from mmssc.apis import read_config
+from mmssc.apis.base_inferencer import build_test_transforms
 from mmssc.apis.model_loading import dataset_meta_of, inputs_of
 from mmssc.apis.random_samples import random_samples
 from mmssc.config_file import config_errors
+from mmssc.datasets.transforms import reading_transforms
 from mmssc.engine.launch import enable_amp
 from mmssc.evaluation.score_table import format_table
 from mmssc.performance import (
@@ -123,12 +126,14 @@ from mmssc.performance import (
     count_parameters,
     describe_machine,
     measure_peak,
+    measure_volumes,
     open_version,
     plain_sample,
     run_iteration,
     usable_device,
 )
 from mmssc.registry import DATASETS, METRICS, MODELS
+from mmssc.structures import VoxelGrid
 
 MAKER = 'benchmark.py'
 
@@ -144,6 +149,12 @@ def sample_loaders(args: argparse.Namespace, cfg: Config) -> tuple:
         lambda index, dataset=dataset: dataset[index % len(dataset)] for dataset in datasets
     )
     return train, val, datasets[1].metainfo
+
+
+def reads_tsdf(cfg: Config) -> bool:
+    """Whether the model reads a TSDF."""
+    steps = build_test_transforms(cfg)
+    return any('tsdf' in one.inputs for step in steps for one in reading_transforms(step))
 
 
 def check_out(args: argparse.Namespace, cfg: Config) -> None:
@@ -170,12 +181,16 @@ def measure(args: argparse.Namespace, config: str) -> dict[str, Any]:
     metric = METRICS.build(evaluator[0] if isinstance(evaluator, (list, tuple)) else evaluator)
     *loaders, metric.dataset_meta = sample_loaders(args, cfg)
     stages = Stages(device)
+    image_size = args.shape or metric.dataset_meta.get('image_size')
+    has_volumes = reads_tsdf(cfg) and image_size is not None
     with torch.cuda.device(device) if device.type == 'cuda' else nullcontext():
         for iteration in range(args.warmup + args.iters):
             if iteration == args.warmup:
                 stages.forget()
             first = iteration * args.batch_size
             batch = list(range(first, first + args.batch_size))
+            if has_volumes:
+                measure_volumes(stages, VoxelGrid.build(cfg.model.voxel_grid), tuple(image_size))
             run_iteration(stages, model, optim_wrapper, metric, (loaders[0], loaders[1]), batch)
     return dict(
         config=config,
