@@ -43,7 +43,7 @@ def test_a_row_of_four_numbers_is_a_camera(inferencer, room):  # noqa: F811
 
 def test_a_missing_segmentation_names_the_argument(room):  # noqa: F811
     model = RGBDInferencer(small_config('light_seg_nyu'), device='cpu')
-    with pytest.raises(DataError, match=r'found none\. Give segmentation$'):
+    with pytest.raises(DataError, match=r'none\. Give segmentation, or segmenter$'):
         model(room['depth'], CAMERA, room['cam2world'])
 
 
