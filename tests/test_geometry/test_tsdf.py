@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import mmssc.geometry.tsdf
 from mmssc.errors import DataError
 from mmssc.geometry import (
     compute_tsdf,
@@ -117,16 +118,25 @@ def literal_tsdf(depth: np.ndarray, grid: VoxelGrid) -> np.ndarray:
     return tsdf
 
 
-def test_equals_a_literal_search():
+@pytest.mark.parametrize('start', [0.5713, -0.6287], ids=['ahead', 'around the camera'])
+@pytest.mark.parametrize('slab', [100, 10**6])
+def test_equals_a_literal_search(monkeypatch, slab, start):
+    monkeypatch.setattr(mmssc.geometry.tsdf, '_SLAB_VOXELS', slab)
     random = np.random.default_rng(0)
     coarse = random.uniform(0.4, 3.0, (9, 12))
     depth = coarse.repeat(10, 0).repeat(10, 1).astype(np.float32)
     depth[random.random(IMAGE) < 0.1] = 0
     depth[:8] = 9.5
     # Corners off the faces of pixels: the literal search is in float64.
-    grid = VoxelGrid((-0.6137, 0.4171, 0.5713), SIZE, (12, 11, 13), ('x', 'z', 'y'), 'world')
+    grid = VoxelGrid((-0.6137, 0.4171, start), SIZE, (12, 11, 13), ('x', 'z', 'y'), 'world')
     found = tsdf_of(torch.from_numpy(depth), grid).numpy()
     np.testing.assert_allclose(found, literal_tsdf(depth, grid), rtol=0, atol=1e-6)
+
+
+def test_corners_on_the_optical_axis_behind_the_camera_are_not_seen():
+    grid = VoxelGrid((-0.5, 0.5, -1.0), 0.125, (8, 8, 24), ('x', 'z', 'y'), 'world')
+    tsdf = tsdf_of(torch.full(IMAGE, 1.5), grid)
+    assert (tsdf[4, 4, :9] == 0).all() and (tsdf[4, 4, 9:15] > 0).all()
 
 
 @pytest.mark.parametrize('axes', [('x', 'y', 'z'), ('z', 'x', 'y')])
