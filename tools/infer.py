@@ -18,6 +18,9 @@ Models for depth cameras (configs/light, RGB-D) need the depth image and its int
 ``--cam2world`` or ``--height``, the tool searches the floor in the depth image:
 
     python tools/infer.py light_depth_nyu --depth depth.png --cam2img FX FY CX CY --out predictions
+
+Those that read a 2D segmentation make it from the colour image: ``--image rgb.png --segmenter
+CONFIG --segmenter-checkpoint FILE``, with any model of mmseg or a function of your own.
 """
 
 from __future__ import annotations
