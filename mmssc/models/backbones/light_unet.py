@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from mmssc.errors import DataError
 from mmssc.models.layers.ddr import ConvBlock3D, DDRBottleneck3D
 from mmssc.models.layers.norm import build_norm
+from mmssc.models.layers.space_to_depth import depth_to_space, space_to_depth
 from mmssc.registry import MODELS
-
-from .space_to_depth import depth_to_space, space_to_depth
 
 __all__ = ['LightUNet', 'PointwiseConv3D', 'VoxelStem']
 

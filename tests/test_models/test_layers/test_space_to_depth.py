@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmssc.models.backbones.light_unet import PointwiseConv3D
-from mmssc.models.backbones.space_to_depth import depth_to_space, space_to_depth
+from mmssc.models.layers.space_to_depth import depth_to_space, space_to_depth
 
 
 @pytest.mark.parametrize('factor', [1, 2, 3])
