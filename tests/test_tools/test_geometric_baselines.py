@@ -61,17 +61,35 @@ def test_class_of_a_height_is_its_most_frequent_occupied_class():
     assert geometric_baselines.class_at_height(counts.transpose(2, 3), 1).tolist() == [1, 2, 1]
 
 
+def label_points(points, grid):
+    item = dict(inputs=dict(points=torch.tensor(points)))
+    seen = geometric_baselines.seen_voxels(item, grid, TRAIN)
+    return geometric_baselines.label_by_height(seen, grid, torch.tensor([1, 2]))
+
+
 def test_prediction_marks_the_voxels_of_points():
-    points = torch.tensor([[0.5, 0.5, 0.5], [1.5, 0.5, 1.5], [9.0, 0, 0]])
-    found = geometric_baselines.predict_from_points(points, GRID, torch.tensor([1, 2]))
-    assert found.tolist() == [[[1, 0], [0, 0]], [[0, 2], [0, 0]]]
+    points = [[0.5, 0.5, 0.5], [1.5, 0.5, 1.5], [9.0, 0, 0]]
+    assert label_points(points, GRID).tolist() == [[[1, 0], [0, 0]], [[0, 2], [0, 0]]]
     swapped = VoxelGrid((0, 0, 0), (1, 1, 1), (2, 2, 2), ('z', 'y', 'x'))
-    found = geometric_baselines.predict_from_points(points, swapped, torch.tensor([1, 2]))
-    assert found.tolist() == [[[1, 0], [0, 0]], [[0, 2], [0, 0]]]
-    off_diagonal = geometric_baselines.predict_from_points(
-        torch.tensor([[1.5, 0.5, 0.5]]), swapped, torch.tensor([1, 2])
-    )
+    assert label_points(points, swapped).tolist() == [[[1, 0], [0, 0]], [[0, 2], [0, 0]]]
+    off_diagonal = label_points([[1.5, 0.5, 0.5]], swapped)
     assert off_diagonal[0, 0, 1] == 1 and off_diagonal.sum() == 1
+
+
+def test_the_voxels_of_a_scan_take_the_place_of_points():
+    class Scans(Volumes):
+        def __getitem__(self, number):
+            item = super().__getitem__(number)
+            occupancy = torch.zeros(2, 2, 2, dtype=torch.bool)
+            occupancy[0, 0, 1] = occupancy[1, 1, 1] = True
+            return dict(item, inputs=dict(occupancy=occupancy))
+
+    truth = [[[1, 2], [1, 0]], [[1, 0], [0, 255]]]
+    counts = geometric_baselines.score_baselines(TRAIN, Scans([(truth, [[0.5, 0.5, 0.5]])]))
+    assert [*counts] == ['scan voxels', 'training mean']
+    # One of four occupied voxels is found, and it is a car; the voxel without a label is left out.
+    assert scores_from_counts(counts['scan voxels']).iou == pytest.approx(25)
+    assert scores_from_counts(counts['scan voxels']).miou == pytest.approx(50, abs=1e-2)
 
 
 def test_scores_of_both_baselines_by_hand():
@@ -97,7 +115,7 @@ def test_a_pipeline_without_points_is_an_error():
     with pytest.raises(
         DataError, match=r'volumes\.json: points: .*reads points, e\.g\. one of SGN'
     ):
-        geometric_baselines.points_of(item, TRAIN)
+        geometric_baselines.seen_voxels(item, GRID, TRAIN)
 
 
 @pytest.mark.parametrize(('iou', 'status'), [(41.0, 0), (40.0, 1), (12.0, 1)])

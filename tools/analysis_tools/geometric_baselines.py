@@ -1,8 +1,9 @@
 r"""Score two predictors without a network on the validation set of a config.
 
 `depth points`: a voxel is occupied if a depth point falls in it; its class is the most frequent
-class of the training set at that height. `training mean`: every voxel gets its most frequent class
-in the training set, for every image. A useful network must beat both.
+class of the training set at that height. For a config that reads the voxels of a lidar scan, they
+take the place of the points (`scan voxels`). `training mean`: every voxel gets its most frequent
+class in the training set, for every input. A useful network must beat both.
 
 Example:
     python tools/analysis_tools/geometric_baselines.py configs/quickstart/sgn_synthetic.py \
@@ -90,19 +91,22 @@ def count_classes(dataset: BaseDataset, limit: int | None, ignore_index: int) ->
     return counts
 
 
-def points_of(item: Mapping[str, Any], dataset: BaseDataset) -> Tensor:
-    """Depth points (M, 3) of an item.
+def seen_voxels(item: Mapping[str, Any], grid: VoxelGrid, dataset: BaseDataset) -> Tensor:
+    """Voxels (X, Y, Z) bool that a scan or the depth points of an item hit.
 
     Raises:
-        DataError: The pipeline loads no points.
+        DataError: The pipeline loads neither.
     """
-    if 'points' not in item['inputs']:
+    inputs = item['inputs']
+    if 'occupancy' in inputs:
+        return inputs['occupancy'].bool()
+    if 'points' not in inputs:
         hint = (
             'Score the same frames with the config of a method that reads points, e.g. one of SGN; '
             'the figures of this one can be given with --figures'
         )
         raise DataError(dataset.ann_file, 'points', 'a pipeline that loads them', 'none', hint)
-    return item['inputs']['points']
+    return points_to_occupancy(inputs['points'], grid)
 
 
 def labels_of(sample: Any, dataset: BaseDataset) -> Tensor:
@@ -129,10 +133,10 @@ def class_at_height(counts: Tensor, axis: int) -> Tensor:
     return torch.where(occupied.sum(0) > 0, 1 + occupied.argmax(0), fallback)
 
 
-def predict_from_points(points: Tensor, grid: VoxelGrid, classes: Tensor) -> Tensor:
-    """Volume (X, Y, Z) int64: voxels with a point get the class of their height."""
+def label_by_height(seen: Tensor, grid: VoxelGrid, classes: Tensor) -> Tensor:
+    """Volume (X, Y, Z) int64: voxels that are seen get the class of their height."""
     shape = [len(classes) if axis == 'z' else 1 for axis in grid.axes]
-    return points_to_occupancy(points, grid) * classes.reshape(shape)
+    return seen * classes.reshape(shape)
 
 
 def score_baselines(
@@ -142,16 +146,18 @@ def score_baselines(
     ignore_index = train.metainfo.get('ignore_index', 255)
     counts = count_classes(train, limit, ignore_index)
     prior = counts.argmax(0)
-    axes = val[0]['data_samples'].voxel_grid.axes
+    first = val[0]
+    axes = first['data_samples'].voxel_grid.axes
+    seen_name = 'scan voxels' if 'occupancy' in first['inputs'] else 'depth points'
     classes = class_at_height(counts, axes.index('z'))
     num_classes = len(counts)
-    records: dict[str, list[SSCCounts]] = {'depth points': [], 'training mean': []}
+    records: dict[str, list[SSCCounts]] = {seen_name: [], 'training mean': []}
     for number in track(range(len(val)), len(val), 'scoring', unit='sample'):
         item = val[number]
-        sample, points = item['data_samples'], points_of(item, val)
-        target = labels_of(sample, val)
-        lifted = predict_from_points(points, sample.voxel_grid, classes)
-        for name, prediction in zip(records, (lifted, prior)):
+        sample = item['data_samples']
+        target, grid = labels_of(sample, val), sample.voxel_grid
+        labelled = label_by_height(seen_voxels(item, grid, val), grid, classes)
+        for name, prediction in zip(records, (labelled, prior)):
             record = count_voxels(prediction, target, num_classes, ignore_index=ignore_index)
             records[name].append(record)
     return {name: sum_counts(parts, num_classes) for name, parts in records.items()}
