@@ -10,6 +10,7 @@ from .driving_masks import LoadDrivingMasks
 from .formatting import PackSSCInputs
 from .grid_and_camera import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
 from .lidar_flips import FlipLidarScene
+from .lidar_hills import RaiseLidarColumns
 from .lidar_points import DropLidarPoints, JitterLidarPoints, ThinLidarBeams
 from .load_driving import LoadDrivingDepth, LoadDrivingImages, LoadDrivingLabels, LoadDrivingPoints
 from .load_rgbd import LoadRGBDFrame
@@ -56,6 +57,7 @@ __all__ = [
     'PackSSCInputs',
     'PadRGBDImage',
     'PoolVoxelLabels',
+    'RaiseLidarColumns',
     'ReadingTransform',
     'ResizeRGBDImage',
     'SampleFile',
