@@ -211,6 +211,8 @@ def frozen_by_config(model: nn.Module, cfg: Config) -> set[str]:
 def small_street(cfg: Config, num_classes: int) -> dict:
     """A sample for the model of a config, whose grid becomes 64 x 64 x 8 larger voxels."""
     cfg.merge_from_dict({'model.voxel_grid.voxel_size': 0.8, 'model.voxel_grid.shape': (64, 64, 8)})
+    if 'train_window' in cfg.model:
+        cfg.model.train_window = (32, 32)
     if 'downsample_z' in cfg.model:
         # A working volume has at least four voxels above each other.
         cfg.model.downsample_z = 1

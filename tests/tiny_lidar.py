@@ -1,4 +1,4 @@
-"""A small LMSCNet or SSCNet, its samples, and a small CarlaSC."""
+"""A small LMSCNet, SSCNet or light completor, its samples, and a small CarlaSC."""
 
 from __future__ import annotations
 
@@ -24,13 +24,23 @@ NUM_CLASSES = 5
 
 
 def build_tiny_lidar(kind: str = 'lmscnet', **options: Any) -> LidarCompletor:
-    """``'lmscnet'``, ``'lmscnet-ss'``, ``'sscnet-full'`` or ``'sscnet'``."""
+    """``'lmscnet'``, ``'lmscnet-ss'``, ``'sscnet-full'``, ``'sscnet'`` or ``'light'``."""
     init_default_scope('mmssc')
     torch.manual_seed(0)
     if kind.startswith('lmscnet'):
         backbone = dict(type='PlaneUNet')
         scales = (1,) if kind == 'lmscnet-ss' else (1, 2, 4, 8)
         head = dict(type='LMSCNetHead', scales=scales)
+        loss = dict(type='VoxelCrossEntropyLoss', reduction='batch')
+    elif kind == 'light':
+        backbone = dict(
+            type='LightPlaneUNet',
+            channels=(8, 12, 16),
+            blocks=(1, 1, 2),
+            volume_channels=4,
+            dilations=(1, 2),
+        )
+        head = dict(type='BlockHead')
         loss = dict(type='VoxelCrossEntropyLoss', reduction='batch')
     else:
         backbone = dict(type='SSCNetTrunk')

@@ -1,4 +1,4 @@
-"""Exported networks of LMSCNet and SSCNet give the model's logits, in both formats."""
+"""Exported lidar networks give the model's logits, in both formats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmssc.deployment import (
 
 
 @pytest.mark.parametrize('format', FORMATS)
-@pytest.mark.parametrize('kind', ['lmscnet', 'sscnet-full', 'sscnet'])
+@pytest.mark.parametrize('kind', ['lmscnet', 'sscnet-full', 'sscnet', 'light'])
 def test_the_file_agrees_with_the_model(kind, format):
     model = build_tiny_lidar(kind).eval()
     model.dataset_meta = dict(classes=[f'class {number}' for number in range(NUM_CLASSES)])

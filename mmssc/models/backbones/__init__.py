@@ -1,5 +1,6 @@
 """Encoders of images, volumes, segmentations and points."""
 
+from .light_plane_unet import LightPlaneUNet
 from .light_unet import LightUNet, PointwiseConv3D, VoxelStem
 from .mit import MiT
 from .plane_unet import PlaneUNet
@@ -10,7 +11,7 @@ from .tsdf_encoder import TSDFEncoder
 from .volume_resnet import VolumeResNet
 
 __all__ = [
-    'LightUNet', 'MiT', 'PlaneUNet', 'PointwiseConv3D', 'SSCNetTrunk', 'SegmentationEncoder',
-    'TSDFEncoder', 'VoxelStem', 'lift_segmentation', 'PointCellEncoder', 'PointVolumeEncoder',
-    'VolumeResNet',
+    'LightPlaneUNet', 'LightUNet', 'MiT', 'PlaneUNet', 'PointwiseConv3D', 'SSCNetTrunk',
+    'SegmentationEncoder', 'TSDFEncoder', 'VoxelStem', 'lift_segmentation', 'PointCellEncoder',
+    'PointVolumeEncoder', 'VolumeResNet',
 ]  # fmt: skip

@@ -11,13 +11,18 @@ from torch import Tensor
 
 from mmssc.errors import DataError
 from mmssc.geometry.voxelize import scan_to_occupancy
+from mmssc.models.heads.block_head import BlockHead
+from mmssc.models.heads.scaled_volume_head import target_name
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
 from .base_completor import BaseCompletor
+from .finite_logits import check_logits
 
 __all__ = ['LidarCompletor']
 
+# The coarsest cell of the backbones, in voxels.
+_COARSEST = 16
 _HINT = 'The pipeline needs LoadScanOccupancy (voxels of a scan), or a transform that adds "points"'
 
 
@@ -34,10 +39,13 @@ class LidarCompletor(BaseCompletor):
         test_cfg: See :class:`BaseCompletor`; ``exit_scale=4`` predicts at a quarter of the
             resolution and repeats every voxel, without the finer layers. 1 or another scale of
             the head.
+        train_window: Columns along x and y that a training step takes, from a place that is drawn
+            for each batch: multiples of 16. None: all. Half of each side is a quarter of the work.
         init_cfg: Initialisation config of mmengine.
 
     Raises:
-        DataError: The grid does not fit the backbone, or the head has no ``exit_scale``.
+        DataError: The grid does not fit the backbone, ``train_window`` does not fit the grid, or
+            the head has no ``exit_scale``.
     """
 
     test_settings = (*BaseCompletor.test_settings, 'exit_scale')
@@ -49,6 +57,7 @@ class LidarCompletor(BaseCompletor):
         voxel_grid: VoxelGrid | Mapping[str, Any],
         data_preprocessor: dict[str, Any] | None = None,
         test_cfg: Mapping[str, Any] | None = None,
+        train_window: Sequence[int] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(voxel_grid, data_preprocessor, test_cfg, init_cfg)
@@ -58,11 +67,24 @@ class LidarCompletor(BaseCompletor):
         self.backbone = MODELS.build({'voxel_shape': self.voxel_grid.shape, **backbone})
         self.head = MODELS.build(head)
         self.official_method = self.head.official_method
+        self.train_window = self._check_window(train_window)
         self.exit_scale = self.test_cfg.get('exit_scale', 1)
         if self.exit_scale not in self.head.scales:
             expected = f'a scale of the head: {self.head.scales}'
             raise DataError('config', 'LidarCompletor.test_cfg.exit_scale', expected,
                             self.exit_scale)  # fmt: skip
+
+    def _check_window(self, window: Sequence[int] | None) -> tuple[int, int] | None:
+        if window is None:
+            return None
+        sides = self.voxel_grid.shape[:2]
+        fits = len(window) == 2 and all(
+            part > 0 and part % _COARSEST == 0 and part <= side for part, side in zip(window, sides)
+        )
+        if not fits:
+            expected = f'two multiples of {_COARSEST}, at most {sides}'
+            raise DataError('config', 'LidarCompletor.train_window', expected, tuple(window))
+        return window[0], window[1]
 
     def occupancy(self, inputs: Mapping[str, Any]) -> Tensor:
         """The voxels of the scans, (B, X, Y, Z) float32, 0 or 1.
@@ -108,8 +130,50 @@ class LidarCompletor(BaseCompletor):
         Raises:
             DataError: A target is missing or differs in size from the prediction.
         """
-        features = self.extract_feat(inputs, min(self.head.scales))
+        occupancy = self.occupancy(inputs)
+        if self.train_window is not None:
+            occupancy, data_samples = self._take_window(occupancy, data_samples)
+        features = self.backbone(occupancy, min(self.head.scales))
         return self.head.loss(self.head(features), data_samples)
+
+    def _take_window(
+        self, occupancy: Tensor, data_samples: Sequence[SSCDataSample]
+    ) -> tuple[Tensor, list[SSCDataSample]]:
+        """The part of occupancy (B, X, Y, Z) and targets in a window of columns."""
+        assert self.train_window is not None
+        sizes = self.train_window
+        places = [
+            _COARSEST * int(torch.randint((side - size) // _COARSEST + 1, ()))
+            for side, size in zip(occupancy.shape[1:3], sizes)
+        ]
+        x, y = (slice(place, place + size) for place, size in zip(places, sizes))
+        samples = []
+        for sample in data_samples:
+            part = SSCDataSample(metainfo=sample.metainfo)
+            for scale in self.head.scales:
+                name = target_name(scale)
+                if name in sample:
+                    at = (slice(one.start // scale, one.stop // scale) for one in (x, y))
+                    part.set_data({name: sample.get(name)[tuple(at)]})
+            samples.append(part)
+        return occupancy[:, x, y], samples
+
+    @torch.no_grad()
+    def predict(
+        self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample] | None = None
+    ) -> list[SSCDataSample]:
+        """See :meth:`BaseCompletor.predict`; the logits of :class:`BlockHead` are made on request.
+
+        They are most of the time of a prediction of the light completor.
+        """
+        if not isinstance(self.head, BlockHead) or self.test_cfg.get('keep_logits', False):
+            return super().predict(inputs, data_samples)
+        scores = self.head.score_blocks(self.extract_feat(inputs))
+        samples = [SSCDataSample() for _ in scores] if data_samples is None else list(data_samples)
+        check_logits(scores, self, inputs, samples)
+        for sample, labels in zip(samples, self.head.label_blocks(scores)):
+            sample.set_data(dict(pred_voxels=labels))
+        return samples
 
     @torch.no_grad()
     def predict_logits(self, inputs: dict[str, Any]) -> Tensor:

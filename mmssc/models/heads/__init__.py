@@ -1,6 +1,7 @@
 """Heads and their losses. A folder holds the head of one method and the layers only it uses."""
 
 from .ammnet import ModulatedCompletionHead
+from .block_head import BlockHead
 from .image_semantic_head import ImageSemanticHead
 from .scaled_volume_head import LMSCNetHead, ScaledVolumeHead, SSCNetHead
 from .sgn import PointOccupancyHead, SGNHead
@@ -10,7 +11,8 @@ from .volume_completion_head import VolumeCompletionHead, VolumeUNetHead
 from .voxdet import VolumeLogitsHead, VoxDetHead
 
 __all__ = [
-    'ImageSemanticHead', 'LMSCNetHead', 'ModulatedCompletionHead', 'PointOccupancyHead', 'SGNHead',
-    'SSCNetHead', 'ScaledVolumeHead', 'SketchHead', 'SketchSemanticHead', 'SymphoniesDecoder',
-    'SymphoniesHead', 'VolumeCompletionHead', 'VolumeUNetHead', 'VolumeLogitsHead', 'VoxDetHead',
+    'BlockHead', 'ImageSemanticHead', 'LMSCNetHead', 'ModulatedCompletionHead',
+    'PointOccupancyHead', 'SGNHead', 'SSCNetHead', 'ScaledVolumeHead', 'SketchHead',
+    'SketchSemanticHead', 'SymphoniesDecoder', 'SymphoniesHead', 'VolumeCompletionHead',
+    'VolumeUNetHead', 'VolumeLogitsHead', 'VoxDetHead',
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 from test_configs import ROOT
 from tiny_lidar import GRID, NUM_CLASSES, build_tiny_lidar, collate, make_sample
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmssc.errors import DataError
 from mmssc.geometry import scan_to_occupancy
@@ -18,7 +19,7 @@ from mmssc.models.fusion import fuse_for_inference
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
 
-KINDS = ('lmscnet', 'lmscnet-ss', 'sscnet-full', 'sscnet')
+KINDS = ('lmscnet', 'lmscnet-ss', 'sscnet-full', 'sscnet', 'light')
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -126,6 +127,12 @@ def test_wrong_inputs_are_refused(inputs, message):
                                          axes=('x', 'z', 'y'))), 'voxel_grid.axes'),
         ('sscnet', dict(head=dict(type='SSCNetHead', num_classes=5, up_sampling='cubic')),
          'SSCNetHead.up_sampling'),
+        ('light', dict(voxel_grid=dict(origin=(0, 0, 0), voxel_size=1, shape=(16, 20, 8))),
+         'x and y multiples of 8, z of 4'),
+        ('light', dict(backbone=dict(type='LightPlaneUNet', channels=(8, 12), blocks=(1,))),
+         'LightPlaneUNet.blocks: expected 2 numbers'),
+        ('lmscnet', dict(train_window=(16, 40)), r'multiples of 16, at most \(16, 32\)'),
+        ('lmscnet', dict(train_window=(8, 16)), 'LidarCompletor.train_window'),
     ],
 )  # fmt: skip
 def test_wrong_configs_are_refused(kind, options, message):
@@ -133,14 +140,14 @@ def test_wrong_configs_are_refused(kind, options, message):
         build_tiny_lidar(kind, **options)
 
 
-@pytest.mark.parametrize('kind', ['lmscnet', 'lmscnet-ss'])
+@pytest.mark.parametrize('kind', ['lmscnet', 'lmscnet-ss', 'light'])
 def test_normalisation_folds_into_convolutions(kind):
     model = build_tiny_lidar(kind)
     batch = collate(model, make_sample(0))
     model.train()(**batch, mode='loss')  # other statistics than at the start
     expected = model.eval().predict_logits(batch['inputs'])
     fused = fuse_for_inference(deepcopy(model))
-    assert not [m for m in fused.modules() if isinstance(m, torch.nn.BatchNorm3d)]
+    assert not [m for m in fused.modules() if isinstance(m, _BatchNorm)]
     found = fused.predict_logits(batch['inputs'])
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -185,6 +192,56 @@ def test_size_and_multiply_adds_are_the_published_ones(config, parameters, store
     assert whole.parameters == parameters
     # Convolutions only, as published.
     assert whole.counted['conv'] / 1e9 == pytest.approx(multiply_adds, rel=3e-4)
+
+
+def test_the_light_completor_needs_a_tenth_of_the_multiply_adds():
+    counts = []
+    for config in ('light_lidar/light_lidar_streets', 'lmscnet/lmscnet-ss_semantickitti'):
+        model = MODELS.build(Config.fromfile(ROOT / f'configs/{config}.py').model)
+        inputs = dict(occupancy=torch.zeros(1, *model.voxel_grid.shape, dtype=torch.bool))
+        counts.append(count_complexity(model, inputs, [SSCDataSample()])[''].multiply_adds)
+    assert counts[0] == pytest.approx(3.381e9, rel=1e-3)
+    assert counts[0] < counts[1] / 10
+
+
+def test_the_voxels_of_a_block_share_their_classes_but_not_their_emptiness():
+    model = build_tiny_lidar('light').eval()
+    logits = model.predict_logits(collate(model, make_sample(0))['inputs'])
+    blocks = logits.unflatten(4, (-1, 2)).unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
+    blocks = blocks.permute(0, 1, 2, 4, 6, 3, 5, 7).flatten(5)
+    assert not blocks[:, 1:].diff(dim=-1).any()
+    assert blocks[:, 0].diff(dim=-1).any()
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_training_window_is_a_cut_of_scan_and_targets(kind):
+    model = build_tiny_lidar(kind, train_window=(16, 16)).eval()
+    sample = make_sample(0)
+    losses = []
+    for start in (0, 16):
+        part = SSCDataSample(metainfo=sample['data_samples'].metainfo)
+        for scale in (1, 2, 4, 8):
+            name = f'gt_voxels_1_{scale}' if scale > 1 else 'gt_voxels'
+            labels = sample['data_samples'].get(name)
+            part.set_data({name: labels[:, start // scale : (start + 16) // scale]})
+        occupancy = sample['inputs']['occupancy'][None, :, start : start + 16].float()
+        torch.manual_seed(0)
+        features = model.backbone(occupancy)
+        losses.append(model.head.loss(model.head(features), [part]))
+    found = set()
+    for seed in range(12):
+        torch.manual_seed(seed)
+        drawn = int(torch.randint(1, ())), int(torch.randint(2, ()))
+        torch.manual_seed(seed)
+        values = model(**collate(model, sample), mode='loss')
+        if kind.startswith('sscnet'):  # its loss draws empty voxels
+            assert values.keys() == losses[0].keys()
+        else:
+            torch.testing.assert_close(values, losses[drawn[1]])
+        found.add(drawn[1])
+    assert found == {0, 1}
+    # A prediction takes everything.
+    assert model.predict_logits(collate(model, sample)['inputs']).shape[2:] == GRID.shape
 
 
 def test_published_checkpoints_are_named_in_errors():
