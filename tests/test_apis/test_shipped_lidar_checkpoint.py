@@ -1,4 +1,4 @@
-"""The lidar checkpoint of the repository: size, safety, and what it scores on a synthetic street."""
+"""The lidar checkpoint of the repository: size, safety, figures on a synthetic street."""
 
 from __future__ import annotations
 
