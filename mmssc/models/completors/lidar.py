@@ -1,4 +1,4 @@
-"""Completion of a LiDAR scan: LMSCNet, SSCNet."""
+"""Completion of a LiDAR scan: LMSCNet, SSCNet, the light LiDAR completor."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ class LidarCompletor(BaseCompletor):
     """Completion from the voxels that a scan hits.
 
     Args:
-        backbone: Occupancy (B, X, Y, Z) to features by scale: :class:`PlaneUNet` or
-            :class:`SSCNetTrunk`. It gets ``voxel_shape``.
-        head: A :class:`ScaledVolumeHead`: :class:`LMSCNetHead` or :class:`SSCNetHead`.
+        backbone: Occupancy (B, X, Y, Z) to features by scale: :class:`PlaneUNet`,
+            :class:`SSCNetTrunk` or :class:`LightPlaneUNet`. It gets ``voxel_shape``.
+        head: A :class:`ScaledVolumeHead`: :class:`LMSCNetHead`, :class:`SSCNetHead` or
+            :class:`BlockHead`.
         voxel_grid: Grid of scan and prediction.
         data_preprocessor: Config of the data preprocessor.
         test_cfg: See :class:`BaseCompletor`; ``exit_scale=4`` predicts at a quarter of the
