@@ -244,6 +244,22 @@ def test_a_training_window_is_a_cut_of_scan_and_targets(kind):
     assert model.predict_logits(collate(model, sample)['inputs']).shape[2:] == GRID.shape
 
 
+def test_the_light_completor_makes_logits_on_request_and_checks_its_numbers():
+    model = build_tiny_lidar('light', test_cfg=dict(keep_logits=True)).eval()
+    batch = collate(model, make_sample(0))
+    (sample,) = model(**batch, mode='predict')
+    assert torch.equal(sample.voxel_logits.argmax(0), sample.pred_voxels.long())
+    model.test_cfg = {}
+    (fast,) = model(**collate(model, make_sample(0)), mode='predict')
+    assert 'voxel_logits' not in fast and torch.equal(fast.pred_voxels, sample.pred_voxels)
+    (alone,) = model(batch['inputs'], mode='predict')
+    assert torch.equal(alone.pred_voxels, sample.pred_voxels)
+    with torch.no_grad():
+        model.head.classifier.bias[0] = torch.nan
+    with pytest.raises(DataError, match='head.classifier.bias'):
+        model(**collate(model, make_sample(0)), mode='predict')
+
+
 def test_published_checkpoints_are_named_in_errors():
     for kind, method in zip(KINDS, ('lmscnet', 'lmscnet', 'sscnet-full', 'sscnet')):
         assert build_tiny_lidar(kind).official_method == method
