@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
@@ -32,6 +33,21 @@ class FrameChoiceDataset(BaseDataset):
         """
         record = super().get_data_info(idx)
         return dict(self.make_item(record), sample_idx=record['sample_idx'])
+
+    def prepare_data(self, idx: int) -> Any:
+        """The sample of a frame.
+
+        Its item has ``draw_item``, which returns the item of a random frame, for transforms that
+        mix frames.
+
+        Args:
+            idx: Number of the frame.
+        """
+        return self.pipeline(dict(self.get_data_info(idx), draw_item=self.draw_item))
+
+    def draw_item(self) -> dict[str, Any]:
+        """The item of a random frame, from the generator of Python's ``random``."""
+        return self.get_data_info(random.randrange(len(self)))
 
     def make_item(self, record: dict[str, Any]) -> dict[str, Any]:
         """The item of a record of :meth:`load_data_list`; this base returns the record.

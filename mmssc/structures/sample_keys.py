@@ -152,6 +152,13 @@ class SampleKey:
         """Value of pixels that padding adds: -1 for an index, else 0. (``img`` gets a colour.)"""
         return -1 if self.refers_to else 0
 
+    def voxel_fill(self, ignore_index: int) -> int:
+        """Value of voxels without data: ``ignore_index`` in labels, "none" in an index, else 0."""
+        if self.name.startswith('gt_voxels'):
+            return ignore_index
+        # "none" is -1, which is 255 in uint8.
+        return int(np.array(-1).astype(self.dtype)) if self.refers_to else 0
+
 
 _VOLUME = ('X', 'Y', 'Z')
 _CHANNEL = (1, *_VOLUME)

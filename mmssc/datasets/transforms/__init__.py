@@ -25,16 +25,21 @@ from .rgbd_images import (
     PadRGBDImage,
     ResizeRGBDImage,
 )
+from .rgbd_mixing import JoinRGBDRooms
+from .rgbd_sensor_faults import ConfuseRGBDSegments, EraseRGBDDepth
+from .rgbd_shifts import ShiftRGBDVolumes
 from .rgbd_view_volumes import AddRGBDViewVolumes
 from .voxel_targets import FrustumTargets, MaskVoxelRange, PoolVoxelLabels
 
 __all__ = [
     'AddRGBDViewVolumes',
     'ApplyCameraOffset',
+    'ConfuseRGBDSegments',
     'CropRGBDImage',
     'CropDrivingImages',
     'DistortRGBDColors',
     'DropLidarPoints',
+    'EraseRGBDDepth',
     'FlipRGBDImage',
     'FlipDrivingImages',
     'FlipDrivingScene',
@@ -43,6 +48,7 @@ __all__ = [
     'FrustumTargets',
     'JitterDrivingColors',
     'JitterLidarPoints',
+    'JoinRGBDRooms',
     'LoadCarlaSCLabels',
     'LoadDrivingDepth',
     'LoadRGBDFrame',
@@ -62,6 +68,7 @@ __all__ = [
     'ResizeRGBDImage',
     'SampleFile',
     'SetIntrinsics',
+    'ShiftRGBDVolumes',
     'ThinLidarBeams',
     'TransposeRGBDVolumes',
     'reading_transforms',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from mmssc.structures.sample_keys import SampleKey
 
 from .sample_changes import change_voxels, move_frames, renumber_voxels
 
-__all__ = ['FlipRGBDVolumes', 'TransposeRGBDVolumes']
+__all__ = ['FlipRGBDVolumes', 'TransposeRGBDVolumes', 'axis_of']
 
 
 def _transform_volumes(
@@ -54,7 +54,12 @@ def _move_world(
     move_frames(results, grid=old2new)
 
 
-def _axis_of(results: dict[str, Any], name: str) -> int:
+def axis_of(results: Mapping[str, Any], name: str) -> int:
+    """Array axis of an axis of the world.
+
+    Raises:
+        DataError: The grid of the sample has no axis of this name.
+    """
     axes = VoxelGrid.build(results['voxel_grid']).axes
     if name not in axes:
         raise DataError('config', 'axes', ' or '.join(axes), repr(name))
@@ -84,7 +89,7 @@ class FlipRGBDVolumes(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Draw the axes and flip."""
-        chosen = [_axis_of(results, name) for name in self.axes if random.random() < self.prob]
+        chosen = [axis_of(results, name) for name in self.axes if random.random() < self.prob]
         return _transform_volumes(results, (0, 1, 2), tuple(chosen)) if chosen else results
 
 
@@ -112,7 +117,7 @@ class TransposeRGBDVolumes(BaseTransform):
         """Exchange the axes, or leave the volumes as they are."""
         if random.random() >= self.prob:
             return results
-        one, other = (_axis_of(results, name) for name in self.axes)
+        one, other = (axis_of(results, name) for name in self.axes)
         grid = VoxelGrid.build(results['voxel_grid'])
         sides = [(grid.shape[axis], grid.voxel_size[axis]) for axis in (one, other)]
         if sides[0] != sides[1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from mmssc.errors import DataError
 from mmssc.geometry import project_voxels
 from mmssc.registry import TRANSFORMS
 
-__all__ = ['AddRGBDViewVolumes']
+__all__ = ['AddRGBDViewVolumes', 'project_frame']
 
 
 @TRANSFORMS.register_module()
@@ -51,24 +52,8 @@ class AddRGBDViewVolumes(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Project every voxel once."""
         name = f'{results["sequence"]}/{results["frame_id"]}'
-        for key in ('cam2img', 'lidar2cam'):
-            if results.get(key) is None:
-                raise DataError(
-                    name, key, 'the camera of the frame', 'none',
-                    'tools/dataset_converters/nyu_cache.py fits the pose of frames without one',
-                )  # fmt: skip
         height, width = results['image_size']
-        pixels, depth = (
-            array.numpy()
-            for array in project_voxels(
-                results['voxel_grid'],
-                torch.as_tensor(results['lidar2cam'][0]),
-                torch.as_tensor(results['cam2img']),
-            )
-        )
-        u, v = pixels[:, 0], pixels[:, 1]
-        inside = (u >= 0) & (u < width) & (v >= 0) & (v < height) & (depth > 0)
-        pixel = np.where(inside, v * width + u, 0)
+        pixel, depth, inside = project_frame(results)
         mapping = results['voxel_to_pixel']
         shape, mapping = mapping.shape, mapping.reshape(-1)
         surface = self._surface_depth(mapping, depth, (height, width), name)
@@ -106,3 +91,37 @@ class AddRGBDViewVolumes(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(cell={self.cell}, limit={self.limit})'
+
+
+def project_frame(results: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Project the centres of all V voxels of a frame.
+
+    Args:
+        results: With ``voxel_grid``, ``cam2img``, ``lidar2cam`` (1, 4, 4) and ``image_size``.
+
+    Returns:
+        Flat pixel (V,) int64, 0 outside the image; depth (V,) along the optical axis in metres;
+        (V,) bool, whether the voxel is in the image.
+
+    Raises:
+        DataError: The frame has no camera.
+    """
+    name = f'{results["sequence"]}/{results["frame_id"]}'
+    for key in ('cam2img', 'lidar2cam'):
+        if results.get(key) is None:
+            raise DataError(
+                name, key, 'the camera of the frame', 'none',
+                'tools/dataset_converters/nyu_cache.py fits the pose of frames without one',
+            )  # fmt: skip
+    height, width = results['image_size']
+    pixels, depth = (
+        array.numpy()
+        for array in project_voxels(
+            results['voxel_grid'],
+            torch.as_tensor(results['lidar2cam'][0]),
+            torch.as_tensor(results['cam2img']),
+        )
+    )
+    u, v = pixels[:, 0], pixels[:, 1]
+    inside = (u >= 0) & (u < width) & (v >= 0) & (v < height) & (depth > 0)
+    return np.where(inside, v * width + u, 0), depth, inside
