@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import copy
-import glob
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from mmssc.checkpoints.files import read_state_dict
-from mmssc.checkpoints.matching import check_weights
 from mmssc.errors import DataError
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample
 
+from .frozen_teacher import FrozenTeacher
 from .rgbd_completor import RGBDCompletor
 
 __all__ = ['CleanerS']
@@ -23,6 +21,10 @@ __all__ = ['CleanerS']
 _TEACHER = 'teacher.'
 # The teacher has these parts of the student, unless its config says otherwise.
 _SHARED_PARTS = ('backbone', 'image_head', 'lifter', 'tsdf_encoder', 'head', 'voxel_grid')
+_HINT = (
+    'Train the teacher first (configs/cleaners/README.md), or import an official one with '
+    'tools/model_converters/import_checkpoint.py cleaners-teacher'
+)
 
 
 @MODELS.register_module()
@@ -78,13 +80,11 @@ class CleanerS(RGBDCompletor):
         elif save_teacher:
             expected = 'false, or a teacher'
             raise DataError('config', 'CleanerS.save_teacher', expected, save_teacher)
-        self.teacher_cfg = teacher
-        self.save_teacher = save_teacher
-        # In a list, so that it is not registered as a submodule.
-        self._teacher: list[RGBDCompletor] = []
-        self._has_learnt = False
+        self.has_teacher, self.save_teacher = teacher is not None, save_teacher
+        cfg = {'type': 'mmssc.RGBDCompletor', **(teacher or {})}
+        self._teacher = FrozenTeacher(cfg, 'model.teacher', _HINT)
         if save_teacher:
-            self._keep_teacher(self.build_teacher())
+            self._teacher.keep(self.build_teacher(), self)
 
     @property
     def teacher(self) -> RGBDCompletor:
@@ -93,41 +93,11 @@ class CleanerS(RGBDCompletor):
         Raises:
             DataError: There is no teacher, no such file, or not one of this network.
         """
-        if not self._has_learnt:
-            path = self._teacher_file()
-            teacher, state = self.build_teacher(), read_state_dict(path)
-            check_weights(state, teacher, path)
-            teacher.load_state_dict(state, strict=False)
-            self._keep_teacher(teacher)
-            self._has_learnt = True
-        return self._teacher[0]
+        return cast(RGBDCompletor, self._teacher.load(self))
 
     def build_teacher(self) -> RGBDCompletor:
-        """The teacher's network with random weights.
-
-        This does not advance the global random generator. The teacher is built in the first step of
-        a run. A resumed run starts at another step, so all later random numbers would differ.
-        """
-        cfg = {key: value for key, value in (self.teacher_cfg or {}).items() if key != 'checkpoint'}
-        with torch.random.fork_rng(devices=[]):
-            return MODELS.build({'type': 'mmssc.RGBDCompletor', **cfg})
-
-    def _keep_teacher(self, teacher: RGBDCompletor) -> None:
-        like = next(self.parameters())
-        self._teacher[:] = [teacher.to(like.device, like.dtype).eval().requires_grad_(False)]
-
-    def _teacher_file(self) -> str:
-        pattern = (self.teacher_cfg or {}).get('checkpoint')
-        hint = (
-            'Train the teacher first (configs/cleaners/README.md), or import an official one with '
-            'tools/model_converters/import_checkpoint.py cleaners-teacher'
-        )
-        if pattern is None:
-            raise DataError('config', 'model.teacher.checkpoint', 'a checkpoint', 'none', hint)
-        found = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]
-        if len(found) != 1:
-            raise DataError(pattern, 'model.teacher.checkpoint', 'one file', found or 'none', hint)
-        return found[0]
+        """The teacher's network with random weights; see :meth:`FrozenTeacher.build`."""
+        return cast(RGBDCompletor, self._teacher.build())
 
     def loss(
         self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]
@@ -140,7 +110,7 @@ class CleanerS(RGBDCompletor):
         """
         outputs = self.forward_network(inputs)
         losses = self.segmentation_losses(outputs, data_samples)
-        if self.teacher_cfg is not None:
+        if self.has_teacher:
             with torch.no_grad():
                 shared = dict(pixel_to_voxel=outputs['pixel_to_voxel'])
                 taught = self.teacher.forward_network({**inputs, **shared})
@@ -173,16 +143,13 @@ class CleanerS(RGBDCompletor):
         return losses
 
     def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> CleanerS:
-        for teacher in self._teacher:
-            teacher._apply(fn, *args, **kwargs)
+        self._teacher.apply(fn, *args, **kwargs)
         return super()._apply(fn, *args, **kwargs)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if self.save_teacher:
-            self._teacher[0].state_dict(
-                destination=destination, prefix=prefix + _TEACHER, keep_vars=keep_vars
-            )
+            self._teacher.save_weights(destination, prefix + _TEACHER, keep_vars)
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
@@ -191,6 +158,5 @@ class CleanerS(RGBDCompletor):
         names = [key for key in state_dict if key.startswith(start)]
         state = {key[len(start) :]: state_dict.pop(key) for key in names}
         if state and self.save_teacher:
-            self._teacher[0].load_state_dict(state)
-            self._has_learnt = True
+            self._teacher.load_weights(state)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

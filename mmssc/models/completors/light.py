@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,8 +18,11 @@ from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
 from .base_completor import BaseCompletor
+from .frozen_teacher import FrozenTeacher
 
 __all__ = ['LightCompletor']
+
+_TEACHER_HINT = 'Train the teacher first, see configs/light/README.md'
 
 
 @MODELS.register_module()
@@ -38,6 +42,12 @@ class LightCompletor(BaseCompletor):
             the labelled voxels in ``label_weight``; the log names them after their classes
             (:func:`loss_names`).
         augmentation: :class:`VolumeAugmentation` of the inputs in training; None: no augmentation.
+        teachers: Trained light completors whose mean logits the model imitates in training; each
+            ``checkpoint`` (see :class:`FrozenTeacher`) and the arguments of its network that
+            differ from ``stem``, ``head`` and ``voxel_grid``. A teacher may read a segmentation
+            that the model does not read; ``test_cfg=dict(flip_axes=(0,))`` adds its mirror image.
+        loss_distillation: :class:`LogitDistillationLoss`; needed with ``teachers``. It compares the
+            logits of all voxels in ``label_weight``, labelled or not.
         offset_scale: Metres behind the surface that give an input of 1.
         ignore_index: Label of unlabelled voxels.
         data_preprocessor: Config of the data preprocessor.
@@ -56,6 +66,8 @@ class LightCompletor(BaseCompletor):
         voxel_grid: VoxelGrid | Mapping[str, Any],
         losses: Sequence[dict[str, Any]] = (),
         augmentation: dict[str, Any] | None = None,
+        teachers: Sequence[Mapping[str, Any]] = (),
+        loss_distillation: dict[str, Any] | None = None,
         offset_scale: float = 0.8,
         ignore_index: int = 255,
         data_preprocessor: dict[str, Any] | None = None,
@@ -68,6 +80,15 @@ class LightCompletor(BaseCompletor):
         self.losses = torch.nn.ModuleList(MODELS.build(loss) for loss in losses)
         self.augmentation = None if augmentation is None else MODELS.build(augmentation)
         self.offset_scale, self.ignore_index = offset_scale, ignore_index
+        if bool(teachers) != (loss_distillation is not None):
+            expected = 'both teachers and loss_distillation, or neither'
+            raise DataError('config', 'LightCompletor', expected, 'one of them')
+        own = dict(type='mmssc.LightCompletor', stem=stem, head=head, voxel_grid=voxel_grid)
+        self.teachers = [
+            FrozenTeacher({**copy.deepcopy(own), **cfg}, f'model.teachers[{number}]', _TEACHER_HINT)
+            for number, cfg in enumerate(teachers)
+        ]
+        self.loss_distillation = None if not teachers else MODELS.build(loss_distillation)
 
     def input_volumes(self, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
         """Input volumes of the network; the voxels are the last three axes.
@@ -143,10 +164,28 @@ class LightCompletor(BaseCompletor):
         chosen = weight & (labels != self.ignore_index)
         sample = torch.nonzero(chosen)[:, 0]
         points, target = logits.permute(0, 2, 3, 4, 1)[chosen], labels[chosen]
-        return {
+        losses = {
             name: loss(points, target, batch_index=sample, batch_size=len(labels))
             for name, loss in zip(loss_names(self.losses), self.losses)
         }
+        if self.loss_distillation is not None:
+            losses['loss_distillation'] = self._distil(logits, self._taught_logits(inputs), weight)
+        return losses
+
+    @torch.no_grad()
+    def _taught_logits(self, inputs: dict[str, Any]) -> Tensor:
+        """Mean logits (B, K, X, Y, Z) of the teachers."""
+        taught = [teacher.load(self).predict_logits(inputs).float() for teacher in self.teachers]
+        return torch.stack(taught).mean(0)
+
+    def _distil(self, logits: Tensor, taught: Tensor, weight: Tensor) -> Tensor:
+        points, taught_points = (
+            volume.permute(0, 2, 3, 4, 1)[weight] for volume in (logits, taught)
+        )
+        sample = torch.nonzero(weight)[:, 0]
+        return self.loss_distillation(
+            points, taught_points, batch_index=sample, batch_size=len(logits)
+        )
 
     @torch.no_grad()
     def predict_logits(self, inputs: dict[str, Any]) -> Tensor:
@@ -161,3 +200,8 @@ class LightCompletor(BaseCompletor):
         """``logits`` (B, K, X, Y, Z) and ``stem`` (B, C, X/2, Y/2, Z/2)."""
         stem = self.extract_feat(inputs)
         return dict(logits=self.head(stem), stem=stem)
+
+    def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> LightCompletor:
+        for teacher in self.teachers:
+            teacher.apply(fn, *args, **kwargs)
+        return super()._apply(fn, *args, **kwargs)

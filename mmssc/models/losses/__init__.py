@@ -11,6 +11,7 @@ from .distillation import (
     ClassAffinityDistillationLoss,
     ClassCenterDistillationLoss,
     FeatureDistillationLoss,
+    LogitDistillationLoss,
 )
 from .frustum_proportion import FrustumProportionLoss
 from .kl import StandardNormalKLLoss
@@ -23,7 +24,6 @@ __all__ = [
     'AdversarialLoss', 'BalancedCrossEntropyLoss', 'BinaryOccupancyLoss',
     'ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss', 'ClassSums', 'ClassSumsLoss',
     'ContextRelationLoss', 'FeatureDistillationLoss', 'FrustumProportionLoss', 'GeometricScalLoss',
-    'LovaszSoftmaxLoss', 'RunLengthLoss',
-    'SSCLoss', 'SemanticScalLoss', 'StandardNormalKLLoss', 'VoxelCrossEntropyLoss',
-    'class_weights_from_counts',
+    'LovaszSoftmaxLoss', 'RunLengthLoss', 'SSCLoss', 'SemanticScalLoss', 'StandardNormalKLLoss',
+    'VoxelCrossEntropyLoss', 'class_weights_from_counts', 'LogitDistillationLoss',
 ]  # fmt: skip

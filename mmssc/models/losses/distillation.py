@@ -1,4 +1,4 @@
-"""Distillation losses of CleanerS: features, class centres and affinities."""
+"""Distillation losses: logits, and features, class centres and affinities of CleanerS."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch.nn import functional
 from mmssc.errors import DataError
 from mmssc.registry import MODELS
 
-from .base_loss import OccupancyLoss, SSCLoss
+from .base_loss import OccupancyLoss, SSCLoss, check_reduction, sample_of_points
 
 __all__ = ['ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss',
-           'FeatureDistillationLoss', 'class_centers']  # fmt: skip
+           'FeatureDistillationLoss', 'LogitDistillationLoss', 'class_centers']  # fmt: skip
 
 
 @MODELS.register_module()
@@ -37,6 +37,61 @@ class FeatureDistillationLoss(SSCLoss):
                 f'{tuple(teacher_features.shape)} differ in shape'
             )
         return (features - teacher_features.float()).square().flatten(1).mean(1)
+
+
+@MODELS.register_module()
+class LogitDistillationLoss(SSCLoss):
+    """Divergence of the class probabilities of a network from those of a teacher.
+
+    ``KL(softmax(teacher / t) || softmax(student / t)) * t^2``, the mean over the points of each
+    sample (Hinton et al., arXiv 1503.02531).
+
+    Args:
+        temperature: t; larger ones show more of the classes that the teacher finds unlikely.
+        loss_weight: Factor of the result.
+        reduction: ``'sample'``: the mean of the means of the samples. ``'batch'``: one mean over
+            the points of the whole batch.
+    """
+
+    def __init__(
+        self, temperature: float = 1.0, loss_weight: float = 1.0, reduction: str = 'sample'
+    ) -> None:
+        super().__init__(loss_weight)
+        self.temperature = _check_temperature(temperature, type(self).__name__)
+        self.reduction = check_reduction(reduction, type(self).__name__)
+
+    def per_sample(
+        self,
+        logits: Tensor,
+        teacher_logits: Tensor,
+        batch_index: Tensor | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """The loss of every sample, see :meth:`SSCLoss.per_sample`.
+
+        Args:
+            logits: (N, K) of the student.
+            teacher_logits: (N, K) of the teacher.
+            batch_index: (N,), the sample of each point; None: one sample has all points.
+            batch_size: Number of samples.
+
+        Returns:
+            (B,) float32; 0 for a sample without points.
+
+        Raises:
+            ValueError: The shapes differ.
+        """
+        if logits.shape != teacher_logits.shape:
+            shapes = f'{tuple(logits.shape)} and {tuple(teacher_logits.shape)}'
+            raise ValueError(f'logits of student and teacher differ in shape: {shapes}')
+        divergence = _divergence(logits, teacher_logits.float(), self.temperature, dim=1)
+        sample, count = sample_of_points(divergence, batch_index, batch_size)
+        zeros = divergence.new_zeros(count)
+        total = zeros.index_add(0, sample, divergence)
+        points = zeros.index_add(0, sample, torch.ones_like(divergence))
+        if self.reduction == 'batch':
+            points = points.sum() / count
+        return total / points.clamp_min(torch.finfo(points.dtype).tiny)
 
 
 class _Logits(NamedTuple):
@@ -102,17 +157,12 @@ class ClassCenterDistillationLoss(_RelationLoss):
 
     def __init__(self, temperature: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if temperature <= 0:
-            field = f'{type(self).__name__}.temperature'
-            raise DataError('config', field, 'a positive number', temperature)
-        self.temperature = temperature
+        self.temperature = _check_temperature(temperature, type(self).__name__)
 
     def compare(self, student: _Logits, teacher: _Logits, present: Tensor, valid: Tensor) -> Tensor:
         """See :class:`_RelationLoss`."""
-        log_student = (student.centers / self.temperature).log_softmax(2)
-        log_teacher = (teacher.centers / self.temperature).log_softmax(2)
-        divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(2)
-        total = divergence.masked_fill(~present, 0).sum(1) * self.temperature**2
+        divergence = _divergence(student.centers, teacher.centers, self.temperature, dim=2)
+        total = divergence.masked_fill(~present, 0).sum(1)
         return total / present.sum(1).clamp_min(1)
 
 
@@ -131,6 +181,19 @@ class ClassAffinityDistillationLoss(_RelationLoss):
         pairs = present.unsqueeze(2) & valid.unsqueeze(1)
         total = difference.square().masked_fill(~pairs, 0).flatten(1).sum(1)
         return total / (present.sum(1) * valid.sum(1)).clamp_min(1)
+
+
+def _check_temperature(temperature: float, owner: str) -> float:
+    if temperature <= 0:
+        raise DataError('config', f'{owner}.temperature', 'a positive number', temperature)
+    return temperature
+
+
+def _divergence(student: Tensor, teacher: Tensor, temperature: float, dim: int) -> Tensor:
+    """``KL(softmax(teacher / t) || softmax(student / t)) * t^2``, without the axis ``dim``."""
+    log_student = (student / temperature).log_softmax(dim)
+    log_teacher = (teacher / temperature).log_softmax(dim)
+    return (log_teacher.exp() * (log_teacher - log_student)).sum(dim) * temperature**2
 
 
 def class_centers(logits: Tensor, label: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mmssc.errors import DataError
 from mmssc.models.losses import (
     ClassAffinityDistillationLoss,
     ClassCenterDistillationLoss,
     FeatureDistillationLoss,
+    LogitDistillationLoss,
 )
 from mmssc.models.losses.distillation import class_centers
 
@@ -128,3 +130,53 @@ def test_centres_are_class_means() -> None:
 def test_temperature_is_checked() -> None:
     with pytest.raises(ValueError, match='temperature'):
         ClassCenterDistillationLoss(temperature=0)
+
+
+def make_points(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits of 30 points of student and teacher; sample 1 of 3 has no point."""
+    generator = torch.Generator().manual_seed(seed)
+    student, teacher = (torch.randn(30, K, generator=generator) for _ in range(2))
+    return student, teacher, torch.tensor([0] * 10 + [2] * 20)
+
+
+@pytest.mark.parametrize('temperature', [1.0, 2.5])
+def test_logits_are_compared_point_by_point(temperature: float) -> None:
+    student, teacher, sample = make_points()
+    p, q = (functional.softmax(logits / temperature, 1) for logits in (teacher, student))
+    terms = (p * (p.log() - q.log())).sum(1) * temperature**2
+    means = (terms[:10].mean() + 0 + terms[10:].mean()) / 3
+    for reduction, expected in (('sample', means), ('batch', terms.mean())):
+        loss = LogitDistillationLoss(temperature, loss_weight=0.5, reduction=reduction)
+        found = loss(student, teacher, batch_index=sample, batch_size=3)
+        torch.testing.assert_close(found, 0.5 * expected)
+    torch.testing.assert_close(LogitDistillationLoss(temperature)(student, teacher), terms.mean())
+
+
+def test_a_student_with_the_logits_of_the_teacher_has_nothing_to_learn() -> None:
+    student, _, _ = make_points()
+    student.requires_grad_()
+    # A constant added to all logits of a point changes no probability.
+    loss = LogitDistillationLoss(2.0)(student, student.detach() + 3)
+    assert loss.abs() < 1e-6
+    loss.backward()
+    assert student.grad.abs().max() < 1e-6
+
+
+def test_a_batch_without_points_costs_nothing() -> None:
+    student, teacher, sample = (rows[:0] for rows in make_points())
+    student.requires_grad_()
+    for reduction in ('sample', 'batch'):
+        loss = LogitDistillationLoss(reduction=reduction)
+        value = loss(student, teacher, batch_index=sample, batch_size=2)
+        assert value == 0
+        value.backward()
+
+
+def test_wrong_arguments_of_the_distillation_of_logits() -> None:
+    student, teacher, _ = make_points()
+    with pytest.raises(DataError, match='temperature'):
+        LogitDistillationLoss(temperature=0)
+    with pytest.raises(DataError, match='reduction'):
+        LogitDistillationLoss(reduction='sum')
+    with pytest.raises(ValueError, match='differ in shape'):
+        LogitDistillationLoss()(student, teacher[:-1])
