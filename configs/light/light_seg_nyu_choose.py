@@ -3,6 +3,4 @@
 _base_ = './light_seg_nyu.py'
 
 train_cfg = dict(val_interval=1)
-train_dataloader = dict(
-    dataset=dict(indices=[n for n in range(795) if n // 25 not in (3, 11, 19, 27)])
-)
+train_dataloader = dict(dataset=dict(indices={{_base_.kept_frames}}))

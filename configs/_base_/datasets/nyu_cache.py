@@ -8,6 +8,7 @@ data_root = 'data/nyu_cache'
 # leaves light_*_nyu_choose.py). Neighbours in the list show the same room, so single frames would
 # reward learning rooms by heart. The official test frames are for the final figures alone.
 held_out_frames = [n for n in range(795) if n // 25 in (3, 11, 19, 27)]
+kept_frames = [n for n in range(795) if n // 25 not in (3, 11, 19, 27)]
 
 inputs = ['tsdf', 'voxel_to_pixel']
 targets = ['gt_voxels', 'label_weight']
@@ -19,6 +20,19 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadRGBDFrame', keys=[*inputs, *targets, 'eval_masks']),
     dict(type='AddRGBDViewVolumes'),
+    dict(type='PackSSCInputs'),
+]
+# For long trainings: boxes moved by a voxel (not up and down: the floor has one height), and two
+# rooms joined at a random cut.
+mixed_loading = [
+    # A teacher may read the segmentation.
+    dict(type='LoadRGBDFrame', keys=[*inputs, *targets], optional=['segmentation']),
+    dict(type='ShiftRGBDVolumes', max_shift=dict(x=1, y=1)),
+    dict(type='AddRGBDViewVolumes'),
+]
+mixed_pipeline = [
+    *mixed_loading,
+    dict(type='JoinRGBDRooms', loading=mixed_loading, prob=0.5),
     dict(type='PackSSCInputs'),
 ]
 

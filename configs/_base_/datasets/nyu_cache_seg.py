@@ -13,6 +13,12 @@ test_pipeline = [
     dict(type='AddRGBDViewVolumes'),
     dict(type='PackSSCInputs'),
 ]
+mixed_loading = [train_pipeline[0], *_base_.mixed_loading[1:]]
+mixed_pipeline = [
+    *mixed_loading,
+    dict(type='JoinRGBDRooms', loading=mixed_loading, prob=0.5),
+    dict(type='PackSSCInputs'),
+]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

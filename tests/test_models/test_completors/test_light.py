@@ -216,3 +216,16 @@ def test_the_first_of_equal_logits_wins(monkeypatch):
     monkeypatch.setattr(model, 'predict_logits', lambda inputs: whole)
     (sample,) = model(**batch, mode='predict')
     assert torch.equal(sample.pred_voxels, whole[0].argmax(0).to(torch.uint8))
+
+
+@pytest.mark.parametrize('name', ['light_seg_nyu_choose', 'light_depth_nyu_choose'])
+def test_settings_are_chosen_on_rooms_that_are_not_trained_on(name):
+    """Neighbours in the list of training frames show the same room: whole blocks are held out."""
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    trained, held_out = (
+        loader.dataset.indices for loader in (cfg.train_dataloader, cfg.val_dataloader)
+    )
+    assert sorted([*trained, *held_out]) == list(range(795))
+    assert held_out == [25 * block + n for block in (3, 11, 19, 27) for n in range(25)]
+    assert cfg.train_cfg.val_interval == 1
+    assert cfg.val_dataloader.dataset.ann_file == cfg.train_dataloader.dataset.ann_file
