@@ -233,6 +233,8 @@ def small_room(cfg: Config, num_classes: int) -> dict:
     if 'teacher' in cfg.model:
         # Its checkpoint is made by a training of its own; nothing of it learns.
         cfg.model.teacher = None
+    if 'teachers' in cfg.model:
+        del cfg.model.teachers, cfg.model.loss_distillation
     grid = VoxelGrid.build(cfg.model.voxel_grid)
     return random_rgbd_sample(grid, num_classes, image_size=(96, 128), mapped=0.3)
 

@@ -24,6 +24,7 @@ SCRIPTS = {
     'dist_test.sh': (['c.py', 'm.pth', '2'], 'tools/test.py'),
     'slurm_train.sh': (['part', 'job', 'c.py'], 'tools/train.py'),
     'slurm_test.sh': (['part', 'job', 'c.py', 'm.pth'], 'tools/test.py'),
+    'train_light.sh': (['cache', 'out'], 'tools/train.py'),
     'run_tests.sh': ([], 'tools/misc/check_env.py'),
     'quickstart.sh': ([], 'tools/misc/check_env.py'),
     'misc/setup_venv.sh': ([], 'tools/misc/check_env.py'),
@@ -48,6 +49,16 @@ def clone(tmp_path) -> Path:
     last = clone / 'work_dirs/quickstart/last_checkpoint'
     last.parent.mkdir(parents=True)
     last.write_text('epoch_8.pth')
+    for folder in (clone, tmp_path):
+        for name in (
+            'teacher_1',
+            'teacher_2',
+            'teacher_3',
+            'light_seg-wide_nyu',
+            'light_depth_nyu',
+        ):
+            (folder / 'out' / name).mkdir(parents=True)
+            (folder / 'out' / name / 'last_checkpoint').write_text('epoch_8.pth')
     # Where `cd tools` would go.
     for trap in ('tools', 'a clone of mmssc', 'links'):
         (tmp_path / 'trap' / trap / 'misc').mkdir(parents=True)

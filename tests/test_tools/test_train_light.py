@@ -51,7 +51,8 @@ def test_from_the_cache_to_the_published_files(recipe, tmp_path):
     losses = [read_scalars(out / name)[0] for name in (NAMES[0], 'teacher_1')]
     assert 'loss_distillation' in losses[0] and 'loss_distillation' not in losses[1]
     weights = [
-        read_state_dict(out / f'teacher_{seed}/epoch_1.pth')['stem.linear.weight'] for seed in (1, 2)
+        read_state_dict(out / f'teacher_{seed}/epoch_1.pth')['stem.linear.weight']
+        for seed in (1, 2)
     ]
     assert not weights[0].equal(weights[1])
 

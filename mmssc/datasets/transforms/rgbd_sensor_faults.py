@@ -36,9 +36,7 @@ class ConfuseRGBDSegments(BaseTransform):
         DataError: The probabilities add up to more than 1, or there are fewer than 3 ids.
     """
 
-    def __init__(
-        self, num_ids: int = 14, confuse_prob: float = 0.1, drop_prob: float = 0.0
-    ) -> None:
+    def __init__(self, num_ids: int, confuse_prob: float = 0.1, drop_prob: float = 0.0) -> None:
         if min(confuse_prob, drop_prob) < 0 or confuse_prob + drop_prob > 1:
             expected = 'two probabilities with a sum of at most 1'
             found = (confuse_prob, drop_prob)

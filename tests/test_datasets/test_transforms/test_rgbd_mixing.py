@@ -197,7 +197,7 @@ def test_wrong_options():
         lambda: ShiftRGBDVolumes(dict(x=-1)),
         lambda: ShiftRGBDVolumes(dict(x=0.5)),
         lambda: JoinRGBDRooms([], margin=0.6),
-        lambda: ConfuseRGBDSegments(confuse_prob=0.8, drop_prob=0.3),
+        lambda: ConfuseRGBDSegments(6, confuse_prob=0.8, drop_prob=0.3),
         lambda: ConfuseRGBDSegments(num_ids=2),
         lambda: EraseRGBDDepth(max_side=0),
         lambda: EraseRGBDDepth(noise=-1),
