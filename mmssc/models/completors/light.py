@@ -169,7 +169,14 @@ class LightCompletor(BaseCompletor):
             for name, loss in zip(loss_names(self.losses), self.losses)
         }
         if self.loss_distillation is not None:
-            losses['loss_distillation'] = self._distil(logits, self._taught_logits(inputs), weight)
+            own, taught = (
+                volume.permute(0, 2, 3, 4, 1)[weight]
+                for volume in (logits, self._taught_logits(inputs))
+            )
+            sample = torch.nonzero(weight)[:, 0]
+            losses['loss_distillation'] = self.loss_distillation(
+                own, taught, batch_index=sample, batch_size=len(labels)
+            )
         return losses
 
     @torch.no_grad()
@@ -177,15 +184,6 @@ class LightCompletor(BaseCompletor):
         """Mean logits (B, K, X, Y, Z) of the teachers."""
         taught = [teacher.load(self).predict_logits(inputs).float() for teacher in self.teachers]
         return torch.stack(taught).mean(0)
-
-    def _distil(self, logits: Tensor, taught: Tensor, weight: Tensor) -> Tensor:
-        points, taught_points = (
-            volume.permute(0, 2, 3, 4, 1)[weight] for volume in (logits, taught)
-        )
-        sample = torch.nonzero(weight)[:, 0]
-        return self.loss_distillation(
-            points, taught_points, batch_index=sample, batch_size=len(logits)
-        )
 
     @torch.no_grad()
     def predict_logits(self, inputs: dict[str, Any]) -> Tensor:
