@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 
 import pytest
+from mmengine.config import Config
 from tool_runs import ROOT, TINY_ROOMS, read_scalars, run_tool_in, tool_environment
 
 from mmssc.checkpoints.files import read_state_dict
@@ -61,6 +63,41 @@ def test_from_the_cache_to_the_published_files(recipe, tmp_path):
     printed = recipe('cache', 'out')
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob('*')}
     assert printed.count('finished before') == 5 and printed.count('scored before') == 2
+
+
+def test_held_out_frames_are_scored_instead_of_the_test_frames(tmp_path):
+    """The frames are those of the configs, and later settings follow."""
+    python = tmp_path / 'python'
+    python.write_text(
+        f'#!/bin/sh\nif [ "$1" = -c ]; then exec {sys.executable} "$@"; fi\necho "$*"\n'
+    )
+    python.chmod(0o755)
+    for name in ('teacher_1', 'teacher_2', 'teacher_3', *NAMES):
+        (tmp_path / 'out' / name).mkdir(parents=True)
+        (tmp_path / 'out' / name / 'last_checkpoint').write_text('last.pth')
+
+    def commands(out: str, *more: str) -> list[str]:
+        done = subprocess.run(
+            ['bash', str(ROOT / 'tools/train_light.sh'), 'cache', out, *more], cwd=tmp_path,
+            env={**os.environ, 'PYTHON': str(python)}, capture_output=True, text=True, timeout=60,
+            check=True,
+        )  # fmt: skip
+        return [line for line in done.stdout.splitlines() if '--cfg-options' in line]
+
+    cfg = Config.fromfile(ROOT / 'configs/_base_/datasets/nyu_cache.py')
+    kept, held_out = (str([*frames]).replace(' ', '')
+                      for frames in (cfg.kept_frames, cfg.held_out_frames))  # fmt: skip
+    lines = commands('out', '--held-out', 'randomness.deterministic=True')
+    assert len(lines) == 7
+    for line in lines:
+        assert f' train_dataloader.dataset.indices={kept} ' in line
+        assert f' test_dataloader.dataset.indices={held_out} ' in line
+        assert ' test_dataloader.dataset.ann_file=nyu_infos_train.json ' in line
+        assert ' randomness.deterministic=True' in line
+    assert ' model.teachers.2.checkpoint=last.pth' in lines[3]
+    for finished in (tmp_path / 'out').glob('*/finished'):
+        finished.unlink()
+    assert not [line for line in commands('out') if 'indices' in line or 'ann_file' in line]
 
 
 def test_it_needs_two_folders():
