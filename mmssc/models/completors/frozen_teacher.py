@@ -51,7 +51,7 @@ class FrozenTeacher:
         """
         if self.network is None or not self.is_trained:
             path = self._file()
-            network, state = self.build(), read_state_dict(path)
+            network, state = self.build(), self._read(path)
             check_weights(state, network, path)
             network.load_state_dict(state, strict=False)
             self.keep(network, student)
@@ -88,6 +88,14 @@ class FrozenTeacher:
         """What ``_apply`` of the student has to do with the teacher."""
         if self.network is not None:
             self.network._apply(change, *args, **kwargs)
+
+    def _read(self, path: str) -> dict[str, Tensor]:
+        try:
+            return read_state_dict(path)
+        except DataError as error:
+            field = error.field or f'{self.field}.checkpoint'
+            hint = error.hint or self.hint
+            raise DataError(error.file, field, error.expected, error.found, hint) from error
 
     def _file(self) -> str:
         pattern, field = self.checkpoint, f'{self.field}.checkpoint'

@@ -22,7 +22,10 @@ from .frozen_teacher import FrozenTeacher
 
 __all__ = ['LightCompletor']
 
-_TEACHER_HINT = 'Train the teacher first, see configs/light/README.md'
+_TEACHER_HINT = (
+    'Train the teachers first (tools/train_light.sh does), or give the file of another one: '
+    'model.teachers.0.checkpoint=FILE'
+)
 
 
 @MODELS.register_module()
@@ -82,7 +85,8 @@ class LightCompletor(BaseCompletor):
         self.offset_scale, self.ignore_index = offset_scale, ignore_index
         if bool(teachers) != (loss_distillation is not None):
             expected = 'both teachers and loss_distillation, or neither'
-            raise DataError('config', 'LightCompletor', expected, 'one of them')
+            found = 'only teachers' if teachers else 'only loss_distillation'
+            raise DataError('config', 'LightCompletor', expected, found)
         own = dict(type='mmssc.LightCompletor', stem=stem, head=head, voxel_grid=voxel_grid)
         self.teachers = [
             FrozenTeacher({**copy.deepcopy(own), **cfg}, f'model.teachers[{number}]', _TEACHER_HINT)
