@@ -228,4 +228,6 @@ def test_settings_are_chosen_on_rooms_that_are_not_trained_on(name):
     assert sorted([*trained, *held_out]) == list(range(795))
     assert held_out == [25 * block + n for block in (3, 11, 19, 27) for n in range(25)]
     assert cfg.train_cfg.val_interval == 1
+    # The published weights were trained on all frames.
+    assert 'checkpoints' not in (cfg.load_from or '')
     assert cfg.val_dataloader.dataset.ann_file == cfg.train_dataloader.dataset.ann_file
