@@ -24,6 +24,6 @@ __all__ = [
     'AdversarialLoss', 'BalancedCrossEntropyLoss', 'BinaryOccupancyLoss',
     'ClassAffinityDistillationLoss', 'ClassCenterDistillationLoss', 'ClassSums', 'ClassSumsLoss',
     'ContextRelationLoss', 'FeatureDistillationLoss', 'FrustumProportionLoss', 'GeometricScalLoss',
-    'LovaszSoftmaxLoss', 'RunLengthLoss', 'SSCLoss', 'SemanticScalLoss', 'StandardNormalKLLoss',
-    'VoxelCrossEntropyLoss', 'class_weights_from_counts', 'LogitDistillationLoss',
+    'LogitDistillationLoss', 'LovaszSoftmaxLoss', 'RunLengthLoss', 'SSCLoss', 'SemanticScalLoss',
+    'StandardNormalKLLoss', 'VoxelCrossEntropyLoss', 'class_weights_from_counts',
 ]  # fmt: skip
