@@ -1,4 +1,4 @@
-"""Checks of the float32 rows x, y, z, intensity of a ``.bin`` file, which has no header."""
+"""Checks of what a file of points does not say itself: byte order, columns, unit."""
 
 from __future__ import annotations
 

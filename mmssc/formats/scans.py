@@ -14,7 +14,7 @@ from .las import read_las
 from .numpy_arrays import read_npy
 from .pcd import read_pcd
 from .ply import read_ply
-from .point_rows import check_byte_order, check_columns
+from .point_rows import check_byte_order, check_columns, check_metres
 from .regular_files import open_data_file, read_bytes
 from .scan_points import Scan, check_point_count, make_scan
 
@@ -43,7 +43,8 @@ def read_scan_file(path: str | PathLike[str], largest: float | None = None) -> S
             1, 255 and 65535 that is not exceeded.
 
     Raises:
-        DataError: The file is missing, damaged, of another format, or holds no scan.
+        DataError: The file is missing, damaged, of another format, or holds no scan; or its points
+            cannot be metres.
         MissingDependencyError: The file is a ``.laz`` file, and lazrs is not installed.
     """
     suffix = Path(path).suffix.lower()
@@ -52,7 +53,9 @@ def read_scan_file(path: str | PathLike[str], largest: float | None = None) -> S
             pass
         expected = f'a scan: {", ".join(_READERS)}'
         raise DataError(path, 'file name', expected, suffix or 'no suffix')
-    return _READERS[suffix](path, largest)
+    scan = _READERS[suffix](path, largest)
+    check_metres(path, scan.points)
+    return scan
 
 
 def _read_bin(path: str | PathLike[str], largest: float | None) -> Scan:
