@@ -175,7 +175,7 @@ WRONG = {
     'past': (('--points', 'a.bin', '--earlier-points', 'b.bin'),
              '--earlier-points, --poses and --frames together'),
     'missing': (('--points', 'a.bin'), 'a.bin: file: expected an existing file, found none'),
-    'format': (('--points', 'a.xyz'), 'a.xyz: file name: expected a scan: .bin, .npy, .pcd'),
+    'format': (('--points', __file__), '.py: file name: expected a scan: .bin, .npy, .pcd'),
 }  # fmt: skip
 
 
