@@ -1,7 +1,8 @@
-"""Segmenters: a model of mmseg or a function of the user's, with the table of its classes."""
+"""Segmenters: a model of mmseg or the user's own function, with the table of its classes."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -21,8 +22,8 @@ __all__ = ['Segmenter', 'SegmenterSource', 'load_segmenter']
 
 _ROLE = 'segmenter'
 _REMEDY = 'The segmenter must return the id of each pixel (--segmenter)'
-# Largest difference of height / width between two images of one view.
-_SAME_SHAPE = 0.01
+# Largest relative difference of the aspect ratios of two images of one view.
+_RATIO_TOLERANCE = 0.01
 
 
 class Segmenter:
@@ -95,7 +96,7 @@ class Segmenter:
 def _check_view(shape: tuple[int, ...], name: str, size: tuple[int, int]) -> None:
     """Refuse an image that cannot show the view of the depth image in another resolution."""
     ratio = shape[0] * size[1] / (shape[1] * size[0])
-    if abs(ratio - 1) > _SAME_SHAPE:
+    if abs(ratio - 1) > _RATIO_TOLERANCE:
         expected = f'{size[0]} x {size[1]} as the depth image, or the same view in another size'
         hint = 'Register the colour image with the depth image'
         raise DataError(name, 'image size', expected, f'{shape[0]} x {shape[1]}', hint)
@@ -114,6 +115,13 @@ class SegmenterSource:
     name: str
     checkpoint: str | None = None
     table: str | None = None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> SegmenterSource | None:
+        """The segmenter of a command line (``--segmenter`` and its options); None without it."""
+        if args.segmenter is None:
+            return None
+        return cls(args.segmenter, args.segmenter_checkpoint, args.segmenter_table)
 
     @property
     def files(self) -> list[str]:

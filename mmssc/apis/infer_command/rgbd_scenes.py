@@ -44,7 +44,7 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
             raise DataError(path, None, 'a depth image', 'a folder', hint)
     pose = _read_pose(args)
     images, segmentations = (_one_per_scene(args, name) for name in ('image', 'segmentation'))
-    source = _segmenter_source(args)
+    source = SegmenterSource.of(args)
     inputs = [*args.depth, *filter(None, (*images, *segmentations, args.cam2world))]
     results = Results(args, args.depth, [*inputs, *(source.files if source else ())])
     inferencer = inferencer_of(cfg, args)
@@ -77,12 +77,6 @@ def infer_rgbd(cfg: Config, args: argparse.Namespace) -> int:
 
     with results:
         return predict_all(args.depth, 1, predict)
-
-
-def _segmenter_source(args: argparse.Namespace) -> SegmenterSource | None:
-    if args.segmenter is None:
-        return None
-    return SegmenterSource(args.segmenter, args.segmenter_checkpoint, args.segmenter_table)
 
 
 def _read_pose(args: argparse.Namespace) -> np.ndarray | None:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -132,6 +133,21 @@ def _listed(
     )  # fmt: skip
 
 
+def _recipe(
+    arguments: argparse.Namespace, settings: FrameSettings, rule: PoseRule, is_searched: bool
+) -> dict[str, Any]:
+    """What the results of this command line depend on."""
+    recipe = {
+        **settings.recipe(), 'depth_scale': arguments.depth_scale, 'poses': arguments.poses,
+        'height': rule.height, 'tilt': rule.tilt, 'origin': rule.origin,
+    }  # fmt: skip
+    recipe.update({key: value for key in ('roll', 'rotate') if (value := getattr(rule, key))})
+    if is_searched:
+        # Folders of earlier releases hold poses of another search.
+        recipe['floor_search'] = _FLOOR_SEARCH
+    return recipe
+
+
 def _work(arguments: argparse.Namespace) -> list[StepReport]:
     root, out = arguments.root, arguments.out or arguments.root
     check_segmenter_options(arguments, '--color')
@@ -155,15 +171,8 @@ def _work(arguments: argparse.Namespace) -> list[StepReport]:
     poses = None if arguments.poses is None else str(root / arguments.poses)
     origin = None if arguments.origin is None else tuple(arguments.origin)
     rule = _rule(arguments, poses, origin)
-    recipe = {
-        **settings.recipe(), 'depth_scale': arguments.depth_scale, 'poses': arguments.poses,
-        'height': rule.height, 'tilt': rule.tilt, 'origin': origin,
-    }  # fmt: skip
-    recipe.update({key: value for key in ('roll', 'rotate') if (value := getattr(rule, key))})
     is_searched = poses is None and rule.height is None
-    if is_searched:
-        # Folders of earlier releases hold poses of another search.
-        recipe['floor_search'] = _FLOOR_SEARCH
+    recipe = _recipe(arguments, settings, rule, is_searched)
     coarse, fine = (out / prepared_path(OWN_SOURCE, is_fine) for is_fine in (False, True))
     claim_results(coarse.parent, recipe, arguments)
     if arguments.fine:

@@ -75,15 +75,17 @@ def segment_tasks(
         DataError: The segmenter is wrong, or the folder has files of another origin or of other
             settings.
     """
-    if arguments.segmenter is None:
+    source = SegmenterSource.of(arguments)
+    if source is None:
         return []
     root, out = arguments.root, arguments.out or arguments.root
-    names = ('segmenter', 'segmenter_checkpoint', 'segmenter_table')
-    source = SegmenterSource(*(getattr(arguments, name) for name in names))
     _segmenter_of(source)  # A wrong one is an error of the command, not of each frame.
     folder = (out / SEGMENT_FILE).parent
-    recipe = {name: getattr(arguments, name) for name in (*names, 'color')}
-    claim_results(folder, {**recipe, 'image_size': size}, arguments, suffixes=('.png',))
+    recipe = {
+        'segmenter': source.name, 'segmenter_checkpoint': source.checkpoint,
+        'segmenter_table': source.table, 'color': arguments.color, 'image_size': size,
+    }  # fmt: skip
+    claim_results(folder, recipe, arguments, suffixes=('.png',))
     images = {frame: root / arguments.color.replace('*', frame) for frame in frames}
     return [
         SegmentTask(frame, image, size, source, out / SEGMENT_FILE.format(frame_id=frame))
