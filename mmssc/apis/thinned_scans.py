@@ -37,12 +37,12 @@ class OtherSensor:
     Args:
         keeps: (M, 3) points to (M,) bool, those that it measures; None: all.
         height: Its height above the ground, metres; None: that of the data set.
-        is_ignored: Complete the scan as if its sensor were at the height of the data set.
+        height_is_unknown: Complete the scan as if its sensor were at the height of the data set.
     """
 
     keeps: Callable[[np.ndarray], np.ndarray] | None = None
     height: float | None = None
-    is_ignored: bool = False
+    height_is_unknown: bool = False
 
     def complete(self, inferencer: LidarInferencer, rows: np.ndarray) -> tuple[int, SSCDataSample]:
         """Number of points, and the completed scan.
@@ -60,7 +60,7 @@ class OtherSensor:
                 raise DataError('--patterns', None, expected, f'height-{self.height:g}')
             rows = rows.copy()
             rows[:, 2] += height - self.height
-            height = height if self.is_ignored else None
+            height = height if self.height_is_unknown else None
         sample = inferencer(rows, sensor_height=height, rotation=np.eye(3), largest_intensity=1.0)
         return len(rows), sample
 
@@ -85,11 +85,11 @@ def find_patterns(names: Sequence[str], total: int = 64) -> dict[str, OtherSenso
     Args:
         names: ``'all'``; ``'beams-N'``, N of the beams; ``'livox'``, a rosette ahead;
             ``'height-H'``, H metres above the ground, which the inferencer has to find;
-            ``'unknown-height-H'``, the same without its search.
+            ``'unknown-height-H'``, the same without the search.
         total: Number of beams of the sensor.
 
     Raises:
-        DataError: A name is unknown, N does not divide ``total``, or H is not 0.1 to 20.
+        DataError: A name is unknown, N does not divide ``total``, or H is not in 0.1 to 20.
     """
     patterns: dict[str, OtherSensor] = {}
     for name in names:
@@ -98,7 +98,9 @@ def find_patterns(names: Sequence[str], total: int = 64) -> dict[str, OtherSenso
         if kind == 'beams' and is_count and total % int(number) == 0:
             patterns[name] = OtherSensor(partial(thin_beams, keep=int(number), total=total))
         elif kind in ('height', 'unknown-height') and _is_height(number):
-            patterns[name] = OtherSensor(height=float(number), is_ignored=kind == 'unknown-height')
+            patterns[name] = OtherSensor(
+                height=float(number), height_is_unknown=kind == 'unknown-height'
+            )
         elif name == 'all':
             patterns[name] = OtherSensor()
         elif name == 'livox':
@@ -183,7 +185,7 @@ def score_thinned(
         Name of a pattern -> scores.
 
     Raises:
-        DataError: The points of a scan are in another order, or see the scans.
+        DataError: The points of a scan are not stored beam by beam, or as for the scans.
     """
     num_classes = len(inferencer.dataset_meta['classes']) if has_classes else 2
     counts: dict[str, list[SSCCounts]] = {name: [] for name in patterns}
