@@ -55,7 +55,9 @@ def test_training_stays_as_it_is():
 
 
 def test_the_hook_of_tests_and_the_inferencers_switch_the_model():
-    plain, half = (RGBDInferencer('light_depth_nyu', amp=amp).model for amp in (False, True))
+    plain, half = (
+        RGBDInferencer('light_depth_nyu', device='cpu', amp=amp).model for amp in (False, True)
+    )
     assert plain.prediction_type is None and half.prediction_type is torch.bfloat16
     HalfPrecisionHook().before_test_epoch(SimpleNamespace(model=plain))
     assert plain.prediction_type is torch.bfloat16

@@ -125,7 +125,9 @@ def test_two_processes_train_as_one_with_the_doubled_batch(method, run, streets,
         tmp_path, 'dist_train.sh', method.config, 2, '--work-dir', 'two',
         *street_options(streets, 'train_dataloader.batch_size=1', *method.alike),
     )  # fmt: skip
-    for expected, found in zip(steps_of(run), steps_of(tmp_path / 'two')):
+    one, two = steps_of(run), steps_of(tmp_path / 'two')
+    assert len(one) == len(two) == 6
+    for expected, found in zip(one, two):
         for key in (name for name in expected if name.startswith('loss')):
             assert found[key] == pytest.approx(expected[key], rel=1e-4), (expected['step'], key)
 
