@@ -53,13 +53,13 @@ def extra_of(loss: torch.nn.Module, samples: list[SSCDataSample]) -> list[Tensor
 
 @pytest.mark.parametrize('step', [7, 1 << 14])
 @pytest.mark.parametrize('reduction', ['sample', 'batch'])
-@pytest.mark.parametrize('is_last', [True, False])
+@pytest.mark.parametrize('channels_last', [True, False])
 def test_shared_sums_change_no_loss_and_no_gradient(
-    reduction: str, is_last: bool, step: int, monkeypatch: pytest.MonkeyPatch
+    reduction: str, channels_last: bool, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(class_sums, '_CPU_STEP', step)
     logits, samples = make_batch()
-    if is_last:
+    if channels_last:
         logits = logits.movedim(1, -1).contiguous().movedim(-1, 1)
     target = torch.stack([one.gt_voxels for one in samples])
     together, alone = (logits.clone().requires_grad_() for _ in range(2))

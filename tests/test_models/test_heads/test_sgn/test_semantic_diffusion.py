@@ -32,14 +32,14 @@ def test_reference_figures(unit_cases, diffusion):
     _close(x, unit_cases['sdb/after_diffusion'])
 
 
-@pytest.mark.parametrize('is_last', [True, False])
+@pytest.mark.parametrize('channels_last', [True, False])
 @pytest.mark.parametrize('axis', [0, 1, 2])
-def test_steps_equal_the_whole_volume(axis, is_last, monkeypatch):
+def test_steps_equal_the_whole_volume(axis, channels_last, monkeypatch):
     monkeypatch.setattr(gated_paths, '_STEP', 70)
     block = MPAC(4).double()
     convs = [block.conv_x, block.conv_y, block.conv_z][axis]
     x = torch.randn(2, 4, 9, 5, 6, dtype=torch.float64)
-    x = x.contiguous(memory_format=torch.channels_last_3d) if is_last else x
+    x = x.contiguous(memory_format=torch.channels_last_3d) if channels_last else x
     gates = torch.rand(2, 3, 9, 5, 6, dtype=torch.float64)
     inputs = x.requires_grad_(), gates.requires_grad_(), *convs.parameters()
     results = []
