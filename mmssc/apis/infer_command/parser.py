@@ -89,8 +89,8 @@ def build_parser(description: str) -> argparse.ArgumentParser:
 
 def _add_driving_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add('--points', nargs='+', metavar='FILE', help='.bin (float32 x y z w), one per image; for a '
-        'model of scans: .bin, .npy, .pcd, .ply, .las, .laz, or a folder of them')  # fmt: skip
+    add('--points', nargs='+', metavar='FILE', help='scans: .bin, .npy, .pcd, .ply, .las or '
+        '.laz, or a folder of them; for models of images one per image')  # fmt: skip
     text = 'right images of rectified stereo pairs, one per image, instead of --depth; or a folder'
     add('--image-right', nargs='+', metavar='FILE', help=text)
     text = 'distance of the two cameras (default: that of P2 and P3 in --calib)'
