@@ -22,8 +22,8 @@ __all__ = [
 _MAX_DEFAULT_WORKERS = 8
 #: Of ``--amp`` in commands that predict.
 AMP_HELP = (
-    'mixed precision: faster; few labels differ. bfloat16 on the CPU and on GPUs that support it, '
-    'else float16'
+    'mixed precision: faster; a few labels differ. bfloat16 on the CPU and on GPUs that support '
+    'it, else float16'
 )
 
 
@@ -107,7 +107,7 @@ def add_segmenter_options(parser: argparse.ArgumentParser, start: str = '') -> N
     add(
         '--segmenter-checkpoint', metavar='FILE', help=f'{start}weights of the model of --segmenter'
     )
-    text = f'{start}JSON: classes of the segmenter that the table of classes lacks'
+    text = f'{start}JSON file: more rows for the table of classes, or others in place of its own'
     add('--segmenter-table', metavar='FILE', help=text)
 
 

@@ -1,4 +1,4 @@
-"""Functions of the user's that work on an image: named on the command line, called, checked."""
+"""The user's own functions that work on an image: named on the command line, called, checked."""
 
 from __future__ import annotations
 

@@ -104,13 +104,14 @@ def depth_of_frames(
     """The depth map of each frame, (H, W) float32; that of points where a frame has only these.
 
     Args:
-        frames: With ``img``, ``depth`` and ``points``.
+        frames: With ``img``, ``depth`` and ``points``; ``depth`` is filled in.
         projection: (3, 4) pixels.
         lidar2cam: (4, 4), frame of the voxels to the camera.
         scan_depth: The transform of the config that projects scans; None: it reads depth maps.
 
     Raises:
-        DataError: A frame has only points, and there is no such transform, or none is in the image.
+        DataError: A frame has only points, and there is no such transform, or no point is in the
+            image.
     """
     for frame in frames:
         if frame['depth'] is not None:

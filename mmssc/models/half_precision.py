@@ -19,7 +19,7 @@ def half_type(device_type: str) -> torch.dtype:
 
 
 def predict_in_half_precision(model: BaseCompletor) -> BaseCompletor:
-    """Let a model predict under ``torch.autocast``: less time and memory, labels differ a little.
+    """Let a model predict under ``torch.autocast``: less time and memory, a few labels differ.
 
     Weights stay float32. Geometry, sampling positions, sums over sparse voxels and softmax stay
     float32 or wider in every model of mmssc; training is not affected.

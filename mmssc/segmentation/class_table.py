@@ -19,7 +19,8 @@ __all__ = ['CLASS_TABLE', 'read_class_table', 'segment_ids']
 
 # Classes of ADE20K (150), NYU (40 and 13), SUN RGB-D (37) and COCO-Stuff (171). Those of NYU are as
 # in NYU's own table of 13 classes; a class of the others is what NYU calls such a thing. Screens of
-# computers are televisions, as in the labels of SSC. What no room has is none: no label.
+# computers are televisions, as in the labels of SSC. Things that are never in a room are
+# none: no label.
 _NAMES = {
     'bed': 'bed, cradle',
     'books': 'book, books',

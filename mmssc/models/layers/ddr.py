@@ -44,7 +44,8 @@ class ConvBlock3D(nn.Module):
         stride: Stride of every axis; a side of n becomes ceil(n / stride).
         activate: Whether the ReLU follows.
         channels_last: Whether volumes get the memory order of :func:`fast_layout`; otherwise they
-            are contiguous (VoxDet: gates of its ReLUs flip by rounding, and gradients jump).
+            are contiguous. VoxDet needs that: in another order, rounding changes the sign of some
+            inputs of its ReLUs, and gradients jump.
     """
 
     conv_norm_pairs = (('conv', 'norm'),)
