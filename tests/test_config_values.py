@@ -42,7 +42,7 @@ def value_of(key, text):
     [
         'train_dataloader.sampler.shuffle', 'train_dataloader.sampler.round_up',
         'val_dataloader.0.sampler.shuffle', 'train_dataloader.drop_last', 'stop_at_nan',
-        'val_evaluator.field_of_view', 'default_hooks.checkpoint.by_epoch',
+        'val_evaluator.format_only', 'default_hooks.checkpoint.by_epoch',
         'randomness.deterministic', 'env_cfg.cudnn_benchmark', 'find_unused_parameters',
         'auto_scale_lr.enable', 'resume', 'param_scheduler.0.by_epoch',
     ],
@@ -55,6 +55,12 @@ def test_words_are_read_where_a_class_takes_a_switch(key):
     for word in ('none', 'abc', 'nope'):
         with pytest.raises(DataError, match=f'--cfg-options: {key}.*: expected True or False, fo'):
             read(**{key: word})
+
+
+def test_words_are_read_where_a_class_takes_a_switch_or_a_size():
+    # Its class refuses other words.
+    assert value_of('val_evaluator.field_of_view', 'no') is False
+    assert value_of('val_evaluator.field_of_view', 'yes') is True
 
 
 def test_words_are_text_where_a_class_takes_text():
