@@ -87,25 +87,24 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
                     if sys.stdout is not None:
                         sys.stdout.flush()
         except KeyboardInterrupt as interrupt:
-            return _stopped(interrupt)
+            return _end_of_process(_stopped(interrupt))
         except BrokenPipeError:
             _drop_output()
             is_first_report(CLOSED_PIPE)
-            return CLOSED_PIPE
+            return _end_of_process(CLOSED_PIPE)
         except (MMSSCError, OSError) as error:
             if isinstance(error, OSError) and error.filename == _OUTPUT:
                 _drop_output()
-            if not is_first_report(USE_ERROR):
-                return USE_ERROR
-            if os.environ.get('MMSSC_TRACEBACK', '0') != '0':
-                traceback.print_exc()
-            else:
-                _print(f'error: {_message_of(error)}')
-            return USE_ERROR
+            if is_first_report(USE_ERROR):
+                if os.environ.get('MMSSC_TRACEBACK', '0') != '0':
+                    traceback.print_exc()
+                else:
+                    _print(f'error: {_message_of(error)}')
+            return _end_of_process(USE_ERROR)
         except Exception:
             # A process that waits for one that has failed fails, too.
             if not is_first_report(1):
-                return 1
+                return _end_of_process(1)
             raise
 
     return run
@@ -200,6 +199,22 @@ def is_first_report(status: int) -> bool:
 def _print(line: str) -> None:
     with suppress(BrokenPipeError):
         print(line, file=sys.stderr, flush=True)
+
+
+def _end_of_process(status: int) -> int:
+    """The exit status after an error; a process of a group ends here.
+
+    If the group still exists when the interpreter shuts down, C++ now and then aborts the process
+    with a line of its own. Leaving the group in order would take all processes.
+    """
+    distributed = sys.modules.get('torch.distributed')
+    if distributed is None or not (distributed.is_available() and distributed.is_initialized()):
+        return status
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError):
+                stream.flush()
+    os._exit(status)
 
 
 def _stopped(interrupt: BaseException) -> int:

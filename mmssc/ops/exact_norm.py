@@ -16,8 +16,9 @@ __all__ = ['has_inexact_sums', 'normalize']
 
 # PyTorch adds up this many rows well enough.
 _FEW_ROWS = 1024
-# Blocks of a megabyte or less stay in the cache of a core.
-_BLOCK_ROWS, _WIDTH = 1024, 256
+# Values of a row, and rows of a block: a megabyte or less stays in the cache of a core.
+_WIDTH = 4 * 64
+_BLOCK_ROWS = (1 << 20) // (4 * _WIDTH)
 
 
 def has_inexact_sums(x: Tensor) -> bool:

@@ -54,7 +54,7 @@ class LightPlaneUNet(BaseModule):
     def __init__(
         self,
         voxel_shape: Sequence[int],
-        channels: Sequence[int] = (48, 128, 192, 256),
+        channels: Sequence[int],
         blocks: Sequence[int] = (1, 2, 2, 2),
         planes: int = 2,
         volume_channels: int = 32,
