@@ -43,10 +43,9 @@ def build(cfg):
     return model, used_inputs(model, inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('format', FORMATS)
-@pytest.mark.parametrize(
-    'name', ['cleaners', *(pytest.param(name, marks=pytest.mark.slow) for name in [*METHODS][1:])]
-)
+@pytest.mark.parametrize('name', METHODS)
 def test_the_file_agrees_with_the_model(name, format):
     model, inputs = build(METHODS[name])
     program = trace_network(model, inputs)

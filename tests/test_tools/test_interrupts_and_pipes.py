@@ -46,6 +46,7 @@ def test_ctrl_c_with_loader_workers_is_one_line(tmp_path):
     assert (status, lines_of(errors)) == (130, ['stopped.'])
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_several_processes_is_one_line(tmp_path):
     status, errors = interrupt(tmp_path, 'dist_train.sh', [TOY_CONFIG, 2, *SLOW], 'Epoch(train)')
     assert (status, lines_of(errors)) == (130, ['stopped.'])
@@ -120,6 +121,7 @@ def test_a_bug_of_one_process_has_one_traceback(run_tool):
     assert done.stderr.count('Traceback') == 1 and done.stderr.count("KeyError: 'bug'\n") == 1
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_named(run_tool):
     done = run_tool('dist_train.sh', TOY_CONFIG, 2, '--cfg-options',
                     'custom_hooks=[dict(type=KillHook, iteration=1)]', status=137)  # fmt: skip

@@ -95,6 +95,7 @@ def test_options_that_do_not_fit(root, model, options, text):
     assert text in errors and errors.count('\n') == 1
 
 
+@pytest.mark.slow
 def test_a_folder_gets_its_segmentation(root):
     done = run_tool_in(root, *OWN, '--workers', 2, *SEGMENTER)
     assert 'segmentation         2       0       0' in done.stdout

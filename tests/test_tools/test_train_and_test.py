@@ -171,6 +171,7 @@ def test_accumulated_gradients_print_no_warnings(run_tool):
     assert 'Detected call' not in done.stderr + done.stdout
 
 
+@pytest.mark.slow
 def test_several_processes_print_no_warnings(run_tool, monkeypatch):
     monkeypatch.setattr(tool_runs, 'tool_environment', without_thread_numbers)
     # A warm-up that does not end is a warning of its own.
