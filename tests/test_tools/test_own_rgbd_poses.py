@@ -30,7 +30,8 @@ def run(root: Path, *options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(list(map(str, command)), capture_output=True, text=True)
 
 
-@pytest.mark.parametrize('workers', [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize('workers', [1, 2])
 def test_a_pose_that_the_floor_contradicts_is_said_once(root, workers):
     """Workers print their warnings as the command does, and one for the folder.
 

@@ -85,6 +85,7 @@ def raw() -> np.ndarray:
     return volume
 
 
+@pytest.mark.slow
 def test_raw_labels_of_both_data_sets_in_every_format(tmp_path, raw, run_tool):
     path = tmp_path / '000000.label'
     write_raw_labels(path, raw)

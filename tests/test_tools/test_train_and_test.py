@@ -45,6 +45,7 @@ def wait_for(path, process, seconds=60):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_run_equals_an_uninterrupted_one(run_tool, tmp_path):
     whole = subprocess.Popen(
         train_command('--work-dir', 'whole', *EVERYTHING),
