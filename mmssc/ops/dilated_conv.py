@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .autocast import autocast_dtype
+from .onednn_conv import OneDNNConv3d, leaves_onednn
 
 __all__ = ['DilatedConv3d']
 
@@ -17,7 +18,7 @@ __all__ = ['DilatedConv3d']
 _MIN_CHANNELS = 16
 
 
-class DilatedConv3d(nn.Conv3d):
+class DilatedConv3d(OneDNNConv3d):
     """``nn.Conv3d`` that trains fast on a CPU.
 
     oneDNN's gradient of the weight takes twice as long if the first axis is dilated (32 channels,
@@ -27,7 +28,7 @@ class DilatedConv3d(nn.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, ...)."""
-        if not (self._splits() and _is_slow(input)):
+        if leaves_onednn(input, self) or not (self._splits() and _is_slow(input)):
             return super().forward(input)
         options = self.padding, self.dilation
         return _DilatedConv3d.apply(input, self.weight, self.bias, *options)

@@ -17,6 +17,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from .autocast import autocast_dtype
 from .line_conv import LineConv3d, has_line_kernel, line_conv, takes_hint
+from .onednn_conv import OneDNNConv3d
 
 __all__ = ['channels_last_on_cpu', 'linear', 'matmul', 'pointwise_conv', 'prefer_onednn']
 
@@ -73,7 +74,7 @@ def pointwise_conv(x: Tensor, conv: nn.Conv2d | nn.Conv3d) -> Tensor:
 
 
 def prefer_onednn(model: _Module, predictions_only: bool = False) -> _Module:
-    """Let linear layers and convolutions of one voxel, pixel or line use oneDNN on the CPU.
+    """Let linear layers and convolutions that PyTorch computes without oneDNN on a CPU use it.
 
     Parameters, their names and the results stay the same. Subclasses of PyTorch's layers do not
     change.
@@ -96,8 +97,8 @@ def prefer_onednn(model: _Module, predictions_only: bool = False) -> _Module:
             module.__class__ = _PointwiseConv2d
         elif type(module) in (nn.Conv3d, LineConv3d) and _is_pointwise(module):
             module.__class__ = _PointwiseConv3d
-        elif type(module) is nn.Conv3d and has_line_kernel(module):
-            module.__class__ = LineConv3d
+        elif type(module) is nn.Conv3d:
+            module.__class__ = LineConv3d if has_line_kernel(module) else OneDNNConv3d
     return model
 
 

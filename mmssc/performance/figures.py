@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import conv_flop_count, flop_registry
 
 __all__ = ['StableFigures', 'count_prediction', 'count_training_step']
 
@@ -45,16 +45,14 @@ class _Counting(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         self.operators += 1
         count = flop_registry.get(func._overloadpacket)
-        if count is not None:
+        if func._overloadpacket is torch.ops.aten.mkldnn_convolution:
+            self.flops += conv_flop_count(args[0].shape, args[1].shape, out.shape)
+        elif count is not None:
             self.flops += count(*args, **(kwargs or {}), out_val=out)
-        given = {
-            id(one.untyped_storage())
-            for one in tree_flatten((args, kwargs))[0]
-            if isinstance(one, torch.Tensor)
-        }
-        for one in tree_flatten(out)[0]:
-            if isinstance(one, torch.Tensor) and id(one.untyped_storage()) not in given:
-                self._add(one.untyped_storage())
+        given = {id(storage) for storage in _storages((args, kwargs))}
+        for storage in _storages(out):
+            if id(storage) not in given:
+                self._add(storage)
         self.peak_bytes = max(self.peak_bytes, sum(self.live.values()))
         return out
 
@@ -63,6 +61,13 @@ class _Counting(TorchDispatchMode):
         if key not in self.live:
             self.live[key] = storage.nbytes()
             weakref.finalize(storage, self.live.pop, key, None)
+
+
+def _storages(tree: object) -> Iterator[torch.UntypedStorage]:
+    """Those of all tensors but short-lived copies in oneDNN's own form, which show none."""
+    for one in tree_flatten(tree)[0]:
+        if isinstance(one, torch.Tensor) and not one.is_mkldnn:
+            yield one.untyped_storage()
 
 
 def _count(run: Callable[[], object]) -> StableFigures:

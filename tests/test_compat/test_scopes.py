@@ -51,7 +51,9 @@ print(*(type(MODELS.build(cfg[name])).__module__ for name in ('backbone', 'lifte
 """
 
 
-@pytest.mark.parametrize('first', ['', 'import mmdet.engine.hooks.utils'])
+@pytest.mark.parametrize(
+    'first', [pytest.param('', marks=pytest.mark.slow), 'import mmdet.engine.hooks.utils']
+)
 def test_the_config_of_another_project_imports_mmssc(tmp_path, first):
     (tmp_path / 'config.py').write_text(FOREIGN_CONFIG)
     (tmp_path / 'tool.py').write_text(first + FOREIGN_SCRIPT)

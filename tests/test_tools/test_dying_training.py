@@ -42,6 +42,7 @@ def test_a_dead_training_stops_before_it_is_saved(run_tool, tmp_path, settings, 
     assert 'Traceback' not in errors and checkpoints(tmp_path) == ['epoch_1.pth']
 
 
+@pytest.mark.slow
 def test_all_processes_stop_if_one_has_died(run_tool, tmp_path):
     settings = [*SETTINGS, 'train_dataloader.batch_size=1', 'model.rank=1']
     errors = run_tool('dist_train.sh', TOY_CONFIG, 2, *settings, status=2).stderr

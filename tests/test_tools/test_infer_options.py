@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from warm_start import run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMERA = ['--cam2img', '585', '585', '320', '240']
 
 
 def run(tool: str, *options: object) -> str:
-    command = [sys.executable, ROOT / 'tools' / tool, *options]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    done = run_script([ROOT / 'tools' / tool, *options], Path.cwd(), os.environ)
     assert done.returncode == 2
     return done.stderr.splitlines()[-1]
 

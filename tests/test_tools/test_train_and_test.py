@@ -252,6 +252,7 @@ def test_one_training_per_work_folder(run_tool, tmp_path):
     assert not any(path.exists() for path in left) and not list((tmp_path / 'run').glob('.mmssc*'))
 
 
+@pytest.mark.slow
 def test_two_processes_on_the_cpu(run_tool, tmp_path):
     run_tool('dist_train.sh', TOY_CONFIG, 2, '--work-dir', 'two', '--cfg-options',
              'train_cfg.max_epochs=1', 'train_dataloader.batch_size=1')  # fmt: skip

@@ -1,5 +1,7 @@
 """Layers that more than one method uses."""
 
+from mmssc.ops.dilated_conv import DilatedConv3d as FlatVolumeConv3d  # Its old name.
+
 from .axis_arguments import along_axis
 from .bev_unet import BEVUNet
 from .ddr import (
@@ -18,7 +20,6 @@ from .upsampling_classifier import UpsamplingClassifier
 from .volume_augmentation import VolumeAugmentation, VolumeChange
 from .volume_heads import (
     DilatedSegmentationHead,
-    FlatVolumeConv3d,
     OccupancySegmentationHead,
     ResidualASPP3d,
     VoxelClassifier,

@@ -15,36 +15,11 @@ from .norm import build_norm
 from .recompute import recompute_in_backward
 
 __all__ = [
-    'DilatedSegmentationHead', 'FlatVolumeConv3d', 'OccupancySegmentationHead', 'ResidualASPP3d',
+    'DilatedSegmentationHead', 'OccupancySegmentationHead', 'ResidualASPP3d',
     'VoxelClassifier',
 ]  # fmt: skip
 
 _BN = dict(type='BN')
-
-
-class FlatVolumeConv3d(DilatedConv3d):
-    """``nn.Conv3d`` that is fast on a CPU if the first axis of the volume is short.
-
-    PyTorch uses oneDNN for a single sample only if channels times the first two axes exceed 20480;
-    8 channels on 16 x 128 x 128 voxels take a path that is eight times slower. On a CPU
-    this layer swaps the first and third axes of volume and kernel if the first is shorter; the
-    convolution is the same.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in_channels, X, Y, Z) to (B, out_channels, ...)."""
-        if x.device.type != 'cpu' or x.shape[2] >= x.shape[4]:
-            return super().forward(x)
-        moved = F.conv3d(
-            x.transpose(2, 4),
-            self.weight.transpose(2, 4),
-            self.bias,
-            self.stride[::-1],
-            self.padding[::-1],
-            self.dilation[::-1],
-            self.groups,
-        )
-        return moved.transpose(2, 4)
 
 
 class ResidualASPP3d(nn.Module):
@@ -82,7 +57,7 @@ class _DilatedTrunk(nn.Module):
     def __init__(self, channels: int, norm_cfg: dict[str, Any], dilations: tuple[int, ...]) -> None:
         super().__init__()
         self.branches = _dilated_branches(channels, dilations, norm_cfg)
-        self.conv_in = FlatVolumeConv3d(1, channels, 3, padding=1)
+        self.conv_in = DilatedConv3d(1, channels, 3, padding=1)
 
     def extract(self, volume: Tensor) -> Tensor:
         """Map (B, 1, ...) to features (B, channels, ...)."""
@@ -104,9 +79,9 @@ class DilatedSegmentationHead(_DilatedTrunk):
         self, channels: int, norm_cfg: dict[str, Any], dilations: tuple[int, ...] = (1, 2, 3)
     ) -> None:
         super().__init__(channels, norm_cfg, dilations)
-        self.guidance_conv = FlatVolumeConv3d(channels, channels, 3, padding=1)
+        self.guidance_conv = DilatedConv3d(channels, channels, 3, padding=1)
         self.guidance_norm = build_norm(norm_cfg, channels, 3)
-        self.classifier = FlatVolumeConv3d(channels, 1, 3, padding=1)
+        self.classifier = DilatedConv3d(channels, 1, 3, padding=1)
 
     def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, 1, ...) to logits (B, 1, ...) and guidance features (B, channels, ...)."""
@@ -132,7 +107,7 @@ class OccupancySegmentationHead(_DilatedTrunk):
         dilations: tuple[int, ...] = (1, 2, 3),
     ) -> None:
         super().__init__(channels, norm_cfg, dilations)
-        self.classifier = FlatVolumeConv3d(channels, num_classes, 3, padding=1)
+        self.classifier = DilatedConv3d(channels, num_classes, 3, padding=1)
 
     def forward(self, volume: Tensor) -> Tensor:
         """Map (B, 1, X, Y, Z) to logits (B, K, X, Y, Z)."""
@@ -145,7 +120,7 @@ class _DilatedBranch(nn.Module):
     def __init__(self, channels: int, dilation: int, norm_cfg: dict[str, Any]) -> None:
         super().__init__()
         conv = partial(
-            FlatVolumeConv3d, channels, channels, 3, padding=dilation, dilation=dilation, bias=False
+            DilatedConv3d, channels, channels, 3, padding=dilation, dilation=dilation, bias=False
         )
         self.conv1 = conv()
         self.norm1 = build_norm(norm_cfg, channels, 3)

@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from mmssc.models.layers import (
     DilatedSegmentationHead,
-    FlatVolumeConv3d,
     UpsamplingClassifier,
     VoxelClassifier,
 )
@@ -100,20 +99,3 @@ def test_segmentation_head_adds_its_branches():
     for branch in head.branches:
         torch.nn.init.zeros_(branch.norm2.weight)
     torch.testing.assert_close(head(volume)[0], head.classifier(x))
-
-
-@pytest.mark.parametrize('shape', [(3, 6, 9), (9, 6, 3)])
-def test_exchanged_axes_are_the_same_convolution(shape):
-    arguments = dict(kernel_size=(3, 1, 3), padding=(2, 0, 1), dilation=(2, 1, 1), stride=(1, 1, 2))
-    plain = torch.nn.Conv3d(2, 4, **arguments).double()
-    moved = FlatVolumeConv3d(2, 4, **arguments).double()
-    moved.load_state_dict(plain.state_dict())
-    results = []
-    for conv in (plain, moved):
-        torch.manual_seed(0)
-        x = torch.randn(1, 2, *shape, dtype=torch.float64, requires_grad=True)
-        y = conv(x)
-        y.square().sum().backward()
-        results.append((y, x.grad, conv.weight.grad, conv.bias.grad))
-    for found, expected in zip(*results):
-        torch.testing.assert_close(found, expected)

@@ -21,7 +21,7 @@ _STEP = 8192
 def gated_sum(x: Tensor, gates: Tensor, convs: Iterable[nn.Module], axis: int) -> Tensor:
     """Sum over paths i of ``gates[:, i] * relu(convs[i](x))``.
 
-    On the CPU a few planes of the volume pass through all paths at a time, and again in the
+    On the CPU a few planes of a large volume pass through all paths at a time, and again in the
     backward pass: the outputs of the convolutions never exist as a whole. It is also faster,
     because the features of a step stay in the cache.
 
@@ -36,7 +36,7 @@ def gated_sum(x: Tensor, gates: Tensor, convs: Iterable[nn.Module], axis: int) -
         (B, C, X, Y, Z); channels-last in memory on the CPU.
     """
     layers: list[Any] = list(convs)
-    if x.device.type != 'cpu' or torch.jit.is_tracing():
+    if x.device.type != 'cpu' or torch.jit.is_tracing() or x.shape[2:].numel() <= _STEP:
         return _run_whole(x, gates, layers)
     weights = [weight for conv in layers for weight in (conv.weight, conv.bias)]
     if torch.is_grad_enabled():
