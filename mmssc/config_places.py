@@ -12,7 +12,9 @@ from torch import nn
 
 from mmssc.config_options import runner_settings
 
-__all__ = ['failed_layer', 'place_of_builders', 'place_of_type', 'place_of_value']
+__all__ = [
+    'failed_layer', 'place_of_builders', 'place_of_part', 'place_of_type', 'place_of_value',
+]  # fmt: skip
 
 
 def _config_of(frames: Sequence[FrameType]) -> dict[str, Any]:
@@ -139,6 +141,24 @@ def place_of_value(cfg: Config, kind: str, key: str, value: Any) -> str | None:
         values = given if isinstance(given, (list, tuple)) else [given]
         if _name_of_type(settings) == kind and value in values:
             return place
+    return None
+
+
+def place_of_part(cfg: Config, outer: Mapping[str, Any], kind: str) -> str | None:
+    """The place of the first settings of a class inside of other settings of a config.
+
+    Args:
+        cfg: The config.
+        outer: The other settings: an object that ``cfg`` holds, not a copy.
+        kind: Name of the class.
+
+    Returns:
+        For example ``'test_dataloader.dataset.pipeline.1'``; None if there are none.
+    """
+    for place, settings in _dicts('', _settings_of(cfg)):
+        if settings is outer:
+            parts = _dicts(place, settings)
+            return next((path for path, part in parts if _name_of_type(part) == kind), None)
     return None
 
 

@@ -7,8 +7,10 @@ from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 
-from mmssc.datasets.transforms import LoadScanDepth
+from mmssc.config_places import place_of_part
+from mmssc.datasets.transforms import LoadScanDepth, ReadingTransform
 from mmssc.datasets.transforms.load_driving import lift_depth, merge_clouds
 from mmssc.errors import DataError
 from mmssc.formats.images import check_upright
@@ -19,6 +21,7 @@ from mmssc.structures.camera_checks import as_pose
 
 from .base_inferencer import read_image
 from .image_depth import EstimatedDepth
+from .model_loading import dataset_config_of
 
 __all__ = [
     'depth_of_frames', 'points_of_frames', 'read_frame_depth', 'read_frame_points', 'read_motion',
@@ -99,7 +102,8 @@ def depth_of_frames(
     frames: Sequence[dict[str, Any]],
     projection: np.ndarray,
     lidar2cam: np.ndarray,
-    scan_depth: LoadScanDepth | None,
+    readings: Sequence[ReadingTransform],
+    cfg: Config,
 ) -> list[np.ndarray]:
     """The depth map of each frame, (H, W) float32; that of points where a frame has only these.
 
@@ -107,25 +111,33 @@ def depth_of_frames(
         frames: With ``img``, ``depth`` and ``points``; ``depth`` is filled in.
         projection: (3, 4) pixels.
         lidar2cam: (4, 4), frame of the voxels to the camera.
-        scan_depth: The transform of the config that projects scans; None: it reads depth maps.
+        readings: The reading transforms of the config. One of them reads depth; only
+            ``LoadScanDepth`` projects scans.
+        cfg: The config.
 
     Raises:
         DataError: A frame has only points, and there is no such transform, or no point is in the
             image.
     """
+    reading = next(one for one in readings if 'depth' in one.inputs)
     for frame in frames:
         if frame['depth'] is not None:
             continue
-        if scan_depth is None:
-            raise DataError(
-                frame['frame_id'], 'depth', 'a depth map: this model takes no points', 'points',
-                'To project a scan, put LoadScanDepth in the place of LoadDrivingDepth: '
-                '--cfg-options test_dataloader.dataset.pipeline.1.type=LoadScanDepth',
-            )  # fmt: skip
+        if not isinstance(reading, LoadScanDepth):
+            expected, hint = 'a depth map: this model takes no points', _use_scans(cfg, reading)
+            raise DataError(frame['frame_id'], 'depth', expected, 'points', hint)
         size = frame['img'].shape[:2]
         camera = lidar2cam, projection, size
-        frame['depth'] = scan_depth.project(frame['points'], *camera, frame['frame_id'])
+        frame['depth'] = reading.project(frame['points'], *camera, frame['frame_id'])
     return [frame['depth'] for frame in frames]
+
+
+def _use_scans(cfg: Config, reading: ReadingTransform) -> str:
+    """How a config can project scans instead of reading depth maps."""
+    kind = type(reading).__name__
+    place = place_of_part(cfg, dataset_config_of(cfg), kind)
+    option = f': --cfg-options {place}.type=LoadScanDepth' if place else ''
+    return f'To project a scan, put LoadScanDepth in the place of {kind}{option}'
 
 
 def points_of_frames(

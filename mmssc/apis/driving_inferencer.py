@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from mmssc.datasets.transforms import CropDrivingImages, LoadScanDepth
+from mmssc.datasets.transforms import CropDrivingImages
 from mmssc.errors import DataError
 from mmssc.formats.depth_units import DepthView, check_road_depth
 from mmssc.formats.file_warnings import warning_anew
@@ -99,7 +99,6 @@ class DrivingInferencer(BaseInferencer):
         self.frame_numbers = (0, *offsets)
         self.num_frames = len(self.frame_numbers)
         self.needs_points = bool({'depth', 'points'} & self.inputs)
-        self._scan_depth = next((r for r in self.readings if isinstance(r, LoadScanDepth)), None)
         self.depth_model = depth_model
         if depth_model is not None and not self.needs_points:
             expected = 'none: this model takes images only'
@@ -304,7 +303,9 @@ class DrivingInferencer(BaseInferencer):
         """The inputs of the model."""
         given: dict[str, Any] = dict(img=[frame['img'] for frame in frames])
         if 'depth' in self.inputs:
-            given['depth'] = depth_of_frames(frames, projection, lidar2cam, self._scan_depth)
+            given['depth'] = depth_of_frames(
+                frames, projection, lidar2cam, self.readings, self.model.cfg
+            )
         if 'points' in self.inputs:
             clouds = points_of_frames(frames, motions, projection, lidar2cam)
             given['points'], given['reflectance'] = clouds

@@ -132,11 +132,18 @@ def test_the_command_with_a_line_of_the_config(depth_config, scans, tool_in_proc
 
     # A config that reads depth maps says the line that is missing, which then works.
     cfg = copy.deepcopy(depth_config)
-    cfg.test_dataloader.dataset.pipeline[1].type = 'LoadDrivingDepth'
-    cfg.dump(tmp_path / 'maps.py')
-    command = (tmp_path / 'maps.py', *command, '--out', tmp_path / 'other')
-    status, printed = run(*command)
-    line = 'test_dataloader.dataset.pipeline.1.type=LoadScanDepth'
-    assert status == 2 and f'--cfg-options {line}' in printed
-    status, printed = run(*command, '--cfg-options', line)
-    assert status == 0, printed
+    dataset = cfg.test_dataloader.dataset
+    dataset.pipeline[1].type = 'LoadDrivingDepth'
+    for name, line in {
+        'maps.py': 'test_dataloader.dataset.pipeline.1.type=LoadScanDepth',
+        'wrapped.py': 'test_dataloader.dataset.dataset.pipeline.2.type=LoadScanDepth',
+    }.items():
+        cfg.dump(tmp_path / name)
+        other = (tmp_path / name, *command, '--out', tmp_path / f'out_{name}')
+        status, printed = run(*other)
+        assert status == 2 and f'--cfg-options {line}' in printed
+        status, printed = run(*other, '--cfg-options', line)
+        assert status == 0, printed
+        # The same reader at another place.
+        dataset.pipeline = [dict(type='Compose', transforms=[]), *dataset.pipeline]
+        cfg.test_dataloader.dataset = dict(type='RepeatDataset', times=1, dataset=dataset)
