@@ -81,9 +81,12 @@ def test_the_architecture_page_has_the_order_of_the_contract():
     assert block.splitlines() == re.findall(r'^ +"([^"]+)"', layers, re.M)
 
 
-def test_the_architecture_page_names_every_room():
+def test_the_pages_of_the_architecture_and_of_the_modules_name_every_room():
     rooms = {path.parent.name for path in (ROOT / 'mmssc').glob('*/__init__.py')}
     assert set(re.findall(r'^\| `(\w+)/` \|', PAGE, re.M)) == rooms
+    modules = (ROOT / 'docs/en/api.md').read_text('utf-8')
+    # Users need nothing of compat.
+    assert rooms - set(re.findall(r'`mmssc\.(\w+)`', modules)) == {'compat'}
 
 
 def test_the_architecture_page_names_only_classes_that_exist():
