@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from tiny_lidar import NUM_CLASSES, build_tiny_lidar, collate, make_sample
@@ -30,3 +32,9 @@ def test_the_file_agrees_with_the_model(kind, format):
     for size in (1, 2, 3):
         some = {key: torch.cat([value, value])[:size] for key, value in inputs.items()}
         assert check_agreement(network, model, some) < 1e-5
+
+
+def test_the_page_names_the_input():
+    page = Path(__file__).parents[2] / 'docs/en/user_guides/deployment.md'
+    text = page.read_text('utf-8')
+    assert '\n| `occupancy` (B, X, Y, Z) bool' in text
