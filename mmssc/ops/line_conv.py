@@ -12,6 +12,9 @@ from .autocast import autocast_dtype
 
 __all__ = ['LineConv3d', 'has_line_kernel', 'line_conv', 'takes_hint']
 
+# Channels that oneDNN computes together.
+_BLOCK = 16
+
 
 class LineConv3d(nn.Conv3d):
     """``nn.Conv3d`` with :func:`line_conv` where that is possible; the same weights and results.
@@ -67,6 +70,11 @@ def line_conv(x: Tensor, conv: nn.Conv3d) -> Tensor | None:
     dilation = conv.dilation[axis]
     is_last = axis == 2
     kernel = conv.weight.flatten(2).unsqueeze(2 if is_last else 3)
+    if conv.groups == 1 and dilation > 1 and not is_last and _trains_in_bfloat16(x):
+        # On CPUs with bfloat16, oneDNN's gradient of the weight of a kernel that is dilated along
+        # the first axis is wrong or NaN if the last block of channels is not full.
+        spare = (0, 0, 0, 0, 0, -channels % _BLOCK)
+        images, kernel = F.pad(images, spare), F.pad(kernel, spare)
     if conv.kernel_size[axis] == 1 and takes_hint(x):
         dilation = 2  # Changes nothing; see pointwise_conv.
     output = F.conv2d(
@@ -86,6 +94,10 @@ def line_conv(x: Tensor, conv: nn.Conv3d) -> Tensor | None:
 def takes_hint(x: Tensor) -> bool:
     """Whether a dilation without effect makes PyTorch take oneDNN; in bfloat16 it always does."""
     return x.device.type == 'cpu' and x.dtype == torch.float32 and autocast_dtype('cpu') is None
+
+
+def _trains_in_bfloat16(x: Tensor) -> bool:
+    return torch.is_grad_enabled() and (autocast_dtype('cpu') or x.dtype) == torch.bfloat16
 
 
 def _pair(value: int, other: int, is_last: bool) -> tuple[int, int]:

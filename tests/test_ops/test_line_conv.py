@@ -67,14 +67,18 @@ def test_other_kernels_and_other_orders_are_left_to_the_layer():
     assert 'aten::_convolution' in str(traced) and 'view' not in str(traced)
 
 
-def test_gradients_in_bfloat16_are_those_of_float32():
-    """Kernels along x of channels-last volumes, which oneDNN got wrong in three dimensions."""
-    for stride, dilation in ((1, 1), (2, 1), (3, 1), (1, 3)):
+@pytest.mark.parametrize('axis', [0, 1, 2])
+@pytest.mark.parametrize('channels', [6, 24])
+def test_gradients_in_bfloat16_are_those_of_float32(axis, channels):
+    """oneDNN gets some wrong: in three dimensions, and with 24 channels in two dimensions."""
+    for stride, dilation in ((1, 1), (2, 1), (3, 1), (1, 2), (1, 3)):
         torch.manual_seed(0)
-        layer = LineConv3d(6, 4, (3, 1, 1), (stride, 1, 1), (dilation, 0, 0), (dilation, 1, 1))
+        kernel, strides, padding, dilations = [1, 1, 1], [1, 1, 1], [0, 0, 0], [1, 1, 1]
+        kernel[axis], strides[axis], padding[axis], dilations[axis] = 3, stride, dilation, dilation
+        layer = LineConv3d(channels, 4, kernel, strides, padding, dilations)
+        volume = channels_last_on_cpu(torch.randn(1, channels, 9, 8, 32)).requires_grad_()
         grads = []
         for enabled in (False, True):
-            volume = _volume(1).requires_grad_()
             with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
                 output = layer(volume)
             assert output.is_contiguous(memory_format=torch.channels_last_3d)
