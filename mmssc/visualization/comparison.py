@@ -16,7 +16,7 @@ from .bird_eye_view import bird_eye_view
 from .panel import compose_panel, draw_depth, draw_legend
 from .scene import TRUTH, class_colors
 from .voxel_faces import EMPTY, IGNORE_INDEX, visible_faces, visible_labels
-from .voxel_renderer import oblique_camera, render_faces
+from .voxel_renderer import oblique_camera, occupied_boxes, render_faces
 
 __all__ = ['ERRORS', 'draw_comparison', 'draw_saved_frame', 'error_map']
 
@@ -110,7 +110,8 @@ def draw_comparison(
     width = max(_NARROWEST, _TILE * len(volumes))
     tile = width // len(volumes)
     size = (tile, round(tile * 0.68))
-    camera = oblique_camera(grid, size)
+    boxes = [occupied_boxes(volume, grid) for volume in shown.values()]
+    camera = oblique_camera(grid, size, content=np.concatenate(boxes))
 
     def draw(volume: np.ndarray, palette: np.ndarray) -> np.ndarray:
         return render_faces(visible_faces(volume, grid), palette, camera, size, grid)

@@ -41,3 +41,15 @@ def test_the_errors_of_each_prediction_are_drawn_without_the_roof():
     assert (1, 2, 3) in next(tiles)
     shown = [{name for name in COLORS if COLORS[name] in tile} for tile in tiles]
     assert shown == [{'right'}, {*COLORS}, {'right'}]
+
+
+def test_the_camera_frames_what_is_occupied():
+    """As in the panels of single frames: a room without its roof fills more of the tile."""
+    grid = VoxelGrid((0, -3, 0), 1.0, (6, 6, 6))
+    floor = np.zeros(grid.shape, np.uint8)
+    floor[:, :, 0] = 1
+    meta = dict(classes=('empty', 'floor'), palette=[(0, 0, 0), (0, 200, 0)])
+    picture = draw_comparison(floor, dict(same=floor), grid, meta, 'a/1')
+    tile = picture[: picture.shape[0] // 2, : picture.shape[1] // 2]
+    green = (tile[..., 1] > 100) & (tile[..., 0] < 50)
+    assert np.ptp(np.nonzero(green.any(1))[0]) > 0.8 * tile.shape[0]
