@@ -18,6 +18,11 @@ from mmssc.datasets.driving_list import write_driving_list
 PARITY = Path(__file__).parent / 'data' / 'parity'
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole commands first: they take longest, so no process has to wait for one at the end."""
+    items.sort(key=lambda item: 'test_tools' not in item.path.parts)
+
+
 @pytest.fixture(scope='session')
 def parity():
     """Expected figures of a case of SGN by name, e.g. ``parity('case_T_1')``."""

@@ -252,7 +252,9 @@ def write_late(folder):
     Path(folder, 'done').write_text('done')
 
 
-@pytest.mark.parametrize('method', ['fork', 'spawn', 'forkserver'])
+@pytest.mark.parametrize(
+    'method', ['fork', 'spawn', pytest.param('forkserver', marks=pytest.mark.slow)]
+)
 def test_ctrl_c_leaves_workers_to_their_parent_from_the_first_moment(method, tmp_path):
     code = f'from test_command_line import *\nwait_for_worker({method!r}, {str(tmp_path)!r})'
     done = subprocess.run(

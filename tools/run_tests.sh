@@ -11,4 +11,4 @@ python=${MMSSC_VENV:-$root/.venv}/bin/python
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 cores=$("$python" tools/misc/cores.py)
 workers=$((cores < 4 ? cores : 4))
-exec "$python" -m pytest -n "$workers" --dist loadfile "$@"
+exec "$python" -m pytest -n "$workers" --dist loadfile --no-loadscope-reorder "$@"

@@ -35,6 +35,7 @@ def kept_bytes():
 
 
 @pytest.mark.filterwarnings('ignore')  # Each one would be kept for the summary of the tests.
+@pytest.mark.slow
 def test_a_drive_keeps_as_much_after_many_frames(small_config, checkpoint, scene, kept_bytes):
     inferencer = DrivingInferencer(small_config, checkpoint, 'cpu')
     frames = (

@@ -57,6 +57,7 @@ def test_the_hub_gives_config_and_model():
         get_config('mmssc::sgn/sgn-T.py', pretrained=True)
 
 
+@pytest.mark.slow
 def test_the_order_of_imports_does_not_matter():
     script = f"""
 from mmengine.hub import get_model

@@ -38,6 +38,7 @@ def depth_image(tmp_path):
     return tmp_path / 'depth.png'
 
 
+@pytest.mark.slow
 def test_a_frame_of_a_depth_camera_is_labelled_without_mmssc(export, depth_image, tmp_path):
     camera = ('--depth', depth_image, '--cam2img', *CAMERA)
     status, output = export('light_depth_nyu', '--out', 'light.onnx', '--sample', 'sample.npz',

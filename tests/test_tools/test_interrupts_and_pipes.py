@@ -92,7 +92,8 @@ def test_a_closed_output_ends_a_run_silently(tmp_path):
     assert not list(tmp_path.rglob('*.pth'))
 
 
-@pytest.mark.parametrize('workers', [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize('workers', [0, 1])
 def test_an_error_of_one_process_is_one_line(run_tool, workers):
     done = run_tool('dist_train.sh', TOY_CONFIG, 2, '--cfg-options',
                     'train_dataloader.dataset.failure=data',

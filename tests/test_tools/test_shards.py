@@ -179,6 +179,7 @@ esac
 """
 
 
+@pytest.mark.slow
 def test_a_job_array_prepares_a_tree(tmp_path):
     whole = prepared_tree(tmp_path / 'whole')
     shared = raw_tree(tmp_path / "a user's data")

@@ -53,7 +53,11 @@ def test_steps_equal_the_whole_volume(axis, channels_last, monkeypatch):
 
 def test_outputs_of_the_convolutions_are_not_stored():
     block = MPAC(4)
-    x = torch.randn(1, 4, 32, 32, 16).contiguous(memory_format=torch.channels_last_3d).requires_grad_()
+    x = (
+        torch.randn(1, 4, 32, 32, 16)
+        .contiguous(memory_format=torch.channels_last_3d)
+        .requires_grad_()
+    )
     stored = {}
 
     def note(tensor):
