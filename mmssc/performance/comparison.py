@@ -109,6 +109,7 @@ def _run_process(
     path = scratch / 'job'
     torch.save(dict(job, **files), path)
     environment = {**os.environ, 'OMP_NUM_THREADS': str(job['threads']), **version.environment}
+    environment['PYTHONPATH'] = version.python_path(environment.get('PYTHONPATH', ''))
     done = subprocess.run(
         [sys.executable, str(_WORKER), str(path)],
         env=environment, capture_output=True, text=True, check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,15 +40,25 @@ class Version:
         Raises:
             DataError: This version has no such config.
         """
-        path = path.resolve()
-        if not path.is_relative_to(OWN_FOLDER):
-            return path
-        name = path.relative_to(OWN_FOLDER)
-        found = self.folder / name
-        if not found.is_file():
+        found = self._own(path)
+        if found != path.resolve() and not found.is_file():
+            name = found.relative_to(self.folder)
             hint = 'Give a config that both versions have'
             raise DataError('--against', str(name), f'this config in {self.name}', 'none', hint)
         return found
+
+    def python_path(self, text: str) -> str:
+        """``PYTHONPATH`` of its processes: folders of this clone become those of this version.
+
+        So a project that ``custom_imports`` names is that of this version.
+        """
+        entries = [entry for entry in text.split(os.pathsep) if entry]
+        return os.pathsep.join(str(self._own(Path(entry))) for entry in entries)
+
+    def _own(self, path: Path) -> Path:
+        path = path.resolve()
+        inside = path.is_relative_to(OWN_FOLDER)
+        return self.folder / path.relative_to(OWN_FOLDER) if inside else path
 
 
 @contextmanager

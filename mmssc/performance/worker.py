@@ -49,11 +49,26 @@ def read_batch(plain: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def share_weights(model: torch.nn.Module, path: Path) -> None:
-    """Load the weights that the first process of the comparison has written, or write them."""
-    if path.exists():
-        model.load_state_dict(torch.load(path, weights_only=True))
-    else:
-        torch.save(model.state_dict(), path)
+    """Load the weights that the first process of the comparison has written, or write them.
+
+    Another version may call modules by other names: weights whose names only one version has are
+    taken in the order of the network.
+
+    Raises:
+        ValueError: Their shapes differ.
+    """
+    own = model.state_dict()
+    if not path.exists():
+        torch.save(own, path)
+        return
+    given = torch.load(path, weights_only=True)
+    new = [name for name in own if name not in given]
+    old = [name for name in given if name not in own]
+    if [own[name].shape for name in new] != [given[name].shape for name in old]:
+        raise ValueError(f'weights of other names and shapes: {new[:3]} here, {old[:3]} there')
+    for name, old_name in zip(new, old):
+        given[name] = given.pop(old_name)
+    model.load_state_dict(given)
 
 
 class Clock:

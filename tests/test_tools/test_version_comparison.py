@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,7 +13,8 @@ import torch
 from tool_runs import ROOT, TOY_CONFIG
 
 from mmssc.errors import DataError
-from mmssc.performance import largest_difference, open_version, versions
+from mmssc.performance import OWN_FOLDER, Version, largest_difference, open_version, versions
+from mmssc.performance.worker import share_weights
 
 TOOL = 'analysis_tools/benchmark.py'
 CONFIG = ROOT / 'configs/quickstart/light_synthetic.py'
@@ -22,7 +24,7 @@ SMALL = ('--cfg-options', 'model.voxel_grid.shape=20,12,20')
 
 @pytest.fixture(scope='module')
 def copy(tmp_path_factory):
-    """Another version, in which one class is never predicted, and a config is missing."""
+    """Another version: a class is never predicted, a module is renamed, a config is missing."""
     folder = tmp_path_factory.mktemp('other')
     for name in ('mmssc', 'configs'):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns('*.pyc'))
@@ -32,6 +34,10 @@ def copy(tmp_path_factory):
     changed = text.replace('volume.max(dim=0)', 'volume[1:].max(dim=0)')
     assert changed != text
     path.write_text(changed, 'utf-8')
+    path = folder / 'mmssc/models/completors/light.py'
+    text = path.read_text('utf-8')
+    assert 'self.head' in text
+    path.write_text(text.replace('self.head', 'self.volume_head'), 'utf-8')
     return folder
 
 
@@ -118,6 +124,28 @@ def test_the_files_of_a_commit_are_removed_at_the_end(tmp_path, monkeypatch):
         pass
     with pytest.raises(DataError, match='--output=x'), open_version('--output=x'):
         pass
+
+
+def test_a_project_is_that_of_the_other_version(tmp_path):
+    version = Version('old', tmp_path / 'old')
+    entries = [OWN_FOLDER, OWN_FOLDER / 'projects/monoscene', tmp_path]
+    expected = [version.folder, version.folder / 'projects/monoscene', tmp_path]
+    path = version.python_path(os.pathsep.join(map(str, [*entries, ''])))
+    assert path == os.pathsep.join(map(str, expected))
+
+
+def test_renamed_modules_get_the_same_weights(tmp_path):
+    def network(names, widths=(2, 3)):
+        layers = [torch.nn.Linear(2, widths[0]), torch.nn.Linear(widths[0], widths[1])]
+        return torch.nn.ModuleDict(dict(zip(names, layers)))
+
+    first, second = network(['neck', 'head']), network(['image_head', 'head'])
+    for model in (first, second):
+        share_weights(model, tmp_path / 'weights')
+    pairs = list(zip(first.parameters(), second.parameters()))
+    assert len(pairs) == 4 and all(torch.equal(one, other) for one, other in pairs)
+    with pytest.raises(ValueError, match='other names and shapes'):
+        share_weights(network(['image_head', 'head'], (4, 3)), tmp_path / 'weights')
 
 
 def test_outputs_are_compared_by_their_scale():
