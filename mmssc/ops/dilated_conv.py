@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from .autocast import autocast_dtype
 from .onednn_conv import OneDNNConv3d, leaves_onednn
+from .own_gradients import convolve_with, takes_own_gradients
 
 __all__ = ['DilatedConv3d']
 
@@ -28,10 +27,17 @@ class DilatedConv3d(OneDNNConv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, ...)."""
-        if leaves_onednn(input, self) or not (self._splits() and _is_slow(input)):
+        is_slow = self._splits() and takes_own_gradients(input, self.weight)
+        if leaves_onednn(input, self) or not is_slow:
             return super().forward(input)
-        options = self.padding, self.dilation
-        return _DilatedConv3d.apply(input, self.weight, self.bias, *options)
+        options = dict(padding=self.padding, dilation=self.dilation)
+        return convolve_with(
+            partial(_both_gradients, **options),
+            partial(F.conv3d, **options),
+            input,
+            self.weight,
+            self.bias,
+        )
 
     def _splits(self) -> bool:
         return (
@@ -45,44 +51,19 @@ class DilatedConv3d(OneDNNConv3d):
         )
 
 
-def _is_slow(volume: Tensor) -> bool:
+def _both_gradients(
+    grad: Tensor,
+    volume: Tensor,
+    weight: Tensor,
+    wanted: tuple[bool, bool],
+    padding: tuple[int, int, int],
+    dilation: tuple[int, int, int],
+) -> tuple[Tensor | None, Tensor | None]:
+    options = grad, volume, weight, padding, dilation
     return (
-        volume.device.type == 'cpu'
-        and volume.dtype == torch.float32
-        and torch.is_grad_enabled()
-        and autocast_dtype('cpu') is None
-        and not torch.jit.is_tracing()
+        _gradients(*options, (True, False, False))[0] if wanted[0] else None,
+        _weight_gradient(*options) if wanted[1] else None,
     )
-
-
-class _DilatedConv3d(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        volume: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        padding: tuple[int, int, int],
-        dilation: tuple[int, int, int],
-    ) -> Tensor:
-        ctx.save_for_backward(volume, weight)
-        ctx.options = padding, dilation
-        return F.conv3d(volume, weight, bias, 1, padding, dilation)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        volume, weight = ctx.saved_tensors
-        padding, dilation = ctx.options
-        grad_volume = grad_weight = grad_bias = None
-        if ctx.needs_input_grad[0]:
-            wanted = (True, False, False)
-            grad_volume = _gradients(grad, volume, weight, padding, dilation, wanted)[0]
-        if ctx.needs_input_grad[1]:
-            grad_weight = _weight_gradient(grad, volume, weight, padding, dilation)
-        if ctx.needs_input_grad[2]:
-            grad_bias = grad.sum((0, 2, 3, 4))
-        return grad_volume, grad_weight, grad_bias, None, None
 
 
 def _weight_gradient(

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from mmssc.models.heads.sgn import ASPP3d
 from mmssc.models.layers import ResidualASPP3d
@@ -76,3 +77,16 @@ def test_heads_use_it_for_each_dilated_convolution(monkeypatch, module):
     module(x).sum().backward()
     assert len(calls) == sum(conv.dilation[0] > 1 for conv in module.modules()
                              if isinstance(conv, nn.Conv3d))  # fmt: skip
+
+
+def test_a_checkpoint_does_not_repeat_the_convolution(monkeypatch):
+    conv = DilatedConv3d(16, 16, 3, padding=2, dilation=2)
+    x = channels_last(torch.randn(1, 16, 6, 5, 4)).requires_grad_()
+    calls, convolve = [], torch.nn.functional.conv3d
+    monkeypatch.setattr(
+        dilated_conv.F,
+        'conv3d',
+        lambda *args, **options: calls.append(1) or convolve(*args, **options),
+    )
+    checkpoint(lambda values: conv(values * 2), x, use_reentrant=False).sum().backward()
+    assert x.grad is not None and calls == [1]
