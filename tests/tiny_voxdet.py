@@ -45,10 +45,10 @@ def build_tiny_voxdet(seed: int = 0, **changes: Any) -> nn.Module:
 
 
 def make_batch(
-    *seeds: int, points: int = 200
+    *seeds: int, points: int = 200, grid: VoxelGrid = GRID
 ) -> tuple[dict[str, list[torch.Tensor]], list[SSCDataSample]]:
     """Inputs and data samples."""
-    samples = [random_driving_sample(GRID, NUM_CLASSES, (8, 8), 1, points, seed) for seed in seeds]
+    samples = [random_driving_sample(grid, NUM_CLASSES, (8, 8), 1, points, seed) for seed in seeds]
     inputs = {
         key: [sample['inputs'][key] for sample in samples] for key in ('points', 'reflectance')
     }

@@ -134,6 +134,21 @@ class VoxelGrid:
         origin = tuple(float(corner['xyz'.index(axis)]) for axis in self.axes)
         return VoxelGrid(origin, self.voxel_size, self.shape, self.axes, self.frame)
 
+    def cut(self, first: Sequence[int], shape: Sequence[int]) -> VoxelGrid:
+        """The part of the grid with ``shape`` voxels from the voxel ``first`` on.
+
+        Raises:
+            DataError: The part leaves the grid.
+        """
+        stops = [start + count for start, count in zip(first, shape)]
+        if min(first) < 0 or any(stop > count for stop, count in zip(stops, self.shape)):
+            found = f'voxels {tuple(first)} to {tuple(stops)}'
+            raise DataError(_NAME, 'cut', f'a part of {self.shape} voxels', found)
+        origin = [
+            low + size * start for low, size, start in zip(self.origin, self.voxel_size, first)
+        ]
+        return VoxelGrid(origin, self.voxel_size, shape, self.axes, self.frame)
+
     def coarsen(self, factor: int) -> VoxelGrid:
         """The grid over the same box whose voxels are ``factor`` times as long.
 

@@ -125,6 +125,17 @@ def test_factors_are_whole(factor):
             method(factor)
 
 
+def test_a_cut_is_a_part_of_the_grid():
+    grid = VoxelGrid(**KITTI)
+    part = grid.cut((16, 32, 0), (96, 96, 32))
+    assert part.shape == (96, 96, 32) and part.voxel_size == grid.voxel_size
+    expected = grid.centers().view(*grid.shape, 3)[16:112, 32:128]
+    torch.testing.assert_close(part.centers().view_as(expected), expected)
+    for first, shape in (((200, 0, 0), (96, 96, 32)), ((-1, 0, 0), (96, 96, 32))):
+        with pytest.raises(DataError, match='a part of'):
+            grid.cut(first, shape)
+
+
 def test_coarsen_refuses_a_remainder():
     with pytest.raises(DataError, match='multiples of 3'):
         VoxelGrid(**KITTI).coarsen(3)

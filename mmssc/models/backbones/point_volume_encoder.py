@@ -99,12 +99,13 @@ class PointVolumeEncoder(BaseModule):
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
 
-    def forward(self, inputs: Mapping[str, Any]) -> Tensor:
+    def forward(self, inputs: Mapping[str, Any], voxel_grid: VoxelGrid | None = None) -> Tensor:
         """Encode a batch of scans.
 
         Args:
             inputs: ``points``, a list of B tensors (M, 3) in metres in the frame of the grid, and
                 ``reflectance``, a list of B tensors (M,) in 0..1.
+            voxel_grid: The cells to compute, a part of the grid; None: all.
 
         Returns:
             (B, channels, X, Y, Z) over the cells.
@@ -112,18 +113,21 @@ class PointVolumeEncoder(BaseModule):
         Raises:
             DataError: An input is missing, or a cloud and its reflectance differ in length.
         """
-        features, cells = self.point_features(inputs)
-        shape = self.voxel_grid.shape
+        grid = self.voxel_grid if voxel_grid is None else voxel_grid
+        features, cells = self.point_features(inputs, grid)
         return self.neck(
-            self.backbone(self.point_encoder(features, cells, len(inputs['points']), shape))
+            self.backbone(self.point_encoder(features, cells, len(inputs['points']), grid.shape))
         )
 
     @torch.no_grad()
-    def point_features(self, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    def point_features(
+        self, inputs: Mapping[str, Any], voxel_grid: VoxelGrid | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Features and cells of all points inside the grid.
 
         Args:
             inputs: See :meth:`forward`.
+            voxel_grid: See :meth:`forward`.
 
         Returns:
             ``features`` (P, 6) float32: offset from the centre of the cell (three numbers), x, y,
@@ -134,10 +138,11 @@ class PointVolumeEncoder(BaseModule):
             DataError: See :meth:`forward`.
         """
         _check_points(inputs)
+        grid = self.voxel_grid if voxel_grid is None else voxel_grid
         features, cells = [], []
         clouds = zip(inputs['points'], inputs['reflectance'])
         for sample, (points, reflectance) in enumerate(clouds):
-            cell, offsets, inside = points_to_cells(points[:, :3], self.voxel_grid)
+            cell, offsets, inside = points_to_cells(points[:, :3], grid)
             columns = points[inside][:, :2], reflectance[inside].unsqueeze(1)
             features.append(torch.cat([offsets, *(column.float() for column in columns)], 1))
             cells.append(torch.cat([torch.full_like(cell[:, :1], sample), cell], 1))

@@ -18,11 +18,10 @@ from mmssc.structures import SSCDataSample, VoxelGrid
 
 from .base_completor import BaseCompletor
 from .finite_logits import check_logits
+from .train_window import check_window, draw_window
 
 __all__ = ['LidarCompletor']
 
-# The coarsest cell of the backbones, in voxels.
-_COARSEST = 16
 _HINT = 'The pipeline needs LoadScanOccupancy (voxels of a scan), or a transform that adds "points"'
 
 
@@ -68,24 +67,13 @@ class LidarCompletor(BaseCompletor):
         self.backbone = MODELS.build({'voxel_shape': self.voxel_grid.shape, **backbone})
         self.head = MODELS.build(head)
         self.official_method = self.head.official_method
-        self.train_window = self._check_window(train_window)
+        shape = self.voxel_grid.shape
+        self.train_window = check_window(train_window, shape, 'LidarCompletor')
         self.exit_scale = self.test_cfg.get('exit_scale', 1)
         if self.exit_scale not in self.head.scales:
             expected = f'a scale of the head: {self.head.scales}'
             raise DataError('config', 'LidarCompletor.test_cfg.exit_scale', expected,
                             self.exit_scale)  # fmt: skip
-
-    def _check_window(self, window: Sequence[int] | None) -> tuple[int, int] | None:
-        if window is None:
-            return None
-        sides = self.voxel_grid.shape[:2]
-        fits = len(window) == 2 and all(
-            part > 0 and part % _COARSEST == 0 and part <= side for part, side in zip(window, sides)
-        )
-        if not fits:
-            expected = f'two multiples of {_COARSEST}, at most {sides}'
-            raise DataError('config', 'LidarCompletor.train_window', expected, tuple(window))
-        return window[0], window[1]
 
     def occupancy(self, inputs: Mapping[str, Any]) -> Tensor:
         """The voxels of the scans, (B, X, Y, Z) float32, 0 or 1.
@@ -142,12 +130,7 @@ class LidarCompletor(BaseCompletor):
     ) -> tuple[Tensor, list[SSCDataSample]]:
         """The part of occupancy (B, X, Y, Z) and targets in a window of columns."""
         assert self.train_window is not None
-        sizes = self.train_window
-        places = [
-            _COARSEST * int(torch.randint((side - size) // _COARSEST + 1, ()))
-            for side, size in zip(occupancy.shape[1:3], sizes)
-        ]
-        x, y = (slice(place, place + size) for place, size in zip(places, sizes))
+        x, y = draw_window(self.train_window, self.voxel_grid.shape)
         samples = []
         for sample in data_samples:
             part = SSCDataSample(metainfo=sample.metainfo)

@@ -12,6 +12,7 @@ from mmssc.models.backbones import VolumeResNet
 from mmssc.models.fusion import fuse_for_inference
 from mmssc.models.necks import VolumeFPN
 from mmssc.registry import MODELS
+from mmssc.structures import SSCDataSample, VoxelGrid
 
 
 def total(model, *seeds: int) -> torch.Tensor:
@@ -191,3 +192,52 @@ def test_new_trainings_can_read_the_places_in_the_right_order():
     assert not any(part.align_corners for part in build_tiny_voxdet().head.refinements)
     with pytest.raises(DataError, match="grid_order: expected 'xyz' or 'zyx'"):
         build_tiny_voxdet(**{'head.grid_order': 'yxz'})
+
+
+WIDE = VoxelGrid(GRID.origin, GRID.voxel_size, (16, 32, 8))
+
+
+def test_a_training_window_is_a_cut_of_scan_and_targets():
+    """A model whose grid is the window makes the same volume; distances stay those of the whole."""
+    changes = {'voxel_grid': WIDE.to_dict()}
+    plain = build_tiny_voxdet(**changes).eval()
+    model = build_tiny_voxdet(**changes, train_window=(16, 16)).eval()
+    inputs, samples = make_batch(0, 1, grid=WIDE)
+    targets = plain.head.targets(samples, WIDE.shape, 4)
+    expected = []
+    for start in (0, 16):
+        part = WIDE.cut((0, start, 0), (16, 16, 8))
+        small = build_tiny_voxdet(voxel_grid=part.to_dict()).eval()
+        window = slice(0, 16), slice(start, start + 16)
+        outputs = small.forward_head(small.extract_feat(inputs))
+        cut = [SSCDataSample() for _ in samples]
+        for one, sample in zip(cut, samples):
+            one.gt_voxels = sample.gt_voxels[window]
+        losses = small(inputs, cut, mode='loss')
+        losses['loss_voxel_ctr'] = small.head.loss(outputs, targets.cut(*window))['loss_voxel_ctr']
+        expected.append(losses)
+    found = set()
+    for seed in range(8):
+        torch.manual_seed(seed)
+        losses = model(inputs, samples, mode='loss')
+        same = [
+            all(torch.allclose(losses[name], one[name], rtol=1e-4)
+                for name in one if 'aux' in name or name == 'loss_voxel_ctr')
+            for one in expected
+        ]  # fmt: skip
+        assert sum(same) == 1
+        found.add(same.index(True))
+    assert found == {0, 1}
+    assert torch.equal(model.predict_logits(inputs), plain.predict_logits(inputs))
+
+
+def test_a_training_window_of_the_whole_grid_changes_nothing():
+    inputs, samples = make_batch(0)
+    losses = build_tiny_voxdet()(inputs, samples, mode='loss')
+    again = build_tiny_voxdet(train_window=(16, 16))(inputs, samples, mode='loss')
+    torch.testing.assert_close(again, losses)
+
+
+def test_a_training_window_that_does_not_fit_is_refused():
+    with pytest.raises(DataError, match=r'VoxDet.train_window: .*16, at most \(16, 16\)'):
+        build_tiny_voxdet(train_window=(16, 32))

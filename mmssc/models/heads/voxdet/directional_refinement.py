@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,7 +14,9 @@ from mmssc.models.layers.ddr import ConvBlock3D
 __all__ = ['DirectionalRefinement', 'sampling_grids']
 
 
-def sampling_grids(distances: Tensor, grid_order: str = 'xyz') -> Tensor:
+def sampling_grids(
+    distances: Tensor, grid_order: str = 'xyz', extent: Sequence[int] | None = None
+) -> Tensor:
     """Where the context of every voxel lies: one place in each axis direction.
 
     The place is the index of the voxel, moved along one axis by ``distance * (n - 1)`` and kept
@@ -23,19 +26,21 @@ def sampling_grids(distances: Tensor, grid_order: str = 'xyz') -> Tensor:
         distances: (B, 6, X, Y, Z), shares of the axis, directions x+, x-, y+, y-, z+, z-.
         grid_order: ``'xyz'`` stacks the coordinates as the released models do; ``grid_sample`` then
             takes x for z and z for x. ``'zyx'`` is the order that it expects.
+        extent: The n of each axis, for a window of a larger volume; None: the sides of
+            ``distances``.
 
     Returns:
         (B, 6, X, Y, Z, 3) from -1 to 1 between the centres of the first and the last voxel.
     """
     shape = distances.shape[2:]
     coordinates = []
-    for axis, count in enumerate(shape):
+    for axis, (count, whole) in enumerate(zip(shape, extent or shape)):
         last = count - 1
         index = torch.arange(count, device=distances.device, dtype=distances.dtype)
         index = index.view([-1 if other == axis else 1 for other in range(3)])
         moved = [index.expand(distances.shape[:1] + shape)] * 6
         for direction, sign in ((2 * axis, 1), (2 * axis + 1, -1)):
-            moved[direction] = (index + sign * distances[:, direction] * last).clamp(0, last)
+            moved[direction] = (index + sign * distances[:, direction] * (whole - 1)).clamp(0, last)
         # An axis with a single voxel has no extent.
         coordinates.append(2 * torch.stack(moved, 1) / max(last, 1) - 1)
     return torch.stack(coordinates if grid_order == 'xyz' else coordinates[::-1], -1)

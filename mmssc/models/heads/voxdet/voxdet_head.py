@@ -40,6 +40,16 @@ class VoxDetTargets(NamedTuple):
     distances: Tensor
     coarse_labels: Tensor
 
+    def cut(self, x: slice, y: slice) -> VoxDetTargets:
+        """The targets of a window of columns of ``labels``; distances stay those of the whole."""
+        step = self.labels.shape[1] // self.coarse_labels.shape[1]
+        coarse_x, coarse_y = (slice(one.start // step, one.stop // step) for one in (x, y))
+        return VoxDetTargets(
+            self.labels[:, x, y],
+            self.distances[:, :, coarse_x, coarse_y],
+            self.coarse_labels[:, coarse_x, coarse_y],
+        )
+
 
 @MODELS.register_module()
 class VoxDetHead(VolumeLogitsHead):
@@ -88,23 +98,32 @@ class VoxDetHead(VolumeLogitsHead):
         )
         self.loss_distances = None if loss_distances is None else MODELS.build(loss_distances)
 
-    def forward(self, classes: Tensor, runs: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
+    def forward(
+        self,
+        classes: Tensor,
+        runs: Tensor,
+        shape: Sequence[int],
+        whole: Sequence[int] | None = None,
+    ) -> dict[str, Tensor]:
         """Predict.
 
         Args:
             classes: (B, channels, X, Y, Z), features for the classes.
             runs: (B, channels, X, Y, Z), features for the distances.
             shape: Voxels of the logits along each axis.
+            whole: Voxels of the whole grid along each axis, if the volumes are a window of it.
 
         Returns:
             ``logits`` (B, K, grid); ``distances`` (B, 6, X / 2, Y / 2, Z / 2), shares of the
-            axis.
+            axis of the whole grid.
         """
         raw = F.interpolate(
             self.regressor(runs), scale_factor=1 / _STEP, mode='trilinear', align_corners=False
         )
         distances = raw.sigmoid()
-        grids = sampling_grids(distances, self.grid_order)
+        step = shape[0] // distances.shape[2]
+        extent = [side // step for side in (whole or shape)]
+        grids = sampling_grids(distances, self.grid_order, extent)
         for refine in self.refinements:
             if self.with_cp:
                 classes = recompute_in_backward(refine, classes, grids)

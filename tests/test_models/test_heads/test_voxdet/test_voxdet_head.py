@@ -43,6 +43,15 @@ def test_places_lie_one_in_each_direction():
     assert torch.equal(sampling_grids(distances, 'zyx'), grids.flip(-1))
 
 
+def test_places_in_a_window_move_by_shares_of_the_whole():
+    distances = torch.zeros(1, 6, 5, 3, 2)
+    distances[:, 0], distances[:, 2] = 0.25, 1.0
+    grids = sampling_grids(distances, extent=(9, 3, 2))
+    # Voxel (1, 1, 0): x+ by a quarter of eight steps, y+ to the last voxel.
+    assert grids[0, 0, 1, 1, 0].tolist() == [0.5, 0, -1]
+    assert grids[0, 2, 1, 1, 0].tolist() == [-0.5, 1, -1]
+
+
 def test_an_axis_of_one_voxel():
     assert sampling_grids(torch.rand(1, 6, 4, 4, 1)).isfinite().all()
 
