@@ -2,22 +2,11 @@
 
 _base_ = [
     '../_base_/datasets/lidar_streets.py',
-    '../_base_/models/lmscnet.py',
+    '../_base_/models/lmscnet-ss_short.py',
     '../_base_/schedules/adamw_300i_lidar.py',
     '../_base_/short_iteration_runtime.py',
 ]
 
-model = dict(
-    head=dict(
-        scales=(1,),
-        # In a few hundred steps, cross entropy alone leaves hidden voxels empty.
-        losses=dict(
-            sem_scal=dict(type='mmssc.SemanticScalLoss'),
-            geo_scal=dict(type='mmssc.GeometricScalLoss'),
-        ),
-    ),
-    train_window=(96, 96),
-)
 # As much CPU time as the 900 iterations of the light completor.
 max_iters = 200
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)

@@ -1,26 +1,11 @@
-"""A small VoxDet-LiDAR (16 channels instead of 128) learns a handful of real scans on a CPU."""
+"""A small VoxDet-LiDAR learns a handful of real scans on a CPU."""
 
 _base_ = [
     '../_base_/datasets/semantic_kitti_few_scans.py',
-    '../_base_/models/voxdet_lidar.py',
+    '../_base_/models/voxdet_lidar_small.py',
     '../_base_/schedules/adamw_300i_lidar.py',
     '../_base_/short_iteration_runtime.py',
 ]
-
-channels = 16
-gn = dict(num_groups=channels // 4)
-
-model = dict(
-    front_end=dict(
-        channels=channels,
-        backbone=dict(channels=channels),
-        neck=dict(channels=channels, norm_cfg=gn),
-    ),
-    encoder=dict(channels=channels, shortcut_norm_cfg=gn),
-    neck=dict(channels=channels, norm_cfg=gn),
-    head=dict(channels=channels, norm_cfg=gn, num_refinements=1),
-    aux_head=dict(channels=channels, norm_cfg=gn),
-)
 
 # Points with reflectance, not voxels.
 points = dict(type='LoadDrivingPoints', source='velodyne', crop_to_grid=True)
