@@ -58,7 +58,8 @@ class SSCNetTrunk(nn.Module):
         Returns:
             ``{4: (B, 128, X / 4, Y / 4, Z / 4)}``.
         """
-        x = self.block_1_2(self.stem(fast_layout(occupancy[:, None])))
+        # On a CPU, PyTorch gives a small volume of one channel back in the other order.
+        x = self.block_1_2(fast_layout(self.stem(fast_layout(occupancy[:, None]))))
         x = self.block_1_4(self.conv_1_4(F.max_pool3d(x, 2)))
         features = []
         for residual in self.residuals:

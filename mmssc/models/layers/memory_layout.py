@@ -19,4 +19,7 @@ def fast_layout(volume: Tensor) -> Tensor:
     """
     if volume.device.type != 'cpu':
         return volume
+    if volume.shape[1] == 1:
+        # Both orders are the same bytes. PyTorch asks the strides, which have to name one.
+        return volume[:, 0].contiguous().unsqueeze(-1).movedim(-1, 1)
     return volume.contiguous(memory_format=torch.channels_last_3d)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmssc.ops.dilated_conv import DilatedConv3d
 
+from .memory_layout import fast_layout
 from .norm import build_norm
 from .recompute import recompute_in_backward
 
@@ -61,7 +62,8 @@ class _DilatedTrunk(nn.Module):
 
     def extract(self, volume: Tensor) -> Tensor:
         """Map (B, 1, ...) to features (B, channels, ...)."""
-        return _add_branches(F.relu(self.conv_in(volume)), self.branches)
+        # On a CPU, PyTorch gives a small volume of one channel back in the other order.
+        return _add_branches(fast_layout(F.relu(self.conv_in(volume))), self.branches)
 
 
 class DilatedSegmentationHead(_DilatedTrunk):

@@ -8,10 +8,12 @@ from torch.nn import functional as F
 
 from mmssc.models.layers import (
     DilatedSegmentationHead,
+    OccupancySegmentationHead,
     UpsamplingClassifier,
     VoxelClassifier,
 )
 from mmssc.models.layers.bev_unet import BEVUNet
+from mmssc.models.layers.memory_layout import fast_layout
 from mmssc.parity.reference_fill import normal
 
 
@@ -99,3 +101,17 @@ def test_segmentation_head_adds_its_branches():
     for branch in head.branches:
         torch.nn.init.zeros_(branch.norm2.weight)
     torch.testing.assert_close(head(volume)[0], head.classifier(x))
+
+
+@pytest.mark.parametrize('sides', [(96, 96, 8), (160, 160, 8)])
+def test_volumes_of_one_channel_lead_to_channels_last_volumes(sides):
+    """Their two orders are the same bytes, so PyTorch keeps the slow one if nothing says more."""
+    volume = fast_layout(torch.rand(1, 1, *sides))
+    assert volume.stride(1) == 1 and volume.is_contiguous()
+    found = []
+    head = OccupancySegmentationHead(5)
+    for module in head.modules():
+        if isinstance(module, nn.Conv3d):
+            module.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0].stride(1)))
+    head(volume).sum().backward()
+    assert len(found) == 8 + 3 and set(found) == {1}  # three are computed again
