@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmssc.geometry.tracing import has_values
+
 from .autocast import autocast_dtype
 from .onednn import linear
 
@@ -20,12 +22,15 @@ class TransposedConv3d(nn.ConvTranspose3d):
 
     oneDNN's gradient of the weight takes 1.2 s on channels-last volumes (256 to 256 channels, 30 x
     18 x 30 to 60 x 36 x 60 voxels) and 0.5 s on others, but the forward pass 0.3 s and 0.5 s. So
-    this gradient is a matrix product for each cell of the kernel, also in mixed precision.
+    this gradient is a matrix product for each cell of the kernel, also in mixed precision. If the
+    cells do not overlap, the layer is one matrix product.
     """
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, s X, s Y, s Z)."""
         is_plain = output_size is None and input.device.type == 'cpu' and self.groups == 1
+        if is_plain and self._has_apart_cells() and not torch.jit.is_tracing() and has_values():
+            return self._multiply(input)
         if not is_plain or not torch.is_grad_enabled():
             return super().forward(input, output_size)
         dtype = autocast_dtype('cpu') or input.dtype
@@ -33,6 +38,21 @@ class TransposedConv3d(nn.ConvTranspose3d):
         options = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
         with torch.autocast('cpu', enabled=False):
             return _TransposedConv3d.apply(input.to(dtype), self.weight.to(dtype), bias, options)
+
+    def _has_apart_cells(self) -> bool:
+        """Whether each output voxel comes from one input voxel."""
+        rest = (*self.padding, *self.output_padding, *(one - 1 for one in self.dilation))
+        return self.kernel_size == self.stride and not any(rest)
+
+    def _multiply(self, input: Tensor) -> Tensor:
+        """Each voxel times a matrix gives the voxels of its block; the result is channels-last."""
+        cells = self.kernel_size[0] * self.kernel_size[1] * self.kernel_size[2]
+        matrix = self.weight.permute(2, 3, 4, 1, 0).flatten(0, 3)
+        bias = None if self.bias is None else self.bias.repeat(cells)
+        blocks = linear(input.permute(0, 2, 3, 4, 1), matrix, bias)
+        blocks = blocks.unflatten(4, (*self.kernel_size, -1)).permute(0, 7, 1, 4, 2, 5, 3, 6)
+        last = blocks.movedim(1, -1).contiguous()
+        return last.flatten(5, 6).flatten(3, 4).flatten(1, 2).movedim(-1, 1)
 
 
 class _TransposedConv3d(torch.autograd.Function):

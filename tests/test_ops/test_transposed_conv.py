@@ -32,6 +32,7 @@ def test_a_frozen_weight_and_mixed_precision():
     dict(kernel_size=3, stride=2, padding=1, output_padding=1), dict(kernel_size=2, stride=2),
     dict(kernel_size=(3, 1, 4), stride=(1, 2, 3), padding=(2, 0, 1), dilation=(2, 1, 1)),
     dict(kernel_size=3, stride=1, padding=1, bias=False),
+    dict(kernel_size=(4, 2, 3), stride=(4, 2, 3)), dict(kernel_size=2, stride=2, bias=False),
     dict(kernel_size=3, stride=2, padding=4, output_padding=1), dict(kernel_size=3, groups=2),
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize('amp', [False, True])

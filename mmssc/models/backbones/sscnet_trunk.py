@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 from mmssc.models.layers.memory_layout import fast_layout
+from mmssc.ops import prefer_onednn
+from mmssc.ops.dilated_conv import DilatedConv3d
 from mmssc.registry import MODELS
 
 __all__ = ['SSCNetTrunk']
@@ -47,6 +49,7 @@ class SSCNetTrunk(nn.Module):
             nn.Conv3d(_OUT_CHANNELS, _OUT_CHANNELS, 1),
             nn.ReLU(),
         )
+        prefer_onednn(self)
 
     def forward(self, occupancy: Tensor, finest: int = 1) -> dict[int, Tensor]:
         """Compute features.
@@ -98,7 +101,7 @@ class _ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        conv = partial(nn.Conv3d, channels, channels, 3, padding=dilation, dilation=dilation)
+        conv = partial(DilatedConv3d, channels, channels, 3, padding=dilation, dilation=dilation)
         self.conv1 = conv()
         self.conv2 = conv()
 
