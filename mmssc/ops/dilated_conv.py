@@ -14,7 +14,7 @@ from .own_gradients import convolve_with, takes_own_gradients
 __all__ = ['DilatedConv3d']
 
 # With fewer channels the copies of the planes take longer than they save.
-_MIN_CHANNELS = 16
+_MIN_CHANNELS = 8
 
 
 class DilatedConv3d(OneDNNConv3d):

@@ -69,11 +69,12 @@ def test_a_second_derivative_is_refused():
         gradient.sum().backward()
 
 
-@pytest.mark.parametrize('module', [ASPP3d(32), ResidualASPP3d(16)])
-def test_heads_use_it_for_each_dilated_convolution(monkeypatch, module):
+@pytest.mark.parametrize('module, channels', [
+    (ASPP3d(32), 32), (ResidualASPP3d(16), 16), (ResidualASPP3d(8), 8),
+])  # fmt: skip
+def test_heads_use_it_for_each_dilated_convolution(monkeypatch, module, channels):
     calls = count_splits(monkeypatch)
-    channels = 32 if isinstance(module, ASPP3d) else 16
-    x = channels_last(torch.randn(1, channels, 48, 48, 8)).requires_grad_()
+    x = channels_last(torch.randn(1, channels, 56, 48, 8)).requires_grad_()
     module(x).sum().backward()
     assert len(calls) == sum(conv.dilation[0] > 1 for conv in module.modules()
                              if isinstance(conv, nn.Conv3d))  # fmt: skip
