@@ -32,3 +32,12 @@ def test_neither_images_nor_depth_are_needed(streets, train_on_streets, tmp_path
     scores = json.loads((tmp_path / 'scores.json').read_text())
     validated = read_scalars(run)[-1]
     assert scores == {key: validated[key] for key in scores}
+
+
+def test_a_training_takes_windows_of_the_scan(streets, tmp_path):
+    command = 'train.py', CONFIG, '--work-dir', 'run', *street_options(streets)
+    one = 'train_cfg.max_iters=1', 'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1'
+    failed = run_tool_in(tmp_path, *command, *one, 'model.train_window=(20,32)', status=2)
+    assert 'VoxDet.train_window: expected two multiples of 16, at most (64, 64)' in failed.stderr
+    run_tool_in(tmp_path, *command, *one, 'model.train_window=(32,48)')
+    assert (tmp_path / 'run/iter_1.pth').is_file()
