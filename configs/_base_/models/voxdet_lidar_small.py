@@ -1,6 +1,6 @@
 # A small VoxDet-LiDAR for a short training on a CPU: 16 channels instead of 128, one block a stage,
 # no dropped paths. It has the affinity losses already.
-_base_ = ['./voxdet_lidar.py', './lidar_short_training.py']
+_base_ = './voxdet_lidar.py'
 
 channels = 16
 gn = dict(num_groups=channels // 4)
@@ -16,5 +16,5 @@ model = dict(
     neck=dict(channels=channels, norm_cfg=gn),
     head=dict(channels=channels, norm_cfg=gn, num_refinements=1),
     aux_head=dict(channels=channels, norm_cfg=gn),
-    train_window=_base_.train_window,
+    train_window=(96, 96),
 )
