@@ -168,6 +168,7 @@ def build_runner(cfg: Config, resume_settings: str = 'checkpoint') -> Runner:
         dict(type='BroadcastBuffersHook'),
         dict(type='ValidationRecordHook'),
         dict(type='SharedMemoryCheckHook'),
+        dict(type='LoaderWorkersHook'),
     ):
         runner.register_hook(hook)
     if deterministic:

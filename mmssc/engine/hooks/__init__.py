@@ -8,6 +8,7 @@ from .epoch_seed_hook import EpochSeedHook, epoch_seed
 from .finite_check_hook import FiniteCheckHook
 from .fuse_for_inference_hook import FuseForInferenceHook
 from .half_precision_hook import HalfPrecisionHook
+from .loader_workers_hook import LoaderWorkersHook
 from .prediction_files_hook import PredictionFilesHook
 from .replace_training_hook import ReplaceTrainingHook
 from .resume_check_hook import ResumeCheckHook
@@ -20,7 +21,7 @@ from .validation_record_hook import ValidationRecordHook
 
 __all__ = [
     'BroadcastBuffersHook', 'CheckpointMatchHook', 'ClassCountHook', 'CustomKeysHook',
-    'EpochSeedHook', 'FiniteCheckHook', 'FuseForInferenceHook', 'HalfPrecisionHook',
+    'EpochSeedHook', 'FiniteCheckHook', 'FuseForInferenceHook', 'HalfPrecisionHook', 'LoaderWorkersHook',
     'PredictionFilesHook', 'ReplaceTrainingHook', 'ResumeCheckHook', 'SSCVisualizationHook',
     'ScheduleLengthHook', 'ScoreNameCheckHook', 'SharedMemoryCheckHook', 'ValidationCheckHook',
     'ValidationRecordHook', 'epoch_seed',
