@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from mmssc.geometry.tracing import has_values
 
 __all__ = ['AveragePool3d', 'neighbourhood_mean']
 
@@ -26,11 +29,36 @@ class AveragePool3d(nn.AvgPool3d):
         is_slow = input.device.type == 'cpu' and is_channels_last
         if not (is_slow and is_plain and _divides(strides, input)):
             return super().forward(input)
-        for axis, stride in enumerate(strides, 2):
-            if stride > 1:
-                parts = input.unflatten(axis, (-1, stride)).unbind(axis + 1)
-                input = sum(parts[1:], parts[0]) / stride
-        return input
+        if not torch.is_grad_enabled() or torch.jit.is_tracing() or not has_values():
+            return _block_mean(input, tuple(strides))
+        return _BlockMean.apply(input, tuple(strides))
+
+
+class _BlockMean(torch.autograd.Function):
+    """The gradient of each cell is written to its voxels at once, channels-last."""
+
+    @staticmethod
+    def forward(ctx: Any, volume: Tensor, strides: tuple[int, ...]) -> Tensor:
+        ctx.shape, ctx.strides = volume.shape, strides
+        return _block_mean(volume, strides)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        order = torch.channels_last_3d
+        output = torch.empty(ctx.shape, dtype=grad.dtype, memory_format=order)
+        cells, share = output, grad / math.prod(ctx.strides)
+        for axis, stride in reversed(list(enumerate(ctx.strides, 2))):
+            cells, share = cells.unflatten(axis, (-1, stride)), share.unsqueeze(axis + 1)
+        cells.copy_(share)
+        return output, None
+
+
+def _block_mean(volume: Tensor, strides: tuple[int, ...]) -> Tensor:
+    for axis, stride in enumerate(strides, 2):
+        if stride > 1:
+            parts = volume.unflatten(axis, (-1, stride)).unbind(axis + 1)
+            volume = sum(parts[1:], parts[0]) / stride
+    return volume
 
 
 def _divides(strides: tuple[int, ...], volume: Tensor) -> bool:
