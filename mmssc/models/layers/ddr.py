@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 from mmssc.ops.average_pool import AveragePool3d
+from mmssc.ops.cube_conv import CubeConv3d
 from mmssc.ops.lean_relu import lean_relu
 from mmssc.ops.line_conv import LineConv3d
 from mmssc.ops.transposed_conv import TransposedConv3d
@@ -23,7 +24,7 @@ from mmssc.ops.transposed_conv import TransposedConv3d
 from .axis_arguments import along_axis
 from .memory_layout import fast_layout
 from .norm import build_norm
-from .recompute import recompute_in_backward
+from .recompute import recompute_before_conv, recompute_in_backward
 
 __all__ = [
     'ConvBlock3D', 'ConvStack', 'DDRBottleneck3D', 'DDRStage', 'TwoStageTrunk', 'TwoStageUNet',
@@ -61,7 +62,8 @@ class ConvBlock3D(nn.Module):
         channels_last: bool = True,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(
+        conv_type = CubeConv3d if kernel_size == 3 else nn.Conv3d
+        self.conv = conv_type(
             in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False
         )
         self.norm = build_norm(norm_cfg, out_channels, 3)
@@ -103,8 +105,15 @@ class ConvStack(nn.Sequential):
         blocks: list[Any] = list(self)
         x = blocks[0].convolve(input)
         for block, following in zip(blocks, blocks[1:]):
-            x = recompute_in_backward(block, x, function=partial(_activate_for, following, block))
+            x = _convolve_after(following, block, x)
         return lean_relu(blocks[-1].norm(x)) if self.summed else blocks[-1].activate(x)
+
+
+def _convolve_after(following: ConvBlock3D, block: ConvBlock3D, x: Tensor) -> Tensor:
+    conv = following.conv
+    if isinstance(conv, CubeConv3d) and conv.is_fast(x):
+        return recompute_before_conv(block, block.activate, conv, x)
+    return recompute_in_backward(block, x, function=partial(_activate_for, following, block))
 
 
 def _activate_for(following: ConvBlock3D, block: ConvBlock3D, x: Tensor) -> Tensor:

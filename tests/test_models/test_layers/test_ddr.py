@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -141,6 +143,33 @@ def test_conv_stack() -> None:
     stack = conv_stack((1, 3, 5))
     assert [block.conv.weight.shape[:2] for block in stack] == [(3, 1), (5, 3)]
     assert stack(torch.randn(2, 1, 4, 4, 4)).min() == 0
+
+
+def test_a_stack_equals_its_layers_and_convolves_once(monkeypatch):
+    stack = conv_stack((2, 3, 5, 4))
+    plain = torch.nn.Sequential(
+        *(part for block in stack for part in (block.conv, block.norm, torch.nn.ReLU()))
+    )
+    plain = copy.deepcopy(plain)
+    x = torch.randn(2, 2, 6, 5, 4)
+    calls = []
+    convolve = torch.mkldnn_convolution
+
+    def counting(*args):
+        calls.append(args)
+        return convolve(*args)
+
+    monkeypatch.setattr(torch, 'mkldnn_convolution', counting)
+    results = []
+    for network in (stack, plain):
+        volume = x.contiguous(memory_format=torch.channels_last_3d).requires_grad_()
+        output = network(volume)
+        grads = torch.autograd.grad(output.square().sum(), (volume, *network.parameters()))
+        results.append((output, *grads, *(buffer.float() for buffer in network.buffers())))
+        assert len(calls) == 2 * 3  # forward pass, gradient of the input
+        calls.clear()
+    for found, expected in zip(*results):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_blocks_keep_volumes_channels_last_on_a_cpu():
