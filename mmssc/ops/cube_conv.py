@@ -83,7 +83,8 @@ class _CubeConv(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        return _gradients(grad, *ctx.saved_tensors, ctx.needs_input_grad)
+        volume, weight = ctx.saved_tensors
+        return _gradients(grad, volume, weight, ctx.needs_input_grad)
 
 
 def _gradients(

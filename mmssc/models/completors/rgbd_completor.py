@@ -13,7 +13,7 @@ from mmssc.geometry.depth_mapping import invert_mapping, invert_pixel_mapping
 from mmssc.models.layers.memory_layout import fast_layout
 from mmssc.models.layers.volume_augmentation import VolumeChange
 from mmssc.models.losses.volume_losses import stack_targets
-from mmssc.ops import prefer_onednn
+from mmssc.ops import channels_last_on_cpu, prefer_onednn
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -136,7 +136,7 @@ class RGBDCompletor(BaseCompletor):
             used, ``pixel_to_voxel`` (B, H, W). Without ``feat2d`` there is no 2D loss.
         """
         images = inputs['img'][:, 0]
-        feat2d = self.image_head(self.backbone(images))
+        feat2d = self.image_head(self.backbone(channels_last_on_cpu(images)))
         pixel_to_voxel = self.pixel_to_voxel(inputs)
         voxel_to_pixel = self.voxel_to_pixel(pixel_to_voxel)
         volume = self.lifter(feat2d, tuple(images.shape[-2:]), voxel_to_pixel)

@@ -11,7 +11,7 @@ from torch import Tensor
 from mmssc.errors import DataError
 from mmssc.geometry.sketch import label_sketch
 from mmssc.models.losses.volume_losses import stack_targets
-from mmssc.ops import prefer_onednn
+from mmssc.ops import channels_last_on_cpu, prefer_onednn
 from mmssc.registry import MODELS
 from mmssc.renamed import renamed_arguments
 from mmssc.structures import SSCDataSample, VoxelGrid
@@ -125,7 +125,7 @@ class SketchCompletor(RGBDCompletor):
                 'Load it with LoadRGBDFrame(keys=[..., "voxel_to_pixel"])',
             )  # fmt: skip
         images = inputs['img'][:, 0]
-        feat2d = self.neck(self.backbone(images))
+        feat2d = self.neck(self.backbone(channels_last_on_cpu(images)))
         volume = self.lifter(feat2d, tuple(images.shape[-2:]), inputs['voxel_to_pixel'])
         return dict(volume=volume, feat2d=feat2d)
 
