@@ -176,6 +176,14 @@ def test_frozen_backbone_may_drift(norm_eval: bool) -> None:
     assert all(p.requires_grad for p in build(freeze_backbone=False).backbone.parameters())
 
 
+def test_the_backbone_gets_channels_last_images_on_a_cpu() -> None:
+    model, (inputs, _) = build(), tiny_batch()
+    orders = []
+    model.backbone.register_forward_pre_hook(lambda _, args: orders.append(args[0].stride(1)))
+    model.image_volume(inputs)
+    assert orders == [1]
+
+
 def test_image_features_are_read_at_the_mapped_pixels() -> None:
     """As resizing to the whole image (aligned corners) and gathering; shared pixels are read."""
     model, (inputs, _) = build().eval(), tiny_batch()

@@ -172,6 +172,14 @@ def test_a_stack_equals_its_layers_and_convolves_once(monkeypatch):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_stack_of_frozen_layers_passes_the_gradient():
+    stack = conv_stack((2, 3, 5)).requires_grad_(False)
+    x = torch.randn(2, 2, 6, 5, 4, requires_grad=True)
+    stack(x).sum().backward()
+    assert x.grad is not None and x.grad.any()
+    assert all(parameter.grad is None for parameter in stack.parameters())
+
+
 def test_blocks_keep_volumes_channels_last_on_a_cpu():
     x = torch.randn(2, 8, 8, 4, 8)
     layout = dict(memory_format=torch.channels_last_3d)
