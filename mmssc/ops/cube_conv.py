@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from mmssc.geometry.tracing import has_values
 
 from .autocast import autocast_dtype
+from .own_gradients import convolve_with, takes_own_gradients
 
 __all__ = ['CubeConv3d']
 
@@ -41,7 +41,9 @@ class CubeConv3d(nn.Conv3d):
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, ...)."""
         if not self.is_fast(input):
             return super().forward(input)
-        return _CubeConv.apply(input, self.weight, self.bias)
+        if takes_own_gradients(input, self.weight):
+            return convolve_with(_gradients, _convolve, input, self.weight, self.bias)
+        return _convolve(input, self.weight, self.bias)
 
     def is_fast(self, volume: Tensor) -> bool:
         """Whether this layer does not leave a volume (B, in_channels, X, Y, Z) to PyTorch."""
@@ -60,48 +62,20 @@ class CubeConv3d(nn.Conv3d):
             and volume.is_contiguous(memory_format=torch.channels_last_3d)
         )
 
-    def gradients(
-        self, grad: Tensor, volume: Tensor, wanted: tuple[bool, bool, bool]
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Gradients of a volume of :meth:`is_fast`, of the weight and of the bias.
-
-        Args:
-            grad: (B, out_channels, X, Y, Z), the gradient of the output.
-            volume: (B, in_channels, X, Y, Z), the input.
-            wanted: Which of the three; the others are None.
-        """
-        return _gradients(grad, volume, self.weight, wanted)
-
-
-class _CubeConv(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, volume: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(volume, weight)
-        output = _convolve(volume, weight)
-        return output if bias is None else output.add_(bias.view(-1, 1, 1, 1))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        volume, weight = ctx.saved_tensors
-        return _gradients(grad, volume, weight, ctx.needs_input_grad)
-
 
 def _gradients(
-    grad: Tensor, volume: Tensor, weight: Tensor, wanted: tuple[bool, bool, bool]
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    grad: Tensor, volume: Tensor, weight: Tensor, wanted: tuple[bool, bool]
+) -> tuple[Tensor | None, Tensor | None]:
     grad = grad.contiguous(memory_format=torch.channels_last_3d)
-    to_volume, to_weight, to_bias = wanted
     return (
-        _convolve(grad, weight.flip(2, 3, 4).transpose(0, 1)) if to_volume else None,
-        _weight_gradient(grad, volume) if to_weight else None,
-        grad.sum((0, 2, 3, 4)) if to_bias else None,
+        _convolve(grad, weight.flip(2, 3, 4).transpose(0, 1)) if wanted[0] else None,
+        _weight_gradient(grad, volume) if wanted[1] else None,
     )
 
 
-def _convolve(volume: Tensor, weight: Tensor) -> Tensor:
+def _convolve(volume: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not _saves_products(volume, len(weight)):
-        output = torch.mkldnn_convolution(volume, weight, None, _ONES, _ONES, _ONES, 1)
+        output = torch.mkldnn_convolution(volume, weight, bias, _ONES, _ONES, _ONES, 1)
         return output.contiguous(memory_format=torch.channels_last_3d)
     expand, combine, spread = _matrices()
     # (6, out, in, 3, 3): kernels of images.
@@ -116,6 +90,8 @@ def _convolve(volume: Tensor, weight: Tensor) -> Tensor:
             products = torch.stack([_image_conv(*pair).permute(0, 2, 3, 1) for pair in pairs])
             for part, product in zip(parts[first:], products.unbind(1)):
                 torch.mm(combine[: len(part)], product.flatten(1), out=part.flatten(1))
+    if bias is not None:
+        output += bias
     return output.permute(0, 4, 1, 2, 3)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from mmssc.geometry.tracing import has_values
 
 from .autocast import autocast_dtype
+from .own_gradients import convolve_with, takes_own_gradients
 
 __all__ = ['OneDNNConv3d', 'leaves_onednn']
 
@@ -31,10 +31,12 @@ class OneDNNConv3d(nn.Conv3d):
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, ...)."""
         if not leaves_onednn(input, self):
             return super().forward(input)
-        settings = self.padding, self.stride, self.dilation, self.groups
-        if torch.is_grad_enabled():
-            return _Convolution.apply(input, self.weight, self.bias, *settings)
-        return torch.mkldnn_convolution(input, self.weight, self.bias, *settings)
+        settings = dict(padding=self.padding, stride=self.stride, dilation=self.dilation)
+        convolve = partial(torch.mkldnn_convolution, **settings, groups=1)
+        if takes_own_gradients(input, self.weight):
+            gradients = partial(_gradients, **settings)
+            return convolve_with(gradients, convolve, input, self.weight, self.bias)
+        return convolve(input, self.weight, self.bias)
 
 
 def leaves_onednn(x: Tensor, conv: nn.Conv3d) -> bool:
@@ -63,27 +65,22 @@ def leaves_onednn(x: Tensor, conv: nn.Conv3d) -> bool:
     )
 
 
-class _Convolution(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, volume: Tensor, weight: Tensor, bias: Tensor | None, *settings: Any
-    ) -> Tensor:
-        ctx.save_for_backward(volume, weight)
-        ctx.settings = settings
-        return torch.mkldnn_convolution(volume, weight, bias, *settings)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        volume, weight = ctx.saved_tensors
-        padding, stride, dilation, groups = ctx.settings
-        # Of tensors in oneDNN's own form, PyTorch computes gradients by oneDNN whatever their size.
-        to_volume, *others = torch.ops.aten.convolution_backward(
-            grad.to_mkldnn(), volume.to_mkldnn(), weight, [len(weight)], stride, padding, dilation,
-            False, [0, 0, 0], groups, ctx.needs_input_grad[:3],
-        )  # fmt: skip
-        if to_volume is not None:
-            to_volume = to_volume.to_dense()
-            if volume.is_contiguous(memory_format=torch.channels_last_3d):
-                to_volume = to_volume.contiguous(memory_format=torch.channels_last_3d)
-        return to_volume, *others, None, None, None, None
+def _gradients(
+    grad: Tensor,
+    volume: Tensor,
+    weight: Tensor,
+    wanted: tuple[bool, bool],
+    padding: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> tuple[Tensor | None, Tensor | None]:
+    # Of tensors in oneDNN's own form, PyTorch computes gradients by oneDNN whatever their size.
+    to_volume, to_weight, _ = torch.ops.aten.convolution_backward(
+        grad.to_mkldnn(), volume.to_mkldnn(), weight, None, stride, padding, dilation, False,
+        (0, 0, 0), 1, (*wanted, False),
+    )  # fmt: skip
+    if to_volume is not None:
+        to_volume = to_volume.to_dense()
+        if volume.is_contiguous(memory_format=torch.channels_last_3d):
+            to_volume = to_volume.contiguous(memory_format=torch.channels_last_3d)
+    return to_volume, to_weight

@@ -24,7 +24,7 @@ def takes_own_gradients(x: Tensor, weight: Tensor) -> bool:
     """Whether :func:`convolve_with` is possible: training in float32 on a CPU."""
     return (
         torch.is_grad_enabled()
-        and x.requires_grad
+        and (x.requires_grad or weight.requires_grad)
         and x.device.type == 'cpu'
         and x.dtype == weight.dtype == torch.float32
         and autocast_dtype('cpu') is None
@@ -52,7 +52,7 @@ def convolve_with(
         weight: Kernel.
         bias: (out_channels,), or None.
     """
-    kept = _Keep.apply(x)
+    kept = _Keep.apply(x) if x.requires_grad else x
     values = (None if one is None else one.detach() for one in (x, weight, bias))
     return _AddGradients.apply(convolve(*values), kept, weight, bias, kept.grad_fn, gradients)
 
@@ -82,13 +82,14 @@ class _AddGradients(torch.autograd.Function):
         gradients: Gradients,
     ) -> Tensor:
         ctx.weight, ctx.keeper, ctx.gradients = weight, keeper, gradients
+        ctx.data = kept if keeper is None else None  # Data have no gradient.
         ctx.mark_dirty(output)
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.keeper.saved_tensors
+        x = ctx.data if ctx.keeper is None else ctx.keeper.saved_tensors[0]
         wanted = ctx.needs_input_grad[1:3]
         to_x, to_weight = ctx.gradients(grad, x, ctx.weight.detach(), wanted)
         to_bias = grad.sum((0, *range(2, grad.dim()))) if ctx.needs_input_grad[3] else None

@@ -21,8 +21,8 @@ from .validation_record_hook import ValidationRecordHook
 
 __all__ = [
     'BroadcastBuffersHook', 'CheckpointMatchHook', 'ClassCountHook', 'CustomKeysHook',
-    'EpochSeedHook', 'FiniteCheckHook', 'FuseForInferenceHook', 'HalfPrecisionHook', 'LoaderWorkersHook',
-    'PredictionFilesHook', 'ReplaceTrainingHook', 'ResumeCheckHook', 'SSCVisualizationHook',
-    'ScheduleLengthHook', 'ScoreNameCheckHook', 'SharedMemoryCheckHook', 'ValidationCheckHook',
-    'ValidationRecordHook', 'epoch_seed',
+    'EpochSeedHook', 'FiniteCheckHook', 'FuseForInferenceHook', 'HalfPrecisionHook',
+    'LoaderWorkersHook', 'PredictionFilesHook', 'ReplaceTrainingHook', 'ResumeCheckHook',
+    'SSCVisualizationHook', 'ScheduleLengthHook', 'ScoreNameCheckHook', 'SharedMemoryCheckHook',
+    'ValidationCheckHook', 'ValidationRecordHook', 'epoch_seed',
 ]  # fmt: skip

@@ -24,7 +24,7 @@ from mmssc.ops.transposed_conv import TransposedConv3d
 from .axis_arguments import along_axis
 from .memory_layout import fast_layout
 from .norm import build_norm
-from .recompute import recompute_before_conv, recompute_in_backward
+from .recompute import recompute_in_backward
 
 __all__ = [
     'ConvBlock3D', 'ConvStack', 'DDRBottleneck3D', 'DDRStage', 'TwoStageTrunk', 'TwoStageUNet',
@@ -105,15 +105,8 @@ class ConvStack(nn.Sequential):
         blocks: list[Any] = list(self)
         x = blocks[0].convolve(input)
         for block, following in zip(blocks, blocks[1:]):
-            x = _convolve_after(following, block, x)
+            x = recompute_in_backward(block, x, function=partial(_activate_for, following, block))
         return lean_relu(blocks[-1].norm(x)) if self.summed else blocks[-1].activate(x)
-
-
-def _convolve_after(following: ConvBlock3D, block: ConvBlock3D, x: Tensor) -> Tensor:
-    conv = following.conv
-    if isinstance(conv, CubeConv3d) and conv.is_fast(x):
-        return recompute_before_conv(block, block.activate, conv, x)
-    return recompute_in_backward(block, x, function=partial(_activate_for, following, block))
 
 
 def _activate_for(following: ConvBlock3D, block: ConvBlock3D, x: Tensor) -> Tensor:

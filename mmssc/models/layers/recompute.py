@@ -7,14 +7,11 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from mmssc.ops.cube_conv import CubeConv3d
-
-__all__ = ['recompute_before_conv', 'recompute_in_backward']
+__all__ = ['recompute_in_backward']
 
 
 def recompute_in_backward(
@@ -40,56 +37,6 @@ def recompute_in_backward(
         use_reentrant=False,
         context_fn=lambda: (nullcontext(), _frozen_statistics(module)),
     )
-
-
-def recompute_before_conv(
-    module: nn.Module, function: Callable[[Tensor], Tensor], conv: CubeConv3d, x: Tensor
-) -> Tensor:
-    """Run ``conv(function(x))``; only ``x`` is stored, and the convolution does not run again.
-
-    :func:`recompute_in_backward` would repeat it, because it is no operation of PyTorch.
-
-    Args:
-        module: Has the parameters of the function. See :func:`recompute_in_backward`.
-        function: Draws no random numbers.
-        conv: Takes the result of the function, see :meth:`CubeConv3d.is_fast`.
-        x: (B, C, X, Y, Z).
-    """
-    parameters = [one for part in (conv, module) for one in part.parameters()]
-    return _BeforeConv.apply(x, module, function, conv, *parameters)
-
-
-class _BeforeConv(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        module: nn.Module,
-        function: Callable[[Tensor], Tensor],
-        conv: CubeConv3d,
-        *parameters: Tensor,
-    ) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.parts = module, function, conv
-        return conv(function(x))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        module, function, conv = ctx.parts
-        x = ctx.saved_tensors[0].detach().requires_grad_(ctx.needs_input_grad[0])
-        with torch.enable_grad(), _frozen_statistics(module):
-            features = function(x)
-        wanted = (features.requires_grad, conv.weight.requires_grad, conv.bias is not None)
-        to_features, *to_conv = conv.gradients(grad, features.detach(), wanted)
-        inputs = [x, *module.parameters()]
-        learning = [one for one in inputs if one.requires_grad]
-        # The function may use a part of the module only.
-        grads = torch.autograd.grad(features, learning, to_features, allow_unused=True)
-        found = iter(grads)
-        to_x, *to_module = [next(found) if one.requires_grad else None for one in inputs]
-        to_conv = to_conv[: len(list(conv.parameters()))]
-        return to_x, None, None, None, *to_conv, *to_module
 
 
 @contextmanager
