@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +31,7 @@ class DilatedConv3d(OneDNNConv3d):
         is_slow = self._splits() and takes_own_gradients(input, self.weight)
         if leaves_onednn(input, self) or not is_slow:
             return super().forward(input)
-        options = dict(padding=self.padding, dilation=self.dilation)
+        options: dict[str, Any] = dict(padding=self.padding, dilation=self.dilation)
         return convolve_with(
             partial(_both_gradients, **options),
             partial(F.conv3d, **options),

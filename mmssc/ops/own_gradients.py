@@ -53,8 +53,9 @@ def convolve_with(
         bias: (out_channels,), or None.
     """
     kept = _Keep.apply(x) if x.requires_grad else x
-    values = (None if one is None else one.detach() for one in (x, weight, bias))
-    return _AddGradients.apply(convolve(*values), kept, weight, bias, kept.grad_fn, gradients)
+    shift = None if bias is None else bias.detach()
+    output = convolve(x.detach(), weight.detach(), shift)
+    return _AddGradients.apply(output, kept, weight, bias, kept.grad_fn, gradients)
 
 
 class _Keep(torch.autograd.Function):
