@@ -50,6 +50,8 @@ def pointwise_conv(x: Tensor, conv: nn.Conv2d | nn.Conv3d) -> Tensor:
 def prefer_onednn(model: _Module, predictions_only: bool = False) -> _Module:
     """Let linear layers and convolutions that PyTorch computes without oneDNN on a CPU use it.
 
+    Wide 3x3 convolutions of images get :class:`WinogradConv2d`.
+
     Parameters, their names and the results stay the same. Subclasses of PyTorch's layers do not
     change.
 
