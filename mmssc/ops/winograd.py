@@ -1,7 +1,7 @@
 """3x3 convolutions of images by Winograd's F(2x2, 3x3), for many channels on a CPU.
 
 A tile of 2x2 outputs takes 16 multiplications for a pair of channels; the plain form takes 36. What
-it adds are sums before and after, a few for each channel. Errors are those of the plain form.
+it adds are sums before and after, a few for each channel.
 """
 
 from __future__ import annotations
