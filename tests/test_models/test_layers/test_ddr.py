@@ -178,6 +178,9 @@ def test_a_stack_of_frozen_layers_passes_the_gradient():
     stack(x).sum().backward()
     assert x.grad is not None and x.grad.any()
     assert all(parameter.grad is None for parameter in stack.parameters())
+    stack[1].conv.requires_grad_(True)
+    stack(x.detach()).sum().backward()
+    assert stack[1].conv.weight.grad.any() and stack[0].conv.weight.grad is None
 
 
 def test_blocks_keep_volumes_channels_last_on_a_cpu():
