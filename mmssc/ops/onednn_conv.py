@@ -18,6 +18,8 @@ __all__ = ['OneDNNConv3d', 'leaves_onednn']
 # PyTorch (2.1 to 2.13) takes oneDNN for one sample only if channels times the first two sides
 # exceed this number.
 _MOST = 20480
+# Padding, stride and dilation.
+_Settings = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
 class OneDNNConv3d(nn.Conv3d):
@@ -31,12 +33,12 @@ class OneDNNConv3d(nn.Conv3d):
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, ...)."""
         if not leaves_onednn(input, self):
             return super().forward(input)
-        settings = dict(padding=self.padding, stride=self.stride, dilation=self.dilation)
-        convolve = partial(torch.mkldnn_convolution, **settings, groups=1)
+        assert not isinstance(self.padding, str)
+        settings = self.padding, self.stride, self.dilation
         if takes_own_gradients(input, self.weight):
-            gradients = partial(_gradients, **settings)
-            return convolve_with(gradients, convolve, input, self.weight, self.bias)
-        return convolve(input, self.weight, self.bias)
+            run, gradients = partial(_convolve, settings), partial(_gradients, settings)
+            return convolve_with(gradients, run, input, self.weight, self.bias)
+        return _convolve(settings, input, self.weight, self.bias)
 
 
 def leaves_onednn(x: Tensor, conv: nn.Conv3d) -> bool:
@@ -65,15 +67,14 @@ def leaves_onednn(x: Tensor, conv: nn.Conv3d) -> bool:
     )
 
 
+def _convolve(settings: _Settings, volume: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.mkldnn_convolution(volume, weight, bias, *settings, 1)
+
+
 def _gradients(
-    grad: Tensor,
-    volume: Tensor,
-    weight: Tensor,
-    wanted: tuple[bool, bool],
-    padding: tuple[int, ...],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
+    settings: _Settings, grad: Tensor, volume: Tensor, weight: Tensor, wanted: tuple[bool, bool]
 ) -> tuple[Tensor | None, Tensor | None]:
+    padding, stride, dilation = settings
     # Of tensors in oneDNN's own form, PyTorch computes gradients by oneDNN whatever their size.
     to_volume, to_weight, _ = torch.ops.aten.convolution_backward(
         grad.to_mkldnn(), volume.to_mkldnn(), weight, None, stride, padding, dilation, False,
