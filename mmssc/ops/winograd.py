@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmssc.geometry.tracing import has_values
+
 from .autocast import autocast_dtype
 from .own_gradients import convolve_with, takes_own_gradients
 from .products import linear
@@ -64,7 +66,8 @@ def _width(conv: nn.Conv2d) -> float:
 
 def _is_worth_it(images: Tensor, conv: nn.Conv2d) -> bool:
     return (
-        images.device.type == 'cpu'
+        has_values()
+        and images.device.type == 'cpu'
         and images.dtype == torch.float32
         and images.dim() == 4
         and len(images) > 0

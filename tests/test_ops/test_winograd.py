@@ -59,6 +59,7 @@ def test_wide_layers_of_large_images_take_fewer_products(monkeypatch):
             (layer().double(), images(1, 208, 68, 68).double()),
         ):
             assert model(x) is not None
+        torch.export.export(layer(), (images(1, 208, 68, 68),))
         with torch.autocast('cpu', torch.bfloat16):
             layer()(images(1, 208, 68, 68))
     assert len(calls) == 1
