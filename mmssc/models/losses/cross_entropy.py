@@ -95,13 +95,7 @@ class VoxelCrossEntropyLoss(ClassSumsLoss):
         if mask is not None:
             valid = valid & mask.bool()
         label = target.long().masked_fill(~valid, 0)
-        entropy = functional.cross_entropy(
-            logits,
-            label,
-            weight=self.class_weight,
-            reduction='none',
-            label_smoothing=self.label_smoothing,
-        ).masked_fill(~valid, 0)
+        entropy = self._entropy(logits, label).masked_fill(~valid, 0)
         share = valid.float()
         if self.normalizer == 'weights' and self.class_weight is not None:
             share = self.class_weight[label] * share
@@ -114,6 +108,22 @@ class VoxelCrossEntropyLoss(ClassSumsLoss):
         if avg_factor is not None:
             norm = torch.as_tensor(avg_factor, dtype=total.dtype, device=total.device)
         return self._divide(total, norm)
+
+    def _entropy(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Weighted cross entropy of every voxel, in the shape of ``label``."""
+        rows = logits.movedim(1, -1)
+        # On a CPU, PyTorch would copy channels-last volumes into the other order.
+        if logits.device.type == 'cpu' and rows.is_contiguous():
+            logits, targets = rows.flatten(0, -2), label.flatten()
+        else:
+            targets = label
+        return functional.cross_entropy(
+            logits,
+            targets,
+            weight=self.class_weight,
+            reduction='none',
+            label_smoothing=self.label_smoothing,
+        ).reshape(label.shape)
 
     def sum_settings(self) -> SumSettings | None:
         """See :meth:`ClassSumsLoss.sum_settings`; label smoothing needs more than the sums."""

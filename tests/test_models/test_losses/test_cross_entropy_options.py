@@ -92,3 +92,29 @@ def test_nothing_selected_is_zero(reduction: str) -> None:
 def test_options_are_checked(options: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         VoxelCrossEntropyLoss(**options)
+
+
+@pytest.mark.parametrize('smoothing', [0.0, 0.1])
+@pytest.mark.parametrize('shape', [(2, 4, 3, 5, 6), (2, 4, 5, 6)])
+def test_channels_last_logits_are_not_copied_and_give_the_same(monkeypatch, shape, smoothing):
+    calls = []
+    plain = torch.nn.functional.cross_entropy
+    monkeypatch.setattr(
+        torch.nn.functional,
+        'cross_entropy',
+        lambda logits, *args, **kwargs: calls.append(logits) or plain(logits, *args, **kwargs),
+    )
+    torch.manual_seed(0)
+    logits = torch.randn(shape)
+    target = torch.randint(0, 4, (shape[0], *shape[2:]), dtype=torch.uint8)
+    target[0, 0] = 255
+    loss = VoxelCrossEntropyLoss([1.0, 2.0, 3.0, 4.0], label_smoothing=smoothing)
+    found = []
+    for rows in (logits.contiguous(), logits.movedim(1, -1).contiguous().movedim(-1, 1)):
+        rows = rows.detach().requires_grad_()
+        value = loss(rows, target)
+        value.backward()
+        found.append((value.detach(), rows.grad.contiguous()))
+    torch.testing.assert_close(found[0], found[1])
+    assert calls[0].shape == shape
+    assert calls[1].shape == (target.numel(), 4) and calls[1].is_contiguous()
