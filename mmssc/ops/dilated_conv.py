@@ -24,6 +24,9 @@ class DilatedConv3d(OneDNNConv3d):
     oneDNN's gradient of the weight takes twice as long if the first axis is dilated (32 channels,
     128 x 128 x 16 voxels: 155 and 76 ms). So this axis is split: with a dilation of d, every d-th
     plane belongs together, and such planes have a convolution without dilation.
+
+    The gradient of the bias is exact, also without dilation: oneDNN adds up the voxels of a
+    channels-last volume one after the other in float32.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -42,7 +45,7 @@ class DilatedConv3d(OneDNNConv3d):
 
     def _splits(self) -> bool:
         return (
-            self.dilation[0] > 1
+            (self.dilation[0] > 1 or self.bias is not None)
             and self.stride == (1, 1, 1)
             and self.groups == 1
             and self.in_channels >= _MIN_CHANNELS
