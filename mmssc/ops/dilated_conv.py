@@ -64,6 +64,8 @@ def _both_gradients(
     dilation: tuple[int, int, int],
 ) -> tuple[Tensor | None, Tensor | None]:
     options = grad, volume, weight, padding, dilation
+    if dilation[0] == 1:
+        return _gradients(*options, (*wanted, False))[:2]
     return (
         _gradients(*options, (True, False, False))[0] if wanted[0] else None,
         _weight_gradient(*options) if wanted[1] else None,
