@@ -1,5 +1,4 @@
-# A small VoxDet-LiDAR for a short training on a CPU: 16 channels instead of 128. It has the affinity
-# losses already.
+# A small VoxDet-LiDAR for a short training on a CPU: 16 channels instead of 128.
 _base_ = './voxdet_lidar.py'
 
 channels = 16
