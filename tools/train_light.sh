@@ -48,7 +48,7 @@ newest() {
 }
 
 # publish CONFIG NAME: the weights of the training in OUT/NAME as OUT/NAME.pth, and their scores,
-# averaged with the mirrored frame, as OUT/NAME.json.
+# averaged with the mirrored frame, moved by one voxel, as OUT/NAME.json.
 publish() {
     if [ -e "$out/$2.json" ]; then
         echo "== $2: scored before, see $out/$2.json"
@@ -57,7 +57,7 @@ publish() {
     "$python" "$tools/model_converters/publish_checkpoint.py" "$(newest "$2")" "$out/$2.pth" \
         --half --overwrite
     "$python" "$tools/test.py" "$1" "$out/$2.pth" --work-dir "$out/$2" --out "$out/$2.json" \
-        --overwrite --cfg-options "${options[@]}" 'model.test_cfg.flip_axes=(0,)'
+        --overwrite --cfg-options "${options[@]}" 'model.test_cfg.flip_axes=(0,)' 'model.test_cfg.shift_axes=(0,2)'
 }
 
 taught=()

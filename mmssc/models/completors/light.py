@@ -55,11 +55,13 @@ class LightCompletor(BaseCompletor):
         ignore_index: Label of unlabelled voxels.
         data_preprocessor: Config of the data preprocessor.
         test_cfg: See :class:`BaseCompletor`; ``flip_axes=(0,)`` averages the logits with those of
-            the volume mirrored along these axes.
+            the volume mirrored along these axes. ``shift_axes=(0, 2)`` moves that second volume by
+            one voxel along these axes, so that other voxels share a block of the stem; without
+            ``flip_axes`` it is not mirrored.
         init_cfg: Initialisation config of mmengine.
     """
 
-    test_settings = (*BaseCompletor.test_settings, 'flip_axes')
+    test_settings = (*BaseCompletor.test_settings, 'flip_axes', 'shift_axes')
     origin_matters = False
 
     def __init__(
@@ -191,12 +193,24 @@ class LightCompletor(BaseCompletor):
 
     @torch.no_grad()
     def predict_logits(self, inputs: dict[str, Any]) -> Tensor:
-        """Logits (B, K, X, Y, Z) of a batch."""
+        """Logits (B, K, X, Y, Z) of a batch.
+
+        Raises:
+            DataError: ``test_cfg`` lists an axis that there is not.
+        """
         logits = self.forward_logits(inputs)
-        axes = tuple(self.test_cfg.get('flip_axes') or ())
-        if axes:
-            logits = (logits + self.forward_logits(inputs, VolumeChange(axes))) / 2
+        flips, shifts = self._test_axes('flip_axes'), self._test_axes('shift_axes')
+        if flips or shifts:
+            change = VolumeChange(flips, shifts=shifts)
+            logits = (logits + self.forward_logits(inputs, change)) / 2
         return logits
+
+    def _test_axes(self, name: str) -> tuple[int, ...]:
+        """Array axes that an entry of ``test_cfg`` lists."""
+        axes = tuple(self.test_cfg.get(name) or ())
+        if not {*axes} <= {0, 1, 2}:
+            raise DataError('config', f'model.test_cfg.{name}', 'array axes: 0, 1 and 2', axes)
+        return axes
 
     def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         """``logits`` (B, K, X, Y, Z) and ``stem`` (B, C, X/2, Y/2, Z/2)."""

@@ -1,4 +1,4 @@
-"""Random flips and an axis swap of volumes inside a network, undone on its output."""
+"""Flips, an axis swap and moves of volumes inside a network, undone on its output."""
 
 from __future__ import annotations
 
@@ -15,30 +15,40 @@ __all__ = ['VolumeAugmentation', 'VolumeChange']
 
 
 class VolumeChange(NamedTuple):
-    """Flips and an axis swap of a volume.
+    """Moves by one voxel, flips and an axis swap of a volume, in this order.
 
     Attributes:
         flips: Flipped array axes (0, 1, 2 of X, Y, Z), in this order.
         swap: Two array axes that are swapped after the flips, or None.
+        shifts: Array axes along which the volume moves by one voxel before the flips.
     """
 
     flips: tuple[int, ...] = ()
     swap: tuple[int, int] | None = None
+    shifts: tuple[int, ...] = ()
 
     def apply(self, volume: Tensor) -> Tensor:
-        """Flip and swap the axes of a volume (..., X, Y, Z).
+        """Move a volume (..., X, Y, Z), flip and swap its axes.
+
+        A move drops the first voxel of an axis and repeats the last one.
 
         Raises:
             DataError: The two axes to swap differ in length.
         """
+        for axis in self.shifts:
+            volume = _move(volume, axis - 3, 1)
         if self.flips:
             volume = volume.flip([axis - 3 for axis in self.flips])
         return self._exchange(volume)
 
     def undo(self, volume: Tensor) -> Tensor:
-        """Undo :meth:`apply`."""
+        """Undo :meth:`apply`; a voxel that a move dropped gets the value of its neighbour."""
         volume = self._exchange(volume)
-        return volume.flip([axis - 3 for axis in self.flips]) if self.flips else volume
+        if self.flips:
+            volume = volume.flip([axis - 3 for axis in self.flips])
+        for axis in self.shifts:
+            volume = _move(volume, axis - 3, -1)
+        return volume
 
     def _exchange(self, volume: Tensor) -> Tensor:
         if self.swap is None:
@@ -50,6 +60,13 @@ class VolumeChange(NamedTuple):
                 tuple(volume.shape[-3:]), 'Set augmentation.swap_axes=None',
             )  # fmt: skip
         return volume.transpose(first, second)
+
+
+def _move(volume: Tensor, axis: int, step: int) -> Tensor:
+    """Voxel i of the result is voxel i + step; voxels beyond an end are those at the end."""
+    side = volume.shape[axis]
+    source = torch.arange(step, side + step, device=volume.device).clamp(0, side - 1)
+    return volume.index_select(axis, source)
 
 
 @MODELS.register_module()

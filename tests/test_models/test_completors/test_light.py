@@ -140,6 +140,33 @@ def test_predictions_average_the_mirror_image_on_request():
     assert not torch.allclose(plain, mirror)
 
 
+@pytest.mark.parametrize('flips', [(), (0,)])
+def test_predictions_average_a_moved_volume_on_request(flips):
+    model = small_model(test_cfg=dict(flip_axes=flips, shift_axes=(0, 2))).eval()
+    inputs = batch_of(model, [5, 6])['inputs']
+    moved = model.forward_logits(inputs, VolumeChange(flips, shifts=(0, 2)))
+    plain = model.forward_logits(inputs)
+    torch.testing.assert_close(model.predict_logits(inputs), (plain + moved) / 2)
+    assert not torch.allclose(plain, moved)
+
+
+def test_a_moved_scene_gives_a_moved_result():
+    """Inputs and logits change alike."""
+    model = small_model().eval()
+    inputs = batch_of(model, [4])['inputs']
+    change = VolumeChange(shifts=(0,))
+    moved = {key: change.apply(volume) for key, volume in inputs.items()}
+    expected = change.undo(model.forward_logits(moved))
+    torch.testing.assert_close(model.forward_logits(inputs, change), expected)
+
+
+@pytest.mark.parametrize('name', ['flip_axes', 'shift_axes'])
+def test_an_axis_that_there_is_not_is_refused(name):
+    model = small_model(test_cfg={name: (0, 3)}).eval()
+    with pytest.raises(DataError, match=rf'model.test_cfg.{name}: expected array axes: 0, 1 and 2'):
+        model.predict_logits(batch_of(model, [5])['inputs'])
+
+
 def test_an_unknown_entry_of_test_cfg_is_refused():
     with pytest.raises(DataError, match='LightCompletor.test_cfg: expected known entries .* found '
                        'flip_axis. Did you mean flip_axes?'):  # fmt: skip

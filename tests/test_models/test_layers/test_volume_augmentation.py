@@ -32,6 +32,31 @@ def test_order_is_flips_then_swap() -> None:
     assert not torch.equal(one, volume.transpose(2, 4).flip(2))
 
 
+def test_a_move_is_by_one_voxel_and_repeats_the_last_one() -> None:
+    volume = torch.arange(24.0).view(1, 2, 3, 2, 2)
+    moved = VolumeChange(shifts=(0, 2)).apply(volume)
+    assert torch.equal(moved[:, :, :-1, :, :-1], volume[:, :, 1:, :, 1:])
+    assert torch.equal(moved[:, :, -1], moved[:, :, -2])
+    assert torch.equal(moved[..., -1], moved[..., -2])
+
+
+@pytest.mark.parametrize('change', [one._replace(shifts=(0, 2)) for one in CHANGES], ids=str)
+def test_undo_gives_a_voxel_that_a_move_dropped_the_value_of_its_neighbour(
+    change: VolumeChange,
+) -> None:
+    volume = torch.arange(2 * 3 * 4 * 2 * 4).view(2, 3, 4, 2, 4)
+    expected = volume.clone()
+    expected[:, :, 0] = expected[:, :, 1].clone()
+    expected[..., 0] = expected[..., 1].clone()
+    assert torch.equal(change.undo(change.apply(volume)), expected)
+
+
+def test_order_is_moves_then_flips() -> None:
+    volume = torch.arange(64.0).view(1, 1, 4, 4, 4)
+    expected = VolumeChange((0,)).apply(VolumeChange(shifts=(0,)).apply(volume))
+    assert torch.equal(VolumeChange((0,), shifts=(0,)).apply(volume), expected)
+
+
 def test_swap_needs_axes_of_one_length() -> None:
     with pytest.raises(DataError, match='two axes of the same length'):
         VolumeChange(swap=(0, 2)).apply(torch.zeros(1, 1, 4, 2, 8))
