@@ -57,7 +57,8 @@ publish() {
     "$python" "$tools/model_converters/publish_checkpoint.py" "$(newest "$2")" "$out/$2.pth" \
         --half --overwrite
     "$python" "$tools/test.py" "$1" "$out/$2.pth" --work-dir "$out/$2" --out "$out/$2.json" \
-        --overwrite --cfg-options "${options[@]}" 'model.test_cfg.flip_axes=(0,)' 'model.test_cfg.shift_axes=(0,2)'
+        --overwrite --cfg-options "${options[@]}" \
+        'model.test_cfg.flip_axes=(0,)' 'model.test_cfg.shift_axes=(0,2)'
 }
 
 taught=()
@@ -66,6 +67,6 @@ for seed in 1 2 3; do
     taught+=("model.teachers.$((seed - 1)).checkpoint=$(newest "teacher_$seed")")
 done
 train light_seg-wide_nyu_distilled light_seg-wide_nyu "${taught[@]}"
-publish light_seg-wide_nyu light_seg-wide_nyu
+publish light_seg-wide_nyu_distilled light_seg-wide_nyu
 train light_depth_nyu_mixed light_depth_nyu
-publish light_depth_nyu light_depth_nyu
+publish light_depth_nyu_mixed light_depth_nyu

@@ -11,7 +11,7 @@ max_epochs = 36
 warm_up, cosine = _base_.param_scheduler
 
 model = dict(
-    stem=dict(out_channels=48, num_segments=14),
+    stem=dict(out_channels=48, num_segments=14, direct_channels=96),
     head=dict(channels=(48, 216, 288), hidden_channels=96),
     teachers=[
         dict(checkpoint=f'work_dirs/light_nyu/teacher_{seed}/epoch_24.pth') for seed in (1, 2, 3)

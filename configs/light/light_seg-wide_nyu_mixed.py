@@ -11,7 +11,7 @@ max_epochs = 24
 warm_up, cosine = _base_.param_scheduler
 
 model = dict(
-    stem=dict(out_channels=48, num_segments=14),
+    stem=dict(out_channels=48, num_segments=14, direct_channels=96),
     head=dict(channels=(48, 216, 288), hidden_channels=96),
 )
 train_dataloader = dict(batch_size=4, drop_last=True, dataset=dict(pipeline=_base_.mixed_pipeline))

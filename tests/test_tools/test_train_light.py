@@ -17,6 +17,7 @@ NAMES = ('light_seg-wide_nyu', 'light_depth_nyu')
 TINY = {
     **TINY_ROOMS,
     'model.head.hidden_channels': 16,
+    'model.stem.direct_channels': 16,
     'train_cfg.max_epochs': 1,
     'train_dataloader.batch_size': 2,
     'val_dataloader.dataset.indices': [0, 1],
@@ -95,6 +96,8 @@ def test_held_out_frames_are_scored_instead_of_the_test_frames(tmp_path):
         assert ' test_dataloader.dataset.ann_file=nyu_infos_train.json ' in line
         assert ' randomness.deterministic=True' in line
     assert ' model.teachers.2.checkpoint=last.pth' in lines[3]
+    averaged = ' model.test_cfg.flip_axes=(0,) model.test_cfg.shift_axes=(0,2)'
+    assert [averaged in line for line in lines] == [False] * 4 + [True, False, True]
     for finished in (tmp_path / 'out').glob('*/finished'):
         finished.unlink()
     assert not [line for line in commands('out') if 'indices' in line or 'ann_file' in line]

@@ -44,6 +44,9 @@ class VoxelStem(BaseModule):
 
     Args:
         out_channels: Output channels.
+        direct_channels: Channels of a second linear layer on the same inputs, behind the others.
+            They bypass the convolutions, so that the output layers see every single voxel; the
+            ``hidden_channels`` of :class:`LightUNet`. 0: no such layer.
         num_numbers: Numbers per voxel.
         num_segments: Number of segmentation ids, without the 0 for "none"; 0: no segmentation.
         embed_dims: Channels of an embedding.
@@ -56,6 +59,7 @@ class VoxelStem(BaseModule):
         num_numbers: int = 3,
         num_segments: int = 0,
         embed_dims: int = 6,
+        direct_channels: int = 0,
         norm_cfg: dict[str, Any] = _BN,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -71,9 +75,10 @@ class VoxelStem(BaseModule):
             width += 2 * embed_dims
         self.linear = nn.Linear(8 * width + 3, out_channels)
         self.norm = build_norm(norm_cfg, out_channels, 3)
+        self.direct = nn.Linear(8 * width + 3, direct_channels) if direct_channels else None
 
     def forward(self, numbers: Tensor, segments: Tensor | None, surface: Tensor) -> Tensor:
-        """Map the inputs of every voxel to (B, out_channels, X/2, Y/2, Z/2).
+        """Map the inputs of every voxel to (B, out_channels + direct_channels, X/2, Y/2, Z/2).
 
         Args:
             numbers: (B, X, Y, Z, num_numbers) float.
@@ -93,7 +98,11 @@ class VoxelStem(BaseModule):
             parts += [self.surface_embedding(rows[seen]), self.ray_embedding(rows[segments])]
         blocks = space_to_depth(torch.cat(parts, -1), 2)
         blocks = torch.cat([blocks, _positions(blocks)], -1)
-        return F.relu(self.norm(self.linear(blocks).permute(0, 4, 1, 2, 3)), inplace=True)
+        features = self.norm(self.linear(blocks).permute(0, 4, 1, 2, 3))
+        features = F.relu(features, inplace=True)
+        if self.direct is None:
+            return features
+        return torch.cat([features, self.direct(blocks).permute(0, 4, 1, 2, 3)], 1)
 
 
 def _positions(blocks: Tensor) -> Tensor:
@@ -114,7 +123,8 @@ class LightUNet(BaseModule):
     One 3x3x3 convolution at the start and one at the end run at half resolution. DDR blocks run at
     a quarter (most of the layers) and at an eighth, where the mean over the room is added.
     Interpolation and sub-voxel shuffling restore half resolution. Two linear layers on the result
-    and on the stem's features give the logits of the eight voxels of a block.
+    and on the stem's features give the logits of the eight voxels of a block. The direct channels
+    of the stem, if it has some, are added between the two.
 
     Args:
         channels: Channels at 1/2 (also of the stem), 1/4 and 1/8.
@@ -179,11 +189,17 @@ class LightUNet(BaseModule):
         """Map (B, C, x, y, z) to logits (B, K, 2x, 2y, 2z).
 
         Raises:
-            DataError: A side is odd, so that side of the grid is not a multiple of 4.
+            DataError: A side is odd, so that side of the grid is not a multiple of 4; or the direct
+                channels of the stem are not as many as the hidden channels.
         """
         if any(side % 2 for side in stem.shape[2:]):
             sides = tuple(2 * side for side in stem.shape[2:])
             raise DataError('voxel grid', 'shape', 'every side a multiple of 4', sides)
+        half, hidden_channels = self.enter.conv.in_channels, self.hidden.out_features
+        stem, direct = stem[:, :half], stem[:, half:]
+        if direct.shape[1] not in (0, hidden_channels):
+            expected = f'0 or {hidden_channels} (head.hidden_channels)'
+            raise DataError('config', 'model.stem.direct_channels', expected, direct.shape[1])
         layout = torch.channels_last_3d if self.channels_last else torch.contiguous_format
         stem = stem.contiguous(memory_format=layout)
         entered = self.enter(stem)
@@ -196,7 +212,10 @@ class LightUNet(BaseModule):
         raised = F.relu(self.up1_norm(raised.permute(0, 4, 1, 2, 3)))
         left = self.leave(raised + entered)
         features = torch.cat([left, stem], 1).permute(0, 2, 3, 4, 1)
-        logits = self.classifier(F.relu(self.hidden(features)))
+        hidden = self.hidden(features)
+        if direct.shape[1]:
+            hidden = hidden + direct.permute(0, 2, 3, 4, 1)
+        logits = self.classifier(F.relu(hidden))
         return depth_to_space(logits, 2).permute(0, 4, 1, 2, 3)
 
 

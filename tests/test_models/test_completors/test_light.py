@@ -29,12 +29,15 @@ def scope():
         yield
 
 
-def small_model(num_segments: int = 14, kind='LightCompletor', **changes):
+def small_model(num_segments: int = 14, kind='LightCompletor', direct: int = 0, **changes):
     return MODELS.build(
         dict(
             type=kind,
             voxel_grid=GRID.to_dict(),
-            stem=dict(type='VoxelStem', out_channels=8, num_segments=num_segments, embed_dims=3),
+            stem=dict(
+                type='VoxelStem', out_channels=8, num_segments=num_segments, embed_dims=3,
+                direct_channels=direct,
+            ),
             head=dict(
                 type='LightUNet', channels=(8, 12, 16), expansions=(3, 2), num_classes=5,
                 hidden_channels=8, encoder_dilations=(1,), context_dilations=(2,),
@@ -71,10 +74,11 @@ def test_the_log_names_every_loss():
     assert loss_names([*model.losses, model.losses[1]]) == [*names, 'loss_lovasz_softmax_2']
 
 
+@pytest.mark.parametrize('direct', [0, 8])
 @pytest.mark.parametrize('num_segments', [0, 14])
-def test_a_batch_of_two_is_twice_a_batch_of_one(num_segments):
+def test_a_batch_of_two_is_twice_a_batch_of_one(num_segments, direct):
     """Losses and gradients, with the statistics of normalisation fixed."""
-    model = small_model(num_segments).eval()
+    model = small_model(num_segments, direct=direct).eval()
 
     def run(seeds):
         model.zero_grad()
@@ -90,9 +94,11 @@ def test_a_batch_of_two_is_twice_a_batch_of_one(num_segments):
         torch.testing.assert_close(whole, (a + b) / 2, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize('direct', [0, 8])
 @pytest.mark.parametrize('num_segments', [0, 14])
-def test_every_parameter_learns(num_segments):
-    model = small_model(num_segments, augmentation=dict(type='VolumeAugmentation', prob=1.0))
+def test_every_parameter_learns(num_segments, direct):
+    augmentation = dict(type='VolumeAugmentation', prob=1.0)
+    model = small_model(num_segments, direct=direct, augmentation=augmentation)
     sum(model.train()(**batch_of(model, [0, 1]), mode='loss').values()).backward()
     still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert not still
@@ -106,6 +112,30 @@ def test_tensors_start_with_the_logits_of_the_prediction():
     assert next(iter(tensors)) == 'logits'
     predicted = torch.stack([sample.pred_voxels for sample in samples])
     assert torch.equal(tensors['logits'].argmax(1), predicted.long())
+
+
+def test_the_direct_layer_shows_the_output_every_voxel():
+    """Without the path through the convolutions, a voxel changes the logits of its block alone."""
+    model = small_model(direct=8).eval()
+    model.head.hidden.weight.data.zero_()
+    inputs = batch_of(model, [1])['inputs']
+    before = model.predict_logits(inputs)
+    inputs['tsdf'][0, 0, 5, 2, 7] += 1
+    changed = (model.predict_logits(inputs) != before).any(1)[0].nonzero()
+    assert {tuple(place) for place in (changed // 2).tolist()} == {(2, 1, 3)}
+
+
+def test_weights_without_the_direct_layer_start_one_with_it():
+    model = small_model(direct=8)
+    missing, unexpected = model.load_state_dict(small_model().state_dict(), strict=False)
+    assert {*missing} == {'stem.direct.weight', 'stem.direct.bias'} and not unexpected
+
+
+def test_the_direct_layer_has_the_hidden_channels_of_the_head():
+    model = small_model(direct=6)
+    text = r'model.stem.direct_channels: expected 0 or 8 \(head.hidden_channels\), found 6'
+    with pytest.raises(DataError, match=text):
+        model(**batch_of(model, [1]), mode='tensor')
 
 
 def test_hidden_and_unlabelled_voxels_take_no_part():
