@@ -90,6 +90,14 @@ def test_a_program_of_torch_takes_any_batch(export):
     assert logits.shape == (3, 12, 20, 12, 20) and labels.dtype == torch.uint8
 
 
+def test_the_direct_layer_and_the_mean_of_two_volumes_are_exported(export):
+    settings = ('model.stem.direct_channels=32', 'model.test_cfg.flip_axes=(0,)',
+                'model.test_cfg.shift_axes=(0,2)')  # fmt: skip
+    status, output = export(*SMALL, '--out', 'light.onnx', *OPTIONS, *settings)
+    assert status == 0, output
+    assert 'batch of 2: largest difference' in output
+
+
 @pytest.mark.slow
 def test_samples_of_the_data_set_are_compared(export, rooms):
     arguments = (ROOM_CONFIG, 'untrained', '--format', 'torch-export', '--out', 'room.pt2')
