@@ -209,7 +209,8 @@ class LightCompletor(BaseCompletor):
         """Array axes that an entry of ``test_cfg`` lists."""
         axes = tuple(self.test_cfg.get(name) or ())
         if not {*axes} <= {0, 1, 2}:
-            raise DataError('config', f'model.test_cfg.{name}', 'array axes: 0, 1 and 2', axes)
+            field, hint = f'model.test_cfg.{name}', f'For example: model.test_cfg.{name}=(0,2)'
+            raise DataError('config', field, 'array axes: 0, 1 and 2', axes, hint)
         return axes
 
     def forward_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
