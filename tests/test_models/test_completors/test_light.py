@@ -193,7 +193,8 @@ def test_a_moved_scene_gives_a_moved_result():
 @pytest.mark.parametrize('name', ['flip_axes', 'shift_axes'])
 def test_an_axis_that_there_is_not_is_refused(name):
     model = small_model(test_cfg={name: (0, 3)}).eval()
-    with pytest.raises(DataError, match=rf'model.test_cfg.{name}: expected array axes: 0, 1 and 2, found'):
+    message = rf'model.test_cfg.{name}: expected array axes: 0, 1 and 2, found'
+    with pytest.raises(DataError, match=message):
         model.predict_logits(batch_of(model, [5])['inputs'])
 
 
