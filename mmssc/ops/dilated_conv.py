@@ -7,18 +7,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from .onednn_conv import OneDNNConv3d, leaves_onednn
+from .onednn_conv import conv_by_onednn, leaves_onednn
 from .own_gradients import convolve_with, takes_own_gradients
 
-__all__ = ['DilatedConv3d']
+__all__ = ['DilatedConv3d', 'FlatVolumeConv3d']
 
 # With fewer channels the copies of the planes take longer than they save.
 _MIN_CHANNELS = 8
 
 
-class DilatedConv3d(OneDNNConv3d):
+class DilatedConv3d(nn.Conv3d):
     """``nn.Conv3d`` that trains fast on a CPU.
 
     oneDNN's gradient of the weight takes twice as long if the first axis is dilated (32 channels,
@@ -31,8 +31,7 @@ class DilatedConv3d(OneDNNConv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, ...)."""
-        is_slow = self._splits() and takes_own_gradients(input, self.weight)
-        if leaves_onednn(input, self) or not is_slow:
+        if not (self._splits() and takes_own_gradients(input, self.weight)):
             return super().forward(input)
         options: dict[str, Any] = dict(padding=self.padding, dilation=self.dilation)
         return convolve_with(
@@ -53,6 +52,19 @@ class DilatedConv3d(OneDNNConv3d):
             and not isinstance(self.padding, str)
             and self.padding[0] % self.dilation[0] == 0
         )
+
+
+class FlatVolumeConv3d(DilatedConv3d):
+    """:class:`DilatedConv3d`, also fast for one sample with few channels or a short first side.
+
+    Its rounding is not that of PyTorch's own way for them, see :class:`OneDNNConv3d`.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, in_channels, X, Y, Z) to (B, out_channels, ...)."""
+        if leaves_onednn(input, self):
+            return conv_by_onednn(input, self)
+        return super().forward(input)
 
 
 def _both_gradients(

@@ -13,7 +13,7 @@ from mmssc.geometry.tracing import has_values
 from .autocast import autocast_dtype
 from .own_gradients import convolve_with, takes_own_gradients
 
-__all__ = ['OneDNNConv3d', 'leaves_onednn']
+__all__ = ['OneDNNConv3d', 'conv_by_onednn', 'leaves_onednn']
 
 # PyTorch (2.1 to 2.13) takes oneDNN for one sample only if channels times the first two sides
 # exceed this number.
@@ -31,14 +31,17 @@ class OneDNNConv3d(nn.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, ...)."""
-        if not leaves_onednn(input, self):
-            return super().forward(input)
-        assert not isinstance(self.padding, str)
-        settings = self.padding, self.stride, self.dilation
-        if takes_own_gradients(input, self.weight):
-            run, gradients = partial(_convolve, settings), partial(_gradients, settings)
-            return convolve_with(gradients, run, input, self.weight, self.bias)
-        return _convolve(settings, input, self.weight, self.bias)
+        return conv_by_onednn(input, self) if leaves_onednn(input, self) else super().forward(input)
+
+
+def conv_by_onednn(x: Tensor, conv: nn.Conv3d) -> Tensor:
+    """``conv(x)`` where :func:`leaves_onednn` is true; (B, out_channels, ...), channels-last."""
+    assert not isinstance(conv.padding, str)
+    settings = conv.padding, conv.stride, conv.dilation
+    if takes_own_gradients(x, conv.weight):
+        run, gradients = partial(_convolve, settings), partial(_gradients, settings)
+        return convolve_with(gradients, run, x, conv.weight, conv.bias)
+    return _convolve(settings, x, conv.weight, conv.bias)
 
 
 def leaves_onednn(x: Tensor, conv: nn.Conv3d) -> bool:

@@ -1,6 +1,6 @@
 """Layers that more than one method uses."""
 
-from mmssc.ops.dilated_conv import DilatedConv3d as FlatVolumeConv3d  # Its old name.
+from mmssc.ops.dilated_conv import FlatVolumeConv3d
 
 from .axis_arguments import along_axis
 from .bev_unet import BEVUNet

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmssc.ops.dilated_conv import DilatedConv3d
+from mmssc.ops.dilated_conv import DilatedConv3d, FlatVolumeConv3d
 
 from .memory_layout import fast_layout
 from .norm import build_norm
@@ -45,7 +45,7 @@ class ResidualASPP3d(nn.Module):
     ) -> None:
         super().__init__()
         self.with_cp = with_cp
-        self.branches = _dilated_branches(channels, dilations, norm_cfg)
+        self.branches = _dilated_branches(DilatedConv3d, channels, dilations, norm_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, X, Y, Z) to the same shape."""
@@ -57,8 +57,8 @@ class _DilatedTrunk(nn.Module):
 
     def __init__(self, channels: int, norm_cfg: dict[str, Any], dilations: tuple[int, ...]) -> None:
         super().__init__()
-        self.branches = _dilated_branches(channels, dilations, norm_cfg)
-        self.conv_in = DilatedConv3d(1, channels, 3, padding=1)
+        self.branches = _dilated_branches(FlatVolumeConv3d, channels, dilations, norm_cfg)
+        self.conv_in = FlatVolumeConv3d(1, channels, 3, padding=1)
 
     def extract(self, volume: Tensor) -> Tensor:
         """Map (B, 1, ...) to features (B, channels, ...)."""
@@ -81,9 +81,9 @@ class DilatedSegmentationHead(_DilatedTrunk):
         self, channels: int, norm_cfg: dict[str, Any], dilations: tuple[int, ...] = (1, 2, 3)
     ) -> None:
         super().__init__(channels, norm_cfg, dilations)
-        self.guidance_conv = DilatedConv3d(channels, channels, 3, padding=1)
+        self.guidance_conv = FlatVolumeConv3d(channels, channels, 3, padding=1)
         self.guidance_norm = build_norm(norm_cfg, channels, 3)
-        self.classifier = DilatedConv3d(channels, 1, 3, padding=1)
+        self.classifier = FlatVolumeConv3d(channels, 1, 3, padding=1)
 
     def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, 1, ...) to logits (B, 1, ...) and guidance features (B, channels, ...)."""
@@ -109,7 +109,7 @@ class OccupancySegmentationHead(_DilatedTrunk):
         dilations: tuple[int, ...] = (1, 2, 3),
     ) -> None:
         super().__init__(channels, norm_cfg, dilations)
-        self.classifier = DilatedConv3d(channels, num_classes, 3, padding=1)
+        self.classifier = FlatVolumeConv3d(channels, num_classes, 3, padding=1)
 
     def forward(self, volume: Tensor) -> Tensor:
         """Map (B, 1, X, Y, Z) to logits (B, K, X, Y, Z)."""
@@ -119,10 +119,12 @@ class OccupancySegmentationHead(_DilatedTrunk):
 class _DilatedBranch(nn.Module):
     conv_norm_pairs = (('conv1', 'norm1'), ('conv2', 'norm2'))
 
-    def __init__(self, channels: int, dilation: int, norm_cfg: dict[str, Any]) -> None:
+    def __init__(
+        self, conv_type: type[nn.Conv3d], channels: int, dilation: int, norm_cfg: dict[str, Any]
+    ) -> None:
         super().__init__()
         conv = partial(
-            DilatedConv3d, channels, channels, 3, padding=dilation, dilation=dilation, bias=False
+            conv_type, channels, channels, 3, padding=dilation, dilation=dilation, bias=False
         )
         self.conv1 = conv()
         self.norm1 = build_norm(norm_cfg, channels, 3)
@@ -139,9 +141,11 @@ class _DilatedBranch(nn.Module):
 
 
 def _dilated_branches(
-    channels: int, dilations: tuple[int, ...], norm_cfg: dict[str, Any]
+    conv_type: type[nn.Conv3d], channels: int, dilations: tuple[int, ...], norm_cfg: dict[str, Any]
 ) -> nn.ModuleList:
-    return nn.ModuleList(_DilatedBranch(channels, dilation, norm_cfg) for dilation in dilations)
+    return nn.ModuleList(
+        _DilatedBranch(conv_type, channels, dilation, norm_cfg) for dilation in dilations
+    )
 
 
 def _add_branches(x: Tensor, branches: nn.ModuleList, with_cp: bool = False) -> Tensor:

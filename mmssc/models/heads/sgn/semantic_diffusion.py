@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mmssc.models.layers import along_axis
 from mmssc.ops import pointwise_conv
-from mmssc.ops.dilated_conv import DilatedConv3d
+from mmssc.ops.dilated_conv import FlatVolumeConv3d
 
 from .gated_paths import gated_sum
 
@@ -67,7 +67,7 @@ class ASPP3d(nn.Module):
         half = channels // 2
         self.reduce = nn.Conv3d(channels, half, 1)
         self.branches = nn.ModuleList(
-            DilatedConv3d(half, half, 3, padding=dilation, dilation=dilation)
+            FlatVolumeConv3d(half, half, 3, padding=dilation, dilation=dilation)
             for dilation in dilations
         )
         self.fuse = nn.Conv3d(len(dilations) * half, channels, 1)
