@@ -83,14 +83,15 @@ class _AddGradients(torch.autograd.Function):
         gradients: Gradients,
     ) -> Tensor:
         ctx.weight, ctx.keeper, ctx.gradients = weight, keeper, gradients
-        ctx.data = kept if keeper is None else None  # Data have no gradient.
+        if keeper is None:  # Data have no gradient.
+            ctx.save_for_backward(kept)
         ctx.mark_dirty(output)
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x = ctx.data if ctx.keeper is None else ctx.keeper.saved_tensors[0]
+        (x,) = (ctx.keeper or ctx).saved_tensors
         wanted = ctx.needs_input_grad[1:3]
         to_x, to_weight = ctx.gradients(grad, x, ctx.weight.detach(), wanted)
         to_bias = grad.sum((0, *range(2, grad.dim()))) if ctx.needs_input_grad[3] else None
