@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-__all__ = ['autocast_dtype']
+from mmssc.geometry.tracing import has_values
+
+__all__ = ['autocast_dtype', 'computes_float32_on_cpu']
 
 
 def autocast_dtype(device_type: str) -> torch.dtype | None:
@@ -15,3 +18,14 @@ def autocast_dtype(device_type: str) -> torch.dtype | None:
     if device_type == 'cpu':
         return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else None
     return torch.get_autocast_gpu_dtype() if torch.is_autocast_enabled() else None
+
+
+def computes_float32_on_cpu(x: Tensor, weight: Tensor) -> bool:
+    """Whether a layer computes in float32 on a CPU, outside of autocast and of traced programs."""
+    return (
+        x.device.type == 'cpu'
+        and x.dtype == weight.dtype == torch.float32
+        and autocast_dtype('cpu') is None
+        and not torch.jit.is_tracing()
+        and has_values()
+    )

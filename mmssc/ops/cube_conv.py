@@ -10,9 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmssc.geometry.tracing import has_values
-
-from .autocast import autocast_dtype
+from .autocast import computes_float32_on_cpu
 from .own_gradients import convolve_with, takes_own_gradients
 
 __all__ = ['CubeConv3d']
@@ -52,12 +50,8 @@ class CubeConv3d(nn.Conv3d):
             sides == ((3, 3, 3), _ONES, _ONES, _ONES)
             and self.groups == 1
             and self.padding_mode == 'zeros'
-            and volume.device.type == 'cpu'
-            and volume.dtype == self.weight.dtype == torch.float32
+            and computes_float32_on_cpu(volume, self.weight)
             and bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
-            and autocast_dtype('cpu') is None
-            and not torch.jit.is_tracing()
-            and has_values()
             and volume.numel() > 0
             and volume.is_contiguous(memory_format=torch.channels_last_3d)
         )

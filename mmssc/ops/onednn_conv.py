@@ -8,9 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from mmssc.geometry.tracing import has_values
-
-from .autocast import autocast_dtype
+from .autocast import computes_float32_on_cpu
 from .own_gradients import convolve_with, takes_own_gradients
 
 __all__ = ['OneDNNConv3d', 'conv_by_onednn', 'leaves_onednn']
@@ -54,8 +52,7 @@ def leaves_onednn(x: Tensor, conv: nn.Conv3d) -> bool:
     return (
         torch.backends.mkldnn.is_available()
         and bool(torch.backends.mkldnn.enabled)
-        and x.device.type == 'cpu'
-        and x.dtype == conv.weight.dtype == torch.float32
+        and computes_float32_on_cpu(x, conv.weight)
         and x.dim() == 5
         and x.shape[0] == 1
         and 0 < math.prod(x.shape[1:4]) <= _MOST
@@ -64,9 +61,6 @@ def leaves_onednn(x: Tensor, conv: nn.Conv3d) -> bool:
         and not (conv.kernel_size[1] > 3 and conv.kernel_size[2] > 3)
         and conv.padding_mode == 'zeros'
         and not isinstance(conv.padding, str)
-        and autocast_dtype('cpu') is None
-        and not torch.jit.is_tracing()
-        and has_values()
     )
 
 

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmssc.geometry.tracing import has_values
-
-from .autocast import autocast_dtype
+from .autocast import computes_float32_on_cpu
 
 __all__ = ['Gradients', 'convolve_with', 'takes_own_gradients']
 
@@ -25,11 +23,7 @@ def takes_own_gradients(x: Tensor, weight: Tensor) -> bool:
     return (
         torch.is_grad_enabled()
         and (x.requires_grad or weight.requires_grad)
-        and x.device.type == 'cpu'
-        and x.dtype == weight.dtype == torch.float32
-        and autocast_dtype('cpu') is None
-        and not torch.jit.is_tracing()
-        and has_values()
+        and computes_float32_on_cpu(x, weight)
     )
 
 

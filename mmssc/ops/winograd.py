@@ -12,9 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmssc.geometry.tracing import has_values
-
-from .autocast import autocast_dtype
+from .autocast import computes_float32_on_cpu
 from .own_gradients import convolve_with, takes_own_gradients
 from .products import linear
 
@@ -43,7 +41,7 @@ class WinogradConv2d(nn.Conv2d):
             return super().forward(input)
         if takes_own_gradients(input, self.weight):
             return convolve_with(_gradients, _convolve, input, self.weight, self.bias)
-        if torch.is_grad_enabled() or input.dtype != self.weight.dtype:
+        if torch.is_grad_enabled():
             return super().forward(input)
         return winograd_conv(input, self.weight, self.bias)
 
@@ -66,16 +64,12 @@ def _width(conv: nn.Conv2d) -> float:
 
 def _is_worth_it(images: Tensor, conv: nn.Conv2d) -> bool:
     return (
-        has_values()
-        and images.device.type == 'cpu'
-        and images.dtype == torch.float32
+        computes_float32_on_cpu(images, conv.weight)
         and images.dim() == 4
         and len(images) > 0
         and images[0, 0].numel() * _width(conv) >= _MIN_CHANNELS_TIMES_PIXELS
         and images.is_contiguous(memory_format=torch.channels_last)
         and bool(torch.backends.mkldnn.enabled)
-        and autocast_dtype('cpu') is None
-        and not torch.jit.is_tracing()
     )
 
 

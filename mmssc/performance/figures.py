@@ -34,7 +34,7 @@ def _flops_of_onednn(volume: Any, weight: torch.Tensor, *_: Any, out_val: torch.
     return 2 * out_val.numel() * weight[0].numel()
 
 
-# torch leaves out the convolution that mmssc.ops.cube_conv calls.
+# torch leaves out the convolution that mmssc.ops calls.
 _COUNTS = {**flop_registry, torch.ops.aten.mkldnn_convolution: _flops_of_onednn}
 
 
