@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .autocast import computes_float32_on_cpu
 from .own_gradients import convolve_with, takes_own_gradients
 
-__all__ = ['CubeConv3d']
+__all__ = ['CubeConv3d', 'convolve', 'cube_gradients', 'has_cubes', 'saves_products']
 
 # A tile of four planes takes six products of planes for each tap of the other axes, not twelve
 # (Winograd's F(4, 3) along the first axis). Of the points that were tried, these round best.
@@ -24,6 +24,7 @@ _MIN_CHANNELS, _MIN_VOXELS = 64, 1 << 13
 # Pixels of the images of one call: more take more memory, fewer more time for calls.
 _BLOCK_PIXELS = 1 << 14
 _ONES = (1, 1, 1)
+_Sides = tuple[int, ...]
 
 
 class CubeConv3d(nn.Conv3d):
@@ -40,36 +41,75 @@ class CubeConv3d(nn.Conv3d):
         if not self.is_fast(input):
             return super().forward(input)
         if takes_own_gradients(input, self.weight):
-            return convolve_with(_gradients, _convolve, input, self.weight, self.bias)
-        return _convolve(input, self.weight, self.bias)
+            return convolve_with(cube_gradients, convolve, input, self.weight, self.bias)
+        return convolve(input, self.weight, self.bias)
 
     def is_fast(self, volume: Tensor) -> bool:
         """Whether this layer does not leave a volume (B, in_channels, X, Y, Z) to PyTorch."""
-        sides = (self.kernel_size, self.stride, self.padding, self.dilation)
-        return (
-            sides == ((3, 3, 3), _ONES, _ONES, _ONES)
-            and self.groups == 1
-            and self.padding_mode == 'zeros'
-            and computes_float32_on_cpu(volume, self.weight)
-            and bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
-            and volume.numel() > 0
-            and volume.is_contiguous(memory_format=torch.channels_last_3d)
-        )
+        return self.dilation == _ONES and has_cubes(volume, self)
 
 
-def _gradients(
-    grad: Tensor, volume: Tensor, weight: Tensor, wanted: tuple[bool, bool]
-) -> tuple[Tensor | None, Tensor | None]:
-    grad = grad.contiguous(memory_format=torch.channels_last_3d)
+def has_cubes(volume: Tensor, conv: nn.Conv3d) -> bool:
+    """Whether :func:`convolve` can compute ``conv(volume)``; without a copy of the volume.
+
+    Args:
+        volume: (B, in_channels, X, Y, Z).
+        conv: The layer.
+    """
     return (
-        _convolve(grad, weight.flip(2, 3, 4).transpose(0, 1)) if wanted[0] else None,
-        _weight_gradient(grad, volume) if wanted[1] else None,
+        (conv.kernel_size, conv.stride, conv.padding) == ((3, 3, 3), _ONES, conv.dilation)
+        and conv.groups == 1
+        and conv.padding_mode == 'zeros'
+        and computes_float32_on_cpu(volume, conv.weight)
+        and bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
+        and volume.numel() > 0
+        and volume.is_contiguous(memory_format=torch.channels_last_3d)
     )
 
 
-def _convolve(volume: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    if not _saves_products(volume, len(weight)):
-        output = torch.mkldnn_convolution(volume, weight, bias, _ONES, _ONES, _ONES, 1)
+def cube_gradients(
+    grad: Tensor,
+    volume: Tensor,
+    weight: Tensor,
+    wanted: tuple[bool, bool],
+    dilation: _Sides = _ONES,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of :func:`convolve`.
+
+    Args:
+        grad: (B, K, X, Y, Z), the gradient of the output.
+        volume: (B, C, X, Y, Z), channels-last.
+        weight: (K, C, 3, 3, 3).
+        wanted: Whether the gradient of the volume, and that of the weight, is computed.
+        dilation: As in :func:`convolve`.
+
+    Returns:
+        The gradient of the volume, channels-last, and that of the weight; None for the others.
+    """
+    grad = grad.contiguous(memory_format=torch.channels_last_3d)
+    turned = weight.flip(2, 3, 4).transpose(0, 1)
+    return (
+        convolve(grad, turned, None, dilation) if wanted[0] else None,
+        _weight_gradient(grad, volume, dilation) if wanted[1] else None,
+    )
+
+
+def convolve(
+    volume: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: _Sides = _ONES
+) -> Tensor:
+    """Convolution that keeps the size of the volume, without a gradient.
+
+    Args:
+        volume: (B, C, X, Y, Z), channels-last.
+        weight: (K, C, 3, 3, 3).
+        bias: (K,).
+        dilation: Distance of the taps along each axis, and the padding.
+
+    Returns:
+        (B, K, X, Y, Z), channels-last.
+    """
+    if not saves_products(volume, len(weight), dilation[0]):
+        output = torch.mkldnn_convolution(volume, weight, bias, dilation, _ONES, dilation, 1)
         return output.contiguous(memory_format=torch.channels_last_3d)
     expand, combine, spread = _matrices()
     # (6, out, in, 3, 3): kernels of images.
@@ -78,10 +118,12 @@ def _convolve(volume: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     batch, _, *sides = volume.shape
     output = volume.new_empty(batch, *sides, len(weight))
     for rows, out in zip(volume.permute(0, 2, 3, 4, 1), output):
-        parts = out.split(_OUTPUTS)
-        for first, tiles in _blocks(_tiles(rows, _INPUTS, -1)):
+        parts = [part for one in _apart(out, dilation[0]) for part in one.split(_OUTPUTS)]
+        for first, tiles in _blocks(_tiles(rows, _INPUTS, -1, dilation[0])):
             pairs = zip(_mixed(spread, tiles), images)
-            products = torch.stack([_image_conv(*pair).permute(0, 2, 3, 1) for pair in pairs])
+            products = torch.stack(
+                [_image_conv(*pair, dilation[1:]).permute(0, 2, 3, 1) for pair in pairs]
+            )
             for part, product in zip(parts[first:], products.unbind(1)):
                 torch.mm(combine[: len(part)], product.flatten(1), out=part.flatten(1))
     if bias is not None:
@@ -89,48 +131,69 @@ def _convolve(volume: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     return output.permute(0, 4, 1, 2, 3)
 
 
-def _weight_gradient(grad: Tensor, volume: Tensor) -> Tensor:
-    if not _saves_products(volume, grad.shape[1]):
-        return _weight_gradient_by_planes(grad, volume)
+def _weight_gradient(grad: Tensor, volume: Tensor, dilation: _Sides = _ONES) -> Tensor:
+    step, spacing = dilation[0], dilation[1:]
+    if not saves_products(volume, grad.shape[1], step):
+        return _weight_gradient_by_planes(grad, volume, dilation)
     expand, combine, spread = _matrices()
     totals: list[Any] = [0] * _INPUTS
     for rows, tops in zip(volume.permute(0, 2, 3, 4, 1), grad.permute(0, 2, 3, 4, 1)):
-        blocks = zip(_blocks(_tiles(tops, _OUTPUTS, 0)), _blocks(_tiles(rows, _INPUTS, -1)))
+        blocks = zip(
+            _blocks(_tiles(tops, _OUTPUTS, 0, step)), _blocks(_tiles(rows, _INPUTS, -1, step))
+        )
         for (_, top_tiles), (_, tiles) in blocks:
             pairs = zip(_mixed(combine.t(), top_tiles), _mixed(spread, tiles))
-            totals = [total + _image_gradient(*pair) for total, pair in zip(totals, pairs)]
+            totals = [total + _image_gradient(*pair, spacing) for total, pair in zip(totals, pairs)]
     return torch.einsum('pk,poiyz->oikyz', expand.to(grad), torch.stack(totals)).contiguous()
 
 
-def _weight_gradient_by_planes(grad: Tensor, volume: Tensor) -> Tensor:
+def _weight_gradient_by_planes(grad: Tensor, volume: Tensor, dilation: _Sides) -> Tensor:
     """The taps of the first axis one by one, all planes at once."""
-    last, taps = volume.shape[2] - 1, []
-    for shift in (-1, 0, 1):
-        length = last + 1 - abs(shift)
-        planes = volume.narrow(2, max(0, shift), length).transpose(1, 2).flatten(0, 1)
-        tops = grad.narrow(2, max(0, -shift), length).transpose(1, 2).flatten(0, 1)
-        taps.append(_image_gradient(tops, planes))
+    step, sides = dilation[0], volume.shape[2]
+    taps = []
+    for shift in (-step, 0, step):
+        length = max(0, sides - abs(shift))
+        starts = (max(0, shift), max(0, -shift)) if length else (0, 0)
+        planes, tops = (
+            one.narrow(2, start, length).transpose(1, 2).flatten(0, 1)
+            for one, start in zip((volume, grad), starts)
+        )
+        taps.append(_image_gradient(tops, planes, dilation[1:]))
     return torch.stack(taps, 2)
 
 
-def _saves_products(volume: Tensor, out_channels: int) -> bool:
+def saves_products(volume: Tensor, out_channels: int, step: int = 1) -> bool:
+    """Whether tiles take less time than a direct convolution.
+
+    Args:
+        volume: (B, C, X, Y, Z).
+        out_channels: K.
+        step: Dilation of the first axis.
+    """
     channels = min(volume.shape[1], out_channels)
-    return channels >= _MIN_CHANNELS and volume.shape[2:].numel() >= _MIN_VOXELS
+    is_long = step == 1 or volume.shape[2] >= step * _OUTPUTS
+    return channels >= _MIN_CHANNELS and volume.shape[2:].numel() >= _MIN_VOXELS and is_long
 
 
-def _tiles(rows: Tensor, length: int, first: int) -> Iterator[Tensor]:
+def _apart(rows: Tensor, step: int) -> list[Tensor]:
+    """Planes (X, ...) in groups of every ``step``-th one: a kernel with this dilation reads one."""
+    return [rows[first::step] for first in range(min(step, len(rows)))]
+
+
+def _tiles(rows: Tensor, length: int, first: int, step: int) -> Iterator[Tensor]:
     """Planes (length, Y, Z, C) for every four of (X, Y, Z, C), from plane ``first`` on.
 
-    Planes outside of the volume are 0.
+    Planes outside of the volume are 0. With a ``step``, each group of :func:`_apart` has its own.
     """
-    for start in range(first, len(rows) + first, _OUTPUTS):
-        low, high = max(0, start), min(len(rows), start + length)
-        if high - low == length:
-            yield rows[low:high]
-        else:
-            tile = rows.new_zeros(length, *rows.shape[1:])
-            tile[low - start : high - start] = rows[low:high]
-            yield tile
+    for group in _apart(rows, step):
+        for start in range(first, len(group) + first, _OUTPUTS):
+            low, high = max(0, start), min(len(group), start + length)
+            if high - low == length:
+                yield group[low:high]
+            else:
+                tile = rows.new_zeros(length, *rows.shape[1:])
+                tile[low - start : high - start] = group[low:high]
+                yield tile
 
 
 def _blocks(tiles: Iterator[Tensor]) -> Iterator[tuple[int, list[Tensor]]]:
@@ -150,14 +213,14 @@ def _mixed(matrix: Tensor, tiles: list[Tensor]) -> Tensor:
     return mixed.permute(0, 1, 4, 2, 3)
 
 
-def _image_conv(image: Tensor, kernel: Tensor) -> Tensor:
-    return torch.mkldnn_convolution(image, kernel, None, (1, 1), (1, 1), (1, 1), 1)
+def _image_conv(image: Tensor, kernel: Tensor, spacing: tuple[int, ...]) -> Tensor:
+    return torch.mkldnn_convolution(image, kernel, None, spacing, (1, 1), spacing, 1)
 
 
-def _image_gradient(grad: Tensor, images: Tensor) -> Tensor:
-    """The gradient of a kernel (out, in, 3, 3)."""
+def _image_gradient(grad: Tensor, images: Tensor, spacing: tuple[int, ...]) -> Tensor:
+    """The gradient of a kernel (out, in, 3, 3) with this dilation and padding."""
     kernel = grad.new_empty(grad.shape[1], images.shape[1], 3, 3)
-    options = (None, (1, 1), (1, 1), (1, 1), False, (0, 0), 1, (False, True, False))
+    options = (None, (1, 1), spacing, spacing, False, (0, 0), 1, (False, True, False))
     return torch.ops.aten.convolution_backward(grad, images, kernel, *options)[1]
 
 

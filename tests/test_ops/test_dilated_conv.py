@@ -51,6 +51,25 @@ def test_values_and_gradients_equal_those_of_pytorch(monkeypatch, side, options,
     torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize('dilation', [(1, 1, 1), (3, 3, 3), (2, 1, 3)], ids=str)
+def test_many_channels_take_fewer_products_in_predictions_and_gradients(dilation):
+    torch.manual_seed(0)
+    options = dict(padding=dilation, dilation=dilation)
+    fast, plain = DilatedConv3d(64, 80, 3, **options), nn.Conv3d(64, 80, 3, **options)
+    plain.load_state_dict(fast.state_dict())
+    x = channels_last(torch.randn(2, 64, 22, 20, 19)).requires_grad_()
+    found, expected = fast(x), plain(x)
+    assert torch.equal(found, expected)  # of a training
+    factor = torch.randn_like(found)
+    one = torch.autograd.grad(found, (x, *fast.parameters()), factor)
+    other = torch.autograd.grad(plain.double()(x.double()), (x, *plain.parameters()), factor)
+    with torch.no_grad():
+        one, other = (fast(x), *one), (plain(x.double()), *other)
+    assert not torch.equal(one[0], found)
+    for result, true in zip(one, other):
+        assert (result - true).abs().max() < 1e-5 * true.abs().max()
+
+
 def test_a_frozen_weight_and_mixed_precision(monkeypatch):
     calls = count_splits(monkeypatch)
     conv = DilatedConv3d(16, 16, 3, padding=2, dilation=2, bias=False).requires_grad_(False)
