@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from mmssc.ops.transposed_conv import TransposedConv3d
 
@@ -28,10 +29,22 @@ def test_a_frozen_weight_and_mixed_precision():
         assert conv(x).dtype == torch.bfloat16
 
 
+def test_a_checkpoint_does_not_repeat_the_convolution(monkeypatch):
+    conv = TransposedConv3d(4, 6, 3, stride=2)
+    x = torch.randn(1, 4, 5, 3, 4, requires_grad=True)
+    calls, convolve = [], torch.nn.functional.conv_transpose3d
+    monkeypatch.setattr(
+        torch.nn.functional, 'conv_transpose3d', lambda *args: calls.append(1) or convolve(*args)
+    )
+    checkpoint(lambda values: conv(values * 2), x, use_reentrant=False).sum().backward()
+    assert x.grad is not None and calls == [1]
+
+
 @pytest.mark.parametrize('options', [
     dict(kernel_size=3, stride=2, padding=1, output_padding=1), dict(kernel_size=2, stride=2),
     dict(kernel_size=(3, 1, 4), stride=(1, 2, 3), padding=(2, 0, 1), dilation=(2, 1, 1)),
     dict(kernel_size=3, stride=1, padding=1, bias=False),
+    dict(kernel_size=3, stride=(1, 1, 2), padding=1, output_padding=(0, 0, 1)),
     dict(kernel_size=(4, 2, 3), stride=(4, 2, 3)), dict(kernel_size=2, stride=2, bias=False),
     dict(kernel_size=3, stride=2, padding=4, output_padding=1), dict(kernel_size=3, groups=2),
 ], ids=str)  # fmt: skip

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmssc.models.layers.norm import build_norm
+from mmssc.models.layers.recompute import recompute_in_backward
+from mmssc.ops.transposed_conv import TransposedConv3d
 
 __all__ = ['SceneClassifier', 'TransposedConvBlock3D']
 
@@ -32,15 +36,19 @@ class TransposedConvBlock3D(nn.Module):
     ) -> None:
         super().__init__()
         x, y, z = stride
-        self.conv = nn.ConvTranspose3d(
+        self.conv = TransposedConv3d(
             in_channels, out_channels, 3, stride, padding=1, output_padding=(x - 1, y - 1, z - 1)
         )
         self.norm = build_norm(norm_cfg, out_channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, sx X, sy Y, sz Z)."""
+        return self.activate(self.conv(x))
+
+    def activate(self, x: Tensor) -> Tensor:
+        """Normalisation and ReLU of the result of the convolution."""
         # In place: normalisation saves its input for the gradient, not its output.
-        return F.relu(self.norm(self.conv(x)), inplace=True)
+        return F.relu(self.norm(x), inplace=True)
 
 
 class SceneClassifier(nn.Sequential):
@@ -71,3 +79,33 @@ class SceneClassifier(nn.Sequential):
             parts['up'] = TransposedConvBlock3D(channels, channels, stride, norm_cfg)
         parts['classifier'] = nn.Conv3d(channels, num_classes, 1)
         super().__init__(parts)
+
+    def recompute(self, x: Tensor, store_full: bool) -> Tensor:
+        """The result of a plain call; the backward pass computes most of it again.
+
+        Only outputs of convolutions are stored.
+
+        Args:
+            x: (B, channels, X, Y, Z).
+            store_full: Store also that of the last block, a volume of the output grid. For the
+                volume that is classified last: the backward pass begins with it and needs the
+                memory then in any case.
+        """
+        modules: list[Any] = list(self)
+        *blocks, classifier = modules
+        steps: list[list[Callable[[Tensor], Tensor]]] = [[]]
+        for block in blocks:
+            steps[-1].append(block.conv)
+            if store_full or block is not blocks[-1]:
+                steps.append([])
+            steps[-1].append(block.activate)
+        steps[-1].append(classifier)
+        for step in steps:
+            x = recompute_in_backward(self, x, function=partial(_chain, step))
+        return x
+
+
+def _chain(functions: Sequence[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
+    for function in functions:
+        x = function(x)
+    return x

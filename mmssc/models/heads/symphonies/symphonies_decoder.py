@@ -176,7 +176,8 @@ class SymphoniesDecoder(BaseModule):
         norm_cfg: Normalisation of the convolutions.
         chunk_size: Queries per step of a deformable attention, see
             :func:`~mmssc.ops.deformable_attention`.
-        with_cp: Store only the output of each layer; recompute the rest in the backward pass.
+        with_cp: Store only the output of each layer, and of a few convolutions; recompute the rest
+            in the backward pass.
     """
 
     def __init__(
@@ -252,11 +253,13 @@ class SymphoniesDecoder(BaseModule):
         if volumes[0].device.type != 'cpu':
             # Channels-last volumes are faster on the CPU only (measured).
             volumes = [volume.contiguous() for volume in volumes]
-        volumes[-1] = self._run(self.aspp, volumes[-1])
-        return [
-            self._run(self.classifier, volume)
-            for volume in (volumes if all_outputs else volumes[-1:])
-        ]
+        volumes[-1] = self.aspp(volumes[-1])
+        if not all_outputs:
+            volumes = volumes[-1:]
+        if not self.with_cp:
+            return [self.classifier(volume) for volume in volumes]
+        lasts = [number == len(volumes) - 1 for number in range(len(volumes))]
+        return [self.classifier.recompute(*pair) for pair in zip(volumes, lasts)]
 
     def decode_scenes(
         self,
