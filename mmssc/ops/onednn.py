@@ -8,7 +8,7 @@ by rounding only; other devices and other types use PyTorch's own choice.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,10 @@ from .onednn_conv import OneDNNConv3d
 from .products import linear, matmul
 from .winograd import WinogradConv2d, has_winograd_kernel
 
-__all__ = ['channels_last_on_cpu', 'linear', 'matmul', 'pointwise_conv', 'prefer_onednn']
+__all__ = [
+    'channels_last_on_cpu', 'linear', 'matmul', 'pointwise_conv', 'prefer_onednn',
+    'prefer_onednn_in_gradients',
+]  # fmt: skip
 
 _Module = TypeVar('_Module', bound=nn.Module)
 
@@ -73,6 +76,7 @@ def prefer_onednn(model: _Module, predictions_only: bool = False) -> _Module:
             module.__class__ = _PointwiseConv2d
         elif type(module) is nn.Conv2d and has_winograd_kernel(module):
             module.__class__ = WinogradConv2d
+            cast(WinogradConv2d, module).order_weight()
         elif type(module) in (nn.Conv3d, LineConv3d) and _is_pointwise(module):
             module.__class__ = _PointwiseConv3d
         elif type(module) is nn.Conv3d:
@@ -80,9 +84,32 @@ def prefer_onednn(model: _Module, predictions_only: bool = False) -> _Module:
     return model
 
 
+def prefer_onednn_in_gradients(model: _Module) -> _Module:
+    """Let the gradients of linear layers use oneDNN on a CPU, and not their outputs.
+
+    For models whose gradients jump with the rounding of their features.
+
+    Args:
+        model: Changed in place. Linear layers of mmcv are changed, too; other subclasses are not.
+
+    Returns:
+        The model.
+    """
+    for module in model.modules():
+        # The class of mmcv has the same name and, in every supported version, the same function.
+        if isinstance(module, nn.Linear) and type(module).__name__ == 'Linear':
+            module.__class__ = _LinearGradients
+    return model
+
+
 class _LinearLayer(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         return linear(input, self.weight, self.bias)
+
+
+class _LinearGradients(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        return linear(input, self.weight, self.bias, gradients_only=True)
 
 
 class _PointwiseConv2d(nn.Conv2d):

@@ -1,4 +1,4 @@
-"""Convolutions with gradients of their own that a checkpoint does not compute twice."""
+"""Own gradients: of convolutions that a checkpoint does not compute twice; memory orders."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mmssc.geometry.tracing import has_values
+
 from .autocast import computes_float32_on_cpu
 
-__all__ = ['Gradients', 'convolve_with', 'takes_own_gradients']
+__all__ = ['Gradients', 'convolve_with', 'dense_gradient', 'takes_own_gradients']
 
 #: Maps the gradient of the output, the input, the kernel and which gradients are wanted (of input
 #: and kernel) to these two gradients, None for one that is not wanted.
@@ -90,3 +92,30 @@ class _AddGradients(torch.autograd.Function):
         to_x, to_weight = ctx.gradients(grad, x, ctx.weight.detach(), wanted)
         to_bias = grad.sum((0, *range(2, grad.dim()))) if ctx.needs_input_grad[3] else None
         return None, to_x, to_weight, to_bias, None, None
+
+
+def dense_gradient(x: Tensor) -> Tensor:
+    """``x``, whose gradient gets the memory order of ``x`` without gaps.
+
+    The gradient of a concatenation is a part of a larger tensor. Operations such as interpolation
+    take a slow way for it on a CPU, and return the other memory order.
+
+    Args:
+        x: Images (B, C, H, W).
+    """
+    if x.device.type != 'cpu' or not x.requires_grad or torch.jit.is_tracing() or not has_values():
+        return x
+    return _DenseGradient.apply(x)
+
+
+class _DenseGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        is_last = x.is_contiguous(memory_format=torch.channels_last)
+        ctx.layout = torch.channels_last if is_last else torch.contiguous_format
+        return x.view_as(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad.contiguous(memory_format=ctx.layout)

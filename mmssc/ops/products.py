@@ -20,13 +20,16 @@ _AVAILABLE = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, 
 _MIN_PRODUCTS = 1 << 20
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, gradients_only: bool = False
+) -> Tensor:
     """``F.linear``, by oneDNN where it is faster.
 
     Args:
         x: (..., in).
         weight: (out, in).
         bias: (out,).
+        gradients_only: Leave the output to PyTorch, so that its rounding stays the same.
 
     Returns:
         (..., out).
@@ -34,8 +37,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not _is_faster(x, weight):
         return F.linear(x, weight, bias)
     if torch.is_grad_enabled():
-        return _Linear.apply(x, weight, bias)
-    return _multiply(x, weight, bias)
+        return _Linear.apply(x, weight, bias, gradients_only)
+    return F.linear(x, weight, bias) if gradients_only else _multiply(x, weight, bias)
 
 
 def matmul(a: Tensor, b: Tensor) -> Tensor:
@@ -61,7 +64,7 @@ def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if bias is not None:
         bias = bias.contiguous()  # oneDNN reads another one wrongly
     output = torch.ops.mkldnn._linear_pointwise(rows, _plain(weight), bias, 'none', [], '')
-    return output.view(*x.shape[:-1], -1)
+    return output if x.dim() == 2 else output.view(*x.shape[:-1], -1)
 
 
 def _plain(matrix: Tensor) -> Tensor:
@@ -75,25 +78,31 @@ class _Context(FunctionCtx):
     """What the forward pass of :class:`_Linear` leaves to the backward pass."""
 
     saved_tensors: tuple[Tensor, Tensor]
-    needs_input_grad: tuple[bool, bool, bool]
+    needs_input_grad: tuple[bool, bool, bool, bool]
 
 
 class _Linear(torch.autograd.Function):
     """``x @ weight.T + bias``, and its gradients, by oneDNN."""
 
     @staticmethod
-    def forward(ctx: _Context, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: _Context, x: Tensor, weight: Tensor, bias: Tensor | None, gradients_only: bool
+    ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _multiply(x, weight, bias)
+        product = F.linear if gradients_only else _multiply
+        output = product(x.reshape(-1, x.shape[-1]), weight, bias)
+        # Not a view, which nobody may change in place: a ReLU may follow.
+        return torch.ops.aten._unsafe_view(output, (*x.shape[:-1], len(weight)))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: _Context, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def backward(ctx: _Context, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         rows = grad.reshape(-1, grad.shape[-1])
-        to_x, to_weight, to_bias = ctx.needs_input_grad
+        to_x, to_weight, to_bias, _ = ctx.needs_input_grad
         return (
             _multiply(grad, weight.t(), None) if to_x else None,
             _multiply(rows.t(), x.reshape(-1, x.shape[-1]).t(), None) if to_weight else None,
             rows.sum(0) if to_bias else None,
+            None,
         )

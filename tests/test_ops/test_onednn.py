@@ -2,10 +2,17 @@
 
 import pytest
 import torch
+from mmcv.cnn import Linear as WrappedLinear
 from torch import nn
 from torch.nn import functional as F
 
-from mmssc.ops import channels_last_on_cpu, linear, pointwise_conv, prefer_onednn
+from mmssc.ops import (
+    channels_last_on_cpu,
+    linear,
+    pointwise_conv,
+    prefer_onednn,
+    prefer_onednn_in_gradients,
+)
 from mmssc.ops.onednn import matmul
 
 
@@ -34,6 +41,23 @@ def test_linear_equals_pytorch_with_its_gradients(shape, layout, with_bias):
         assert found.shape == expected.shape
         scale = float(expected.abs().max()) if expected.numel() else 0.0
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize('kind', [nn.Linear, WrappedLinear])
+def test_layers_whose_gradients_use_onednn_keep_their_output(kind):
+    layer, plain = prefer_onednn_in_gradients(kind(96, 64)), nn.Linear(96, 64)
+    plain.load_state_dict(layer.state_dict())
+    x = _draw(3000, 96).requires_grad_()
+    found, expected = layer(x), plain(x)
+    assert torch.equal(found, expected)
+    with torch.no_grad():
+        assert torch.equal(layer(x), expected)
+    assert torch.equal(torch.relu_(layer(x.view(2, 1500, 96))), expected.view(2, 1500, 64).relu())
+    grads = torch.autograd.grad(found.square().sum(), (x, *layer.parameters()))
+    others = torch.autograd.grad(expected.square().sum(), (x, *plain.parameters()))
+    assert not torch.equal(grads[1], others[1])  # another order of summation
+    for one, other in zip(grads, others):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * float(other.abs().max()))
 
 
 def test_linear_skips_gradients_that_nobody_needs():

@@ -13,7 +13,7 @@ from mmssc.errors import DataError
 from mmssc.geometry.working_volume import to_xyz_axes
 from mmssc.models.layers import with_exact_norms
 from mmssc.models.lifters import VolumeProjection, project_volume
-from mmssc.ops import channels_last_on_cpu, prefer_onednn
+from mmssc.ops import channels_last_on_cpu, prefer_onednn, prefer_onednn_in_gradients
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
 
@@ -78,8 +78,9 @@ class Symphonies(BaseCompletor):
             downsample_z=downsample_z,
         )
         self.head = MODELS.build({**head, 'decoder': decoder})
-        # Not the neck: where rounding moves a sampling point over the border of a cell, its
-        # gradient jumps.
+        # Of the neck only gradients: where rounding moves a sampling point over the border of a
+        # cell, its gradient jumps.
+        prefer_onednn_in_gradients(self.neck)
         prefer_onednn(self.backbone)
         prefer_onednn(self.head)
 
