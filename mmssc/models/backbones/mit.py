@@ -70,9 +70,12 @@ class MiT(BaseModule):
                 **encoder,
             )
         )
+        from .mit_blocks import use_row_blocks
+
         for patch_embed, blocks, _ in self.encoder.layers:
             patch_embed.norm.eps = embed_eps
             for block in blocks:
+                use_row_blocks(block)
                 if block.attn.sr_ratio > 1:
                     block.attn.norm.eps = embed_eps
         self.out_channels = tuple(embed_dims * heads for heads in num_heads)

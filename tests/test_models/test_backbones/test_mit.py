@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmssc.models.backbones import MiT
+from mmssc.models.backbones import MiT, mit_blocks
 
 
 def tiny(**changes: object) -> MiT:
@@ -100,3 +100,27 @@ def test_loaded_weights_are_not_touched(tmp_path: Path) -> None:
     model = tiny(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'mit.pth')))
     model.init_weights()
     assert all(bool((value == 0.5).all()) for value in model.state_dict().values())
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_blocks_on_rows_equal_those_of_mmseg(
+    monkeypatch: pytest.MonkeyPatch, training: bool
+) -> None:
+    torch.manual_seed(0)
+    model = MiT(embed_dims=16, num_layers=(1, 2, 1, 1), frozen=False, drop_path_rate=0.3)
+    model.train(training)
+    image = torch.randn(2, 3, 72, 96).contiguous(memory_format=torch.channels_last)
+    results = []
+    for on_rows in (True, False):
+        if not on_rows:
+            monkeypatch.setattr(mit_blocks, '_works_on_rows', lambda x: False)
+        # The same paths drop out.
+        torch.manual_seed(1)
+        levels = model(image)
+        total = sum((level * torch.randn_like(level)).mean() for level in levels)
+        gradients = torch.autograd.grad(total, list(model.parameters()))
+        results.append((levels, gradients))
+    for found, expected in zip(*results):
+        # Of all tensors: a bias of the keys has a gradient of rounding errors only.
+        scale = max(float(one.detach().abs().max()) for one in expected)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * scale)
