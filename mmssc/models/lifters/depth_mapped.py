@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmssc.geometry.tracing import has_values
-from mmssc.ops.average_pool import neighbourhood_mean
+from mmssc.ops.average_pool import fill_zeros
 from mmssc.registry import MODELS
 
 __all__ = ['DepthMappedLifter', 'fill_zero_elements', 'sample_pixels']
@@ -132,4 +131,4 @@ def fill_zero_elements(volume: Tensor) -> Tensor:
     Args:
         volume: (B, C, X, Y, Z).
     """
-    return volume + torch.where(volume == 0, neighbourhood_mean(volume), 0.0)
+    return fill_zeros(volume)
