@@ -73,5 +73,6 @@ class VolumeDiscriminator(BaseModule):
         Returns:
             (B,) logits, positive for "annotated".
         """
-        features = self.blocks(fast_layout(self.conv(volume))).flatten(1)
+        # The order of the few channels of the input costs less to change than that of the output.
+        features = self.blocks(self.conv(fast_layout(volume))).flatten(1)
         return self.classifier(functional.relu(self.linear(features))).squeeze(1)

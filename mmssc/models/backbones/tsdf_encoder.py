@@ -28,6 +28,8 @@ class TSDFEncoder(BaseModule):
         dropout: Rate of the element-wise dropout after the first up-sampling.
         norm_cfg: Normalisation.
         with_cp: Compute the whole encoder again in the backward pass, convolutions included.
+        repeat_blocks: Compute the DDR blocks again in the backward pass. False stores their inner
+            tensors: more memory, less time, the same results.
     """
 
     def __init__(
@@ -36,11 +38,12 @@ class TSDFEncoder(BaseModule):
         dropout: float = 0.3,
         norm_cfg: dict[str, Any] = _PLAIN_BN,
         with_cp: bool = False,
+        repeat_blocks: bool = True,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.stem = conv_stack(widths, norm_cfg)
-        self.unet = TwoStageUNet(widths[-1], dropout, norm_cfg)
+        self.unet = TwoStageUNet(widths[-1], dropout, norm_cfg, repeat_blocks)
         self.with_cp = with_cp
 
     def forward(self, tsdf: Tensor, classifier: nn.Module | None = None) -> Tensor:

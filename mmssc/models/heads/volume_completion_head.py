@@ -27,6 +27,7 @@ class VolumeUNetHead(BaseModule):
         dropout: Channel dropout before the classifier.
         norm_cfg: Normalisation.
         with_cp: Compute the whole head again in the backward pass, convolutions included.
+        repeat_blocks: See :class:`TSDFEncoder`.
     """
 
     def __init__(
@@ -36,11 +37,12 @@ class VolumeUNetHead(BaseModule):
         dropout: float = 0.1,
         norm_cfg: dict[str, Any] = _PLAIN_BN,
         with_cp: bool = False,
+        repeat_blocks: bool = True,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.num_classes = num_classes
-        self.unet = TwoStageUNet(channels, norm_cfg=norm_cfg)
+        self.unet = TwoStageUNet(channels, norm_cfg=norm_cfg, repeat_blocks=repeat_blocks)
         self.classifier = VolumeClassifier(channels, num_classes, dropout)
         self.with_cp = with_cp
 

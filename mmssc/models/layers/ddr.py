@@ -298,6 +298,8 @@ class DDRStage(nn.Sequential):
         out_channels: Output channels, a multiple of ``in_channels / 4`` and of 4.
         dilations: Dilation of each block after the first.
         norm_cfg: Normalisation, see :func:`build_norm`.
+        repeat_blocks: Compute each block again in the backward pass. False stores the inner tensors
+            of all blocks: more memory, less time, the same results.
 
     Raises:
         ValueError: The channels are not such multiples.
@@ -309,6 +311,7 @@ class DDRStage(nn.Sequential):
         out_channels: int,
         dilations: Sequence[int] = (1, 2, 3),
         norm_cfg: dict[str, Any] = _BN,
+        repeat_blocks: bool = True,
     ) -> None:
         planes = in_channels // 4
         if planes == 0 or in_channels % 4 or out_channels % 4 or out_channels % planes:
@@ -327,12 +330,13 @@ class DDRStage(nn.Sequential):
                 for dilation in dilations
             ),
         )
+        self.repeat_blocks = repeat_blocks
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, in_channels, X, Y, Z) to (B, out_channels, X/2, Y/2, Z/2)."""
         x = fast_layout(input)
         for block in self:
-            x = recompute_in_backward(block, x)
+            x = recompute_in_backward(block, x) if self.repeat_blocks else block(x)
         return x
 
 
@@ -342,12 +346,16 @@ class TwoStageTrunk(nn.Module):
     Args:
         channels: C, a multiple of 4.
         norm_cfg: Normalisation, see :func:`build_norm`.
+        repeat_blocks: See :class:`DDRStage`.
     """
 
-    def __init__(self, channels: int, norm_cfg: dict[str, Any] = _BN) -> None:
+    def __init__(
+        self, channels: int, norm_cfg: dict[str, Any] = _BN, repeat_blocks: bool = True
+    ) -> None:
         super().__init__()
-        self.layer1 = DDRStage(channels, channels, norm_cfg=norm_cfg)
-        self.layer2 = DDRStage(channels, 2 * channels, norm_cfg=norm_cfg)
+        stage = partial(DDRStage, norm_cfg=norm_cfg, repeat_blocks=repeat_blocks)
+        self.layer1 = stage(channels, channels)
+        self.layer2 = stage(channels, 2 * channels)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, C, X, Y, Z) to (B, C, X/2, Y/2, Z/2) and (B, 2C, X/4, Y/4, Z/4)."""
@@ -364,11 +372,18 @@ class TwoStageUNet(nn.Module):
         channels: C, a multiple of 4.
         dropout: Rate of the element-wise dropout after the first up-sampling.
         norm_cfg: Normalisation, see :func:`build_norm`.
+        repeat_blocks: See :class:`DDRStage`.
     """
 
-    def __init__(self, channels: int, dropout: float = 0.0, norm_cfg: dict[str, Any] = _BN) -> None:
+    def __init__(
+        self,
+        channels: int,
+        dropout: float = 0.0,
+        norm_cfg: dict[str, Any] = _BN,
+        repeat_blocks: bool = True,
+    ) -> None:
         super().__init__()
-        self.trunk = TwoStageTrunk(channels, norm_cfg)
+        self.trunk = TwoStageTrunk(channels, norm_cfg, repeat_blocks)
         self.up1 = UpsampleBlock3D(2 * channels, channels, dropout, norm_cfg)
         self.up2 = UpsampleBlock3D(channels, channels, norm_cfg=norm_cfg)
 

@@ -71,3 +71,15 @@ def test_recomputation_saves_memory_and_changes_no_figure(name, monkeypatch):
     found, least = training_step(with_checkpoints(config), weights)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert least < 0.8 * after
+
+
+@pytest.mark.parametrize('name', ['cleaners', 'ammnet'])
+def test_stored_blocks_change_no_figure(name):
+    config = NETWORKS[name]
+    torch.manual_seed(1)
+    weights = MODELS.build(config).state_dict()
+    expected, before = training_step(config, weights)
+    stored = {part: dict(config[part], repeat_blocks=False) for part in ('head', 'tsdf_encoder')}
+    found, after = training_step({**config, **stored}, weights)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert after > 1.1 * before

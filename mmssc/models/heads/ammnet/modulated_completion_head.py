@@ -30,6 +30,7 @@ class ModulatedCompletionHead(VolumeUNetHead):
         channels: Channels of both inputs and of the U-Net, a multiple of 4.
         num_classes: Number of classes, including empty.
         norm_cfg: Normalisation.
+        repeat_blocks: See :class:`TSDFEncoder`.
         options: Further arguments of :class:`VolumeUNetHead`.
     """
 
@@ -38,13 +39,15 @@ class ModulatedCompletionHead(VolumeUNetHead):
         channels: int,
         num_classes: int,
         norm_cfg: dict[str, Any] = _PLAIN_BN,
+        repeat_blocks: bool = True,
         **options: Any,
     ) -> None:
-        super().__init__(channels, num_classes, norm_cfg=norm_cfg, **options)
+        shared: dict[str, Any] = dict(norm_cfg=norm_cfg, repeat_blocks=repeat_blocks)
+        super().__init__(channels, num_classes, **shared, **options)
         self.modulations = nn.ModuleList(FeatureModulation(channels) for _ in range(3))
         self.down_scale = nn.Sequential(
-            DDRStage(channels, channels, dilations=(), norm_cfg=norm_cfg),
-            DDRStage(channels, 2 * channels, dilations=(), norm_cfg=norm_cfg),
+            DDRStage(channels, channels, dilations=(), **shared),
+            DDRStage(channels, 2 * channels, dilations=(), **shared),
             UpsampleBlock3D(2 * channels, channels, norm_cfg=norm_cfg),
         )
         self.up_scale = UpsampleBlock3D(channels, channels, norm_cfg=norm_cfg)
