@@ -16,6 +16,7 @@ from mmengine.dataset import pseudo_collate
 
 from mmssc.apis import read_config
 from mmssc.apis.random_samples import random_samples
+from mmssc.ops import linear
 from mmssc.performance import count_prediction, count_training_step
 from mmssc.registry import MODELS
 
@@ -71,6 +72,19 @@ def test_a_layer_is_counted_by_hand():
     # Two results of four channels live together: the slice is a view of the first one.
     assert found.peak_bytes == 2 * 4 * 4 * voxels
     assert found.operators == 3
+
+
+def test_linear_layers_and_attention_are_counted_by_hand():
+    class Model(torch.nn.Module):
+        def data_preprocessor(self, batch, training):
+            return dict(tokens=batch)
+
+        def forward(self, tokens, mode):
+            rows = linear(tokens, torch.ones(64, 32))
+            return torch.nn.functional.scaled_dot_product_attention(rows, rows, rows)
+
+    found = count_prediction(Model(), torch.ones(1, 2, 512, 32))
+    assert found.multiply_adds == 2 * 512 * (32 * 64 + 2 * 512 * 64)
 
 
 if __name__ == '__main__':

@@ -34,8 +34,25 @@ def _flops_of_onednn(volume: Any, weight: torch.Tensor, *_: Any, out_val: torch.
     return 2 * out_val.numel() * weight[0].numel()
 
 
-# torch leaves out the convolution that mmssc.ops calls.
-_COUNTS = {**flop_registry, torch.ops.aten.mkldnn_convolution: _flops_of_onednn}
+def _flops_of_linear(x: Any, weight: torch.Tensor, *_: Any, out_val: torch.Tensor) -> int:
+    return 2 * out_val.numel() * weight.shape[1]
+
+
+def _counts() -> Iterator[tuple[Any, Any]]:
+    """Operators that torch leaves out: what mmssc.ops calls, and attention on a CPU."""
+    aten, onednn = torch.ops.aten, torch.ops.mkldnn
+    yield aten.mkldnn_convolution, _flops_of_onednn
+    # Some builds of torch lack these.
+    if hasattr(onednn, '_linear_pointwise'):
+        yield onednn._linear_pointwise, _flops_of_linear
+    attention = '_scaled_dot_product_flash_attention{}'
+    for name in (attention, f'{attention}_backward'):
+        other = getattr(aten, name.format(''), None)
+        if other in flop_registry and hasattr(aten, name.format('_for_cpu')):
+            yield getattr(aten, name.format('_for_cpu')), flop_registry[other]
+
+
+_COUNTS = {**flop_registry, **dict(_counts())}
 
 
 class _Counting(TorchDispatchMode):
