@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -45,11 +47,10 @@ class MultiScalePooling(nn.Module):
         pooled = [
             self._pool(reduced, index, scale, fc) for scale, fc in zip(self.scales, self.scale_fcs)
         ]
-        squeezed = F.relu(self.squeeze(torch.stack(pooled).sum(dim=0)))
-        gated = torch.stack(
-            [rows * torch.sigmoid(gate(squeezed)) for rows, gate in zip(pooled, self.gates)]
-        )
-        mixed = self.mix(gated.sum(dim=0))
+        # Added one after the other: a stack would hold all scales a second time.
+        squeezed = F.relu(self.squeeze(reduce(torch.add, pooled)))
+        gated = (rows * torch.sigmoid(gate(squeezed)) for rows, gate in zip(pooled, self.gates))
+        mixed = self.mix(reduce(torch.add, gated))
         return self.project(F.relu(self.fuse(torch.cat([reduced, mixed], dim=1))))
 
     @staticmethod

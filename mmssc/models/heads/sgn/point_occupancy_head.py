@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 from mmssc.geometry.voxelize import quantize_points
-from mmssc.models.layers import BEVUNet, DilatedSegmentationHead
+from mmssc.models.layers import BEVUNet, DilatedSegmentationHead, recompute_in_backward
 from mmssc.ops import SparseIndex, group_mean
 from mmssc.registry import MODELS
 from mmssc.structures import VoxelGrid
@@ -70,7 +70,7 @@ class SoftVoxelization(nn.Module):
         features = self.encode_voxels(point_features, group, index)
         for block in self.blocks:
             features = block(features, index)
-        occupancy = torch.sigmoid(self.attention(features, index)[:, 0])
+        occupancy = torch.sigmoid(recompute_in_backward(self.attention, features, index)[:, 0])
         cells = occupancy.new_zeros(index.batch_size * self.voxel_grid.num_voxels)
         volume = cells.index_put((index.keys,), occupancy)
         return volume.view(index.batch_size, *self.voxel_grid.shape)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mmssc.models.layers import along_axis
+from mmssc.models.layers import along_axis, recompute_in_backward
 from mmssc.ops import pointwise_conv
 from mmssc.ops.dilated_conv import FlatVolumeConv3d
 
@@ -82,6 +82,8 @@ class ASPP3d(nn.Module):
 class SemanticDiffusion(nn.Module):
     """Semantic diffusion block: 3x3x3 convolution, MPAC blocks, ASPP.
 
+    Training does not store the tensors inside the ASPP; the backward pass computes them again.
+
     Args:
         in_channels: Input channels.
         channels: Channels of all other layers.
@@ -106,4 +108,4 @@ class SemanticDiffusion(nn.Module):
                 x = checkpoint(block, x, use_reentrant=False)
             else:
                 x = block(x)
-        return self.aspp(x)
+        return recompute_in_backward(self.aspp, x)

@@ -11,7 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmssc.errors import DataError
-from mmssc.models.layers import UpsamplingClassifier, VoxelClassifier
+from mmssc.models.layers import UpsamplingClassifier, VoxelClassifier, recompute_in_backward
 from mmssc.models.losses.volume_losses import stack_targets, volume_losses
 from mmssc.ops import SparseIndex
 from mmssc.registry import MODELS
@@ -150,7 +150,7 @@ class SGNHead(BaseModule):
         coords = proposal.nonzero()[:, [0, 3, 2, 1]]
         index = SparseIndex(coords, (shape[2], shape[1], shape[0]), batch_size)
         seed_desc = self.sparse_guidance(rows.index_select(0, seed_rows), index)
-        prior = self.prior_mlp(rows.index_select(0, prior_rows))
+        prior = recompute_in_backward(self.prior_mlp, rows, prior_rows, function=self._prior)
         dtype = torch.promote_types(seed_desc.dtype, prior.dtype)
         volume = rows.new_empty(rows.shape, dtype=dtype)
         volume.index_copy_(0, seed_rows, seed_desc.to(dtype))
@@ -166,6 +166,9 @@ class SGNHead(BaseModule):
             seed_desc=seed_desc,
             vox_feats=vox_feats.permute(0, 4, 1, 2, 3),
         )
+
+    def _prior(self, rows: Tensor, chosen: Tensor) -> Tensor:
+        return self.prior_mlp(rows.index_select(0, chosen))
 
     def loss(
         self, lifted: Tensor, points: Sequence[Tensor], data_samples: Sequence[SSCDataSample]

@@ -71,7 +71,11 @@ class SparseGuidance(nn.Module):
         index_down, group = index.coarsen(2)
         coarse = group_max(fine, group, len(index_down))
         coarse = self._attend(self.block_down, self.attention_down, coarse, index_down)
-        return self.fuse(torch.cat([seeds, fine, coarse.index_select(0, group)], dim=1))
+        rows = (seeds, fine, coarse.index_select(0, group))
+        return recompute_in_backward(self.fuse, *rows, function=self._fuse)
+
+    def _fuse(self, *rows: Tensor) -> Tensor:
+        return self.fuse(torch.cat(rows, dim=1))
 
     def _attend(
         self, block: nn.Module, attention: nn.Module, rows: Tensor, index: SparseIndex
