@@ -22,22 +22,20 @@ def run_lengths(labels: Tensor) -> Tensor:
         (B, 6, X, Y, Z) int64, numbers of voxels with the voxel itself, at least 1. Directions:
         x+, x-, y+, y-, z+, z-.
     """
-    parts = []
-    for axis in (1, 2, 3):
-        ahead = _voxels_to_the_end(labels.flip(axis), axis).flip(axis)
-        parts += [ahead, _voxels_to_the_end(labels, axis)]
-    return torch.stack(parts, 1)
+    return torch.stack([part for axis in (1, 2, 3) for part in _both_ways(labels, axis)], 1)
 
 
-def _voxels_to_the_end(labels: Tensor, axis: int) -> Tensor:
-    """Length of the run back to its first voxel along an axis."""
-    moved = labels.movedim(axis, -1)
-    place = torch.arange(moved.shape[-1], device=labels.device).expand(moved.shape)
-    starts = torch.ones_like(moved, dtype=torch.bool)
-    starts[..., 1:] = moved[..., 1:] != moved[..., :-1]
-    # The last start up to here: places without a start count as 0.
-    start = (place * starts).cummax(-1).values
-    return (place - start + 1).movedim(-1, axis)
+def _both_ways(labels: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """Length of the run up to its last and back to its first voxel along an axis."""
+    # Plane by plane: a cumulative maximum takes three times as long on a CPU.
+    planes = labels.movedim(axis, 0).contiguous()
+    same = planes[1:] == planes[:-1]
+    ahead, back = (torch.ones_like(planes, dtype=torch.int64) for _ in range(2))
+    for k in range(1, len(planes)):
+        torch.addcmul(back[k], same[k - 1], back[k - 1], out=back[k])
+    for k in range(len(planes) - 2, -1, -1):
+        torch.addcmul(ahead[k], same[k], ahead[k + 1], out=ahead[k])
+    return ahead.movedim(0, axis), back.movedim(0, axis)
 
 
 def hide_long_runs(

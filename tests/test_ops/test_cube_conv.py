@@ -15,17 +15,21 @@ def _results(layer, volume):
     return output, *grads
 
 
-@pytest.mark.parametrize(('channels', 'shape', 'bias'), [
-    ((64, 96), (21, 20, 21), False),  # fewer products; the last tile is not full
-    ((96, 64), (20, 21, 20), True),
-    ((64, 64), (2, 66, 70), False),  # no full tile
-    ((3, 5), (7, 6, 5), True),
-    ((1, 3), (1, 2, 9), False),
+@pytest.mark.parametrize(('channels', 'shape', 'bias', 'dilation'), [
+    ((64, 96), (21, 20, 21), False, 1),  # fewer products; the last tile is not full
+    ((96, 64), (20, 21, 20), True, 1),
+    ((64, 64), (2, 66, 70), False, 1),  # no full tile
+    ((64, 64), (21, 20, 21), True, 2),
+    ((64, 72), (2, 66, 70), False, 3),  # fewer planes than the dilation
+    ((3, 5), (7, 6, 5), True, 1),
+    ((1, 3), (1, 2, 9), False, 1),
+    ((4, 3), (2, 5, 9), True, 3),
 ], ids=str)  # fmt: skip
-def test_results_are_those_of_float64(channels, shape, bias):
+def test_results_are_those_of_float64(channels, shape, bias, dilation):
     torch.manual_seed(0)
-    layer = CubeConv3d(*channels, 3, padding=1, bias=bias)
-    plain = nn.Conv3d(*channels, 3, padding=1, bias=bias).double()
+    options = dict(padding=dilation, dilation=dilation, bias=bias)
+    layer = CubeConv3d(*channels, 3, **options)
+    plain = nn.Conv3d(*channels, 3, **options).double()
     plain.load_state_dict(layer.state_dict())
     volume = channels_last_on_cpu(torch.randn(2, channels[0], *shape))
     assert layer.is_fast(volume)
@@ -50,7 +54,8 @@ def test_rounding_is_that_of_a_direct_convolution():
 
 
 @pytest.mark.parametrize('options', [
-    dict(stride=2, padding=1), dict(padding=2, dilation=2), dict(padding=0),
+    dict(stride=2, padding=1), dict(padding=1, dilation=2), dict(padding=0),
+    dict(padding=(1, 2, 2), dilation=2),
     dict(padding=1, groups=2), dict(padding=1, padding_mode='circular'), dict(padding='same'),
 ], ids=str)  # fmt: skip
 def test_other_kernels_are_left_to_pytorch(options):

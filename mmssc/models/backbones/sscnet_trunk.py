@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmssc.errors import DataError
 from mmssc.models.layers.memory_layout import fast_layout
 from mmssc.ops import prefer_onednn
-from mmssc.ops.dilated_conv import DilatedConv3d
+from mmssc.ops.cube_conv import CubeConv3d
 from mmssc.registry import MODELS
 
 __all__ = ['SSCNetTrunk']
@@ -90,7 +90,7 @@ class _ProjectionBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.shortcut = nn.Conv3d(channels, channels, 1)
-        self.conv = nn.Conv3d(channels, channels, 3, padding=1)
+        self.conv = CubeConv3d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.shortcut(x) + self.conv(x))
@@ -101,7 +101,7 @@ class _ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        conv = partial(DilatedConv3d, channels, channels, 3, padding=dilation, dilation=dilation)
+        conv = partial(CubeConv3d, channels, channels, 3, padding=dilation, dilation=dilation)
         self.conv1 = conv()
         self.conv2 = conv()
 

@@ -44,9 +44,10 @@ class ConvBlock3D(nn.Module):
         kernel_size: Side of the kernel, an odd number.
         stride: Stride of every axis; a side of n becomes ceil(n / stride).
         activate: Whether the ReLU follows.
-        channels_last: Whether volumes get the memory order of :func:`fast_layout`; otherwise they
-            are contiguous. VoxDet needs that: in another order, rounding changes the sign of some
-            inputs of its ReLUs, and gradients jump.
+        channels_last: Whether volumes get the memory order of :func:`fast_layout` also where
+            gradients are computed; otherwise they are contiguous there. VoxDet needs that: in
+            another order, rounding changes the sign of some inputs of its ReLUs, and gradients
+            jump.
     """
 
     conv_norm_pairs = (('conv', 'norm'),)
@@ -75,7 +76,8 @@ class ConvBlock3D(nn.Module):
 
     def convolve(self, x: Tensor) -> Tensor:
         """The convolution alone."""
-        return self.conv(fast_layout(x) if self.channels_last else x.contiguous())
+        is_last = self.channels_last or not torch.is_grad_enabled()
+        return self.conv(fast_layout(x) if is_last else x.contiguous())
 
     def activate(self, x: Tensor) -> Tensor:
         """Normalisation, and ReLU if the block has it, of the result of :meth:`convolve`."""
