@@ -12,3 +12,5 @@ points = dict(type='LoadDrivingPoints', source='velodyne', crop_to_grid=True)
 test_pipeline = [points, *_base_.test_pipeline[1:]]
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+
+optim_wrapper = dict(optimizer=dict(lr=5e-3))
