@@ -31,9 +31,10 @@ class CubeConv3d(nn.Conv3d):
     """``nn.Conv3d`` that is fast on channels-last volumes on a CPU; the same weights.
 
     With 64 channels or more, kernels of 3x3x3 voxels (stride 1, the padding equal to the dilation)
-    take half of the multiplications. With fewer, oneDNN also computes the volumes that PyTorch computes in a slower
-    way. Results differ by rounding only: with 64 to 128 channels and 60 x 36 x 60 voxels, the root
-    mean square error of the output is 1.3 times that of oneDNN, of the weight gradient a third.
+    take half of the multiplications. With fewer, oneDNN also computes the volumes that PyTorch
+    computes in a slower way. Results differ by rounding only: with 64 to 128 channels and
+    60 x 36 x 60 voxels, the root mean square error of the output is 1.3 times that of oneDNN, of
+    the weight gradient a third.
     """
 
     def forward(self, input: Tensor) -> Tensor:
