@@ -8,7 +8,7 @@ by rounding only; other devices and other types use PyTorch's own choice.
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -76,7 +76,6 @@ def prefer_onednn(model: _Module, predictions_only: bool = False) -> _Module:
             module.__class__ = _PointwiseConv2d
         elif type(module) is nn.Conv2d and has_winograd_kernel(module):
             module.__class__ = WinogradConv2d
-            cast(WinogradConv2d, module).order_weight()
         elif type(module) in (nn.Conv3d, LineConv3d) and _is_pointwise(module):
             module.__class__ = _PointwiseConv3d
         elif type(module) is nn.Conv3d:

@@ -7,7 +7,6 @@ it adds are sums before and after, a few for each channel.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,21 +34,6 @@ class WinogradConv2d(nn.Conv2d):
     Predictions and both gradients use Winograd's form. The forward pass of a training is PyTorch's
     own, because rounding changes the sign of some inputs of the next ReLU, and gradients jump.
     """
-
-    def order_weight(self) -> None:
-        """Put the weight into the memory order that the convolution reads on its device.
-
-        On a CPU that is channels-last: otherwise the forward pass, the backward pass and the sum of
-        gradients copy it: 128 MB in the widest layer of MonoScene.
-        """
-        is_cpu = self.weight.device.type == 'cpu'
-        layout = torch.channels_last if is_cpu else torch.contiguous_format
-        self.weight.data = self.weight.data.contiguous(memory_format=layout)
-
-    def _apply(self, *args: Any, **options: Any) -> WinogradConv2d:
-        super()._apply(*args, **options)  # moves it to another device
-        self.order_weight()
-        return self
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, in_channels, H, W) to (B, out_channels, H, W)."""

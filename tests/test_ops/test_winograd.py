@@ -87,13 +87,3 @@ def test_a_checkpoint_does_not_repeat_the_convolution(monkeypatch):
     output = checkpoint(block, x, use_reentrant=False).relu_()
     assert torch.equal(torch.autograd.grad(output.sum(), x)[0], plain)
     assert len(calls) == 1
-
-
-def test_the_weight_keeps_the_order_of_memory_that_the_convolution_reads():
-    model = layer()
-    kernel = model[0].weight
-    assert kernel.is_contiguous(memory_format=torch.channels_last)
-    model(images(1, 208, 64, 80)).sum().backward()
-    assert kernel.grad.is_contiguous(memory_format=torch.channels_last)
-    moved = model.to('meta')[0].weight
-    assert moved.is_contiguous()
