@@ -9,6 +9,8 @@ cd "$root"
 python=${MMSSC_VENV:-$root/.venv}/bin/python
 # One thread each: the tests are small, and threads of several processes wait for one another.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+# The tests start hundreds of commands: modules are compiled once, not again by each command.
+unset PYTHONDONTWRITEBYTECODE
 cores=$("$python" tools/misc/cores.py)
 workers=$((cores < 4 ? cores : 4))
 exec "$python" -m pytest -n "$workers" --dist loadfile --no-loadscope-reorder "$@"

@@ -16,6 +16,7 @@ case "$*" in
     *sys.version_info*) exit 0 ;;
     *'pip show'*) exit "${MMCV_STATUS:-0}" ;;
     *cores.py*) echo 1 ;;
+    *check_env.py*) echo "in $PWD: $*; bytecode: ${PYTHONDONTWRITEBYTECODE:-kept}" ;;
     *) echo "in $PWD: $*" ;;
 esac
 """
@@ -107,6 +108,18 @@ def test_an_environment_with_the_full_mmcv_keeps_it(clone, status, extras, expec
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f'-e {clone}[{expected}]' in done.stdout
+
+
+def test_what_the_commands_import_is_compiled_once(clone):
+    """Images of containers often set the variable: then every command would compile it again."""
+    environment = {
+        **os.environ, 'PYTHONDONTWRITEBYTECODE': '1', 'MMSSC_VENV': str(clone.parent / 'my venv'),
+    }  # fmt: skip
+    done = subprocess.run(
+        ['bash', str(clone / 'tools/misc/setup_venv.sh')],
+        env=environment, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert 'check_env.py; bytecode: kept' in done.stdout
 
 
 def test_extras_of_earlier_calls_are_kept(clone):
