@@ -36,12 +36,14 @@ class Measurement:
         wall_seconds: Time of every measured run.
         peak_mib: Largest memory of its processes (of the GPU, if they use one); None if the system
             does not say.
+        multiply_adds: Of one run, counted during the warm-up; None without a warm-up.
     """
 
     version: str
     cpu_seconds: list[float]
     wall_seconds: list[float]
     peak_mib: float | None
+    multiply_adds: int | None
 
 
 def plain_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,8 +66,8 @@ def compare_versions(
 ) -> tuple[list[Measurement], float]:
     """Measure versions in processes of their own, by turns.
 
-    Every process gets the same weights and samples. The first version makes the weights, with
-    seed 0.
+    Every process gets the same weights and samples, and counts its multiply-adds. The first
+    version makes the weights, with seed 0.
 
     Args:
         versions: Two or more.
@@ -87,7 +89,8 @@ def compare_versions(
     with temporary_folder() as scratch:
         for _ in range(rounds):
             for index, version in enumerate(versions):
-                one = dict(job, config=configs[index], folder=str(version.folder))
+                amp = job['amp'] and version.amp
+                one = dict(job, config=configs[index], folder=str(version.folder), amp=amp)
                 found, outputs[index] = _run_process(version, one, scratch)
                 figures[index].append(found)
     measurements = [
@@ -96,6 +99,7 @@ def compare_versions(
             [seconds for one in rows for seconds in one['cpu_seconds']],
             [seconds for one in rows for seconds in one['wall_seconds']],
             max((one['peak_mib'] for one in rows if one['peak_mib'] is not None), default=None),
+            rows[0]['multiply_adds'],
         )
         for version, rows in zip(versions, figures)
     ]

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 from torch.utils.flop_counter import flop_registry
 
-__all__ = ['StableFigures', 'count_prediction', 'count_training_step']
+__all__ = ['StableFigures', 'count', 'count_prediction', 'count_training_step']
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ def _storages(tree: object) -> Iterator[torch.UntypedStorage]:
             yield one.untyped_storage()
 
 
-def _count(run: Callable[[], object]) -> StableFigures:
+def count(run: Callable[[], object]) -> StableFigures:
+    """Figures of a call on the CPU."""
     with _Counting() as counting:
         run()
     # torch counts a multiplication and an addition as two.
@@ -110,7 +111,7 @@ def count_prediction(model: Any, batch: Mapping[str, Any]) -> StableFigures:
     model.eval()
     with torch.no_grad():
         data = model.data_preprocessor(batch, False)
-        return _count(lambda: model(**data, mode='predict'))
+        return count(lambda: model(**data, mode='predict'))
 
 
 def count_training_step(model: Any, batch: Mapping[str, Any]) -> StableFigures:
@@ -127,4 +128,4 @@ def count_training_step(model: Any, batch: Mapping[str, Any]) -> StableFigures:
         losses = model(**data, mode='loss')
         model.parse_losses(losses)[0].backward()
 
-    return _count(step)
+    return count(step)

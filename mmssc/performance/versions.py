@@ -28,11 +28,13 @@ class Version:
         name: What the tables call it.
         folder: It holds the package ``mmssc``.
         environment: Environment variables of its processes, beside those of this process.
+        amp: Whether it computes in mixed precision where the comparison asks for it.
     """
 
     name: str
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    amp: bool = True
 
     def config(self, path: Path) -> Path:
         """The file of this version for a config of this clone; other configs are the same file.
@@ -62,19 +64,22 @@ class Version:
 
 
 @contextmanager
-def open_version(name: str, environment: dict[str, str] | None = None) -> Iterator[Version]:
+def open_version(
+    name: str, environment: dict[str, str] | None = None, amp: bool = True
+) -> Iterator[Version]:
     """Find a version; the files of a commit lie in a temporary folder inside ``with``.
 
     Args:
         name: A folder, or a commit, tag or branch of the clone that runs.
         environment: See :class:`Version`.
+        amp: See :class:`Version`.
 
     Raises:
         DataError: It is neither.
     """
     folder = Path(name)
     if (folder / 'mmssc/__init__.py').is_file():
-        yield Version(name, folder.resolve(), environment or {})
+        yield Version(name, folder.resolve(), environment or {}, amp)
         return
     with temporary_folder() as scratch:
         archive, files = scratch / 'commit.zip', scratch / 'files'
@@ -86,4 +91,4 @@ def open_version(name: str, environment: dict[str, str] | None = None) -> Iterat
             raise DataError('--against', None, expected, name) from error
         with ZipFile(archive) as opened:
             opened.extractall(files)
-        yield Version(name, files, environment or {})
+        yield Version(name, files, environment or {}, amp)

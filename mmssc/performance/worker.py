@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -119,21 +120,43 @@ class Clock:
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith('VmHWM:'))
 
 
-def repeat(run: Callable[[int], Any], clock: Clock, warmup: int, iters: int) -> Any:
-    """Run ``run(number)`` several times and measure all but the first ``warmup`` runs.
+def count_multiply_adds(run: Callable[[], object]) -> int:
+    """The multiply-adds of a call, as the version that compares counts them.
+
+    Other versions count fewer operators, or none. So ``figures.py`` beside this file is used.
+    """
+    spec = spec_from_file_location('figures_of_comparison', Path(__file__).with_name('figures.py'))
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.count(run).multiply_adds
+
+
+def repeat(run: Callable[[int], Any], clock: Clock, job: dict[str, Any]) -> Any:
+    """Run ``run(number)`` several times and measure all but the ``warmup`` first runs of the job.
+
+    The figures go into the job; the first run of the warm-up counts the multiply-adds.
 
     Returns:
         What the first run has returned.
     """
-    for number in range(warmup + iters):
-        if number == warmup:
+    outputs, multiply_adds = [], None
+
+    def keep_output() -> None:
+        outputs.append(run(0))
+
+    if job['warmup']:
+        multiply_adds = count_multiply_adds(keep_output)
+    for number in range(len(outputs), job['warmup'] + job['iters']):
+        if number == job['warmup']:
             clock.forget()
         with clock.measure():
             output = run(number)
         if number == 0:
-            first = output
+            outputs.append(output)
         del output  # It would count in the peak of the next run.
-    return first
+    job['figures'] = dict(clock.figures(), multiply_adds=multiply_adds)
+    return outputs[0]
 
 
 def predict(model: Any, batch: dict, job: dict[str, Any], clock: Clock) -> dict[str, Any]:
@@ -145,8 +168,8 @@ def predict(model: Any, batch: dict, job: dict[str, Any], clock: Clock) -> dict[
         return model(**model.data_preprocessor(batch, False), mode='predict')
 
     with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=amp):
-        samples = repeat(run, clock, job['warmup'], job['iters'])
-        job['figures'] = clock.figures()  # The tensors below are not part of a prediction.
+        samples = repeat(run, clock, job)
+        # These tensors are not part of a prediction.
         tensors = model(**model.data_preprocessor(batch, False), mode='tensor')
     outputs = {key: value for key, value in tensors.items() if isinstance(value, torch.Tensor)}
     labels = torch.stack([sample.pred_voxels for sample in samples])
@@ -164,8 +187,7 @@ def train(model: Any, batch: dict, job: dict[str, Any], clock: Clock, cfg: Any) 
         torch.manual_seed(number)
         return model.train_step(batch, optim_wrapper)
 
-    losses = repeat(run, clock, job['warmup'], job['iters'])
-    job['figures'] = clock.figures()
+    losses = repeat(run, clock, job)
     return {key: torch.as_tensor(value) for key, value in losses.items()}
 
 

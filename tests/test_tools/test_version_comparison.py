@@ -58,8 +58,12 @@ def test_two_versions_are_measured_and_compared(run_tool, tmp_path, copy):
         assert (own['version'], other['version']) == ('this version', str(copy))
         assert len(own['cpu_seconds']) == len(other['wall_seconds']) == 2
         assert own['peak_mib'] > 100
+        assert own['multiply_adds'] == other['multiply_adds'] > 1e6
         assert one['ratio'] == min(other['cpu_seconds']) / min(own['cpu_seconds'])
-    assert 'multiply-adds a second' in done.stdout and 'spread' in done.stdout
+    # A training step: forward pass and two gradients of nearly every product.
+    adds = [one['versions'][0]['multiply_adds'] for one in (inference, training)]
+    assert 2.5 < adds[1] / adds[0] < 3
+    assert 'multiply-adds a second' in done.stdout and 'share of the peak' in done.stdout
     assert 'the outputs differ by more than 0.0001 (--tolerance)' in done.stdout
 
 
@@ -67,6 +71,18 @@ def test_two_versions_are_measured_and_compared(run_tool, tmp_path, copy):
 def test_equal_versions_end_with_0(run_tool):
     done = run_tool(TOOL, CONFIG, *QUICK, '--runs', 'inference', '--against', ROOT, *SMALL)
     assert 'outputs: 0.0e+00' in done.stdout
+
+
+@pytest.mark.slow
+def test_mixed_precision_against_float32(run_tool, tmp_path):
+    options = '--amp', '--against-float32', '--warmup', 0, '--out', 'figures.json'
+    run_tool(TOOL, CONFIG, *QUICK, '--against', ROOT, *options, *SMALL)
+    result = json.loads((tmp_path / 'figures.json').read_text())
+    assert result['amp'] and result['against_float32']
+    for one in result['comparisons']:
+        # float32 on both sides would be equal, mixed precision on both sides, too.
+        assert 1e-5 < one['difference'] < 0.03
+        assert [version['multiply_adds'] for version in one['versions']] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +96,8 @@ def test_equal_versions_end_with_0(run_tool):
         ([CONFIG, TOY_CONFIG], 'give one config, or compare with --against'),
         ([CONFIG, '--against', '{copy}', '--against-env', 'X'], 'X: expected NAME=VALUE'),
         ([CONFIG, '--against-env', 'X=1'], '--against-env needs --against'),
+        ([CONFIG, '--against-float32'], '--against-float32 needs --against'),
+        ([CONFIG, '--against', '{copy}', '--against-float32'], '--against-float32 needs --amp'),
         ([CONFIG, '--rounds', 0], '--rounds must be 1 or more'),
     ],
 )  # fmt: skip

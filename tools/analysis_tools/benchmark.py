@@ -70,6 +70,8 @@ def make_parser() -> argparse.ArgumentParser:
     add('--against', metavar='COMMIT|FOLDER', help=text)
     text = 'environment variables of the processes of --against only'
     add('--against-env', type=environment_variable, nargs='+', metavar='NAME=VALUE', help=text)
+    text = 'with --amp: the other version computes in float32'
+    add('--against-float32', action='store_true', help=text)
     add('--rounds', type=int, default=3, help='processes of each version (default: 3)')
     add('--runs', nargs='+', choices=RUNS, default=list(RUNS), help='default: both')
     text = f'largest difference of the outputs (default: {TOLERANCE:g}, {TOLERANCE_AMP:g} of --amp)'
@@ -90,6 +92,10 @@ def parse_args() -> argparse.Namespace:
             parser.error('give one config, or compare with --against')
         if args.against_env:
             parser.error('--against-env needs --against')
+        if args.against_float32:
+            parser.error('--against-float32 needs --against')
+    elif args.against_float32 and not args.amp:
+        parser.error('--against-float32 needs --amp')
     for name in ('batch_size', 'iters', 'threads', 'rounds', 'points'):
         value = getattr(args, name)
         if value is not None and value < 1:
@@ -219,9 +225,15 @@ def print_result(result: dict[str, Any]) -> None:
 
 
 def compare_config(
-    args: argparse.Namespace, config: str, versions: list[Version]
+    args: argparse.Namespace, config: str, versions: list[Version], peak: float
 ) -> list[dict[str, Any]]:
     """Compare the versions on a config: a record for inference and one for the training step.
+
+    Args:
+        args: The command line.
+        config: The config.
+        versions: This version and the other one.
+        peak: Of the machine, see :func:`measure_peak`.
 
     Raises:
         DataError: The config, an option or a file is wrong, or a process has failed.
@@ -242,7 +254,7 @@ def compare_config(
             threads=torch.get_num_threads(), device=args.device,
         )  # fmt: skip
         figures, difference = compare_versions(versions, find_config(config), job, args.rounds)
-        print_comparison(config, run, figures, difference)
+        print_comparison(config, run, figures, difference, peak, args.device != 'cpu')
         records.append(
             dict(
                 config=config, run=run, difference=difference,
@@ -254,17 +266,30 @@ def compare_config(
     return records
 
 
-def print_comparison(config: str, run: str, figures: list[Measurement], difference: float) -> None:
-    """Print a row for each version; ratios are those of the other version to this one."""
+def print_comparison(
+    config: str, run: str, figures: list[Measurement], difference: float, peak: float, on_gpu: bool
+) -> None:
+    """Print a row for each version.
+
+    Ratios are those of the other version to this one. The share of the peak is that of the machine
+    (:func:`measure_peak`) which the multiply-adds of a run reach.
+    """
     own = figures[0]
     rows: list[list[str] | None] = []
     for one in figures:
-        cpu = min(one.cpu_seconds)
+        cpu, wall = min(one.cpu_seconds), min(one.wall_seconds)
         row = [one.version, f'{cpu:.3f}', f'{max(one.cpu_seconds) - cpu:.3f}']
-        row += [f'{cpu / min(own.cpu_seconds):.2f}', f'{min(one.wall_seconds):.3f}']
-        rows.append([*row, '-' if one.peak_mib is None else f'{one.peak_mib:.0f}'])
+        row += [f'{cpu / min(own.cpu_seconds):.2f}', f'{wall:.3f}']
+        row.append('-' if one.peak_mib is None else f'{one.peak_mib:.0f}')
+        if one.multiply_adds is None:
+            rows.append([*row, '-', '-'])
+            continue
+        count = one.multiply_adds / 1e9
+        share = count / (peak * (wall if on_gpu else cpu))
+        rows.append([*row, f'{count:.1f}', f'{share:.0%}'])
     print(f'\n{config}, {run}; largest relative difference of the outputs: {difference:.1e}')
-    print(format_table(['version', 'CPU s', 'spread', 'ratio', 'wall s', 'peak MiB'], rows))
+    names = ['version', 'CPU s', 'spread', 'ratio', 'wall s', 'peak MiB', '10^9 multiply-adds']
+    print(format_table([*names, 'share of the peak'], rows))
 
 
 def compare(args: argparse.Namespace) -> dict[str, Any]:
@@ -272,24 +297,26 @@ def compare(args: argparse.Namespace) -> dict[str, Any]:
     environment = dict(args.against_env or ())
     device = torch.device(args.device)
     comparisons = []
-    with open_version(args.against, environment) as other:
+    with open_version(args.against, environment, amp=not args.against_float32) as other:
         # Before the work: a wrong config would end it, and what is measured would be lost.
         for config in args.config:
             with config_errors(config):
                 check_out(args, read_config(config, args.cfg_options))
                 other.config(find_config(config))
         machine = describe_machine(device)
-        machine['peak'] = f'{measure_peak(device):.1f} x 10^9 multiply-adds a second'
+        peak = measure_peak(device)
+        machine['peak'] = f'{peak:.1f} x 10^9 multiply-adds a second'
         print(', '.join(f'{key} {value}' for key, value in machine.items()))
         print(f'batch size {args.batch_size}, {counted(args.rounds, "round")} of '
               f'{counted(args.iters, "iteration")}')  # fmt: skip
         for config in args.config:
             with config_errors(config):
                 versions = [Version('this version', OWN_FOLDER), other]
-                comparisons += compare_config(args, config, versions)
+                comparisons += compare_config(args, config, versions, peak)
     return dict(
         against=args.against, environment=environment, batch_size=args.batch_size,
-        rounds=args.rounds, iterations=args.iters, amp=args.amp, machine=machine,
+        rounds=args.rounds, iterations=args.iters, amp=args.amp,
+        against_float32=args.against_float32, machine=machine,
         tolerance=args.tolerance, comparisons=comparisons,
     )  # fmt: skip
 
