@@ -14,7 +14,7 @@ _base_ = [
 data_root = 'data/synthetic'
 image_size = (96, 320)
 embed_dims = 32
-max_epochs = 8
+max_epochs = 7
 
 # Nothing is downloaded: the backbone starts from random numbers, so all of it learns.
 model = dict(
@@ -38,11 +38,11 @@ pipeline = [
     dict(type='PackSSCInputs'),
 ]
 loader = dict(num_workers=1, dataset=dict(data_root=data_root, pipeline=pipeline))
-train_dataloader = loader
+train_dataloader = dict(**loader, batch_size=2)
 val_dataloader = loader
 test_dataloader = loader
 
-optim_wrapper = dict(optimizer=dict(lr=2e-3))
+optim_wrapper = dict(optimizer=dict(lr=4e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=30),
     dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from mmssc.models.layers import along_axis, recompute_in_backward
 from mmssc.ops import pointwise_conv
@@ -104,8 +103,5 @@ class SemanticDiffusion(nn.Module):
         """Map (B, in_channels, X, Y, Z) to (B, channels, X, Y, Z)."""
         x = self.conv_in(x)
         for block in self.blocks:
-            if self.with_cp and x.requires_grad:
-                x = checkpoint(block, x, use_reentrant=False)
-            else:
-                x = block(x)
+            x = recompute_in_backward(block, x) if self.with_cp else block(x)
         return recompute_in_backward(self.aspp, x)
