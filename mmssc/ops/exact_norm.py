@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from mmssc.geometry.tracing import has_values
 
-__all__ = ['has_inexact_sums', 'normalize']
+__all__ = ['batch_statistics', 'gradient_sums', 'has_inexact_sums', 'normalize', 'write_gradient']
 
 # PyTorch adds up this many rows well enough.
 _FEW_ROWS = 1024
@@ -60,6 +60,20 @@ def normalize(
     return output, mean[:, : x.shape[1]], var[:, : x.shape[1]]
 
 
+def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of each channel, (C,) float64.
+
+    Args:
+        x: (B, C, ...), see :func:`has_inexact_sums`.
+    """
+    (rows,) = _rows(x, True)
+    shape = (rows.shape[1] // x.shape[1], x.shape[1], 1)
+    column_mean, column_var = _mean_and_var(rows)
+    mean = _mean_of_groups(column_mean, shape)
+    var = _mean_of_groups(column_var + (column_mean - mean).square(), shape)
+    return mean[: x.shape[1]], var[: x.shape[1]]
+
+
 class _Normalize(torch.autograd.Function):
     """The work is done on rows of W columns: voxels x groups x channels of a group."""
 
@@ -100,7 +114,7 @@ class _Normalize(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, inverse = ctx.saved_tensors
         samples, tops = _rows(x, ctx.is_batch), _rows(grad, ctx.is_batch)
-        sums = torch.stack([_gradient_sums(*one) for one in zip(samples, tops, mean, inverse)], 1)
+        sums = torch.stack([gradient_sums(*one) for one in zip(samples, tops, mean, inverse)], 1)
         to_x = to_weight = to_bias = None
         if ctx.needs_input_grad[0]:
             factor = 1.0 if weight is None else weight.repeat(ctx.shape[0])
@@ -111,7 +125,7 @@ class _Normalize(torch.autograd.Function):
             to_x, scale = torch.empty_like(x), inverse * factor
             factors = scale, slope.float(), offset.float()
             for one in zip(samples, tops, _rows(to_x, ctx.is_batch), *factors):
-                _write_gradient(*one)
+                write_gradient(*one)
         by_channel = sums.unflatten(2, (-1, x.shape[1])).sum((1, 2)).float()
         if ctx.needs_input_grad[1]:
             to_weight = by_channel[0]
@@ -148,8 +162,15 @@ def _mean_and_var(rows: Tensor) -> Tensor:
     return torch.stack([mean, shares @ (variances + (means - mean).square())])
 
 
-def _gradient_sums(rows: Tensor, grad: Tensor, mean: Tensor, inverse: Tensor) -> Tensor:
-    """Sums of gradient times normalised value, and of the gradient, (2, W) float64."""
+def gradient_sums(rows: Tensor, grad: Tensor, mean: Tensor, inverse: Tensor) -> Tensor:
+    """Sums of gradient times normalised value, and of the gradient, (2, W) float64.
+
+    Args:
+        rows: (M, W).
+        grad: (M, W), of the normalised values.
+        mean: (W,) float32.
+        inverse: (W,) float32, of the standard deviation.
+    """
     wanted = [False, True, True]
     found = []
     for block, top in _blocks(rows, grad):
@@ -160,10 +181,19 @@ def _gradient_sums(rows: Tensor, grad: Tensor, mean: Tensor, inverse: Tensor) ->
     return torch.stack(found).unflatten(0, (-1, 2)).sum(0, dtype=torch.float64)
 
 
-def _write_gradient(
+def write_gradient(
     rows: Tensor, grad: Tensor, output: Tensor, scale: Tensor, slope: Tensor, offset: Tensor
 ) -> None:
-    """``grad * scale + rows * slope + offset``, block by block."""
+    """``grad * scale + rows * slope + offset`` into ``output``, which may be ``grad`` itself.
+
+    Args:
+        rows: (M, W).
+        grad: (M, W).
+        output: (M, W).
+        scale: (W,) float32, as ``slope`` and ``offset``.
+        slope: See above.
+        offset: See above.
+    """
     for block, top, out in _blocks(rows, grad, output):
         shift = torch.addcmul(offset, block.float(), slope)
         torch.addcmul(shift, top.float(), scale, out=out)

@@ -14,7 +14,13 @@ from .ddr import (
     VolumeClassifier,
     conv_stack,
 )
-from .norm import DistributedBN, build_norm, normalize_rows, with_exact_norms
+from .norm import (
+    DistributedBN,
+    build_norm,
+    classify_activated,
+    normalize_rows,
+    with_exact_norms,
+)
 from .recompute import recompute_in_backward
 from .upsampling_classifier import UpsamplingClassifier
 from .volume_augmentation import VolumeAugmentation, VolumeChange
@@ -31,6 +37,6 @@ __all__ = [
     'DistributedBN', 'FlatVolumeConv3d', 'OccupancySegmentationHead', 'ResidualASPP3d',
     'TwoStageTrunk', 'TwoStageUNet', 'UpsampleBlock3D',
     'UpsamplingClassifier', 'VolumeAugmentation', 'VolumeChange', 'VolumeClassifier',
-    'VoxelClassifier', 'along_axis', 'build_norm', 'conv_stack', 'kaiming_init_convs',
-    'normalize_rows', 'recompute_in_backward', 'with_exact_norms',
+    'VoxelClassifier', 'along_axis', 'build_norm', 'classify_activated', 'conv_stack',
+    'kaiming_init_convs', 'normalize_rows', 'recompute_in_backward', 'with_exact_norms',
 ]  # fmt: skip

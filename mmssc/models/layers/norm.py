@@ -12,10 +12,14 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmssc.ops.autocast import computes_float32_on_cpu
 from mmssc.ops.exact_norm import has_inexact_sums, normalize
+from mmssc.ops.normalized_classifier import classify_normalized
 from mmssc.registry import MODELS
 
-__all__ = ['DistributedBN', 'build_norm', 'normalize_rows', 'with_exact_norms']
+__all__ = [
+    'DistributedBN', 'build_norm', 'classify_activated', 'normalize_rows', 'with_exact_norms',
+]  # fmt: skip
 
 _Module = TypeVar('_Module', bound=nn.Module)
 
@@ -30,15 +34,23 @@ class _ExactBatchNorm(_BatchNorm):
         """Normalise (N, C, ...) over all axes but C."""
         if _is_frozen(self) and input.requires_grad and input.dtype == torch.float32:
             return _scale_and_shift(self, input)
-        takes_batch = self.training or self.running_mean is None
-        if not (takes_batch and has_inexact_sums(input) and _takes_float32(self)):
+        if not self.takes_exact_batch(input):
             return super().forward(input)
         self._check_input_dim(input)
         output, mean, var = normalize(input, self.weight, self.bias, self.eps)
+        self.note_batch(input, mean[0], var[0])
+        return output
+
+    def takes_exact_batch(self, input: Tensor) -> bool:
+        """Whether the statistics are exact ones of the batch, on a CPU and in this process."""
+        takes_batch = self.training or self.running_mean is None
+        return takes_batch and has_inexact_sums(input) and _takes_float32(self)
+
+    def note_batch(self, input: Tensor, mean: Tensor, var: Tensor) -> None:
+        """Let the running statistics follow those of a batch: mean and biased variance (C,)."""
         count = input.numel() // self.num_features
         if self.training:
-            self._update_running_statistics(mean[0], var[0] * count / (count - 1))
-        return output
+            self._update_running_statistics(mean, var * count / (count - 1))
 
     def _update_running_statistics(self, mean: Tensor, unbiased_var: Tensor) -> None:
         if not self.track_running_stats:
@@ -119,12 +131,17 @@ class DistributedBN(_ExactBatchNorm):
         if input.dim() < 2:
             raise ValueError(f'expected (N, C, ...), got {input.dim()} dimensions')
 
+    def takes_exact_batch(self, input: Tensor) -> bool:
+        """See the base class."""
+        shares = self.training and _is_distributed()
+        return super().takes_exact_batch(input) and not shares
+
     def forward(self, input: Tensor) -> Tensor:
         """Normalise (N, C, ...) over all axes but C."""
         if not self.training:
             return super().forward(input)
         count = input.numel() // self.num_features
-        if not dist.is_initialized() or dist.get_world_size() == 1:
+        if not _is_distributed():
             return super().forward(input) if count > 1 else _with_running_statistics(self, input)
         return self._forward_distributed(input, count)
 
@@ -148,6 +165,10 @@ class DistributedBN(_ExactBatchNorm):
         return output.to(input.dtype)
 
 
+def _is_distributed() -> bool:
+    return dist.is_initialized() and dist.get_world_size() > 1
+
+
 class _AllReduceSum(torch.autograd.Function):
     """Sum over processes; the gradient is the sum of the gradients of all processes."""
 
@@ -162,6 +183,35 @@ class _AllReduceSum(torch.autograd.Function):
         grad = grad.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(grad)
         return grad
+
+
+def classify_activated(norm: nn.Module, classifier: nn.Conv3d, volume: Tensor) -> Tensor:
+    """``classifier(F.relu(norm(volume)))``, in blocks of voxels where that is possible.
+
+    Then the volume that is normalised is never stored, and the result is channels-last.
+
+    Args:
+        norm: Any layer for volumes.
+        classifier: A kernel of one voxel.
+        volume: (B, C, X, Y, Z).
+
+    Returns:
+        Logits (B, K, X, Y, Z).
+    """
+    weight, bias = classifier.weight.flatten(1), classifier.bias
+    takes_blocks = (
+        isinstance(norm, _ExactBatchNorm)
+        and norm.affine
+        and norm.takes_exact_batch(volume)
+        and computes_float32_on_cpu(volume, weight)
+    )
+    if not takes_blocks or bias is None:
+        # In place: normalisation saves its input for the gradient, not its output.
+        return classifier(F.relu(norm(volume), inplace=True))
+    assert isinstance(norm, _ExactBatchNorm)
+    logits, mean, var = classify_normalized(volume, norm.weight, norm.bias, norm.eps, weight, bias)
+    norm.note_batch(volume, mean, var)
+    return logits
 
 
 def build_norm(norm_cfg: dict[str, Any], channels: int, dims: int) -> nn.Module:

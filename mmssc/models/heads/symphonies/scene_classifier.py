@@ -10,7 +10,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmssc.models.layers.norm import build_norm
+from mmssc.models.layers.norm import build_norm, classify_activated
 from mmssc.models.layers.recompute import recompute_in_backward
 from mmssc.ops.transposed_conv import TransposedConv3d
 
@@ -80,6 +80,12 @@ class SceneClassifier(nn.Sequential):
         parts['classifier'] = nn.Conv3d(channels, num_classes, 1)
         super().__init__(parts)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels, X, Y, Z) to logits of the output grid."""
+        for step in self._steps():
+            x = step(x)
+        return x
+
     def recompute(self, x: Tensor, store_full: bool) -> Tensor:
         """The result of a plain call; the backward pass computes most of it again.
 
@@ -91,18 +97,24 @@ class SceneClassifier(nn.Sequential):
                 volume that is classified last: the backward pass begins with it and needs the
                 memory then in any case.
         """
+        *steps, last = self._steps()
+        if not store_full and steps:
+            last = partial(_chain, [steps.pop(), last])
+        for step in (*steps, last):
+            x = recompute_in_backward(self, x, function=step)
+        return x
+
+    def _steps(self) -> list[Callable[[Tensor], Tensor]]:
+        """The whole in parts that each end with a convolution."""
         modules: list[Any] = list(self)
         *blocks, classifier = modules
-        steps: list[list[Callable[[Tensor], Tensor]]] = [[]]
-        for block in blocks:
-            steps[-1].append(block.conv)
-            if store_full or block is not blocks[-1]:
-                steps.append([])
-            steps[-1].append(block.activate)
-        steps[-1].append(classifier)
-        for step in steps:
-            x = recompute_in_backward(self, x, function=partial(_chain, step))
-        return x
+        if not blocks:
+            return [classifier]
+        activated = [[one.activate] for one in blocks[:-1]]
+        steps = [
+            partial(_chain, [*before, one.conv]) for before, one in zip([[], *activated], blocks)
+        ]
+        return [*steps, partial(classify_activated, blocks[-1].norm, classifier)]
 
 
 def _chain(functions: Sequence[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
