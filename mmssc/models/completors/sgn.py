@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmssc.models.layers import with_exact_norms
+from mmssc.models.layers import recompute_in_backward, with_exact_norms
 from mmssc.ops import channels_last_on_cpu, prefer_onednn
 from mmssc.registry import MODELS
 from mmssc.structures import SSCDataSample, VoxelGrid
@@ -29,6 +30,8 @@ class SGN(BaseCompletor):
         head: :class:`SGNHead`; its ``points_head`` gets the output grid as ``voxel_grid``.
         voxel_grid: Grid of the prediction (:class:`VoxelGrid` or its dict).
         feature_scale: Output voxels per feature voxel along each axis.
+        with_cp: Store nothing of the backbone, and compute its features again in the backward pass:
+            of one image after the other, if its batch normalisation has fixed statistics.
         data_preprocessor: Config of the data preprocessor.
         test_cfg: See :class:`BaseCompletor`.
         init_cfg: Initialisation config of mmengine.
@@ -47,6 +50,7 @@ class SGN(BaseCompletor):
         head: dict[str, Any],
         voxel_grid: VoxelGrid | Mapping[str, Any],
         feature_scale: int = 2,
+        with_cp: bool = False,
         data_preprocessor: dict[str, Any] | None = None,
         test_cfg: Mapping[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
@@ -54,6 +58,7 @@ class SGN(BaseCompletor):
         super().__init__(voxel_grid, data_preprocessor, test_cfg, init_cfg)
         self.backbone = with_exact_norms(MODELS.build(backbone))
         self.neck = MODELS.build(neck)
+        self.with_cp = with_cp
         feature_grid = self.voxel_grid.coarsen(feature_scale)
         self.lifter = MODELS.build({**lifter, 'voxel_grid': feature_grid})
         points_head = {**head['points_head'], 'voxel_grid': self.voxel_grid}
@@ -77,7 +82,7 @@ class SGN(BaseCompletor):
     def _image_tensors(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         images = inputs['img']
         batch_size, num_frames = images.shape[:2]
-        c4 = self.backbone(channels_last_on_cpu(images.flatten(0, 1)))[-1]
+        c4 = self._encode(channels_last_on_cpu(images.flatten(0, 1)))
         fpn = self.neck([c4])[0]
         lifted = self.lifter(
             fpn.unflatten(0, (batch_size, num_frames)),
@@ -89,6 +94,15 @@ class SGN(BaseCompletor):
             # Channels-last volumes are faster on the CPU only (measured).
             lifted = lifted.contiguous()
         return dict(c4=c4, fpn=fpn, x3d_lift=lifted)
+
+    def _encode(self, images: Tensor) -> Tensor:
+        """Features (N, C, h, w) of the last level of images (N, 3, H, W)."""
+        if not self.with_cp:
+            return self.backbone(images)[-1]
+        # A batch has statistics of its own: its images stay together.
+        norms = [one for one in self.backbone.modules() if isinstance(one, _BatchNorm)]
+        parts = [images] if any(norm.training for norm in norms) else images.split(1)
+        return torch.cat([recompute_in_backward(self.backbone, one)[-1] for one in parts])
 
     def loss(
         self, inputs: dict[str, Any], data_samples: Sequence[SSCDataSample]

@@ -76,6 +76,32 @@ def test_every_parameter_gets_a_gradient(num_points, autocast):
             assert torch.isfinite(parameter.grad).all(), name
 
 
+@pytest.mark.parametrize('norm_eval', [True, False])
+def test_a_recomputed_backbone_changes_no_figure(norm_eval):
+    """With fixed statistics, the backward pass holds the maps of one image at a time."""
+    figures, stored = [], []
+    for with_cp in (False, True):
+        model = build_tiny_sgn()
+        model.backbone.norm_eval, model.with_cp = norm_eval, with_cp
+        model.train()
+        data = collate(model, make_sample(0, num_frames=3))
+        sizes = {}
+
+        def pack(tensor, sizes=sizes):
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            model._image_tensors(data['inputs'])
+        stored.append(sum(sizes.values()))
+        losses = model(**data, mode='loss')
+        sum(losses.values()).backward()
+        gradients = {name: value.grad for name, value in model.named_parameters()}
+        figures.append({**losses, **gradients, **dict(model.named_buffers())})
+    torch.testing.assert_close(*figures, rtol=1e-4, atol=1e-6)
+    assert stored[1] < 0.5 * stored[0]
+
+
 def test_bfloat16_autocast_keeps_the_geometry_and_comes_close(model):
     data = collate(model, make_sample(0))
     exact = model(**data, mode='tensor')
