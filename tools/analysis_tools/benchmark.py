@@ -225,7 +225,7 @@ def print_result(result: dict[str, Any]) -> None:
 
 
 def compare_config(
-    args: argparse.Namespace, config: str, versions: list[Version], peak: float
+    args: argparse.Namespace, config: str, versions: list[Version], peaks: list[float]
 ) -> list[dict[str, Any]]:
     """Compare the versions on a config: a record for inference and one for the training step.
 
@@ -233,7 +233,7 @@ def compare_config(
         args: The command line.
         config: The config.
         versions: This version and the other one.
-        peak: Of the machine, see :func:`measure_peak`.
+        peaks: Of the machine in the precision of each version, see :func:`measure_peak`.
 
     Raises:
         DataError: The config, an option or a file is wrong, or a process has failed.
@@ -254,7 +254,7 @@ def compare_config(
             threads=torch.get_num_threads(), device=args.device,
         )  # fmt: skip
         figures, difference = compare_versions(versions, find_config(config), job, args.rounds)
-        print_comparison(config, run, figures, difference, peak, args.device != 'cpu')
+        print_comparison(config, run, figures, difference, peaks, args.device != 'cpu')
         records.append(
             dict(
                 config=config, run=run, difference=difference,
@@ -267,7 +267,12 @@ def compare_config(
 
 
 def print_comparison(
-    config: str, run: str, figures: list[Measurement], difference: float, peak: float, on_gpu: bool
+    config: str,
+    run: str,
+    figures: list[Measurement],
+    difference: float,
+    peaks: list[float],
+    on_gpu: bool,
 ) -> None:
     """Print a row for each version.
 
@@ -276,7 +281,7 @@ def print_comparison(
     """
     own = figures[0]
     rows: list[list[str] | None] = []
-    for one in figures:
+    for one, peak in zip(figures, peaks):
         cpu, wall = min(one.cpu_seconds), min(one.wall_seconds)
         row = [one.version, f'{cpu:.3f}', f'{max(one.cpu_seconds) - cpu:.3f}']
         row += [f'{cpu / min(own.cpu_seconds):.2f}', f'{wall:.3f}']
@@ -304,15 +309,18 @@ def compare(args: argparse.Namespace) -> dict[str, Any]:
                 check_out(args, read_config(config, args.cfg_options))
                 other.config(find_config(config))
         machine = describe_machine(device)
-        peak = measure_peak(device)
-        machine['peak'] = f'{peak:.1f} x 10^9 multiply-adds a second'
+        versions = [Version('this version', OWN_FOLDER), other]
+        dtypes = [torch.bfloat16 if args.amp and one.amp else torch.float32 for one in versions]
+        peaks = {dtype: measure_peak(device, dtype=dtype) for dtype in sorted(set(dtypes), key=str)}
+        for dtype, peak in peaks.items():
+            machine[f'peak in {dtype}'] = f'{peak:.1f} x 10^9 multiply-adds a second'
         print(', '.join(f'{key} {value}' for key, value in machine.items()))
         print(f'batch size {args.batch_size}, {counted(args.rounds, "round")} of '
               f'{counted(args.iters, "iteration")}')  # fmt: skip
         for config in args.config:
             with config_errors(config):
-                versions = [Version('this version', OWN_FOLDER), other]
-                comparisons += compare_config(args, config, versions, peak)
+                own_peaks = [peaks[dtype] for dtype in dtypes]
+                comparisons += compare_config(args, config, versions, own_peaks)
     return dict(
         against=args.against, environment=environment, batch_size=args.batch_size,
         rounds=args.rounds, iterations=args.iters, amp=args.amp,
