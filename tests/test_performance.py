@@ -18,6 +18,7 @@ from mmssc.apis import read_config
 from mmssc.apis.random_samples import random_samples
 from mmssc.ops import linear
 from mmssc.performance import count_prediction, count_training_step
+from mmssc.performance.figures import count
 from mmssc.registry import MODELS
 
 RECORDED = Path(__file__).parent / 'data/performance/quickstart.json'
@@ -38,7 +39,7 @@ def figures_of(config: Path) -> dict[str, dict[str, int]]:
     model = MODELS.build(cfg.model)
     batch = pseudo_collate([random_samples(cfg)(0)])
     runs = dict(prediction=count_prediction, training_step=count_training_step)
-    return {name: asdict(count(model, batch)) for name, count in runs.items()}
+    return {name: asdict(measure(model, batch)) for name, measure in runs.items()}
 
 
 @pytest.mark.parametrize('config', CONFIGS, ids=lambda path: path.stem)
@@ -85,6 +86,20 @@ def test_linear_layers_and_attention_are_counted_by_hand():
 
     found = count_prediction(Model(), torch.ones(1, 2, 512, 32))
     assert found.multiply_adds == 2 * 512 * (32 * 64 + 2 * 512 * 64)
+
+
+@pytest.mark.parametrize('groups', [1, 4])
+@pytest.mark.parametrize('kind', [torch.nn.Conv2d, torch.nn.ConvTranspose2d])
+def test_gradients_of_groups_are_counted_by_hand(kind, groups):
+    layer = kind(8, 16, 3, stride=2, padding=1, groups=groups)
+    images = torch.ones(2, 8, 7, 9, requires_grad=True)
+    output = layer(images)
+    # Every pixel of the smaller side meets the whole kernel.
+    pixels = min(output[:, 0].numel(), images[:, 0].numel())
+    products = pixels * 9 * 8 * 16 // groups
+    found = count(lambda: output.sum().backward())
+    assert found.multiply_adds == 2 * products
+    assert count(lambda: layer(images.detach()).sum().backward()).multiply_adds == 2 * products
 
 
 if __name__ == '__main__':

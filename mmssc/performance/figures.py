@@ -38,10 +38,19 @@ def _flops_of_linear(x: Any, weight: torch.Tensor, *_: Any, out_val: torch.Tenso
     return 2 * out_val.numel() * weight.shape[1]
 
 
+def _flops_of_gradients(
+    grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *rest: Any, out_val: Any
+) -> int:
+    """Of a convolution; torch counts those of groups as if each channel met every other one."""
+    is_transposed, wanted = rest[4], rest[7][:2]
+    return 2 * (x if is_transposed else grad).numel() * weight[0].numel() * sum(wanted)
+
+
 def _counts() -> Iterator[tuple[Any, Any]]:
-    """Operators that torch leaves out: what mmssc.ops calls, and attention on a CPU."""
+    """Operators that torch leaves out or counts wrongly, among them attention on a CPU."""
     aten, onednn = torch.ops.aten, torch.ops.mkldnn
     yield aten.mkldnn_convolution, _flops_of_onednn
+    yield aten.convolution_backward, _flops_of_gradients
     # Some builds of torch lack these.
     if hasattr(onednn, '_linear_pointwise'):
         yield onednn._linear_pointwise, _flops_of_linear
