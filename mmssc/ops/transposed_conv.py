@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -15,6 +16,9 @@ from .onednn import linear
 from .own_gradients import convolve_with
 
 __all__ = ['TransposedConv3d']
+
+# Of the output's gradient: larger ones are read in pieces.
+_PIECE_BYTES = 1 << 28
 
 
 class TransposedConv3d(nn.ConvTranspose3d):
@@ -72,7 +76,11 @@ def _gradients(
     stride, padding, output_padding, groups, dilation = options
     to_input = to_weight = None
     if wanted[0]:
-        to_input = F.conv3d(grad, weight, None, stride, padding, dilation, groups)
+        pieces = [
+            F.conv3d(slab, weight, None, stride, (rest, *padding[1:]), dilation, groups)
+            for slab, rest in _slabs(grad, input.shape[2], weight.shape[2], options)
+        ]
+        to_input = torch.cat(pieces, 2) if len(pieces) > 1 else pieces[0]
     if wanted[1] and stride[0] > 1:
         to_weight = _weight_gradient(input, grad, weight, stride, padding, dilation)
     elif wanted[1]:
@@ -82,6 +90,37 @@ def _gradients(
             (False, True, False),
         )  # fmt: skip
     return to_input, to_weight
+
+
+def _slabs(grad: Tensor, length: int, taps: int, options: tuple) -> Iterator[tuple[Tensor, int]]:
+    """Planes of the gradient that some planes of the input read, and the padding they still need.
+
+    oneDNN copies what it gets into an order of its own. A volume of a gigabyte goes in pieces.
+
+    Args:
+        grad: (B, out_channels, X', Y', Z').
+        length: X of the input.
+        taps: Kernel size of the first axis.
+        options: Of the transposed convolution.
+    """
+    step, padding, dilation = options[0][0], options[1][0], options[4][0]
+    planes = _planes_at_a_time(grad, length)
+    if planes >= length:
+        yield grad, padding
+        return
+    for first in range(0, length, planes):
+        low = first * step - padding
+        high = (min(first + planes, length) - 1) * step - padding + dilation * (taps - 1) + 1
+        start, stop = (min(max(0, end), grad.shape[2]) for end in (low, high))
+        # A slab may lie outside as a whole, if the padding is larger than the kernel.
+        missing = min(max(0, -low), high - low), min(max(0, high - grad.shape[2]), high - low)
+        slab = grad[:, :, start:stop]
+        yield F.pad(slab, (0, 0, 0, 0, *missing)) if any(missing) else slab, 0
+
+
+def _planes_at_a_time(grad: Tensor, length: int) -> int:
+    """Of ``length`` planes, so that those of the gradient do not take more than the limit."""
+    return max(1, length * _PIECE_BYTES // (grad.numel() * grad.element_size()))
 
 
 def _weight_gradient(
@@ -104,11 +143,19 @@ def _weight_gradient(
         stop = max(first, min(input.shape[2], last + 1))
         start = first * stride[0] + shift
         written = grad[:, :, start : start + (stop - first) * stride[0] : stride[0]]
-        tops, planes = (
-            part.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
-            for part in (input[:, :, first:stop], written)
-        )
-        options = (stride[1:], padding[1:], dilation[1:], False, (0, 0), 1, (False, True, False))
-        kernel = weight.select(2, tap)
-        taps.append(torch.ops.aten.convolution_backward(tops, planes, kernel, None, *options)[1])
+        size = _planes_at_a_time(grad, input.shape[2])
+        pairs = zip(input[:, :, first:stop].split(size, 2), written.split(size, 2))
+        kernel, options = weight.select(2, tap), (stride[1:], padding[1:], dilation[1:])
+        pieces = [_image_gradient(*pair, kernel, options) for pair in pairs]
+        taps.append(torch.stack(pieces).sum(0) if len(pieces) > 1 else pieces[0])
     return torch.stack(taps, 2)
+
+
+def _image_gradient(tops: Tensor, planes: Tensor, kernel: Tensor, options: tuple) -> Tensor:
+    """Gradient of the kernel from pairs of planes (B, C, X, Y, Z), as images."""
+    tops, planes = (
+        part.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        for part in (tops, planes)
+    )
+    rest = False, (0, 0), 1, (False, True, False)
+    return torch.ops.aten.convolution_backward(tops, planes, kernel, None, *options, *rest)[1]

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from mmssc.ops import transposed_conv
 from mmssc.ops.transposed_conv import TransposedConv3d
 
 
@@ -49,7 +50,9 @@ def test_a_checkpoint_does_not_repeat_the_convolution(monkeypatch):
     dict(kernel_size=3, stride=2, padding=4, output_padding=1), dict(kernel_size=3, groups=2),
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize('amp', [False, True])
-def test_gradients_of_all_options_equal_those_of_pytorch(options, amp):
+@pytest.mark.parametrize('piece_bytes', [1 << 28, 10_000, 1])
+def test_gradients_of_all_options_equal_those_of_pytorch(options, amp, piece_bytes, monkeypatch):
+    monkeypatch.setattr(transposed_conv, '_PIECE_BYTES', piece_bytes)
     torch.manual_seed(0)
     fast, plain = TransposedConv3d(4, 6, **options), nn.ConvTranspose3d(4, 6, **options)
     plain.load_state_dict(fast.state_dict())
