@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmssc.models.layers import DistributedBN, build_norm
+from mmssc.models.layers import norm as norm_layers
 from mmssc.ops.exact_norm import normalize
 
 CHANNELS = 12
@@ -16,6 +17,7 @@ LAYOUTS = dict(plain=torch.contiguous_format, last=torch.channels_last_3d)
 NORMS = dict(
     BN=dict(type='BN'),
     DistributedBN=dict(type='DistributedBN'),
+    SyncBN=dict(type='SyncBN'),
     cumulative=dict(type='BN', momentum=None),
     without_affine=dict(type='BN', affine=False),
     GN=dict(type='GN', num_groups=3),
@@ -137,7 +139,9 @@ def test_frozen_parameters_get_no_gradient():
     assert x.grad is not None and norm.weight.grad is None and norm.bias.grad is None
 
 
-def test_other_layers_and_names_of_weights_stay():
+def test_other_layers_and_names_of_weights_stay(monkeypatch):
+    assert type(build_norm(dict(type='SyncBN'), 4, 3)) is type(build_norm(dict(type='BN'), 4, 3))
+    monkeypatch.setattr(norm_layers, '_is_distributed', lambda: True)
     synchronised = build_norm(dict(type='SyncBN'), 4, 3)
     assert isinstance(synchronised, nn.SyncBatchNorm)
     assert type(synchronised).__module__.startswith(('torch.', 'mmengine.'))

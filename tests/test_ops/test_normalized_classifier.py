@@ -44,7 +44,7 @@ def errors(found, exact):
     ]
 
 
-@pytest.mark.parametrize('cfg', [dict(type='BN'), dict(type='DistributedBN')])
+@pytest.mark.parametrize('cfg', [dict(type='BN'), dict(type='DistributedBN'), dict(type='SyncBN')])
 @pytest.mark.parametrize('mean', [0, 20])
 def test_results_are_those_of_the_layers_in_float64(cfg, mean):
     torch.manual_seed(0)

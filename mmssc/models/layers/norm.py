@@ -223,12 +223,16 @@ def build_norm(norm_cfg: dict[str, Any], channels: int, dims: int) -> nn.Module:
     Args:
         norm_cfg: ``type`` and arguments. ``'BN'`` is plain batch normalisation for
             ``dims``; other names come from the registry, e.g. ``'DistributedBN'``, ``'SyncBN'`` or
-            ``'GN'``. ``requires_grad=False`` freezes the affine parameters.
+            ``'GN'``. ``requires_grad=False`` freezes the affine parameters. In one process,
+            ``'SyncBN'`` is ``'BN'``, which it equals there.
         channels: Number of channels.
         dims: 1 for (N, C) rows, 2 for images, 3 for volumes.
     """
     # mmcv's 'BN' is always BatchNorm2d, and mmcv looks up names without our scope.
     names = {'BN': f'BN{dims}d', 'DistributedBN': 'mmssc.DistributedBN'}
+    if not _is_distributed():
+        # mmengine's runner would replace it by a layer with PyTorch's sums.
+        names['SyncBN'] = names['BN']
     cfg = {**norm_cfg, 'type': names.get(norm_cfg['type'], norm_cfg['type'])}
     return with_exact_norms(build_norm_layer(cfg, channels)[1])
 
