@@ -29,7 +29,7 @@ step 'Preparing labels, depth, pseudo-lidar and info files'
 step 'Scoring the untrained network'
 "$python" tools/test.py "$config" untrained --work-dir "$work" \
     --out "$work/untrained.json" --overwrite
-step 'Training (two to four minutes; an interrupted run continues)'
+step 'Training (three to four minutes; an interrupted run continues)'
 # The operators are small: more than two threads only wait for one another.
 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} "$python" tools/train.py "$config" --work-dir "$work" --resume
 step 'Testing on a sequence that was not trained on, and drawing every prediction'
