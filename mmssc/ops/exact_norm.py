@@ -12,7 +12,10 @@ from torch.autograd.function import once_differentiable
 
 from mmssc.geometry.tracing import has_values
 
-__all__ = ['batch_statistics', 'gradient_sums', 'has_inexact_sums', 'normalize', 'write_gradient']
+__all__ = [
+    'batch_statistics', 'gradient_sums', 'has_inexact_sums', 'normalize', 'slope_and_offset',
+    'write_gradient',
+]  # fmt: skip
 
 # PyTorch adds up this many rows well enough.
 _FEW_ROWS = 1024
@@ -51,8 +54,8 @@ def normalize(
             channel has its own over the whole batch.
 
     Returns:
-        The output, shape and memory order of ``x`` · mean and biased variance (S, C) float32,
-        without gradients; S is B with groups and 1 without.
+        The output, in shape and memory order of ``x``; then mean and biased variance, (S, C)
+        float32 each and without gradients. S is B with groups and 1 without.
     """
     is_batch = num_groups is None
     groups = (x.shape[1], 1) if num_groups is None else (num_groups, x.shape[1] // num_groups)
@@ -66,12 +69,9 @@ def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         x: (B, C, ...), see :func:`has_inexact_sums`.
     """
-    (rows,) = _rows(x, True)
-    shape = (rows.shape[1] // x.shape[1], x.shape[1], 1)
-    column_mean, column_var = _mean_and_var(rows)
-    mean = _mean_of_groups(column_mean, shape)
-    var = _mean_of_groups(column_var + (column_mean - mean).square(), shape)
-    return mean[: x.shape[1]], var[: x.shape[1]]
+    samples, channels = _rows(x, True), x.shape[1]
+    mean, var = _statistics(samples, (samples.shape[2] // channels, channels, 1))
+    return mean[0, :channels], var[0, :channels]
 
 
 class _Normalize(torch.autograd.Function):
@@ -89,9 +89,7 @@ class _Normalize(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         samples = _rows(x, is_batch)
         shape = (samples.shape[2] // x.shape[1], *groups)
-        column_mean, column_var = torch.stack([_mean_and_var(rows) for rows in samples], 1)
-        mean = _mean_of_groups(column_mean, shape)
-        var = _mean_of_groups(column_var + (column_mean - mean).square(), shape)
+        mean, var = _statistics(samples, shape)
         scale = (var + eps).rsqrt()
         shift = -mean * scale
         if weight is not None:
@@ -120,10 +118,9 @@ class _Normalize(torch.autograd.Function):
             factor = 1.0 if weight is None else weight.repeat(ctx.shape[0])
             # In each group, the gradient loses its mean and what it shares with the output.
             by_value, by_one = _mean_of_groups(sums * factor / samples.shape[1], ctx.shape)
-            slope = -by_value * inverse.square()
-            offset = -by_one * inverse - slope * mean
+            slope, offset = slope_and_offset(by_value, by_one, mean, inverse)
             to_x, scale = torch.empty_like(x), inverse * factor
-            factors = scale, slope.float(), offset.float()
+            factors = scale, slope, offset
             for one in zip(samples, tops, _rows(to_x, ctx.is_batch), *factors):
                 write_gradient(*one)
         by_channel = sums.unflatten(2, (-1, x.shape[1])).sum((1, 2)).float()
@@ -147,6 +144,13 @@ def _rows(x: Tensor, is_batch: bool) -> Tensor:
 
 def _blocks(*rows: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(one.split(_BLOCK_ROWS) for one in rows))
+
+
+def _statistics(samples: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of the group of each column, (S, W) float64."""
+    column_mean, column_var = torch.stack([_mean_and_var(rows) for rows in samples], 1)
+    mean = _mean_of_groups(column_mean, shape)
+    return mean, _mean_of_groups(column_var + (column_mean - mean).square(), shape)
 
 
 def _mean_and_var(rows: Tensor) -> Tensor:
@@ -179,6 +183,21 @@ def gradient_sums(rows: Tensor, grad: Tensor, mean: Tensor, inverse: Tensor) -> 
         )
         found += sums
     return torch.stack(found).unflatten(0, (-1, 2)).sum(0, dtype=torch.float64)
+
+
+def slope_and_offset(
+    by_value: Tensor, by_one: Tensor, mean: Tensor, inverse: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Those of :func:`write_gradient`, float32.
+
+    Args:
+        by_value: Mean of the first sum of :func:`gradient_sums`, times the weight.
+        by_one: The same of the second sum.
+        mean: Of the values.
+        inverse: Of their standard deviation.
+    """
+    slope = -by_value * inverse.square()
+    return slope.float(), (-by_one * inverse - slope * mean).float()
 
 
 def write_gradient(

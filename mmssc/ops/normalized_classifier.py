@@ -10,12 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .exact_norm import batch_statistics, gradient_sums, write_gradient
+from .exact_norm import (
+    batch_statistics,
+    gradient_sums,
+    slope_and_offset,
+    write_gradient,
+)
 from .products import linear, matmul
 
 __all__ = ['classify_normalized']
 
-# A block of voxels stays in the cache of a core.
+# A block of voxels stays in the cache of a core; fewer channels make longer blocks.
 _BLOCK_BYTES = 1 << 20
 
 
@@ -24,9 +29,8 @@ def classify_normalized(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits of the ReLU of a normalised volume, in float32 on a CPU.
 
-    Blocks of voxels pass through all three steps, and again in the backward pass. Only the volume
-    itself is stored, and its gradient is the only other tensor of its size. There is no second
-    derivative.
+    A few voxels at a time pass through all three steps, and again in the backward pass. Only the
+    volume itself is stored, and only its gradient is as large. There is no second derivative.
 
     Args:
         volume: (B, C, X, Y, Z), see :func:`~mmssc.ops.exact_norm.has_inexact_sums`.
@@ -37,8 +41,8 @@ def classify_normalized(
         bias: (K,).
 
     Returns:
-        Logits (B, K, X, Y, Z), channels-last · mean and biased variance of the batch (C,), without
-        gradients.
+        Logits (B, K, X, Y, Z), channels-last; then mean and biased variance of the batch, (C,) each
+        and without gradients.
     """
     logits, mean, var = _Classify.apply(volume, gain, shift, eps, weight, bias)
     return logits.permute(0, 4, 1, 2, 3), mean, var
@@ -61,7 +65,7 @@ class _Classify(torch.autograd.Function):
         affine = scale.float(), (shift - mean * scale).float()
         batch, _, *sides = volume.shape
         logits = volume.new_empty(batch, *sides, len(weight))
-        for rows, out in _blocks(volume.movedim(1, -1), logits):
+        for rows, out in _blocks(_rows(volume), logits.flatten(0, -2)):
             out.copy_(linear(_activate(rows, *affine), weight, bias))
         ctx.save_for_backward(volume, gain, weight, mean, inverse, *affine)
         mean, var = mean.float(), var.float()
@@ -73,13 +77,14 @@ class _Classify(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         volume, gain, weight, mean, inverse, *affine = ctx.saved_tensors
         to_volume = torch.empty_like(volume)
-        voxels, written = volume.movedim(1, -1), to_volume.movedim(1, -1)
+        voxels, written = _rows(volume), _rows(to_volume)
+        tops = grad.contiguous().flatten(0, -2)
         to_weight, to_bias, sums = (
             torch.zeros(shape, dtype=torch.float64)
             for shape in (weight.shape, weight.shape[:1], (2, weight.shape[1]))
         )
         norm = mean.float(), inverse.float()
-        for rows, top, out in _blocks(voxels, grad.contiguous(), written):
+        for rows, top, out in _blocks(voxels, tops, written):
             active = _activate(rows, *affine)
             to_weight += matmul(top.t(), active)
             to_bias += top.sum(0)
@@ -87,19 +92,20 @@ class _Classify(torch.autograd.Function):
             sums += gradient_sums(rows, out, *norm)
         # The gradient loses its mean and what it shares with the normalised volume.
         by_value, by_one = sums * gain / (volume.numel() // volume.shape[1])
-        slope = -by_value * inverse.square()
-        offset = -by_one * inverse - slope * mean
-        factors = (inverse * gain).float(), slope.float(), offset.float()
-        for rows, out in _blocks(voxels, written):
-            write_gradient(rows, out, out, *factors)
+        factors = slope_and_offset(by_value, by_one, mean, inverse)
+        write_gradient(voxels, written, written, (inverse * gain).float(), *factors)
         to_gain, to_shift = sums.float()
         return to_volume, to_gain, to_shift, None, to_weight.float(), to_bias.float()
 
 
+def _rows(volume: Tensor) -> Tensor:
+    """A channels-last volume (B, C, X, Y, Z) as one row of channels for each voxel."""
+    return volume.movedim(1, -1).flatten(0, -2)
+
+
 def _blocks(*rows: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Blocks of the voxels of tensors (B, X, Y, Z, C) each; the first one has the most channels."""
-    size = max(1, _BLOCK_BYTES // (4 * rows[0].shape[-1]))
-    return zip(*(one.flatten(0, -2).split(size) for one in rows))
+    size = max(1, _BLOCK_BYTES // (4 * rows[0].shape[1]))
+    return zip(*(one.split(size) for one in rows))
 
 
 def _activate(rows: Tensor, scale: Tensor, offset: Tensor) -> Tensor:

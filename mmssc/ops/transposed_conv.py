@@ -93,9 +93,9 @@ def _gradients(
 
 
 def _slabs(grad: Tensor, length: int, taps: int, options: tuple) -> Iterator[tuple[Tensor, int]]:
-    """Planes of the gradient that some planes of the input read, and the padding they still need.
+    """Pieces of the gradient along the first axis, each with the padding that it still needs.
 
-    oneDNN copies what it gets into an order of its own. A volume of a gigabyte goes in pieces.
+    oneDNN copies what it gets into an order of its own: of a large volume, only a piece at a time.
 
     Args:
         grad: (B, out_channels, X', Y', Z').
@@ -103,7 +103,8 @@ def _slabs(grad: Tensor, length: int, taps: int, options: tuple) -> Iterator[tup
         taps: Kernel size of the first axis.
         options: Of the transposed convolution.
     """
-    step, padding, dilation = options[0][0], options[1][0], options[4][0]
+    strides, paddings, _, _, dilations = options
+    step, padding, dilation = strides[0], paddings[0], dilations[0]
     planes = _planes_at_a_time(grad, length)
     if planes >= length:
         yield grad, padding

@@ -42,8 +42,9 @@ def _flops_of_gradients(
     grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *rest: Any, out_val: Any
 ) -> int:
     """Of a convolution; torch counts those of groups as if each channel met every other one."""
-    is_transposed, wanted = rest[4], rest[7][:2]
-    return 2 * (x if is_transposed else grad).numel() * weight[0].numel() * sum(wanted)
+    *_, is_transposed, _, _, wanted = rest
+    pixels = (x if is_transposed else grad).numel()
+    return 2 * pixels * weight[0].numel() * sum(wanted[:2])
 
 
 def _counts() -> Iterator[tuple[Any, Any]]:

@@ -80,7 +80,7 @@ def test_mixed_precision_against_float32(run_tool, tmp_path):
     result = json.loads((tmp_path / 'figures.json').read_text())
     assert result['amp'] and result['against_float32']
     for one in result['comparisons']:
-        # float32 on both sides would be equal, mixed precision on both sides, too.
+        # In the same precision, the two would be equal.
         assert 1e-5 < one['difference'] < 0.03
         assert [version['multiply_adds'] for version in one['versions']] == [None, None]
 

@@ -97,7 +97,7 @@ class SGN(BaseCompletor):
 
     def _encode(self, images: Tensor) -> Tensor:
         """Features (N, C, h, w) of the last level of images (N, 3, H, W)."""
-        if not self.with_cp:
+        if not (self.with_cp and torch.is_grad_enabled()):
             return self.backbone(images)[-1]
         # A batch has statistics of its own: its images stay together.
         norms = [one for one in self.backbone.modules() if isinstance(one, _BatchNorm)]

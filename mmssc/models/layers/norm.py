@@ -199,19 +199,19 @@ def classify_activated(norm: nn.Module, classifier: nn.Conv3d, volume: Tensor) -
         Logits (B, K, X, Y, Z).
     """
     weight, bias = classifier.weight.flatten(1), classifier.bias
-    takes_blocks = (
+    if (
         isinstance(norm, _ExactBatchNorm)
         and norm.affine
+        and bias is not None
         and norm.takes_exact_batch(volume)
         and computes_float32_on_cpu(volume, weight)
-    )
-    if not takes_blocks or bias is None:
-        # In place: normalisation saves its input for the gradient, not its output.
-        return classifier(F.relu(norm(volume), inplace=True))
-    assert isinstance(norm, _ExactBatchNorm)
-    logits, mean, var = classify_normalized(volume, norm.weight, norm.bias, norm.eps, weight, bias)
-    norm.note_batch(volume, mean, var)
-    return logits
+    ):
+        affine = norm.weight, norm.bias, norm.eps
+        logits, mean, var = classify_normalized(volume, *affine, weight, bias)
+        norm.note_batch(volume, mean, var)
+        return logits
+    # In place: normalisation saves its input for the gradient, not its output.
+    return classifier(F.relu(norm(volume), inplace=True))
 
 
 def build_norm(norm_cfg: dict[str, Any], channels: int, dims: int) -> nn.Module:
@@ -224,7 +224,7 @@ def build_norm(norm_cfg: dict[str, Any], channels: int, dims: int) -> nn.Module:
         norm_cfg: ``type`` and arguments. ``'BN'`` is plain batch normalisation for
             ``dims``; other names come from the registry, e.g. ``'DistributedBN'``, ``'SyncBN'`` or
             ``'GN'``. ``requires_grad=False`` freezes the affine parameters. In one process,
-            ``'SyncBN'`` is ``'BN'``, which it equals there.
+            ``'SyncBN'`` is ``'BN'``, which it equals there: start the processes before.
         channels: Number of channels.
         dims: 1 for (N, C) rows, 2 for images, 3 for volumes.
     """
