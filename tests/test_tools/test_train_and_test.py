@@ -216,6 +216,7 @@ def test_a_start_from_weights_of_another_model_is_refused(run_tool, tmp_path, ch
     last = start(run_tool, 'lightning.pth', status=2).splitlines()[-1]
     assert last.startswith('error: lightning.pth: weights: expected those of InstantCompletor')
     assert 'found 0 that fit; 8 others: model.layers.0.weight' in last
+    os.utime(tmp_path / checkpoint, (1, 1))  # the clock may have shown the same time for both
     assert start(run_tool, 'nope.pth', status=2).splitlines()[-1] == (
         'error: nope.pth: expected a checkpoint, found no such file. '
         'The newest checkpoint beside it is lightning.pth'
