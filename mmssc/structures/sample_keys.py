@@ -111,6 +111,11 @@ class SampleKey:
         return 'X' in self.shape
 
     @property
+    def over_points(self) -> bool:
+        """A value for each point of a scan."""
+        return self.shape[:1] == ('M',)
+
+    @property
     def has_channel(self) -> bool:
         """Packing puts a channel of length 1 in front."""
         return self.shape[:1] == (1,)

@@ -11,6 +11,7 @@ from .formatting import PackSSCInputs
 from .grid_and_camera import ApplyCameraOffset, MoveOriginToGrid, SetIntrinsics
 from .lidar_flips import FlipLidarScene
 from .lidar_hills import RaiseLidarColumns
+from .lidar_mixing import JoinLidarScenes
 from .lidar_points import DropLidarPoints, JitterLidarPoints, ThinLidarBeams
 from .load_driving import LoadDrivingDepth, LoadDrivingImages, LoadDrivingLabels, LoadDrivingPoints
 from .load_rgbd import LoadRGBDFrame
@@ -48,6 +49,7 @@ __all__ = [
     'FrustumTargets',
     'JitterDrivingColors',
     'JitterLidarPoints',
+    'JoinLidarScenes',
     'JoinRGBDRooms',
     'LoadCarlaSCLabels',
     'LoadDrivingDepth',

@@ -26,7 +26,7 @@ def _keep_points(results: dict[str, Any], kept: np.ndarray) -> dict[str, Any]:
     """Keep some points, and the same entries of every other array over the points."""
     for name in list(results):
         key = find_sample_key(name)
-        if key is not None and key.shape[:1] == ('M',):
+        if key is not None and key.over_points:
             results[name] = results[name][kept]
     return results
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from mmcv.transforms import BaseTransform, Compose
 
 from mmssc.errors import DataError
 from mmssc.registry import TRANSFORMS
 from mmssc.structures import VoxelGrid
 
+from .frame_joining import join_volumes, load_other_frame
 from .rgbd_flips import axis_of
-from .sample_changes import checked_keys
 
 __all__ = ['JoinRGBDRooms']
 
@@ -62,39 +61,11 @@ class JoinRGBDRooms(BaseTransform):
         """Draw the other frame, the cut and the side that is replaced."""
         if random.random() >= self.prob:
             return results
-        name = f'sample {results["sequence"]}/{results["frame_id"]}'
-        if 'draw_item' not in results:
-            hint = 'Derive the data set from mmssc.datasets.FrameChoiceDataset'
-            raise DataError(name, 'JoinRGBDRooms', 'draw_item in the item', 'none', hint)
-        images = [key for key, known in checked_keys(results) if known.over_pixels]
-        if images:
-            hint = 'Only models that read no image can learn from joined rooms'
-            raise DataError(name, 'JoinRGBDRooms', 'no array over the image', images, hint)
-        self._join(results, self.loading(results['draw_item']()), name)
-        return results
-
-    def _join(self, results: dict[str, Any], other: Mapping[str, Any], name: str) -> None:
+        other = load_other_frame(results, self.loading, 'JoinRGBDRooms')
         grid = VoxelGrid.build(results['voxel_grid'])
         place = self._place(grid, axis_of(results, self.axis))
-
-        def join(key: str, array: np.ndarray, replacement: Any) -> np.ndarray:
-            sides = [None if one is None else one.shape for one in (array, replacement)]
-            if sides[0] != sides[1] or array.shape[-3:] != grid.shape:
-                expected = f'arrays of both frames over {grid.shape} voxels'
-                hint = 'loading has to list the transforms of the pipeline before JoinRGBDRooms'
-                raise DataError(name, f'JoinRGBDRooms, {key}', expected, sides, hint)
-            joined = array.copy()
-            joined[place] = replacement[place]
-            return joined
-
-        for key, known in checked_keys(results):
-            if known.over_voxels and known.role == 'mask':
-                masks = other.get(key, {})
-                results[key] = {
-                    part: join(key, mask, masks.get(part)) for part, mask in results[key].items()
-                }
-            elif known.over_voxels:
-                results[key] = join(key, results[key], other.get(key))
+        join_volumes(results, other, place, 'JoinRGBDRooms')
+        return results
 
     def _place(self, grid: VoxelGrid, axis: int) -> tuple[Any, ...]:
         """Index of the voxels on one side of a random cut, for arrays (..., X, Y, Z)."""
