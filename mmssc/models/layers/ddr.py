@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmssc.errors import DataError
 from mmssc.ops.average_pool import AveragePool3d
-from mmssc.ops.cube_conv import CubeConv3d
+from mmssc.ops.cube_conv import CubeConv3d, saves_products
 from mmssc.ops.lean_relu import lean_relu
 from mmssc.ops.line_conv import LineConv3d
 from mmssc.ops.transposed_conv import TransposedConv3d
@@ -44,10 +44,10 @@ class ConvBlock3D(nn.Module):
         kernel_size: Side of the kernel, an odd number.
         stride: Stride of every axis; a side of n becomes ceil(n / stride).
         activate: Whether the ReLU follows.
-        channels_last: Whether volumes get the memory order of :func:`fast_layout` also where
+        channels_last: Whether small volumes, too, get the memory order of :func:`fast_layout` where
             gradients are computed; otherwise they are contiguous there. VoxDet needs that: in
-            another order, rounding changes the sign of some inputs of its ReLUs, and gradients
-            jump.
+            another order, rounding changes the sign of some inputs of its ReLUs, and gradients of
+            a small volume jump. Large volumes always get the order, which halves their products.
     """
 
     conv_norm_pairs = (('conv', 'norm'),)
@@ -76,7 +76,11 @@ class ConvBlock3D(nn.Module):
 
     def convolve(self, x: Tensor) -> Tensor:
         """The convolution alone."""
-        is_last = self.channels_last or not torch.is_grad_enabled()
+        is_last = (
+            self.channels_last
+            or not torch.is_grad_enabled()
+            or saves_products(x, self.conv.out_channels)
+        )
         return self.conv(fast_layout(x) if is_last else x.contiguous())
 
     def activate(self, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmssc.models.layers import (
+    ConvBlock3D,
     DDRBottleneck3D,
     DDRStage,
     TwoStageUNet,
@@ -189,3 +190,22 @@ def test_blocks_keep_volumes_channels_last_on_a_cpu():
     assert TwoStageUNet(8)(x).is_contiguous(**layout)
     swapped = x.contiguous(**layout).transpose(2, 4)
     assert TwoStageUNet(8)(swapped).is_contiguous(**layout)
+
+
+@pytest.mark.parametrize('shape, is_fast', [((1, 64, 32, 16, 16), True), ((1, 64, 8, 8, 8), False)])
+def test_only_large_volumes_change_their_memory_order_in_training(shape, is_fast):
+    """The block of VoxDet: results and gradients are those of PyTorch in both orders."""
+    torch.manual_seed(0)
+    block = ConvBlock3D(64, 64, norm_cfg=dict(type='GN', num_groups=8), channels_last=False)
+    x = torch.randn(shape, requires_grad=True)
+    found = block.convolve(x)
+    assert found.is_contiguous(memory_format=torch.channels_last_3d) is is_fast
+    again, weight = (one.detach().double().requires_grad_() for one in (x, block.conv.weight))
+    expected = F.conv3d(again, weight, padding=1)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
+    tops = torch.randn(shape)
+    found.backward(tops)
+    expected.backward(tops.double())
+    for one, other in ((x, again), (block.conv.weight, weight)):
+        error = (one.grad.double() - other.grad).norm() / other.grad.norm()
+        assert error < 1e-5
