@@ -6,3 +6,11 @@ _base_ = [
     '../_base_/schedules/adamw_300i_lidar.py',
     '../_base_/short_iteration_runtime.py',
 ]
+
+# Without normalisation it learns slowly.
+max_iters = 2000
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
+    dict(type='CosineAnnealingLR', T_max=max_iters, by_epoch=False),
+]
