@@ -68,5 +68,5 @@ for seed in 1 2 3; do
 done
 train light_seg-wide_nyu_distilled light_seg-wide_nyu "${taught[@]}"
 publish light_seg-wide_nyu_distilled light_seg-wide_nyu
-train light_depth_nyu_mixed light_depth_nyu
-publish light_depth_nyu_mixed light_depth_nyu
+train light_depth_nyu_mixed light_depth_nyu_mixed
+publish light_depth_nyu_mixed light_depth_nyu_mixed

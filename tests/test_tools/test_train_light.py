@@ -13,7 +13,7 @@ from tool_runs import ROOT, TINY_ROOMS, read_scalars, run_tool_in, tool_environm
 
 from mmssc.checkpoints.files import read_state_dict
 
-NAMES = ('light_seg-wide_nyu', 'light_depth_nyu')
+NAMES = ('light_seg-wide_nyu', 'light_depth_nyu_mixed')
 TINY = {
     **TINY_ROOMS,
     'model.head.hidden_channels': 16,
