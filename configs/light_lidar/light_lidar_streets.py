@@ -17,7 +17,13 @@ join = dict(type='JoinLidarScenes', loading=loading, prob=0.7)
 train_dataloader = dict(dataset=dict(pipeline=[*loading, join, *_base_.train_pipeline[5:]]))
 
 model = dict(
-    head=dict(losses=dict(geo_scal=dict(loss_weight=2.0))),  # 1: better classes, a worse shape
+    head=dict(
+        losses=dict(
+            # Less weight of "empty": as many voxels too much as too few.
+            ce=dict(class_weight=(0.5, *_base_.class_weight[1:])),
+            geo_scal=dict(loss_weight=2.5),  # 1: better classes, a worse shape
+        )
+    ),
     train_window=(96, 96),
 )
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)

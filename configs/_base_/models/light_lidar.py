@@ -12,7 +12,12 @@ model = dict(
     type='mmssc.LidarCompletor',
     data_preprocessor=dict(type='mmssc.SSCDataPreprocessor'),
     voxel_grid=dict(origin=(0.0, -25.6, -2.0), voxel_size=0.2, shape=(256, 256, 32)),
-    backbone=dict(type='mmssc.LightPlaneUNet', channels=(48, 128, 192, 256), norm_cfg=bn),
+    backbone=dict(
+        type='mmssc.LightPlaneUNet',
+        channels=(48, 96, 128, 192),
+        volume_channels=48,
+        norm_cfg=bn,
+    ),
     head=dict(
         type='mmssc.BlockHead',
         num_classes=20,

@@ -200,7 +200,7 @@ def test_the_light_completor_needs_a_tenth_of_the_multiply_adds():
         model = MODELS.build(Config.fromfile(ROOT / f'configs/{config}.py').model)
         inputs = dict(occupancy=torch.zeros(1, *model.voxel_grid.shape, dtype=torch.bool))
         counts.append(count_complexity(model, inputs, [SSCDataSample()])[''].multiply_adds)
-    assert counts[0] == pytest.approx(3.381e9, rel=1e-3)
+    assert counts[0] == pytest.approx(3.216e9, rel=1e-3)
     assert counts[0] < counts[1] / 10
 
 
