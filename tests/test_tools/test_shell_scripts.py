@@ -56,7 +56,7 @@ def clone(tmp_path) -> Path:
             'teacher_2',
             'teacher_3',
             'light_seg-wide_nyu',
-            'light_depth_nyu',
+            'light_depth_nyu_mixed',
         ):
             (folder / 'out' / name).mkdir(parents=True)
             (folder / 'out' / name / 'last_checkpoint').write_text('epoch_8.pth')
